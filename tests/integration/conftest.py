@@ -1,0 +1,53 @@
+"""Fixtures of the integration tests: a state folder and an embedded server for each test, real workers on demand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import wiring
+from worker.settings import Settings, load_settings
+from worker.wiring import Store
+
+from .helpers import Worker
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short path, as the socket in it may have 107 bytes; on the way out no server is left."""
+    folder = Path(tempfile.mkdtemp(prefix="scrub-test-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
+        monkeypatch.delenv(name)
+    return load_settings(state_dir=home)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with wiring.open_store(settings) as found:
+        yield found
+
+
+@pytest.fixture
+def start_worker(home: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts workers on the test's state folder; whatever still runs at the end is killed."""
+    started: list[Worker] = []
+
+    def start(*options: str, **arguments: Any) -> Worker:
+        started.append(Worker(home, *options, **arguments))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()

@@ -1,0 +1,132 @@
+"""Real workers, and claims to give them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from worker.status import Books, books
+from worker.wiring import Store
+
+QUICK = {
+    "SCRUB_SOFT_TIME_LIMIT": "2",
+    "SCRUB_HARD_TIME_LIMIT": "3",
+    "SCRUB_RECLAIM": "4",
+    "SCRUB_DRAIN_BUDGET": "1",
+    "SCRUB_TEND": "0.2",
+    "SCRUB_GATE": "0.5",
+}
+"""Times short enough for a test to see an entry expire."""
+
+
+class Worker:
+    """A real `celery -A worker.app worker`, in a process group of its own."""
+
+    def __init__(self, home: Path, *options: str, env: dict[str, str] | None = None, concurrency: int = 2) -> None:
+        self.log = home / f"worker-{time.monotonic_ns()}.log"
+        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-c", str(concurrency), *options]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**clean, "SCRUB_STATE_DIR": str(home), **QUICK, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def children(self) -> list[int]:
+        """Process ids of the pool."""
+        found = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+        rows = [line.split() for line in found.splitlines()]
+        return [int(pid) for pid, parent, state in rows if int(parent) == self.process.pid and "Z" not in state]
+
+    def wait_ready(self, seconds: float = 20) -> Worker:
+        until(lambda: b" ready." in self.log.read_bytes() or self.process.poll() is not None, seconds, self.text)
+        assert self.process.poll() is None, self.text()
+        return self
+
+    def stop(self, seconds: float = 20) -> int:
+        """Asks with SIGTERM, and answers the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9 of the worker and its pool."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def text(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+
+def until(true: Callable[[], object], seconds: float = 20, told: Callable[[], object] = lambda: "") -> None:
+    """Waits until it is true; fails with what `told` says."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"still not true after {seconds} s: {told()}"
+        time.sleep(0.02)
+
+
+def settled(store: Store, accepted: int, seconds: float = 30) -> Books:
+    """Waits until so many events were accepted and nothing waits or is in flight, then answers the books."""
+    until(
+        lambda: (found := books(store.redis, store.keys)).accepted == accepted and found.settled,
+        seconds,
+        lambda: books(store.redis, store.keys),
+    )
+    return books(store.redis, store.keys)
+
+
+def claim(number: int = 1, **changes: Any) -> dict[str, Any]:
+    """A claim with one 64445 line; `changes` replace its top-level keys."""
+    return {
+        "claim_id": f"PCN-{number:05}",
+        "form": "professional",
+        "received_date": "2026-10-20",
+        "place_of_service": "11",
+        "payer": {"id": "87726", "name": "UNITEDHEALTHCARE", "filing_indicator": "CI", "responsibility": "P"},
+        "subscriber": {"member_id": f"M{number:08}"},
+        "patient": {"birth_date": "1970-03-02", "sex": "F"},
+        "billing_provider": {"npi": "1234567893", "entity": "organization", "state": "TX"},
+        "rendering_provider": {"npi": "1234567893"},
+        "diagnoses": ["M54.31"],
+        "total_charge": "450.00",
+        "lines": [
+            {
+                "number": 1,
+                "procedure": "64445",
+                "modifiers": ["RT"],
+                "units": 1,
+                "unit_basis": "UN",
+                "charge": "450.00",
+                "service_date": "2026-10-01",
+                "diagnosis_pointers": [1],
+            }
+        ],
+        **changes,
+    }
+
+
+def event(number: int = 1, *, data: Any = None, **changes: Any) -> bytes:
+    """The CloudEvent around a claim, as a producer in any language would write it."""
+    envelope = {
+        "specversion": "1.0",
+        "id": f"evt-{number}",
+        "source": "/hospital/ehr",
+        "type": "claim.submitted.v1",
+        "time": "2026-10-20T14:03:00Z",
+        "datacontenttype": "application/json",
+        "data": claim(number) if data is None else data,
+        **changes,
+    }
+    return json.dumps(envelope).encode()

@@ -1,0 +1,118 @@
+"""The audit chain: every way of meddling with a file is found, and a crash is not taken for one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from worker.audit import Audit, verify
+from worker.auditline import AuditLine
+from worker.commit import Head
+from worker.errors import AuditUnwritable
+
+SECRET = b"s" * 64
+
+
+def line(number: int) -> AuditLine:
+    return {"event.action": "claim.scrubbed", "claim.claim_id": f"PCN-{number}"}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> tuple[Path, Head]:
+    audit = Audit(tmp_path, SECRET)
+    for batch in range(3):
+        head = audit.write([line(batch * 2), line(batch * 2 + 1)])
+    audit.close()
+    return audit.file, head
+
+
+def test_what_was_written_verifies(written: tuple[Path, Head]) -> None:
+    file, head = written
+    verdict = verify(file, SECRET, head)
+    assert (verdict.state, verdict.lines, verdict.chain) == ("sound", 7, head.chain)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_without_redis_the_verdict_says_what_it_cannot_know(written: tuple[Path, Head]) -> None:
+    assert "not known" in verify(written[0], SECRET).sentence
+
+
+@pytest.mark.parametrize(
+    ("meddle", "sentence"),
+    [
+        (lambda lines: [*lines[:3], lines[3].replace(b"PCN-2", b"PCN-9"), *lines[4:]], "line 4: the line was changed"),
+        (lambda lines: [*lines[:3], *lines[4:]], "line 4: expected number 4, found 5"),
+        (lambda lines: lines[1:], "line 1: expected number 1, found 2"),
+        (lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]], "expected number 3, found 4"),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], "expected number 4, found 3"),
+        (lambda lines: [*lines[:3], b"{}\n", *lines[3:]], "not an audit line"),
+        (lambda lines: lines[:-1], "the end is cut off: 7 lines were committed, 6 are there"),
+        (lambda lines: [*lines[:-1], lines[-1][:-5]], "cut off"),
+        (lambda lines: [], "cut off"),
+    ],
+)
+def test_meddling_is_found(
+    written: tuple[Path, Head], meddle: Callable[[list[bytes]], list[bytes]], sentence: str
+) -> None:
+    file, head = written
+    file.write_bytes(b"".join(meddle(file.read_bytes().splitlines(keepends=True))))
+    verdict = verify(file, SECRET, head)
+    assert verdict.state == "tampered"
+    assert sentence in verdict.sentence
+
+
+def test_a_chain_forged_with_another_key_is_found(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, b"another" * 10)
+    head = audit.write([line(1)])
+    assert "without the key" in verify(audit.file, SECRET, head).sentence
+    audit.close()
+
+
+def test_a_line_after_the_head_that_a_crash_cut_off_is_no_tampering(written: tuple[Path, Head]) -> None:
+    file, head = written
+    with file.open("ab") as stream:
+        stream.write(b'{"@timestamp":"2026')
+    assert verify(file, SECRET, head).state == "torn"
+
+
+def test_lines_that_were_written_and_never_committed_are_sound(tmp_path: Path) -> None:
+    audit = Audit(tmp_path, SECRET)
+    head = audit.write([line(1)])
+    audit.write([line(2)])
+    audit.close()
+    assert verify(audit.file, SECRET, head).state == "sound"
+
+
+def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = Audit(tmp_path, SECRET)
+    audit.write([line(1)])
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if len(data) < 100:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[: len(data) - 50])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(AuditUnwritable, match="No space left"):
+            audit.write([line(2)])
+    head = audit.write([line(3)])
+    audit.close()
+    assert verify(audit.file, SECRET, head).state == "sound"
+    assert [orjson.loads(raw).get("claim.claim_id") for raw in audit.file.read_bytes().splitlines()] == [
+        None,
+        "PCN-1",
+        "PCN-3",
+    ]
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):
+        Audit(tmp_path / "file", SECRET).write([line(1)])

@@ -1,0 +1,112 @@
+"""Files of claims: recognised by content, read one by one, refused with a position."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import pytest
+
+from worker.intake.documents import Document, Refusal, read_documents
+
+CLAIM = {
+    "claim_id": "PCN-1",
+    "form": "professional",
+    "payer": {"id": "87726"},
+    "diagnoses": ["M54.31"],
+    "lines": [{"number": 1, "charge": "450.00"}],
+}
+EVENT = {"specversion": "1.0", "id": "evt-1", "source": "/ehr", "type": "claim.submitted.v1", "data": CLAIM}
+LINE = json.dumps(CLAIM).encode()
+
+
+def read(raw: bytes, limit: int = 2**20) -> list[Document | Refusal]:
+    return list(read_documents("f.json", io.BytesIO(raw), limit=limit))
+
+
+def positions(found: list[Document | Refusal]) -> list[tuple[str, str]]:
+    return [(type(item).__name__, item.position) for item in found]
+
+
+@pytest.mark.parametrize("raw", [LINE, LINE + b"\n", json.dumps(CLAIM, indent=2).encode(), b"\xef\xbb\xbf" + LINE])
+def test_one_claim(raw: bytes) -> None:
+    assert positions(read(raw)) == [("Document", "line 1")]
+
+
+def test_a_cloud_event_keeps_its_envelope() -> None:
+    (document,) = read(json.dumps(EVENT, indent=1).encode())
+    assert isinstance(document, Document)
+    assert document.event is not None
+    assert (document.event.id, document.claim.claim_id) == ("evt-1", "PCN-1")
+
+
+def test_lines_are_read_one_by_one_and_a_bad_one_does_not_hide_the_next() -> None:
+    found = read(b"\n".join([LINE, b"", b'{"claim_id": }', LINE, b"[]", b"{}", LINE]))
+    assert positions(found) == [
+        ("Document", "line 1"),
+        ("Refusal", "line 3"),
+        ("Document", "line 4"),
+        ("Refusal", "line 5"),
+        ("Refusal", "line 6"),
+        ("Document", "line 7"),
+    ]
+    assert str(found[1]).startswith("f.json: line 3: column 14: not JSON")
+
+
+def test_a_bad_first_line_does_not_hide_the_rest() -> None:
+    assert positions(read(b'{"claim_id": }\n' + LINE)) == [("Refusal", "line 1"), ("Document", "line 2")]
+
+
+def test_an_array_is_read_item_by_item() -> None:
+    assert positions(read(b"[" + LINE + b", 7, " + LINE + b"]")) == [
+        ("Document", "item 1"),
+        ("Refusal", "item 2"),
+        ("Document", "item 3"),
+    ]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_line_that_is_too_long_is_refused_without_its_neighbours(at: int) -> None:
+    lines = [LINE, LINE]
+    lines.insert(at, b'{"claim_id": "' + b"x" * 5_000_000 + b'"}')
+    found = read(b"\n".join(lines), limit=1_024)
+    assert [type(item).__name__ for item in found].count("Document") == 2
+    assert positions(found)[at] == ("Refusal", f"line {at + 1}")
+
+
+def test_gzip_is_read() -> None:
+    assert positions(read(gzip.compress(LINE))) == [("Document", "line 1")]
+
+
+def test_a_gzip_that_is_cut_off_is_refused() -> None:
+    assert isinstance(read(gzip.compress(LINE * 50)[:40])[-1], Refusal)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"", "empty"),
+        (b"\n  \n", "empty"),
+        (b"\xef\xbb\xbf", "empty"),
+        (b"ISA*00*          *00*", "X12"),
+        (b'{"resourceType": "Claim"}', "FHIR"),
+        (b"PK\x03\x04", "neither JSON"),
+        (LINE.decode().encode("utf-16"), "UTF-16"),
+        (b"[]", "empty"),
+        (b"[1", "not JSON"),
+        (b'{"claim_id": "A"\n "form": 1}', "not JSON"),
+        (b"[" * 20_000, "not JSON"),
+        (b'{"a": ' + b"1" * 2_000_000 + b"}", "more than"),
+    ],
+)
+def test_what_is_not_read_is_refused_with_a_sentence(raw: bytes, sentence: str) -> None:
+    (refusal,) = read(raw)
+    assert isinstance(refusal, Refusal)
+    assert sentence in refusal.sentence
+
+
+def test_every_problem_of_a_claim_is_in_its_refusal() -> None:
+    (refusal,) = read(json.dumps({**CLAIM, "form": "oral", "memo": 1, "lines": []}).encode())
+    assert isinstance(refusal, Refusal)
+    assert {problem.path for problem in refusal.problems} == {"form", "memo", "lines"}

@@ -1,0 +1,84 @@
+"""Settings: refused at start with a sentence that names the variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from worker import wiring
+from worker.errors import SettingsInvalid
+from worker.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = load_settings()
+    assert settings.state_dir == tmp_path / "claim-scrubber"
+    assert settings.secret_path == settings.state_dir / "secret"
+    assert settings.embedded
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SCRUB_BATCH", "many", "SCRUB_BATCH: input should be a valid integer"),
+        ("SCRUB_BATCH", "0", "SCRUB_BATCH"),
+        ("SCRUB_REDIS_URL", "http://x", "expected a URL that starts with redis://"),
+        ("SCRUB_PARTITIONS", "2", "only 1 partition is served"),
+        ("SCRUB_DRAIN_BUDGET", "25", "expected less than SCRUB_SOFT_TIME_LIMIT"),
+        ("SCRUB_RECLAIM", "10", "expected less than SCRUB_RECLAIM"),
+        ("SCRUB_VISIBILITY_TIMEOUT", "10", "expected more than SCRUB_HARD_TIME_LIMIT"),
+        ("SCRUB_REDIS_ULR", "redis://x", "did you mean SCRUB_REDIS_URL?"),
+        ("SCRUB_LOG_LEVEL", "loud", "SCRUB_LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    assert sentence in str(caught.value)
+    assert "pydantic" not in str(caught.value)
+
+
+def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SCRUB_BATCH", "SCRUB_TEND", "SCRUB_GATEE"):
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    assert len(caught.value.problems) == 3
+
+
+def test_a_variable_of_somebody_else_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SCRUB_XYZZY_PLUGH", "1")
+    load_settings()
+    assert "SCRUB_XYZZY_PLUGH" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("redis", "broker"),
+    [
+        ("redis://u:p@h:1/2", "redis://u:p@h:1/2"),
+        ("unix:///run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
+        (None, "redis+socket:///state/redis/s.sock"),
+    ],
+)
+def test_the_broker_is_the_redis_of_the_claims(redis: str | None, broker: str) -> None:
+    assert wiring.broker_url(load_settings(redis_url=redis, state_dir=Path("/state"))) == broker
+
+
+def test_a_broker_of_its_own_is_used() -> None:
+    assert wiring.broker_url(load_settings(broker_url="amqp://h")) == "amqp://h"
+
+
+def test_no_password_is_in_the_address_that_messages_show() -> None:
+    assert wiring.where(load_settings(redis_url="rediss://u:secret@h:1/2")) == "h:1"

@@ -1,0 +1,109 @@
+"""The Celery app: `celery -A worker.app worker`. Celery supplies the processes; the claims are on the inbox stream."""
+
+from __future__ import annotations
+
+import atexit
+import mmap
+from typing import Any
+
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown, worker_shutting_down
+from kombu import Queue
+
+from worker import logs, wiring
+from worker.embedded import Lease
+from worker.settings import load_settings
+from worker.tend import TendStep
+
+QUEUE = "scrub-bells"
+
+settings = load_settings()
+app = Celery("claim-scrubber", include=["worker.tasks"])
+app.conf.update(
+    broker_url=wiring.broker_url(settings),
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # a worker outlives any outage of its broker
+    broker_transport_options={
+        # kombu: an unanswered bell is delivered again after this; the shortest of all apps on a broker counts.
+        "visibility_timeout": settings.visibility_timeout,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        # Without these a half-open connection hangs the worker for ever.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": not wiring.broker_url(settings).startswith("redis+socket"),
+        "health_check_interval": 10,
+        "global_keyprefix": "scrub:",
+        "priority_steps": [0],
+        "queue_order_strategy": "round_robin",
+    },
+    task_default_queue=QUEUE,
+    task_queues=[Queue(QUEUE)],
+    task_create_missing_queues=False,
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    result_backend=None,
+    task_serializer="json",
+    accept_content=["json"],
+    task_acks_late=False,  # a bell that is lost costs one period of tend
+    task_reject_on_worker_lost=False,
+    task_time_limit=settings.hard_time_limit,
+    task_soft_time_limit=settings.soft_time_limit,
+    task_publish_retry=False,  # a ring never waits for its broker
+    worker_prefetch_multiplier=1,
+    worker_send_task_events=False,
+    task_send_sent_event=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,  # a worker may write its audit lines there
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_soft_shutdown_timeout=10.0,
+    worker_enable_soft_shutdown_on_idle=False,
+    worker_proc_alive_timeout=30.0,
+)
+app.steps["worker"].add(TendStep)
+
+_stop_page = mmap.mmap(-1, 1)
+"""One byte that the worker and its pool processes share through the fork; a signal handler may write it safely."""
+_leases: list[Lease] = []
+
+
+def stopping() -> bool:
+    """Whether the worker has been asked to stop."""
+    return _stop_page[0] != 0
+
+
+def lease() -> Lease | None:
+    """The hold of this worker on the embedded server, if there is one."""
+    return _leases[0] if _leases else None
+
+
+@setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure(settings.log_level)
+
+
+@celeryd_init.connect
+def _take_hold(**_: Any) -> None:
+    """Before the worker connects to its broker: the embedded server is up, and the server is fit."""
+    _stop_page[0] = 0
+    if settings.embedded and not _leases:
+        _leases.append(Lease(settings.server_path))
+        atexit.register(_let_go)
+    with wiring.open_store(settings, hold=False) as store:
+        wiring.agreed_secret(store)
+
+
+@worker_process_init.connect
+def _configure_logs_again(**_: Any) -> None:
+    logs.configure(settings.log_level)
+
+
+@worker_shutting_down.connect
+def _ask_to_stop(**_: Any) -> None:
+    _stop_page[0] = 1
+
+
+@worker_shutdown.connect
+def _let_go(**_: Any) -> None:
+    while _leases:
+        _leases.pop().release()

@@ -1,0 +1,124 @@
+"""What stands on an audit line: `AuditLine` is the one list of its fields, and dashboards are generated from it.
+
+Keys are flat with dots (`"event.action"`), not nested: one key is one grep, Elasticsearch expands the dots into
+objects by itself, and Loki turns them into underscores either way. Of what identifies a person there is the
+`claim_id`, which the hospital made, and a keyed hash; nothing else of the claim's patient and subscriber.
+
+Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
+again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
+claim, or it is judged again).
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypedDict
+
+from pydantic import Field
+
+from rules.claim import Claim
+from rules.report import Report
+
+Action = Literal["audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded"]
+
+
+def _about(text: str) -> Any:
+    return Field(description=text)
+
+
+AuditLine = TypedDict(
+    "AuditLine",
+    {
+        "@timestamp": Annotated[str, _about("when the line was written, UTC, ISO 8601 with microseconds")],
+        "log.level": Annotated[str, _about("info, or warning for a quarantined claim")],
+        "event.action": Annotated[Action, _about("what happened")],
+        "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
+        "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
+        "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
+        "service.name": Annotated[str, _about("claim-scrubber")],
+        "service.version": Annotated[str, _about("version of this package")],
+        "host.name": Annotated[str, _about("name of the host")],
+        "process.pid": Annotated[int, _about("process that judged")],
+        "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
+        "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
+        "claim.first_decision_id": Annotated[str, _about("of a repeated event: the decision that stands")],
+        "claim.event": Annotated[str, _about("SHA-256 of the event's source and id")],
+        "claim.patient_hash": Annotated[str, _about("keyed hash of payer id and member id; absent: no member id")],
+        "claim.form": Annotated[str, _about("professional or institutional")],
+        "claim.frequency_code": Annotated[str, _about("CLM05-3")],
+        "claim.bills_as": Annotated[str, _about("practitioner, hospital_outpatient or asc")],
+        "claim.payer": Annotated[str | None, _about("key of the payer's rule set; null: not in the registry")],
+        "claim.payer_id": Annotated[str, _about("NM109 of the payer")],
+        "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
+        "claim.disposition": Annotated[str, _about("billing, rework, unchecked or quarantine")],
+        "claim.coverage": Annotated[str, _about("full, common_only or none")],
+        "claim.history": Annotated[str, _about("consulted or not_consulted")],
+        "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
+        "claim.lines": Annotated[int, _about("service lines")],
+        "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
+        "claim.problems": Annotated[list[str], _about("of a quarantined claim: paths and sentences, no values")],
+        "rule.run": Annotated[int, _about("rules that were judged")],
+        "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
+        "rule.warn": Annotated[list[str], _about("the same of severity warn")],
+        "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "error.code": Annotated[str, _about("why the claim is in quarantine, or unchecked, or superseded")],
+        "book.version": Annotated[str, _about("version of the rule book")],
+        "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
+        "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
+        "batch.size": Annotated[int, _about("how many they were")],
+        "queue.entry": Annotated[str, _about("inbox entry id")],
+        "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
+        "audit.chain": Annotated[str, _about("name of the chain, one a process")],
+        "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
+        "audit.mac": Annotated[str, _about("HMAC over the line before and this one; always last on the line")],
+    },
+    total=False,
+)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def patient_hash(secret: bytes, claim: Claim) -> str | None:
+    """Keyed hash of payer id and member id, 32 hexadecimal digits; None without a member id."""
+    if claim.subscriber is None or not claim.subscriber.member_id:
+        return None
+    person = f"patient\0{claim.payer.id}\0{claim.subscriber.member_id}".encode()
+    return hmac.digest(secret, person, "sha256").hex()[:32]
+
+
+def claim_fields(claim: Claim, secret: bytes) -> AuditLine:
+    """What a line says of a readable claim."""
+    line: AuditLine = {
+        "claim.claim_id": claim.claim_id,
+        "claim.form": claim.form,
+        "claim.frequency_code": claim.frequency_code,
+        "claim.payer_id": claim.payer.id,
+        "claim.charge_cents": None if claim.total_charge is None else int(claim.total_charge * 100),
+        "claim.lines": len(claim.lines),
+    }
+    hashed = patient_hash(secret, claim)
+    if hashed:
+        line["claim.patient_hash"] = hashed
+    return line
+
+
+def report_fields(report: Report) -> AuditLine:
+    """What a line says of a verdict."""
+    line: AuditLine = {
+        "claim.disposition": report.disposition,
+        "claim.coverage": report.coverage,
+        "claim.history": report.history,
+        "claim.payer": report.payer,
+        "claim.plan": report.plan,
+        "claim.bills_as": report.bills_as,
+        "rule.run": report.rules_run,
+        "rule.block": report.codes("block"),
+        "rule.warn": report.codes("warn"),
+        "rule.note": report.codes("note"),
+    }
+    if report.reason:
+        line["error.code"] = "unchecked"
+    return line

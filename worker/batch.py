@@ -1,0 +1,258 @@
+"""The batch step: inbox entries in, decisions with their audit lines out. No Redis, no files.
+
+Each claim stands alone: whatever goes wrong with one is its own decision (quarantine, with the reason), and its
+neighbours never notice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from secrets import token_hex
+
+from rules.book import Book
+from rules.check import check
+from rules.errors import Problem
+from worker import auditline, outlets
+from worker.auditline import AuditLine
+from worker.commit import ABSENT, UNCHECKED, Item, Route, decision_id
+from worker.errors import EventInvalid
+from worker.inbox import Entry
+from worker.intake.events import Submission, read_event
+from worker.keys import Keys
+from worker.logs import safe_exception
+
+Interrupts = tuple[type[BaseException], ...]
+"""Exceptions that end the task and are no fault of a claim, such as the soft time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a worker judges with."""
+
+    book: Book
+    keys: Keys
+    secret: bytes
+    """Key of the patient hashes."""
+    limit: int
+    """Largest event, in bytes."""
+    interrupts: Interrupts = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An entry as far as it could be read: a submission, or why there is none."""
+
+    entry: Entry
+    submission: Submission | None = None
+    refusal: EventInvalid | None = None
+    nanoseconds: int = 0
+    """Time spent on reading."""
+
+    @property
+    def _known(self) -> Mapping[str, str]:
+        return self.refusal.known if self.refusal else {}
+
+    @property
+    def identity(self) -> str | None:
+        """Of the event, where its envelope is sound."""
+        return self.submission.event.identity if self.submission else self._known.get("identity")
+
+    @property
+    def digest(self) -> str:
+        return self.submission.digest if self.submission else self._known.get("digest", "")
+
+    @property
+    def requeued(self) -> bool:
+        return bool(self.submission.event.requeue_of) if self.submission else "requeue_of" in self._known
+
+    @property
+    def trace_id(self) -> str | None:
+        return self.submission.event.trace_id if self.submission else self._known.get("trace_id")
+
+    @property
+    def day(self) -> date:
+        """Day of the event, else the day on which Redis took it in (UTC)."""
+        day = self.submission.event.day if self.submission else None
+        return day or datetime.fromtimestamp(self.entry.milliseconds / 1000, UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one entry."""
+
+    reading: Reading
+    item: Item
+    line: AuditLine
+
+
+def read(entries: Iterable[Entry], bench: Bench) -> list[Reading]:
+    """Decodes every entry; never raises for what is in one."""
+    return [_read(entry, bench) for entry in entries]
+
+
+def _read(entry: Entry, bench: Bench) -> Reading:
+    started = time.perf_counter_ns()
+    try:
+        if entry.event is None:
+            raise EventInvalid("no_event", [Problem("", outlets.REASONS["no_event"])])
+        submission = read_event(entry.event, limit=bench.limit)
+    except bench.interrupts:
+        raise
+    except EventInvalid as refusal:
+        return Reading(entry, refusal=refusal, nanoseconds=time.perf_counter_ns() - started)
+    except Exception as error:
+        return Reading(entry, refusal=_failed(error), nanoseconds=time.perf_counter_ns() - started)
+    return Reading(entry, submission, nanoseconds=time.perf_counter_ns() - started)
+
+
+def event_keys(readings: Iterable[Reading], keys: Keys) -> list[str]:
+    """The event keys that the decisions on these readings will rest on."""
+    return list(dict.fromkeys(keys.event(reading.identity) for reading in readings if reading.identity))
+
+
+def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench) -> list[Decision]:
+    """Judges the readings in order; `memory`, what the event memory holds, is carried forward from one to the next."""
+    known = dict(memory)
+    batch: AuditLine = {"batch.id": token_hex(8), "batch.size": len(readings)}
+    decisions = []
+    for reading in readings:
+        decision = _decide(reading, known, bench)
+        if decision.item.event_key and decision.item.writes:
+            known[decision.item.event_key] = decision.item.writes
+        decisions.append(Decision(reading, decision.item, {**decision.line, **batch}))
+    return decisions
+
+
+def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decision:
+    started = time.perf_counter_ns() - reading.nanoseconds
+    if reading.identity and not reading.requeued:
+        digest, _, first = memory.get(bench.keys.event(reading.identity), ABSENT).partition(" ")
+        if digest == reading.digest:
+            return _repeated(reading, memory, bench, first.partition(" ")[0], started)
+        if digest:
+            return quarantine(reading, "event_id_reused", (), bench, memory, started)
+    if reading.refusal:
+        refusal = reading.refusal
+        return quarantine(reading, refusal.reason, refusal.problems, bench, memory, started)
+    try:
+        return _judged(reading, memory, bench, started)
+    except bench.interrupts:
+        raise
+    except Exception as error:
+        failure = _failed(error)
+        return quarantine(reading, failure.reason, failure.problems, bench, memory, started)
+
+
+def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: int) -> Decision:
+    submission = reading.submission
+    assert submission is not None and reading.entry.event is not None
+    claim = submission.claim
+    report = check(claim, bench.book, received=reading.day)
+    decision = _decision(reading, bench)
+    if report.disposition == "quarantine":
+        problem = Problem("", report.reason or "the check put it there")
+        return quarantine(reading, "check_failed", (problem,), bench, memory, started)
+    payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report)
+    item = _item(reading, report.disposition, payload, decision, memory, bench)
+    facts = auditline.claim_fields(claim, bench.secret)
+    facts.update(auditline.report_fields(report))
+    return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
+
+
+def quarantine(
+    reading: Reading,
+    reason: str,
+    problems: Iterable[Problem],
+    bench: Bench,
+    memory: Mapping[str, str] | None = None,
+    started: int | None = None,
+) -> Decision:
+    """The decision that an entry is not to be judged; the reason is one of `outlets.REASONS`."""
+    decision = _decision(reading, bench)
+    problems = tuple(problems)
+    payload = outlets.quarantined(decision, reading.entry, reason, problems)
+    item = _item(reading, "quarantine", payload, decision, memory, bench)
+    if reading.submission:
+        line = auditline.claim_fields(reading.submission.claim, bench.secret)
+    else:
+        line = {"claim.claim_id": reading.refusal.known.get("claim_id") if reading.refusal else None}
+    line["claim.disposition"] = "quarantine"
+    line["error.code"] = reason
+    line["claim.problems"] = [str(Problem(problem.safe_path, problem.sentence)) for problem in problems[:20]]
+    started = time.perf_counter_ns() if started is None else started
+    return _finished(reading, item, "claim.quarantined", decision, bench, started, line)
+
+
+def _repeated(reading: Reading, memory: Mapping[str, str], bench: Bench, first: str, started: int) -> Decision:
+    decision = _decision(reading, bench)
+    key = bench.keys.event(reading.identity or "")
+    item = Item(reading.entry.id, "repeated", b"", key, expects=memory[key])
+    line: AuditLine = {"claim.first_decision_id": first}
+    if reading.submission:
+        line = {**auditline.claim_fields(reading.submission.claim, bench.secret), **line}
+    return _finished(reading, item, "claim.repeated", decision, bench, started, line)
+
+
+def _decision(reading: Reading, bench: Bench) -> str:
+    return decision_id(bench.keys.inbox, reading.entry.id, bench.book.digest)
+
+
+def _item(
+    reading: Reading, route: Route, payload: bytes, decision: str, memory: Mapping[str, str] | None, bench: Bench
+) -> Item:
+    """With the event key that the decision rests on; without `memory` it rests on none."""
+    if not reading.identity or memory is None:
+        return Item(reading.entry.id, route, payload)
+    key = bench.keys.event(reading.identity)
+    writes = f"{reading.digest} {decision} {reading.entry.id}"
+    if reading.requeued:
+        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes)
+    found = memory.get(key, ABSENT)
+    return Item(reading.entry.id, route, payload, key, found, "" if found else writes)
+
+
+def _finished(
+    reading: Reading, item: Item, action: auditline.Action, decision: str, bench: Bench, started: int, facts: AuditLine
+) -> Decision:
+    line: AuditLine = {
+        "log.level": "warning" if item.route == "quarantine" else "info",
+        "event.action": action,
+        "event.outcome": "failure" if item.route == "quarantine" else "success",
+        "event.duration": time.perf_counter_ns() - started,
+        "trace.id": reading.trace_id or decision,
+        "claim.decision_id": decision,
+        **facts,
+        "book.version": bench.book.version,
+        "book.digest": bench.book.digest,
+        "queue.entry": reading.entry.id,
+        "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - reading.entry.milliseconds),
+    }
+    if reading.identity:
+        line["claim.event"] = reading.identity
+    if reading.requeued:
+        line["claim.requeued"] = True
+    return Decision(reading, item, line)
+
+
+def superseded(decision: Decision, status: str) -> AuditLine:
+    """The line that takes back the line of a decision that was not committed."""
+    kept = ("trace.id", "claim.claim_id", "claim.decision_id", "claim.event", "queue.entry", "batch.id", "book.digest")
+    line: AuditLine = {"log.level": "info", "event.action": "claim.superseded", "event.outcome": "unknown"}
+    line.update({name: value for name, value in decision.line.items() if name in kept})  # type: ignore[typeddict-item]
+    line["error.code"] = status
+    return line
+
+
+def _failed(error: Exception) -> EventInvalid:
+    """An exception that no input should cause: its type and place, and nothing that it says."""
+    safe = safe_exception(error)
+    sentence = f"{safe['error.type']} at {', '.join(safe['error.stack_trace'][-3:])}"
+    return EventInvalid("check_failed", [Problem("", sentence)])
+
+
+def unread(entry: Entry) -> Reading:
+    """A reading of an entry that is not to be decoded again, since that may be what kills its worker."""
+    return Reading(entry)

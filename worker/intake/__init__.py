@@ -1,0 +1,1 @@
+"""Reading what hospitals send: JSON, NDJSON and CloudEvents."""

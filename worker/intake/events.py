@@ -1,0 +1,222 @@
+"""Decoding of claim events: CloudEvents 1.0 in structured mode, as JSON.
+
+Nothing here raises anything but `EventInvalid` for a bad input, and its sentences hold no value of the input.
+Identity of an event: CloudEvents `source` and `id`; whether two deliveries are the same: the digest of `data`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import jiter
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from rules.claim import Claim, problems_of, read_claim
+from rules.errors import ClaimInvalid, Problem
+from worker.errors import EventInvalid
+from worker.keys import event_identity
+
+TYPE = "claim.submitted.v1"
+_NAME = re.compile(r"[a-z0-9_]{1,64}")
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_WHERE = re.compile(r"at line (\d+) column (\d+)$")
+
+
+def _moment(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and 20 <= len(value) <= 40:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        else:
+            if moment.tzinfo:
+                return moment
+    raise PydanticCustomError("time", "expected a time with a zone as 2026-10-20T14:03:00Z")
+
+
+def _json_type(value: object) -> object:
+    if value is None:
+        return value
+    media = value.split(";")[0].strip().lower() if isinstance(value, str) else ""
+    if media != "application/json" and not media.endswith("+json"):
+        raise PydanticCustomError("media", "expected application/json")
+    return value
+
+
+def _trace(value: object) -> object:
+    if value is None or (isinstance(value, str) and _TRACE.fullmatch(value)):
+        return value
+    raise PydanticCustomError("trace", "expected a W3C trace context as 00-<32 hex>-<16 hex>-<2 hex>")
+
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=1_024)]
+
+
+class ClaimEvent(BaseModel):
+    """The envelope; extension attributes are allowed as CloudEvents says, and their values are never read or logged."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    specversion: Literal["1.0"]
+    id: Text
+    """Unique within the source: the same source and id is the same event."""
+    source: Text
+    """Who sends, as a URI reference."""
+    type: Literal["claim.submitted.v1"]
+    time: Annotated[datetime, BeforeValidator(_moment)] | None = None
+    """When the event happened, with a zone; its day stands in for the claim's `received_date`."""
+    datacontenttype: Annotated[str | None, BeforeValidator(_json_type)] = None
+    subject: Text | None = None
+    dataschema: Text | None = None
+    traceparent: Annotated[str | None, BeforeValidator(_trace)] = None
+    """W3C trace context; its trace id goes to the audit line."""
+    requeue_of: Text | None = None
+    """The quarantine entry that this event puts on the queue again; it skips the check for a repeated event."""
+    data: Any
+
+    @model_validator(mode="after")
+    def _extensions(self) -> ClaimEvent:
+        for name, value in (self.model_extra or {}).items():
+            if name == "data_base64":
+                raise PydanticCustomError("base64", "data_base64 is not read; send the claim as JSON in data")
+            if not _NAME.fullmatch(name):
+                raise PydanticCustomError("extension", "an extension attribute has another name than a-z, 0-9 and _")
+            if not isinstance(value, str | int | bool):
+                raise PydanticCustomError("extension", "an extension attribute is not a string, integer or boolean")
+        return self
+
+    @property
+    def identity(self) -> str:
+        return event_identity(self.source, self.id)
+
+    @property
+    def day(self) -> date | None:
+        """The calendar day of the event, as the sender's own clock had it."""
+        return self.time.date() if self.time else None
+
+    @property
+    def trace_id(self) -> str | None:
+        match = _TRACE.fullmatch(self.traceparent or "")
+        return match[1] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A claim event that could be read: envelope, claim, and the digest that tells a repeat from a re-used identity."""
+
+    event: ClaimEvent
+    claim: Claim
+    digest: str
+
+
+def decode(raw: bytes) -> Any:
+    """The JSON value in the bytes, numbers with a fraction as Decimal.
+
+    Raises:
+        EventInvalid: not JSON (RFC 8259, UTF-8 without a mark), a key twice, nested deeper than 200, a number
+            that is not finite or has thousands of digits; the problem's path is `line L column C`.
+    """
+    try:
+        return jiter.from_json(raw, catch_duplicate_keys=True, float_mode="decimal", allow_inf_nan=False)
+    except ValueError as error:
+        raise EventInvalid("not_json", [_position(str(error), raw)]) from None
+
+
+def _position(message: str, raw: bytes) -> Problem:
+    """The decoder's message without what it quotes from the input."""
+    match = _WHERE.search(message)
+    where = f"line {match[1]} column {match[2]}" if match else ""
+    text = message[: match.start()].strip() if match else "cannot be read"
+    if text.startswith("Detected duplicate key"):
+        text = "a key of an object is there twice"
+    elif text.startswith("Internal error"):
+        text = "number out of range"
+    elif raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:2].count(0):
+        text = "expected UTF-8, this looks like UTF-16 or UTF-32"
+    elif raw.startswith(b"\xef\xbb\xbf"):
+        text = "expected UTF-8 without a byte order mark"
+    elif not raw.strip():
+        text = "there is nothing in it"
+    return Problem(where, f"not JSON: {text}", where)
+
+
+def read_event(raw: bytes, *, limit: int) -> Submission:
+    """The claim event in the bytes, at most `limit` of them.
+
+    Raises:
+        EventInvalid: with the reason and every problem of envelope and claim.
+    """
+    if len(raw) > limit:
+        raise EventInvalid("too_large", [Problem("", f"the event has {len(raw)} bytes, at most {limit} are read")])
+    return parse_event(decode(raw))
+
+
+def parse_event(value: object) -> Submission:
+    """The claim event in decoded JSON.
+
+    Raises:
+        EventInvalid: as `read_event`.
+    """
+    if not isinstance(value, dict):
+        raise EventInvalid("not_an_event", [Problem("", "expected an object: a CloudEvent that holds a claim")])
+    problems: list[Problem] = []
+    event = claim = None
+    try:
+        event = ClaimEvent.model_validate(value)
+    except ValidationError as error:
+        problems += problems_of(error, ClaimEvent)
+    reason = "envelope_invalid" if problems else "claim_invalid"
+    if "data" in value:
+        try:
+            claim = read_claim(value["data"])
+        except ClaimInvalid as error:
+            problems += (_inside(problem) for problem in error.problems)
+    if problems or event is None or claim is None:
+        raise EventInvalid(reason, problems, _known(value, event))
+    return Submission(event, claim, digest(value["data"]))
+
+
+def _inside(problem: Problem) -> Problem:
+    path = f"data.{problem.path}" if problem.path else "data"
+    safe = f"data.{problem.safe_path}" if problem.safe_path else "data"
+    return Problem(path, problem.sentence, safe)
+
+
+def _known(value: Mapping[str, Any], event: ClaimEvent | None) -> dict[str, str]:
+    """What can be told of an event that cannot be read as a claim: its identity and claim id, where they are sound."""
+    known: dict[str, str] = {}
+    data = value.get("data")
+    if event:
+        known |= {"identity": event.identity, "digest": digest(data)}
+        if event.requeue_of:
+            known["requeue_of"] = event.requeue_of
+        if event.trace_id:
+            known["trace_id"] = event.trace_id
+    claim_id = data.get("claim_id") if isinstance(data, dict) else None
+    if isinstance(claim_id, str) and 0 < len(claim_id) <= 38 and claim_id.isprintable():
+        known["claim_id"] = claim_id
+    return known
+
+
+def digest(data: object) -> str:
+    """SHA-256 over the canonical JSON of `data` (keys sorted, no spaces, decimals as strings), hexadecimal."""
+    return sha256(canonical(data)).hexdigest()
+
+
+def canonical(data: object) -> bytes:
+    """Canonical JSON, which does not depend on the order of keys or on spaces in the original."""
+    try:
+        return orjson.dumps(data, default=str, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # Integers of more than 64 bits, which no claim has, but which a bad one may.
+        return json.dumps(data, default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

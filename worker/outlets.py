@@ -1,0 +1,213 @@
+"""The outlets: what stands in an entry, and how a consumer reads.
+
+    from worker.outlets import consume
+    for entry in consume("billing"):
+        send(entry.data["claim"])        # acknowledged when the loop asks for the next one
+
+An entry of billing, rework and unchecked is a CloudEvent `claim.scrubbed.v1` whose id is the decision id and whose
+data is {claim, report}; one of quarantine is a `claim.quarantined.v1`, with the reason and what came in.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+from redis import Redis
+
+from rules.errors import Problem
+from rules.report import Report
+from worker.errors import OutletUnknown
+from worker.inbox import Entry, ensure_group
+from worker.intake.events import ClaimEvent
+from worker.keys import FIELD, OUTLETS, Keys
+from worker.settings import Settings
+
+SOURCE = "urn:claim-scrubber:worker"
+REASONS = {
+    "no_event": "the inbox entry has no field `event`",
+    "too_large": "the event has more bytes than are read",
+    "not_json": "the event is not JSON",
+    "not_an_event": "the event is not a JSON object",
+    "envelope_invalid": "the envelope is not a CloudEvent 1.0 with a claim",
+    "claim_invalid": "the data is not a claim",
+    "check_failed": "the check itself failed on this claim, which is a defect of the scrubber or of a rule",
+    "event_id_reused": "an event with the same source and id, and other data, was decided before",
+    "attempts_exhausted": "the worker died or ran out of time on this claim each time it was tried alone",
+}
+"""Why a claim is in quarantine: the closed list, with its meaning."""
+_SEEN = 100_000
+_PAGE = 100
+
+Page = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutletEntry:
+    """An entry of an outlet."""
+
+    id: str
+    """Stream entry id."""
+    event: dict[str, Any]
+    """The CloudEvent."""
+
+    @property
+    def decision_id(self) -> str:
+        return str(self.event["id"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = self.event["data"]
+        return data
+
+
+def scrubbed(decision: str, entry: str, event: ClaimEvent, data: object, report: Report) -> bytes:
+    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings."""
+    envelope = _envelope("claim.scrubbed.v1", decision, entry)
+    envelope |= {"eventsource": event.source, "eventid": event.id}
+    if event.traceparent:
+        envelope["traceparent"] = event.traceparent
+    return orjson.dumps({**envelope, "data": {"claim": data, "report": report}}, default=str)
+
+
+def quarantined(decision: str, entry: Entry, reason: str, problems: Iterable[Problem]) -> bytes:
+    """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte."""
+    data: dict[str, Any] = {
+        "reason": reason,
+        "sentence": REASONS[reason],
+        "problems": [{"path": problem.path, "sentence": problem.sentence} for problem in problems],
+        "inbox_entry": entry.id,
+    }
+    if entry.event is None:
+        data["fields"] = {_text(name): _text(value) for name, value in entry.fields.items()}
+    else:
+        try:
+            data["event"] = entry.event.decode()
+        except UnicodeDecodeError:
+            data["event_base64"] = base64.b64encode(entry.event).decode()
+    return orjson.dumps({**_envelope("claim.quarantined.v1", decision, entry.id), "data": data})
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
+
+
+def _envelope(kind: str, decision: str, entry: str) -> dict[str, Any]:
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "specversion": "1.0", "id": decision, "source": SOURCE, "type": kind, "time": moment,
+        "datacontenttype": "application/json", "inboxentry": entry,
+    }  # fmt: skip
+
+
+def consume(
+    outlet: str,
+    *,
+    group: str | None = None,
+    consumer: str | None = None,
+    settings: Settings | None = None,
+    follow: bool = True,
+) -> Iterator[OutletEntry]:
+    """The entries of an outlet, each acknowledged when the caller asks for the next one.
+
+    A caller that breaks off or dies gets the entry in hand again, at its next start under the same consumer name
+    (default: the host's), or another consumer does after SCRUB_RECLAIM seconds. What this call has yielded before
+    is dropped by its decision id. With `follow` it waits for more; without, it ends when there is nothing left.
+
+    Raises:
+        OutletUnknown, and the errors of `worker.wiring.open_store`.
+    """
+    from worker import wiring
+
+    with wiring.open_store(settings) as store:
+        reader = Reader(
+            store.redis, store.keys, outlet, group or outlet, consumer or socket.gethostname(),
+            reclaim_ms=int(store.settings.reclaim * 1000),
+        )  # fmt: skip
+        yield from reader.entries(follow=follow)
+
+
+class Reader:
+    """A consumer of one outlet on an open connection."""
+
+    def __init__(
+        self, redis: Redis, keys: Keys, outlet: str, group: str, consumer: str, *, reclaim_ms: int = 60_000
+    ) -> None:
+        self._stream = _stream(keys, outlet)
+        self._redis = redis
+        self._group = group
+        self._consumer = consumer
+        self._reclaim_ms = reclaim_ms
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        ensure_group(redis, self._stream, group)
+
+    def entries(self, *, follow: bool) -> Iterator[OutletEntry]:
+        """As `consume`."""
+        last = "0"
+        while page := self._read(last):
+            last = page[-1][0].decode()
+            yield from self._each(page)
+        while (page := self._abandoned() or self._read(">", block=follow)) or follow:
+            yield from self._each(page)
+
+    def _each(self, page: Page) -> Iterator[OutletEntry]:
+        for entry, fields in page:
+            if fields and (found := self._fresh(entry, fields)):
+                yield found
+            self._redis.xack(self._stream, self._group, entry)
+
+    def _fresh(self, entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry | None:
+        found = _parsed(entry, fields)
+        if found.decision_id in self._seen:
+            return None
+        self._seen[found.decision_id] = None
+        if len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
+        return found
+
+    def _read(self, start: str, *, block: bool = False) -> Page:
+        answer: Any = self._redis.xreadgroup(
+            self._group, self._consumer, {self._stream: start}, count=_PAGE, block=1000 if block else None
+        )
+        return [pair for _, page in answer for pair in page]
+
+    def _abandoned(self) -> Page:
+        answer: Any = self._redis.xautoclaim(self._stream, self._group, self._consumer, self._reclaim_ms, count=_PAGE)
+        return list(answer[1])
+
+
+def tail(redis: Redis, keys: Keys, outlet: str, *, follow: bool = False, start: str = "-") -> Iterator[OutletEntry]:
+    """The entries that are there, oldest first, without taking them from any consumer; `follow` waits for more.
+
+    `start`: `-` for the first entry, or an entry id to begin after.
+
+    Raises:
+        OutletUnknown
+    """
+    stream, last = _stream(keys, outlet), start
+    while True:
+        first = last if last == "-" else f"({last}"
+        page = cast(Page, redis.xrange(stream, first, "+", count=_PAGE))
+        for entry, fields in page:
+            last = entry.decode()
+            yield _parsed(entry, fields)
+        if not page:
+            if not follow:
+                return
+            redis.xread({stream: "0" if last == "-" else last}, count=1, block=1000)
+
+
+def _stream(keys: Keys, outlet: str) -> str:
+    if outlet not in OUTLETS:
+        raise OutletUnknown(outlet=outlet)
+    return keys.outlet(outlet)
+
+
+def _parsed(entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry:
+    return OutletEntry(entry.decode(), orjson.loads(fields[FIELD.encode()]))

@@ -1,0 +1,59 @@
+"""The secret: key of the patient hashes and the audit chains. It never leaves its file; Redis holds a fingerprint."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from worker.errors import SecretUnusable
+
+_BYTES = 32
+
+
+def load_secret(file: Path) -> bytes:
+    """The secret in the file, which is made with mode 0600 where it is not there.
+
+    Raises:
+        SecretUnusable: it is not ours, others may read it, or it is too short.
+    """
+    try:
+        if not file.exists():
+            _make(file)
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(descriptor, "rb") as stream:
+            found = os.fstat(descriptor)
+            secret = stream.read(4_096).strip()
+    except OSError as error:
+        raise SecretUnusable(file=file, reason=error.strerror) from None
+    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
+        raise SecretUnusable(file=file, reason="others may read it")
+    if found.st_uid != os.getuid():
+        raise SecretUnusable(file=file, reason="it belongs to another user")
+    if len(secret) < _BYTES:
+        raise SecretUnusable(file=file, reason=f"it has {len(secret)} bytes")
+    return secret
+
+
+def fingerprint(secret: bytes) -> str:
+    """Tells two secrets apart and gives away neither; 16 hexadecimal digits."""
+    return hmac.digest(secret, b"fingerprint", "sha256").hex()[:16]
+
+
+def _make(file: Path) -> None:
+    """Written aside and linked into place: of several processes at once one wins, and all read the same."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_hex(_BYTES) + "\n")
+            stream.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, file)
+    finally:
+        aside.unlink()

@@ -1,0 +1,70 @@
+"""The Celery tasks. Their messages are bells: no argument, no result, no claim."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from rules.errors import ScrubError
+from worker import wiring
+from worker.app import app, settings, stopping
+from worker.bell import Bell
+from worker.drain import Drain
+from worker.logs import log, safe_exception
+from worker.tend import tend_once
+from worker.wiring import Store
+
+_mine = threading.local()
+
+
+def knock(broker: str) -> None:
+    """Puts one bell on the queue of this broker. It expires, so that bells do not pile up while no worker runs."""
+    expires = 2 * settings.drain_budget + settings.gate
+    if broker == app.conf.broker_url:
+        scrub.apply_async(expires=expires, retry=False)
+        return
+    with app.connection_for_write(broker) as connection, app.amqp.Producer(connection) as producer:
+        scrub.apply_async(expires=expires, retry=False, producer=producer)
+
+
+@app.task(name="scrub")
+def scrub() -> None:
+    """Drains the inbox: recovers, judges and commits until it is empty or the budget is spent."""
+    try:
+        _drain().run()
+    except SoftTimeLimitExceeded:
+        log(__name__).warning("out of time; the claims in hand are tried again one by one")
+    except ScrubError as error:
+        log(__name__).error(str(error))
+    except Exception as error:
+        log(__name__).warning("the drain broke off; what was in hand is tried again", **safe_exception(error))
+
+
+@app.task(name="tend")
+def tend() -> None:
+    """What every worker does each second by itself, for those who want it in a schedule of their own."""
+    try:
+        store, door = _open()
+        tend_once(store, door)
+    except Exception as error:
+        log(__name__).warning("tending broke off", **safe_exception(error))
+
+
+def _open() -> tuple[Store, Bell]:
+    """This thread's own connections, made after the fork."""
+    if getattr(_mine, "process", None) != os.getpid():
+        _mine.process, _mine.drain, _mine.store = os.getpid(), None, None
+    if _mine.store is None:
+        _mine.store = wiring.open_store(settings, hold=False)
+        _mine.bell = wiring.bell(_mine.store)
+    return _mine.store, _mine.bell
+
+
+def _drain() -> Drain:
+    store, door = _open()
+    if _mine.drain is None:
+        _mine.drain = wiring.drain(store, door, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
+    found: Drain = _mine.drain
+    return found

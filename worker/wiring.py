@@ -1,0 +1,203 @@
+"""All wiring: the one place that opens Redis, checks the server, and puts the pieces together.
+
+The command line, the tasks and the tests get what they need from here.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self, cast
+from urllib.parse import quote, urlsplit
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+from rules.loader import load_book
+from worker.audit import Audit
+from worker.batch import Bench, Interrupts
+from worker.bell import Bell
+from worker.commit import Committer, Head
+from worker.drain import Drain
+from worker.embedded import Lease, socket_path
+from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.inbox import Inbox
+from worker.keys import Keys
+from worker.secret import fingerprint, load_secret
+from worker.settings import Settings, load_settings
+
+_SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
+_LEAST_REDIS = (7, 0)
+_LEAST_VALKEY = (7, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open and checked Redis. Use it in a `with`, or `close` it."""
+
+    settings: Settings
+    keys: Keys
+    redis: Redis
+    """Tries again by itself after a lost connection."""
+    once: Redis
+    """Never tries again by itself: for what must not be done twice without knowing."""
+    lease: Lease | None = None
+    """Of the embedded server, where this store holds it up."""
+
+    def close(self) -> None:
+        self.redis.close()
+        self.once.close()
+        if self.lease:
+            self.lease.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
+    """Opens Redis and checks that it is fit; the embedded server is started where none is configured.
+
+    `hold`: whether the embedded server is to stay up for this store; a pool process needs not, as its parent holds it.
+
+    Raises:
+        SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
+        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+    """
+    settings = settings or load_settings()
+    lease = Lease(settings.server_path) if settings.embedded and hold else None
+    redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
+    store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    try:
+        check_server(store.redis, where(settings))
+        _agree_on_partitions(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
+    """A client of the Redis of the claims; nothing is sent yet."""
+    url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
+    options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
+    if not url.startswith("unix:"):
+        options["socket_keepalive"] = True
+    client: Redis = Redis.from_url(url, **options)
+    return client
+
+
+def where(settings: Settings) -> str:
+    """The address of Redis without its password, for messages."""
+    if settings.redis_url is None:
+        return str(socket_path(settings.server_path))
+    parts = urlsplit(settings.redis_url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
+
+
+def broker_url(settings: Settings) -> str:
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    if settings.broker_url:
+        return settings.broker_url
+    if settings.redis_url is None:
+        return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
+    parts = urlsplit(settings.redis_url)
+    if parts.scheme != "unix":
+        return settings.redis_url
+    query = parts.query.replace("db=", "virtual_host=")
+    login = f"{parts.netloc}" if parts.netloc else ""
+    return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
+
+
+def check_server(redis: Redis, address: str) -> None:
+    """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
+
+    Raises:
+        RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets
+    """
+    try:
+        info = redis.info()
+    except AuthenticationError:
+        raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except (RedisError, OSError) as error:
+        raise RedisUnreachable(where=address, reason=type(error).__name__) from None
+    valkey = info.get("valkey_version")
+    found, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
+    if tuple(int(part) for part in str(found).split(".")[:2]) < least:
+        raise RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {found}")
+    if info.get("maxmemory_policy", "noeviction") != "noeviction":
+        raise RedisMayEvict(where=address, found=info["maxmemory_policy"])
+    if not info.get("aof_enabled"):
+        raise RedisForgets(where=address)
+
+
+def _agree_on_partitions(store: Store) -> None:
+    wanted = store.settings.partitions
+    store.redis.hsetnx(store.keys.meta, "partitions", str(wanted))
+    found = int(cast(bytes, store.redis.hget(store.keys.meta, "partitions")))
+    if found != wanted:
+        raise PartitionMismatch(found=found, wanted=wanted)
+
+
+def agreed_secret(store: Store) -> bytes:
+    """The secret, which must be the same for all who judge claims of this Redis.
+
+    Raises:
+        SecretUnusable, SecretMismatch
+    """
+    secret = load_secret(store.settings.secret_path)
+    mark = fingerprint(secret)
+    store.redis.hsetnx(store.keys.meta, "fingerprint", mark)
+    if cast(bytes, store.redis.hget(store.keys.meta, "fingerprint")).decode() != mark:
+        raise SecretMismatch(file=store.settings.secret_path)
+    return secret
+
+
+def bell(store: Store) -> Bell:
+    """The doorbell of this store's workers."""
+    # Imported here: producers that only read an outlet need no Celery.
+    from worker.tasks import knock
+
+    broker = broker_url(store.settings)
+    gate = int(store.settings.gate * 1000)
+    return Bell(store.redis, store.keys, gate_ms=gate, send=lambda: knock(broker))
+
+
+def drain(
+    store: Store, door: Bell, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
+) -> Drain:
+    """A consumer of the inbox, with its own name and audit file. Make it in the process that uses it.
+
+    Raises:
+        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+    """
+    settings, keys = store.settings, store.keys
+    secret = agreed_secret(store)
+    consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    inbox = Inbox(store.redis, keys, consumer)
+    inbox.ensure()
+    return Drain(
+        settings=settings,
+        bench=Bench(load_book(settings.book), keys, secret, settings.max_event_bytes, interrupts),
+        inbox=inbox,
+        committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
+        audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
+        bell=door,
+        stopping=stopping,
+    )
+
+
+def chain_head(store: Store, chain: str) -> Head | None:
+    """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
+    found = cast(bytes | None, store.redis.hget(store.keys.chains, chain))
+    if found is None:
+        return None
+    seq, mac = found.decode().split(" ")
+    return Head(chain, int(seq), mac)
