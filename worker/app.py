@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import atexit
 import mmap
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_shutdown, worker_shutting_down
+from celery.signals import celeryd_init, setup_logging, worker_shutdown, worker_shutting_down
 from kombu import Queue
 
+from rules.errors import ScrubError
 from worker import logs, wiring
 from worker.embedded import Lease
+from worker.errors import SettingsInvalid
 from worker.settings import load_settings
 from worker.tend import TendStep
 
 QUEUE = "scrub-bells"
 
-settings = load_settings()
+try:
+    settings = load_settings()
+except SettingsInvalid as error:
+    sys.exit(str(error))
 app = Celery("claim-scrubber", include=["worker.tasks"])
 app.conf.update(
     broker_url=wiring.broker_url(settings),
@@ -84,18 +90,19 @@ def _configure_logs(**_: Any) -> None:
 
 @celeryd_init.connect
 def _take_hold(**_: Any) -> None:
-    """Before the worker connects to its broker: the embedded server is up, and the server is fit."""
+    """Before the worker connects to its broker: its Redis is up and fit, and the book can be read."""
     _stop_page[0] = 0
-    if settings.embedded and not _leases:
-        _leases.append(Lease(settings.server_path))
-        atexit.register(_let_go)
-    with wiring.open_store(settings, hold=False) as store:
-        wiring.agreed_secret(store)
-
-
-@worker_process_init.connect
-def _configure_logs_again(**_: Any) -> None:
-    logs.configure(settings.log_level)
+    try:
+        if settings.embedded and not _leases:
+            _leases.append(Lease(settings.server_path))
+            atexit.register(_let_go)
+        with wiring.open_store(settings, hold=False) as store:
+            wiring.agreed_secret(store)
+        # Read before the fork: the pool processes share its pages, and start in no time.
+        wiring.book(settings.book)
+    except ScrubError as error:
+        # Celery logs what a signal handler raises, and goes on; this it does not catch.
+        sys.exit(str(error))
 
 
 @worker_shutting_down.connect

@@ -61,6 +61,13 @@ class Reading:
         return self.submission.event.identity if self.submission else self._known.get("identity")
 
     @property
+    def origin(self) -> tuple[str, str] | None:
+        """CloudEvents source and id, where the envelope is sound; they are the producer's, and never logged."""
+        if self.submission:
+            return self.submission.event.source, self.submission.event.id
+        return (self._known["source"], self._known["id"]) if "id" in self._known else None
+
+    @property
     def digest(self) -> str:
         return self.submission.digest if self.submission else self._known.get("digest", "")
 
@@ -173,7 +180,7 @@ def quarantine(
     """The decision that an entry is not to be judged; the reason is one of `outlets.REASONS`."""
     decision = _decision(reading, bench)
     problems = tuple(problems)
-    payload = outlets.quarantined(decision, reading.entry, reason, problems)
+    payload = outlets.quarantined(decision, reading.entry, reason, problems, reading.origin)
     item = _item(reading, "quarantine", payload, decision, memory, bench)
     if reading.submission:
         line = auditline.claim_fields(reading.submission.claim, bench.secret)

@@ -24,7 +24,8 @@ class Bell:
         try:
             if self._redis.set(self._gate, "1", nx=True, px=self._gate_ms):
                 self._send()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # SystemExit: the app refuses to be imported where the environment's settings are wrong.
             log(__name__).debug("a ring failed; tend will find the work", **safe_exception(error))
 
     def answer(self) -> None:

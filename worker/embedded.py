@@ -98,7 +98,7 @@ class Lease:
                 _ensure_server(self._folder)
 
     def release(self) -> None:
-        """The last one out shuts the server down and waits for its end; a second call, or a forked child's, does nothing."""
+        """The last one out shuts the server down and waits for its end; a second call does nothing, nor a child's."""
         users, self._users = self._users, None
         if users is None or os.getpid() != self._owner:
             return

@@ -34,6 +34,7 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
+        pass_foreign_args=True,
         foreign_pre_chain=[_foreign, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _plain_exception, _ecs, _render],
     )
@@ -42,6 +43,9 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # Two lines a bell would bury the rest; what a bell did is in the audit log.
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else root.level)
 
 
 def safe_exception(error: BaseException) -> dict[str, Any]:
@@ -57,17 +61,18 @@ def _frames(trace: TracebackType | None) -> list[str]:
 def _foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Of a record that carries an exception only the template is kept: its arguments are made of the exception."""
     record: logging.LogRecord = event["_record"]
-    carries = record.exc_info or (isinstance(record.args, tuple | dict) and _has_error(record.args))
-    if carries:
+    arguments = event.pop("positional_args", None) or record.args or ()
+    if record.exc_info or _has_error(arguments):
         event["event"] = str(record.msg)
-    event.pop("positional_args", None)
     return event
 
 
-def _has_error(args: Any) -> bool:
-    if isinstance(args, dict):
-        return bool({"exc", "traceback"} & args.keys()) or any(isinstance(v, BaseException) for v in args.values())
-    return any(isinstance(value, BaseException) for value in args)
+def _has_error(arguments: Any) -> bool:
+    """Also where Celery passes an exception on as text, under the names `exc` and `traceback`."""
+    if isinstance(arguments, dict):
+        named = bool({"exc", "traceback"} & arguments.keys())
+        return named or any(isinstance(value, BaseException) for value in arguments.values())
+    return any(isinstance(value, BaseException) for value in arguments)
 
 
 def _plain_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

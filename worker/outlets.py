@@ -76,8 +76,13 @@ def scrubbed(decision: str, entry: str, event: ClaimEvent, data: object, report:
     return orjson.dumps({**envelope, "data": {"claim": data, "report": report}}, default=str)
 
 
-def quarantined(decision: str, entry: Entry, reason: str, problems: Iterable[Problem]) -> bytes:
-    """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte."""
+def quarantined(
+    decision: str, entry: Entry, reason: str, problems: Iterable[Problem], origin: tuple[str, str] | None
+) -> bytes:
+    """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte.
+
+    `origin`: source and id of the event, where its envelope could be read.
+    """
     data: dict[str, Any] = {
         "reason": reason,
         "sentence": REASONS[reason],
@@ -91,7 +96,10 @@ def quarantined(decision: str, entry: Entry, reason: str, problems: Iterable[Pro
             data["event"] = entry.event.decode()
         except UnicodeDecodeError:
             data["event_base64"] = base64.b64encode(entry.event).decode()
-    return orjson.dumps({**_envelope("claim.quarantined.v1", decision, entry.id), "data": data})
+    envelope = _envelope("claim.quarantined.v1", decision, entry.id)
+    if origin:
+        envelope |= {"eventsource": origin[0], "eventid": origin[1]}
+    return orjson.dumps({**envelope, "data": data})
 
 
 def _text(value: bytes) -> str:

@@ -10,6 +10,8 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +20,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
+from rules.book import Book
 from rules.loader import load_book
 from worker.audit import Audit
 from worker.batch import Bench, Interrupts
@@ -160,14 +163,27 @@ def agreed_secret(store: Store) -> bytes:
     return secret
 
 
+@cache
+def book(folder: Path | None) -> Book:
+    """The rule book, read once a process; None: the one that is shipped.
+
+    Raises:
+        BookInvalid, BookMissing
+    """
+    return load_book(folder)
+
+
 def bell(store: Store) -> Bell:
     """The doorbell of this store's workers."""
-    # Imported here: producers that only read an outlet need no Celery.
-    from worker.tasks import knock
-
     broker = broker_url(store.settings)
-    gate = int(store.settings.gate * 1000)
-    return Bell(store.redis, store.keys, gate_ms=gate, send=lambda: knock(broker))
+
+    def send() -> None:
+        # Imported at the first ring: who only reads an outlet or the books needs no Celery.
+        from worker.tasks import knock
+
+        knock(broker)
+
+    return Bell(store.redis, store.keys, gate_ms=int(store.settings.gate * 1000), send=send)
 
 
 def drain(
@@ -185,7 +201,7 @@ def drain(
     inbox.ensure()
     return Drain(
         settings=settings,
-        bench=Bench(load_book(settings.book), keys, secret, settings.max_event_bytes, interrupts),
+        bench=Bench(book(settings.book), keys, secret, settings.max_event_bytes, interrupts),
         inbox=inbox,
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),

@@ -26,17 +26,38 @@ QUICK = {
 """Times short enough for a test to see an entry expire."""
 
 
+_ALONE = ("--without-mingle", "--without-gossip")
+"""They only cost a second at start."""
+
+
 class Worker:
     """A real `celery -A worker.app worker`, in a process group of its own."""
 
     def __init__(self, home: Path, *options: str, env: dict[str, str] | None = None, concurrency: int = 2) -> None:
         self.log = home / f"worker-{time.monotonic_ns()}.log"
-        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-c", str(concurrency), *options]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "worker.app",
+            "worker",
+            "-c",
+            str(concurrency),
+            *_ALONE,
+            *options,
+        ]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
-                env={**clean, "SCRUB_STATE_DIR": str(home), **QUICK, **(env or {})},
+                env={
+                    **clean,
+                    "SCRUB_STATE_DIR": str(home),
+                    **QUICK,
+                    **({"SCRUB_BOOK": os.environ["TMPBOOK"]} if "TMPBOOK" in os.environ else {}),
+                    **(env or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

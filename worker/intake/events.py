@@ -197,7 +197,7 @@ def _known(value: Mapping[str, Any], event: ClaimEvent | None) -> dict[str, str]
     known: dict[str, str] = {}
     data = value.get("data")
     if event:
-        known |= {"identity": event.identity, "digest": digest(data)}
+        known |= {"identity": event.identity, "digest": digest(data), "source": event.source, "id": event.id}
         if event.requeue_of:
             known["requeue_of"] = event.requeue_of
         if event.trace_id:

@@ -1,0 +1,132 @@
+"""The batch step, on the shipped book: each claim stands alone, and earlier ones count for later ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from worker import batch, wiring
+from worker.batch import Bench, Decision
+from worker.commit import decision_id
+from worker.inbox import Entry
+from worker.keys import Keys
+
+CLAIM: dict[str, Any] = {
+    "claim_id": "PCN-1",
+    "form": "professional",
+    "payer": {"id": "87726"},
+    "subscriber": {"member_id": "M1"},
+    "diagnoses": ["M54.31"],
+    "total_charge": "450.10",
+    "lines": [{"number": 1, "procedure": "64445", "charge": "450.10", "service_date": "2026-10-01"}],
+}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench(wiring.book(None), Keys(), b"k" * 32, 2**20)
+
+
+def entry(number: int, **changes: Any) -> Entry:
+    envelope = {
+        "specversion": "1.0",
+        "id": f"evt-{number}",
+        "source": "/ehr",
+        "type": "claim.submitted.v1",
+        "time": "2026-10-20T23:30:00-05:00",
+        "data": CLAIM,
+        **changes,
+    }
+    return Entry(f"{number}-0", json.dumps(envelope).encode(), {})
+
+
+def decide(bench: Bench, *entries: Entry, memory: dict[str, str] | None = None) -> list[Decision]:
+    return batch.decide(batch.read(entries, bench), memory or {}, bench)
+
+
+def routes(decisions: list[Decision]) -> list[str]:
+    return [decision.item.route for decision in decisions]
+
+
+def test_a_decision_id_depends_on_entry_book_and_ledger_alone() -> None:
+    same = decision_id("{claims:0}:inbox", "1-0", "book", "")
+    assert same == decision_id("{claims:0}:inbox", "1-0", "book", "")
+    others = {
+        decision_id("{claims:1}:inbox", "1-0", "book"),
+        decision_id("{claims:0}:inbox", "1-1", "book"),
+        decision_id("{claims:0}:inbox", "1-0", "other"),
+        decision_id("{claims:0}:inbox", "1-0", "book", "7"),
+    }
+    assert len(others | {same}) == 5
+
+
+def test_the_same_event_within_a_batch_is_judged_once(bench: Bench) -> None:
+    decisions = decide(bench, entry(1), Entry("2-0", entry(1).event, {}), entry(3))
+    assert routes(decisions)[1] == "repeated"
+    assert decisions[1].line["claim.first_decision_id"] == decisions[0].line["claim.decision_id"]
+    assert decisions[1].item.expects == decisions[0].item.writes
+    assert decisions[2].item.route == decisions[0].item.route
+
+
+def test_a_repeat_of_an_event_that_could_not_be_read_is_a_repeat(bench: Bench) -> None:
+    bad = entry(1, data={"claim_id": "PCN-1"})
+    assert routes(decide(bench, bad, Entry("2-0", bad.event, {}))) == ["quarantine", "repeated"]
+
+
+def test_the_event_memory_decides_on_repeat_and_reuse(bench: Bench) -> None:
+    (first,) = decide(bench, entry(1))
+    assert first.item.event_key is not None
+    memory = {first.item.event_key: first.item.writes}
+    again, changed = entry(1), entry(1, data={**CLAIM, "total_charge": "1.00"})
+    assert routes(decide(bench, again, memory=memory)) == ["repeated"]
+    (reused,) = decide(bench, changed, memory=memory)
+    assert (reused.item.route, reused.line["error.code"], reused.item.writes) == ("quarantine", "event_id_reused", "")
+    (requeued,) = decide(bench, entry(1, requeue_of="1-0"), memory=memory)
+    assert (requeued.item.route, requeued.item.expects) == (first.item.route, "*")
+
+
+def test_a_check_that_fails_is_the_fate_of_its_claim_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = batch.check
+
+    def failing(claim: Any, *arguments: Any, **options: Any) -> Any:
+        if claim.claim_id == "PCN-BAD":
+            raise RuntimeError("CANARY")
+        return real(claim, *arguments, **options)
+
+    monkeypatch.setattr(batch, "check", failing)
+    decisions = decide(bench, entry(1), entry(2, data={**CLAIM, "claim_id": "PCN-BAD"}), entry(3))
+    assert routes(decisions)[1] == "quarantine"
+    assert routes(decisions)[0] == routes(decisions)[2] != "quarantine"
+    assert decisions[1].line["error.code"] == "check_failed"
+    assert "CANARY" not in str(decisions[1].line)
+    assert b"CANARY" not in decisions[1].item.payload
+
+
+def test_an_interrupt_is_no_fault_of_a_claim(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise TimeoutError
+
+    monkeypatch.setattr(batch, "check", interrupted)
+    bench = Bench(bench.book, bench.keys, bench.secret, bench.limit, (TimeoutError,))
+    with pytest.raises(TimeoutError):
+        decide(bench, entry(1))
+
+
+def test_the_day_of_the_event_is_the_senders(bench: Bench) -> None:
+    (reading,) = batch.read([entry(1)], bench)
+    assert reading.day.isoformat() == "2026-10-20"
+
+
+def test_a_line_tells_what_a_dashboard_needs_and_nothing_of_the_person(bench: Bench) -> None:
+    (decision,) = decide(bench, entry(1))
+    line = decision.line
+    assert line["claim.charge_cents"] == 45_010
+    assert line["claim.disposition"] == decision.item.route
+    assert line["event.duration"] > 0
+    assert "M1" not in [value for name, value in line.items() if name != "rule.run"]
+    (other,) = decide(bench, entry(2, data={**CLAIM, "subscriber": {"member_id": "M2"}}))
+    assert line["claim.patient_hash"] != other.line["claim.patient_hash"]
+    (absent,) = decide(bench, entry(3, data={**CLAIM, "subscriber": None}))
+    assert "claim.patient_hash" not in absent.line
