@@ -66,7 +66,7 @@ app.conf.update(
     worker_enable_soft_shutdown_on_idle=False,
     worker_proc_alive_timeout=30.0,
 )
-app.steps["worker"].add(TendStep)
+app.steps["consumer"].add(TendStep)
 
 _stop_page = mmap.mmap(-1, 1)
 """One byte that the worker and its pool processes share through the fork; a signal handler may write it safely."""

@@ -73,9 +73,13 @@ def _report(store: Store, keys: Keys) -> None:
 
 
 class TendStep(bootsteps.StartStopStep):
-    """Runs `tend_once` on the worker's timer. Whatever fails here is logged, and never reaches the worker."""
+    """Runs `tend_once` on the worker's timer. Whatever fails here is logged, and never reaches the worker.
 
-    requires = ("celery.worker.components:Timer", "celery.worker.components:Pool")
+    A step of the consumer, not of the worker: Celery empties the timer when it loses its broker, and starts the
+    consumer's steps again when it is back.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
@@ -87,6 +91,7 @@ class TendStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         from worker.app import settings
 
+        self._quiet_until = self._pause = 0.0
         self._timer = parent.timer.call_repeatedly(settings.tend, self._look)
 
     def stop(self, parent: Any) -> None:
@@ -96,20 +101,19 @@ class TendStep(bootsteps.StartStopStep):
         if self._store:
             self._store.close()
             self._store = None
-
-    terminate = stop
+        self._revive()
 
     def _look(self) -> None:
         if time.monotonic() < self._quiet_until:
             return
         try:
-            tend_once(self._open(), wiring.bell(self._open()))
+            store = self._open()
+            tend_once(store, wiring.bell(store))
             self._pause = 0.0
         except Exception as error:
             log(__name__).debug("Redis did not answer the tender", **safe_exception(error))
             self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
             self._quiet_until = time.monotonic() + self._pause
-            self._revive()
 
     def _open(self) -> Store:
         """Impatient connections: while they wait, the worker's main process waits too."""
@@ -121,6 +125,7 @@ class TendStep(bootsteps.StartStopStep):
         return self._store
 
     def _revive(self) -> None:
+        """The consumer stops because its broker is gone, which may be the embedded server, or with the worker."""
         from worker.app import lease
 
         held = lease()

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from worker import wiring
+from worker.embedded import Lease, server_runs
 from worker.settings import Settings, load_settings
 from worker.wiring import Store
 
-from .helpers import Worker
+from .helpers import Worker, until
 
 
 @pytest.fixture
@@ -23,7 +24,17 @@ def home() -> Iterator[Path]:
     """A folder with a short path, as the socket in it may have 107 bytes; on the way out no server is left."""
     folder = Path(tempfile.mkdtemp(prefix="scrub-test-", dir="/tmp"))
     yield folder
+    for server in {path.parent for path in folder.rglob("server.lock")}:
+        until(lambda server=server: not left(server))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def left(server: Path) -> bool:
+    """Whether a server still runs once we have come and gone; a worker that was killed may take a moment to let go."""
+    if server_runs(server):
+        with Lease(server):
+            pass
+    return server_runs(server)
 
 
 @pytest.fixture

@@ -55,7 +55,6 @@ class Worker:
                     **clean,
                     "SCRUB_STATE_DIR": str(home),
                     **QUICK,
-                    **({"SCRUB_BOOK": os.environ["TMPBOOK"]} if "TMPBOOK" in os.environ else {}),
                     **(env or {}),
                 },
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,161 @@
+"""The drain in one process, against a real server: time limits, lone attempts, back-pressure, tending."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import batch, wiring
+from worker.bell import Bell
+from worker.drain import Drain
+from worker.errors import AuditUnwritable
+from worker.inbox import Inbox, send
+from worker.outlets import tail
+from worker.settings import Settings, load_settings
+from worker.status import books
+from worker.tend import tend_once
+from worker.wiring import Store
+
+from .helpers import event
+
+
+class OutOfTime(Exception):
+    """Stands for the soft time limit, which Celery raises in the middle of whatever runs."""
+
+
+@pytest.fixture
+def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
+        monkeypatch.delenv(name)
+    times = {"drain_budget": 0.1, "soft_time_limit": 0.2, "hard_time_limit": 0.3, "reclaim": 0.4, "tend": 0.01}
+    return load_settings(state_dir=home, **times)
+
+
+@pytest.fixture
+def rung() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def bell(store: Store, rung: list[int]) -> Bell:
+    return Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+
+
+@pytest.fixture
+def drain(store: Store, bell: Bell) -> Iterator[Drain]:
+    drain = wiring.drain(store, bell, interrupts=(OutOfTime,))
+    yield drain
+    drain.audit.close()
+
+
+def put(store: Store, count: int) -> None:
+    events = (event(number) for number in range(count))
+    send(store.redis, store.keys, events, source="test", settings=store.settings)
+
+
+def test_a_claim_that_runs_out_of_time_is_tried_alone_three_times_and_then_quarantined(
+    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tried = batch.check, list[int]()
+
+    def slow(claim: Any, *arguments: Any, **options: Any) -> Any:
+        if claim.claim_id == "PCN-00001":
+            tried.append(1)
+            raise OutOfTime
+        return real(claim, *arguments, **options)
+
+    monkeypatch.setattr(batch, "check", slow)
+    put(store, 3)
+    for _ in range(12):
+        try:
+            drain.run()
+        except OutOfTime:
+            time.sleep(0.41)
+        if books(store.redis, store.keys).settled:
+            break
+    assert len(tried) == 1 + 3
+    assert books(store.redis, store.keys).settled
+    (entry,) = tail(store.redis, store.keys, "quarantine")
+    assert entry.data["reason"] == "attempts_exhausted"
+
+
+def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(store: Store, drain: Drain) -> None:
+    store.settings.audit_path.write_text("in the way")
+    put(store, 2)
+    with pytest.raises(AuditUnwritable):
+        drain.run()
+    assert books(store.redis, store.keys).in_flight == 2
+    store.settings.audit_path.unlink()
+    drain.run()
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_full_batch_and_a_spent_budget_ring(store: Store, drain: Drain, rung: list[int]) -> None:
+    put(store, store.settings.batch + 1)
+    drain.run()
+    assert rung
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_drain_that_is_to_stop_takes_nothing(store: Store, bell: Bell) -> None:
+    drain = wiring.drain(store, bell, stopping=lambda: True)
+    put(store, 1)
+    drain.run()
+    assert books(store.redis, store.keys).waiting == 1
+
+
+def test_streams_that_were_wiped_are_made_again(store: Store, drain: Drain) -> None:
+    store.redis.flushall()
+    drain.run()
+    put(store, 1)
+    drain.run()
+    assert books(store.redis, store.keys).settled
+
+
+def test_tending_rings_for_work_that_waits_or_has_expired_and_for_no_other(
+    store: Store, drain: Drain, bell: Bell, rung: list[int]
+) -> None:
+    def tended() -> int:
+        time.sleep(0.02)
+        rung.clear()
+        bell.answer()
+        assert tend_once(store, bell)
+        return len(rung)
+
+    assert tended() == 0
+    put(store, 1)
+    assert tended() == 1
+    Inbox(store.redis, store.keys, "dead").take(1)
+    assert tended() == 0
+    time.sleep(0.4)
+    assert tended() == 1
+
+
+def test_tending_forgets_dead_consumers_and_never_one_with_something_pending(store: Store, bell: Bell) -> None:
+    inbox = Inbox(store.redis, store.keys, "holds one")
+    inbox.ensure()
+    put(store, 1)
+    inbox.take(1)
+    Inbox(store.redis, store.keys, "holds none").take(1)
+    time.sleep(10 * store.settings.reclaim + 0.1)
+    assert tend_once(store, bell)
+    assert [worker.name for worker in books(store.redis, store.keys).workers] == ["holds one"]
+
+
+def test_only_one_worker_tends_in_a_period(store: Store, bell: Bell) -> None:
+    store.redis.set(store.keys.tend, "1", px=10_000)
+    assert not tend_once(store, bell)
+
+
+def test_the_books_never_settle_when_an_entry_is_taken_away_from_outside(store: Store, drain: Drain) -> None:
+    put(store, 2)
+    drain.run()
+    assert books(store.redis, store.keys).balance == 0
+    entry = store.redis.xadd(store.keys.inbox, {"event": event(3)})
+    store.redis.xdel(store.keys.inbox, entry)
+    assert not books(store.redis, store.keys).settled
