@@ -1,0 +1,69 @@
+"""A claim as the rules see it: with its payer, its billing role, the tables, and the lines that are on trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from rules.claim import Claim, Line
+
+if TYPE_CHECKING:
+    from rules.book import Tables
+    from rules.payers import Selection
+
+Role = Literal["practitioner", "hospital_outpatient", "asc"]
+ASC_TAXONOMY = "261QA1903X"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that a fact may be derived from."""
+
+    claim: Claim
+    selection: Selection
+    role: Role
+    received: date | None
+    """The day on which the payer is expected to receive the claim."""
+    tables: Tables
+    procedure: str
+    lines: tuple[Line, ...]
+    """The lines that carry the book's procedure."""
+
+
+def role_of(claim: Claim) -> Role:
+    """Who bills: the hospital's outpatient department, an ambulatory surgical center, or a practitioner."""
+    if claim.form == "institutional":
+        return "hospital_outpatient"
+    if claim.billing_provider and claim.billing_provider.taxonomy == ASC_TAXONOMY:
+        return "asc"
+    if _at_asc(claim) and claim.rendering_provider is None and claim.service_facility is None:
+        return "asc"
+    return "practitioner"
+
+
+def role_is_certain(claim: Claim) -> bool:
+    """False for a claim from place 24 whose billing taxonomy and rendering provider are both missing."""
+    if claim.form == "institutional" or not _at_asc(claim):
+        return True
+    if claim.billing_provider and claim.billing_provider.taxonomy:
+        return True
+    return claim.rendering_provider is not None
+
+
+def _at_asc(claim: Claim) -> bool:
+    return claim.place_of_service == "24" or any(line.place_of_service == "24" for line in claim.lines)
+
+
+def date_of(claim: Claim, line: Line) -> date | None:
+    """The line's date of service, else the statement's where it spans a single day (837I lines may omit theirs)."""
+    if line.service_date is not None:
+        return line.service_date
+    if claim.statement_from_date is not None and claim.statement_from_date == claim.statement_through_date:
+        return claim.statement_from_date
+    return None
+
+
+def last_date_of(claim: Claim, line: Line) -> date | None:
+    """The last day of the line's range, or its only day."""
+    return line.service_date_end or date_of(claim, line)

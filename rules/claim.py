@@ -1,0 +1,366 @@
+"""The claim: what a hospital is about to send to a payer, in the terms of the 837 implementation guides.
+
+The models are lenient on purpose where a rule judges (a bad NPI, no units, five modifiers, a pointer out of
+range pass through to the rule) and strict where nothing could be judged (unknown keys, wrong types, absurd
+sizes). Amounts are US dollars with at most two decimals; dates are ISO 8601 calendar dates without a zone.
+
+Source of loops and segments: ASC X12N 005010X222A1/A2 (837P) and 005010X223A2/A3 (837I).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from rules.errors import ClaimInvalid, Problem
+
+MAX_LINES = 5_000
+MAX_CODES = 200
+LARGEST_AMOUNT = Decimal("9999999999.99")
+
+
+def iso_date(value: object) -> date:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and len(value) == 10:
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("date", "expected a calendar date as YYYY-MM-DD")
+
+
+def _number(value: object) -> Decimal:
+    """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
+    if isinstance(value, str) and len(value) > 30:
+        raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise PydanticCustomError("number", "expected a decimal number such as 1 or 2.5") from None
+    if not number.is_finite():
+        raise PydanticCustomError("number", "expected a finite number")
+    if abs(number) > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -12:
+        raise PydanticCustomError("number", "expected at most 10 digits before and 12 after the decimal point")
+    return number
+
+
+def _money(value: object) -> Decimal:
+    number = _number(value)
+    if number != round(number, 2):
+        raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
+    return number.quantize(Decimal("0.01"))
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise PydanticCustomError("text", "expected printable characters only, no line breaks or controls")
+    return value
+
+
+_DECIMAL_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": r"^[-+]?[0-9]+(\.[0-9]+)?$"}, {"type": "number"}],
+}
+_text = AfterValidator(_printable)
+
+Date = Annotated[date, BeforeValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_DECIMAL_SCHEMA)]
+Number = Annotated[Decimal, BeforeValidator(_number), WithJsonSchema(_DECIMAL_SCHEMA)]
+Whole = Annotated[int, Field(strict=True, ge=-999_999, le=999_999)]
+Code = Annotated[str, Field(strict=True, max_length=30), _text]
+Name = Annotated[str, Field(strict=True, max_length=200), _text]
+Prose = Annotated[str, Field(strict=True, max_length=2_000)]
+Flag = Annotated[bool, Field(strict=True)]
+Codes = Annotated[tuple[Code, ...], Field(max_length=MAX_CODES)]
+
+
+class Model(BaseModel):
+    """Frozen; unknown keys are refused, since a misspelt key would otherwise hide a fact from the rules."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Payer(Model):
+    """Loop 2010BB, NM1*PR, of the destination payer, with what 2000B says of the subscriber's cover."""
+
+    id: Annotated[str, Field(strict=True, min_length=1, max_length=80), _text]
+    """NM109, the payer id of the clearinghouse or payer."""
+    name: Name | None = None
+    """NM103."""
+    filing_indicator: Code | None = None
+    """SBR09: MA Medicare Part A, MB Medicare Part B, CI commercial, BL Blue Cross Blue Shield, 16, HM, MC ..."""
+    plan: Name | None = None
+    """A plan key of the payer file, such as `anthem` or `ibx`; not on the 837."""
+    responsibility: Literal["P", "S", "T", "A", "B", "C", "D", "E", "F", "G", "H", "U"] | None = None
+    """SBR01: P primary, S secondary, T tertiary, A to H fourth to eleventh, U unknown."""
+    line_of_business: Literal["commercial", "medicare_advantage", "medicaid", "exchange", "fep"] | None = None
+    """Not on the 837; null: derived from SBR09."""
+
+
+class OtherPayer(Model):
+    """Loop 2320 with 2330B: another payer of the same claim and what it decided."""
+
+    payer_id: Name | None = None
+    """2330B NM109."""
+    adjudication_date: Date | None = None
+    """2330B DTP*573."""
+    paid: Money | None = None
+    """2320 AMT*D, US dollars."""
+
+
+class Subscriber(Model):
+    """Loop 2010BA, NM1*IL."""
+
+    member_id: Name | None = None
+    """NM109 with qualifier MI. Identifies a person: never a fact, never logged."""
+    group_number: Name | None = None
+    """2000B SBR03."""
+
+
+class Patient(Model):
+    """Loop 2010CA, or 2010BA where the patient is the subscriber. Identifies a person: never a fact, never logged."""
+
+    birth_date: Date | None = None
+    """DMG02."""
+    sex: Literal["F", "M", "U"] | None = None
+    """DMG03."""
+    first_name: Name | None = None
+    """NM104."""
+
+
+class Provider(Model):
+    """A provider in one of its roles: 2310A referring, 2310B rendering, 2310A/B attending and operating (837I), 2420A."""
+
+    npi: Code | None = None
+    """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""
+    taxonomy: Code | None = None
+    """PRV03: provider taxonomy code, 10 characters."""
+
+
+class BillingProvider(Provider):
+    """Loop 2010AA with 2000A PRV."""
+
+    entity: Literal["person", "organization"] | None = None
+    """NM102: 1 person, 2 non-person entity."""
+    state: Code | None = None
+    """N402, two letters."""
+    participating: Flag | None = None
+    """Whether the provider has a contract with this payer; not on the 837."""
+
+
+class ServiceFacility(Model):
+    """Loop 2310C (837P) or 2310E (837I): where the service was given, if not at the billing provider's address."""
+
+    npi: Code | None = None
+    """NM109."""
+    name: Name | None = None
+    """NM103."""
+    state: Code | None = None
+    """N402, two letters."""
+    kind: Literal["asc", "hospital"] | None = None
+    """Not on the 837."""
+
+
+class Drug(Model):
+    """Loop 2410: what was given, beside the J code of the line."""
+
+    ndc: Code | None = None
+    """LIN03 with qualifier N4: 11 digits, no dashes."""
+    quantity: Number | None = None
+    """CTP04, in the unit beside it."""
+    unit: Code | None = None
+    """CTP05-1: F2, GR, ML, UN or ME."""
+
+
+class Line(Model):
+    """Loop 2400: one service line."""
+
+    number: Whole
+    """LX01, from 1."""
+    procedure: Code | None = None
+    """SV101-2 or SV202-2: a CPT or HCPCS code; null on institutional lines that have a revenue code alone."""
+    modifiers: Codes = ()
+    """SV101-3 to -6 or SV202-3 to -6, in order."""
+    units: Number | None = None
+    """SV104 or SV205, in `unit_basis`."""
+    unit_basis: Code | None = None
+    """SV103 or SV204: UN units, MJ minutes, DA days."""
+    charge: Money
+    """SV102 or SV203, US dollars."""
+    service_date: Date | None = None
+    """DTP*472: the day, or the first of a range."""
+    service_date_end: Date | None = None
+    """DTP*472 with RD8: the last day of a range; null where there is one day."""
+    place_of_service: Code | None = None
+    """SV105; null: that of the claim."""
+    diagnosis_pointers: Annotated[tuple[Whole, ...], Field(max_length=MAX_CODES)] = ()
+    """SV107: positions in `diagnoses`, from 1; professional only."""
+    revenue_code: Code | None = None
+    """SV201, 4 digits; institutional only."""
+    rendering_provider: Provider | None = None
+    """Loop 2420A; null: that of the claim."""
+    drug: Drug | None = None
+    """Loop 2410."""
+
+
+class Agent(Model):
+    """One agent that was injected."""
+
+    name: Name
+    """Name and strength, as the record has it."""
+    volume_ml: Number | None = None
+    """Millilitres."""
+
+
+class Documentation(Model):
+    """What the medical record says of the block on one date; not on the 837."""
+
+    service_date: Date | None = None
+    """Null: any date of the claim."""
+    indication: (
+        Literal["chronic_pain", "acute_pain", "postoperative_pain", "diagnostic", "surgical_anesthesia"] | None
+    ) = None
+    block_timing: Literal["preoperative", "intraoperative", "postoperative"] | None = None
+    laterality: Literal["right", "left", "bilateral"] | None = None
+    guidance: Literal["ultrasound", "fluoroscopy", "ct", "none"] | None = None
+    agents: Annotated[tuple[Agent, ...], Field(max_length=MAX_CODES)] = ()
+    response: Prose | None = None
+    consent: Flag | None = None
+    time_out: Flag | None = None
+    procedure_note: Flag | None = None
+    conservative_treatment: Annotated[tuple[Name, ...], Field(max_length=MAX_CODES)] = ()
+    pain_program: Flag | None = None
+    surgeon_request: Flag | None = None
+    intraoperative_anesthesia: Literal["general", "spinal", "epidural", "regional", "mac", "sedation"] | None = None
+
+
+class Claim(Model):
+    """Loop 2300 with what it inherits from the billing provider, subscriber and patient loops above it."""
+
+    claim_id: Annotated[str, Field(strict=True, min_length=1, max_length=38), _text]
+    """CLM01: the provider's own control number."""
+    form: Literal["professional", "institutional"]
+    """professional: 837P; institutional: 837I."""
+    frequency_code: Literal["0", "1", "2", "3", "4", "5", "7", "8", "9"] = "1"
+    """CLM05-3: 1 original, 7 replacement, 8 void; institutional also 0, 2 to 5 and 9."""
+    original_reference_number: Name | None = None
+    """REF*F8: the payer's own number of the claim that this one replaces or voids."""
+    delay_reason_code: Code | None = None
+    """CLM20: why the claim is late."""
+    received_date: Date | None = None
+    """The day on which the payer is expected to receive the claim; null: the day of the event."""
+    place_of_service: Code | None = None
+    """CLM05-1, two digits; professional only."""
+    type_of_bill: Code | None = None
+    """CLM05-1 and -3 with a leading zero, 4 digits such as 0131; institutional only."""
+    statement_from_date: Date | None = None
+    """DTP*434, first day; institutional only."""
+    statement_through_date: Date | None = None
+    """DTP*434, last day; institutional only."""
+    payer: Payer
+    other_payers: Annotated[tuple[OtherPayer, ...], Field(max_length=MAX_CODES)] = ()
+    subscriber: Subscriber | None = None
+    patient: Patient | None = None
+    billing_provider: BillingProvider | None = None
+    rendering_provider: Provider | None = None
+    referring_provider: Provider | None = None
+    attending_provider: Provider | None = None
+    operating_provider: Provider | None = None
+    service_facility: ServiceFacility | None = None
+    prior_authorization: Name | None = None
+    """REF*G1."""
+    diagnoses: Codes
+    """HI*ABK and HI*ABF, in order, with or without the dot."""
+    admitting_diagnosis: Code | None = None
+    """HI*ABJ; institutional only."""
+    reason_diagnoses: Codes = ()
+    """HI*APR: the patient's reason for the visit; institutional only."""
+    total_charge: Money | None = None
+    """CLM02, US dollars."""
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
+    documentation: Annotated[tuple[Documentation, ...], Field(max_length=MAX_CODES)] = ()
+
+
+def read_claim(data: object) -> Claim:
+    """The claim in decoded JSON.
+
+    Raises:
+        ClaimInvalid: with every problem of the claim, each with its path and a sentence that holds no value of it.
+    """
+    try:
+        return Claim.model_validate(data)
+    except ValidationError as error:
+        raise ClaimInvalid(problems_of(error, Claim)) from None
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Pydantic's errors in our words: misspelt keys before missing ones, and never a value of the input."""
+    details = error.errors(include_url=False, include_context=True, include_input=False)
+    details.sort(key=lambda detail: detail["type"] == "missing")
+    return [_problem(detail, model) for detail in details]
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    location = detail["loc"]
+    path = path_text(location)
+    if detail["type"] == "extra_forbidden":
+        parent = path_text(location[:-1])
+        near = get_close_matches(str(location[-1]), _keys(model), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "remove it, or see the JSON Schema for the keys there are"
+        return Problem(path[:200], f"unknown key; {hint}", parent)
+    return Problem(path, _sentence(detail), path)
+
+
+def path_text(location: tuple[int | str, ...]) -> str:
+    """`('lines', 0, 'charge')` as `lines[0].charge`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return "is required"
+        case "literal_error":
+            return f"expected {context['expected']}"
+        case "string_type":
+            return "expected a string"
+        case "string_too_short":
+            return "must not be empty"
+        case "string_too_long":
+            return f"expected at most {context['max_length']} characters"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "expected a whole number"
+        case "bool_type":
+            return "expected true or false"
+        case "tuple_type" | "list_type":
+            return "expected a list"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "expected an object"
+        case "too_short":
+            return f"expected at least {context['min_length']} entry"
+        case "too_long":
+            return f"expected at most {context['max_length']} entries"
+        case _:
+            message = detail["msg"]
+            return message[:1].lower() + message[1:]
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[str, ...]:
+    """Every key of the model and the models in it, for suggestions."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return tuple(dict.fromkeys(key for part in parts for key in part.get("properties", ())))

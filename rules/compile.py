@@ -1,0 +1,162 @@
+"""Compiles one rule file: names resolved, grades held to, periods checked, conditions turned into closures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import PurePosixPath
+
+from rules.conditions import ALWAYS, Condition, Path, compile_condition, did_you_mean
+from rules.facts import FACTS
+from rules.payers import Registry
+from rules.report import SEVERITIES, Citation, Denial, Grade, Severity
+from rules.rule import Bypass, Patch, Rule, Text, Version
+from rules.rulefile import Document, RuleShape, VersionShape, shaped
+from rules.sources import Source
+
+ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {"A": SEVERITIES, "S": SEVERITIES, "B": SEVERITIES[1:], "C": SEVERITIES[2:]}
+"""The severities that a grade may carry: no rule is stricter than its source is good."""
+_RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
+COMMON = "common"
+
+
+def compile_rule(document: Document, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
+    """The rule of a file, or None; every fault is noted in the document."""
+    shape = shaped(document, RuleShape, document.data)
+    if shape is None:
+        return None
+    _check_names(document, shape, registry)
+    versions = tuple(
+        version
+        for index, entry in enumerate(shape.versions)
+        if (version := _version(document, shape, entry, ("versions", index), sources))
+    )
+    _check_periods(document, versions)
+    _check_examples(document, shape)
+    if document.problems:
+        return None
+    return Rule(
+        code=shape.code,
+        title=shape.title,
+        file=document.file.removesuffix(".yaml"),
+        payers=shape.payers,
+        except_payers=shape.except_payers,
+        bills_as=frozenset(shape.bills_as),
+        scope=shape.scope,
+        status=shape.status,
+        on_void=shape.on_void == "true",
+        versions=versions,
+    )
+
+
+def _check_names(document: Document, shape: RuleShape, registry: Registry) -> None:
+    known = ("all", *registry.payers, *(f"{key}/{plan}" for key, payer in registry.payers.items() for plan in payer.plans))
+    for field in ("payers", "except_payers"):
+        for index, name in enumerate(getattr(shape, field)):
+            if name not in known:
+                document.complain((field, index), f"unknown payer {name!r}{did_you_mean(name, known)}")
+    path = PurePosixPath(document.file)
+    folder = path.parent.name
+    if folder != COMMON and any(name.split("/")[0] != folder for name in shape.payers):
+        document.complain(("payers",), f"a file in {folder}/ is for {folder} alone; rules for several are in {COMMON}/")
+    if not path.name.startswith(f"{shape.code}-"):
+        document.complain(("code",), f"the file of {shape.code} must be named {shape.code}-<slug>.yaml")
+
+
+def _version(
+    document: Document, shape: RuleShape, entry: VersionShape, path: Path, sources: Mapping[str, Source]
+) -> Version | None:
+    def condition(key: str, node: object) -> Condition:
+        return compile_condition(node, (*path, key), shape.scope, document.complain)
+
+    def text(template: str, *keys: str) -> Text:
+        return _text(document, template, (*path, *keys), shape.scope)
+
+    if (entry.require is None) is (entry.forbid is None):
+        document.complain(path, "needs exactly one of `require` and `forbid`")
+        return None
+    wanted = entry.require is not None
+    bypass = entry.bypass and Bypass(
+        compile_condition(entry.bypass.when, (*path, "bypass", "when"), shape.scope, document.complain),
+        text(entry.bypass.message, "bypass", "message"),
+        text(entry.bypass.fix, "bypass", "fix"),
+    )
+    citation = _citation(document, entry, path, sources)
+    version = Version(
+        start=entry.effective.from_,
+        end=entry.effective.to or date.max,
+        severity=entry.severity,
+        applies=ALWAYS if entry.applies_when is None else condition("applies_when", entry.applies_when),
+        demand=condition("require", entry.require) if wanted else condition("forbid", entry.forbid),
+        wanted=wanted,
+        bypass=bypass,
+        message=text(entry.message, "message"),
+        fix=text(entry.fix, "fix"),
+        patch=tuple(Patch(patch.op, patch.path, patch.value) for patch in entry.patch),
+        denial=_denial(entry),
+        citation=citation,
+    )
+    if version.end < version.start:
+        document.complain((*path, "effective", "to"), "is before `from`")
+    return version
+
+
+def _denial(entry: VersionShape) -> Denial | None:
+    return Denial(**entry.expected_denial.model_dump()) if entry.expected_denial else None
+
+
+def _text(document: Document, template: str, path: Path, scope: str) -> Text:
+    try:
+        text = Text.parse(template)
+    except ValueError as error:
+        document.complain(path, f"braces do not match: {error}")
+        return Text(())
+    for name in text.facts:
+        known = FACTS.get(name)
+        if known is None:
+            document.complain(path, f"unknown fact {name!r}{did_you_mean(name, tuple(FACTS))}")
+        elif known.scope == "line" and scope == "claim":
+            document.complain(path, f"{name!r} is a fact of a line; a rule with `scope: claim` cannot show it")
+    return text
+
+
+def _citation(document: Document, entry: VersionShape, path: Path, sources: Mapping[str, Source]) -> Citation:
+    cited = entry.citation
+    source = sources.get(cited.source)
+    if source is None:
+        hint = did_you_mean(cited.source, tuple(sources))
+        document.complain((*path, "citation", "source"), f"source {cited.source!r} is not in sources.yaml{hint}")
+    else:
+        if entry.effective.from_ < source.starts:
+            document.complain(
+                (*path, "effective", "from"),
+                f"starts before its source does ({source.starts}); cite the older edition in a version of its own",
+            )
+        if _RANK[cited.grade] < _RANK[source.grade] or (cited.grade == "S") is not (source.grade == "S"):
+            document.complain((*path, "citation", "grade"), f"the source's grade is {source.grade}")
+    if entry.severity not in ALLOWED[cited.grade]:
+        allowed = " or ".join(ALLOWED[cited.grade])
+        document.complain((*path, "severity"), f"grade {cited.grade} may carry {allowed}, not {entry.severity}")
+    title, edition, url = (source.title, source.edition, source.url) if source else ("", None, None)
+    return Citation(title, edition, cited.locator, url, cited.grade)
+
+
+def _check_periods(document: Document, versions: tuple[Version, ...]) -> None:
+    for index in range(1, len(versions)):
+        if versions[index].start <= versions[index - 1].end:
+            document.complain(
+                ("versions", index, "effective", "from"), "overlaps the version before it; give that one a `to`"
+            )
+
+
+def _check_examples(document: Document, shape: RuleShape) -> None:
+    expected = {example.expect for example in shape.examples}
+    for outcome in ("pass", "fail"):
+        if outcome not in expected:
+            document.complain(("examples",), f"needs at least one example that expects {outcome}")
+    names = [example.name for example in shape.examples]
+    for index, name in enumerate(names):
+        if names.index(name) < index:
+            document.complain(("examples", index, "name"), f"there is an example {name!r} already")
+
+

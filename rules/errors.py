@@ -1,0 +1,71 @@
+"""Every error of the functional core. The docstring of a type is its message; `{}` names are filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an input: where, and what in one sentence.
+
+    `path` may hold an unknown key of the input, which may hold patient data; `safe_path` never does and is
+    the one that may reach a log.
+    """
+
+    path: str
+    sentence: str
+    safe_path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.sentence}" if self.path else self.sentence
+
+
+class ScrubError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").format(**values))
+
+
+class ClaimInvalid(ScrubError):
+    """This is not a readable claim: {count} problem(s), the first at {first}."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(count=len(self.problems), first=self.problems[0])
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProblem:
+    """One thing that is wrong with a file of the library: `file:line:col: path: sentence`."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    sentence: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        return f"{where}: {self.path}: {self.sentence}" if self.path else f"{where}: {self.sentence}"
+
+
+class BookInvalid(ScrubError):
+    """The rule book cannot be used: {count} problem(s). Mend them and load again; `scrub rules lint` lists them.
+
+    {listing}
+    """
+
+    def __init__(self, problems: Iterable[RuleProblem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        super().__init__(count=len(self.problems), listing="")
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.problems)])
+
+
+class BookMissing(ScrubError):
+    """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/."""

@@ -1,0 +1,106 @@
+"""The facts that rules may read: a closed list, each with a type, a scope and one sentence of what it says.
+
+Rules never reach into the raw claim. No patient identifier is a fact, so no message, evidence or log line can
+leak one. A fact whose value is None is missing, and a test on it is neither true nor false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from rules.case import Case, date_of
+from rules.claim import Line
+from rules.report import Evidence
+
+Kind = Literal["number", "money", "code", "codes", "lines", "date", "flag"]
+Scope = Literal["claim", "line"]
+Value = Decimal | str | tuple[str, ...] | tuple[int, ...] | date | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One entry of the vocabulary."""
+
+    name: str
+    kind: Kind
+    scope: Scope
+    label: str
+    """The fact in a biller's words, for "cannot check: ... is missing"."""
+    says: str
+    """One sentence: what the fact is and how it is derived."""
+    derive: Callable[..., Any]
+
+
+FACTS: dict[str, Fact] = {}
+
+
+def fact(kind: Kind, label: str, scope: Scope = "claim") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
+
+    def add(derive: Callable[..., Any]) -> Callable[..., Any]:
+        name = derive.__name__
+        assert name not in FACTS and derive.__doc__, name
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive)
+        return derive
+
+    return add
+
+
+def line_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fact of one line on trial; derived from the case and the line."""
+    return fact(kind, label, "line")
+
+
+class ClaimFacts(dict[str, Any]):
+    """The facts of a claim, each derived when first read."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        days = [date_of(case.claim, line) for line in case.lines]
+        self.day = None if None in days else min((day for day in days if day), default=None)
+        """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = FACTS[name].derive(self.case)
+        return value
+
+
+class LineFacts(dict[str, Any]):
+    """The facts of one line, and through it those of its claim."""
+
+    def __init__(self, claim: ClaimFacts, line: Line) -> None:
+        self.claim = claim
+        self.case = claim.case
+        self.line = line
+        self.day = date_of(claim.case.claim, line)
+
+    def __missing__(self, name: str) -> Any:
+        known = FACTS[name]
+        value = known.derive(self.case, self.line) if known.scope == "line" else self.claim[name]
+        self[name] = value
+        return value
+
+
+Facts = ClaimFacts | LineFacts
+
+
+def evidence(kind: Kind, value: Value) -> Evidence:
+    """A fact's value as JSON can carry it: numbers and amounts as decimal strings, dates as ISO 8601."""
+    if value is None or isinstance(value, bool | str | tuple):
+        return value
+    if isinstance(value, Decimal):
+        return f"{value:.2f}" if kind == "money" else plain(value)
+    return value.isoformat()
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without exponent or trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+from rules.facts import claim, day, diagnoses, filing, ncci, providers  # noqa: E402, F401  (fill FACTS)

@@ -1,0 +1,248 @@
+"""Facts of the claim form: charges, dates, pointers, modifiers, places; and who pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+from rules.case import Case, date_of, last_date_of, role_is_certain
+from rules.claim import Line
+from rules.facts import fact, line_fact
+from rules.formats import modifier, procedure
+
+MOST_POINTERS = 4
+MOST_MODIFIERS = 4
+
+
+def _numbers(case: Case, wanted: Callable[[Line], bool]) -> tuple[int, ...]:
+    return tuple(line.number for line in case.claim.lines if wanted(line))
+
+
+@fact("code", "the claim form")
+def form(case: Case) -> str:
+    """professional (837P) or institutional (837I)."""
+    return case.claim.form
+
+
+@fact("code", "the billing role")
+def bills_as(case: Case) -> str:
+    """practitioner, hospital_outpatient or asc, from the form, the billing taxonomy and the place of service."""
+    return case.role
+
+
+@fact("flag", "the billing taxonomy")
+def role_certain(case: Case) -> bool:
+    """Whether it is clear that an ambulatory surgical center, or else a practitioner, bills."""
+    return role_is_certain(case.claim)
+
+
+@fact("code", "the claim frequency code")
+def frequency_code(case: Case) -> str:
+    """CLM05-3: 1 original, 7 replacement, 8 void."""
+    return case.claim.frequency_code
+
+
+@fact("flag", "the payer's original reference number")
+def has_original_reference(case: Case) -> bool:
+    """Whether the claim names the payer's own number of the claim that it replaces or voids (REF*F8)."""
+    return bool(case.claim.original_reference_number)
+
+
+@fact("code", "the delay reason code")
+def delay_reason_code(case: Case) -> str | None:
+    """CLM20: why the claim is late; missing on nearly all claims."""
+    return case.claim.delay_reason_code or None
+
+
+@fact("flag", "the payer id")
+def payer_known(case: Case) -> bool:
+    """Whether the payer registry has a rule set for the claim's payer."""
+    return case.selection.payer is not None
+
+
+@fact("flag", "the plan")
+def plan_known(case: Case) -> bool:
+    """Whether the plan that the claim names, if any, is one of the payer's plans in the registry."""
+    return case.selection.plan_known
+
+
+@fact("code", "the payer id")
+def payer_id(case: Case) -> str:
+    """The destination payer's id (2010BB NM109)."""
+    return case.claim.payer.id
+
+
+@fact("code", "the line of business")
+def line_of_business(case: Case) -> str | None:
+    """commercial, medicare_advantage, medicaid, exchange or fep; given, or derived from SBR09."""
+    return case.selection.line_of_business
+
+
+@fact("flag", "whether the provider participates with this payer")
+def participating(case: Case) -> bool | None:
+    """Whether the billing provider has a contract with the payer."""
+    return case.claim.billing_provider.participating if case.claim.billing_provider else None
+
+
+@fact("money", "the total charge")
+def total_charge(case: Case) -> Decimal | None:
+    """CLM02, US dollars."""
+    return case.claim.total_charge
+
+
+@fact("money", "the line charges")
+def line_charge_total(case: Case) -> Decimal:
+    """Sum of all line charges, US dollars."""
+    return sum((line.charge for line in case.claim.lines), Decimal(0))
+
+
+@fact("lines", "the line charges")
+def lines_with_negative_charge(case: Case) -> tuple[int, ...]:
+    """Lines whose charge is below zero."""
+    return _numbers(case, lambda line: line.charge < 0)
+
+
+@line_fact("money", "the line's charge")
+def charge(case: Case, line: Line) -> Decimal:
+    """The line's charge (SV102 or SV203), US dollars."""
+    return line.charge
+
+
+@fact("lines", "the diagnosis pointers")
+def lines_without_pointers(case: Case) -> tuple[int, ...]:
+    """Lines that point to no diagnosis."""
+    return _numbers(case, lambda line: not line.diagnosis_pointers)
+
+
+@fact("lines", "the diagnosis pointers")
+def lines_with_excess_pointers(case: Case) -> tuple[int, ...]:
+    """Lines with more than four diagnosis pointers."""
+    return _numbers(case, lambda line: len(line.diagnosis_pointers) > MOST_POINTERS)
+
+
+@fact("lines", "the diagnosis pointers")
+def lines_pointing_nowhere(case: Case) -> tuple[int, ...]:
+    """Lines with a pointer that is not a position in the list of diagnoses."""
+    count = len(case.claim.diagnoses)
+    return _numbers(case, lambda line: any(not 1 <= pointer <= count for pointer in line.diagnosis_pointers))
+
+
+@fact("lines", "the diagnosis pointers")
+def lines_with_repeated_pointers(case: Case) -> tuple[int, ...]:
+    """Lines that point to one diagnosis twice."""
+    return _numbers(case, lambda line: len(set(line.diagnosis_pointers)) < len(line.diagnosis_pointers))
+
+
+@fact("lines", "the modifiers")
+def lines_with_excess_modifiers(case: Case) -> tuple[int, ...]:
+    """Lines with more than four modifiers."""
+    return _numbers(case, lambda line: len(line.modifiers) > MOST_MODIFIERS)
+
+
+@fact("lines", "the modifiers")
+def lines_with_malformed_modifiers(case: Case) -> tuple[int, ...]:
+    """Lines with a modifier that is not two capital letters or digits."""
+    return _numbers(case, lambda line: not all(map(modifier, line.modifiers)))
+
+
+@fact("lines", "the modifiers")
+def lines_with_repeated_modifiers(case: Case) -> tuple[int, ...]:
+    """Lines with one modifier twice."""
+    return _numbers(case, lambda line: len(set(line.modifiers)) < len(line.modifiers))
+
+
+@fact("date", "the date on which the payer receives the claim")
+def received_date(case: Case) -> date | None:
+    """The day on which the payer is expected to receive the claim."""
+    return case.received
+
+
+@fact("date", "the date of service")
+def last_service_date(case: Case) -> date | None:
+    """The last date of any line; missing where a 64445 line has none."""
+    if any(date_of(case.claim, line) is None for line in case.lines):
+        return None
+    return max(day for line in case.claim.lines if (day := last_date_of(case.claim, line)) is not None)
+
+
+@fact("lines", "the dates of service")
+def lines_ending_before_start(case: Case) -> tuple[int, ...]:
+    """Lines whose last day is before their first."""
+    return _numbers(
+        case,
+        lambda line: bool(line.service_date and line.service_date_end and line.service_date_end < line.service_date),
+    )
+
+
+@fact("flag", "the statement dates")
+def statement_ends_before_start(case: Case) -> bool:
+    """Whether the statement period of an institutional claim ends before it starts."""
+    start, end = case.claim.statement_from_date, case.claim.statement_through_date
+    return bool(start and end and end < start)
+
+
+@fact("flag", "the patient's birth date")
+def serves_before_birth(case: Case) -> bool | None:
+    """Whether a line's date is before the patient's birth date."""
+    birth = case.claim.patient.birth_date if case.claim.patient else None
+    days = [date_of(case.claim, line) for line in case.claim.lines]
+    if birth is None:
+        return None
+    if any(day is not None and day < birth for day in days):
+        return True
+    return None if any(date_of(case.claim, line) is None for line in case.lines) else False
+
+
+@fact("lines", "the procedure codes")
+def lines_without_procedure(case: Case) -> tuple[int, ...]:
+    """Lines that carry no procedure code."""
+    return _numbers(case, lambda line: line.procedure is None)
+
+
+@fact("lines", "the procedure codes")
+def lines_with_malformed_procedure(case: Case) -> tuple[int, ...]:
+    """Lines whose procedure code is not five capital letters or digits with at least one digit."""
+    return _numbers(case, lambda line: line.procedure is not None and not procedure(line.procedure))
+
+
+@fact("lines", "the place of service")
+def lines_without_place_of_service(case: Case) -> tuple[int, ...]:
+    """Lines that have no place of service of their own on a claim that has none either."""
+    return _numbers(case, lambda line: not (line.place_of_service or case.claim.place_of_service))
+
+
+@fact("code", "the type of bill")
+def type_of_bill(case: Case) -> str | None:
+    """CLM05-1 and -3 with a leading zero, such as 0131."""
+    return case.claim.type_of_bill or None
+
+
+@fact("lines", "the revenue codes")
+def lines_without_revenue_code(case: Case) -> tuple[int, ...]:
+    """Lines that carry no revenue code."""
+    return _numbers(case, lambda line: not line.revenue_code)
+
+
+@line_fact("code", "the place of service")
+def place_of_service(case: Case, line: Line) -> str | None:
+    """The line's place of service, else the claim's."""
+    return line.place_of_service or case.claim.place_of_service or None
+
+
+@line_fact("number", "the units")
+def units(case: Case, line: Line) -> Decimal | None:
+    """Units of service on the line (SV104 or SV205)."""
+    return line.units
+
+
+@line_fact("codes", "the modifiers")
+def modifiers(case: Case, line: Line) -> tuple[str, ...]:
+    """The line's modifiers, in order."""
+    return line.modifiers
+
+
+@line_fact("date", "the date of service")
+def service_date(case: Case, line: Line) -> date | None:
+    """The line's date of service, or the first day of its range."""
+    return date_of(case.claim, line)

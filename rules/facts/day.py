@@ -1,0 +1,197 @@
+"""Facts of one day: what else was billed on the date of a 64445 line, and by whom.
+
+"Same provider" is as in the rule catalogue: on a facility claim the billing NPI; else the same rendering NPI, or
+one group and one specialty (Medicare treats them as one physician). With a specialty unknown it may be the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rules.case import Case, date_of, last_date_of
+from rules.claim import Line, Provider
+from rules.facts import line_fact
+
+BILATERAL = "50"
+SIDES = ("LT", "RT")
+
+
+def same_day(case: Case, one: Line, other: Line) -> bool | None:
+    """Whether two lines share a date of service; None where a date is missing."""
+    first, second = date_of(case.claim, one), date_of(case.claim, other)
+    if first is None or second is None:
+        return None
+    return first <= (last_date_of(case.claim, other) or second) and second <= (last_date_of(case.claim, one) or first)
+
+
+def same_provider(case: Case, one: Line, other: Line) -> bool | None:
+    """Whether two lines of the claim are of the same provider; None where a specialty decides and is unknown."""
+    if case.claim.form == "institutional":
+        return True
+    first, second = _rendering(case, one), _rendering(case, other)
+    if first.npi == second.npi:
+        return True
+    if first.taxonomy and second.taxonomy:
+        return first.taxonomy == second.taxonomy
+    return None
+
+
+def companions(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
+    """The other lines of the line's day and provider, each with whether that is certain."""
+    for other in case.claim.lines:
+        if other is line:
+            continue
+        together = (same_day(case, line, other), same_provider(case, line, other))
+        if False not in together:
+            yield other, None not in together
+
+
+def _rendering(case: Case, line: Line) -> Provider:
+    claim = case.claim
+    return line.rendering_provider or claim.rendering_provider or claim.billing_provider or Provider()
+
+
+def _of_day(case: Case, line: Line) -> list[tuple[Line, bool]]:
+    """The 64445 lines of the line's day and provider, itself included, in claim order."""
+    certain = {id(other): sure for other, sure in companions(case, line)} | {id(line): True}
+    return [(other, certain[id(other)]) for other in case.lines if id(other) in certain]
+
+
+def side_of(line: Line) -> str:
+    """LT, RT, or nothing where the line names no side, or both."""
+    named = [side for side in SIDES if side in line.modifiers]
+    return named[0] if len(named) == 1 else ""
+
+
+def _units(case: Case, lines: list[Line]) -> Decimal | None:
+    """Units of the lines together; a line over several days counts with its units divided by days.
+
+    Missing units matter only while the rest stay within one unit.
+    """
+    total, unknown = Decimal(0), False
+    for line in lines:
+        first, last = date_of(case.claim, line), last_date_of(case.claim, line)
+        days = max((last - first).days + 1, 1) if first and last else 1
+        unknown |= line.units is None
+        total += (line.units or Decimal(0)) / days
+    return None if unknown and total <= 1 else round(total, 4)
+
+
+@line_fact("flag", "the date of service")
+def first_of_day(case: Case, line: Line) -> bool:
+    """Whether the line is the first 64445 line of its day and provider, so that a rule of the day speaks once."""
+    return _of_day(case, line)[0][0] is line
+
+
+@line_fact("lines", "the 64445 lines of the day")
+def lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
+    """All 64445 lines of the line's day and provider."""
+    return tuple(other.number for other, _ in _of_day(case, line))
+
+
+@line_fact("number", "the units")
+def units_of_day(case: Case, line: Line) -> Decimal | None:
+    """Units of all 64445 lines that are certainly of the line's day and provider."""
+    return _units(case, [other for other, sure in _of_day(case, line) if sure])
+
+
+@line_fact("number", "the units")
+def possible_units_of_day(case: Case, line: Line) -> Decimal | None:
+    """The same with the lines that may be of the same provider, their specialty being unknown."""
+    return _units(case, [other for other, _ in _of_day(case, line)])
+
+
+@line_fact("number", "the units")
+def units_of_side(case: Case, line: Line) -> Decimal | None:
+    """Units of the 64445 lines of the line's day, provider and side (LT, RT, or no side named)."""
+    return _units(case, [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)])
+
+
+@line_fact("number", "the medically unlikely edit")
+def mue_units(case: Case, line: Line) -> Decimal | None:
+    """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
+    day = date_of(case.claim, line)
+    table = "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
+    row = case.tables["mue"].find((table, case.procedure), day) if day else None
+    return Decimal(row[0]) if row else None
+
+
+@line_fact("lines", "the 64445 lines of the day")
+def opposite_side_lines(case: Case, line: Line) -> tuple[int, ...]:
+    """64445 lines of the same day that name the other side (LT against RT)."""
+    side = side_of(line)
+    return tuple(
+        other.number
+        for other in case.lines
+        if side and side_of(other) not in ("", side) and same_day(case, line, other) is not False
+    )
+
+
+@line_fact("lines", "the 64445 lines of the day")
+def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
+    """Other 64445 lines of the same day and provider that carry modifier 50."""
+    return tuple(other.number for other, _ in _of_day(case, line) if other is not line and BILATERAL in other.modifiers)
+
+
+def _on_day(case: Case, line: Line, table: str) -> list[Line]:
+    """Lines of the same day whose procedure is in the table, whoever gave the service."""
+    return [
+        other
+        for other in case.claim.lines
+        if other is not line and same_day(case, line, other) is not False and _listed(case, table, other)
+    ]
+
+
+def _listed(case: Case, table: str, line: Line) -> tuple[str, ...] | None:
+    day = date_of(case.claim, line)
+    return case.tables[table].find((line.procedure,), day) if day and line.procedure else None
+
+
+@line_fact("codes", "the imaging lines")
+def imaging_codes(case: Case, line: Line) -> tuple[str, ...]:
+    """Imaging guidance for needle placement that is billed on the same day."""
+    found = _on_day(case, line, "imaging_guidance")
+    return tuple(dict.fromkeys(other.procedure for other in found if other.procedure))
+
+
+@line_fact("lines", "the imaging lines")
+def imaging_lines(case: Case, line: Line) -> tuple[int, ...]:
+    """The lines that bill that imaging guidance."""
+    return tuple(other.number for other in _on_day(case, line, "imaging_guidance"))
+
+
+@line_fact("codes", "the other procedures of the day")
+def other_needle_procedures(case: Case, line: Line) -> tuple[str, ...]:
+    """Needle procedures of the same day whose code does not include imaging, so that guidance may be theirs."""
+    found = _on_day(case, line, "needle_procedures")
+    return tuple(dict.fromkeys(other.procedure for other in found if other.procedure))
+
+
+@line_fact("codes", "the visits of the day")
+def visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
+    """Visits of the same day, certainly by the same provider, whose line lacks modifier 25."""
+    return _bare_visits(case, [other for other, sure in companions(case, line) if sure])
+
+
+@line_fact("codes", "the visits of the day")
+def possible_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
+    """The same for visits that may be by the same provider, their specialty or date being unknown."""
+    return _bare_visits(case, [other for other, sure in companions(case, line) if not sure])
+
+
+@line_fact("codes", "the visits of the day")
+def facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
+    """Hospital clinic and emergency visits of the same day without modifier 25, whoever saw the patient."""
+    found = [other for other in _on_day(case, line, "visits") if _listed(case, "visits", other) == ("facility",)]
+    return _bare_visits(case, found)
+
+
+def _bare_visits(case: Case, lines: list[Line]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            line.procedure
+            for line in lines
+            if line.procedure and "25" not in line.modifiers and _listed(case, "visits", line)
+        )
+    )

@@ -1,0 +1,68 @@
+"""Facts of timely filing: from which day the payer counts, and how many days have gone by."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from rules.case import Case, date_of, last_date_of
+from rules.facts import fact
+
+
+def _first_day(case: Case) -> date | None:
+    days = [date_of(case.claim, line) for line in case.lines]
+    return None if None in days else min(day for day in days if day)
+
+
+def _through_day(case: Case) -> date | None:
+    if case.claim.form == "institutional" and case.claim.statement_through_date:
+        return case.claim.statement_through_date
+    days = [last_date_of(case.claim, line) for line in case.lines]
+    return None if None in days else max(day for day in days if day)
+
+
+def _elapsed(start: date | None, end: date | None) -> Decimal | None:
+    return Decimal((end - start).days) if start and end else None
+
+
+def year_after(day: date) -> date:
+    """The same day of the next year; 29 February counts to 28 February."""
+    try:
+        return day.replace(year=day.year + 1)
+    except ValueError:
+        return day.replace(year=day.year + 1, day=28)
+
+
+@fact("code", "the payer's place in the order of benefits")
+def filing_order(case: Case) -> str:
+    """primary or secondary: SBR01, or where it is absent whether another payer is on the claim."""
+    stated = case.claim.payer.responsibility
+    if stated in (None, "U"):
+        return "secondary" if case.claim.other_payers else "primary"
+    return "primary" if stated == "P" else "secondary"
+
+
+@fact("date", "the date of service")
+def filing_start(case: Case) -> date | None:
+    """The day from which Medicare counts: professional the first 64445 date, institutional the through date."""
+    return _through_day(case) if case.claim.form == "institutional" else _first_day(case)
+
+
+@fact("flag", "the date of service or of receipt")
+def received_within_a_year(case: Case) -> bool | None:
+    """Whether the payer receives the claim no later than one calendar year after the filing start."""
+    start = filing_start(case)
+    return case.received <= year_after(start) if start and case.received else None
+
+
+@fact("number", "the date of service or of receipt")
+def days_to_receipt(case: Case) -> Decimal | None:
+    """Days from the last 64445 date (institutional: the through date) to the day of receipt."""
+    return _elapsed(_through_day(case), case.received)
+
+
+@fact("number", "the primary payer's adjudication date")
+def days_since_primary_decision(case: Case) -> Decimal | None:
+    """Days from the latest adjudication by another payer to the day of receipt."""
+    decided = [other.adjudication_date for other in case.claim.other_payers if other.adjudication_date]
+    return _elapsed(max(decided), case.received) if decided else None

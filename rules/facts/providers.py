@@ -1,0 +1,72 @@
+"""Facts of identifiers: providers' NPIs and the shape of the member id (never the id itself)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.case import Case
+from rules.claim import Provider
+from rules.facts import fact
+from rules.formats import mbi, npi
+
+
+@fact("code", "the billing provider's NPI")
+def billing_npi(case: Case) -> str | None:
+    """2010AA NM109."""
+    return (case.claim.billing_provider.npi if case.claim.billing_provider else None) or None
+
+
+@fact("code", "whether the billing provider is a person or an organization")
+def billing_entity(case: Case) -> str | None:
+    """2010AA NM102: person or organization."""
+    return case.claim.billing_provider.entity if case.claim.billing_provider else None
+
+
+@fact("code", "the billing provider's state")
+def billing_state(case: Case) -> str | None:
+    """2010AA N402, two letters."""
+    return (case.claim.billing_provider.state if case.claim.billing_provider else None) or None
+
+
+@fact("codes", "the provider NPIs")
+def malformed_npis(case: Case) -> tuple[str, ...]:
+    """The roles (rendering, line 2 rendering, attending, operating) whose NPI is there but not a valid one."""
+    return tuple(role for role, provider in _providers(case) if provider.npi is not None and not npi(provider.npi))
+
+
+@fact("lines", "the rendering provider")
+def lines_without_rendering(case: Case) -> tuple[int, ...]:
+    """64445 lines for which neither the line nor the claim names a rendering NPI."""
+    if case.claim.rendering_provider and case.claim.rendering_provider.npi:
+        return ()
+    return tuple(
+        line.number for line in case.lines if not (line.rendering_provider and line.rendering_provider.npi)
+    )
+
+
+@fact("flag", "the attending provider")
+def has_attending(case: Case) -> bool:
+    """Whether the claim names an attending provider's NPI."""
+    return bool(case.claim.attending_provider and case.claim.attending_provider.npi)
+
+
+@fact("flag", "the member id")
+def member_id_is_mbi(case: Case) -> bool | None:
+    """Whether the member id has the form of a Medicare Beneficiary Identifier."""
+    member_id = case.claim.subscriber.member_id if case.claim.subscriber else None
+    return mbi(member_id) if member_id else None
+
+
+def _providers(case: Case) -> Iterator[tuple[str, Provider]]:
+    claim = case.claim
+    roles = {
+        "rendering": claim.rendering_provider,
+        "attending": claim.attending_provider,
+        "operating": claim.operating_provider,
+    }
+    for role, provider in roles.items():
+        if provider:
+            yield role, provider
+    for line in claim.lines:
+        if line.rendering_provider:
+            yield f"line {line.number} rendering", line.rendering_provider

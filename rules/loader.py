@@ -1,0 +1,175 @@
+"""Reads a library folder into a Book: every file checked, every rule compiled, every example run.
+
+A book with one fault does not load: all faults of all files are reported at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from rules.book import Book, digest_of
+from rules.claim import iso_date
+from rules.compile import compile_rule
+from rules.errors import BookInvalid, BookMissing, RuleProblem
+from rules.payers import PayerShape, Registry
+from rules.rule import Rule
+from rules.rulefile import Document, read_document, shaped
+from rules.sources import Source
+from rules.tables import SPECS, Table, read_table
+from rules.trial import try_examples
+
+LIBRARY = Path(__file__).parent / "library"
+
+
+class BookShape(BaseModel):
+    """book.yaml: what the book is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    version: Annotated[str, Field(min_length=1)]
+    procedure: Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
+    covers_from: Annotated[date, BeforeValidator(iso_date)]
+
+
+def load_book(folder: Path | None = None) -> Book:
+    """The book in a folder; None: the library that ships with the package.
+
+    Raises:
+        BookMissing: there is no book.
+        BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
+    """
+    folder = folder or LIBRARY
+    if not (folder / "book.yaml").is_file():
+        raise BookMissing(folder=folder)
+    return read_book({path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)})
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".yaml", ".csv") and path.is_file():
+            yield path
+
+
+def read_book(files: Mapping[str, bytes]) -> Book:
+    """The book in the content of its files, by path relative to the library folder."""
+    problems: list[RuleProblem] = []
+    texts = {name: _decoded(name, content, problems) for name, content in files.items()}
+    head = _head(texts.get("book.yaml", ""), problems)
+    sources = _sources(texts.get("sources.yaml", ""), problems)
+    registry = _registry(texts, sources, problems)
+    tables = _tables(texts, sources, problems)
+    rules, documents = _rules(texts, head.procedure if head else "", sources, registry, problems)
+    if head is None or problems:
+        raise BookInvalid(problems)
+    book = Book(
+        head.version, digest_of(files), head.procedure, head.covers_from, registry, sources, tables, tuple(rules)
+    )
+    for rule in rules:
+        try_examples(book, rule, documents[rule.file])
+        problems += documents[rule.file].problems
+    if problems:
+        raise BookInvalid(problems)
+    return book
+
+
+def _decoded(name: str, content: bytes, problems: list[RuleProblem]) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problems.append(RuleProblem(name, line, 1, "", f"is not UTF-8 at byte {error.start}"))
+        return ""
+
+
+def _head(text: str, problems: list[RuleProblem]) -> BookShape | None:
+    document = read_document("book.yaml", text)
+    head = None if document.problems else shaped(document, BookShape, document.data)
+    problems += document.problems
+    return head
+
+
+def _sources(text: str, problems: list[RuleProblem]) -> Mapping[str, Source]:
+    document = read_document("sources.yaml", text)
+    found: dict[str, Source] = {}
+    if not document.problems and isinstance(document.data, dict):
+        for key, entry in document.data.items():
+            if source := shaped(document, Source, entry, (key,)):
+                found[key] = source
+    problems += document.problems
+    return found
+
+
+def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems: list[RuleProblem]) -> Registry:
+    payers: dict[str, PayerShape] = {}
+    owners: dict[str, str] = {}
+    for name in _in_folder(texts, "payers", ".yaml"):
+        document = read_document(name, texts[name])
+        payer = None if document.problems else shaped(document, PayerShape, document.data)
+        if payer:
+            _check_payer(document, payer, sources, owners)
+            payers[payer.payer] = payer
+        problems += document.problems
+    return Registry.of(payers)
+
+
+def _check_payer(
+    document: Document, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]
+) -> None:
+    if PurePosixPath(document.file).stem != payer.payer:
+        document.complain(("payer",), f"the file of payer {payer.payer!r} must be named {payer.payer}.yaml")
+    for index, entry in enumerate(payer.ids):
+        if entry.source not in sources:
+            document.complain(("ids", index, "source"), f"source {entry.source!r} is not in sources.yaml")
+        if entry.plan is not None and entry.plan not in payer.plans:
+            document.complain(("ids", index, "plan"), f"plan {entry.plan!r} is not in `plans`")
+        if entry.id in owners:
+            document.complain(("ids", index, "id"), f"id {entry.id!r} belongs to {owners[entry.id]} already")
+        owners.setdefault(entry.id, payer.payer)
+    for index, code in enumerate(payer.filing_indicators):
+        if owners.setdefault(f"SBR09 {code}", payer.payer) != payer.payer:
+            document.complain(("filing_indicators", index), f"{code!r} belongs to another payer already")
+
+
+def _tables(
+    texts: Mapping[str, str], sources: Mapping[str, Source], problems: list[RuleProblem]
+) -> Mapping[str, Table]:
+    tables: dict[str, Table] = {}
+    for name in _in_folder(texts, "tables", ".csv"):
+        stem = PurePosixPath(name).stem
+        if stem not in SPECS:
+            problems.append(RuleProblem(name, 1, 1, "", f"no fact reads a table {stem!r}; known: {', '.join(SPECS)}"))
+            continue
+        tables[stem], faults = read_table(stem, name, texts[name], sources)
+        problems += faults
+    problems += [RuleProblem(f"tables/{name}.csv", 1, 1, "", "is missing") for name in SPECS if name not in tables]
+    return tables
+
+
+def _rules(
+    texts: Mapping[str, str],
+    procedure: str,
+    sources: Mapping[str, Source],
+    registry: Registry,
+    problems: list[RuleProblem],
+) -> tuple[list[Rule], dict[str, Document]]:
+    rules: list[Rule] = []
+    documents: dict[str, Document] = {}
+    for name in _in_folder(texts, procedure, ".yaml"):
+        document = read_document(name, texts[name])
+        rule = None if document.problems else compile_rule(document, sources, registry)
+        if rule and not document.problems:
+            rules.append(rule)
+            documents[rule.file] = document
+        problems += document.problems
+    return rules, documents
+
+
+def _in_folder(texts: Mapping[str, Any], folder: str, suffix: str) -> list[str]:
+    return sorted(name for name in texts if name.startswith(f"{folder}/") and name.endswith(suffix))
+
+

@@ -1,0 +1,109 @@
+"""The payer registry: which rule set judges a claim, found by EDI payer id, else by claim filing indicator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from rules.claim import Payer as ClaimPayer
+from rules.claim import iso_date
+from rules.report import Severity
+
+LINES_OF_BUSINESS: Mapping[str, str] = {
+    "16": "medicare_advantage",
+    "MC": "medicaid",
+    "FI": "fep",
+    **dict.fromkeys(("CI", "BL", "HM", "12", "13", "14", "15"), "commercial"),
+}
+"""What SBR09 says of the line of business where the claim does not say it itself."""
+
+
+class Shape(BaseModel):
+    """Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class PayerId(Shape):
+    """One EDI payer id, which may name a plan at once."""
+
+    id: str
+    plan: str | None = None
+    source: str
+    grade: Literal["A", "B", "C"]
+
+
+class Plan(Shape):
+    """One plan of a payer."""
+
+    name: str
+
+
+class Advantage(Shape):
+    """Which of this payer's rules a Medicare Advantage plan of another payer takes over, and how far."""
+
+    codes: tuple[str, ...]
+    at_most: Severity
+
+
+class PayerShape(Shape):
+    """One file of payers/."""
+
+    payer: Annotated[str, Field(pattern=r"^[a-z]+$")]
+    name: str
+    covers_from: Annotated[date, BeforeValidator(iso_date)]
+    """First date of service for which this payer's rule set is meant; earlier claims are unchecked."""
+    filing_indicators: tuple[str, ...] = ()
+    """SBR09 values that name this payer where the payer id is in no file."""
+    ids: tuple[PayerId, ...] = ()
+    plans: dict[str, Plan] = Field(default_factory=dict)
+    advantage: Advantage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Who judges the claim."""
+
+    payer: str | None
+    plan: str | None
+    plan_known: bool
+    line_of_business: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All payers of a book."""
+
+    payers: Mapping[str, PayerShape]
+    ids: Mapping[str, tuple[str, str | None]]
+    indicators: Mapping[str, str]
+
+    @classmethod
+    def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
+        ids = {entry.id: (key, entry.plan) for key, payer in payers.items() for entry in payer.ids}
+        indicators = {code: key for key, payer in payers.items() for code in payer.filing_indicators}
+        return cls(payers, ids, indicators)
+
+    def select(self, payer: ClaimPayer) -> Selection:
+        """The rule set for a claim's payer: by its id, else by what the claim says of the kind of cover."""
+        key, plan = self.ids.get(payer.id, (self.indicators.get(payer.filing_indicator or ""), None))
+        known = True
+        if payer.plan is not None:
+            known = key is not None and payer.plan in self.payers[key].plans
+            plan = payer.plan if known else plan
+        business = payer.line_of_business or self._line_of_business(key, payer.filing_indicator)
+        return Selection(key, plan, known, business)
+
+    def _line_of_business(self, key: str | None, indicator: str | None) -> str | None:
+        if key == "medicare":
+            return "medicare"
+        return LINES_OF_BUSINESS.get(indicator or "")
+
+    def advantage(self) -> Advantage | None:
+        """What Medicare's file says of Medicare Advantage plans."""
+        medicare = self.payers.get("medicare")
+        return medicare.advantage if medicare else None

@@ -1,0 +1,106 @@
+"""The verdict on one claim: what was found, on which line, who says so, and where the claim goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["block", "warn", "note"]
+Outcome = Literal["pass", "fail", "bypassed", "not_applicable", "undetermined", "out_of_range"]
+Disposition = Literal["billing", "rework", "unchecked", "quarantine"]
+Grade = Literal["A", "B", "C", "S"]
+Coverage = Literal["full", "common_only", "none"]
+Evidence = str | int | bool | tuple[str, ...] | tuple[int, ...] | None
+
+SEVERITIES: tuple[Severity, ...] = ("block", "warn", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What the payer is expected to answer if the claim is sent as it is.
+
+    Codes: X12 claim adjustment group, claim adjustment reason (CARC) and remittance advice remark (RARC) codes
+    for a denial; claim status category and claim status codes of the 277CA for a rejection before adjudication.
+    """
+
+    kind: Literal["rejection", "denial"]
+    group: str | None = None
+    carc: str | None = None
+    rarc: str | None = None
+    category: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Who says so, and where to read it. Grade A: the rule-maker's own text, read; B: a named secondary source;
+    C: weak or from memory; S: the claim contradicts itself."""
+
+    source: str
+    """Title of the document."""
+    edition: str | None
+    locator: str | None
+    url: str | None
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that failed, could not be determined, or was lifted by a modifier."""
+
+    code: str
+    outcome: Outcome
+    severity: Severity
+    line: int | None
+    """LX01 of the service line; null: the whole claim."""
+    title: str
+    message: str
+    fix: str
+    patch: tuple[dict[str, object], ...]
+    """RFC 6902 operations on the claim that repair it; empty where the repair is not certain."""
+    expected_denial: Denial | None
+    citation: Citation
+    evidence: dict[str, Evidence]
+    """The facts that the rule read, with their values; null: missing."""
+    version: str
+    """First date of service of the rule version that judged, ISO 8601."""
+    rule: str
+    """The rule file in the library, without its ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookId:
+    """Which rule book judged."""
+
+    version: str
+    digest: str
+    """SHA-256 over the canonical text of every file of the book, hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on one claim."""
+
+    claim_id: str
+    disposition: Disposition
+    coverage: Coverage
+    """full: a rule set for this payer ran; common_only: payer unknown; none: nothing ran (see `reason`)."""
+    history: Literal["not_consulted", "consulted"]
+    book: BookId
+    payer: str | None
+    """Key of the payer's rule set; null: not in the registry."""
+    plan: str | None
+    bills_as: Literal["practitioner", "hospital_outpatient", "asc"]
+    reason: str | None = None
+    """Why the claim is unchecked; null otherwise."""
+    rules_run: int = 0
+    """How many rules had a version for the claim's dates and were judged."""
+    findings: tuple[Finding, ...] = field(default=())
+    shadow: tuple[Finding, ...] = field(default=())
+    """What draft rules found: for the record, never shown to a biller as a finding, never routing."""
+
+    def codes(self, severity: Severity) -> list[str]:
+        """Codes of this severity that failed or could not be determined, each once, in order."""
+        return list(
+            dict.fromkeys(f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed")
+        )

@@ -1,0 +1,194 @@
+"""The shape of the YAML files of the library, and how a file is read with the place of every value.
+
+Every scalar is read as a string, since YAML's guesses would turn 01470 into 824 and NO into false. Duplicate
+keys, anchors, aliases and tags are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from rules.case import Role
+from rules.claim import iso_date, path_text, problems_of
+from rules.errors import RuleProblem
+from rules.report import Grade, Outcome, Severity
+
+Path = tuple[str | int, ...]
+Day = Annotated[date, BeforeValidator(iso_date)]
+Text = Annotated[str, Field(min_length=1)]
+Node = Any
+ShapeT = TypeVar("ShapeT", bound=BaseModel)
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML built without libyaml: slower, same marks
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+
+class Shape(BaseModel):
+    """Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Effective(Shape):
+    """Dates of service, inclusive; no `to`: still in force."""
+
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day | None = None
+
+
+class DenialShape(Shape):
+    """What the payer is expected to answer; see rules.report.Denial."""
+
+    kind: Literal["rejection", "denial"]
+    group: Literal["CO", "PR", "OA", "PI"] | None = None
+    carc: Text | None = None
+    rarc: Text | None = None
+    category: Text | None = None
+    status: Text | None = None
+
+
+class CitationShape(Shape):
+    """A source of sources.yaml and the place in it."""
+
+    source: Text
+    locator: Text
+    grade: Grade
+
+
+class BypassShape(Shape):
+    """When a modifier on the claim lifts the edit, and what must then be on record."""
+
+    when: Node
+    message: Text
+    fix: Text
+
+
+class PatchShape(Shape):
+    """One RFC 6902 operation; `{line}` in the path is the zero-based index of the line on trial."""
+
+    op: Literal["replace", "remove", "add"]
+    path: Text
+    value: Node = None
+
+
+class VersionShape(Shape):
+    """What a rule says over one period."""
+
+    effective: Effective
+    severity: Severity
+    applies_when: Node = None
+    require: Node = None
+    forbid: Node = None
+    bypass: BypassShape | None = None
+    message: Text
+    fix: Text
+    patch: tuple[PatchShape, ...] = ()
+    expected_denial: DenialShape | None = None
+    citation: CitationShape
+
+
+class ExampleShape(Shape):
+    """A claim, as a small difference from a base claim, and what the rule must say of it."""
+
+    name: Text
+    claim: Node = field(default_factory=dict)
+    payer: Text | None = None
+    """payer or payer/plan; default: the first of the rule's payers."""
+    bills_as: Role | None = None
+    """Default: the first of the rule's."""
+    expect: Outcome
+
+
+class RuleShape(Shape):
+    """One rule file."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Z]{3}[0-9]{3}$")]
+    title: Text
+    payers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    except_payers: tuple[Text, ...] = ()
+    bills_as: Annotated[tuple[Role, ...], Field(min_length=1)]
+    scope: Literal["line", "claim"]
+    status: Literal["draft", "active", "retired"]
+    on_void: Literal["true", "false"] = "false"
+    """Whether the rule also runs on a void (frequency 8), which repeats a faulty original on purpose."""
+    versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]
+    examples: Annotated[tuple[ExampleShape, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain data with the line and column of every path in it, both from 1."""
+
+    file: str
+    data: Any
+    marks: dict[Path, tuple[int, int]]
+    problems: list[RuleProblem] = field(default_factory=list)
+
+    def complain(self, path: Path, sentence: str) -> None:
+        """Notes a problem at the place of the path, or of the nearest path above it."""
+        known = path
+        while known not in self.marks and known:
+            known = known[:-1]
+        line, column = self.marks.get(known, (1, 1))
+        self.problems.append(RuleProblem(self.file, line, column, path_text(path), sentence))
+
+
+def read_document(file: str, text: str) -> Document:
+    """The file's data and marks; what is wrong with its YAML is in `problems`."""
+    document = Document(file, None, {})
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        document.marks[()] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        document.complain((), f"is not YAML: {error.problem}")
+        return document
+    if node is None:
+        document.complain((), "the file is empty")
+        return document
+    data = _plain(node, (), document, set())
+    return Document(file, data, document.marks, document.problems)
+
+
+def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> Any:
+    document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+    if id(node) in seen:
+        document.complain(path, "aliases are not allowed; write the value out")
+        return None
+    seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode):
+        return None if node.style is None and node.value in ("", "~", "null") else node.value
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), document, seen) for index, item in enumerate(node.value)]
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        here = (*path, str(key_node.value))
+        if here in document.marks:
+            document.complain(here, f"duplicate key; the first is at line {document.marks[here][0]}")
+            continue
+        document.marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        result[str(key_node.value)] = _plain(value_node, here, document, seen)
+    return result
+
+
+def shaped(document: Document, shape: type[ShapeT], data: Any, path: Path = ()) -> ShapeT | None:
+    """The data in its shape, or None with every fault noted in the document."""
+    try:
+        return shape.model_validate(data)
+    except ValidationError as error:
+        for detail, problem in zip(_details(error), problems_of(error, shape), strict=True):
+            document.complain((*path, *detail), problem.sentence)
+        return None
+
+
+def _details(error: ValidationError) -> list[Path]:
+    details = error.errors(include_url=False, include_input=False)
+    details.sort(key=lambda detail: detail["type"] == "missing")
+    return [detail["loc"] for detail in details]

@@ -1,0 +1,30 @@
+"""The documents that the book rests on: sources.yaml, one entry a document."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from rules.claim import iso_date
+from rules.report import Grade
+
+Day = Annotated[date, BeforeValidator(iso_date)]
+
+
+class Source(BaseModel):
+    """One document. `starts` is the first date of service that it speaks for; a rule version may not start earlier."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    title: str
+    publisher: str
+    edition: str | None = None
+    starts: Day
+    url: str | None = None
+    grade: Grade
+    """The best grade that a citation of this document may carry."""
+    retrieved: Day | None = None
+    review_by: Day | None = None
+    """After this day the document wants to be looked at again."""

@@ -1,0 +1,81 @@
+"""Runs a rule's own examples when the book loads, so that no worker starts with a rule that does not do what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from rules.book import Book
+from rules.case import Role
+from rules.check import case_of
+from rules.claim import Claim, read_claim
+from rules.errors import ClaimInvalid
+from rules.examples import example_claim
+from rules.facts import ClaimFacts, LineFacts
+from rules.report import Outcome
+from rules.rule import Rule
+from rules.rulefile import Document, ExampleShape
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example of a rule, made into a claim."""
+
+    index: int
+    name: str
+    claim: Claim
+    expect: Outcome
+
+
+def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
+    """The examples of a rule file; a broken one is noted in the document and left out."""
+    for index, entry in enumerate(document.data["examples"]):
+        shape = ExampleShape.model_validate(entry)
+        role: Role = shape.bills_as or next(role for role in get_args(Role) if role in rule.bills_as)
+        payer = shape.payer or rule.payers[0]
+        try:
+            claim = read_claim(example_claim(role, shape.claim or {}, _payer(book, payer)))
+        except ClaimInvalid as error:
+            for problem in error.problems:
+                document.complain(("examples", index, "claim"), f"is no claim: {problem}")
+            continue
+        except (AttributeError, TypeError):
+            document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
+            continue
+        yield Example(index, shape.name, claim, shape.expect)
+
+
+def _payer(book: Book, name: str) -> dict[str, Any]:
+    """The payer part of an example's claim: an id or filing indicator by which the registry finds the payer."""
+    key, _, plan = name.partition("/")
+    entry = book.registry.payers.get(key)
+    if entry is None:
+        return {"id": "00000"}
+    found: dict[str, Any] = {"id": entry.ids[0].id if entry.ids else "00000", "plan": plan or None}
+    if entry.filing_indicators:
+        found["filing_indicator"] = entry.filing_indicators[0]
+    return found
+
+
+def try_examples(book: Book, rule: Rule, document: Document) -> None:
+    """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
+    for example in examples_of(book, rule, document):
+        outcome = outcome_of(book, rule, example.claim)
+        if outcome != example.expect:
+            document.complain(
+                ("examples", example.index, "expect"),
+                f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
+            )
+
+
+def outcome_of(book: Book, rule: Rule, claim: Claim) -> Outcome:
+    """What one rule says of a claim: the worst of its lines."""
+    case = case_of(claim, book, None)
+    if not any(assigned.rule is rule for assigned in book.assigned(case.selection, case.role, claim.frequency_code == "8")):
+        return "not_applicable"
+    facts = ClaimFacts(case)
+    judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]
+    outcomes = [rule.judge(one)[0] for one in judged]
+    order: tuple[Outcome, ...] = ("fail", "undetermined", "bypassed", "pass", "not_applicable", "out_of_range")
+    return min(outcomes, key=order.index, default="not_applicable")
