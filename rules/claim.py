@@ -67,10 +67,18 @@ def _printable(value: str) -> str:
     return value
 
 
+def _filled(value: tuple[object, ...]) -> tuple[object, ...]:
+    """At least one entry. Pydantic's own min_length would also speak where the only entry has an error."""
+    if not value:
+        raise PydanticCustomError("empty", "expected at least 1 entry")
+    return value
+
+
 _DECIMAL_SCHEMA = {
     "anyOf": [{"type": "string", "pattern": r"^[-+]?[0-9]+(\.[0-9]+)?$"}, {"type": "number"}],
 }
 _text = AfterValidator(_printable)
+_some = AfterValidator(_filled)
 
 Date = Annotated[date, BeforeValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_DECIMAL_SCHEMA)]
@@ -286,7 +294,7 @@ class Claim(Model):
     """HI*APR: the patient's reason for the visit; institutional only."""
     total_charge: Money | None = None
     """CLM02, US dollars."""
-    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=MAX_LINES)]
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Annotated[tuple[Documentation, ...], Field(max_length=MAX_CODES)] = ()
 
 

@@ -14,7 +14,12 @@ from rules.rule import Bypass, Patch, Rule, Text, Version
 from rules.rulefile import Document, RuleShape, VersionShape, shaped
 from rules.sources import Source
 
-ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {"A": SEVERITIES, "S": SEVERITIES, "B": SEVERITIES[1:], "C": SEVERITIES[2:]}
+ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
+    "A": SEVERITIES,
+    "S": SEVERITIES,
+    "B": SEVERITIES[1:],
+    "C": SEVERITIES[2:],
+}
 """The severities that a grade may carry: no rule is stricter than its source is good."""
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
 COMMON = "common"
@@ -50,7 +55,11 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
 
 
 def _check_names(document: Document, shape: RuleShape, registry: Registry) -> None:
-    known = ("all", *registry.payers, *(f"{key}/{plan}" for key, payer in registry.payers.items() for plan in payer.plans))
+    known = (
+        "all",
+        *registry.payers,
+        *(f"{key}/{plan}" for key, payer in registry.payers.items() for plan in payer.plans),
+    )
     for field in ("payers", "except_payers"):
         for index, name in enumerate(getattr(shape, field)):
             if name not in known:
@@ -76,10 +85,14 @@ def _version(
         document.complain(path, "needs exactly one of `require` and `forbid`")
         return None
     wanted = entry.require is not None
-    bypass = entry.bypass and Bypass(
-        compile_condition(entry.bypass.when, (*path, "bypass", "when"), shape.scope, document.complain),
-        text(entry.bypass.message, "bypass", "message"),
-        text(entry.bypass.fix, "bypass", "fix"),
+    bypass = (
+        None
+        if entry.bypass is None
+        else Bypass(
+            compile_condition(entry.bypass.when, (*path, "bypass", "when"), shape.scope, document.complain),
+            text(entry.bypass.message, "bypass", "message"),
+            text(entry.bypass.fix, "bypass", "fix"),
+        )
     )
     citation = _citation(document, entry, path, sources)
     version = Version(
@@ -158,5 +171,3 @@ def _check_examples(document: Document, shape: RuleShape) -> None:
     for index, name in enumerate(names):
         if names.index(name) < index:
             document.complain(("examples", index, "name"), f"there is an example {name!r} already")
-
-

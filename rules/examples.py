@@ -77,7 +77,8 @@ def example_claim(role: Role, difference: Mapping[str, Any], payer: Mapping[str,
                 claim[key] = first
     if "total_charge" not in difference:
         claim["total_charge"] = _sum(claim["lines"])
-    return _typed(claim)
+    typed: dict[str, Any] = _typed(claim)
+    return typed
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

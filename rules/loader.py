@@ -117,9 +117,7 @@ def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems:
     return Registry.of(payers)
 
 
-def _check_payer(
-    document: Document, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]
-) -> None:
+def _check_payer(document: Document, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]) -> None:
     if PurePosixPath(document.file).stem != payer.payer:
         document.complain(("payer",), f"the file of payer {payer.payer!r} must be named {payer.payer}.yaml")
     for index, entry in enumerate(payer.ids):
@@ -171,5 +169,3 @@ def _rules(
 
 def _in_folder(texts: Mapping[str, Any], folder: str, suffix: str) -> list[str]:
     return sorted(name for name in texts if name.startswith(f"{folder}/") and name.endswith(suffix))
-
-

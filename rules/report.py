@@ -101,6 +101,4 @@ class Report:
 
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""
-        return list(
-            dict.fromkeys(f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed")
-        )
+        return list(dict.fromkeys(f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed"))

@@ -101,7 +101,9 @@ class Version:
     def read(self) -> tuple[str, ...]:
         """Names of the facts that the version reads, each once."""
         bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()
-        return tuple(dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)))
+        return tuple(
+            dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
+        )
 
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}

@@ -164,7 +164,7 @@ def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> A
         return None
     seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
-        return None if node.style is None and node.value in ("", "~", "null") else node.value
+        return None if not node.style and node.value in ("", "~", "null") else node.value
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), document, seen) for index, item in enumerate(node.value)]
     result: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Runs a rule's own examples when the book loads, so that no worker starts with a rule that does not do what it says."""
+"""Runs a rule's own examples when the book loads: no worker starts with a rule that does not do what it says."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
 
 
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One example of a rule, made into a claim."""
@@ -32,7 +35,7 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
     """The examples of a rule file; a broken one is noted in the document and left out."""
     for index, entry in enumerate(document.data["examples"]):
         shape = ExampleShape.model_validate(entry)
-        role: Role = shape.bills_as or next(role for role in get_args(Role) if role in rule.bills_as)
+        role = shape.bills_as or ROLES[min(map(ROLES.index, rule.bills_as))]
         payer = shape.payer or rule.payers[0]
         try:
             claim = read_claim(example_claim(role, shape.claim or {}, _payer(book, payer)))
@@ -72,7 +75,9 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
 def outcome_of(book: Book, rule: Rule, claim: Claim) -> Outcome:
     """What one rule says of a claim: the worst of its lines."""
     case = case_of(claim, book, None)
-    if not any(assigned.rule is rule for assigned in book.assigned(case.selection, case.role, claim.frequency_code == "8")):
+    if not any(
+        assigned.rule is rule for assigned in book.assigned(case.selection, case.role, claim.frequency_code == "8")
+    ):
         return "not_applicable"
     facts = ClaimFacts(case)
     judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]

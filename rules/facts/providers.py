@@ -39,9 +39,7 @@ def lines_without_rendering(case: Case) -> tuple[int, ...]:
     """64445 lines for which neither the line nor the claim names a rendering NPI."""
     if case.claim.rendering_provider and case.claim.rendering_provider.npi:
         return ()
-    return tuple(
-        line.number for line in case.lines if not (line.rendering_provider and line.rendering_provider.npi)
-    )
+    return tuple(line.number for line in case.lines if not (line.rendering_provider and line.rendering_provider.npi))
 
 
 @fact("flag", "the attending provider")
