@@ -27,6 +27,7 @@ LARGEST_AMOUNT = Decimal("9999999999.99")
 
 
 def iso_date(value: object) -> date:
+    """A date from YYYY-MM-DD; numbers and times are refused."""
     if isinstance(value, date):
         return value
     if isinstance(value, str) and len(value) == 10:
@@ -146,7 +147,7 @@ class Patient(Model):
 
 
 class Provider(Model):
-    """A provider in one of its roles: 2310A referring, 2310B rendering, 2310A/B attending and operating (837I), 2420A."""
+    """A provider in a role: 2310A referring, 2310B and 2420A rendering; 837I: 2310A attending, 2310B operating."""
 
     npi: Code | None = None
     """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""

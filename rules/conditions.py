@@ -48,7 +48,7 @@ class Condition:
     facts: tuple[str, ...]
 
 
-def _always(facts: Facts) -> bool | None:
+def _always(_: Facts) -> bool | None:
     return True
 
 

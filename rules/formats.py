@@ -17,7 +17,7 @@ _MBI = re.compile(
 
 
 def npi(code: str) -> bool:
-    """Ten digits whose last is the Luhn check digit of `80840` and the first nine (45 CFR 162.406; CMS NPIcheckdigit)."""
+    """Ten digits whose last is the Luhn check digit of `80840` and the first nine (CMS NPIcheckdigit)."""
     if len(code) != 10 or not (code.isascii() and code.isdigit()):
         return False
     total = 24  # the Luhn sum of the constant prefix 80840

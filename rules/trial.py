@@ -17,7 +17,6 @@ from rules.report import Outcome
 from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
 
-
 ROLES: tuple[Role, ...] = get_args(Role)
 
 

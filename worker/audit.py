@@ -30,6 +30,7 @@ _STDOUT = threading.Lock()
 
 
 def service_version() -> str:
+    """Version of the installed package; `0` where it runs from a folder."""
     try:
         return version("claim-scrubber")
     except PackageNotFoundError:

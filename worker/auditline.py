@@ -78,6 +78,7 @@ AuditLine = TypedDict(
 
 
 def now() -> str:
+    """The time as ISO 8601 in UTC, to the microsecond."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -155,7 +155,8 @@ def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decisi
 
 def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: int) -> Decision:
     submission = reading.submission
-    assert submission is not None and reading.entry.event is not None
+    assert submission is not None
+    assert reading.entry.event is not None
     claim = submission.claim
     report = check(claim, bench.book, received=reading.day)
     decision = _decision(reading, bench)

@@ -201,6 +201,7 @@ def ensure_groups(redis: Redis, keys: Keys) -> None:
 
 
 def ensure_group(redis: Redis, stream: str, group: str) -> None:
+    """A consumer group from the first entry on, where it is missing."""
     try:
         redis.xgroup_create(stream, group, id="0", mkstream=True)
     except ResponseError as error:

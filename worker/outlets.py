@@ -16,11 +16,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NotRequired, cast
 
 import orjson
 from redis import Redis
+from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
+from rules.claim import Claim
 from rules.errors import Problem
 from rules.report import Report
 from worker.errors import OutletUnknown
@@ -44,6 +46,38 @@ REASONS = {
 """Why a claim is in quarantine: the closed list, with its meaning."""
 _SEEN = 100_000
 _PAGE = 100
+
+
+class QuarantinedProblem(TypedDict):
+    """One thing that is wrong with what came in."""
+
+    path: str
+    sentence: str
+
+
+class QuarantineData(TypedDict):
+    """The data of a quarantine entry: the reason, every problem with its path, and what came in, byte for byte."""
+
+    reason: str
+    """One of `REASONS`."""
+    sentence: str
+    problems: list[QuarantinedProblem]
+    inbox_entry: str
+    event: NotRequired[str]
+    """What the inbox held, as text."""
+    event_base64: NotRequired[str]
+    """The same where it is not UTF-8."""
+    fields: NotRequired[dict[str, str]]
+    """The entry's fields where it has none named `event`."""
+
+
+class ScrubbedData(TypedDict):
+    """The data of an entry of billing, rework and unchecked."""
+
+    claim: Claim
+    """As it came in, its decimals as strings."""
+    report: Report
+
 
 Page = list[tuple[bytes, dict[bytes, bytes]]]
 
@@ -83,7 +117,7 @@ def quarantined(
 
     `origin`: source and id of the event, where its envelope could be read.
     """
-    data: dict[str, Any] = {
+    data: QuarantineData = {
         "reason": reason,
         "sentence": REASONS[reason],
         "problems": [{"path": problem.path, "sentence": problem.sentence} for problem in problems],

@@ -43,7 +43,8 @@ def fact(kind: Kind, label: str, scope: Scope = "claim") -> Callable[[Callable[.
 
     def add(derive: Callable[..., Any]) -> Callable[..., Any]:
         name = derive.__name__
-        assert name not in FACTS and derive.__doc__, name
+        assert derive.__doc__, f"{name} needs a docstring"
+        assert name not in FACTS, f"{name} is there twice"
         FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive)
         return derive
 

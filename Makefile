@@ -1,0 +1,56 @@
+# make run: the main job on a fresh machine. make test: what CI runs. Both make the environment first.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+.PHONY: help run test lint format schemas unit clean
+
+help:  ## these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/run.stamp  ## demonstration claims through a real server, a real worker and real outlets
+	@$(BIN)/scrub demo
+
+test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
+	@$(BIN)/pytest -q -n $(CORES) --cov=rules --cov-report=term:skip-covered
+
+unit: .venv/dev.stamp  ## the core's tests alone
+	@$(BIN)/pytest -q tests/rules
+
+lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated files up to date
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check -q
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/scrub rules lint
+	@$(BIN)/python -m ops.schemas --check
+
+format: .venv/dev.stamp  ## rewrites the code in the project's style
+	@$(BIN)/ruff check --fix-only -q
+	@$(BIN)/ruff format -q
+
+schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
+	@$(BIN)/python -m ops.schemas
+
+clean:  ## removes the environment and what the demonstration left
+	rm -rf .venv run
+
+# One recipe for both: the stamp's name says which lock file. The lock has a hash for every file, so pip refuses others.
+.venv/run.stamp: requirements.lock pyproject.toml
+	@test -e .venv/dev.stamp && [ .venv/dev.stamp -nt requirements-dev.lock ] || $(MAKE) --no-print-directory install LOCK=requirements.lock
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock pyproject.toml
+	@$(MAKE) --no-print-directory install LOCK=requirements-dev.lock
+	@touch $@
+
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "Making the environment from $(LOCK) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+	  echo "Python has no venv module here; on Debian: apt install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
