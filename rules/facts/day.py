@@ -27,7 +27,7 @@ def same_day(case: Case, one: Line, other: Line) -> bool | None:
 
 def same_provider(case: Case, one: Line, other: Line) -> bool | None:
     """Whether two lines of the claim are of the same provider; None where a specialty decides and is unknown."""
-    if case.claim.form == "institutional":
+    if case.role != "practitioner":
         return True
     first, second = _rendering(case, one), _rendering(case, other)
     if first.npi == second.npi:
@@ -78,10 +78,26 @@ def _units(case: Case, lines: list[Line]) -> Decimal | None:
     return None if unknown and total <= 1 else round(total, 4)
 
 
+def _first(line: Line, lines: list[Line]) -> bool:
+    return lines[0] is line
+
+
 @line_fact("flag", "the date of service")
 def first_of_day(case: Case, line: Line) -> bool:
-    """Whether the line is the first 64445 line of its day and provider, so that a rule of the day speaks once."""
-    return _of_day(case, line)[0][0] is line
+    """Whether no earlier 64445 line is certainly of the line's day and provider: a rule of the day speaks once."""
+    return _first(line, [other for other, sure in _of_day(case, line) if sure])
+
+
+@line_fact("flag", "the date of service")
+def first_of_possible_day(case: Case, line: Line) -> bool:
+    """Whether no earlier 64445 line may be of the line's day and provider, a specialty or date being unknown."""
+    return _first(line, [other for other, _ in _of_day(case, line)])
+
+
+@line_fact("flag", "the date of service")
+def first_of_side(case: Case, line: Line) -> bool:
+    """Whether no earlier 64445 line may be of the line's day, provider and side (LT, RT, or no side named)."""
+    return _first(line, _of_side(case, line))
 
 
 @line_fact("lines", "the 64445 lines of the day")
@@ -105,7 +121,11 @@ def possible_units_of_day(case: Case, line: Line) -> Decimal | None:
 @line_fact("number", "the units")
 def units_of_side(case: Case, line: Line) -> Decimal | None:
     """Units of the 64445 lines of the line's day, provider and side (LT, RT, or no side named)."""
-    return _units(case, [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)])
+    return _units(case, _of_side(case, line))
+
+
+def _of_side(case: Case, line: Line) -> list[Line]:
+    return [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)]
 
 
 @line_fact("number", "the medically unlikely edit")
@@ -117,21 +137,21 @@ def mue_units(case: Case, line: Line) -> Decimal | None:
     return Decimal(row[0]) if row else None
 
 
-@line_fact("lines", "the 64445 lines of the day")
-def opposite_side_lines(case: Case, line: Line) -> tuple[int, ...]:
-    """64445 lines of the same day that name the other side (LT against RT)."""
-    side = side_of(line)
-    return tuple(
-        other.number
-        for other in case.lines
-        if side and side_of(other) not in ("", side) and same_day(case, line, other) is not False
-    )
+@line_fact("codes", "the sides of the day")
+def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
+    """The sides, LT and RT, that the 64445 lines of certainly the line's day and provider name, one side a line."""
+    named = {side_of(other) for other, sure in _of_day(case, line) if sure}
+    return tuple(side for side in SIDES if side in named)
 
 
 @line_fact("lines", "the 64445 lines of the day")
 def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
-    """Other 64445 lines of the same day and provider that carry modifier 50."""
-    return tuple(other.number for other, _ in _of_day(case, line) if other is not line and BILATERAL in other.modifiers)
+    """Lines with modifier 50 of certainly the same day and provider that this line repeats: it carries no 50 itself,
+    or it stands after them."""
+    seen = [other for other, sure in _of_day(case, line) if sure]
+    if BILATERAL in line.modifiers:
+        seen = seen[: seen.index(line)]
+    return tuple(other.number for other in seen if other is not line and BILATERAL in other.modifiers)
 
 
 def _on_day(case: Case, line: Line, table: str) -> list[Line]:
