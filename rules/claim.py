@@ -323,7 +323,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = path_text(location)
     if detail["type"] == "extra_forbidden":
         parent = path_text(location[:-1])
-        near = get_close_matches(str(location[-1]), _keys(model), n=1)
+        near = get_close_matches(str(location[-1]), _keys_at(model, location[:-1]), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "remove it, or see the JSON Schema for the keys there are"
         return Problem(path[:200], f"unknown key; {hint}", parent)
     return Problem(path, _sentence(detail), path)
@@ -368,8 +368,18 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 @cache
-def _keys(model: type[BaseModel]) -> tuple[str, ...]:
-    """Every key of the model and the models in it, for suggestions."""
-    schema = model.model_json_schema()
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return tuple(dict.fromkeys(key for part in parts for key in part.get("properties", ())))
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the object at this place of the model may have, for suggestions."""
+    schema = _schema(model)
+    node = schema
+    for part in (*location, None):
+        for option in (node, *node.get("anyOf", ())):
+            if "$ref" in option:
+                node = schema["$defs"][option["$ref"].rpartition("/")[2]]
+        if part is not None:
+            node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    return list(node.get("properties", ()))

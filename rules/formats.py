@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 _ICD10 = re.compile(r"[A-Z][0-9A-Z][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
-_ICD9 = re.compile(r"(?:[0-9]{3}(?:\.[0-9]{1,2})?|V[0-9]{2}\.[0-9]{1,2}|E[0-9]{3}\.[0-9])")
+_ICD9 = re.compile(r"(?:[0-9]{3}(?:\.?[0-9]{1,2})?|E[0-9]{3}\.[0-9])")
 _PROCEDURE = re.compile(r"(?=.*[0-9])[0-9A-Z]{5}")
 _MODIFIER = re.compile(r"[0-9A-Z]{2}")
 _TAXONOMY = re.compile(r"[0-9A-Z]{9}X")
@@ -33,7 +33,10 @@ def icd10(code: str) -> bool:
 
 
 def icd9(code: str) -> bool:
-    """Shape that only an ICD-9-CM code has: digits alone, or V and E codes with the dot where ICD-9 puts it."""
+    """Shape that only an ICD-9-CM code has: digits alone, or an E code with its dot after three digits.
+
+    V codes look alike in both.
+    """
     return _ICD9.fullmatch(code) is not None and not icd10(code)
 
 

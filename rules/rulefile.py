@@ -1,7 +1,7 @@
 """The shape of the YAML files of the library, and how a file is read with the place of every value.
 
 Every scalar is read as a string, since YAML's guesses would turn 01470 into 824 and NO into false. Duplicate
-keys, anchors, aliases and tags are refused.
+keys and aliases are refused; tags mean nothing.
 """
 
 from __future__ import annotations
@@ -171,7 +171,11 @@ def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> A
     for key_node, value_node in node.value:
         here = (*path, str(key_node.value))
         if here in document.marks:
-            document.complain(here, f"duplicate key; the first is at line {document.marks[here][0]}")
+            mark, first = key_node.start_mark, document.marks[here][0]
+            sentence = f"duplicate key; the first is at line {first}"
+            document.problems.append(
+                RuleProblem(document.file, mark.line + 1, mark.column + 1, path_text(here), sentence)
+            )
             continue
         document.marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         result[str(key_node.value)] = _plain(value_node, here, document, seen)

@@ -8,12 +8,13 @@ from typing import Any, get_args
 
 from rules.book import Book
 from rules.case import Role
-from rules.check import case_of
+from rules.check import case_of, check
 from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
-from rules.report import Outcome
+from rules.patch import patched
+from rules.report import Finding, Outcome
 from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
 
@@ -26,6 +27,7 @@ class Example:
 
     index: int
     name: str
+    data: dict[str, Any]
     claim: Claim
     expect: Outcome
 
@@ -37,7 +39,8 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         role = shape.bills_as or ROLES[min(map(ROLES.index, rule.bills_as))]
         payer = shape.payer or rule.payers[0]
         try:
-            claim = read_claim(example_claim(role, shape.claim or {}, _payer(book, payer)))
+            data = example_claim(role, shape.claim or {}, _payer(book, payer))
+            claim = read_claim(data)
         except ClaimInvalid as error:
             for problem in error.problems:
                 document.complain(("examples", index, "claim"), f"is no claim: {problem}")
@@ -45,7 +48,7 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        yield Example(index, shape.name, claim, shape.expect)
+        yield Example(index, shape.name, data, claim, shape.expect)
 
 
 def _payer(book: Book, name: str) -> dict[str, Any]:
@@ -54,7 +57,8 @@ def _payer(book: Book, name: str) -> dict[str, Any]:
     entry = book.registry.payers.get(key)
     if entry is None:
         return {"id": "00000"}
-    found: dict[str, Any] = {"id": entry.ids[0].id if entry.ids else "00000", "plan": plan or None}
+    of_no_plan = next((listed.id for listed in entry.ids if listed.plan is None), "00000")
+    found: dict[str, Any] = {"id": of_no_plan, "plan": plan or None}
     if entry.filing_indicators:
         found["filing_indicator"] = entry.filing_indicators[0]
     return found
@@ -69,6 +73,28 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
                 ("examples", example.index, "expect"),
                 f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
             )
+        elif outcome == "fail" and (fault := _unrepaired(book, rule, example)):
+            document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
+
+
+def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:
+    """Why the patches of the rule do not repair the example, or None."""
+    operations = [patch for finding in _findings(book, rule, example.claim) for patch in finding.patch]
+    if not operations:
+        return None
+    try:
+        claim = read_claim(patched(example.data, operations))
+    except LookupError:
+        return "a path of the patch leads nowhere"
+    except ClaimInvalid as error:
+        return f"the patched claim is none: {error.problems[0]}"
+    left = outcome_of(book, rule, claim)
+    return None if left in ("pass", "not_applicable") else f"after the patch the rule says {left}"
+
+
+def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
+    report = check(claim, book)
+    return [finding for finding in (*report.findings, *report.shadow) if finding.rule == rule.file]
 
 
 def outcome_of(book: Book, rule: Rule, claim: Claim) -> Outcome:

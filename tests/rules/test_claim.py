@@ -1,0 +1,143 @@
+"""What the claim model lets through to the rules, what it refuses, and what its sentences say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from rules.claim import Claim, read_claim
+from rules.errors import ClaimInvalid
+from rules.examples import example_claim
+
+
+def claim(**difference: Any) -> dict[str, Any]:
+    return example_claim("practitioner", difference, {"id": "87726"})
+
+
+def problems(data: object) -> dict[str, str]:
+    with pytest.raises(ClaimInvalid) as caught:
+        read_claim(data)
+    return {problem.path: problem.sentence for problem in caught.value.problems}
+
+
+def test_smallest_claim_needs_only_what_the_design_names() -> None:
+    read = read_claim(
+        {
+            "claim_id": "1",
+            "form": "professional",
+            "payer": {"id": "1"},
+            "diagnoses": [],
+            "lines": [{"number": 1, "charge": 1}],
+        }
+    )
+    assert (read.frequency_code, read.lines[0].units, read.total_charge) == ("1", None, None)
+
+
+def test_all_errors_of_a_bad_claim_come_at_once_with_path_and_sentence() -> None:
+    data = claim()
+    del data["payer"]["id"]
+    data |= {"form": "dental", "total_charge": "12.345", "linez": []}
+    data["lines"][0] |= {"service_date": "2026-02-30", "units": "two", "modifiers": "RT"}
+    assert problems(data) == {
+        "linez": "unknown key; did you mean 'lines'?",
+        "payer.id": "is required",
+        "form": "expected 'professional' or 'institutional'",
+        "total_charge": "expected an amount in dollars with at most two decimals",
+        "lines[0].service_date": "expected a calendar date as YYYY-MM-DD",
+        "lines[0].units": "expected a decimal number such as 1 or 2.5",
+        "lines[0].modifiers": "expected a list",
+    }
+
+
+def test_misspelt_keys_are_named_before_missing_ones() -> None:
+    data = claim()
+    data["claimid"] = data.pop("claim_id")
+    with pytest.raises(ClaimInvalid) as caught:
+        read_claim(data)
+    assert [problem.path for problem in caught.value.problems] == ["claimid", "claim_id"]
+
+
+def test_an_unknown_key_does_not_reach_the_path_that_may_be_logged() -> None:
+    data = claim()
+    data["lines"][0]["MARY CANARY 1970"] = 1
+    with pytest.raises(ClaimInvalid) as caught:
+        read_claim(data)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.safe_path) == ("lines[0].MARY CANARY 1970", "lines[0]")
+
+
+def test_no_sentence_quotes_a_value() -> None:
+    data = claim(total_charge="CANARY", patient={"birth_date": "CANARY", "sex": "CANARY"}, claim_id="CANARY" * 20)
+    data["lines"][0]["charge"] = ["CANARY"]
+    for path, sentence in problems(data).items():
+        assert "CANARY" not in path + sentence
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("units", None),
+        ("units", "0"),
+        ("units", "-1"),
+        ("modifiers", ["50", "LT", "RT", "59", "XS"]),
+        ("modifiers", ["lt", ""]),
+        ("diagnosis_pointers", [0, 99, 1, 1, 2]),
+        ("procedure", "6444"),
+        ("charge", "-5"),
+    ],
+)
+def test_what_a_rule_judges_passes_the_schema(field: str, value: object) -> None:
+    data = claim()
+    data["lines"][0][field] = value
+    assert isinstance(read_claim(data), Claim)
+
+
+@pytest.mark.parametrize("value", ["450", "450.0", "450.00", 450, Decimal("450.00")])
+def test_money_is_exact_to_the_cent_however_it_is_written(value: object) -> None:
+    assert str(read_claim(claim(total_charge=value)).total_charge) == "450.00"
+
+
+@pytest.mark.parametrize(
+    "value", [450.0, True, "NaN", "Infinity", "1e400", Decimal("NaN"), "9" * 31, "1E+20", 10**40, ""]
+)
+def test_money_is_never_a_float_nor_absurd(value: object) -> None:
+    assert list(problems(claim(total_charge=value))) == ["total_charge"]
+
+
+@pytest.mark.parametrize("value", [20260713, "20260713", "2026-07-13T00:00:00", "2026-13-01", 1.5, True])
+def test_a_date_is_written_in_one_way(value: object) -> None:
+    assert list(problems(claim(received_date=value))) == ["received_date"]
+
+
+@pytest.mark.parametrize("value", ["x" * 10_000_000, 5, ["M54.31"] * 201])
+def test_absurd_sizes_and_types_are_refused(value: object) -> None:
+    assert problems(claim(diagnoses=value if isinstance(value, list) else [value]))
+
+
+def test_a_million_lines_are_refused_by_their_number() -> None:
+    data = claim()
+    data["lines"] = data["lines"] * 1_000_000
+    assert problems(data) == {"lines": "expected at most 5000 entries"}
+
+
+def test_no_lines_is_one_error_and_a_bad_only_line_is_not_a_second_one() -> None:
+    data = claim()
+    data["lines"][0]["number"] = "one"
+    assert list(problems(data)) == ["lines[0].number"]
+    assert problems({**data, "lines": []}) == {"lines": "expected at least 1 entry"}
+
+
+@pytest.mark.parametrize("data", [None, [], "claim", 5, {"claim": {}}])
+def test_what_is_no_claim_at_all_is_said_so(data: object) -> None:
+    assert problems(data)
+
+
+def test_control_characters_are_refused_in_identifiers() -> None:
+    assert list(problems(claim(claim_id="A\nB"))) == ["claim_id"]
+
+
+def test_a_claim_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        read_claim(claim()).claim_id = "other"  # type: ignore[misc]
