@@ -1,0 +1,117 @@
+"""What the shipped rules on form, identifiers, payer, diagnoses and place say together of whole claims."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from rules.book import Book
+from rules.case import Role
+from rules.check import case_of, check
+from rules.claim import Claim, read_claim
+from rules.examples import example_claim
+from rules.loader import LIBRARY, load_book
+from rules.report import Report
+from rules.rulefile import read_document
+from rules.trial import examples_of
+
+FAMILIES = ("CLM", "IDN", "PAY", "DXN", "POS")
+ON_VOID = {"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"}
+PAYERS: dict[str, dict[str, Any]] = {
+    "medicare": {"id": "04412", "filing_indicator": "MB"},
+    "aetna": {"id": "60054", "filing_indicator": "CI"},
+    "bcbs": {"id": "84980", "filing_indicator": "BL"},
+    "cigna": {"id": "62308", "filing_indicator": "CI"},
+    "uhc": {"id": "87726", "filing_indicator": "CI"},
+}
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return load_book()
+
+
+def claim(role: Role = "practitioner", payer: str = "aetna", **difference: Any) -> Claim:
+    return read_claim(example_claim(role, difference, PAYERS.get(payer, {"id": payer})))
+
+
+def of_form(report: Report) -> list[str]:
+    return [found.code for found in report.findings if found.code.startswith(FAMILIES)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("payer", PAYERS)
+def test_a_clean_claim_has_no_finding(book: Book, role: Role, payer: str) -> None:
+    report = check(claim(role, payer), book)
+    assert (report.payer, report.coverage, of_form(report)) == (payer, "full", [])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_payer_without_rules_is_told_and_judged_by_the_common_ones(book: Book, role: Role) -> None:
+    report = check(claim(role, "99999", total_charge="1.00"), book)
+    assert report.coverage == "common_only"
+    assert of_form(report) == ["CLM001", "PAY001"]
+    assert report.disposition == "rework"
+
+
+def test_an_unknown_payer_alone_does_not_hold_a_claim(book: Book) -> None:
+    report = check(claim(payer="99999"), book)
+    assert of_form(report) == ["PAY001"]
+    assert [found.severity for found in report.findings if found.code == "PAY001"] == ["warn"]
+
+
+def test_an_unknown_plan_is_told_once(book: Book) -> None:
+    named = read_claim(example_claim("practitioner", {"payer": {"plan": "nowhere"}}, PAYERS["bcbs"]))
+    assert of_form(check(named, book)) == ["PAY001"]
+    stranger = read_claim(example_claim("practitioner", {"payer": {"plan": "nowhere"}}, {"id": "99999"}))
+    assert of_form(check(stranger, book)) == ["PAY001"]
+
+
+@pytest.mark.parametrize(("payer_id", "payer", "plan"), [("84980", "bcbs", "bcbstx"), ("00770", "bcbs", "anthem")])
+def test_a_payer_id_may_name_the_plan(book: Book, payer_id: str, payer: str, plan: str) -> None:
+    report = check(claim(payer=payer_id), book)
+    assert (report.payer, report.plan) == (payer, plan)
+
+
+FAULTS: dict[str, Any] = {
+    "received_date": "2026-07-01",
+    "diagnoses": ["724.3", "724.3"],
+    "rendering_provider": {"npi": "123"},
+    "billing_provider": {"npi": "123"},
+    "subscriber": {"member_id": "123456789A"},
+    "total_charge": "1.00",
+    "lines": [{"modifiers": ["R", "R"], "units": "9", "diagnosis_pointers": [9], "procedure": "64445"}],
+}
+
+
+@pytest.mark.parametrize("payer", PAYERS)
+def test_a_void_runs_only_the_rules_that_are_meant_for_it(book: Book, payer: str) -> None:
+    original = set(of_form(check(claim(payer=payer, **FAULTS), book)))
+    void = check(claim(payer=payer, frequency_code="8", **FAULTS), book)
+    assert original >= {"CLM001", "CLM003", "CLM004", "CLM005", "CLM006", "IDN001", "IDN002", "DXN001"}
+    assert {found.code for found in void.findings} <= ON_VOID
+    assert {"CLM001", "CLM008", "IDN001"} <= {found.code for found in void.findings}
+
+
+def test_a_claim_without_a_place_of_service_is_told_once(book: Book) -> None:
+    assert of_form(check(claim(place_of_service=None), book)) == ["CLM009"]
+
+
+def test_no_message_holds_a_patient_identifier(book: Book) -> None:
+    secret = "CANARY77777"
+    report = check(
+        claim(payer="medicare", subscriber={"member_id": secret}, patient={"birth_date": "2026-07-19"}), book
+    )
+    assert {"IDN004", "CLM006"} <= set(of_form(report))
+    assert secret not in repr(report)
+    assert "2026-07-19" not in repr(report)
+
+
+def test_an_example_for_a_payer_is_of_none_of_its_plans(book: Book) -> None:
+    rule = book.files["64445/common/PAY001-unknown-plan"]
+    document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text())
+    of_bcbs = next(example for example in examples_of(book, rule, document) if example.name == "no plan")
+    selection = case_of(of_bcbs.claim, book, None).selection
+    assert (selection.payer, selection.plan) == ("bcbs", None)
