@@ -159,13 +159,14 @@ def _on_day(case: Case, line: Line, table: str) -> list[Line]:
     return [
         other
         for other in case.claim.lines
-        if other is not line and same_day(case, line, other) is not False and _listed(case, table, other)
+        if other is not line and same_day(case, line, other) is not False and _row(case, table, line, other) is not None
     ]
 
 
-def _listed(case: Case, table: str, line: Line) -> tuple[str, ...] | None:
-    day = date_of(case.claim, line)
-    return case.tables[table].find((line.procedure,), day) if day and line.procedure else None
+def _row(case: Case, table: str, line: Line, other: Line) -> tuple[str, ...] | None:
+    """The table's row for another line's procedure, on its date or else on the date of the 64445 line."""
+    day = date_of(case.claim, other) or date_of(case.claim, line)
+    return case.tables[table].find((other.procedure,), day) if day and other.procedure else None
 
 
 @line_fact("codes", "the imaging lines")
@@ -191,27 +192,27 @@ def other_needle_procedures(case: Case, line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the visits of the day")
 def visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Visits of the same day, certainly by the same provider, whose line lacks modifier 25."""
-    return _bare_visits(case, [other for other, sure in companions(case, line) if sure])
+    return _bare_visits(case, line, [other for other, sure in companions(case, line) if sure])
 
 
 @line_fact("codes", "the visits of the day")
 def possible_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """The same for visits that may be by the same provider, their specialty or date being unknown."""
-    return _bare_visits(case, [other for other, sure in companions(case, line) if not sure])
+    return _bare_visits(case, line, [other for other, sure in companions(case, line) if not sure])
 
 
 @line_fact("codes", "the visits of the day")
 def facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Hospital clinic and emergency visits of the same day without modifier 25, whoever saw the patient."""
-    found = [other for other in _on_day(case, line, "visits") if _listed(case, "visits", other) == ("facility",)]
-    return _bare_visits(case, found)
+    found = [other for other in _on_day(case, line, "visits") if _row(case, "visits", line, other) == ("facility",)]
+    return _bare_visits(case, line, found)
 
 
-def _bare_visits(case: Case, lines: list[Line]) -> tuple[str, ...]:
+def _bare_visits(case: Case, line: Line, lines: list[Line]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
-            line.procedure
-            for line in lines
-            if line.procedure and "25" not in line.modifiers and _listed(case, "visits", line)
+            other.procedure
+            for other in lines
+            if other.procedure and "25" not in other.modifiers and _row(case, "visits", line, other) is not None
         )
     )

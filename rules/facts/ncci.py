@@ -40,6 +40,15 @@ def _partners(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
             yield other, certain
 
 
+def _undated(case: Case, line: Line) -> bool:
+    """Whether the line has no date and another line's procedure is in some edition of the pairs."""
+    if date_of(case.claim, line) is not None:
+        return False
+    known, table, own = case.tables["ncci_ptp"].spans, _table(case), case.procedure
+    codes = (other.procedure or "" for other, _ in companions(case, line))
+    return any((table, own, code) in known or (table, code, own) in known for code in codes)
+
+
 def _family(case: Case, line: Line) -> dict[str, str]:
     """The NCCI-associated modifiers of a line, each with its family: anatomic, global or other."""
     day, table = date_of(case.claim, line), case.tables["modifiers_ncci"]
@@ -77,14 +86,18 @@ def ncci_covers_date(case: Case, line: Line) -> bool | None:
 
 
 @line_fact("codes", "the procedures of the day")
-def ncci_partners(case: Case, line: Line) -> tuple[str, ...]:
+def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
+    if _undated(case, line):
+        return None
     return _codes([other for other, sure in _partners(case, line) if sure])
 
 
 @line_fact("codes", "the procedures of the day")
-def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
+def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them that no modifier on either line lifts."""
+    if _undated(case, line):
+        return None
     return _codes([other for other, sure in _partners(case, line) if sure and not lifted(case, line, other)])
 
 
