@@ -41,7 +41,9 @@ class Book:
     sources: Mapping[str, Source]
     tables: Tables
     rules: tuple[Rule, ...]
-    _assigned: dict[tuple[object, ...], tuple[Assigned, ...]] = field(default_factory=dict, repr=False)
+    _assigned: dict[tuple[object, ...], tuple[Assigned, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def assigned(self, selection: Selection, role: Role, void: bool) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""

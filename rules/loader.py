@@ -63,7 +63,7 @@ def read_book(files: Mapping[str, bytes]) -> Book:
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
     tables = _tables(texts, sources, problems)
-    rules, documents = _rules(texts, head.procedure if head else "", sources, registry, problems)
+    rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
     if head is None or problems:
         raise BookInvalid(problems)
     book = Book(
@@ -150,15 +150,20 @@ def _tables(
 
 def _rules(
     texts: Mapping[str, str],
-    procedure: str,
+    procedure: str | None,
     sources: Mapping[str, Source],
     registry: Registry,
     problems: list[RuleProblem],
 ) -> tuple[list[Rule], dict[str, Document]]:
     rules: list[Rule] = []
     documents: dict[str, Document] = {}
-    for name in _in_folder(texts, procedure, ".yaml"):
+    for name in sorted(name for name in texts if name.endswith(".yaml") and name not in ("book.yaml", "sources.yaml")):
+        folder = name.partition("/")[0]
+        if folder == "payers":
+            continue
         document = read_document(name, texts[name])
+        if procedure not in (None, folder):
+            document.complain((), f"no rule book reads this file; rules are in {procedure}/")
         rule = None if document.problems else compile_rule(document, sources, registry)
         if rule and not document.problems:
             rules.append(rule)
