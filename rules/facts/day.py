@@ -102,7 +102,13 @@ def first_of_side(case: Case, line: Line) -> bool:
 
 @line_fact("lines", "the 64445 lines of the day")
 def lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
-    """All 64445 lines of the line's day and provider."""
+    """The 64445 lines that are certainly of the line's day and provider."""
+    return tuple(other.number for other, sure in _of_day(case, line) if sure)
+
+
+@line_fact("lines", "the 64445 lines of the day")
+def possible_lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
+    """The same with the lines that may be of the same provider, their specialty or date being unknown."""
     return tuple(other.number for other, _ in _of_day(case, line))
 
 
