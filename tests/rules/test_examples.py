@@ -22,7 +22,7 @@ def examples() -> Iterator[object]:
             yield pytest.param(rule.file, example, id=f"{rule.file.partition('/')[2]}: {example.name}")
 
 
-@pytest.mark.parametrize(("file", "example"), examples())
+@pytest.mark.parametrize(("file", "example"), list(examples()))
 def test_example(file: str, example: Example) -> None:
     assert outcome_of(BOOK, BOOK.files[file], example.claim) == example.expect
 
