@@ -1,0 +1,5 @@
+"""`python -m worker` is `scrub`."""
+
+from worker.cli import main
+
+main()

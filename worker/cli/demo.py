@@ -1,0 +1,214 @@
+"""`scrub demo`: the whole pipe on real parts, with claims that show what it does. `make run` is this."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.signals import held, pending
+from worker.cli.terminal import flush, paint, say
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rules.book import Book
+    from rules.report import Finding, Report
+    from worker.demo.stage import Stage
+    from worker.outlets import OutletEntry
+    from worker.settings import Settings
+    from worker.status import Books
+
+PROCESSES = 2
+SECONDS = 60.0
+"""After this it has failed."""
+EXPLAINED = ("UNT001", "BND001", "DXN003")
+_OUTLETS = ("billing", "rework", "unchecked", "quarantine")
+_MOST = 8
+_UNREADABLE = "(not readable as a claim)"
+
+Consumed = dict[str, list["OutletEntry"]]
+
+
+def demo(
+    state: Annotated[
+        Path, typer.Option("--state", metavar="DIR", help="Where server, logs and outlets are kept, fresh each time.")
+    ] = Path("run/demo"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Move an earlier demonstration's folder aside instead of removing it.")
+    ] = False,
+) -> None:
+    """Runs demonstration claims through the whole pipe: a real server, a real worker, a consumer on each outlet.
+
+    Afterwards nothing runs any more, and the audit log and the outlets can be looked at. Ctrl-C ends it cleanly.
+
+    Exit codes: 0 the books balance and everything was consumed, 2 not so within a minute, or the folder is not ours.
+
+    Example: `scrub demo`, then `SCRUB_STATE_DIR=run/demo scrub tail rework`
+    """
+    from worker.cli.check import read_book
+    from worker.demo.events import all_events
+    from worker.demo.stage import fresh
+    from worker.settings import load_settings
+
+    folder = state.expanduser().absolute()
+    book = read_book(load_settings().book)
+    events = all_events()
+    began = time.monotonic()
+    say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {_short(folder)} ...")
+    flush()
+    with held(), fresh(folder, keep=keep) as settings:
+        outcome = _play(settings, events)
+    if outcome:  # None: a signal came, and `held` has raised it
+        _tell(outcome[0], outcome[1], book, settings, time.monotonic() - began)
+
+
+def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | None:
+    from worker import wiring
+    from worker.cli.work import command
+    from worker.demo.events import SOURCE
+    from worker.demo.stage import stage
+    from worker.inbox import send
+    from worker.status import books
+
+    if pending():
+        return None
+    with stage(settings, command(PROCESSES), pending) as parts:
+        store = parts.store
+        send(store.redis, store.keys, events, source=SOURCE, settings=settings)
+        wiring.bell(store).ring()
+        if not _wait(parts, len(events)):
+            return None
+        return books(store.redis, store.keys), parts.consumed
+
+
+def _wait(parts: Stage, total: int) -> bool:
+    """Shows progress until everything is decided and consumed; False: a signal came."""
+    import sys
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from worker.cli.terminal import console, on_terminal
+    from worker.status import books
+
+    shape = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    out = console(stderr=True)
+    with Progress(*shape, console=out, transient=True, disable=not on_terminal(sys.stderr)) as progress:
+        task = progress.add_task("the worker starts", total=total)
+
+        def done() -> bool:
+            found = books(parts.store.redis, parts.store.keys)
+            decided = sum(outlet.count for outlet in found.outlets)
+            went = decided + found.repeated
+            progress.update(task, completed=went, description="checking" if went else "the worker starts")
+            return found.accepted == total and found.settled and decided == sum(map(len, parts.consumed.values()))
+
+        return parts.wait(done, seconds=SECONDS)
+
+
+def _tell(found: Books, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
+    from worker.cli.tail import payer_of, report_of
+    from worker.cli.terminal import console
+    from worker.cli.verdicts import explained
+
+    judged: list[tuple[str, Report]] = [
+        (payer_of(entry.data["claim"]), report_of(entry.data["report"]))
+        for name in ("billing", "rework", "unchecked")
+        for entry in consumed[name]
+    ]
+    out = console()
+    flush()
+    out.print(_where_they_went([report for _, report in judged], consumed, book))
+    out.print(_commonest([report for _, report in judged]))
+    out.print("Three findings, explained\n", style="bold")
+    flush()
+    for payer, report, finding in _chosen(judged):
+        say(f"{paint(report.claim_id, 'bold')}  {payer}", *explained(finding), "")
+    counts = " + ".join(f"{outlet.count} {outlet.name}" for outlet in found.outlets)
+    say(
+        paint(f"The books balance: {found.accepted} accepted = {counts} + {found.repeated} repeated.", "bold green"),
+        f"Everything was consumed from its outlet. {seconds:.1f} seconds; nothing runs any more.",
+        "",
+        *_afterwards(settings),
+    )
+
+
+def _where_they_went(reports: list[Report], consumed: Consumed, book: Book) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    def name(report: Report) -> str:
+        payer = book.registry.payers.get(report.payer or "")
+        return payer.name if payer else "(payer without rules)"
+
+    counts: Counter[tuple[str, str]] = Counter((name(report), report.disposition) for report in reports)
+    counts[_UNREADABLE, "quarantine"] = len(consumed["quarantine"])
+    table = Table("payer", title="Where the claims went", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for outlet in _OUTLETS:
+        table.add_column(outlet, justify="right")
+    for payer in sorted({payer for payer, _ in counts}, key=lambda payer: (payer.startswith("("), payer)):
+        table.add_row(payer, *(str(counts[payer, outlet] or "") for outlet in _OUTLETS))
+    table.add_section()
+    totals = (str(sum(n for (_, went), n in counts.items() if went == outlet)) for outlet in _OUTLETS)
+    table.add_row("all", *totals, style="bold")
+    return table
+
+
+def _commonest(reports: list[Report]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table("code", title="The commonest findings", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("blocks", justify="right", style="red")
+    table.add_column("warns", justify="right", style="yellow")
+    table.add_column("what")
+    blocks = Counter(code for report in reports for code in report.codes("block"))
+    warns = Counter(code for report in reports for code in report.codes("warn"))
+    titles = {finding.code: finding.title for report in reports for finding in report.findings}
+    ranked = sorted((blocks + warns).items(), key=lambda item: (-item[1], item[0]))
+    for code, _ in ranked[:_MOST]:
+        table.add_row(code, str(blocks[code] or ""), str(warns[code] or ""), titles[code])
+    rest = len(ranked) - _MOST
+    table.caption = f"and {rest} more codes" if rest > 0 else None
+    return table
+
+
+def _chosen(judged: Iterable[tuple[str, Report]]) -> Iterator[tuple[str, Report, Finding]]:
+    """One finding of each of the codes that are explained, of claims that had to be held back."""
+    held_back = sorted((pair for pair in judged if pair[1].disposition == "rework"), key=lambda pair: pair[1].claim_id)
+    for code in EXPLAINED:
+        for payer, report in held_back:
+            found = [f for f in report.findings if f.code == code and f.severity == "block" and f.outcome == "fail"]
+            if found:
+                yield payer, report, found[0]
+                break
+
+
+def _afterwards(settings: Settings) -> Iterator[str]:
+    from worker.cli.terminal import columns
+    from worker.demo.stage import called_as, log_file
+
+    folder, scrub = _short(settings.state_dir), called_as()
+    start = f"SCRUB_STATE_DIR={folder} {scrub}"
+    yield paint("Look at it", "bold")
+    rows = [(f"  {name}", f"{start} tail {name}") for name in ("rework", "billing", "quarantine")]
+    audit = f"{_short(settings.audit_path)}/*"
+    rows += [
+        ("  balance", f"{start} status"),
+        ("  audit log", audit),
+        ("", f"{start} audit verify {audit}"),
+        ("  worker's log", _short(log_file(settings))),
+        ("  your claims", f"{scrub} check FILE..."),
+    ]
+    yield from columns(rows)
+
+
+def _short(path: Path) -> str:
+    """Relative to the current folder where it lies in it."""
+    here = Path(os.getcwd())
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

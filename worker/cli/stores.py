@@ -1,0 +1,49 @@
+"""Opening Redis for a command, so that no signal leaves a server behind and no error of Redis shows a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from worker.cli.signals import held
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.wiring import Store
+
+
+@contextmanager
+def opened(settings: Settings | None = None) -> Iterator[Store]:
+    """A store that is closed whatever happens.
+
+    Raises:
+        RedisUnreachable: also where Redis is lost on the way; and the other errors of `worker.wiring.open_store`.
+    """
+    from redis.exceptions import RedisError
+
+    from worker import wiring
+    from worker.errors import RedisUnreachable
+    from worker.settings import load_settings
+
+    settings = settings or load_settings()
+    with _whole(settings) as store:
+        try:
+            yield store
+        except RedisError as error:
+            raise RedisUnreachable(where=wiring.where(settings), reason=type(error).__name__) from None
+
+
+@contextmanager
+def _whole(settings: Settings) -> Iterator[Store]:
+    from worker import wiring
+
+    store = None
+    try:
+        with held():
+            store = wiring.open_store(settings)
+        yield store
+    finally:
+        if store:
+            with held():
+                store.close()

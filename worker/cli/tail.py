@@ -1,0 +1,86 @@
+"""`scrub tail`: what stands in an outlet, without taking it from anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.stores import opened
+from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_bytes
+
+if TYPE_CHECKING:
+    from worker.outlets import OutletEntry
+
+
+def tail(
+    outlet: Annotated[str, typer.Argument(metavar="OUTLET", help="billing, rework, unchecked or quarantine.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+    format: Annotated[Format, typer.Option(help="text for people; json: one CloudEvent a line.")] = "text",
+) -> None:
+    """Prints what is in an outlet, oldest first. Consumers of the outlet do not notice.
+
+    Exit codes: 0, or 2 where the outlet is unknown or Redis cannot be used.
+
+    Examples:
+
+    * `scrub tail rework`
+    * `scrub tail -f --format json billing | jq .data.claim`
+    """
+    from worker import outlets
+
+    with opened() as store:
+        empty = True
+        for entry in outlets.tail(store.redis, store.keys, outlet, follow=follow):
+            empty = False
+            _show(entry, format)
+            if follow:
+                flush()
+        if empty and format == "text":
+            say(f"Nothing is in {outlet}.")
+        flush()
+
+
+def _show(entry: OutletEntry, format: Format) -> None:
+    if format == "json":
+        import orjson
+
+        say_bytes([orjson.dumps(entry.event)])
+    else:
+        say(*(_quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
+
+
+def _scrubbed(entry: OutletEntry) -> Iterator[str]:
+    from worker.cli.verdicts import verdict
+
+    yield from verdict(report_of(entry.data["report"]), payer_of(entry.data["claim"]), entry.event["time"])
+
+
+def payer_of(claim: dict[str, Any]) -> str:
+    """The payer's name as the claim has it, else its id."""
+    return str(claim["payer"].get("name") or f"payer {claim['payer']['id']}")
+
+
+def report_of(data: object) -> Any:
+    """The Report in decoded JSON."""
+    from pydantic import TypeAdapter
+
+    from rules.report import Report
+
+    found: TypeAdapter[Report] = _ADAPTERS.setdefault("report", TypeAdapter(Report))
+    return found.validate_python(data)
+
+
+_ADAPTERS: dict[str, Any] = {}
+
+
+def _quarantined(entry: OutletEntry) -> Iterator[str]:
+    data = entry.data
+    event = f"event {entry.event['eventid']}" if "eventid" in entry.event else f"inbox entry {data['inbox_entry']}"
+    when = paint(f"({entry.event['time']})", "dim")
+    yield f"{paint(plain(event), 'bold')}  {paint('quarantine', 'magenta')}  {data['reason']}  {when}"
+    yield "  " + hung(data["sentence"] + ":", 2)
+    for problem in data["problems"]:
+        path = f"{problem['path']}: " if problem["path"] else ""
+        yield "    " + hung(plain(path + problem["sentence"]), 4)

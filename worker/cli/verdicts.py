@@ -1,0 +1,76 @@
+"""A report as a biller reads it: the claim, then what was found, worst first, with fix, source and expected denial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from worker.cli.terminal import Style, hung, paint, plain
+
+if TYPE_CHECKING:
+    from rules.report import Citation, Denial, Finding, Report
+
+STYLES: dict[str, Style] = {
+    "block": "bold red", "warn": "yellow", "note": "blue",
+    "billing": "green", "rework": "bold red", "unchecked": "magenta", "quarantine": "magenta",
+}  # fmt: skip
+_SEVERITIES = ("block", "warn", "note")
+_LABELS = 10
+"""Columns before a label such as `fix:`."""
+_TEXTS = _LABELS + 8
+
+
+def verdict(report: Report, payer: str, where: str = "") -> Iterator[str]:
+    """The claim's header, then its findings. `payer`: its name; `where`: file and position, or an outlet entry."""
+    header = [
+        paint(plain(report.claim_id), "bold"),
+        plain(payer),
+        paint(report.disposition, STYLES[report.disposition]),
+    ]
+    if where:
+        header.append(paint(f"({where})", "dim"))
+    yield "  ".join(header)
+    if report.reason:
+        yield "  " + hung(plain(f"{report.reason}; nothing was checked."), 2)
+    for finding in in_order(report.findings):
+        yield from explained(finding)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by line and code; what a modifier lifted comes last."""
+    return sorted(
+        findings, key=lambda f: (f.outcome == "bypassed", _SEVERITIES.index(f.severity), f.line or 0, f.code, f.rule)
+    )
+
+
+def explained(finding: Finding) -> Iterator[str]:
+    """One finding in full."""
+    place = f"line {finding.line}" if finding.line is not None else "claim"
+    severity = "lifted" if finding.outcome == "bypassed" else finding.severity
+    head = f"  {place:<8}{paint(f'{severity:<6}', STYLES[finding.severity])}  {paint(finding.code, 'bold')}  "
+    yield head + hung(plain(finding.message), 2 + 8 + 6 + 2 + len(finding.code) + 2)
+    yield _labelled("fix:", finding.fix)
+    yield _labelled("source:", cited(finding.citation), "dim")
+    if finding.citation.url:
+        yield " " * _TEXTS + paint(finding.citation.url, "dim")
+    if finding.expected_denial:
+        yield _labelled("expect:", expected(finding.expected_denial))
+
+
+def _labelled(label: str, text: str, style: Style | None = None) -> str:
+    return " " * _LABELS + paint(f"{label:<8}", "dim") + hung(plain(text), _TEXTS, style)
+
+
+def cited(citation: Citation) -> str:
+    """Title, edition and place of the source, with its grade."""
+    parts = [part for part in (citation.source, citation.edition, citation.locator) if part]
+    return ", ".join(parts) + f" [grade {citation.grade}]"
+
+
+def expected(denial: Denial) -> str:
+    """What the payer is expected to answer, as it stands on a remittance or a 277CA."""
+    if denial.kind == "rejection":
+        codes = " ".join(code for code in (denial.category, denial.status) if code)
+        return f"rejection before adjudication{f' ({codes})' if codes else ''}"
+    codes = "-".join(code for code in (denial.group, denial.carc) if code)
+    return " ".join(["denial", *(code for code in (codes, denial.rarc) if code)])

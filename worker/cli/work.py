@@ -1,0 +1,58 @@
+"""`scrub worker`: the Celery worker in the foreground, with the options that it wants."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.cli.terminal import complain, flush
+
+_START = "import sys; from worker.app import app; app.worker_main(sys.argv[1:])"
+"""Not `celery -A`: that would look for a package `worker` in the current folder first."""
+
+
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", "-c", min=1, max=512, help="Processes; default: one a core.")
+    ] = None,
+) -> None:
+    """Checks the claims on the queue until it is stopped.
+
+    Ctrl-C once, or SIGTERM: what is in hand is finished, then it ends. It becomes a Celery worker like any other:
+    `celery -A worker.app worker` takes part just as well, and more of them on any machine share the work.
+
+    Examples:
+
+    * `scrub worker`
+    * `SCRUB_REDIS_URL=redis://queue.example:6379/0 scrub worker -c 8`
+    """
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    number = concurrency or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+    redis = "embedded, in " + str(settings.server_path)
+    if settings.redis_url:
+        from worker import wiring
+
+        redis = wiring.where(settings)
+    complain(
+        f"A claim-scrubber worker of {number} process{'es' if number > 1 else ''}. Ctrl-C once: it finishes what is in"
+        f" hand, then ends.\n"
+        f"  Redis      {redis}\n"
+        f"  audit log  {settings.audit_path}\n"
+        f"  outlets    scrub tail billing | rework | unchecked | quarantine\n"
+        f"  balance    scrub status\n"
+        f"  send       scrub submit FILE...\n"
+        f"Its own log follows, one JSON object a line."
+    )
+    flush()
+    os.execv(sys.executable, command(number))  # noqa: S606 - there is no shell to want
+
+
+def command(processes: int) -> list[str]:
+    """The Celery worker with its recommended options; what it becomes keeps the process id."""
+    options = ["-c", str(processes), "-n", f"scrub-{os.getpid()}@%h", "--without-mingle", "--without-gossip"]
+    return [sys.executable, "-P", "-c", _START, "worker", *options]
