@@ -99,6 +99,7 @@ def test_a_full_batch_and_a_spent_budget_ring(store: Store, drain: Drain, rung: 
     put(store, store.settings.batch + 1)
     drain.run()
     assert rung
+    drain.run()  # as the worker does when the bell rings; the first run may have spent its budget on the full batch
     assert books(store.redis, store.keys).settled
 
 
