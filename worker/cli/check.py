@@ -111,7 +111,10 @@ def _show(report: Report, document: Document, book: Book, format: Format) -> Non
     if document.position:
         where += ":" + document.position.removeprefix("line ")
     given = document.claim.payer.name or f"payer {document.claim.payer.id}"
-    say(*verdict(report, payer_name(report, book, given), where), "")
+    lines = list(verdict(report, payer_name(report, book, given), where))
+    say(*lines)
+    if len(lines) > 1:
+        say("")
 
 
 def _summary(counts: Counter[str], refused: int) -> str:

@@ -1,0 +1,83 @@
+"""The command line as a user runs it: a process, its output, its exit code, and a state folder for each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.demo.claims import EXAMPLES
+from worker.embedded import Lease, server_runs
+
+SCRUB = [str(Path(sys.executable).with_name("scrub"))]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """As on a user's machine, with a state folder of its own and nothing that forces colours."""
+    dropped = ("SCRUB_", "FORCE_", "PY_COLORS", "NO_COLOR", "GITHUB_ACTIONS", "COLUMNS")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return {**clean, "SCRUB_STATE_DIR": str(home / "state"), **more}
+
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder with a short path, since a socket's may have 107 bytes; on the way out no server of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="scrub-cli-", dir="/tmp"))
+    yield folder
+    try:
+        servers = {lock.parent for lock in folder.rglob("server.lock")}
+        left = [server for server in servers if server_runs(server)]
+        for server in left:
+            Lease(server).release()
+        assert not left, f"a server was left behind in {left}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def scrub(home: Path) -> Run:
+    """Runs `scrub` to its end in `home`."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) -> Any:
+        done = subprocess.run(
+            [*SCRUB, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout, cwd=home,
+            env=environment(home, **env), check=False,
+        )  # fmt: skip
+        out, err = done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "surrogateescape")
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+def example(shows: str) -> dict[str, Any]:
+    """The first demonstration claim that shows this."""
+    return next(entry.claim for entry in EXAMPLES if entry.shows == shows)
+
+
+CLEAN = example("right side in the office")
+FAULTY = example("several faults at once")
+UNCHECKED = example("a visit alone")
+
+
+@pytest.fixture
+def write(home: Path) -> Callable[..., Path]:
+    """Writes a file of claims, one a line; bytes are written as they are."""
+
+    def write(name: str, *claims: dict[str, Any] | bytes) -> Path:
+        lines = [claim if isinstance(claim, bytes) else json.dumps(claim).encode() + b"\n" for claim in claims]
+        (home / name).write_bytes(b"".join(lines))
+        return home / name
+
+    return write

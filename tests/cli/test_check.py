@@ -1,0 +1,230 @@
+"""`scrub check`: what it prints, how it ends, and what it does with input that nobody should send."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import CLEAN, FAULTY, SCRUB, UNCHECKED, Run, environment
+
+Write = Callable[..., Path]
+
+
+def test_clean_claims_end_with_0_and_a_line_each(scrub: Run, write: Write) -> None:
+    done = scrub("check", write("c.ndjson", CLEAN, CLEAN))
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":1)",
+        "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":2)",
+        "2 claims: 2 billing",
+    ]
+    assert not done.stderr
+
+
+def test_a_claim_for_rework_ends_with_1_and_every_finding_has_fix_source_and_denial(scrub: Run, write: Write) -> None:
+    done = scrub("check", write("f.json", FAULTY))
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if "UNT001" in line)
+    assert lines[at].startswith("  line 1  block   UNT001  ")
+    assert [line.split()[0] for line in lines[at + 1 : at + 5]][:2] == ["fix:", "source:"]
+    assert "[grade A]" in lines[at + 2]
+    assert lines[at + 3].strip().startswith("https://")
+    assert lines[at + 4].split() == ["expect:", "denial", "CO-151", "N362"]
+    assert lines[-1] == "1 claim: 1 rework"
+
+
+def test_findings_come_worst_first(scrub: Run, write: Write) -> None:
+    claim = {**FAULTY, "lines": [FAULTY["lines"][0] | {"diagnosis_pointers": [1, 1]}, *FAULTY["lines"][1:]]}
+    done = scrub("check", write("f.json", claim))
+    places = ("  line ", "  claim ")
+    severities = [line[10:16].strip() for line in done.stdout.splitlines() if line.startswith(places)]
+    assert severities == sorted(severities, key=("block", "warn", "note", "lifted").index)
+    assert {"block", "warn"} <= set(severities)
+
+
+def test_an_unchecked_claim_ends_with_1_and_says_why(scrub: Run, write: Write) -> None:
+    done = scrub("check", write("u.json", UNCHECKED))
+    assert done.returncode == 1
+    assert "no line carries procedure 64445" in done.stdout
+
+
+def test_json_is_one_report_a_line_and_refusals_stay_off_it(scrub: Run, write: Write) -> None:
+    done = scrub("check", "--format", "json", write("m.ndjson", CLEAN, b"{\n", FAULTY))
+    assert done.returncode == 2
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [report["disposition"] for report in reports] == ["billing", "rework"]
+    needed = {"claim_id", "disposition", "coverage", "history", "book", "findings"}
+    assert needed <= reports[0].keys()
+    finding = reports[1]["findings"][0]
+    assert {"code", "outcome", "severity", "line", "message", "fix", "expected_denial", "citation", "evidence"} <= set(
+        finding
+    )
+    assert done.stderr.startswith(f"{done.args[-1]}:2:")
+
+
+def test_standard_input_lists_and_gzip_are_read(scrub: Run, write: Write) -> None:
+    listed = json.dumps([CLEAN, FAULTY]).encode()
+    packed = write("p.gz", gzip.compress(json.dumps(CLEAN).encode()))
+    done = scrub("check", "-", packed, stdin=listed)
+    assert done.returncode == 1
+    assert "(stdin:item 2)" in done.stdout
+    assert done.stdout.endswith("3 claims: 2 billing, 1 rework\n")
+
+
+def test_received_stands_in_where_a_claim_has_no_date_of_receipt(scrub: Run, write: Write) -> None:
+    file = write("c.json", {key: value for key, value in CLEAN.items() if key != "received_date"})
+    assert scrub("check", "--received", "2026-07-20", file).returncode == 0
+    late = scrub("check", "--received", "2027-08-13", file)
+    assert (late.returncode, "TIM001" in late.stdout) == (1, True)
+    wrong = scrub("check", "--received", "13.8.2027", file)
+    assert wrong.returncode == 2
+    assert "YYYY-MM-DD" in wrong.stderr
+
+
+def _deep() -> bytes:
+    return b'{"claim_id": ' + b"[" * 5_000 + b"]" * 5_000 + b"}\n"
+
+
+_BAD: dict[str, tuple[bytes, str, str]] = {
+    "empty": (b"", "", "empty"),
+    "blank": (b"\n \n\n", "", "empty"),
+    "not JSON": (b"dear sirs\n", ":1", "neither JSON nor NDJSON"),
+    "cut off": (json.dumps(CLEAN).encode()[:300], ":1", "not JSON"),
+    "UTF-16": (json.dumps(CLEAN).encode("utf-16"), ":1", "UTF-16"),
+    "Latin-1": (b'{"claim_id": "M\xfcller"}\n', ":1", "not JSON"),
+    "NaN": (json.dumps(CLEAN).encode().replace(b'"450.00"', b"NaN", 1), ":1", "not JSON"),
+    "Infinity": (json.dumps(CLEAN).encode().replace(b'"450.00"', b"Infinity", 1), ":1", "not JSON"),
+    "a key twice": (b'{"claim_id": "1", "claim_id": "2"}\n', ":1", "twice"),
+    "deep": (_deep(), ":1", "not JSON"),
+    "a number": (b"42\n", ":1", "neither JSON nor NDJSON"),
+    "an empty list": (b"[]", "", "the array is empty"),
+    "a list in a list": (b"[[]]", ":item 1", "expected an object"),
+    "wrong schema": (b'{"claim_id": "1", "diagnosis": []}\n', ":1", "did you mean 'diagnoses'?"),
+    "10 MB in a field": (b'{"claim_id": "' + b"x" * 10_000_000 + b'"}\n', ":1", "more than 1048576 bytes"),
+    "a million lines": (b'{"lines": [' + b"{}," * 1_000_000 + b"{}]}\n", ":1", "more than 1048576 bytes"),
+    "a long list": (b"[" + b"{}," * 10 + b"{}]", ":item 11", "claim_id: is required"),
+    "a damaged gzip": (gzip.compress(json.dumps(CLEAN).encode())[:-12], "", "gzip"),
+    "837": (b"ISA*00*          *00*", ":1", "837"),
+}
+
+
+@pytest.mark.parametrize("name", _BAD)
+def test_bad_input_is_refused_with_its_place_and_the_rest_is_checked(scrub: Run, write: Write, name: str) -> None:
+    content, where, sentence = _BAD[name]
+    bad, good = write("bad", content), write("good.json", CLEAN)
+    done = scrub("check", bad, good)
+    assert done.returncode == 2
+    assert f"{bad}{where}:" in done.stderr
+    assert sentence in done.stderr
+    assert len(done.stderr) < 5_000
+    assert "DEMO-0001" in done.stdout
+    assert "could not be read" in done.stdout.splitlines()[-1]
+
+
+def test_a_fault_in_a_claim_of_many_lines_is_shown_at_its_line_of_the_file(scrub: Run, write: Write) -> None:
+    text = "\n\n" + json.dumps(CLEAN, indent=1).replace('"450.00"', "NaN", 1)
+    line = next(number for number, part in enumerate(text.splitlines(), 1) if "NaN" in part)
+    done = scrub("check", write("c.json", text.encode()))
+    assert done.stderr.startswith(f"{done.args[-1]}:{line}:")
+
+
+def test_missing_files_and_folders_are_named(scrub: Run, write: Write, home: Path) -> None:
+    done = scrub("check", "gone.json", home, write("good.json", CLEAN))
+    assert done.returncode == 2
+    assert "gone.json: there is no such file" in done.stderr
+    assert f"{home}: this is a directory" in done.stderr
+    assert done.stdout.endswith("1 claim: 1 billing; 2 could not be read\n")
+
+
+def test_without_a_file_it_is_bad_usage(scrub: Run) -> None:
+    done = scrub("check")
+    assert done.returncode == 2
+    assert "FILE" in done.stderr
+
+
+def test_a_broken_book_is_told_with_all_its_faults(scrub: Run, write: Write, home: Path) -> None:
+    assert "no rule book" in scrub("check", "--book", "nowhere", write("c.json", CLEAN)).stderr
+    (home / "book").mkdir()
+    (home / "book/book.yaml").write_text("version: 1\nprocedure: x\n")
+    done = scrub("check", "--book", "book", home / "c.json")
+    assert done.returncode == 2
+    assert "book.yaml:2:1: procedure" in done.stderr
+    assert "sources.yaml:1:1" in done.stderr
+
+
+def test_an_unknown_key_cannot_steer_the_terminal(scrub: Run, write: Write) -> None:
+    done = scrub("check", write("c.json", b'{"\\u001b[2Jwiped": 1}\n'))
+    assert "\x1b" not in done.stderr
+    assert r"\x1b[2Jwiped" in done.stderr
+
+
+def test_nothing_in_a_pipe_has_colours(scrub: Run, write: Write) -> None:
+    file = write("f.json", FAULTY)
+    for arguments in (["check", file], ["rules", "list"], ["rules", "show", "UNT001"], ["status"], ["--help"]):
+        assert "\x1b" not in scrub(*arguments).stdout
+
+
+def _on_terminal(home: Path, arguments: list[str], **env: str) -> str:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*SCRUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, cwd=home,
+        env=environment(home, TERM="xterm", COLUMNS="80", **env),
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65_536):
+            shown += part
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(ours)
+    process.wait()
+    return shown.decode()
+
+
+def test_a_terminal_gets_colours_unless_no_color_says_otherwise_and_lines_that_fit(write: Write, home: Path) -> None:
+    file = str(write("f.json", FAULTY))
+    shown = _on_terminal(home, ["check", file])
+    assert "\x1b[1;31mblock" in shown
+    dull = _on_terminal(home, ["check", file], NO_COLOR="1")
+    assert "\x1b" not in dull
+    assert max(len(line) for line in dull.splitlines() if "https://" not in line) <= 80
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(write: Write, home: Path) -> None:
+    file = write("many.ndjson", *[FAULTY] * 2_000)
+    with subprocess.Popen(
+        [*SCRUB, "check", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home, env=environment(home)
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 141
+
+
+def test_a_large_file_needs_no_more_memory_than_a_small_one(write: Write, home: Path) -> None:
+    small, large = write("s.ndjson", *[CLEAN] * 10), write("l.ndjson", *[CLEAN] * 20_000, b"x" * 50_000_000)
+
+    def peak(file: Path) -> int:
+        code = (
+            "import subprocess, resource;"
+            f"subprocess.run({[*SCRUB, 'check', str(file)]!r}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL);"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, env=environment(home), cwd=home, check=True
+        )
+        return int(done.stdout)
+
+    assert peak(large) < peak(small) + 30_000  # kilobytes

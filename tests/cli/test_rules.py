@@ -1,0 +1,113 @@
+"""`scrub rules`, `scrub --help` and `scrub --version`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rules.loader import LIBRARY, load_book
+
+from .conftest import Run, environment
+
+
+def test_list_has_every_rule_and_its_filters_leave_some(scrub: Run) -> None:
+    every = scrub("rules", "list")
+    assert every.returncode == 0
+    assert f"{len(load_book().rules)} rules" in every.stdout
+    some = scrub("rules", "list", "--payer", "medicare", "--severity", "block", "--grade", "A", "--format", "json")
+    rules = [json.loads(line) for line in some.stdout.splitlines()]
+    assert rules
+    assert all(rule["versions"][-1]["severity"] == "block" for rule in rules)
+    assert all({"all", "medicare"} & set(rule["payers"]) for rule in rules)
+    assert "UNT001" in {rule["code"] for rule in rules}
+
+
+@pytest.mark.parametrize("payer", ["nobody", "bcbs/nowhere"])
+def test_an_unknown_payer_or_plan_is_bad_usage(scrub: Run, payer: str) -> None:
+    done = scrub("rules", "list", "--payer", payer)
+    assert done.returncode == 2
+    assert payer.split("/")[-1] in done.stderr
+
+
+def test_show_tells_what_a_rule_says_to_whom_and_who_says_so(scrub: Run) -> None:
+    done = scrub("rules", "show", "unt001")
+    assert done.returncode == 0
+    for text in ("payers", "medicare", "requires", "units le 1", "CO-151 N362", "[grade A]", "examples"):
+        assert text in done.stdout
+    shown = scrub("rules", "show", "UNT001", "--format", "json").stdout.splitlines()
+    assert all(json.loads(line)["document"]["examples"] for line in shown)
+
+
+def test_every_rule_of_the_library_can_be_shown(scrub: Run) -> None:
+    codes = sorted({rule.code for rule in load_book().rules})
+    for code in codes[:: max(1, len(codes) // 8)]:
+        assert scrub("rules", "show", code).stdout.startswith(code)
+
+
+def test_show_suggests_the_code_that_was_meant(scrub: Run) -> None:
+    done = scrub("rules", "show", "UNT01")
+    assert done.returncode == 2
+    assert "UNT001" in done.stderr
+
+
+def test_lint_of_the_library_is_clean(scrub: Run) -> None:
+    done = scrub("rules", "lint")
+    assert done.returncode == 0
+    assert done.stdout.startswith("No fault in ")
+
+
+def test_lint_lists_all_faults_with_their_places_and_ends_with_1(scrub: Run, home: Path) -> None:
+    shutil.copytree(LIBRARY, home / "book")
+    for file, old, new in (
+        ("64445/medicare/UNT001-one-unit.yaml", "severity: block", "severity: loud"),
+        ("payers/uhc.yaml", "name:", "nmae:"),
+    ):
+        path = home / "book" / file
+        path.write_text(path.read_text().replace(old, new, 1))
+    done = scrub("rules", "lint", "--book", "book")
+    assert done.returncode == 1
+    assert any(line.startswith("book/64445/medicare/UNT001-one-unit.yaml:") for line in done.stdout.splitlines())
+    assert any(line.startswith("book/payers/uhc.yaml:") for line in done.stdout.splitlines())
+
+
+def test_lint_of_a_folder_without_a_book_ends_with_2(scrub: Run) -> None:
+    done = scrub("rules", "lint", "--book", "nowhere")
+    assert done.returncode == 2
+    assert "no rule book" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["", "check", "submit", "worker", "status", "tail", "demo", "rules", "rules list", "audit verify"]
+)
+def test_every_command_explains_itself(scrub: Run, command: str) -> None:
+    done = scrub(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    if command and command != "rules":
+        assert "Example" in done.stdout
+
+
+def test_python_m_worker_is_the_same(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "--version"], capture_output=True, cwd=home, env=environment(home), check=True
+    )
+    assert done.stdout.startswith(b"claim-scrubber ")
+
+
+def test_version_and_help_are_quick(scrub: Run) -> None:
+    assert scrub("--version").stdout.startswith("claim-scrubber ")
+    began = time.perf_counter()
+    scrub("--help")
+    assert time.perf_counter() - began < 2, "about 0.25 s on an idle machine; heavy imports take 1 s more"
+
+
+def test_settings_that_are_wrong_are_told(scrub: Run) -> None:
+    done = scrub("status", SCRUB_BATCH="many")
+    assert done.returncode == 2
+    assert "SCRUB_BATCH" in done.stderr
