@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
-.PHONY: help run test lint format schemas unit clean
+.PHONY: help run test cover lint format schemas unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +13,10 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 	@$(BIN)/scrub demo
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
-	@$(BIN)/pytest -q -n $(CORES) --cov=rules --cov-report=term:skip-covered
+	@$(BIN)/pytest -q -n $(CORES)
+
+cover: .venv/dev.stamp  ## which lines of the core no test reaches
+	@$(BIN)/pytest -q -n $(CORES) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
 
 unit: .venv/dev.stamp  ## the core's tests alone
 	@$(BIN)/pytest -q tests/rules
