@@ -25,7 +25,7 @@ def _group() -> None:
 
 @app.command("verify")
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audit files, as the workers wrote them.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audit files, as the workers wrote them.")],
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask Redis where the files ended; a cut tail then stays unseen.")
     ] = False,

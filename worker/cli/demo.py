@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.signals import held, pending
-from worker.cli.terminal import flush, paint, say
+from worker.cli.signals import Stopped, held, pending
+from worker.cli.terminal import complain, flush, paint, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,8 +62,12 @@ def demo(
     began = time.monotonic()
     say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {_short(folder)} ...")
     flush()
-    with held(), fresh(folder, keep=keep) as settings:
-        outcome = _play(settings, events)
+    try:
+        with held(), fresh(folder, keep=keep) as settings:
+            outcome = _play(settings, events)
+    except Stopped:
+        complain("Stopped: server, worker and consumers are down.")
+        raise
     if outcome:  # None: a signal came, and `held` has raised it
         _tell(outcome[0], outcome[1], book, settings, time.monotonic() - began)
 

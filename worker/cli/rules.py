@@ -39,7 +39,7 @@ def list_(
     book: BookFolder = None,
     format: FormatOption = "text",
 ) -> None:
-    """Lists the rules, one a line: code, severity, grade, payers, title. All filters must hold.
+    """Lists the rules, one a line: code, severity, grade, title, payers. All filters must hold.
 
     With --payer, the rules that are for all payers are listed too.
 
@@ -63,8 +63,8 @@ def list_(
     for rule in found:
         newest = rule.versions[-1]
         status = "" if rule.status == "active" else f" ({rule.status})"
-        rows.append((rule.code, newest.severity, newest.citation.grade, _payers(rule), rule.title + status))
-    say(*columns(rows, ("bold", None, "dim", "cyan")), "")
+        rows.append((rule.code, newest.severity, newest.citation.grade, f"{rule.title} [{_payers(rule)}]{status}"))
+    say(*columns(rows, ("bold", None, "dim")), "")
     codes = len({rule.code for rule in found})
     say(f"{len(found)} rules under {codes} codes. `scrub rules show CODE` tells all of one.")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...",
+        metavar="FILE",
         help="JSON (one claim, or a list) or NDJSON (one claim a line), plain or gzip; `-` is standard input.",
     ),
 ]
