@@ -214,7 +214,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(write: Write, home: Path) -> No
 
 
 def test_a_large_file_needs_no_more_memory_than_a_small_one(write: Write, home: Path) -> None:
-    small, large = write("s.ndjson", *[CLEAN] * 10), write("l.ndjson", *[CLEAN] * 20_000, b"x" * 50_000_000)
+    small, large = write("s.ndjson", *[CLEAN] * 10), write("l.ndjson", *[CLEAN] * 6_000, b"x" * 50_000_000)
 
     def peak(file: Path) -> int:
         code = (
