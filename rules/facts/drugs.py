@@ -19,16 +19,13 @@ def _day(case: Case, line: Line) -> date | None:
     return date_of(case.claim, line) or min((day for day in days if day), default=None)
 
 
-@fact("codes", "the drug codes")
-def deleted_drug_codes(case: Case) -> tuple[str, ...]:
-    """Drug codes on the claim that no longer exist on their line's date."""
+@fact("codes", "the date of service")
+def deleted_drug_codes(case: Case) -> tuple[str, ...] | None:
+    """Drug codes on the claim that no longer exist on their line's date, from the table of deleted drug codes."""
     table = case.tables["deleted_drugs"]
-    found = (
-        line.procedure
-        for line in case.claim.lines
-        if line.procedure and (day := _day(case, line)) and table.find((line.procedure,), day) is not None
-    )
-    return tuple(dict.fromkeys(found))
+    listed = [(line.procedure, _day(case, line)) for line in case.claim.lines if (line.procedure,) in table.spans]
+    found = [code for code, day in listed if code and day and table.find((code,), day) is not None]
+    return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None
 
 
 @fact("lines", "the drug lines")
@@ -72,16 +69,21 @@ def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
 
 
 @fact("codes", "the units of the drugs")
-def drugs_above_mue(case: Case) -> tuple[str, ...]:
-    """Drug codes whose units of one date, all lines together, exceed the practitioner MUE, with units and limit."""
+def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
+    """Drug codes whose units of one date, all lines together, exceed the practitioner MUE, with units and limit.
+    Missing units matter only while the rest of the claim stays within its limits."""
     units: dict[tuple[str, date], Decimal] = {}
+    unknown = False
     for line in case.claim.lines:
         day, code = _day(case, line), line.procedure or ""
-        if day and code.startswith("J"):
+        if not code.startswith("J") or ("practitioner", code) not in case.tables["mue"].spans:
+            continue
+        unknown |= day is None or line.units is None
+        if day:
             units[code, day] = units.get((code, day), Decimal(0)) + (line.units or Decimal(0))
-    limits = {key: case.tables["mue"].find(("practitioner", key[0]), key[1]) for key in units}
-    return tuple(
-        f"{code}: {plain(total)} units, limit {limit[0]}"
-        for (code, day), total in sorted(units.items())
-        if (limit := limits[code, day]) and total > Decimal(limit[0])
-    )
+    found = []
+    for (code, day), total in sorted(units.items()):
+        limit = case.tables["mue"].find(("practitioner", code), day)
+        if limit and total > Decimal(limit[0]):
+            found.append(f"{code}: {plain(total)} units, limit {limit[0]}")
+    return tuple(found) if found or not unknown else None
