@@ -31,6 +31,10 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "block_reasons": Spec(("group",)),
+    "deleted_drugs": Spec(("code",)),
+    "diagnosis_headers": Spec(("code",)),
+    "excludes1": Spec(("group1", "group2")),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
     "modifiers_ncci": Spec(("code",), ("family",)),

@@ -224,6 +224,46 @@ def lines_without_revenue_code(case: Case) -> tuple[int, ...]:
     return _numbers(case, lambda line: not line.revenue_code)
 
 
+@fact("number", "the lines")
+def line_count(case: Case) -> Decimal:
+    """How many service lines the claim has."""
+    return Decimal(len(case.claim.lines))
+
+
+@fact("lines", "the line numbers")
+def repeated_line_numbers(case: Case) -> tuple[int, ...]:
+    """Line numbers that more than one line carries."""
+    numbers = [line.number for line in case.claim.lines]
+    return tuple(sorted({number for number in numbers if numbers.count(number) > 1}))
+
+
+@fact("flag", "the type of bill")
+def type_of_bill_has_frequency(case: Case) -> bool | None:
+    """Whether the fourth character of the type of bill is the claim frequency code, and its last."""
+    return case.claim.type_of_bill[3:] == case.claim.frequency_code if case.claim.type_of_bill else None
+
+
+@fact("code", "what kind of place the service facility is")
+def service_facility_kind(case: Case) -> str | None:
+    """asc or hospital, where the claim names a service facility and says its kind."""
+    return case.claim.service_facility.kind if case.claim.service_facility else None
+
+
+@line_fact("flag", "the first day of the range")
+def spans_several_days(case: Case, line: Line) -> bool | None:
+    """Whether the line's last day is after its first; a line without a last day has one date at most."""
+    first, last = date_of(case.claim, line), line.service_date_end
+    if last is None:
+        return False
+    return None if first is None else last > first
+
+
+@line_fact("flag", "the units")
+def units_are_whole(case: Case, line: Line) -> bool | None:
+    """Whether the line's units are a whole number."""
+    return None if line.units is None else line.units == line.units.to_integral_value()
+
+
 @line_fact("code", "the place of service")
 def place_of_service(case: Case, line: Line) -> str | None:
     """The line's place of service, else the claim's."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
+from itertools import combinations
 
 from rules.case import Case, date_of
 from rules.claim import Claim, Line
 from rules.facts import fact, line_fact
 from rules.formats import icd9, icd10
+
+CODE_LENGTH = 5
+ANESTHESIA = ("00100", "01999")
+SURGERY = ("10004", "69990")
+BLOCKS = ("64400", "64530")
 
 
 @fact("number", "the diagnoses")
@@ -49,6 +57,86 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     if pointed:
         return tuple(sorted(set(pointed)))
     return everyone[:1] if len(set(everyone)) == 1 else None
+
+
+def _first_day(case: Case) -> date | None:
+    days = [date_of(case.claim, line) for line in case.lines]
+    return None if None in days else min(day for day in days if day)
+
+
+@fact("codes", "the date of service")
+def header_diagnoses(case: Case) -> tuple[str, ...] | None:
+    """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
+    day = _first_day(case)
+    if day is None:
+        return None
+    headers = case.tables["diagnosis_headers"]
+    return tuple(dict.fromkeys(code for code in _all(case.claim) if headers.find((undotted(code),), day) is not None))
+
+
+@fact("codes", "the date of service")
+def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
+    """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the first 64445 date."""
+    day = _first_day(case)
+    if day is None:
+        return None
+    codes = dict.fromkeys(case.claim.diagnoses)
+    return tuple(f"{one} with {other}" for one, other in combinations(codes, 2) if _excluded(case, one, other, day))
+
+
+def _excluded(case: Case, one: str, other: str, day: date) -> bool:
+    find = case.tables["excludes1"].find
+    return any(
+        find(pair, day) is not None
+        for first in _groups(one)
+        for second in _groups(other)
+        for pair in ((first, second), (second, first))
+    )
+
+
+def _groups(code: str) -> tuple[str, ...]:
+    """The code and every group above it: M5431, M543, M54."""
+    bare = undotted(code)
+    return tuple(bare[:length] for length in range(len(bare), 1, -1))
+
+
+@line_fact("flag", "the diagnosis pointers")
+def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
+    """Whether a diagnosis that the line points to is of a kind in the table of a sciatic block's usual reasons.
+    Professional: the diagnoses that the line points to; institutional: all."""
+    day = date_of(case.claim, line)
+    if day is None:
+        return None
+    return _of_line(case, line, lambda code: _usual(case, code, day))
+
+
+def _usual(case: Case, code: str, day: date) -> bool:
+    find = case.tables["block_reasons"].find
+    return any(find((group,), day) is not None for group in _groups(code))
+
+
+def _of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
+    """Whether any diagnosis of the line is wanted; with its pointers missing, only where all or none are."""
+    everyone = [wanted(code) for code in case.claim.diagnoses]
+    if case.claim.form == "institutional":
+        return any(everyone)
+    pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
+    if pointed:
+        return any(pointed)
+    return everyone[0] if len(set(everyone)) == 1 else None
+
+
+@fact("flag", "the procedures")
+def has_surgery(case: Case) -> bool:
+    """Whether the claim has an anesthesia line, or a surgical line that is no nerve block or needle procedure."""
+    return any(_operative(case, line.procedure) for line in case.claim.lines if line.procedure)
+
+
+def _operative(case: Case, code: str) -> bool:
+    if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code == case.procedure:
+        return False
+    needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]
+    return ANESTHESIA[0] <= code <= ANESTHESIA[1] or (SURGERY[0] <= code <= SURGERY[1] and not needle)
 
 
 def _side(case: Case, code: str, line: Line) -> str:

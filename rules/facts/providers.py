@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rules.case import Case
 from rules.claim import Provider
 from rules.facts import fact
-from rules.formats import mbi, npi
+from rules.formats import aetna_id, blue_id, cigna_id, fep_id, mbi, npi, taxonomy, uhc_id
 
 
 @fact("code", "the billing provider's NPI")
@@ -34,6 +34,14 @@ def malformed_npis(case: Case) -> tuple[str, ...]:
     return tuple(role for role, provider in _providers(case) if provider.npi is not None and not npi(provider.npi))
 
 
+@fact("codes", "the provider taxonomies")
+def malformed_taxonomies(case: Case) -> tuple[str, ...]:
+    """The roles (billing, rendering, line 2 rendering, attending, operating) whose taxonomy is there but malformed."""
+    billing = case.claim.billing_provider
+    everyone = [("billing", billing), *_providers(case)] if billing else _providers(case)
+    return tuple(role for role, provider in everyone if provider.taxonomy and not taxonomy(provider.taxonomy))
+
+
 @fact("lines", "the rendering provider")
 def lines_without_rendering(case: Case) -> tuple[int, ...]:
     """64445 lines for which neither the line nor the claim names a rendering NPI."""
@@ -51,8 +59,43 @@ def has_attending(case: Case) -> bool:
 @fact("flag", "the member id")
 def member_id_is_mbi(case: Case) -> bool | None:
     """Whether the member id has the form of a Medicare Beneficiary Identifier."""
+    return _member_id(case, mbi)
+
+
+@fact("flag", "the member id")
+def member_id_has_blue_prefix(case: Case) -> bool | None:
+    """Whether the member id has the form of a Blue plan: a letter in its first three characters, at most 17 in all."""
+    return _member_id(case, blue_id)
+
+
+@fact("flag", "the member id")
+def member_id_is_fep(case: Case) -> bool | None:
+    """Whether the member id has the form of the Blue plans' Federal Employee Program: R and 8 digits."""
+    return _member_id(case, fep_id)
+
+
+@fact("flag", "the member id")
+def member_id_is_uhc(case: Case) -> bool | None:
+    """Whether the member id has the form that is usual at UnitedHealthcare: 9 digits."""
+    return _member_id(case, uhc_id)
+
+
+@fact("flag", "the member id")
+def member_id_is_aetna(case: Case) -> bool | None:
+    """Whether the member id has the form that is usual at Aetna: W and 9 digits."""
+    return _member_id(case, aetna_id)
+
+
+@fact("flag", "the member id")
+def member_id_is_cigna(case: Case) -> bool | None:
+    """Whether the member id has the form that is usual at Cigna: U and 8 digits, with or without 2 more."""
+    return _member_id(case, cigna_id)
+
+
+def _member_id(case: Case, form: Callable[[str], bool]) -> bool | None:
+    """Whether the member id has a form; the id itself never leaves this module."""
     member_id = case.claim.subscriber.member_id if case.claim.subscriber else None
-    return mbi(member_id) if member_id else None
+    return form(member_id) if member_id else None
 
 
 def _providers(case: Case) -> Iterator[tuple[str, Provider]]:

@@ -115,7 +115,7 @@ def claim(number: int = 1, **changes: Any) -> dict[str, Any]:
         "received_date": "2026-10-20",
         "place_of_service": "11",
         "payer": {"id": "87726", "name": "UNITEDHEALTHCARE", "filing_indicator": "CI", "responsibility": "P"},
-        "subscriber": {"member_id": f"M{number:08}"},
+        "subscriber": {"member_id": f"{number:09}"},
         "patient": {"birth_date": "1970-03-02", "sex": "F"},
         "billing_provider": {"npi": "1234567893", "entity": "organization", "state": "TX"},
         "rendering_provider": {"npi": "1234567893"},

@@ -25,6 +25,13 @@ PAYERS: dict[str, dict[str, Any]] = {
     "cigna": {"id": "62308", "filing_indicator": "CI"},
     "uhc": {"id": "87726", "filing_indicator": "CI"},
 }
+MEMBERS = {
+    "medicare": "1EG4TE5MK73",
+    "aetna": "W123456789",
+    "bcbs": "XYZ123456789",
+    "cigna": "U12345678",
+    "uhc": "123456789",
+}
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -34,7 +41,9 @@ def book() -> Book:
 
 
 def claim(role: Role = "practitioner", payer: str = "aetna", **difference: Any) -> Claim:
-    return read_claim(example_claim(role, difference, PAYERS.get(payer, {"id": payer})))
+    """A claim with a member id of the payer's usual shape, unless the difference has another."""
+    member = {"subscriber": {"member_id": MEMBERS[payer]}} if payer in MEMBERS else {}
+    return read_claim(example_claim(role, member | difference, PAYERS.get(payer, {"id": payer})))
 
 
 def of_form(report: Report) -> list[str]:

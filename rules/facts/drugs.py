@@ -1,0 +1,89 @@
+"""Facts of the drugs on the claim: codes that are gone, their NDC, and their units."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from rules.case import Case, date_of
+from rules.claim import Line
+from rules.facts import fact, plain
+
+NDC_DIGITS = 11
+NDC_UNITS = ("F2", "GR", "ME", "ML", "UN")
+
+
+def _day(case: Case, line: Line) -> date | None:
+    """The line's date, else the first date of the lines on trial."""
+    days = [date_of(case.claim, own) for own in case.lines]
+    return date_of(case.claim, line) or min((day for day in days if day), default=None)
+
+
+@fact("codes", "the date of service")
+def deleted_drug_codes(case: Case) -> tuple[str, ...] | None:
+    """Drug codes on the claim that no longer exist on their line's date, from the table of deleted drug codes."""
+    table = case.tables["deleted_drugs"]
+    listed = [(line.procedure, _day(case, line)) for line in case.claim.lines if (line.procedure,) in table.spans]
+    found = [code for code, day in listed if code and day and table.find((code,), day) is not None]
+    return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None
+
+
+@fact("lines", "the drug lines")
+def drug_lines_without_ndc(case: Case) -> tuple[int, ...]:
+    """Lines with a J code that lack the NDC, its quantity or its unit."""
+    return tuple(line.number for line in case.claim.lines if (line.procedure or "").startswith("J") and _bare(line))
+
+
+def _bare(line: Line) -> bool:
+    return line.drug is None or not line.drug.ndc or line.drug.quantity is None or not line.drug.unit
+
+
+@fact("lines", "the NDC")
+def lines_with_malformed_ndc(case: Case) -> tuple[int, ...]:
+    """Lines whose NDC is there but is not 11 digits."""
+    return tuple(line.number for line in case.claim.lines if line.drug and line.drug.ndc and not _ndc(line.drug.ndc))
+
+
+def _ndc(code: str) -> bool:
+    return len(code) == NDC_DIGITS and code.isascii() and code.isdigit()
+
+
+@fact("lines", "the unit of the NDC")
+def lines_with_wrong_ndc_unit(case: Case) -> tuple[int, ...]:
+    """Lines with an NDC whose unit is there but is none of F2, GR, ME, ML and UN."""
+    return tuple(
+        line.number
+        for line in case.claim.lines
+        if line.drug and line.drug.ndc and line.drug.unit and line.drug.unit not in NDC_UNITS
+    )
+
+
+@fact("lines", "the quantity of the NDC")
+def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
+    """Lines with an NDC whose quantity is there but is not above 0."""
+    return tuple(
+        line.number
+        for line in case.claim.lines
+        if line.drug and line.drug.ndc and line.drug.quantity is not None and line.drug.quantity <= 0
+    )
+
+
+@fact("codes", "the units of the drugs")
+def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
+    """Drug codes whose units of one date, all lines together, exceed the practitioner MUE, with units and limit.
+    Missing units matter only while the rest of the claim stays within its limits."""
+    units: dict[tuple[str, date], Decimal] = {}
+    unknown = False
+    for line in case.claim.lines:
+        day, code = _day(case, line), line.procedure or ""
+        if not code.startswith("J") or ("practitioner", code) not in case.tables["mue"].spans:
+            continue
+        unknown |= day is None or line.units is None
+        if day:
+            units[code, day] = units.get((code, day), Decimal(0)) + (line.units or Decimal(0))
+    found = []
+    for (code, day), total in sorted(units.items()):
+        limit = case.tables["mue"].find(("practitioner", code), day)
+        if limit and total > Decimal(limit[0]):
+            found.append(f"{code}: {plain(total)} units, limit {limit[0]}")
+    return tuple(found) if found or not unknown else None
