@@ -31,8 +31,12 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "bundled_supplies": Spec(("code",)),
+    "contractors": Spec(("state",), ("contractor",)),
+    "diagnosis_kinds": Spec(("code",), ("kind",)),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
+    "local_anesthetics": Spec(("code",)),
     "modifiers_ncci": Spec(("code",), ("family",)),
     "mue": Spec(("table", "code"), ("units", "adjudication")),
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",)),

@@ -104,4 +104,4 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-from rules.facts import claim, day, diagnoses, filing, ncci, providers  # noqa: E402, F401  (fill FACTS)
+from rules.facts import beside, claim, coverage, day, diagnoses, filing, ncci, providers, record  # noqa: E402, F401  (fill FACTS)
