@@ -89,9 +89,7 @@ def recorded_sides(case: Case, line: Line) -> tuple[str, ...] | None:
 @line_fact("codes", "the sides of the day")
 def billed_sides(case: Case, line: Line) -> tuple[str, ...]:
     """left, right, or both: the sides that all 64445 lines of the line's day name together."""
-    named = {
-        code for other in case.lines if other is line or same_day(case, line, other) for code in other.modifiers
-    }
+    named = {code for other in case.lines if other is line or same_day(case, line, other) for code in other.modifiers}
     return tuple(side for code, side in SIDE_OF.items() if code in named or BILATERAL in named)
 
 
