@@ -104,4 +104,15 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-from rules.facts import claim, day, diagnoses, drugs, filing, ncci, providers  # noqa: E402, F401  (fill FACTS)
+from rules.facts import (  # noqa: E402  (fill FACTS)
+    beside,  # noqa: F401
+    claim,  # noqa: F401
+    coverage,  # noqa: F401
+    day,  # noqa: F401
+    diagnoses,  # noqa: F401
+    drugs,  # noqa: F401
+    filing,  # noqa: F401
+    ncci,  # noqa: F401
+    providers,  # noqa: F401
+    record,  # noqa: F401
+)

@@ -66,3 +66,10 @@ def days_since_primary_decision(case: Case) -> Decimal | None:
     """Days from the latest adjudication by another payer to the day of receipt."""
     decided = [other.adjudication_date for other in case.claim.other_payers if other.adjudication_date]
     return _elapsed(max(decided), case.received) if decided else None
+
+
+@fact("number", "the date of service or of receipt")
+def days_left_of_year(case: Case) -> Decimal | None:
+    """Days from the day of receipt to the end of Medicare's filing year; below zero where that is over."""
+    start = filing_start(case)
+    return _elapsed(case.received, year_after(start)) if start else None

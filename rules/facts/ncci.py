@@ -12,18 +12,44 @@ from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import SIDES, companions
 
-LIFTABLE = "1"
+LIFTABLE, FIRM = "1", "0"
+ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
+MONITORED_CARE = ("QS", "G8", "G9")
+NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
+"""Anesthesia codes that do not stand for the anesthesia of an operation."""
+
+
+def is_anesthesia(code: str | None) -> bool:
+    """Whether a code is of the anesthesia section, 00100 to 01999."""
+    return bool(code and len(code) == 5 and code.isdigit() and "00100" <= code <= "01999")
 
 
 def _table(case: Case) -> str:
     return "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
 
 
+def _of_own_rule(code: str | None) -> bool:
+    return is_anesthesia(code) and code not in NOT_FOR_SURGERY
+
+
 def _partners(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
     """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
 
-    A practitioner's visits are left out: they have a rule of their own, which asks for modifier 25.
+    A practitioner's visits and anesthesia are left out: they have rules of their own.
     """
+    for other, certain in _paired(case, line, LIFTABLE):
+        if case.role != "practitioner" or not _of_own_rule(other.procedure):
+            yield other, certain
+
+
+def _anesthesia(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
+    """Anesthesia lines of an operation that form an edit with 64445 which a modifier may lift."""
+    for other, certain in _paired(case, line, LIFTABLE):
+        if _of_own_rule(other.procedure):
+            yield other, certain
+
+
+def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool]]:
     pairs, visits, day = case.tables["ncci_ptp"], case.tables["visits"], date_of(case.claim, line)
     if day is None:
         return
@@ -36,7 +62,7 @@ def _partners(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
         row = pairs.find((_table(case), case.procedure, code), day) or pairs.find(
             (_table(case), code, case.procedure), day
         )
-        if row == (LIFTABLE,):
+        if row == (indicator,):
             yield other, certain
 
 
@@ -105,3 +131,67 @@ def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
 def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Unlifted partners that may be of the same provider, their specialty or date being unknown."""
     return _codes([other for other, sure in _partners(case, line) if not sure and not lifted(case, line, other)])
+
+
+@line_fact("codes", "the procedures of the day")
+def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
+    if _undated(case, line):
+        return None
+    return _codes([other for other, sure in _paired(case, line, FIRM) if sure])
+
+
+@line_fact("codes", "the procedures of the day")
+def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
+    """The same for procedures that may be of the same provider, their specialty or date being unknown."""
+    return _codes([other for other, sure in _paired(case, line, FIRM) if not sure])
+
+
+@line_fact("codes", "the modifiers")
+def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
+    """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
+    found = []
+    for other, sure in _partners(case, line):
+        here, there = set(_family(case, line)), set(_family(case, other))
+        one = (not here or not there) and len(here | there) == 1 and (here | there) <= set(SIDES)
+        if sure and one and "50" not in (*line.modifiers, *other.modifiers) and lifted(case, line, other):
+            found.append(other)
+    return _codes(found)
+
+
+def _apart(line: Line, other: Line) -> bool:
+    return any(code in ANESTHESIA_LIFTERS for code in (*line.modifiers, *other.modifiers))
+
+
+@line_fact("codes", "the anesthesia lines")
+def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
+    if _undated(case, line):
+        return None
+    return _codes([other for other, sure in _anesthesia(case, line) if sure])
+
+
+@line_fact("codes", "the anesthesia lines")
+def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Those of them where neither line carries 59, XE, XP, XS or XU."""
+    if _undated(case, line):
+        return None
+    return _codes([other for other, sure in _anesthesia(case, line) if sure and not _apart(line, other)])
+
+
+@line_fact("codes", "the anesthesia lines")
+def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
+    """The same for anesthesia that may be of the same provider, the specialty or date being unknown."""
+    return _codes([other for other, sure in _anesthesia(case, line) if not sure and not _apart(line, other)])
+
+
+@line_fact("codes", "the modifiers of the anesthesia line")
+def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
+    """Those of them whose line says monitored anesthesia care: QS, G8 or G9."""
+    return _codes(
+        [
+            other
+            for other, sure in _anesthesia(case, line)
+            if sure and any(code in MONITORED_CARE for code in other.modifiers)
+        ]
+    )
