@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rules.errors import ClaimInvalid, Problem
 
-MAX_LINES = 5_000
+MAX_LINES = 1_000
 MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 

@@ -66,6 +66,7 @@ def _payer(book: Book, name: str) -> dict[str, Any]:
 
 def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
+    patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
         outcome = outcome_of(book, rule, example.claim)
         if outcome != example.expect:
@@ -73,7 +74,7 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
                 ("examples", example.index, "expect"),
                 f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
             )
-        elif outcome == "fail" and (fault := _unrepaired(book, rule, example)):
+        elif outcome == "fail" and patches and (fault := _unrepaired(book, rule, example)):
             document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
 
 

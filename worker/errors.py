@@ -113,3 +113,13 @@ class AuditUnwritable(ScrubError):
     """The audit file {file} cannot be written ({reason}). No claim is decided without its audit line: free the disk
     or set SCRUB_AUDIT_DIR; the claims wait on the queue.
     """
+
+
+class NoListOfClaims(ScrubError):
+    """Expected a list of claims, found one {kind}; a single claim goes into a list: submit([claim])."""
+
+
+class NoClaim(ScrubError):
+    """Item {position} is no claim: expected a mapping or the bytes of an event, found {kind}; those before it may
+    have been accepted.
+    """

@@ -19,7 +19,7 @@ import orjson
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from worker.errors import EventTooLarge, InboxFull
+from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.documents import Document
 from worker.intake.events import TYPE, canonical
 from worker.keys import FIELD, GROUP, GROUPED_OUTLETS, Keys
@@ -95,6 +95,8 @@ def send(
 
 
 def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[bytes]:
+    if isinstance(items, Mapping | bytes | str):
+        raise NoListOfClaims(kind=type(items).__name__)
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for position, item in enumerate(items):
         event = _event(item, position, source, now)
@@ -108,6 +110,8 @@ def _event(item: Submittable, position: int, source: str, now: str) -> bytes:
         return item
     if isinstance(item, Document):
         position, item = item.number - 1, item.value
+    if not isinstance(item, Mapping):
+        raise NoClaim(position=position + 1, kind=type(item).__name__)
     if "specversion" in item:
         return canonical(item)
     content = canonical(item)

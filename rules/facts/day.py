@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import takewhile
 
 from rules.case import Case, date_of, last_date_of
 from rules.claim import Line, Provider
@@ -156,7 +157,7 @@ def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
     or it stands after them."""
     seen = [other for other, sure in _of_day(case, line) if sure]
     if BILATERAL in line.modifiers:
-        seen = seen[: seen.index(line)]
+        seen = list(takewhile(lambda other: other is not line, seen))
     return tuple(other.number for other in seen if other is not line and BILATERAL in other.modifiers)
 
 

@@ -5,6 +5,8 @@ An entry with a date of service speaks for that date, one without for any. Where
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from rules.case import Case, date_of, last_date_of
 from rules.claim import Documentation, Line
 from rules.facts import line_fact
@@ -112,8 +114,8 @@ def sides_not_billed(case: Case, line: Line) -> tuple[str, ...] | None:
 @line_fact("flag", "the date of service")
 def first_of_date(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line is of the line's day, whoever gave the service."""
-    place = case.lines.index(line)
-    return not any(same_day(case, line, other) for other in case.lines[:place])
+    earlier = takewhile(lambda other: other is not line, case.lines)
+    return not any(same_day(case, line, other) for other in earlier)
 
 
 @line_fact("codes", "the medical record")

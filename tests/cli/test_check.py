@@ -228,3 +228,14 @@ def test_a_large_file_needs_no_more_memory_than_a_small_one(write: Write, home: 
         return int(done.stdout)
 
     assert peak(large) < peak(small) + 30_000  # kilobytes
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_under_the_output_is_no_verdict(tmp_path: Path) -> None:
+    file = tmp_path / "none.json"
+    file.write_text("{}")
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "worker", "rules", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "cannot write the output: No space left on device\n"

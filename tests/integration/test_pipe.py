@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -14,6 +15,7 @@ from rules.check import check
 from rules.claim import read_claim
 from worker import wiring
 from worker.audit import verify
+from worker.errors import NoClaim, NoListOfClaims
 from worker.inbox import send, submit
 from worker.intake.events import ClaimEvent
 from worker.outlets import Reader, consume, tail
@@ -239,3 +241,17 @@ def test_the_worker_takes_the_embedded_server_with_it(home: Path, start_worker: 
     found = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True).stdout
     assert str(home) not in found
     until(lambda: not worker.children())
+
+
+@pytest.mark.parametrize("items", [claim(1), b"{}", "claim"])
+def test_a_single_claim_in_place_of_a_list_is_refused_and_nothing_is_sent(
+    settings: Settings, store: Store, items: Any
+) -> None:
+    with pytest.raises(NoListOfClaims, match=r"submit\(\[claim\]\)"):
+        send(store.redis, store.keys, items, source="x", settings=settings)
+    assert store.redis.xlen(store.keys.inbox) == 0
+
+
+def test_an_item_that_is_no_claim_is_named_by_its_place(settings: Settings, store: Store) -> None:
+    with pytest.raises(NoClaim, match="Item 2 is no claim: expected a mapping .* found NoneType"):
+        send(store.redis, store.keys, [claim(1), None], source="x", settings=settings)  # type: ignore[list-item]

@@ -119,7 +119,7 @@ def test_absurd_sizes_and_types_are_refused(value: object) -> None:
 def test_a_million_lines_are_refused_by_their_number() -> None:
     data = claim()
     data["lines"] = data["lines"] * 1_000_000
-    assert problems(data) == {"lines": "expected at most 5000 entries"}
+    assert problems(data) == {"lines": "expected at most 1000 entries"}
 
 
 def test_no_lines_is_one_error_and_a_bad_only_line_is_not_a_second_one() -> None:

@@ -15,7 +15,7 @@ import typer
 from rules.errors import ScrubError
 from worker.cli import audit, check, demo, rules, status, submit, tail, work
 from worker.cli.signals import Stopped, install
-from worker.cli.terminal import complain, flush
+from worker.cli.terminal import complain, flush, give_up
 
 app = typer.Typer(
     name="scrub",
@@ -60,6 +60,13 @@ def scrub(
     """
 
 
+def _unwritten(error: OSError) -> int:
+    """A full disk under the output is no verdict on the claims: exit code 2."""
+    complain(f"cannot write the output: {error.strerror or type(error).__name__}")
+    give_up()
+    return 2
+
+
 def main() -> NoReturn:
     """Runs the command and ends the process: no traceback for what a user may do wrong, none for Ctrl-C."""
     install()
@@ -76,8 +83,12 @@ def main() -> NoReturn:
     except ScrubError as error:
         complain(str(error))
         code = 2
+    except OSError as error:
+        code = _unwritten(error)
     try:
         flush()
     except Stopped as stopped:
         code = stopped.exit_code
+    except OSError as error:
+        code = _unwritten(error)
     sys.exit(code)

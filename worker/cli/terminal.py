@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from signal import SIGPIPE
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from worker.cli.signals import Stopped
 
@@ -81,7 +81,7 @@ def say_bytes(lines: Iterable[bytes]) -> None:
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
     except BrokenPipeError:
-        _give_up()
+        _unread()
 
 
 def complain(text: str) -> None:
@@ -102,21 +102,25 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up()
+        _unread()
 
 
 def _write(text: str) -> None:
     try:
         sys.stdout.write(text)
     except BrokenPipeError:
-        _give_up()
+        _unread()
 
 
-def _give_up() -> None:
-    # Python flushes standard output once more at its end, which must not fail then.
+def give_up() -> None:
+    """Lets go of standard output: Python flushes it once more at its end, which must not fail then."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
+
+
+def _unread() -> NoReturn:
+    give_up()
     raise Stopped(SIGPIPE)
 
 
@@ -141,7 +145,7 @@ def console(*, stderr: bool = False) -> Console:
 
     class Quiet(Base):
         def on_broken_pipe(self) -> None:
-            _give_up()
+            _unread()
 
     stream = sys.stderr if stderr else sys.stdout
     columns = None if on_terminal(stream) else 100
