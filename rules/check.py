@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import date
 
 from rules.book import Assigned, Book
@@ -22,17 +21,17 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     reason = _uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
-    judged = list(_judge(case, book))
-    findings = _taken_over_twice([found for draft, found in judged if found and not draft])
-    routed = any(found.severity == "block" and found.outcome != "bypassed" for found in findings)
+    run, found = _judge(case, book)
+    findings = _taken_over_twice([finding for finding, draft in found if not draft])
+    routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     return _report(
         case,
         book,
         "rework" if routed else "billing",
         "full" if case.selection.payer else "common_only",
-        rules_run=len(judged),
+        rules_run=run,
         findings=tuple(sorted(findings, key=_order)),
-        shadow=tuple(sorted((found for draft, found in judged if found and draft), key=_order)),
+        shadow=tuple(sorted((finding for finding, draft in found if draft), key=_order)),
     )
 
 
@@ -61,30 +60,50 @@ def _uncovered(case: Case, book: Book) -> str | None:
     return None
 
 
-def _judge(case: Case, book: Book) -> Iterator[tuple[bool, Finding | None]]:
-    """Each rule that had a version for the date: whether it is a draft, and what it found."""
+def _judge(case: Case, book: Book) -> tuple[int, list[tuple[Finding, bool]]]:
+    """How many rules had a version for the date, and what they found, each with whether it is a draft's."""
     claim_facts = ClaimFacts(case)
-    places = {line.number: place for place, line in reversed(list(enumerate(case.claim.lines)))}
-    line_facts = [LineFacts(claim_facts, line) for line in case.lines]
-    for assigned in book.assigned(case.selection, case.role, case.claim.frequency_code == VOID):
-        for facts in [claim_facts] if assigned.rule.scope == "claim" else line_facts:
-            try:
-                outcome, version = assigned.rule.judge(facts)
-                if outcome == "out_of_range":
-                    continue
-                quiet = outcome in ("pass", "not_applicable")
-                yield _draft(assigned), None if quiet else _finding(assigned, version, outcome, facts, places)
-            except Exception as error:  # one broken rule must not hide what the others found
-                yield _draft(assigned), _broken(assigned, facts, error)
+    run, found = 0, []
+    for facts in (claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)):
+        count, suspects = _undated(case, book, facts) if facts.day is None else _dated(case, book, facts)
+        run += count
+        for assigned in suspects:
+            finding = _judged(assigned, facts, case)
+            if finding:
+                found.append((finding, assigned.rule.status == "draft"))
+    return run, found
 
 
-def _draft(assigned: Assigned) -> bool:
-    return assigned.rule.status == "draft"
+def _dated(case: Case, book: Book, facts: Facts) -> tuple[int, list[Assigned]]:
+    """How many rules are in force on the date of the facts, and those of them that are not quiet."""
+    assert facts.day is not None
+    plan = book.plan(case.selection, case.role, case.claim.frequency_code == VOID, facts.day)
+    active = plan.line if isinstance(facts, LineFacts) else plan.claim
+    try:
+        return len(active), [one.assigned for one in active if not one.is_quiet(facts)]
+    except Exception:  # judged one by one, the rule that raises is found
+        return len(active), [one.assigned for one in active]
 
 
-def _finding(
-    assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, places: Mapping[int, int]
-) -> Finding:
+def _undated(case: Case, book: Book, facts: Facts) -> tuple[int, list[Assigned]]:
+    """Without a date all rules of the scope are suspects: only where their versions disagree does it matter."""
+    scope = "line" if isinstance(facts, LineFacts) else "claim"
+    assigned = book.assigned(case.selection, case.role, case.claim.frequency_code == VOID)
+    found = [one for one in assigned if one.rule.scope == scope]
+    return len(found), found
+
+
+def _judged(assigned: Assigned, facts: Facts, case: Case) -> Finding | None:
+    try:
+        outcome, version = assigned.rule.judge(facts)
+        if outcome in ("pass", "not_applicable"):
+            return None
+        return _finding(assigned, version, outcome, facts, case)
+    except Exception as error:  # one broken rule must not hide what the others found
+        return _broken(assigned, facts, error)
+
+
+def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, case: Case) -> Finding:
     rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()
@@ -95,7 +114,8 @@ def _finding(
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
-        patch = tuple(operation.at(places[number]) for operation in version.patch)
+        place = next(place for place, line in enumerate(case.claim.lines) if line.number == number)
+        patch = tuple(operation.at(place) for operation in version.patch)
     return Finding(
         code=rule.code,
         outcome=outcome,

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
-from rules.conditions import ALWAYS, Condition, Path, compile_condition, did_you_mean
+from rules.conditions import Path, compile_condition, did_you_mean
 from rules.facts import FACTS
+from rules.logic import ALWAYS, Condition
 from rules.payers import Registry
 from rules.report import SEVERITIES, Citation, Denial, Grade, Severity
 from rules.rule import Bypass, Patch, Rule, Text, Version

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
 from typing import Literal
 
 from rules.case import Role
-from rules.conditions import Condition
 from rules.facts import FACTS, Facts, Value, evidence
+from rules.logic import NEVER, Condition, compiled, negated
 from rules.report import Citation, Denial, Evidence, Outcome, Severity
 
 
@@ -84,19 +84,20 @@ class Version:
     denial: Denial | None
     citation: Citation
 
-    def judge(self, facts: Facts) -> Outcome:
-        applies = self.applies.test(facts)
-        if applies is False:
-            return "not_applicable"
-        holds = self.demand.test(facts)
-        if holds is self.wanted:
-            return "pass"
-        lifted = self.bypass.when.test(facts) if self.bypass else False
-        if lifted:
-            return "bypassed"
-        if applies is None or holds is None or lifted is None:
-            return "undetermined"
-        return "fail"
+    is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
+    judge: Callable[[Facts], Outcome] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        applies, lifted = self.applies, self.bypass.when if self.bypass else NEVER
+        demand = self.demand if self.wanted else negated(self.demand)
+        outcome = (
+            f"'not_applicable' if {applies.false} else 'pass' if {demand.true} else 'bypassed' if {lifted.true} "
+            f"else 'fail' if {applies.true} and {demand.false} and {lifted.false} else 'undetermined'"
+        )
+        constants = {**applies.constants, **demand.constants, **lifted.constants}
+        object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
+        object.__setattr__(self, "judge", compiled(outcome, constants))
 
     def read(self) -> tuple[str, ...]:
         """Names of the facts that the version reads, each once."""
@@ -131,16 +132,18 @@ class Rule:
         names = {payer, f"{payer}/{plan}"} if payer else set()
         return bool(names.union({"all"}).intersection(self.payers)) and not names.intersection(self.except_payers)
 
+    def version_on(self, day: date) -> Version | None:
+        """The version in force on a date of service."""
+        return next((version for version in self.versions if version.start <= day <= version.end), None)
+
     def judge(self, facts: Facts) -> tuple[Outcome, Version]:
         """The outcome on the date of the facts, and the version that gave it.
 
         Without a date every version is asked: only where they disagree does the missing date matter.
         """
         if facts.day is not None:
-            for version in self.versions:
-                if version.start <= facts.day <= version.end:
-                    return version.judge(facts), version
-            return "out_of_range", self.versions[-1]
+            version = self.version_on(facts.day)
+            return (version.judge(facts), version) if version else ("out_of_range", self.versions[-1])
         outcomes = {version.judge(facts) for version in self.versions}
         if outcomes <= {"pass", "not_applicable"}:
             return "pass", self.versions[-1]
