@@ -63,8 +63,9 @@ def _uncovered(case: Case, book: Book) -> str | None:
 def _judge(case: Case, book: Book) -> tuple[int, list[tuple[Finding, bool]]]:
     """How many rules had a version for the date, and what they found, each with whether it is a draft's."""
     claim_facts = ClaimFacts(case)
+    judged: list[Facts] = [claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)]
     run, found = 0, []
-    for facts in (claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)):
+    for facts in judged:
         count, suspects = _undated(case, book, facts) if facts.day is None else _dated(case, book, facts)
         run += count
         for assigned in suspects:
