@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 
 from rules.case import Role
-from rules.facts import Facts
 from rules.payers import Registry, Selection
-from rules.report import Severity
-from rules.rule import Rule, Version
+from rules.plan import Assigned, Plan, ShapedPlan, plan_of, turning_points
+from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
 
 Tables = Mapping[str, Table]
 Kind = tuple[str | None, str | None, str | None, Role, bool]
 """Payer, plan, line of business, who bills, and whether the claim voids another: what decides which rules meet it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A rule as one kind of claim meets it."""
-
-    rule: Rule
-    at_most: Severity | None = None
-    """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """A rule with its version of the day."""
-
-    assigned: Assigned
-    version: Version
-    is_quiet: Callable[[Facts], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is in force for one kind of claim on one date: rules of the whole claim, and rules of each line."""
-
-    claim: tuple[Active, ...]
-    line: tuple[Active, ...]
 
 
 @dataclass(frozen=True)
@@ -63,9 +36,9 @@ class Book:
     tables: Tables
     rules: tuple[Rule, ...]
     _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _periods: dict[Kind, tuple[tuple[date, ...], list[Plan | None]]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    shaped: dict[Hashable, ShapedPlan | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Plans by kind, period and shape of the claim; None: such a claim was seen once."""
 
     def assigned(self, selection: Selection, role: Role, void: bool) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""
@@ -75,14 +48,19 @@ class Book:
             found = self._assigned[kind] = tuple(self._find(selection, role, void))
         return found
 
+    def period(self, day: date) -> int:
+        """Days of the same period have the same versions of all rules, and the same rows of all tables."""
+        return bisect_right(self._turns, day)
+
+    @cached_property
+    def _turns(self) -> tuple[date, ...]:
+        return turning_points(self.rules, self.tables)
+
     def plan(self, selection: Selection, role: Role, void: bool, day: date) -> Plan:
         """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""
         kind = (selection.payer, selection.plan, selection.line_of_business, role, void)
-        if kind not in self._periods:
-            turns = turning_points(assigned.rule for assigned in self.assigned(selection, role, void))
-            self._periods[kind] = (turns, [None] * (len(turns) + 1))
-        turns, plans = self._periods[kind]
-        place = bisect_right(turns, day)
+        plans = self._plans.setdefault(kind, [None] * (len(self._turns) + 1))
+        place = self.period(day)
         found = plans[place]
         if found is None:
             found = plans[place] = plan_of(self.assigned(selection, role, void), day)
@@ -113,24 +91,6 @@ class Book:
     def files(self) -> Mapping[str, Rule]:
         """The rules by file."""
         return {rule.file: rule for rule in self.rules}
-
-
-def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
-    """The versions of these rules that are in force on the day."""
-    claim: list[Active] = []
-    line: list[Active] = []
-    for one in assigned:
-        version = one.rule.version_on(day)
-        if version:
-            (claim if one.rule.scope == "claim" else line).append(Active(one, version, version.is_quiet))
-    return Plan(tuple(claim), tuple(line))
-
-
-def turning_points(rules: Iterable[Rule]) -> tuple[date, ...]:
-    """The days, in order, on which a version of any of the rules begins, or is over for the first time."""
-    versions = [version for rule in rules for version in rule.versions]
-    over = {version.end + timedelta(days=1) for version in versions if version.end < date.max}
-    return tuple(sorted(over.union(version.start for version in versions)))
 
 
 def digest_of(files: Mapping[str, bytes]) -> str:

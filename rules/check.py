@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
-from rules.book import Assigned, Book
+from rules.book import Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
+from rules.plan import Assigned, Scope, ShapedPlan, shaped
 from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
 from rules.rule import Version, missing_labels
+from rules.shape import shape_of
 
 ENGINE_CODE = "ENG001"
 VOID = "8"
+MOST_SHAPES = 10_000
+"""Shapes of claims whose plans are kept; a hospital has some hundreds."""
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
@@ -62,11 +67,14 @@ def _uncovered(case: Case, book: Book) -> str | None:
 
 def _judge(case: Case, book: Book) -> tuple[int, list[tuple[Finding, bool]]]:
     """How many rules had a version for the date, and what they found, each with whether it is a draft's."""
-    claim_facts = ClaimFacts(case)
-    judged: list[Facts] = [claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)]
+    claim = ClaimFacts(case)
+    lines = [LineFacts(claim, line) for line in case.lines]
+    judged: list[Facts] = [claim, *lines]
+    plan = _shaped_plan(case, book, claim, lines)
+    scopes: Iterable[Scope | None] = (plan.claim, *plan.lines) if plan else (_scope(case, book, one) for one in judged)
     run, found = 0, []
-    for facts in judged:
-        count, suspects = _undated(case, book, facts) if facts.day is None else _dated(case, book, facts)
+    for facts, scope in zip(judged, scopes, strict=True):
+        count, suspects = _undated(case, book, facts) if scope is None else _suspects(scope, facts)
         run += count
         for assigned in suspects:
             finding = _judged(assigned, facts, case)
@@ -75,15 +83,39 @@ def _judge(case: Case, book: Book) -> tuple[int, list[tuple[Finding, bool]]]:
     return run, found
 
 
-def _dated(case: Case, book: Book, facts: Facts) -> tuple[int, list[Assigned]]:
-    """How many rules are in force on the date of the facts, and those of them that are not quiet."""
-    assert facts.day is not None
+def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFacts]) -> ShapedPlan | None:
+    """The plan for claims of this shape, from the second such claim on."""
+    shape = shape_of(case)
+    if shape is None or claim.day is None:
+        return None
+    period, void = book.period(claim.day), case.claim.frequency_code == VOID
+    key = (case.selection, case.role, period, shape)
+    plan = book.shaped.get(key)
+    if plan is None and any(book.period(facts.day) != period for facts in lines if facts.day):
+        return None
+    if plan is None:
+        if len(book.shaped) >= MOST_SHAPES:
+            book.shaped.clear()
+        seen = key in book.shaped
+        in_force = book.plan(case.selection, case.role, void, claim.day)
+        plan = book.shaped[key] = shaped(in_force, claim, lines) if seen else None
+    return plan
+
+
+def _scope(case: Case, book: Book, facts: Facts) -> Scope | None:
+    if facts.day is None:
+        return None
     plan = book.plan(case.selection, case.role, case.claim.frequency_code == VOID, facts.day)
-    active = plan.line if isinstance(facts, LineFacts) else plan.claim
+    return plan.line if isinstance(facts, LineFacts) else plan.claim
+
+
+def _suspects(scope: Scope, facts: Facts) -> tuple[int, list[Assigned]]:
+    """How many rules are in force, and those of them that are not quiet."""
+    facts.update(scope.known)
     try:
-        return len(active), [one.assigned for one in active if not one.is_quiet(facts)]
+        return scope.run, [one.assigned for one in scope.active if not one.is_quiet(facts)]
     except Exception:  # judged one by one, the rule that raises is found
-        return len(active), [one.assigned for one in active]
+        return scope.run, [one.assigned for one in scope.active]
 
 
 def _undated(case: Case, book: Book, facts: Facts) -> tuple[int, list[Assigned]]:

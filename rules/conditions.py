@@ -165,7 +165,7 @@ RELATIONS: Mapping[str, str] = {**COMPARE, "on_or_before": "<=", "before": "<"}
 
 
 def _missing(fact: str, wanted: bool) -> Condition:
-    missing = Condition(f"f[{fact!r}] is None", f"f[{fact!r}] is not None", (fact,))
+    missing = Condition(f"f[{fact!r}] is None", f"f[{fact!r}] is not None", (fact,), asked_missing=(fact,))
     return missing if wanted else negated(missing)
 
 

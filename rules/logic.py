@@ -21,6 +21,8 @@ class Condition:
     facts: tuple[str, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
     """What the expressions refer to, by names that are unique in a rule file."""
+    asked_missing: tuple[str, ...] = ()
+    """Those of the facts that are asked whether they are missing."""
 
     def test(self, facts: Any) -> bool | None:
         """True, False, or None where a missing fact would decide. Compiles anew: for explaining, not for judging."""
@@ -45,7 +47,7 @@ def some(parts: Iterable[Condition]) -> Condition:
 
 def negated(part: Condition) -> Condition:
     """Unknown stays unknown."""
-    return Condition(part.false, part.true, part.facts, part.constants)
+    return Condition(part.false, part.true, part.facts, part.constants, part.asked_missing)
 
 
 def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
@@ -56,6 +58,7 @@ def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
         f"({f' {of_false} '.join(part.false for part in parts)})",
         tuple(dict.fromkeys(name for part in parts for name in part.facts)),
         {name: value for part in parts for name, value in part.constants.items()},
+        tuple(dict.fromkeys(name for part in parts for name in part.asked_missing)),
     )
 
 

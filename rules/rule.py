@@ -99,6 +99,16 @@ class Version:
         object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
         object.__setattr__(self, "judge", compiled(outcome, constants))
 
+    @property
+    def quiet_facts(self) -> tuple[str, ...]:
+        """Names of the facts that decide whether the version is quiet."""
+        return (*self.applies.facts, *self.demand.facts)
+
+    @property
+    def asked_missing(self) -> tuple[str, ...]:
+        """Those of them that are asked whether they are missing."""
+        return (*self.applies.asked_missing, *self.demand.asked_missing)
+
     def read(self) -> tuple[str, ...]:
         """Names of the facts that the version reads, each once."""
         bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()

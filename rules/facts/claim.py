@@ -85,25 +85,25 @@ def participating(case: Case) -> bool | None:
     return case.claim.billing_provider.participating if case.claim.billing_provider else None
 
 
-@fact("money", "the total charge")
+@fact("money", "the total charge", own=True)
 def total_charge(case: Case) -> Decimal | None:
     """CLM02, US dollars."""
     return case.claim.total_charge
 
 
-@fact("money", "the line charges")
+@fact("money", "the line charges", own=True)
 def line_charge_total(case: Case) -> Decimal:
     """Sum of all line charges, US dollars."""
     return sum((line.charge for line in case.claim.lines), Decimal(0))
 
 
-@fact("lines", "the line charges")
+@fact("lines", "the line charges", own=True)
 def lines_with_negative_charge(case: Case) -> tuple[int, ...]:
     """Lines whose charge is below zero."""
     return _numbers(case, lambda line: line.charge < 0)
 
 
-@line_fact("money", "the line's charge")
+@line_fact("money", "the line's charge", own=True)
 def charge(case: Case, line: Line) -> Decimal:
     """The line's charge (SV102 or SV203), US dollars."""
     return line.charge
@@ -152,13 +152,13 @@ def lines_with_repeated_modifiers(case: Case) -> tuple[int, ...]:
     return _numbers(case, lambda line: len(set(line.modifiers)) < len(line.modifiers))
 
 
-@fact("date", "the date on which the payer receives the claim")
+@fact("date", "the date on which the payer receives the claim", own=True)
 def received_date(case: Case) -> date | None:
     """The day on which the payer is expected to receive the claim."""
     return case.received
 
 
-@fact("date", "the date of service")
+@fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
     """The last date of any line; missing where a 64445 line has none."""
     if any(date_of(case.claim, line) is None for line in case.lines):
@@ -175,14 +175,14 @@ def lines_ending_before_start(case: Case) -> tuple[int, ...]:
     )
 
 
-@fact("flag", "the statement dates")
+@fact("flag", "the statement dates", own=True)
 def statement_ends_before_start(case: Case) -> bool:
     """Whether the statement period of an institutional claim ends before it starts."""
     start, end = case.claim.statement_from_date, case.claim.statement_through_date
     return bool(start and end and end < start)
 
 
-@fact("flag", "the patient's birth date")
+@fact("flag", "the patient's birth date", own=True)
 def serves_before_birth(case: Case) -> bool | None:
     """Whether a line's date is before the patient's birth date."""
     birth = case.claim.patient.birth_date if case.claim.patient else None
@@ -282,7 +282,7 @@ def modifiers(case: Case, line: Line) -> tuple[str, ...]:
     return line.modifiers
 
 
-@line_fact("date", "the date of service")
+@line_fact("date", "the date of service", own=True)
 def service_date(case: Case, line: Line) -> date | None:
     """The line's date of service, or the first day of its range."""
     return date_of(case.claim, line)

@@ -18,7 +18,7 @@ def contractor(case: Case, line: Line) -> str | None:
     return row[0] if row else ("none" if state and day else None)
 
 
-@line_fact("codes", "the diagnosis pointers")
+@line_fact("codes", "the diagnosis pointers", own=True)
 def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     """Kinds of the line's diagnoses, from the table diagnosis_kinds; other where it has none. Professional: the
     diagnoses that the line points to; institutional: all."""

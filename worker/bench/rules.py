@@ -34,7 +34,7 @@ def stages(book: Book, *, number: int, rounds: int) -> Section:
             "JSON": lambda: [decode(one) for one in raw],
             "claim model": lambda: [read_claim(value) for value in values],
             "check": lambda: [check(one, book) for one in claims],
-            "of it, facts and rules": lambda: [_judged(one, book) for one in claims],
+            "all facts and rules": lambda: [_judged(one, book) for one in claims],
             "report to JSON": lambda: [orjson.dumps(report) for report in reports],
             "decode to report": lambda: [check(read_claim(decode(one)), book) for one in raw],
         },
@@ -47,7 +47,7 @@ def stages(book: Book, *, number: int, rounds: int) -> Section:
 
 
 def _judged(one: Claim, book: Book) -> int:
-    """How many rules in force have something to say; no findings are made."""
+    """How many rules in force have something to say, worked out for this claim alone; no findings are made."""
     case = case_of(one, book, None)
     claim_facts = ClaimFacts(case)
     judged: list[Facts] = [claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)]
@@ -55,8 +55,8 @@ def _judged(one: Claim, book: Book) -> int:
     for facts in judged:
         if facts.day is not None:
             plan = book.plan(case.selection, case.role, one.frequency_code == "8", facts.day)
-            active = plan.line if isinstance(facts, LineFacts) else plan.claim
-            found += sum(not each.is_quiet(facts) for each in active)
+            scope = plan.line if isinstance(facts, LineFacts) else plan.claim
+            found += sum(not each.is_quiet(facts) for each in scope.active)
     return found
 
 
