@@ -46,6 +46,8 @@ class Condition:
 
     test: Test
     facts: tuple[str, ...]
+    asked: tuple[str, ...] = ()
+    """Those whose value a test asks; the others are only asked whether they are missing."""
 
 
 def _always(_: Facts) -> bool | None:
@@ -57,12 +59,12 @@ ALWAYS = Condition(_always, ())
 
 def compile_condition(node: object, path: Path, scope: Scope, complain: Complain) -> Condition:
     """The condition in a mapping of a rule file. Every fault is told to `complain` with its path."""
-    read: dict[str, None] = {}
+    read: dict[str, bool] = {}
     test = _mapping(node, path, scope, complain, read)
-    return Condition(test, tuple(read))
+    return Condition(test, tuple(read), tuple(name for name, asked in read.items() if asked))
 
 
-def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]) -> Test:
+def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: dict[str, bool]) -> Test:
     if not isinstance(node, dict) or not node:
         complain(path, "expected a mapping of facts to tests, or any, all, not")
         return _always
@@ -78,7 +80,7 @@ def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: d
         elif key == "not":
             tests.append(_not(_mapping(value, here, scope, complain, read)))
         elif known := _fact(key, here, scope, complain):
-            read[key] = None
+            read[key] = read.get(key, False) or (isinstance(value, dict) and value.keys() != {"missing"})
             tests.extend(_tests_of(known, value, here, scope, complain, read))
     return _all(tests)
 
@@ -100,7 +102,7 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 
 def _tests_of(
-    known: Fact, value: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]
+    known: Fact, value: object, path: Path, scope: Scope, complain: Complain, read: dict[str, bool]
 ) -> list[Test]:
     if not isinstance(value, dict) or not value:
         complain(path, f"expected a mapping of tests; {known.name!r} ({known.kind}) has {_list(known.kind)}")
@@ -115,7 +117,7 @@ def _tests_of(
             complain(here, f"{name!r} does not work on {known.name!r} ({known.kind}); use one of {_list(known.kind)}")
         elif name.endswith("_fact"):
             if other := _other(known, literal, here, scope, complain):
-                read[other.name] = None
+                read[other.name] = True
                 tests.append(_between(known.name, other.name, _relation(name.removesuffix("_fact"))))
         elif name.endswith("in_table"):
             if test := _in_table(known.name, name, literal, here, complain):

@@ -30,18 +30,29 @@ class Text:
         return tuple(name for _, name in self.parts if name is not None)
 
     def fill(self, facts: Facts) -> str:
-        return "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        text = "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        return text[:1].upper() + text[1:]
 
 
 def shown(name: str, value: Value) -> str:
-    """A fact's value as a biller reads it."""
+    """A fact's value as a biller reads it: `line 2`, `lines 1 and 3`, `25 and 59`, `$450.00`, `2026-07-13`."""
     if value is None:
         return "(missing)"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    kind = FACTS[name].kind
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(evidence(FACTS[name].kind, value))
+        noun = "" if kind != "lines" or not value else "line " if len(value) == 1 else "lines "
+        return noun + (enumerated(tuple(map(str, value))) or "none")
+    text = str(evidence(kind, value))
+    return f"${text}".replace("$-", "-$") if kind == "money" else text
+
+
+def enumerated(parts: tuple[str, ...]) -> str:
+    """`a`, `a and b`, `a, b and c`; parts that hold a comma themselves are set apart by semicolons."""
+    if any("," in part for part in parts):
+        return "; ".join(parts)
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,11 @@ class Version:
             dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
         )
 
+    def asked(self) -> tuple[str, ...]:
+        """Names of the facts whose value a test of the version asks, each once."""
+        bypass = self.bypass.when.asked if self.bypass else ()
+        return tuple(dict.fromkeys((*self.applies.asked, *self.demand.asked, *bypass)))
+
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}
 
@@ -148,8 +164,11 @@ class Rule:
 
 
 def missing_labels(version: Version, facts: Facts) -> list[str]:
-    """What a biller must add so that an undetermined rule can be judged."""
-    names = [name for name in version.read() if facts[name] is None]
+    """What a biller must add so that an undetermined rule can be judged: the missing facts whose value a test asks.
+
+    A fact that is only asked whether it is missing, such as a delay reason, is no gap.
+    """
+    names = [name for name in version.asked() if facts[name] is None]
     labels = [FACTS[name].label for name in names]
     if facts.day is None:
         labels.insert(0, "the date of service")

@@ -6,6 +6,7 @@ Source of the mechanics: NCCI Policy Manual 2026, chapter I, section E (pages I-
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from rules.case import Case, date_of
 from rules.claim import Line
@@ -64,6 +65,12 @@ def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool
         )
         if row == (indicator,):
             yield other, certain
+
+
+def forms_pair(case: Case, code: str, day: date) -> bool:
+    """Whether a code forms an active pair with 64445 on the date, in either column."""
+    pairs, table, own = case.tables["ncci_ptp"], _table(case), case.procedure
+    return any(pairs.find(key, day) is not None for key in ((table, own, code), (table, code, own)))
 
 
 def _undated(case: Case, line: Line) -> bool:
