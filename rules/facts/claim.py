@@ -75,7 +75,7 @@ def payer_id(case: Case) -> str:
 
 @fact("code", "the line of business")
 def line_of_business(case: Case) -> str | None:
-    """commercial, medicare_advantage, medicaid, exchange or fep; given, or derived from SBR09."""
+    """commercial, medicare_advantage, medicaid, exchange, fep, or medicare for Part A and B; given, else from SBR09."""
     return case.selection.line_of_business
 
 
