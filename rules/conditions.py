@@ -7,7 +7,7 @@ true, whatever is unknown beside it: so a missing fact matters only where its va
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -20,6 +20,7 @@ from rules.tables import SPECS
 
 Path = tuple[str | int, ...]
 Test = Callable[[Facts], bool | None]
+Gaps = Callable[[Facts], tuple[str, ...]]
 Complain = Callable[[Path, str], None]
 Predicate = Callable[[Any], bool]
 
@@ -41,13 +42,21 @@ TESTS: Mapping[Kind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """A compiled test, and why it is unknown where it is."""
+
+    test: Test
+    gaps: Gaps
+    """The missing facts that would have to be known; empty where the test is true or false."""
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A compiled condition and the facts that it reads, in the order of the file."""
 
     test: Test
     facts: tuple[str, ...]
-    asked: tuple[str, ...] = ()
-    """Those whose value a test asks; the others are only asked whether they are missing."""
+    gaps: Gaps = field(default=lambda _: ())
 
 
 def _always(_: Facts) -> bool | None:
@@ -55,20 +64,21 @@ def _always(_: Facts) -> bool | None:
 
 
 ALWAYS = Condition(_always, ())
+_TRUE = Node(_always, lambda _: ())
 
 
 def compile_condition(node: object, path: Path, scope: Scope, complain: Complain) -> Condition:
     """The condition in a mapping of a rule file. Every fault is told to `complain` with its path."""
-    read: dict[str, bool] = {}
-    test = _mapping(node, path, scope, complain, read)
-    return Condition(test, tuple(read), tuple(name for name, asked in read.items() if asked))
+    read: dict[str, None] = {}
+    root = _mapping(node, path, scope, complain, read)
+    return Condition(root.test, tuple(read), root.gaps)
 
 
-def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: dict[str, bool]) -> Test:
+def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]) -> Node:
     if not isinstance(node, dict) or not node:
         complain(path, "expected a mapping of facts to tests, or any, all, not")
-        return _always
-    tests: list[Test] = []
+        return _TRUE
+    tests: list[Node] = []
     for key, value in node.items():
         here = (*path, key)
         if key in ("any", "all"):
@@ -80,7 +90,7 @@ def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: d
         elif key == "not":
             tests.append(_not(_mapping(value, here, scope, complain, read)))
         elif known := _fact(key, here, scope, complain):
-            read[key] = read.get(key, False) or (isinstance(value, dict) and value.keys() != {"missing"})
+            read[key] = None
             tests.extend(_tests_of(known, value, here, scope, complain, read))
     return _all(tests)
 
@@ -102,12 +112,12 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
 
 
 def _tests_of(
-    known: Fact, value: object, path: Path, scope: Scope, complain: Complain, read: dict[str, bool]
-) -> list[Test]:
+    known: Fact, value: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]
+) -> list[Node]:
     if not isinstance(value, dict) or not value:
         complain(path, f"expected a mapping of tests; {known.name!r} ({known.kind}) has {_list(known.kind)}")
         return []
-    tests: list[Test] = []
+    tests: list[Node] = []
     for name, literal in value.items():
         here = (*path, name)
         if name == "missing":
@@ -117,7 +127,7 @@ def _tests_of(
             complain(here, f"{name!r} does not work on {known.name!r} ({known.kind}); use one of {_list(known.kind)}")
         elif name.endswith("_fact"):
             if other := _other(known, literal, here, scope, complain):
-                read[other.name] = True
+                read[other.name] = None
                 tests.append(_between(known.name, other.name, _relation(name.removesuffix("_fact"))))
         elif name.endswith("in_table"):
             if test := _in_table(known.name, name, literal, here, complain):
@@ -187,7 +197,7 @@ def _format(literal: object, path: Path, complain: Complain) -> Predicate | None
     return check
 
 
-def _in_table(fact: str, name: str, literal: object, path: Path, complain: Complain) -> Test | None:
+def _in_table(fact: str, name: str, literal: object, path: Path, complain: Complain) -> Node | None:
     """Whether a code, or any of several, is in a table on the date that the facts speak of."""
     table = str(literal)
     single = tuple(known for known, spec in SPECS.items() if len(spec.keys) == 1)
@@ -204,32 +214,38 @@ def _in_table(fact: str, name: str, literal: object, path: Path, complain: Compl
         codes = (value,) if isinstance(value, str) else value
         return any(find((code,), day) is not None for code in codes) is wanted
 
-    return test
+    return Node(test, _unknown(fact))
 
 
-def _on(name: str, predicate: Predicate) -> Test:
+def _unknown(*names: str) -> Gaps:
+    """The facts among these that are missing."""
+    return lambda facts: tuple(name for name in names if facts[name] is None)
+
+
+def _on(name: str, predicate: Predicate) -> Node:
     def test(facts: Facts) -> bool | None:
         value = facts[name]
         return None if value is None else predicate(value)
 
-    return test
+    return Node(test, _unknown(name))
 
 
-def _between(left: str, right: str, relation: Callable[[Any, Any], bool]) -> Test:
+def _between(left: str, right: str, relation: Callable[[Any, Any], bool]) -> Node:
     def test(facts: Facts) -> bool | None:
         one, two = facts[left], facts[right]
         return None if one is None or two is None else relation(one, two)
 
-    return test
+    return Node(test, _unknown(left, right))
 
 
-def _missing(name: str, wanted: bool) -> Test:
-    return lambda facts: (facts[name] is None) is wanted
+def _missing(name: str, wanted: bool) -> Node:
+    return Node(lambda facts: (facts[name] is None) is wanted, lambda _: ())
 
 
-def _all(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
+def _all(nodes: list[Node]) -> Node:
+    if len(nodes) == 1:
+        return nodes[0]
+    tests = [node.test for node in nodes]
 
     def test(facts: Facts) -> bool | None:
         answer: bool | None = True
@@ -241,10 +257,12 @@ def _all(tests: list[Test]) -> Test:
                 answer = None
         return answer
 
-    return test
+    return Node(test, _gaps_of(nodes, test))
 
 
-def _any(tests: list[Test]) -> Test:
+def _any(nodes: list[Node]) -> Node:
+    tests = [node.test for node in nodes]
+
     def test(facts: Facts) -> bool | None:
         answer: bool | None = False
         for part in tests:
@@ -255,15 +273,24 @@ def _any(tests: list[Test]) -> Test:
                 answer = None
         return answer
 
-    return test
+    return Node(test, _gaps_of(nodes, test))
 
 
-def _not(part: Test) -> Test:
+def _gaps_of(nodes: list[Node], test: Test) -> Gaps:
+    def gaps(facts: Facts) -> tuple[str, ...]:
+        if test(facts) is not None:
+            return ()
+        return tuple(dict.fromkeys(name for node in nodes for name in node.gaps(facts)))
+
+    return gaps
+
+
+def _not(part: Node) -> Node:
     def test(facts: Facts) -> bool | None:
-        verdict = part(facts)
+        verdict = part.test(facts)
         return None if verdict is None else not verdict
 
-    return test
+    return Node(test, part.gaps)
 
 
 def _number(literal: object, path: Path, complain: Complain) -> Decimal | None:

@@ -116,10 +116,10 @@ class Version:
             dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
         )
 
-    def asked(self) -> tuple[str, ...]:
-        """Names of the facts whose value a test of the version asks, each once."""
-        bypass = self.bypass.when.asked if self.bypass else ()
-        return tuple(dict.fromkeys((*self.applies.asked, *self.demand.asked, *bypass)))
+    def gaps(self, facts: Facts) -> tuple[str, ...]:
+        """The missing facts that keep the version from a verdict, each once."""
+        parts = [self.applies, self.demand, *([self.bypass.when] if self.bypass else ())]
+        return tuple(dict.fromkeys(name for part in parts for name in part.gaps(facts)))
 
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}
@@ -163,16 +163,12 @@ class Rule:
         return "undetermined", self.versions[-1]
 
 
-def missing_labels(version: Version, facts: Facts) -> list[str]:
-    """What a biller must add so that an undetermined rule can be judged: the missing facts whose value a test asks.
-
-    A fact that is only asked whether it is missing, such as a delay reason, is no gap.
-    """
-    names = [name for name in version.asked() if facts[name] is None]
-    labels = [FACTS[name].label for name in names]
+def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
+    """What a biller must add so that an undetermined rule can be judged."""
+    labels = [FACTS[name].label for name in version.gaps(facts)]
     if facts.day is None:
         labels.insert(0, "the date of service")
-    return list(dict.fromkeys(labels))
+    return tuple(dict.fromkeys(labels))
 
 
 def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:

@@ -44,7 +44,7 @@ def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the day, whoever gave them, that form an NCCI pair with 64445. Operations and anesthesia count
     without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
