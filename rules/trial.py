@@ -10,6 +10,7 @@ from rules.book import Book
 from rules.case import Role
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
+from rules.conditions import did_you_mean
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
@@ -63,7 +64,7 @@ def _with_tables(book: Book, shape: ExampleShape, index: int, document: Document
     for name, rows in shape.tables.items():
         path = ("examples", index, "tables", name)
         if name not in SPECS:
-            document.complain(path, f"unknown table {name!r}; known: {', '.join(SPECS)}")
+            document.complain(path, f"unknown table {name!r}{did_you_mean(name, tuple(SPECS))}")
             return None
         try:
             tables[name] = table_of(name, rows)
