@@ -11,13 +11,15 @@ from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.plan import Assigned, Scope, ShapedPlan, shaped
 from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
-from rules.rule import Version, missing_labels
+from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
 
 ENGINE_CODE = "ENG001"
 VOID = "8"
 MOST_SHAPES = 10_000
 """Shapes of claims whose plans are kept; a hospital has some hundreds."""
+OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
+"""What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
@@ -141,14 +143,16 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()
     if outcome == "undetermined":
-        labels = missing_labels(version, facts)
-        message = f"Cannot check this: missing on the claim: {', '.join(labels)}."
-        fix = f"Add {' and '.join(labels)}, then check again."
+        labels = enumerated(missing_labels(version, facts))
+        message = f"Cannot check this: missing on the claim: {labels}."
+        fix = f"Add {labels}, then check again."
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
         place = next(place for place, line in enumerate(case.claim.lines) if line.number == number)
         patch = tuple(operation.at(place) for operation in version.patch)
+    if assigned.at_most and outcome != "undetermined":
+        message = f"{message} {OF_MEDICARE}"
     return Finding(
         code=rule.code,
         outcome=outcome,

@@ -23,12 +23,22 @@ class Condition:
     """What the expressions refer to, by names that are unique in a rule file."""
     asked_missing: tuple[str, ...] = ()
     """Those of the facts that are asked whether they are missing."""
+    parts: tuple[Condition, ...] = ()
+    """What it is made of; none: it is a test of its facts."""
 
     def test(self, facts: Any) -> bool | None:
         """True, False, or None where a missing fact would decide. Compiles anew: for explaining, not for judging."""
         if compiled(self.true, self.constants)(facts):
             return True
         return False if compiled(self.false, self.constants)(facts) else None
+
+    def gaps(self, facts: Any) -> tuple[str, ...]:
+        """The missing facts that keep it from being true or false; none where it is one of them."""
+        if self.test(facts) is not None:
+            return ()
+        if not self.parts:
+            return tuple(name for name in self.facts if facts[name] is None)
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.gaps(facts)))
 
 
 ALWAYS = Condition("True", "False")
@@ -47,7 +57,7 @@ def some(parts: Iterable[Condition]) -> Condition:
 
 def negated(part: Condition) -> Condition:
     """Unknown stays unknown."""
-    return Condition(part.false, part.true, part.facts, part.constants, part.asked_missing)
+    return Condition(part.false, part.true, part.facts, part.constants, part.asked_missing, (part,))
 
 
 def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
@@ -59,6 +69,7 @@ def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
         tuple(dict.fromkeys(name for part in parts for name in part.facts)),
         {name: value for part in parts for name, value in part.constants.items()},
         tuple(dict.fromkeys(name for part in parts for name in part.asked_missing)),
+        tuple(parts),
     )
 
 

@@ -30,18 +30,29 @@ class Text:
         return tuple(name for _, name in self.parts if name is not None)
 
     def fill(self, facts: Facts) -> str:
-        return "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        text = "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        return text[:1].upper() + text[1:]
 
 
 def shown(name: str, value: Value) -> str:
-    """A fact's value as a biller reads it."""
+    """A fact's value as a biller reads it: `line 2`, `lines 1 and 3`, `25 and 59`, `$450.00`, `2026-07-13`."""
     if value is None:
         return "(missing)"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    kind = FACTS[name].kind
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(evidence(FACTS[name].kind, value))
+        noun = "" if kind != "lines" or not value else "line " if len(value) == 1 else "lines "
+        return noun + (enumerated(tuple(map(str, value))) or "none")
+    text = str(evidence(kind, value))
+    return f"${text}".replace("$-", "-$") if kind == "money" else text
+
+
+def enumerated(parts: tuple[str, ...]) -> str:
+    """`a`, `a and b`, `a, b and c`; parts that hold a comma themselves are set apart by semicolons."""
+    if any("," in part for part in parts):
+        return "; ".join(parts)
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,11 @@ class Version:
             dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
         )
 
+    def gaps(self, facts: Facts) -> tuple[str, ...]:
+        """The missing facts that keep the version from a verdict, each once."""
+        parts = [self.applies, self.demand, *([self.bypass.when] if self.bypass else ())]
+        return tuple(dict.fromkeys(name for part in parts for name in part.gaps(facts)))
+
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}
 
@@ -160,13 +176,12 @@ class Rule:
         return "undetermined", self.versions[-1]
 
 
-def missing_labels(version: Version, facts: Facts) -> list[str]:
+def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
     """What a biller must add so that an undetermined rule can be judged."""
-    names = [name for name in version.read() if facts[name] is None]
-    labels = [FACTS[name].label for name in names]
+    labels = [FACTS[name].label for name in version.gaps(facts)]
     if facts.day is None:
         labels.insert(0, "the date of service")
-    return list(dict.fromkeys(labels))
+    return tuple(dict.fromkeys(labels))
 
 
 def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:

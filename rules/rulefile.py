@@ -103,6 +103,9 @@ class ExampleShape(Shape):
     """payer or payer/plan; default: the first of the rule's payers."""
     bills_as: Role | None = None
     """Default: the first of the rule's."""
+    tables: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
+    """Rows that the example takes in place of a table's own, such as of one that ships empty: keys and values, in force
+    on every date."""
     expect: Outcome
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,9 +31,11 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "authorizations": Spec(("payer", "plan")),
     "block_reasons": Spec(("group",)),
     "deleted_drugs": Spec(("code",)),
     "diagnosis_headers": Spec(("code",)),
+    "drug_packages": Spec(("ndc",), ("package",)),
     "excludes1": Spec(("group1", "group2")),
     "bundled_supplies": Spec(("code",)),
     "contractors": Spec(("state",), ("contractor",)),
@@ -107,6 +109,15 @@ def read_table(name: str, file: str, text: str, sources: Mapping[str, object]) -
         spans.setdefault(key, []).append((start, end, values))
     starts = min((span[0] for rows in spans.values() for span in rows), default=FOREVER)
     return Table(name, {key: tuple(rows) for key, rows in spans.items()}, starts), problems
+
+
+def table_of(name: str, rows: Collection[Row]) -> Table:
+    """A table of these rows, keys and values each, all in force on every date; raises ValueError on a wrong width."""
+    spec = SPECS[name]
+    width, count = len(spec.keys), len(spec.keys) + len(spec.values)
+    if any(len(row) != count for row in rows):
+        raise ValueError(f"expected {count} fields a row: {','.join((*spec.keys, *spec.values))}")
+    return Table(name, {row[:width]: ((date.min, FOREVER, row[width:]),) for row in rows}, date.min)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:

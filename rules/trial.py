@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from rules.book import Book
 from rules.case import Role
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
+from rules.conditions import did_you_mean
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
@@ -17,6 +18,7 @@ from rules.patch import patched
 from rules.report import Finding, Outcome
 from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
+from rules.tables import SPECS, table_of
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -30,6 +32,8 @@ class Example:
     data: dict[str, Any]
     claim: Claim
     expect: Outcome
+    book: Book
+    """The book that judges it: the rule's own, with the table rows that the example brings."""
 
 
 def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
@@ -48,7 +52,26 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        yield Example(index, shape.name, data, claim, shape.expect)
+        if judge := _with_tables(book, shape, index, document):
+            yield Example(index, shape.name, data, claim, shape.expect, judge)
+
+
+def _with_tables(book: Book, shape: ExampleShape, index: int, document: Document) -> Book | None:
+    """The book with the example's table rows in it, or None where they are no rows of a table."""
+    if not shape.tables:
+        return book
+    tables = dict(book.tables)
+    for name, rows in shape.tables.items():
+        path = ("examples", index, "tables", name)
+        if name not in SPECS:
+            document.complain(path, f"unknown table {name!r}{did_you_mean(name, tuple(SPECS))}")
+            return None
+        try:
+            tables[name] = table_of(name, rows)
+        except ValueError as error:
+            document.complain(path, str(error))
+            return None
+    return replace(book, tables=tables)
 
 
 def _payer(book: Book, name: str) -> dict[str, Any]:
@@ -68,18 +91,19 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
-        outcome = outcome_of(book, rule, example.claim)
+        outcome = outcome_of(example.book, rule, example.claim)
         if outcome != example.expect:
             document.complain(
                 ("examples", example.index, "expect"),
                 f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
             )
-        elif outcome == "fail" and patches and (fault := _unrepaired(book, rule, example)):
+        elif outcome == "fail" and patches and (fault := _unrepaired(rule, example)):
             document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
 
 
-def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:
+def _unrepaired(rule: Rule, example: Example) -> str | None:
     """Why the patches of the rule do not repair the example, or None."""
+    book = example.book
     operations = [patch for finding in _findings(book, rule, example.claim) for patch in finding.patch]
     if not operations:
         return None

@@ -8,7 +8,7 @@ from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import BILATERAL, SIDES, companions, same_day
-from rules.facts.ncci import is_anesthesia
+from rules.facts.ncci import forms_pair, is_anesthesia
 
 CATHETER = "64446"
 
@@ -42,6 +42,17 @@ def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures (10000 to 69999 but for 64400 to 64530) and anesthesia of the day, whoever gave them."""
     found = [code for _, code in _that_day(case, line) if _surgical(code) or is_anesthesia(code)]
     return tuple(dict.fromkeys(found))
+
+
+@line_fact("codes", "the date of service")
+def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Procedures of the day, whoever gave them, that form an NCCI pair with 64445. Operations and anesthesia count
+    without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
+    day = date_of(case.claim, line)
+    if day is None:
+        return None
+    known = [code for _, code in _that_day(case, line) if code != case.procedure and forms_pair(case, code, day)]
+    return tuple(dict.fromkeys((*known, *operations_of_day(case, line))))
 
 
 @line_fact("codes", "the operations of the day")

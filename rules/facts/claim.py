@@ -75,11 +75,11 @@ def payer_id(case: Case) -> str:
 
 @fact("code", "the line of business")
 def line_of_business(case: Case) -> str | None:
-    """commercial, medicare_advantage, medicaid, exchange or fep; given, or derived from SBR09."""
+    """commercial, medicare_advantage, medicaid, exchange, fep, or medicare for Part A and B; given, else from SBR09."""
     return case.selection.line_of_business
 
 
-@fact("flag", "whether the provider participates with this payer")
+@fact("flag", "the provider's participation with this payer")
 def participating(case: Case) -> bool | None:
     """Whether the billing provider has a contract with the payer."""
     return case.claim.billing_provider.participating if case.claim.billing_provider else None
@@ -243,13 +243,13 @@ def type_of_bill_has_frequency(case: Case) -> bool | None:
     return case.claim.type_of_bill[3:] == case.claim.frequency_code if case.claim.type_of_bill else None
 
 
-@fact("code", "what kind of place the service facility is")
+@fact("code", "the kind of the service facility")
 def service_facility_kind(case: Case) -> str | None:
     """asc or hospital, where the claim names a service facility and says its kind."""
     return case.claim.service_facility.kind if case.claim.service_facility else None
 
 
-@line_fact("flag", "the first day of the range")
+@line_fact("flag", "the date of service")
 def spans_several_days(case: Case, line: Line) -> bool | None:
     """Whether the line's last day is after its first; a line without a last day has one date at most."""
     first, last = date_of(case.claim, line), line.service_date_end

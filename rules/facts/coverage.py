@@ -1,10 +1,10 @@
-"""Facts of coverage: the Medicare contractor of the place, and what the block was given for."""
+"""Facts of coverage: the Medicare contractor of the place, what the block was given for, and prior authorization."""
 
 from __future__ import annotations
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts import line_fact
+from rules.facts import fact, line_fact
 from rules.facts.diagnoses import undotted
 
 
@@ -34,3 +34,22 @@ def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     if pointed:
         return tuple(sorted(set(pointed)))
     return tuple(kinds[:1]) if len(set(kinds)) == 1 else None
+
+
+@fact("flag", "the date of service")
+def authorization_wanted(case: Case) -> bool | None:
+    """Whether the hospital's own table says that the payer, or its plan, wants 64445 authorized on the date of a
+    64445 line. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
+    table, plan = case.tables["authorizations"], case.selection.plan
+    keys = [key for key in ((case.selection.payer or "", ""), (case.selection.payer or "", plan or "")) if key[0]]
+    listed = [key for key in dict.fromkeys(keys) if key in table.spans]
+    days = [date_of(case.claim, line) for line in case.lines]
+    if any(table.find(key, day) is not None for key in listed for day in days if day):
+        return True
+    return None if listed and None in days else False
+
+
+@fact("flag", "the prior authorization number")
+def has_prior_authorization(case: Case) -> bool:
+    """Whether the claim carries a prior authorization number (REF*G1)."""
+    return bool((case.claim.prior_authorization or "").strip())

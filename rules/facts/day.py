@@ -135,7 +135,7 @@ def _of_side(case: Case, line: Line) -> list[Line]:
     return [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)]
 
 
-@line_fact("number", "the medically unlikely edit")
+@line_fact("number", "the date of service")
 def mue_units(case: Case, line: Line) -> Decimal | None:
     """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
     day = date_of(case.claim, line)

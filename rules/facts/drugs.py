@@ -1,4 +1,4 @@
-"""Facts of the drugs on the claim: codes that are gone, their NDC, and their units."""
+"""Facts of the drugs on the claim: codes that are gone, their NDC, their package, and their units."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rules.facts import fact, plain
 
 NDC_DIGITS = 11
 NDC_UNITS = ("F2", "GR", "ME", "ML", "UN")
+DISCARD_MODIFIERS = ("JW", "JZ")
 
 
 def _day(case: Case, line: Line) -> date | None:
@@ -66,6 +67,36 @@ def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
         for line in case.claim.lines
         if line.drug and line.drug.ndc and line.drug.quantity is not None and line.drug.quantity <= 0
     )
+
+
+@fact("lines", "the NDC")
+def single_dose_lines_without_jz(case: Case) -> tuple[int, ...]:
+    """Drug lines whose NDC is a single-dose package, by the table of drug packages, without JZ or JW."""
+    return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) == "single_dose")
+
+
+@fact("lines", "the NDC")
+def drug_lines_of_unknown_package(case: Case) -> tuple[int, ...]:
+    """Drug lines without JZ or JW whose NDC is missing or not in the table of drug packages."""
+    return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) is None)
+
+
+def _open_drug_lines(case: Case) -> list[Line]:
+    """Lines with a J code but JZ or JW; local anesthetics are left out, since the block includes them."""
+    anesthetics = case.tables["local_anesthetics"].spans
+    return [
+        line
+        for line in case.claim.lines
+        if (line.procedure or "").startswith("J")
+        and (line.procedure,) not in anesthetics
+        and not any(code in line.modifiers for code in DISCARD_MODIFIERS)
+    ]
+
+
+def _package(case: Case, line: Line) -> str | None:
+    day, ndc = _day(case, line), line.drug.ndc if line.drug else None
+    row = case.tables["drug_packages"].find((ndc,), day) if ndc and day else None
+    return row[0] if row else None
 
 
 @fact("codes", "the units of the drugs")

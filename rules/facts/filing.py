@@ -44,7 +44,7 @@ def filing_order(case: Case) -> str:
 
 @fact("date", "the date of service", own=True)
 def filing_start(case: Case) -> date | None:
-    """The day from which Medicare counts: professional the first 64445 date, institutional the through date."""
+    """The day from which a filing year counts: professional the first 64445 date, institutional the through date."""
     return _through_day(case) if case.claim.form == "institutional" else _first_day(case)
 
 
@@ -70,6 +70,14 @@ def days_since_primary_decision(case: Case) -> Decimal | None:
 
 @fact("number", "the date of service or of receipt", own=True)
 def days_left_of_year(case: Case) -> Decimal | None:
-    """Days from the day of receipt to the end of Medicare's filing year; below zero where that is over."""
+    """Days from the day of receipt to the end of the filing year, which starts at the filing start; below zero where it
+    is over."""
     start = filing_start(case)
     return _elapsed(case.received, year_after(start)) if start else None
+
+
+@fact("flag", "the date of service or of receipt", own=True)
+def received_by_end_of_next_year(case: Case) -> bool | None:
+    """Whether the payer receives the claim by 31 December of the year after the filing start."""
+    start = filing_start(case)
+    return case.received <= date(start.year + 1, 12, 31) if start and case.received else None

@@ -6,6 +6,7 @@ Source of the mechanics: NCCI Policy Manual 2026, chapter I, section E (pages I-
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from rules.case import Case, date_of
 from rules.claim import Line
@@ -66,6 +67,12 @@ def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool
             yield other, certain
 
 
+def forms_pair(case: Case, code: str, day: date) -> bool:
+    """Whether a code forms an active pair with 64445 on the date, in either column."""
+    pairs, table, own = case.tables["ncci_ptp"], _table(case), case.procedure
+    return any(pairs.find(key, day) is not None for key in ((table, own, code), (table, code, own)))
+
+
 def _undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and another line's procedure is in some edition of the pairs."""
     if date_of(case.claim, line) is not None:
@@ -104,14 +111,14 @@ def _codes(lines: list[Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line.procedure for line in lines if line.procedure))
 
 
-@line_fact("flag", "the NCCI edits")
+@line_fact("flag", "the date of service")
 def ncci_covers_date(case: Case, line: Line) -> bool | None:
     """Whether an edition of the NCCI pairs is at hand for the line's date."""
     day = date_of(case.claim, line)
     return None if day is None else case.tables["ncci_ptp"].starts <= day
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
     if _undated(case, line):
@@ -119,7 +126,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     return _codes([other for other, sure in _partners(case, line) if sure])
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them that no modifier on either line lifts."""
     if _undated(case, line):
@@ -133,7 +140,7 @@ def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     return _codes([other for other, sure in _partners(case, line) if not sure and not lifted(case, line, other)])
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
     if _undated(case, line):
@@ -163,7 +170,7 @@ def _apart(line: Line, other: Line) -> bool:
     return any(code in ANESTHESIA_LIFTERS for code in (*line.modifiers, *other.modifiers))
 
 
-@line_fact("codes", "the anesthesia lines")
+@line_fact("codes", "the date of service")
 def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
     if _undated(case, line):
@@ -171,7 +178,7 @@ def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     return _codes([other for other, sure in _anesthesia(case, line) if sure])
 
 
-@line_fact("codes", "the anesthesia lines")
+@line_fact("codes", "the date of service")
 def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):

@@ -16,7 +16,7 @@ def billing_npi(case: Case) -> str | None:
     return (case.claim.billing_provider.npi if case.claim.billing_provider else None) or None
 
 
-@fact("code", "whether the billing provider is a person or an organization")
+@fact("code", "the billing provider's entity type (person or organization)")
 def billing_entity(case: Case) -> str | None:
     """2010AA NM102: person or organization."""
     return case.claim.billing_provider.entity if case.claim.billing_provider else None

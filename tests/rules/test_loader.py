@@ -50,6 +50,8 @@ def test_a_sound_library_loads() -> None:
         ("{units: 2}", "{units: 1}", "17:47: examples[1].expect: example 'two' expects fail; the rule says pass"),
         ("name: two", "name: one", "17:6: examples[1].name: there is an example 'one' already"),
         ("{units: 2}", "{unitz: 2}", "17:17: examples[1].claim: is no claim: lines[0].unitz: unknown key; did you mean 'units'?"),
+        ("expect: fail", "tables: {muee: [[a]]}, expect: fail", "17:56: examples[1].tables.muee: unknown table 'muee'; did you mean 'mue'?"),
+        ("expect: fail", "tables: {laterality: [[M5431]]}, expect: fail", "17:56: examples[1].tables.laterality: expected 2 fields a row: code,side"),
         ('value: "1"', 'value: "3"', "17:5: examples[1]: example 'two' is not repaired: after the patch the rule says fail"),
         ("title: One unit", "title: One unit\ntitle: Two", "3:1: title: duplicate key; the first is at line 2"),
         ("    fix: \"Set units to 1.\"", "    fix: &x Set units\n    title: *x", "13:5: versions[0].title: aliases are not allowed; write the value out"),

@@ -64,7 +64,7 @@ def recorded(case: Case, read: set[str]) -> Case:
 class Untouchable:
     """Stands where a shared fact must not look."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, *_: object) -> Any:
         raise AssertionError("the date of receipt is no part of the shape")
 
     __eq__ = __lt__ = __gt__ = __sub__ = __rsub__ = __bool__ = __getattr__  # type: ignore[assignment]
