@@ -16,7 +16,7 @@ from rules.claim import Line
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    Rare: records, other payers, line providers, drugs, ranges of days, lines without a date.
+    Rare: records, other payers, providers of a line, ranges of days, lines without a date.
     """
     claim = case.claim
     if claim.documentation or claim.other_payers:
@@ -30,6 +30,7 @@ def shape_of(case: Case) -> Hashable | None:
             (
                 line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
                 line.diagnosis_pointers, not line.revenue_code, line.service_date == first,
+                line.drug and (line.drug.ndc, line.drug.quantity, line.drug.unit),
             )
         )  # fmt: skip
     if first is None:
@@ -45,12 +46,7 @@ def shape_of(case: Case) -> Hashable | None:
 
 
 def _is_rare(line: Line) -> bool:
-    return (
-        line.service_date is None
-        or line.service_date_end is not None
-        or line.rendering_provider is not None
-        or line.drug is not None
-    )
+    return line.service_date is None or line.service_date_end is not None or line.rendering_provider is not None
 
 
 def _present(provider: object) -> Hashable:

@@ -27,7 +27,7 @@ SHAPE = {
     "attending_provider", "attending_provider.npi", "attending_provider.taxonomy",
     "lines", "lines.number", "lines.procedure", "lines.modifiers", "lines.units", "lines.unit_basis",
     "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
-    "lines.drug", "lines.service_date", "lines.service_date_end",
+    "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
 }  # fmt: skip
 """Paths that a shared fact may read; of some the shape holds no more than whether they are there, or the same day."""
 COUNTED = {"diagnosis_count", "lines_pointing_nowhere"}
