@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 from rules.book import Assigned, Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
-from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
+from rules.facts.parts import edition_of
+from rules.report import (
+    SEVERITIES,
+    BookId,
+    Citation,
+    Coverage,
+    Disposition,
+    EditionId,
+    Finding,
+    Outcome,
+    Report,
+    Severity,
+)
 from rules.rule import Version, missing_labels
 
 ENGINE_CODE = "ENG001"
@@ -22,7 +35,8 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     reason = _uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
-    judged = list(_judge(case, book))
+    editions: set[EditionId] = set()
+    judged = list(_judge(case, book, editions))
     findings = _taken_over_twice([found for draft, found in judged if found and not draft])
     routed = any(found.severity == "block" and found.outcome != "bypassed" for found in findings)
     return _report(
@@ -31,6 +45,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
         "rework" if routed else "billing",
         "full" if case.selection.payer else "common_only",
         rules_run=len(judged),
+        editions=tuple(sorted(editions, key=lambda edition: (edition.table, edition.title, edition.edition or ""))),
         findings=tuple(sorted(findings, key=_order)),
         shadow=tuple(sorted((found for draft, found in judged if found and draft), key=_order)),
     )
@@ -61,8 +76,11 @@ def _uncovered(case: Case, book: Book) -> str | None:
     return None
 
 
-def _judge(case: Case, book: Book) -> Iterator[tuple[bool, Finding | None]]:
-    """Each rule that had a version for the date: whether it is a draft, and what it found."""
+def _judge(case: Case, book: Book, editions: set[EditionId]) -> Iterator[tuple[bool, Finding | None]]:
+    """Each rule that had a version for the date: whether it is a draft, and what it found.
+
+    The editions of the tables that they looked into are added to `editions`.
+    """
     claim_facts = ClaimFacts(case)
     places = {line.number: place for place, line in reversed(list(enumerate(case.claim.lines)))}
     line_facts = [LineFacts(claim_facts, line) for line in case.lines]
@@ -72,10 +90,27 @@ def _judge(case: Case, book: Book) -> Iterator[tuple[bool, Finding | None]]:
                 outcome, version = assigned.rule.judge(facts)
                 if outcome == "out_of_range":
                     continue
+                if version.table and outcome != "not_applicable":
+                    editions.add(_edition(version, version.table, facts))
                 quiet = outcome in ("pass", "not_applicable")
                 yield _draft(assigned), None if quiet else _finding(assigned, version, outcome, facts, places)
             except Exception as error:  # one broken rule must not hide what the others found
                 yield _draft(assigned), _broken(assigned, facts, error)
+
+
+def _edition(version: Version, table: str, facts: Facts) -> EditionId:
+    edition = edition_of(facts, table)
+    if edition is None:
+        return EditionId(table, version.citation.source, version.citation.edition)
+    return EditionId(table, edition.title, edition.release, tuple(file.sha256 for file in edition.files))
+
+
+def _cited(version: Version, facts: Facts) -> Citation:
+    """The rule's source, or the imported edition that judged in its place."""
+    edition = edition_of(facts, version.table) if version.table else None
+    if edition is None:
+        return version.citation
+    return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
 
 
 def _draft(assigned: Assigned) -> bool:
@@ -106,7 +141,7 @@ def _finding(
         fix=fix,
         patch=patch,
         expected_denial=version.denial if outcome == "fail" else None,
-        citation=version.citation,
+        citation=_cited(version, facts),
         evidence=version.evidence(facts),
         version=version.start.isoformat(),
         rule=rule.file,
@@ -162,6 +197,7 @@ def _report(
     coverage: Coverage,
     reason: str | None = None,
     rules_run: int = 0,
+    editions: tuple[EditionId, ...] = (),
     findings: tuple[Finding, ...] = (),
     shadow: tuple[Finding, ...] = (),
 ) -> Report:
@@ -176,6 +212,7 @@ def _report(
         bills_as=case.role,
         reason=reason,
         rules_run=rules_run,
+        editions=editions,
         findings=findings,
         shadow=shadow,
     )

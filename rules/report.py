@@ -78,6 +78,17 @@ class BookId:
 
 
 @dataclass(frozen=True, slots=True)
+class EditionId:
+    """Which edition of a dated table judged the claim."""
+
+    table: str
+    title: str
+    edition: str | None
+    sha256: tuple[str, ...] = ()
+    """Of the official files that the hospital imported, hexadecimal; empty: the rows that ship with the book."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The verdict on one claim."""
 
@@ -95,6 +106,8 @@ class Report:
     """Why the claim is unchecked; null otherwise."""
     rules_run: int = 0
     """How many rules had a version for the claim's dates and were judged."""
+    editions: tuple[EditionId, ...] = ()
+    """The editions of the dated tables that the rules looked into: NCCI pairs, MUE, diagnosis headers and others."""
     findings: tuple[Finding, ...] = field(default=())
     shadow: tuple[Finding, ...] = field(default=())
     """What draft rules found: for the record, never shown to a biller as a finding, never routing."""

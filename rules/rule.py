@@ -83,6 +83,8 @@ class Version:
     patch: tuple[Patch, ...]
     denial: Denial | None
     citation: Citation
+    table: str | None
+    """The table that it looks into: an imported edition of it is cited in place of the source."""
 
     def judge(self, facts: Facts) -> Outcome:
         applies = self.applies.test(facts)
