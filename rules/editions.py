@@ -7,7 +7,9 @@ those dates it speaks alone; the shipped rows of the part stand aside.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -21,6 +23,7 @@ from rules.errors import RuleProblem
 from rules.tables import FOREVER, SPECS, Key, Span, Table
 
 _DAY = timedelta(days=1)
+_WORD = re.compile(r"[A-Za-z0-9_.]+")
 Day = Annotated[date, BeforeValidator(iso_date)]
 Text = Annotated[str, Field(min_length=1)]
 Windows = tuple[tuple[date, date], ...]
@@ -65,10 +68,10 @@ class Edition(_Shape):
 
     @property
     def id(self) -> str:
-        """Its name among the imported editions: table, parts and release."""
+        """Its name among the imported editions: table, part, release, and the start of a digest over its files."""
         part = next(iter(self.speaks)) if len(self.speaks) == 1 else ""
-        words = "-".join(word for word in (self.table, part, self.release) if word)
-        return "".join(c if c.isalnum() and c.isascii() else "-" if c in " -/," else "_" for c in words)
+        digest = hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()[:8]
+        return "-".join(_WORD.findall(f"{self.table} {part} {self.release} {digest}"))
 
     def text(self) -> bytes:
         """Its file: the same edition of the same official files has the same bytes, whoever writes it and when."""
@@ -106,15 +109,28 @@ def _is_day(text: str) -> bool:
 
 
 def clashes(editions: Iterable[Edition]) -> list[tuple[Edition, Edition, str]]:
-    """Editions of one table and part that begin on one day: neither could give way. The third is the part."""
+    """Editions that say different things of one part of a table from one day on: neither could give way to the other.
+    The third is the part."""
     seen: dict[tuple[str, str, date], Edition] = {}
     found = []
     for edition in editions:
         for part, period in edition.speaks.items():
             other = seen.setdefault((edition.table, part, period.from_), edition)
-            if other is not edition:
+            if other is not edition and not agree(other, edition, part):
                 found.append((other, edition, part))
     return found
+
+
+def agree(one: Edition, other: Edition, part: str) -> bool:
+    """Whether two editions say the same of a part of one table over one period."""
+    if one.table != other.table or one.speaks.get(part) != other.speaks.get(part):
+        return False
+    return _rows_of(one, part) == _rows_of(other, part)
+
+
+def _rows_of(edition: Edition, part: str) -> list[tuple[str, ...]]:
+    spec = SPECS[edition.table]
+    return sorted(row for row in edition.rows if spec.part(row) == part)
 
 
 def merged(table: Table, editions: Sequence[Edition]) -> Table:
@@ -151,7 +167,7 @@ def _reigns(editions: Sequence[Edition]) -> dict[str, tuple[tuple[date, date, Ed
             found.setdefault(part, []).append((period.from_, period.to or FOREVER, edition))
     reigns = {}
     for part, several in found.items():
-        ordered = sorted(several, key=lambda reign: reign[0])
+        ordered = sorted(several, key=lambda reign: (reign[0], reign[2].id))
         ends = [min(end, after[0] - _DAY) for (_, end, _), after in pairwise(ordered)]
         ends.append(ordered[-1][1])
         first = date.min if ordered[0][2].reaches_back else ordered[0][0]
