@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 from rules.editions import Edition, File, Period
 from worker.tables.files import Fault, Member, Seen, day_of
@@ -123,8 +124,8 @@ def _edition(articles: Sequence[Article], files: Sequence[File]) -> Edition:
         for start, end, held in _spans(own):
             dates = (start.isoformat(), "" if end == date.max else end.isoformat())
             rows.append((area, ANY, _numbers(held), *dates))
-            for code in sorted(set().union(*(article.codes for article in held))):
-                rows.append((area, code, _numbers(a for a in held if code in a.codes), *dates))
+            codes = sorted(set().union(*(article.codes for article in held)))
+            rows += [(area, code, _numbers(a for a in held if code in a.codes), *dates) for code in codes]
     newest = max(article.starts for article in articles)
     return Edition(
         table="covered_diagnoses",
@@ -140,7 +141,7 @@ def _edition(articles: Sequence[Article], files: Sequence[File]) -> Edition:
 def _spans(articles: Sequence[Article]) -> Iterator[tuple[date, date, list[Article]]]:
     """Periods over which the same articles hold."""
     edges = sorted({a.starts for a in articles} | {a.ends + _DAY for a in articles if a.ends != date.max} | {date.max})
-    for start, after in zip(edges, edges[1:], strict=False):
+    for start, after in pairwise(edges):
         held = [article for article in articles if article.starts <= start <= article.ends]
         if held:
             yield start, after if after == date.max else after - _DAY, held

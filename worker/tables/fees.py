@@ -16,7 +16,11 @@ from worker.tables.files import Fault
 
 _TITLE = re.compile(r"(\d{4}) National Physician Fee Schedule Relative Value File (January|April|July|October) Release")
 _MONTHS = {"January": 1, "April": 4, "July": 7, "October": 10}
-_HEADER_2025 = ["HCPCS", "MOD", "DESCRIPTION", "CODE", "PAYMENT", "RVU", "PE RVU", "INDICATOR", "PE RVU", "INDICATOR", "RVU", "TOTAL", "TOTAL", "IND", "DAYS", "OP", "OP", "OP", "PROC", "SURG", "SURG", "SURG", "SURG", "BASE", "FACTOR", "PROCEDURES", "FLAG", "INDICATOR", "AMOUNT", "AMOUNT", "AMOUNT"]
+_HEADER_2025 = [
+    *("HCPCS", "MOD", "DESCRIPTION", "CODE", "PAYMENT", "RVU", "PE RVU", "INDICATOR", "PE RVU", "INDICATOR", "RVU"),
+    *("TOTAL", "TOTAL", "IND", "DAYS", "OP", "OP", "OP", "PROC", "SURG", "SURG", "SURG", "SURG", "BASE", "FACTOR"),
+    *("PROCEDURES", "FLAG", "INDICATOR", "AMOUNT", "AMOUNT", "AMOUNT"),
+]
 _PRICING = 23
 """Place of the pricing indicator, which 2026 brought in: what follows it moved by one."""
 _HEADERS = (_HEADER_2025, [*_HEADER_2025[:_PRICING], "IND", *_HEADER_2025[_PRICING:]])
@@ -78,10 +82,7 @@ def _head(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, str, int]:
                     number, f"expected the header of 2025 (31 columns) or 2026 (32 columns); found {len(cells)} columns"
                 )
             if release is None:
-                raise Fault(
-                    1,
-                    "expected a title with year and month: `2026 National Physician Fee Schedule Relative Value File July Release`",
-                )
+                raise Fault(1, "expected a title with year and month of the release")
             return *release, len(cells)
         if number > _PREAMBLE:
             break

@@ -150,15 +150,17 @@ def missing_parts(parts: Sequence[Part]) -> list[str]:
     return [number for number in PARTS if number not in {part.number for part in parts}]
 
 
-def overlap(pairs: Iterable[tuple[str, Pair]]) -> tuple[str, Pair] | None:
-    """The first row, with its file, whose period overlaps that of an earlier row of the pair."""
-    seen: dict[tuple[str, str], list[Pair]] = {}
-    for file, pair in pairs:
+def refuse_overlap(pairs: Iterable[Pair], seen: dict[tuple[str, str], list[Pair]]) -> None:
+    """Adds the rows of a file to those of earlier files.
+
+    Raises:
+        Fault: two rows of one pair hold on one day.
+    """
+    for pair in pairs:
         earlier = seen.setdefault((pair.column1, pair.column2), [])
         if any(_meet(pair, other) for other in earlier):
-            return file, pair
+            raise Fault(pair.line, f"the period of {pair.column1}/{pair.column2} overlaps that of an earlier row")
         earlier.append(pair)
-    return None
 
 
 def _meet(one: Pair, other: Pair) -> bool:

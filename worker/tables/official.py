@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -105,24 +106,33 @@ def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Ite
     if pairs := found.get("pairs"):
         yield from _quarters(pairs, procedure, seen)
     for member in found.get("units", ()):
-        yield lambda member=member: _faulty(
-            member, lambda: ncci.units_edition(member.name, member.records(seen), procedure, [identity(member.file)])
-        )
-    for path in dict.fromkeys(member.file for member in found.get("fees", ())):
-        yield lambda own=[m for m in found["fees"] if m.file == path]: _fees(own, procedure, seen)
+        yield partial(_units, member, procedure, seen)
+    fee_schedules = found.get("fees", [])
+    for path in dict.fromkeys(member.file for member in fee_schedules):
+        yield partial(_fees, [member for member in fee_schedules if member.file == path], procedure, seen)
     for member in found.get("headers", ()):
-        yield lambda member=member: _faulty(
-            member, lambda: icd10.header_edition(member.name, member.lines(seen), [identity(member.file)])
-        )
+        yield partial(_headers, member, seen)
     if export := found.get("coverage"):
-        yield lambda: _coverage(export, procedure, seen)
+        yield partial(_coverage, export, procedure, seen)
 
 
-def _faulty(member: Member, read: Callable[[], Edition]) -> Edition:
+@contextmanager
+def _placing(member: Member) -> Iterator[None]:
+    """Gives a fault the name of the file that it is in."""
     try:
-        return read()
+        yield
     except Fault as fault:
         raise _refused(member, fault) from None
+
+
+def _units(member: Member, procedure: str, seen: Seen) -> Edition:
+    with _placing(member):
+        return ncci.units_edition(member.name, member.records(seen), procedure, [identity(member.file)])
+
+
+def _headers(member: Member, seen: Seen) -> Edition:
+    with _placing(member):
+        return icd10.header_edition(member.name, member.lines(seen), [identity(member.file)])
 
 
 def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
@@ -139,32 +149,27 @@ def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[C
     if unnamed:
         raise TableRefused(unnamed)
     for several in grouped.values():
-        yield lambda several=several: _quarter(several, procedure, seen)
+        yield partial(_quarter, several, procedure, seen)
 
 
 def _quarter(several: Sequence[tuple[ncci.Part, Member]], procedure: str, seen: Seen) -> Edition:
     ordered = sorted(several, key=lambda entry: entry[0].number)
-    first, member = ordered[0]
+    first, _ = ordered[0]
     if missing := ncci.missing_parts([part for part, _ in ordered]):
         names = ", ".join(f"f{number}" for number in missing)
-        raise _refused(member, Fault(0, f"is one of four files of {first.release}; {names} must be given with it"))
+        raise _refused(ordered[0][1], Fault(0, f"is of four files of {first.release}; give {names} with it"))
     if len(ordered) != len(ncci.PARTS):
         raise _refused(ordered[-1][1], Fault(0, "one of the four files of the quarter was given twice"))
-    rows: list[tuple[Member, ncci.Pair]] = []
+    pairs: list[ncci.Pair] = []
+    earlier: dict[tuple[str, str], list[ncci.Pair]] = {}
     for _, member in ordered:
-        try:
-            rows += [(member, pair) for pair in ncci.pairs_in(member.lines(seen), procedure)]
-        except Fault as fault:
-            raise _refused(member, fault) from None
-    if clash := ncci.overlap(rows):
-        member, pair = clash
-        sentence = f"the period of {pair.column1}/{pair.column2} overlaps that of an earlier row"
-        raise _refused(member, Fault(pair.line, sentence))
-    files = {member.file: None for _, member in ordered}
-    return _faulty(
-        ordered[-1][1],
-        lambda: ncci.pairs_edition(first, [pair for _, pair in rows], procedure, list(map(identity, files))),
-    )
+        with _placing(member):
+            own = ncci.pairs_in(member.lines(seen), procedure)
+            ncci.refuse_overlap(own, earlier)
+            pairs += own
+    with _placing(ordered[-1][1]):
+        files = {member.file: None for _, member in ordered}
+        return ncci.pairs_edition(first, pairs, procedure, list(map(identity, files)))
 
 
 def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:
@@ -172,10 +177,8 @@ def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:
     is for clinicians who do not take part in an advanced payment model."""
     read = []
     for member in own:
-        try:
+        with _placing(member):
             read.append(fees.fee_edition(member.records(seen), procedure, [identity(member.file)]))
-        except Fault as fault:
-            raise _refused(member, fault) from None
     return min(read, key=lambda entry: entry[1])[0]
 
 
