@@ -25,7 +25,9 @@ Row = tuple[str, str, str, str, str]
 
 
 def pairs_text(rows: Iterable[Row], header: str = PAIRS_HEADER, end: str = "\r\n") -> bytes:
-    lines = [f"{one}\t{two}\t\t{starts}\t{ends}\t{indicator}\t{RATIONALE}\n" for one, two, starts, ends, indicator in rows]
+    lines = [
+        f"{one}\t{two}\t\t{starts}\t{ends}\t{indicator}\t{RATIONALE}\n" for one, two, starts, ends, indicator in rows
+    ]
     return (header + "".join(lines)).replace("\n", end).encode("latin-1")
 
 
@@ -60,7 +62,8 @@ def units_text(rows: Iterable[tuple[str, str, str]], setting: str = "Practitione
 def order_text(codes: Iterable[tuple[str, str]]) -> bytes:
     """An order file of codes with 1 (billable) or 0 (header)."""
     lines = [
-        f"{number:05} {code:<7} {flag} {'short':<60} long description\r\n" for number, (code, flag) in enumerate(codes, 1)
+        f"{number:05} {code:<7} {flag} {'short':<60} long description\r\n"
+        for number, (code, flag) in enumerate(codes, 1)
     ]
     return "".join(lines).encode("latin-1")
 

@@ -72,7 +72,8 @@ def import_(
     for edition in editions:
         done = "imported" if edition in new else "there already"
         say(f"{done}: {edition.title}, {edition.release}; {_count(edition)}; {_period(edition)}")
-        say("  " + paint(edition.id, "dim") if edition in new else "")
+        if edition in new:
+            say("  " + paint(edition.id, "dim"))
     if new:
         say("Workers that run take it up when they start again.")
 
@@ -100,7 +101,8 @@ def list_(
 
         say_bytes(orjson.dumps(entry) for entry in (*_shipped(book), *map(_described, editions)))
         return
-    say(*columns([(entry["table"], f"{entry['rows']} rows") for entry in _shipped(book)], ("bold",)))
+    say(f"Shipped with rule book {book.version}:")
+    say(*columns([(f"  {entry['table']}", f"{entry['rows']} rows") for entry in _shipped(book)]))
     say("", "Imported, and used in place of shipped rows on their dates:" if editions else "Nothing is imported.")
     for edition in editions:
         say(f"  {paint(edition.id, 'bold')}")

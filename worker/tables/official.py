@@ -41,6 +41,8 @@ def editions_in(paths: Sequence[Path], procedure: str, seen: Seen) -> list[Editi
         with _noting(problems):
             for kind, member in _recognised(path):
                 found.setdefault(kind, []).append(member)
+    if problems:  # one of them may be of a quarter whose other files were read: say nothing of missing ones
+        found.pop("pairs", None)
     editions: list[Edition] = []
     for read in _readers(found, procedure, seen):
         with _noting(problems):
@@ -51,12 +53,12 @@ def editions_in(paths: Sequence[Path], procedure: str, seen: Seen) -> list[Editi
 
 
 def size_of(paths: Iterable[Path]) -> int:
-    """How many bytes of the files will be read, for a progress bar.
-
-    Raises:
-        TableRefused: one of them cannot be read.
-    """
-    return sum(member.size for path in paths for _, member in _recognised(path))
+    """How many bytes of the files will be read, for a progress bar; what cannot be read counts for nothing."""
+    total = 0
+    for path in paths:
+        with _noting([]):
+            total += sum(member.size for _, member in _recognised(path))
+    return total
 
 
 @contextmanager
