@@ -90,24 +90,18 @@ def _judge(case: Case, book: Book, editions: set[EditionId]) -> Iterator[tuple[b
                 outcome, version = assigned.rule.judge(facts)
                 if outcome == "out_of_range":
                     continue
-                if version.table and outcome != "not_applicable":
-                    editions.add(_edition(version, version.table, facts))
+                if version.edition and outcome != "not_applicable":
+                    imported = edition_of(facts, version.edition.table)
+                    editions.add(imported.named if imported else version.edition)
                 quiet = outcome in ("pass", "not_applicable")
                 yield _draft(assigned), None if quiet else _finding(assigned, version, outcome, facts, places)
             except Exception as error:  # one broken rule must not hide what the others found
                 yield _draft(assigned), _broken(assigned, facts, error)
 
 
-def _edition(version: Version, table: str, facts: Facts) -> EditionId:
-    edition = edition_of(facts, table)
-    if edition is None:
-        return EditionId(table, version.citation.source, version.citation.edition)
-    return EditionId(table, edition.title, edition.release, tuple(file.sha256 for file in edition.files))
-
-
 def _cited(version: Version, facts: Facts) -> Citation:
     """The rule's source, or the imported edition that judged in its place."""
-    edition = edition_of(facts, version.table) if version.table else None
+    edition = edition_of(facts, version.edition.table) if version.edition else None
     if edition is None:
         return version.citation
     return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)

@@ -10,7 +10,7 @@ from rules.conditions import ALWAYS, Condition, Path, compile_condition, did_you
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
 from rules.payers import Registry
-from rules.report import SEVERITIES, Citation, Denial, Grade, Severity
+from rules.report import SEVERITIES, Citation, Denial, EditionId, Grade, Severity
 from rules.rule import Bypass, Patch, Rule, Text, Version
 from rules.rulefile import Document, RuleShape, VersionShape, shaped
 from rules.sources import Source
@@ -109,7 +109,7 @@ def _version(
         patch=tuple(Patch(patch.op, patch.path, patch.value) for patch in entry.patch),
         denial=_denial(entry),
         citation=citation,
-        table=entry.citation.table,
+        edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -20,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from rules.claim import iso_date, path_text
 from rules.errors import RuleProblem
+from rules.report import EditionId
 from rules.tables import FOREVER, SPECS, Key, Span, Table
 
 _DAY = timedelta(days=1)
@@ -68,10 +70,16 @@ class Edition(_Shape):
 
     @property
     def id(self) -> str:
-        """Its name among the imported editions: table, part, release, and the start of a digest over its files."""
+        """Its name among the imported editions: table, part, release, and the start of its digest."""
         part = next(iter(self.speaks)) if len(self.speaks) == 1 else ""
-        digest = hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()[:8]
-        return "-".join(_WORD.findall(f"{self.table} {part} {self.release} {digest}"))
+        return "-".join(_WORD.findall(f"{self.table} {part} {self.release} {self.named.sha256:.8}"))
+
+    @cached_property
+    def named(self) -> EditionId:
+        """As a report names it."""
+        digests = [file.sha256 for file in self.files]
+        digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        return EditionId(self.table, self.title, self.release, digest)
 
     def text(self) -> bytes:
         """Its file: the same edition of the same official files has the same bytes, whoever writes it and when."""

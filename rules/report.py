@@ -84,8 +84,9 @@ class EditionId:
     table: str
     title: str
     edition: str | None
-    sha256: tuple[str, ...] = ()
-    """Of the official files that the hospital imported, hexadecimal; empty: the rows that ship with the book."""
+    sha256: str | None = None
+    """Of the official file that the hospital imported, or over the digests of its files one after the other,
+    hexadecimal; null: the rows that ship with the book."""
 
 
 @dataclass(frozen=True, slots=True)

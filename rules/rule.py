@@ -11,7 +11,7 @@ from typing import Literal
 from rules.case import Role
 from rules.conditions import Condition
 from rules.facts import FACTS, Facts, Value, evidence
-from rules.report import Citation, Denial, Evidence, Outcome, Severity
+from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Version:
     patch: tuple[Patch, ...]
     denial: Denial | None
     citation: Citation
-    table: str | None
-    """The table that it looks into: an imported edition of it is cited in place of the source."""
+    edition: EditionId | None
+    """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
 
     def judge(self, facts: Facts) -> Outcome:
         applies = self.applies.test(facts)

@@ -16,7 +16,16 @@ from worker.errors import TableRefused
 from worker.tables.official import editions_in, size_of
 
 from .official import (
-    COVERAGE, PAIRS_HEADER, PAIRS_HEADER_ON_ONE_LINE, Row, coverage_zip, order_text, pack, pairs_text, quarter, units_text,
+    COVERAGE,
+    PAIRS_HEADER,
+    PAIRS_HEADER_ON_ONE_LINE,
+    Row,
+    coverage_zip,
+    order_text,
+    pack,
+    pairs_text,
+    quarter,
+    units_text,
 )  # fmt: skip
 
 REFERENCE = Path(os.environ.get("SCRUB_REFERENCE", Path(__file__).parents[3] / "shared" / "reference"))
