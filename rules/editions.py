@@ -95,7 +95,9 @@ def read_edition(file: str, content: bytes) -> tuple[Edition | None, list[RulePr
         edition = Edition.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        return None, [RuleProblem(file, 1, 1, path_text(first["loc"]), f"is no imported edition: {first['msg']}")]
+        return None, [
+            RuleProblem(file, 1, 1, path_text(first["loc"]), f"is no imported edition: {first['msg']}; undo it")
+        ]
     spec = SPECS.get(edition.table)
     if spec is None:
         return None, [RuleProblem(file, 1, 1, "table", f"no fact reads a table {edition.table!r}")]

@@ -57,6 +57,7 @@ SPECS: Mapping[str, Spec] = {
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
     "local_anesthetics": Spec(("code",)),
+    "modifiers": Spec(("code",)),
     "modifiers_ncci": Spec(("code",), ("family",)),
     "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),

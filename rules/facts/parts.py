@@ -47,6 +47,7 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
     "covered_diagnoses": area_of,
     "diagnosis_headers": _whole,
     "fee_schedule": fee_place,
+    "modifiers": _whole,
     "mue": _setting,
     "ncci_ptp": _setting,
 }

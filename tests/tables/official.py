@@ -68,6 +68,17 @@ def order_text(codes: Iterable[tuple[str, str]]) -> bytes:
     return "".join(lines).encode("latin-1")
 
 
+def hcpcs_text(modifiers: Iterable[tuple[str, str, str]], codes: Iterable[str] = ("A0021", "V5364")) -> bytes:
+    """An alpha-numeric HCPCS file of modifiers with their first and last dates, and of procedures."""
+    lines = []
+    for code, added, ended in [*(("   " + m, a, e) for m, a, e in modifiers), *((c, "19900101", "") for c in codes)]:
+        kind = "7" if code[0] == " " else "3"
+        body = f"{code}00100{kind}{'A long description that goes on':<80}{'Short':<28}{'':<149}"
+        lines.append(f"{body}{added}{added}{ended:<8}N")
+        lines.append(f"{code}00200{'8' if kind == '7' else '4'}in a second record")
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+
+
 COVERAGE: Mapping[str, str] = {
     "article.csv": (
         "article_id,article_version,article_type,title,article_pub_date,article_eff_date,article_end_date,description,status\r\n"

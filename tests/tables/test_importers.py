@@ -21,6 +21,7 @@ from .official import (
     PAIRS_HEADER_ON_ONE_LINE,
     Row,
     coverage_zip,
+    hcpcs_text,
     order_text,
     pack,
     pairs_text,
@@ -353,8 +354,34 @@ def test_two_versions_of_an_article_at_once_are_refused(tmp_path: Path) -> None:
     listed = COVERAGE["article_x_hcpc_code.csv"] + "57452,13,64445,1,1,,,x,y\r\n"
     file = coverage_zip(tmp_path / "a.zip", {**COVERAGE, "article.csv": article, "article_x_hcpc_code.csv": listed})
     assert refusal(file) == [
-        "a.zip/current_article_csv.zip/article.csv: two versions of article A57452 hold at once: the periods overlap"
+        "a.zip/current_article_csv.zip/article.csv:8: another version of article A57452 holds at the same time: the periods overlap"
     ]
+
+
+MODIFIERS = [("LT", "19900101", ""), ("RT", "19900101", ""), ("XE", "20150101", ""), ("XU", "20150101", ""), ("JG", "20180101", "20241231")]  # fmt: skip
+
+
+def test_the_modifiers_of_the_alpha_numeric_file(tmp_path: Path) -> None:
+    content = {"HCPC2026_OCT_ANWEB.txt": hcpcs_text(MODIFIERS), "HCPC2026_recordlayout.txt": b"CMS RIF REPORT\n"}
+    (edition,) = read(pack(tmp_path / "october-2026-alpha-numeric-hcpcs-file.zip", content))
+    assert (edition.table, edition.release, edition.speaks[""].from_) == ("modifiers", "2026 Oct", date(2026, 10, 1))
+    assert edition.rows[:2] == (("JG", "2018-01-01", "2024-12-31"), ("LT", "1990-01-01", ""))
+    assert len(edition.rows) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (hcpcs_text(MODIFIERS, ["A0021"]), ": has not all modifiers and codes that are sure to be in it: the file is cut short"),
+        (hcpcs_text(MODIFIERS[1:]), ": has not all modifiers and codes that are sure to be in it: the file is cut short"),
+        (hcpcs_text([*MODIFIERS, MODIFIERS[0]]), ":11: modifier LT is there twice: the periods overlap"),
+        (hcpcs_text([("LT", "19901301", "")]), ":1: expected a modifier in columns 4 and 5, and dates as YYYYMMDD from columns 269 and 285"),
+        (hcpcs_text(MODIFIERS).replace(b"N\r\n", b"\r\n", 1), ":1: expected 293 characters with 3, 4, 7 or 8 in column 11"),
+    ],
+)  # fmt: skip
+def test_a_faulty_alpha_numeric_file_is_refused(tmp_path: Path, text: bytes, expected: str) -> None:
+    (tmp_path / "HCPC2026_OCT_ANWEB.txt").write_bytes(text)
+    assert refusal(tmp_path / "HCPC2026_OCT_ANWEB.txt") == [f"HCPC2026_OCT_ANWEB.txt{expected}"]
 
 
 def test_what_is_no_official_table_is_refused_with_what_is_expected(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def import_(
 
     * ICD-10-CM order file
 
+    * alpha-numeric HCPCS file: the modifiers of level II
+
     * Medicare coverage database: current_article.zip or all_article.zip
 
     Of each, only the rows that rules ask for are kept. A file that is cut short, has another header, or whose periods
@@ -71,7 +73,7 @@ def import_(
     new = shelf.add(settings.tables_path, editions)
     for edition in editions:
         done = "imported" if edition in new else "there already"
-        say(f"{done}: {edition.title}, {edition.release}; {_count(edition)}; {_period(edition)}")
+        say(f"{done}: {edition.title}, {edition.release}; {_count(edition)}; {_period(edition)}{_parts(edition)}")
         if edition in new:
             say("  " + paint(edition.id, "dim"))
     if new:
@@ -106,7 +108,10 @@ def list_(
     say("", "Imported, and used in place of shipped rows on their dates:" if editions else "Nothing is imported.")
     for edition in editions:
         say(f"  {paint(edition.id, 'bold')}")
-        rows = [("", edition.title + ", " + edition.release), ("", f"{_count(edition)}; {_period(edition)}")]
+        rows = [
+            ("", f"{edition.title}, {edition.release}"),
+            ("", f"{_count(edition)}; {_period(edition)}{_parts(edition)}"),
+        ]
         rows += [("", f"sha256 {file.sha256}  {file.name}") for file in edition.files]
         say(*columns([(f"  {name}", text) for name, text in rows]))
 
@@ -164,6 +169,10 @@ def _described(edition: Edition) -> dict[str, Any]:
 
 def _count(edition: Edition) -> str:
     return f"{len(edition.rows):,} row{'' if len(edition.rows) == 1 else 's'} kept"
+
+
+def _parts(edition: Edition) -> str:
+    return f"; for {', '.join(sorted(edition.speaks))}" if any(edition.speaks) else ""
 
 
 def _period(edition: Edition) -> str:

@@ -35,6 +35,8 @@ FILES: Mapping[str, tuple[str, ...]] = {
 KINDS = {"A and B MAC": "AB", "A and B and HHH MAC": "AB", "MAC - Part A": "A", "MAC - Part B": "B"}
 """The kinds of contractor that judge claims of part A or B."""
 ANY = "*"
+LINE = "#"
+"""The number of a record's last line, among its columns."""
 _NO_CODE = "XX000"
 _DAY = timedelta(days=1)
 _STATUS = ("A", "R")
@@ -101,16 +103,16 @@ def _articles(member: Member, seen: Seen, listed: set[Version]) -> dict[Version,
     for row in _records(member, FILES["article.csv"], seen):
         if _version(row) not in listed or row["status"][:1].upper() not in _STATUS:
             continue
+        number, retired = f"A{row['article_id']}", row["status"][:1].upper() == "R"
         starts, ends = day_of(row["article_eff_date"]), day_of(row["article_end_date"])
-        if starts is None or (row["status"][:1].upper() == "R" and ends is None):
-            continue
-        article = Article(f"A{row['article_id']}", starts, ends or date.max)
-        if any(
-            a.number == article.number and a.starts <= article.ends and article.starts <= a.ends for a in found.values()
-        ):
+        if starts is None or (ends is None and (retired or row["article_end_date"])):
             raise InFile(
-                member, Fault(0, f"two versions of article {article.number} hold at once: the periods overlap")
+                member, Fault(int(row[LINE]), f"article {number} has no date from which, or to which, it holds")
             )
+        article = Article(number, starts, ends or date.max)
+        if any(a.number == number and a.starts <= article.ends and starts <= a.ends for a in found.values()):
+            sentence = f"another version of article {number} holds at the same time: the periods overlap"
+            raise InFile(member, Fault(int(row[LINE]), sentence))
         found[_version(row)] = article
     return found
 
@@ -130,7 +132,7 @@ def _edition(articles: Sequence[Article], files: Sequence[File]) -> Edition:
     return Edition(
         table="covered_diagnoses",
         title="Medicare Coverage Database, articles with covered diagnoses",
-        release=f"articles up to {newest.isoformat()}",
+        release=f"{_numbers(articles)}, newest of {newest.isoformat()}",
         url="https://www.cms.gov/medicare-coverage-database/downloads/downloads.aspx",
         files=tuple(files),
         speaks=speaks,
@@ -173,6 +175,6 @@ def _records(member: Member, wanted: Sequence[str], seen: Seen) -> Iterator[Reco
                 continue
             if len(record) != len(names):
                 raise Fault(number, f"expected {len(names)} fields, found {len(record)}")
-            yield {name: record[place].strip() for name, place in places.items()}
+            yield {LINE: str(number), **{name: record[place].strip() for name, place in places.items()}}
     except Fault as fault:
         raise InFile(member, fault) from None

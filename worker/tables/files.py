@@ -97,6 +97,8 @@ class Member:
                 yield stream
         except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
             raise Fault(0, "the zip is cut short, damaged or encrypted; get it again") from None
+        except OSError as error:
+            raise Fault(0, f"cannot be read ({error.strerror or type(error).__name__})") from None
 
 
 def members(file: Path) -> list[Member]:

@@ -11,21 +11,22 @@ from typing import Literal
 
 from rules.editions import Edition, File
 from worker.errors import TableRefused
-from worker.tables import coverage, fees, icd10, ncci
+from worker.tables import coverage, fees, hcpcs, icd10, ncci
 from worker.tables.files import Fault, Member, Seen, identity, members
 
-Kind = Literal["pairs", "units", "fees", "headers", "coverage"]
+Kind = Literal["pairs", "units", "fees", "headers", "modifiers", "coverage"]
 _SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("pairs", re.compile(r"^Column 1\t|Column1/Column2 Edits")),
     ("units", re.compile(r"MUE Adjudication Indicator|Services MUE Values")),
     ("fees", re.compile(r"National Physician Fee Schedule Relative Value File[^\n]*,,")),
     ("headers", re.compile(r"\A\d{5,6} [A-Z][0-9A-Z]{2,6} +[01] ")),
+    ("modifiers", re.compile(r"\A(?: {3}[0-9A-Z]{2}|[A-Z]\d{4})\d{5}[37]")),
 )
 """What the head of a file of each kind has in it; the files of the coverage export are known by their names."""
 _WORKBOOK = re.compile(r"\.xls[xmb]?$", re.IGNORECASE)
 EXPECTED = (
     "NCCI pairs (all four files of a quarter), medically unlikely edits, the physician fee schedule's relative value "
-    "file (CSV), the ICD-10-CM order file, or the Medicare coverage export"
+    "file (CSV), the ICD-10-CM order file, the alpha-numeric HCPCS file (text), or the Medicare coverage export"
 )
 
 
@@ -114,6 +115,8 @@ def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Ite
         yield partial(_fees, [member for member in fee_schedules if member.file == path], procedure, seen)
     for member in found.get("headers", ()):
         yield partial(_headers, member, seen)
+    for member in found.get("modifiers", ()):
+        yield partial(_modifiers, member, seen)
     if export := found.get("coverage"):
         yield partial(_coverage, export, procedure, seen)
 
@@ -135,6 +138,11 @@ def _units(member: Member, procedure: str, seen: Seen) -> Edition:
 def _headers(member: Member, seen: Seen) -> Edition:
     with _placing(member):
         return icd10.header_edition(member.name, member.lines(seen), [identity(member.file)])
+
+
+def _modifiers(member: Member, seen: Seen) -> Edition:
+    with _placing(member):
+        return hcpcs.modifier_edition(member.name, member.lines(seen), [identity(member.file)])
 
 
 def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
