@@ -54,10 +54,18 @@ def load_book(folder: Path | None = None, imported: Path | None = None) -> Book:
 
 
 def edition_files(folder: Path | None) -> Mapping[str, bytes]:
-    """The files of imported editions in a folder, by name; none where there is no folder."""
-    if folder is None or not folder.is_dir():
+    """The files of imported editions in a folder, by name; none where there is no folder.
+
+    Raises:
+        BookInvalid: one of them cannot be read; to judge without it would be another book.
+    """
+    if folder is None:
         return {}
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.json"))}
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json") if folder.is_dir() else []
+        return {name: (folder / name).read_bytes() for name in names}
+    except OSError as error:
+        raise BookInvalid([RuleProblem(str(error.filename), 1, 1, "", f"cannot be read: {error.strerror}")]) from None
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -109,6 +109,12 @@ def test_a_folder_without_a_book_is_said_so(tmp_path: Path) -> None:
         load_book(tmp_path)
 
 
+def test_an_imported_edition_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "edition.json").mkdir()
+    with pytest.raises(BookInvalid, match="edition.json:1:1: cannot be read: Is a directory"):
+        load_book(LIBRARY, tmp_path)
+
+
 def test_files_that_are_not_utf8_are_named() -> None:
     assert any("is not UTF-8 at byte" in fault for fault in faults(**{"sources.yaml": b"manual: {title: \xff}"}))
 

@@ -97,6 +97,13 @@ def test_a_disk_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
     assert content(tmp_path) == before
 
 
+def test_what_a_killed_import_left_is_not_read_and_goes_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / ".0a1b.aside").write_bytes(edition("2").text()[:40])
+    assert shelf.stored(tmp_path) == []
+    shelf.add(tmp_path, [edition("2")])
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == [f"{edition('2').id}.json"]
+
+
 def test_imports_at_once_leave_all_editions_or_a_refusal(tmp_path: Path) -> None:
     def add(units: int) -> bool:
         try:

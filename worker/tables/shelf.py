@@ -15,6 +15,8 @@ from rules.errors import BookInvalid, RuleProblem
 from rules.loader import edition_files
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
 
+_ASIDE = ".aside"
+
 
 def stored(folder: Path) -> list[Edition]:
     """The imported editions, by name.
@@ -34,20 +36,23 @@ def stored(folder: Path) -> list[Edition]:
 
 
 def add(folder: Path, editions: Sequence[Edition]) -> list[Edition]:
-    """Puts editions into the folder, all or none, and gives back those that were not there yet.
+    """Puts editions into the folder, and gives back those that were not there yet. Where one is refused, or the disk
+    fails, none is there; a process that is killed leaves each of them whole or not there.
 
     Raises:
         TableRefused: one of them speaks from the same day as another edition of its table, and says something else.
         BookInvalid, FolderUnusable
     """
     with _locked(folder):
+        for left in folder.glob(f".*{_ASIDE}"):
+            left.unlink(missing_ok=True)
         there = stored(folder)
         new = [edition for edition in editions if not _known(edition, there)]
         _refuse_clashes([*there, *new])
         asides: list[tuple[Path, Path]] = []
         try:
             for edition in new:
-                asides.append((folder / f".{secrets.token_hex(8)}", folder / f"{edition.id}.json"))
+                asides.append((folder / f".{secrets.token_hex(8)}{_ASIDE}", folder / f"{edition.id}.json"))
                 _write(asides[-1][0], edition.text())
             for aside, file in asides:
                 os.replace(aside, file)
