@@ -50,6 +50,8 @@ def import_(
 
     * Medicare coverage database: current_article.zip or all_article.zip
 
+    Keep the official names: table, quarter and year stand nowhere else.
+
     Of each, only the rows that rules ask for are kept. A file that is cut short, has another header, or whose periods
     overlap is refused with its line, and then nothing at all is imported. Workers take new tables up when they start.
 

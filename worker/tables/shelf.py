@@ -58,6 +58,8 @@ def add(folder: Path, editions: Sequence[Edition]) -> list[Edition]:
                 os.replace(aside, file)
             _sync(folder)
         except OSError as error:
+            for _, file in asides:
+                file.unlink(missing_ok=True)
             raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be written") from None
         finally:
             for aside, _ in asides:
