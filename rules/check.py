@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from rules.book import Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
-from rules.plan import Assigned, Scope, ShapedPlan, shaped
-from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
+from rules.facts.parts import edition_of
+from rules.plan import Active, Assigned, Plan, Scope, ShapedPlan, edition_id, shaped, undated
+from rules.report import (
+    SEVERITIES,
+    BookId,
+    Citation,
+    Coverage,
+    Disposition,
+    EditionId,
+    Finding,
+    Outcome,
+    Report,
+    Severity,
+)
 from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
 
@@ -28,17 +41,18 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     reason = _uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
-    run, found = _judge(case, book)
-    findings = _taken_over_twice([finding for finding, draft in found if not draft])
+    verdict = _judge(case, book)
+    findings = _taken_over_twice([finding for finding, draft in verdict.found if not draft])
     routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     return _report(
         case,
         book,
         "rework" if routed else "billing",
         "full" if case.selection.payer else "common_only",
-        rules_run=run,
+        rules_run=verdict.run,
+        editions=tuple(sorted(verdict.editions, key=lambda one: (one.table, one.title, one.edition or ""))),
         findings=tuple(sorted(findings, key=_order)),
-        shadow=tuple(sorted((finding for finding, draft in found if draft), key=_order)),
+        shadow=tuple(sorted((finding for finding, draft in verdict.found if draft), key=_order)),
     )
 
 
@@ -67,22 +81,34 @@ def _uncovered(case: Case, book: Book) -> str | None:
     return None
 
 
-def _judge(case: Case, book: Book) -> tuple[int, list[tuple[Finding, bool]]]:
-    """How many rules had a version for the date, and what they found, each with whether it is a draft's."""
+@dataclass(slots=True)
+class Verdict:
+    """What the rules said of a claim."""
+
+    run: int = 0
+    """How many had a version for the date."""
+    found: list[tuple[Finding, bool]] = field(default_factory=list)
+    """Each finding with whether it is a draft's."""
+    editions: set[EditionId] = field(default_factory=set)
+    """Of the tables that they looked into."""
+
+
+def _judge(case: Case, book: Book) -> Verdict:
     claim = ClaimFacts(case)
     lines = [LineFacts(claim, line) for line in case.lines]
-    judged: list[Facts] = [claim, *lines]
     plan = _shaped_plan(case, book, claim, lines)
-    scopes: Iterable[Scope | None] = (plan.claim, *plan.lines) if plan else (_scope(case, book, one) for one in judged)
-    run, found = 0, []
-    for facts, scope in zip(judged, scopes, strict=True):
-        count, suspects = _undated(case, book, facts) if scope is None else _suspects(scope, facts)
-        run += count
-        for assigned in suspects:
-            finding = _judged(assigned, facts, case)
+    everything: list[Facts] = [claim, *lines]
+    scopes = (plan.claim, *plan.lines) if plan else [_scope(case, book, facts) for facts in everything]
+    verdict = Verdict()
+    for facts, scope in zip(everything, scopes, strict=True):
+        verdict.run += scope.run
+        facts.update(scope.known)
+        verdict.editions.update(scope.editions, _editions(scope, facts))
+        for suspect in _suspects(scope, facts):
+            finding = _judged(suspect.assigned, facts, case)
             if finding:
-                found.append((finding, assigned.rule.status == "draft"))
-    return run, found
+                verdict.found.append((finding, suspect.assigned.rule.status == "draft"))
+    return verdict
 
 
 def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFacts]) -> ShapedPlan | None:
@@ -90,42 +116,47 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     shape = shape_of(case)
     if shape is None or claim.day is None:
         return None
-    period, void = book.period(claim.day), case.claim.frequency_code == VOID
+    period = book.period(claim.day)
     key = (case.selection, case.role, period, shape)
     plan = book.shaped.get(key)
-    if plan is None and any(book.period(facts.day) != period for facts in lines if facts.day):
-        return None
-    if plan is None:
+    if plan is None and all(facts.day and book.period(facts.day) == period for facts in lines):
         if len(book.shaped) >= MOST_SHAPES:
             book.shaped.clear()
         seen = key in book.shaped
-        in_force = book.plan(case.selection, case.role, void, claim.day)
-        plan = book.shaped[key] = shaped(in_force, claim, lines) if seen else None
+        plan = book.shaped[key] = shaped(_plan(case, book, claim.day), claim, lines) if seen else None
     return plan
 
 
-def _scope(case: Case, book: Book, facts: Facts) -> Scope | None:
+def _plan(case: Case, book: Book, day: date) -> Plan:
+    return book.plan(case.selection, case.role, case.claim.frequency_code == VOID, day)
+
+
+def _scope(case: Case, book: Book, facts: Facts) -> Scope:
+    of_line = isinstance(facts, LineFacts)
     if facts.day is None:
-        return None
-    plan = book.plan(case.selection, case.role, case.claim.frequency_code == VOID, facts.day)
-    return plan.line if isinstance(facts, LineFacts) else plan.claim
+        assigned = book.assigned(case.selection, case.role, case.claim.frequency_code == VOID)
+        return undated(assigned, "line" if of_line else "claim")
+    plan = _plan(case, book, facts.day)
+    return plan.line if of_line else plan.claim
 
 
-def _suspects(scope: Scope, facts: Facts) -> tuple[int, list[Assigned]]:
-    """How many rules are in force, and those of them that are not quiet."""
-    facts.update(scope.known)
+def _suspects(scope: Scope, facts: Facts) -> list[Active]:
+    """The rules in force that are not quiet."""
     try:
-        return scope.run, [one.assigned for one in scope.active if not one.is_quiet(facts)]
+        return [one for one in scope.active if not one.is_quiet(facts)]
     except Exception:  # judged one by one, the rule that raises is found
-        return scope.run, [one.assigned for one in scope.active]
+        return list(scope.active)
 
 
-def _undated(case: Case, book: Book, facts: Facts) -> tuple[int, list[Assigned]]:
-    """Without a date all rules of the scope are suspects: only where their versions disagree does it matter."""
-    scope = "line" if isinstance(facts, LineFacts) else "claim"
-    assigned = book.assigned(case.selection, case.role, case.claim.frequency_code == VOID)
-    found = [one for one in assigned if one.rule.scope == scope]
-    return len(found), found
+def _editions(scope: Scope, facts: Facts) -> Iterable[EditionId]:
+    """Of the tables that the rules which apply looked into."""
+    for one in scope.tabled:
+        try:
+            applies = not one.version.is_off(facts)
+        except Exception:  # judging it tells
+            applies = False
+        if applies and one.version.edition:
+            yield edition_id(one.version, facts)
 
 
 def _judged(assigned: Assigned, facts: Facts, case: Case) -> Finding | None:
@@ -136,6 +167,14 @@ def _judged(assigned: Assigned, facts: Facts, case: Case) -> Finding | None:
         return _finding(assigned, version, outcome, facts, case)
     except Exception as error:  # one broken rule must not hide what the others found
         return _broken(assigned, facts, error)
+
+
+def _cited(version: Version, facts: Facts) -> Citation:
+    """The rule's source, or the imported edition that judged in its place."""
+    edition = edition_of(facts, version.edition.table) if version.edition else None
+    if edition is None:
+        return version.citation
+    return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
 
 
 def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, case: Case) -> Finding:
@@ -163,7 +202,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         fix=fix,
         patch=patch,
         expected_denial=version.denial if outcome == "fail" else None,
-        citation=version.citation,
+        citation=_cited(version, facts),
         evidence=version.evidence(facts),
         version=version.start.isoformat(),
         rule=rule.file,
@@ -219,6 +258,7 @@ def _report(
     coverage: Coverage,
     reason: str | None = None,
     rules_run: int = 0,
+    editions: tuple[EditionId, ...] = (),
     findings: tuple[Finding, ...] = (),
     shadow: tuple[Finding, ...] = (),
 ) -> Report:
@@ -233,6 +273,7 @@ def _report(
         bills_as=case.role,
         reason=reason,
         rules_run=rules_run,
+        editions=editions,
         findings=findings,
         shadow=shadow,
     )

@@ -8,12 +8,14 @@ rules that hang on their amounts, dates, identifiers and diagnoses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts
-from rules.report import Severity
+from rules.facts.parts import edition_of
+from rules.report import EditionId, Severity
 from rules.rule import Rule, Version
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ class Scope:
     """How many versions are in force."""
     active: tuple[Active, ...]
     """Those of them that may have something to say."""
-    known: Mapping[str, Any]
+    tabled: tuple[Active, ...] = ()
+    """Versions that look into a dated table and may apply: the report names the edition that judged."""
+    editions: tuple[EditionId, ...] = ()
+    """Editions that the shape alone decides."""
+    known: Mapping[str, Any] = field(default_factory=dict)
     """The facts that are known from the shape."""
 
 
@@ -73,7 +79,28 @@ def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
         version = one.rule.version_on(day)
         if version:
             found[one.rule.scope].append(Active(one, version, version.is_quiet))
-    return Plan(*(Scope(len(active), tuple(active), {}) for active in found.values()))
+    return Plan(_scope(found["claim"]), _scope(found["line"]))
+
+
+def undated(assigned: Iterable[Assigned], scope: str) -> Scope:
+    """All rules of a scope, for facts without a date: only where the versions of a rule disagree does it matter."""
+    active = (Active(one, one.rule.versions[-1], _never) for one in assigned if one.rule.scope == scope)
+    return _scope(list(active))
+
+
+def _never(_: Facts) -> bool:
+    return False
+
+
+def _scope(active: list[Active]) -> Scope:
+    return Scope(len(active), tuple(active), tuple(one for one in active if one.version.edition))
+
+
+def edition_id(version: Version, facts: Facts) -> EditionId:
+    """The edition of the version's table that judges these facts: an imported one, or the shipped rows."""
+    assert version.edition is not None
+    imported = edition_of(facts, version.edition.table)
+    return imported.named if imported else version.edition
 
 
 def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedPlan:
@@ -83,16 +110,21 @@ def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedP
 
 def _shaped(scope: Scope, facts: Facts) -> Scope:
     shared = _Shared(facts)
-    left = tuple(one for one in scope.active if not _is_quiet_for_all(one.version, shared))
+    left = tuple(one for one in scope.active if not _holds(one.version.is_quiet, one.version.asked_missing, shared))
     read = dict.fromkeys(name for one in left for name in one.version.quiet_facts if not FACTS[name].own)
-    return Scope(scope.run, left, {name: shared[name] for name in read})
+    applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version.asked_missing, shared)]
+    decided = [one for one in applies if not any(FACTS[name].own for name in one.version.applies.facts)]
+    editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
+    tabled = tuple(one for one in applies if one not in decided)
+    return Scope(scope.run, left, tabled, tuple(editions), {name: shared[name] for name in read})
 
 
-def _is_quiet_for_all(version: Version, shared: _Shared) -> bool:
-    if any(FACTS[name].own for name in version.asked_missing):
+def _holds(test: Callable[[Facts], bool], asked_missing: Iterable[str], shared: _Shared) -> bool:
+    """Whether the test holds whatever the facts are that the shape does not tell."""
+    if any(FACTS[name].own for name in asked_missing):
         return False
     try:
-        return version.is_quiet(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them
+        return test(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them
     except Exception:  # a rule that raises is to be found by judging it
         return False
 
@@ -113,6 +145,10 @@ class _Shared(dict[str, Any]):
 def turning_points(rules: Iterable[Rule], tables: Tables) -> tuple[date, ...]:
     """The days, in order, on which a version of any of the rules or a row of any table begins or is over."""
     spans = [(version.start, version.end) for rule in rules for version in rule.versions]
-    spans += [(start, end) for table in tables.values() for rows in table.spans.values() for start, end, _ in rows]
+    dated = [
+        *(table.spans.values() for table in tables.values()),
+        *(table.reigns.values() for table in tables.values()),
+    ]
+    spans += [(start, end) for rows in chain(*dated) for start, end, _ in rows]
     over = {end + timedelta(days=1) for _, end in spans if end < date.max}
     return tuple(sorted(over.union(start for start, _ in spans)))

@@ -11,7 +11,7 @@ from typing import Literal
 from rules.case import Role
 from rules.facts import FACTS, Facts, Value, evidence
 from rules.logic import NEVER, Condition, compiled, negated
-from rules.report import Citation, Denial, Evidence, Outcome, Severity
+from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,12 @@ class Version:
     patch: tuple[Patch, ...]
     denial: Denial | None
     citation: Citation
-
+    edition: EditionId | None
+    """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
     is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
     """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
+    is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is not_applicable."""
     judge: Callable[[Facts], Outcome] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class Version:
         )
         constants = {**applies.constants, **demand.constants, **lifted.constants}
         object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
+        object.__setattr__(self, "is_off", compiled(applies.false, constants))
         object.__setattr__(self, "judge", compiled(outcome, constants))
 
     @property

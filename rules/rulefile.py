@@ -60,6 +60,8 @@ class CitationShape(Shape):
     source: Text
     locator: Text
     grade: Grade
+    table: Text | None = None
+    """The table that the rule looks into; where an imported edition of it judged, that edition is cited instead."""
 
 
 class BypassShape(Shape):
@@ -103,9 +105,8 @@ class ExampleShape(Shape):
     """payer or payer/plan; default: the first of the rule's payers."""
     bills_as: Role | None = None
     """Default: the first of the rule's."""
-    tables: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
-    """Rows that the example takes in place of a table's own, such as of one that ships empty: keys and values, in force
-    on every date."""
+    tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    """Rows of an imported edition for this example alone, by table: keys, values, from and to, with commas between."""
     expect: Outcome
 
 

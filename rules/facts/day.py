@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import takewhile
 
-from rules.case import Case, date_of, last_date_of
+from rules.case import Case, date_of, last_date_of, ncci_setting
 from rules.claim import Line, Provider
 from rules.facts import line_fact
 
@@ -139,8 +139,7 @@ def _of_side(case: Case, line: Line) -> list[Line]:
 def mue_units(case: Case, line: Line) -> Decimal | None:
     """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
     day = date_of(case.claim, line)
-    table = "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
-    row = case.tables["mue"].find((table, case.procedure), day) if day else None
+    row = case.tables["mue"].find((ncci_setting(case), case.procedure), day) if day else None
     return Decimal(row[0]) if row else None
 
 

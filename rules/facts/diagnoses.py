@@ -107,7 +107,7 @@ def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    return _of_line(case, line, lambda code: _usual(case, code, day))
+    return of_line(case, line, lambda code: _usual(case, code, day))
 
 
 def _usual(case: Case, code: str, day: date) -> bool:
@@ -115,7 +115,7 @@ def _usual(case: Case, code: str, day: date) -> bool:
     return any(find((group,), day) is not None for group in _groups(code))
 
 
-def _of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
+def of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
     """Whether any diagnosis of the line is wanted; with its pointers missing, only where all or none are."""
     everyone = [wanted(code) for code in case.claim.diagnoses]
     if case.claim.form == "institutional":

@@ -10,6 +10,7 @@ from rules.claim import Line
 from rules.facts import fact, plain
 
 NDC_DIGITS = 11
+LINE_EDIT = "1"
 NDC_UNITS = ("F2", "GR", "ME", "ML", "UN")
 DISCARD_MODIFIERS = ("JW", "JZ")
 
@@ -101,9 +102,10 @@ def _package(case: Case, line: Line) -> str | None:
 
 @fact("codes", "the units of the drugs")
 def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
-    """Drug codes whose units of one date, all lines together, exceed the practitioner MUE, with units and limit.
-    Missing units matter only while the rest of the claim stays within its limits."""
-    units: dict[tuple[str, date], Decimal] = {}
+    """Drug codes whose units of one date exceed the practitioner MUE, with units and limit: all lines together, or
+    each line where the edit is one of the line (adjudication indicator 1). Missing units matter only while the rest of
+    the claim stays within its limits."""
+    units: dict[tuple[str, date], list[Decimal]] = {}
     unknown = False
     for line in case.claim.lines:
         day, code = _day(case, line), line.procedure or ""
@@ -111,10 +113,11 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
             continue
         unknown |= day is None or line.units is None
         if day:
-            units[code, day] = units.get((code, day), Decimal(0)) + (line.units or Decimal(0))
+            units.setdefault((code, day), []).append(line.units or Decimal(0))
     found = []
-    for (code, day), total in sorted(units.items()):
+    for (code, day), billed in sorted(units.items()):
         limit = case.tables["mue"].find(("practitioner", code), day)
-        if limit and total > Decimal(limit[0]):
-            found.append(f"{code}: {plain(total)} units, limit {limit[0]}")
+        most = max(billed) if limit and limit[1] == LINE_EDIT else sum(billed, Decimal(0))
+        if limit and most > Decimal(limit[0]):
+            found.append(f"{code}: {plain(most)} units, limit {limit[0]}")
     return tuple(found) if found or not unknown else None

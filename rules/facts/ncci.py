@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from rules.case import Case, date_of
+from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import SIDES, companions
@@ -23,10 +23,6 @@ NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
 def is_anesthesia(code: str | None) -> bool:
     """Whether a code is of the anesthesia section, 00100 to 01999."""
     return bool(code and len(code) == 5 and code.isdigit() and "00100" <= code <= "01999")
-
-
-def _table(case: Case) -> str:
-    return "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
 
 
 def _of_own_rule(code: str | None) -> bool:
@@ -60,8 +56,8 @@ def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool
             continue
         if case.role == "practitioner" and visits.find((code,), day):
             continue
-        row = pairs.find((_table(case), case.procedure, code), day) or pairs.find(
-            (_table(case), code, case.procedure), day
+        row = pairs.find((ncci_setting(case), case.procedure, code), day) or pairs.find(
+            (ncci_setting(case), code, case.procedure), day
         )
         if row == (indicator,):
             yield other, certain
@@ -69,7 +65,7 @@ def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool
 
 def forms_pair(case: Case, code: str, day: date) -> bool:
     """Whether a code forms an active pair with 64445 on the date, in either column."""
-    pairs, table, own = case.tables["ncci_ptp"], _table(case), case.procedure
+    pairs, table, own = case.tables["ncci_ptp"], ncci_setting(case), case.procedure
     return any(pairs.find(key, day) is not None for key in ((table, own, code), (table, code, own)))
 
 
@@ -77,7 +73,7 @@ def _undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and another line's procedure is in some edition of the pairs."""
     if date_of(case.claim, line) is not None:
         return False
-    known, table, own = case.tables["ncci_ptp"].spans, _table(case), case.procedure
+    known, table, own = case.tables["ncci_ptp"].spans, ncci_setting(case), case.procedure
     codes = (other.procedure or "" for other, _ in companions(case, line))
     return any((table, own, code) in known or (table, code, own) in known for code in codes)
 
@@ -115,7 +111,7 @@ def _codes(lines: list[Line]) -> tuple[str, ...]:
 def ncci_covers_date(case: Case, line: Line) -> bool | None:
     """Whether an edition of the NCCI pairs is at hand for the line's date."""
     day = date_of(case.claim, line)
-    return None if day is None else case.tables["ncci_ptp"].starts <= day
+    return None if day is None else case.tables["ncci_ptp"].covers(ncci_setting(case), day)
 
 
 @line_fact("codes", "the date of service")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from rules.claim import read_claim
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
 from rules.loader import load_book
-from rules.tables import table_of
+from rules.tables import FOREVER, Table
 
 BOOK = load_book()
 
@@ -43,7 +44,8 @@ def test_pairs_are_of_one_day_and_told_once() -> None:
 def authorization(rows: list[tuple[str, str]], payer: dict[str, Any], **difference: Any) -> bool | None:
     data = example_claim("practitioner", difference, payer)
     case = case_of(read_claim(data), BOOK, None)
-    tables = {**BOOK.tables, "authorizations": table_of("authorizations", rows)}
+    always = Table("authorizations", dict.fromkeys(rows, ((date.min, FOREVER, ()),)), {"": date.min})
+    tables = {**BOOK.tables, "authorizations": always}
     wanted: bool | None = ClaimFacts(replace(case, tables=tables))["authorization_wanted"]
     return wanted
 

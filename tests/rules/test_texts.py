@@ -58,7 +58,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
     document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text(encoding="utf-8"))
     for example in examples_of(BOOK, rule, document):
         if example.expect in ("fail", "undetermined", "bypassed"):
-            report = check(example.claim, example.book)
+            report = check(example.claim, example.book(BOOK))
             yield from (found for found in (*report.findings, *report.shadow) if found.rule == rule.file)
 
 
