@@ -45,9 +45,10 @@ def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
 def authorization_wanted(case: Case) -> bool | None:
     """Whether the hospital's own table says that the payer, or its plan, wants 64445 authorized on the date of a
     64445 line. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
-    table, plan = case.tables["authorizations"], case.selection.plan
-    keys = [key for key in ((case.selection.payer or "", ""), (case.selection.payer or "", plan or "")) if key[0]]
-    listed = [key for key in dict.fromkeys(keys) if key in table.spans]
+    table, payer, plan = case.tables["authorizations"], case.selection.payer, case.selection.plan
+    if payer is None:
+        return False
+    listed = [key for key in {(payer, ""), (payer, plan or "")} if key in table.spans]
     days = [date_of(case.claim, line) for line in case.lines]
     if any(table.find(key, day) is not None for key in listed for day in days if day):
         return True

@@ -83,7 +83,7 @@ def drug_lines_of_unknown_package(case: Case) -> tuple[int, ...]:
 
 
 def _open_drug_lines(case: Case) -> list[Line]:
-    """Lines with a J code but JZ or JW; local anesthetics are left out, since the block includes them."""
+    """Lines with a J code and neither JZ nor JW; without local anesthetics, which the block includes."""
     anesthetics = case.tables["local_anesthetics"].spans
     return [
         line
