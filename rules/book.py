@@ -45,19 +45,22 @@ class Book:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def assigned(self, selection: Selection, role: Role, void: bool) -> tuple[Assigned, ...]:
-        """The rules for one kind of claim, found once and kept."""
-        key = (selection.payer, selection.plan, selection.line_of_business, role, void)
+    def assigned(self, selection: Selection, role: Role, void: bool, consulted: bool) -> tuple[Assigned, ...]:
+        """The rules for one kind of claim, found once and kept; `consulted`: its history is known."""
+        key = (selection.payer, selection.plan, selection.line_of_business, role, void, consulted)
         found = self._assigned.get(key)
         if found is None:
-            found = self._assigned[key] = tuple(self._find(selection, role, void))
+            found = self._assigned[key] = tuple(self._find(selection, role, void, consulted))
         return found
 
-    def _find(self, selection: Selection, role: Role, void: bool) -> list[Assigned]:
+    def _find(self, selection: Selection, role: Role, void: bool, consulted: bool) -> list[Assigned]:
         able = [
             rule
             for rule in self.rules
-            if rule.status != "retired" and role in rule.bills_as and (rule.on_void or not void)
+            if rule.status != "retired"
+            and role in rule.bills_as
+            and (rule.on_void or not void)
+            and (consulted or not rule.needs_history)
         ]
         found = [Assigned(rule) for rule in able if rule.serves(selection.payer, selection.plan)]
         advantage = self.registry.advantage()

@@ -9,6 +9,7 @@ from rules.book import Assigned, Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
+from rules.history import NOT_CONSULTED, History
 from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
 from rules.rule import Version, missing_labels
 
@@ -16,28 +17,31 @@ ENGINE_CODE = "ENG001"
 VOID = "8"
 
 
-def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
-    """Judges a claim. `received` stands in where the claim has no received date of its own."""
-    case = case_of(claim, book, received)
+def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
+    """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
+    billed before for its patient, without which the rules that read it do not run."""
+    case = case_of(claim, book, received, history)
     reason = _uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     judged = list(_judge(case, book))
     findings = _taken_over_twice([found for draft, found in judged if found and not draft])
     routed = any(found.severity == "block" and found.outcome != "bypassed" for found in findings)
+    superseded = _superseded(history)
     return _report(
         case,
         book,
-        "rework" if routed else "billing",
+        "rework" if routed or superseded else "billing",
         "full" if case.selection.payer else "common_only",
+        superseded,
         rules_run=len(judged),
         findings=tuple(sorted(findings, key=_order)),
         shadow=tuple(sorted((found for draft, found in judged if found and draft), key=_order)),
     )
 
 
-def case_of(claim: Claim, book: Book, received: date | None) -> Case:
-    """The claim with its payer, role and the lines on trial."""
+def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
+    """The claim with its payer, role, history and the lines on trial."""
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -46,7 +50,15 @@ def case_of(claim: Claim, book: Book, received: date | None) -> Case:
         tables=book.tables,
         procedure=book.procedure,
         lines=tuple(line for line in claim.lines if line.procedure == book.procedure),
+        history=history,
     )
+
+
+def _superseded(history: History) -> str | None:
+    """Why the claim must not be billed whatever the rules say, or None."""
+    if history.superseded_by is None:
+        return None
+    return f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
 
 
 def _uncovered(case: Case, book: Book) -> str | None:
@@ -66,7 +78,8 @@ def _judge(case: Case, book: Book) -> Iterator[tuple[bool, Finding | None]]:
     claim_facts = ClaimFacts(case)
     places = {line.number: place for place, line in reversed(list(enumerate(case.claim.lines)))}
     line_facts = [LineFacts(claim_facts, line) for line in case.lines]
-    for assigned in book.assigned(case.selection, case.role, case.claim.frequency_code == VOID):
+    consulted = case.history.state == "consulted"
+    for assigned in book.assigned(case.selection, case.role, case.claim.frequency_code == VOID, consulted):
         for facts in [claim_facts] if assigned.rule.scope == "claim" else line_facts:
             try:
                 outcome, version = assigned.rule.judge(facts)
@@ -169,7 +182,7 @@ def _report(
         claim_id=case.claim.claim_id,
         disposition=disposition,
         coverage=coverage,
-        history="not_consulted",
+        history=case.history.state,
         book=BookId(book.version, book.digest),
         payer=case.selection.payer,
         plan=case.selection.plan,

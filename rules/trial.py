@@ -13,6 +13,7 @@ from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
+from rules.history import NOTHING_BILLED, History
 from rules.patch import patched
 from rules.report import Finding, Outcome
 from rules.rule import Rule
@@ -30,6 +31,7 @@ class Example:
     data: dict[str, Any]
     claim: Claim
     expect: Outcome
+    history: History
 
 
 def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
@@ -48,7 +50,8 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        yield Example(index, shape.name, data, claim, shape.expect)
+        history = History("consulted", tuple(billed.billed() for billed in shape.history))
+        yield Example(index, shape.name, data, claim, shape.expect, history)
 
 
 def _payer(book: Book, name: str) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
-        outcome = outcome_of(book, rule, example.claim)
+        outcome = outcome_of(book, rule, example.claim, example.history)
         if outcome != example.expect:
             document.complain(
                 ("examples", example.index, "expect"),
@@ -98,12 +101,11 @@ def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
     return [finding for finding in (*report.findings, *report.shadow) if finding.rule == rule.file]
 
 
-def outcome_of(book: Book, rule: Rule, claim: Claim) -> Outcome:
+def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:
     """What one rule says of a claim: the worst of its lines."""
-    case = case_of(claim, book, None)
-    if not any(
-        assigned.rule is rule for assigned in book.assigned(case.selection, case.role, claim.frequency_code == "8")
-    ):
+    case = case_of(claim, book, None, history)
+    assigned = book.assigned(case.selection, case.role, claim.frequency_code == "8", history.state == "consulted")
+    if not any(entry.rule is rule for entry in assigned):
         return "not_applicable"
     facts = ClaimFacts(case)
     judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]

@@ -11,7 +11,6 @@ claim, or it is judged again).
 
 from __future__ import annotations
 
-import hmac
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -53,7 +52,7 @@ AuditLine = TypedDict(
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
         "claim.disposition": Annotated[str, _about("billing, rework, unchecked or quarantine")],
         "claim.coverage": Annotated[str, _about("full, common_only or none")],
-        "claim.history": Annotated[str, _about("consulted or not_consulted")],
+        "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],
         "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
@@ -62,7 +61,9 @@ AuditLine = TypedDict(
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
-        "error.code": Annotated[str, _about("why the claim is in quarantine, or unchecked, or superseded")],
+        "error.code": Annotated[
+            str, _about("why the claim is in quarantine, unchecked, or superseded by a later version")
+        ],
         "book.version": Annotated[str, _about("version of the rule book")],
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
@@ -82,16 +83,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def patient_hash(secret: bytes, claim: Claim) -> str | None:
-    """Keyed hash of payer id and member id, 32 hexadecimal digits; None without a member id."""
-    if claim.subscriber is None or not claim.subscriber.member_id:
-        return None
-    person = f"patient\0{claim.payer.id}\0{claim.subscriber.member_id}".encode()
-    return hmac.digest(secret, person, "sha256").hex()[:32]
-
-
-def claim_fields(claim: Claim, secret: bytes) -> AuditLine:
-    """What a line says of a readable claim."""
+def claim_fields(claim: Claim, patient: str | None) -> AuditLine:
+    """What a line says of a readable claim; `patient`: keyed hash of payer id and member id."""
     line: AuditLine = {
         "claim.claim_id": claim.claim_id,
         "claim.form": claim.form,
@@ -100,9 +93,8 @@ def claim_fields(claim: Claim, secret: bytes) -> AuditLine:
         "claim.charge_cents": None if claim.total_charge is None else int(claim.total_charge * 100),
         "claim.lines": len(claim.lines),
     }
-    hashed = patient_hash(secret, claim)
-    if hashed:
-        line["claim.patient_hash"] = hashed
+    if patient:
+        line["claim.patient_hash"] = patient
     return line
 
 
@@ -121,5 +113,5 @@ def report_fields(report: Report) -> AuditLine:
         "rule.note": report.codes("note"),
     }
     if report.reason:
-        line["error.code"] = "unchecked"
+        line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"
     return line

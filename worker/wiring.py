@@ -201,7 +201,7 @@ def drain(
     inbox.ensure()
     return Drain(
         settings=settings,
-        bench=Bench(book(settings.book), keys, secret, settings.max_event_bytes, interrupts),
+        bench=Bench(book(settings.book), keys, secret, settings.max_event_bytes, interrupts, settings.history_months),
         inbox=inbox,
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),

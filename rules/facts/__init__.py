@@ -33,19 +33,23 @@ class Fact:
     says: str
     """One sentence: what the fact is and how it is derived."""
     derive: Callable[..., Any]
+    history: bool = False
+    """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
 
 
 FACTS: dict[str, Fact] = {}
 
 
-def fact(kind: Kind, label: str, scope: Scope = "claim") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def fact(
+    kind: Kind, label: str, scope: Scope = "claim", *, history: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
     def add(derive: Callable[..., Any]) -> Callable[..., Any]:
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive)
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, history)
         return derive
 
     return add
@@ -54,6 +58,11 @@ def fact(kind: Kind, label: str, scope: Scope = "claim") -> Callable[[Callable[.
 def line_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line on trial; derived from the case and the line."""
     return fact(kind, label, "line")
+
+
+def history_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fact of one line against what was billed before."""
+    return fact(kind, label, "line", history=True)
 
 
 class ClaimFacts(dict[str, Any]):
@@ -112,6 +121,7 @@ from rules.facts import (  # noqa: E402  (fill FACTS)
     diagnoses,  # noqa: F401
     drugs,  # noqa: F401
     filing,  # noqa: F401
+    history,  # noqa: F401
     ncci,  # noqa: F401
     providers,  # noqa: F401
     record,  # noqa: F401
