@@ -6,11 +6,13 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
-claim, or it is judged again).
+claim, or it is judged again), history.imported and history.rejected (a person told the ledger).
 """
 
 from __future__ import annotations
 
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -19,7 +21,10 @@ from pydantic import Field
 from rules.claim import Claim
 from rules.report import Report
 
-Action = Literal["audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded"]
+Action = Literal[
+    "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
+    "history.imported", "history.rejected",
+]  # fmt: skip
 
 
 def _about(text: str) -> Any:
@@ -34,10 +39,12 @@ AuditLine = TypedDict(
         "event.action": Annotated[Action, _about("what happened")],
         "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
         "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
+        "event.reason": Annotated[str, _about("why a person did it, in that person's words")],
         "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
         "service.name": Annotated[str, _about("claim-scrubber")],
         "service.version": Annotated[str, _about("version of this package")],
         "host.name": Annotated[str, _about("name of the host")],
+        "user.name": Annotated[str, _about("account of the person who did it")],
         "process.pid": Annotated[int, _about("process that judged")],
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
@@ -70,6 +77,7 @@ AuditLine = TypedDict(
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
+        "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
         "audit.mac": Annotated[str, _about("HMAC over the line before and this one; always last on the line")],
@@ -81,6 +89,14 @@ AuditLine = TypedDict(
 def now() -> str:
     """The time as ISO 8601 in UTC, to the microsecond."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def who() -> str:
+    """The account of the operating system, not of the environment, which anybody may set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's made-up user
+        return f"uid {os.getuid()}"
 
 
 def claim_fields(claim: Claim, patient: str | None) -> AuditLine:

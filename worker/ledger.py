@@ -276,7 +276,7 @@ class Ledger:
         there is none yet, the names are kept against an original that comes later.
         """
         names = [name for name in (new.claim_id, new.reference) if name and len(name) <= _LONGEST_ID]
-        older = {claim_id: entry for claim_id, entry in self.entries.items() if entry.order < new.order}
+        older = {claim_id: entry for claim_id, entry in self.entries.items() if entry.order <= new.order}
         named = [name for name in names if name in older and older[name].state == "billed"]
         if named:
             return tuple(dict.fromkeys(named))
