@@ -80,13 +80,14 @@ class Recorder:
             on_progress(counts.total())
         return counts
 
-    def reject(self, claim_id: str, why: str) -> bool:
-        """Records that a payer rejected a claim that went to billing; False: no ledger has it as billed.
+    def reject(self, claim_id: str, why: str) -> int:
+        """Records that a payer rejected a claim that went to billing; answers in how many ledgers it counted: several
+        where one claim id went to several payers, which cannot be told apart here.
 
         Raises:
             AuditUnwritable, CommitRefused, redis.exceptions.RedisError
         """
-        done = False
+        done = 0
         for key in self._keys_with(claim_id):
             head = Head()
             while True:
@@ -97,7 +98,7 @@ class Recorder:
                 if not head.chain:
                     head = self.audit.write([_line("history.rejected", claim_id=claim_id, why=why)])
                 if not self._write({key: (found, found.rejected(claim_id, _version()))}, head):
-                    done = True
+                    done += 1
                     break
         return done
 

@@ -93,8 +93,10 @@ def reject(
         recorder = wiring.recorder(store)
         try:
             for claim_id in dict.fromkeys(claim_ids):
-                if recorder.reject(claim_id, reason):
-                    say(f"{plain(claim_id)}: recorded as rejected; it counts no longer.")
+                found = recorder.reject(claim_id, reason)
+                if found:
+                    several = f" for {found} payers or patients" if found > 1 else ""
+                    say(f"{plain(claim_id)}: recorded as rejected{several}; it counts no longer.")
                 else:
                     missing += 1
                     complain(f"{plain(claim_id)}: no ledger has a claim of this id that went to billing and counts.")
