@@ -234,9 +234,9 @@ class Ledger:
 
     def _billed(self, new: Entry, replaced: tuple[str, ...]) -> Iterator[Billed]:
         for entry in self.entries.values():
-            if entry.state != "billed" or entry.claim_id in replaced:
-                continue
             relation = _relation(entry, new)
+            if entry.state != "billed" or (entry.claim_id in replaced and relation != "copy"):
+                continue
             same = relation != "other" or same_person(entry.person, new.person)
             if same is False:
                 continue
@@ -249,13 +249,16 @@ class Ledger:
     def after(self, new: Entry, *, billed: bool, version: str, since: date) -> Ledger:
         """The ledger once this claim was decided; `billed`: it went to billing. Entries from before `since` go.
 
-        A version that is older than what is known of its claim changes nothing.
+        A version that is older than what is known of its claim changes nothing, nor does a claim that is none of this
+        book's and was never one.
         """
         known = self.entries.get(new.claim_id)
         if known and known.order > new.order and not (billed and known.state == "seen"):
             return self
         entries = {claim_id: entry for claim_id, entry in self.entries.items() if entry.day >= since}
         if not billed:
+            if not known and not new.rows:
+                return self
             entries[new.claim_id] = replace(known or Entry(new.claim_id, "", "seen"), revision=new.revision)
             return Ledger(version, entries)
         if new.frequency in (REPLACEMENT, VOID):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from rules.case import Case, Role, date_of, last_date_of, role_is_certain
 from rules.claim import Line
@@ -137,6 +138,7 @@ def _most(days: set[date], day: date) -> int:
     return max(sum(start <= other < months_after(start) for other in days) for start in starts)
 
 
+@lru_cache(4_096)
 def months_after(day: date, months: int = MONTHS) -> date:
     """The day that many months later; the 1st of the month after where the month is too short."""
     year, month = divmod(day.month - 1 + months, 12)

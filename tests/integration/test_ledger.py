@@ -197,8 +197,9 @@ def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
         event(4, data=claim(1, claim_id="C")),
         event(5, data=claim(1, claim_id="D")),
         event(6, data=claim(1, claim_id="R", frequency_code="7", **original)),
-        event(
-            7, data=claim(1, claim_id="R", frequency_code="7", total_charge="450.00", delay_reason_code="1", **original)
+        *(
+            event(number, data=claim(1, claim_id="R", frequency_code="7", delay_reason_code="1", **original))
+            for number in (7, 8)
         ),
     ]
     drain = drains()
@@ -208,10 +209,11 @@ def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
     assert [(entry.data["claim"]["claim_id"], blocks(entry)) for entry in found(store, "rework")] == [
         ("B", ["DUP001"]),
         ("D", ["DUP001"]),
+        ("R", ["DUP001"]),
     ]
     assert counting(store) == ["R"]
     ids = [entry.decision_id for outlet in ("billing", "rework") for entry in found(store, outlet)]
-    assert len(set(ids)) == 7
+    assert len(set(ids)) == 8
 
 
 def test_the_decision_id_does_not_depend_on_how_the_claims_fell_into_batches(
