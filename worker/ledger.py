@@ -62,7 +62,7 @@ def person_of(secret: bytes, patient: str, claim: Claim) -> Person:
     if claim.patient is None:
         return NOBODY
     sex = claim.patient.sex if claim.patient.sex != "U" else None
-    first = (claim.patient.first_name or "").strip().upper()
+    first = "".join(filter(str.isalpha, claim.patient.first_name or "")).upper()
     birth = claim.patient.birth_date
 
     def hashed(name: str, value: str) -> str:

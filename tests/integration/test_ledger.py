@@ -417,21 +417,27 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
         )
     put(store, *events)
     workers, judged = [drains() for _ in range(3)], dict[int, list[Any]]()
+
+    def judge(place: int, readings: list[Any]) -> None:
+        worker = workers[place]
+        memory = worker.inbox.remembered(batch.keys_of(readings, store.keys))
+        judged[place] = batch.decide(readings, memory, worker.bench)
+
     while not books(store.redis, store.keys).settled:
         place = rng.randrange(3)
         worker = workers[place]
-        if place in judged:
-            again = worker._commit(judged.pop(place))
-            if again:
-                readings = [decision.reading for decision in again]
-                judged[place] = batch.decide(
-                    readings, worker.inbox.remembered(batch.keys_of(readings, store.keys)), worker.bench
-                )
+        if place in judged and rng.random() < 0.15:  # it falls asleep, another takes over, and it wakes up
+            decisions, heir = judged.pop(place), workers[(place + 1) % 3]
+            for decision in decisions:
+                entry = heir.inbox.reclaim(decision.reading.entry.id, 0)
+                assert entry
+                heir.process([entry])
+            assert worker._commit(decisions) == []
+        elif place in judged:
+            if again := worker._commit(judged.pop(place)):
+                judge(place, [decision.reading for decision in again])
         elif entries := worker.inbox.take(rng.randint(1, 8)):
-            readings = batch.read(entries, worker.bench)
-            judged[place] = batch.decide(
-                readings, worker.inbox.remembered(batch.keys_of(readings, store.keys)), worker.bench
-            )
+            judge(place, batch.read(entries, worker.bench))
     blocks_billed = Counter(
         (entry.data["claim"]["subscriber"]["member_id"], entry.data["claim"]["lines"][0]["service_date"])
         for entry in found(store, "billing")

@@ -97,6 +97,7 @@ ANNA = {"birth_date": "1970-03-02", "sex": "F", "first_name": "Anna"}
         (ANNA, True),
         ({**ANNA, "first_name": " ANNA "}, True),
         ({**ANNA, "first_name": "Berta"}, False),
+        ({**ANNA, "first_name": "-"}, True),
         ({**ANNA, "birth_date": "1970-03-03"}, False),
         ({**ANNA, "sex": "M"}, False),
         ({**ANNA, "sex": "U"}, True),
