@@ -30,6 +30,8 @@ class Billed:
     last_day: date
     side: Side
     """LT, RT, 50 for both, or nothing where the line names no side."""
+    lifts: tuple[str, ...]
+    """Its modifiers that can tell a block from another of the same day."""
     units: Decimal | None
     npi: str | None
     """Of the billing provider."""

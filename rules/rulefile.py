@@ -106,6 +106,7 @@ class BilledShape(Shape):
     last_day: Day | None = None
     """Default: the same day."""
     side: Side = "RT"
+    lifts: tuple[Text, ...] = ()
     npi: Text | None = "1234567893"
     bills_as: Role = "practitioner"
     certain: Literal["true", "false"] = "true"
@@ -118,6 +119,7 @@ class BilledShape(Shape):
             day=self.day,
             last_day=self.last_day or self.day,
             side=self.side,
+            lifts=self.lifts,
             units=Decimal(1),
             npi=self.npi,
             bills_as=self.bills_as,

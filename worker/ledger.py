@@ -23,8 +23,8 @@ import orjson
 from rules.case import Role, date_of, last_date_of, role_of
 from rules.check import VOID
 from rules.claim import Claim, Line
-from rules.facts.history import billed_side, months_after
-from rules.history import NOTHING_BILLED, Billed, History, Relation
+from rules.facts.history import billed_side, lifts_of, months_after
+from rules.history import NOTHING_BILLED, Billed, History, Relation, Side
 
 State = Literal["billed", "ended", "rejected", "seen"]
 """billed: it counts. ended: it was replaced or voided, maybe before it came. rejected: the payer did not take it.
@@ -90,21 +90,23 @@ class Row:
 
     day: date
     last_day: date
-    side: Literal["LT", "RT", "50", ""]
+    side: Side
+    lifts: tuple[str, ...]
     procedure: str
     units: Decimal | None
 
     def packed(self) -> list[Any]:
         units = None if self.units is None else str(self.units)
-        packed = [self.day.toordinal(), self.side, self.procedure, units]
+        packed = [self.day.toordinal(), ",".join((self.side, *self.lifts)), self.procedure, units]
         return packed if self.last_day == self.day else [*packed, self.last_day.toordinal()]
 
     @classmethod
     def unpacked(cls, packed: list[Any]) -> Row:
-        day, side, procedure, units, *last = packed
+        day, modifiers, procedure, units, *last = packed
+        side, *lifts = modifiers.split(",")
         first = date.fromordinal(day)
         end = date.fromordinal(last[0]) if last else first
-        return cls(first, end, side, procedure, None if units is None else Decimal(units))
+        return cls(first, end, side, tuple(lifts), procedure, None if units is None else Decimal(units))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ def _row(claim: Claim, line: Line) -> Row | None:
     if day is None:
         return None
     last = max(day, last_date_of(claim, line) or day)
-    return Row(day, last, billed_side(line), line.procedure or "", line.units)
+    return Row(day, last, billed_side(line), lifts_of(line), line.procedure or "", line.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,7 @@ class Ledger:
                 continue
             for row in entry.rows:
                 yield Billed(
-                    entry.claim_id, relation, row.procedure, row.day, row.last_day, row.side, row.units,
+                    entry.claim_id, relation, row.procedure, row.day, row.last_day, row.side, row.lifts, row.units,
                     entry.npi or None, entry.bills_as, same is True,
                 )  # fmt: skip
 

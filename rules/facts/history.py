@@ -18,6 +18,8 @@ from rules.facts.day import BILATERAL, SIDES, same_day, side_of
 from rules.history import Billed, Side
 
 MONTHS = 6
+LIFTING = ("59", "76", "77", "XE", "XS")
+"""Modifiers by which a bill says that it is for another block, or for one that was given again."""
 NERVE_INJECTIONS = ("64400", "64455")
 """First and last code of the single injections around nerves outside the spine."""
 
@@ -27,6 +29,16 @@ def billed_side(line: Line) -> Side:
     if BILATERAL in line.modifiers or all(side in line.modifiers for side in SIDES):
         return "50"
     return side_of(line)  # type: ignore[return-value]
+
+
+def lifts_of(line: Line) -> tuple[str, ...]:
+    """The line's modifiers that can tell its block from another of the same day."""
+    return tuple(code for code in LIFTING if code in line.modifiers)
+
+
+def _lifted(line: Line, billed: Billed) -> bool:
+    """Whether the line says so by a modifier that the earlier one does not carry: with the same ones it is a copy."""
+    return not set(lifts_of(line)).issubset(billed.lifts)
 
 
 def _same_side(one: Side, other: Side) -> bool | None:
@@ -86,9 +98,20 @@ def billed_before(case: Case, line: Line) -> tuple[str, ...] | None:
 
 
 @history_fact("codes", "the date of service")
+def billed_before_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Those of them that carry every modifier (59, 76, 77, XE, XS) by which the line could say that it is another."""
+    if _undated(case, line):
+        return None
+    return _named(billed for billed, sure in _same_block(case, line) if sure and not _lifted(line, billed))
+
+
+@history_fact("codes", "the date of service")
 def maybe_billed_before(case: Case, line: Line) -> tuple[str, ...] | None:
-    """The same where a side, an NPI, the billing role or the patient is not known for sure, or a side is one of two."""
-    return None if _undated(case, line) else _named(billed for billed, sure in _same_block(case, line) if not sure)
+    """As billed_before_unlifted, where a side, an NPI, the billing role or the patient is not known for sure, or a
+    side is one of two."""
+    if _undated(case, line):
+        return None
+    return _named(billed for billed, sure in _same_block(case, line) if not sure and not _lifted(line, billed))
 
 
 @history_fact("codes", "the claim id")

@@ -31,7 +31,7 @@ def claim(*lines: dict[str, Any], **difference: Any) -> Claim:
 def billed(**changes: Any) -> Billed:
     known: dict[str, Any] = {
         "claim_id": "EARLIER", "relation": "other", "procedure": "64445", "day": DAY, "last_day": DAY, "side": "RT",
-        "units": None, "npi": "1234567893", "bills_as": "practitioner", "certain": True,
+        "lifts": (), "units": None, "npi": "1234567893", "bills_as": "practitioner", "certain": True,
     }  # fmt: skip
     if "day" in changes and "last_day" not in changes:
         changes["last_day"] = changes["day"]

@@ -225,11 +225,11 @@ def test_what_was_imported_is_older_than_any_inbox_entry() -> None:
 
 
 rows = st.builds(
-    lambda day, length, side, units: Row(
-        date.fromordinal(day), date.fromordinal(day + length), side, "64445", units
+    lambda day, length, side, lifts, units: Row(
+        date.fromordinal(day), date.fromordinal(day + length), side, lifts, "64445", units
     ),
     st.integers(700_000, 740_000), st.integers(0, 40), st.sampled_from(["LT", "RT", "50", ""]),
-    st.none() | st.decimals(-10, 10, places=2, allow_nan=False),
+    st.sampled_from([(), ("59",), ("76", "XE")]), st.none() | st.decimals(-10, 10, places=2, allow_nan=False),
 )  # fmt: skip
 ids = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=38)
 parts = st.sampled_from(["", "ab+/", "zzzz"])

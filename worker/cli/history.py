@@ -69,7 +69,7 @@ def import_(files: Files) -> None:
 
 @app.command("reject")
 def reject(
-    claim_ids: Annotated[list[str], typer.Argument(metavar="CLAIM_ID...", help="As on the claim (CLM01).")],
+    claim_ids: Annotated[list[str], typer.Argument(metavar="CLAIM_ID", help="As on the claim (CLM01).")],
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Why, for the audit log; no patient data. At most 200 characters.")
     ],
@@ -77,7 +77,7 @@ def reject(
     """Records that the payer rejected claims that went to billing: they count no longer, and may be sent again.
 
     For claims that the payer never took in (a 277CA or TA1 rejection). One that was denied was taken in: send a
-    replacement (frequency 7) for it. All ledgers are looked through; there may be some 100,000 a second.
+    replacement (frequency 7) for it. All ledgers are looked through, which takes its time where there are millions.
 
     Exit codes: 0 all are recorded, 1 some are in no ledger as billed, 2 bad usage or Redis cannot be used.
 
