@@ -30,6 +30,9 @@ State = Literal["billed", "ended", "rejected", "seen"]
 """billed: it counts. ended: it was replaced or voided, maybe before it came. rejected: the payer did not take it.
 seen: it went elsewhere than to billing."""
 REPLACEMENT = "7"
+MOST_SEEN = 20
+"""How many claims that went elsewhere than to billing a ledger remembers, so that an older version that is still on
+its way is not billed. Without a bound, a flood of faulty claims for one patient would slow each of them."""
 _LONGEST_ID = 38
 _STATES: Mapping[State, str] = {"billed": "b", "ended": "e", "rejected": "r", "seen": "s"}
 _ROLES: Mapping[Role, str] = {"practitioner": "p", "hospital_outpatient": "h", "asc": "a"}
@@ -262,6 +265,9 @@ class Ledger:
             if not known and not new.rows:
                 return self
             entries[new.claim_id] = replace(known or Entry(new.claim_id, "", "seen"), revision=new.revision)
+            seen = [entry for entry in entries.values() if entry.state == "seen"]
+            if len(seen) > MOST_SEEN:
+                del entries[min(seen, key=lambda entry: entry.order).claim_id]
             return Ledger(version, entries)
         if new.frequency in (REPLACEMENT, VOID):
             for claim_id in self._displaced(new):

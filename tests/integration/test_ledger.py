@@ -23,13 +23,12 @@ from worker.history import Recorder
 from worker.inbox import Inbox, send
 from worker.intake.documents import Document, read_documents
 from worker.keys import FIELD
-from worker.ledger import Ledger
 from worker.outlets import OutletEntry, tail
 from worker.settings import Settings, load_settings
 from worker.status import books
 from worker.wiring import Store
 
-from .helpers import Worker, claim, event, settled
+from .helpers import Worker, claim, counting, event, ledgers, settled
 
 Start = Callable[..., Worker]
 TODAY = date(2026, 11, 1)
@@ -53,16 +52,6 @@ def found(store: Store, outlet: str) -> list[OutletEntry]:
 
 def blocks(entry: OutletEntry) -> list[str]:
     return [f["code"] for f in entry.data["report"]["findings"] if f["severity"] == "block"]
-
-
-def ledgers(store: Store) -> dict[str, Ledger]:
-    keys = sorted(store.redis.scan_iter(match=store.keys.ledger("*")))
-    return {key.decode(): Ledger.parse(store.redis.get(key).decode()) for key in keys}
-
-
-def counting(store: Store) -> list[str]:
-    every = (entry for ledger in ledgers(store).values() for entry in ledger.entries.values())
-    return sorted(entry.claim_id for entry in every if entry.state == "billed")
 
 
 @pytest.fixture

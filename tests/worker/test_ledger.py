@@ -201,6 +201,14 @@ def test_a_version_that_goes_to_rework_leaves_what_was_billed() -> None:
     assert (counting(seen), seen.history(entry(2, "B")).billed) == (set(), ())
 
 
+def test_a_flood_of_faulty_claims_leaves_the_newest_marks_alone() -> None:
+    ledger = after(entry(0, "A"))
+    for number in range(1, 100):
+        new = entry(number, f"B{number}")
+        ledger = ledger.after(new, billed=False, version=new.revision, since=LONG_AGO)
+    assert set(ledger.entries) == {"A", *(f"B{number}" for number in range(80, 100))}
+
+
 def test_a_rejected_claim_counts_no_longer_and_may_be_sent_again() -> None:
     ledger = after(entry(1, "A", "same")).rejected("A", "v")
     assert relations(ledger, entry(2, "A", "same")) == {}
