@@ -25,10 +25,10 @@ from worker.intake.documents import Document, read_documents
 from worker.keys import FIELD
 from worker.outlets import OutletEntry, tail
 from worker.settings import Settings, load_settings
-from worker.status import books
+from worker.status import Books, books
 from worker.wiring import Store
 
-from .helpers import Worker, claim, counting, event, ledgers, settled
+from .helpers import Worker, claim, counting, event, ledgers, settled, until
 
 Start = Callable[..., Worker]
 TODAY = date(2026, 11, 1)
@@ -48,6 +48,10 @@ def put(store: Store, *events: bytes) -> None:
 
 def found(store: Store, outlet: str) -> list[OutletEntry]:
     return list(tail(store.redis, store.keys, outlet))
+
+
+def now(store: Store) -> Books:
+    return books(store.redis, store.keys)
 
 
 def blocks(entry: OutletEntry) -> list[str]:
@@ -77,9 +81,7 @@ def test_two_copies_raced_through_two_workers_give_one_clean_claim_and_one_dupli
     """Batches of one, so that the copies are nearly always in different hands."""
     pairs = 150
     for _ in range(2):
-        start_worker(
-            env={"SCRUB_BATCH": "1", "SCRUB_HISTORY_MONTHS": "240", "SCRUB_DRAIN_BUDGET": "1"}, concurrency=2
-        ).wait_ready()
+        start_worker(env={"SCRUB_BATCH": "1", "SCRUB_DRAIN_BUDGET": "1"}, concurrency=2).wait_ready()
     copies = []
     for number in range(pairs):
         other = {} if same_id else {"claim_id": f"COPY-{number}"}
@@ -123,6 +125,26 @@ def test_many_claims_of_one_patient_through_many_workers_are_judged_one_after_an
     assert (len(days), set(days.values())) == (40, {1})
     assert len(found(store, "rework")) == 160
     assert len(counting(store)) == 40
+
+
+def test_copies_stay_duplicates_while_workers_are_killed(store: Store, start_worker: Start) -> None:
+    pairs = 500
+    for number in range(pairs):
+        copy = event(number, id=f"again-{number}", data=claim(number, claim_id=f"COPY-{number}"))
+        store.redis.xadd(store.keys.inbox, {FIELD: event(number)})
+        store.redis.xadd(store.keys.inbox, {FIELD: copy})
+    for part in (1, 2, 3):
+        worker = start_worker(env={"SCRUB_BATCH": "7"}, concurrency=3).wait_ready()
+        until(lambda part=part: sum(outlet.count for outlet in now(store).outlets) > pairs * part // 3)  # type: ignore[misc]
+        worker.kill()
+    start_worker().wait_ready()
+    settled(store, 2 * pairs, 60)
+    clean, duplicates = (
+        Counter(entry.data["claim"]["subscriber"]["member_id"] for entry in found(store, outlet))
+        for outlet in ("billing", "rework")
+    )
+    assert clean == duplicates == Counter(f"{number:09}" for number in range(pairs))
+    assert counting(store) == sorted(entry.data["claim"]["claim_id"] for entry in found(store, "billing"))
 
 
 def test_two_drains_take_turns_in_every_order(store: Store, drains: Callable[[], Drain], monkeypatch: Any) -> None:
