@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from secrets import token_hex
+from typing import TypedDict, Unpack
 
 from rules.book import Book
 from rules.check import check
@@ -184,9 +185,8 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
         problem = Problem("", report.reason or "the check put it there")
         return quarantine(reading, "check_failed", (problem,), bench, memory, started)
     payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report)
-    item = _item(reading, report.disposition, payload, decision, memory, bench)
-    if patient:
-        item = _entered(item, patient, bench)
+    entered = _entered(patient, report.disposition == "billing", bench) if patient else {}
+    item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
     facts = auditline.claim_fields(claim, reading.patient)
     facts.update(auditline.report_fields(report))
     return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
@@ -211,18 +211,23 @@ def _patient(reading: Reading, memory: Mapping[str, str], bench: Bench) -> _Pati
     return _Patient(key, Ledger.parse(memory.get(key, "")), entry)
 
 
-def _entered(item: Item, patient: _Patient, bench: Bench) -> Item:
-    """With the ledger that the decision rests on, and what becomes of it."""
+class _Entered(TypedDict, total=False):
+    """What an item says of its patient's ledger; nothing where there is none."""
+
+    ledger_key: str
+    ledger_version: str
+    ledger_writes: str
+    ledger_until: int
+
+
+def _entered(patient: _Patient, billed: bool, bench: Bench) -> _Entered:
+    """The ledger that the decision rests on, and what becomes of it."""
     new, since = patient.entry, months_after(patient.entry.day, -bench.months)
-    after = patient.ledger.after(new, billed=item.route == "billing", version=new.revision, since=since)
-    same = after is patient.ledger
-    return replace(
-        item,
-        ledger_key=patient.key,
-        ledger_version=patient.ledger.version,
-        ledger_writes="" if same else str(after),
-        ledger_until=0 if same else expiry_ms(after, bench.months),
-    )
+    rests: _Entered = {"ledger_key": patient.key, "ledger_version": patient.ledger.version}
+    after = patient.ledger.after(new, billed=billed, version=new.revision, since=since)
+    if after is patient.ledger:
+        return rests
+    return {**rests, "ledger_writes": str(after), "ledger_until": expiry_ms(after, bench.months)}
 
 
 def quarantine(
@@ -264,17 +269,23 @@ def _decision(reading: Reading, bench: Bench, ledger_version: str = "") -> str:
 
 
 def _item(
-    reading: Reading, route: Route, payload: bytes, decision: str, memory: Mapping[str, str] | None, bench: Bench
+    reading: Reading,
+    route: Route,
+    payload: bytes,
+    decision: str,
+    memory: Mapping[str, str] | None,
+    bench: Bench,
+    **entered: Unpack[_Entered],
 ) -> Item:
     """With the event key that the decision rests on; without `memory` it rests on none."""
     if not reading.identity or memory is None:
-        return Item(reading.entry.id, route, payload)
+        return Item(reading.entry.id, route, payload, **entered)
     key = bench.keys.event(reading.identity)
     writes = f"{reading.digest} {decision} {reading.entry.id}"
     if reading.requeued:
-        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes)
+        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes, **entered)
     found = memory.get(key, ABSENT)
-    return Item(reading.entry.id, route, payload, key, found, "" if found else writes)
+    return Item(reading.entry.id, route, payload, key, found, "" if found else writes, **entered)
 
 
 def _finished(

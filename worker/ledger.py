@@ -272,10 +272,9 @@ class Ledger:
         if new.frequency in (REPLACEMENT, VOID):
             for claim_id in self._displaced(new):
                 entries[claim_id] = Entry(claim_id, new.revision, "ended")
-        newest = max(new, known or new, key=lambda entry: entry.order).revision
-        entries[new.claim_id] = replace(new, revision=newest)
-        if new.frequency == VOID:
-            entries[new.claim_id] = Entry(new.claim_id, newest, "ended")
+        entry = new if new.frequency != VOID else Entry(new.claim_id, new.revision, "ended")
+        later = known is not None and known.order > new.order
+        entries[new.claim_id] = replace(entry, revision=known.revision) if known and later else entry
         return Ledger(version, entries)
 
     def _displaced(self, new: Entry) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ not known of it (a side, an NPI, who the patient is) makes it a possible one; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 from rules.case import Case, Role, date_of, last_date_of, role_is_certain
 from rules.claim import Line
@@ -17,6 +17,7 @@ from rules.facts import history_fact, line_fact
 from rules.facts.day import BILATERAL, SIDES, same_day, side_of
 from rules.history import Billed, Side
 
+Find = Callable[[Case, Line], Iterator[Billed]]
 MONTHS = 6
 LIFTING = ("59", "76", "77", "XE", "XS")
 """Modifiers by which a bill says that it is for another block, or for one that was given again."""
@@ -82,60 +83,63 @@ def _same_block(case: Case, line: Line) -> Iterator[tuple[Billed, bool]]:
             yield billed, None not in alike
 
 
-def _named(found: Iterable[Billed]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(str, found)))
+def _claims(label: str, *, dated: bool = True) -> Callable[[Find], Find]:
+    """A fact that names earlier claims, each with its date: none where nothing was billed; unknown where something was
+    and the line has no date, if that matters."""
+
+    def add(find: Find) -> Find:
+        @wraps(find)
+        def derive(case: Case, line: Line) -> tuple[str, ...] | None:
+            if not case.history.billed:
+                return ()
+            if dated and date_of(case.claim, line) is None:
+                return None
+            return tuple(dict.fromkeys(map(str, find(case, line))))
+
+        history_fact("codes", label)(derive)
+        return find
+
+    return add
 
 
-def _undated(case: Case, line: Line) -> bool:
-    """Whether the line's missing date matters."""
-    return bool(case.history.billed) and date_of(case.claim, line) is None
-
-
-@history_fact("codes", "the date of service")
-def billed_before(case: Case, line: Line) -> tuple[str, ...] | None:
+@_claims("the date of service")
+def billed_before(case: Case, line: Line) -> Iterator[Billed]:
     """Claims, each with its date, under which this block went to billing: same patient, provider, role, day, side."""
-    return None if _undated(case, line) else _named(billed for billed, sure in _same_block(case, line) if sure)
+    return (billed for billed, sure in _same_block(case, line) if sure)
 
 
-@history_fact("codes", "the date of service")
-def billed_before_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
+@_claims("the date of service")
+def billed_before_unlifted(case: Case, line: Line) -> Iterator[Billed]:
     """Those of them that carry every modifier (59, 76, 77, XE, XS) by which the line could say that it is another."""
-    if _undated(case, line):
-        return None
-    return _named(billed for billed, sure in _same_block(case, line) if sure and not _lifted(line, billed))
+    return (billed for billed, sure in _same_block(case, line) if sure and not _lifted(line, billed))
 
 
-@history_fact("codes", "the date of service")
-def maybe_billed_before(case: Case, line: Line) -> tuple[str, ...] | None:
+@_claims("the date of service")
+def maybe_billed_before(case: Case, line: Line) -> Iterator[Billed]:
     """As billed_before_unlifted, where a side, an NPI, the billing role or the patient is not known for sure, or a
     side is one of two."""
-    if _undated(case, line):
-        return None
-    return _named(billed for billed, sure in _same_block(case, line) if not sure and not _lifted(line, billed))
+    return (billed for billed, sure in _same_block(case, line) if not sure and not _lifted(line, billed))
 
 
-@history_fact("codes", "the claim id")
-def copies_billed(case: Case, line: Line) -> tuple[str, ...]:
+@_claims("the claim id", dated=False)
+def copies_billed(case: Case, line: Line) -> Iterator[Billed]:
     """This very claim, with its date, where it went to billing before under the same claim id, to the letter."""
-    return _named(billed for billed in case.history.billed if billed.relation == "copy")
+    return (billed for billed in case.history.billed if billed.relation == "copy")
 
 
-@history_fact("codes", "the claim id")
-def versions_billed(case: Case, line: Line) -> tuple[str, ...]:
+@_claims("the claim id", dated=False)
+def versions_billed(case: Case, line: Line) -> Iterator[Billed]:
     """This claim, with its date, where it went to billing before under the same claim id with other content."""
-    return _named(billed for billed in case.history.billed if billed.relation == "version")
+    return (billed for billed in case.history.billed if billed.relation == "version")
 
 
-@history_fact("codes", "the date of service")
-def billed_by_others(case: Case, line: Line) -> tuple[str, ...] | None:
+@_claims("the date of service")
+def billed_by_others(case: Case, line: Line) -> Iterator[Billed]:
     """Claims, each with its date, under which another practitioner billed a block of that day and maybe that side."""
-    if _undated(case, line):
-        return None
-    return _named(
-        billed
-        for billed, _ in _of_day(case, line)
-        if billed.relation == "other" and billed.bills_as == "practitioner" and _same_npi(case, billed.npi) is False
-    )
+    for billed, _ in _of_day(case, line):
+        practitioner = billed.relation == "other" and billed.bills_as == "practitioner"
+        if practitioner and _same_npi(case, billed.npi) is False:
+            yield billed
 
 
 @history_fact("number", "the date of service")
