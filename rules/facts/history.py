@@ -145,12 +145,13 @@ def billed_by_others(case: Case, line: Line) -> Iterator[Billed]:
 @history_fact("number", "the date of service")
 def injections_of_site(case: Case, line: Line) -> Decimal | None:
     """The most days on which the line's side was injected within any six months that include the line's day: this
-    claim and what was billed before; a day counts once, whoever billed it."""
+    claim and what was billed before under others; a day counts once, whoever billed it."""
     day = date_of(case.claim, line)
     if day is None:
         return None if case.history.billed else Decimal(1)
     here = ((date_of(case.claim, other), billed_side(other)) for other in case.lines)
-    before = ((billed.day, billed.side) for billed in case.history.billed if billed.procedure == case.procedure)
+    others = (billed for billed in case.history.billed if billed.relation == "other")
+    before = ((billed.day, billed.side) for billed in others if billed.procedure == case.procedure)
     days = [(when, side) for when, side in (*here, *before) if when]
     sides: tuple[str, ...] = SIDES if billed_side(line) == BILATERAL else (billed_side(line),)
     return Decimal(max(_most({when for when, where in days if where in _meant(side)}, day) for side in sides))

@@ -98,6 +98,7 @@ def test_the_frequency_counts_days_not_claims_nor_months() -> None:
     assert each("injections_of_site", claim(), history(*(billed(day=day) for day in days))) == [3]
     assert each("injections_of_site", claim(), history(billed(day=DAY), billed(day=DAY, npi="1245319599"))) == [1]
     assert each("injections_of_site", claim(), history(billed(day=date(2026, 7, 1), procedure="64447"))) == [1]
+    assert each("injections_of_site", claim(), history(billed(day=date(2026, 7, 1), relation="version"))) == [1]
 
 
 MEANT = st.builds(
