@@ -18,7 +18,8 @@ from worker.commit import Committer
 from worker.inbox import Entry, Inbox
 from worker.settings import Settings
 
-_ROUNDS = 5
+_ROUNDS = 20
+"""How often a batch is judged again because others decided on its events or patients meanwhile."""
 
 
 @dataclass(slots=True)
@@ -58,8 +59,9 @@ class Drain:
     def _run(self, deadline: float) -> None:
         if self._unfinished:
             self._finish()
-        self._recover(deadline)
-        while not self.stopping():
+        if not self._unfinished:
+            self._recover(deadline)
+        while not (self.stopping() or self._unfinished):
             entries = self.inbox.take(self.settings.batch)
             if len(entries) == self.settings.batch:
                 self.bell.ring()
@@ -74,6 +76,8 @@ class Drain:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
+            if self._unfinished:
+                return
         self._unfinished = False
 
     def _recover(self, deadline: float) -> None:
@@ -89,6 +93,8 @@ class Drain:
                 self._give_up(entry)
             else:
                 self.process([entry])
+            if self._unfinished:
+                return
 
     def _give_up(self, entry: Entry) -> None:
         sentence = f"the worker died or ran out of time {self.settings.attempts} times on this claim alone"
@@ -99,21 +105,22 @@ class Drain:
         """Judges and commits the entries; what another worker decided meanwhile is judged again."""
         self._unfinished = True
         try:
-            self._process(entries)
+            self._unfinished = not self._process(entries)
         except self.bench.interrupts:
             # Out of time on this batch: the entries expire and are tried one by one.
             self._unfinished = False
             raise
-        self._unfinished = False
 
-    def _process(self, entries: Sequence[Entry]) -> None:
+    def _process(self, entries: Sequence[Entry]) -> bool:
+        """Answers whether everything was committed, by us or by who took it over."""
         readings = batch.read(entries, self.bench)
         for _ in range(_ROUNDS):
-            memory = self.inbox.remembered(batch.event_keys(readings, self.bench.keys))
+            memory = self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
             again = self._commit(batch.decide(readings, memory, self.bench))
             readings = [decision.reading for decision in again]
             if not readings:
-                return
+                return True
+        return False
 
     def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""

@@ -175,12 +175,12 @@ class Inbox:
         answer: Any = self._redis.xreadgroup(GROUP, self._consumer, {self._keys.inbox: start}, count=count)
         return [_entry(*pair) for _, page in answer for pair in page if pair[1]]
 
-    def remembered(self, event_keys: Sequence[str]) -> dict[str, str]:
-        """What the event memory holds of these keys, in one round trip; absent ones are left out."""
-        if not event_keys:
+    def remembered(self, keys: Sequence[str]) -> dict[str, str]:
+        """What event memory and ledgers hold under these keys, in one round trip; absent ones are left out."""
+        if not keys:
             return {}
-        values = cast(list[bytes | None], self._redis.mget(event_keys))
-        return {key: value.decode() for key, value in zip(event_keys, values, strict=True) if value is not None}
+        values = cast(list[bytes | None], self._redis.mget(keys))
+        return {key: value.decode() for key, value in zip(keys, values, strict=True) if value is not None}
 
     def expired(self, idle_ms: int, count: int = 100) -> list[str]:
         """Entries that were delivered at least `idle_ms` ago and not committed since."""

@@ -69,6 +69,10 @@ class Keys:
         """Hash: number of partitions and fingerprint of the secret, set once."""
         return self._key("meta")
 
+    def ledger(self, patient: str) -> str:
+        """String with an expiry, the ledger of a patient hash: see worker.ledger."""
+        return self._key(f"ledger:{patient}")
+
     def event(self, identity: str) -> str:
         """String with an expiry, the event memory: `digest decision entry` of the first decision on an event."""
         return self._key(f"event:{identity}")

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """How often a claim that lost its worker is tried alone before it goes to quarantine."""
     event_memory: Annotated[int, Field(ge=1, le=3_650)] = 35
     """Days for which the identity of an event is remembered."""
+    history_months: Annotated[int, Field(ge=1, le=240)] = 36
+    """Months for which the ledger keeps what went to billing."""
     max_event_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20)] = 2**20
     """Largest event that is read, in bytes."""
     memory_ceiling: Annotated[int, Field(ge=1, le=100)] = 80

@@ -29,6 +29,7 @@ from worker.commit import Committer, Head
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
 from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.secret import fingerprint, load_secret
@@ -201,13 +202,32 @@ def drain(
     inbox.ensure()
     return Drain(
         settings=settings,
-        bench=Bench(book(settings.book, settings.tables_path), keys, secret, settings.max_event_bytes, interrupts),
+        bench=Bench(
+            book(settings.book, settings.tables_path),
+            keys,
+            secret,
+            settings.max_event_bytes,
+            interrupts,
+            settings.history_months,
+        ),
         inbox=inbox,
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
         bell=door,
         stopping=stopping,
     )
+
+
+def recorder(store: Store) -> Recorder:
+    """Who writes into ledgers for a person, with an audit file of its own.
+
+    Raises:
+        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+    """
+    settings, secret = store.settings, agreed_secret(store)
+    audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    procedure = book(settings.book).procedure
+    return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 
 def chain_head(store: Store, chain: str) -> Head | None:

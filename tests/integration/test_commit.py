@@ -116,9 +116,9 @@ def test_a_requeued_event_is_not_measured_against_its_key(store: Store, inbox: I
 
 
 def test_a_ledger_version_that_changed_answers_retry(store: Store, inbox: Inbox, committer: Committer) -> None:
-    key = "{claims:0}:ledger:p"
+    key = store.keys.ledger("p")
     entry = taken(store, inbox, 1)[0]
-    store.redis.hset(key, "version", "2")
+    store.redis.set(key, "2 []")
     item = Item(entry, "billing", b"x", ledger_key=key, ledger_version="1")
     assert committer.commit([item], Head()) == ["retry"]
     assert committer.commit([Item(entry, "billing", b"x", ledger_key=key, ledger_version="2")], Head()) == ["done"]

@@ -21,7 +21,7 @@ from worker.status import books
 from worker.tend import tend_once
 from worker.wiring import Store
 
-from .helpers import event
+from .helpers import claim, event
 
 
 class OutOfTime(Exception):
@@ -91,6 +91,30 @@ def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(
         drain.run()
     assert books(store.redis, store.keys).in_flight == 2
     store.settings.audit_path.unlink()
+    drain.run()
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
+    store: Store, bell: Bell, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.drain._ROUNDS", 1)
+    other = wiring.drain(store, bell)
+    commit = drain.committer.commit
+
+    def late(items: Any, head: Any) -> Any:
+        drain.committer.commit = commit  # type: ignore[method-assign]
+        other.process(other.inbox.take(1))
+        return commit(items, head)
+
+    drain.committer.commit = late  # type: ignore[method-assign]
+    drain.settings = drain.settings.model_copy(update={"batch": 1})
+    put(store, 1)
+    send(store.redis, store.keys, [event(9, data=claim(0))], source="test", settings=store.settings)
+    drain.run()
+    other.audit.close()
+    assert books(store.redis, store.keys).in_flight == 1
+    assert rung
     drain.run()
     assert books(store.redis, store.keys).settled
 
