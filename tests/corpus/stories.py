@@ -6,7 +6,10 @@ stories that do not state their own.
 
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
     denied    `code` must appear with `severity` (block where it is not said), and no other block; `with`: the codes
-              that the same mistake blocks as well
+              that the same mistake blocks as well. The claim's void must be left alone by every rule but those of
+              VOID. `once`: where the 64445 line stands twice, the code is still said once; `repair`: the finding
+              has a patch that removes it and adds no block
+    each      the story is told for each of these values, in place of `<each>`
 """
 
 from __future__ import annotations
@@ -17,14 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from rules.book import Book
+from rules.check import check
 from rules.claim import Claim, read_claim
 from rules.examples import example_claim, merged
-from rules.report import Report
+from rules.patch import patched
+from rules.report import Finding, Report, Severity
 from rules.rulefile import read_document
 from rules.trial import payer_part
 
 FOLDER = Path(__file__).parent
-_KEYS = {"name", "claim", "payer", "bills_as", "notes", "code", "severity", "with"}
+VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
+"""The rules that run on a void: it repeats a faulty original on purpose."""
+_KEYS = {"name", "claim", "payer", "bills_as", "notes", "code", "severity", "with", "once", "repair", "each"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +44,69 @@ class Story:
     bills_as: str
     data: dict[str, Any]
     claim: Claim
-    code: str | None
-    """None: a good claim."""
-    severity: str
+    code: str
+    """Empty: a good claim."""
+    severity: Severity
     beside: frozenset[str]
     notes: frozenset[str]
+    once: Claim | None
+    """The claim with its 64445 line twice."""
+    void: Claim | None
+    repair: bool
 
-    def fault(self, report: Report) -> str | None:
-        """What in the report contradicts the story, or None."""
-        blocks, warns, notes = (set(report.codes(severity)) for severity in ("block", "warn", "note"))  # type: ignore[arg-type]
-        if self.code is None:
-            if blocks or warns:
-                return f"a claim that is paid, but block {sorted(blocks)}, warn {sorted(warns)}"
-            return None if notes == self.notes else f"notes {sorted(notes)} instead of {sorted(self.notes)}"
-        found = {"block": blocks, "warn": warns, "note": notes}[self.severity]
-        if self.code not in found:
+    def fault(self, book: Book) -> str | None:
+        """What in the book's reports contradicts the story, or None."""
+        report = check(self.claim, book)
+        if not self.code:
+            return self._unpaid(report)
+        return (
+            self._unseen(report)
+            or self._repeated(book)
+            or self._held_void(book)
+            or (self._unrepaired(report, book) if self.repair else None)
+        )
+
+    def _unpaid(self, report: Report) -> str | None:
+        blocks, warns, notes = _codes(report)
+        if report.disposition != "billing":
+            return f"{report.disposition}: {report.reason or sorted(blocks)}"
+        if warns:
+            return f"a claim that is paid, but warn {sorted(warns)}"
+        return None if notes == self.notes else f"notes {sorted(notes)} instead of {sorted(self.notes)}"
+
+    def _unseen(self, report: Report) -> str | None:
+        blocks, warns, notes = _codes(report)
+        if self.code not in {"block": blocks, "warn": warns, "note": notes}[self.severity]:
             return f"no {self.severity} {self.code}; block {sorted(blocks)}, warn {sorted(warns)}, note {sorted(notes)}"
-        others = blocks - self.beside - ({self.code} if self.severity == "block" else set())
-        if others or self.beside - blocks:
-            return f"block {sorted(blocks)} instead of {sorted({self.code, *self.beside})}"
-        return None
+        wanted = self.beside | ({self.code} if self.severity == "block" else set())
+        return None if blocks == wanted else f"block {sorted(blocks)} instead of {sorted(wanted)}"
+
+    def _repeated(self, book: Book) -> str | None:
+        if self.once is None:
+            return None
+        times = len(self._own(check(self.once, book)))
+        return None if times == 1 else f"with the line twice, {self.code} is said {times} times"
+
+    def _held_void(self, book: Book) -> str | None:
+        if self.void is None:
+            return None
+        held = {finding.code for finding in check(self.void, book).findings} - VOID
+        return f"its void is not left alone: {sorted(held)}" if held else None
+
+    def _unrepaired(self, report: Report, book: Book) -> str | None:
+        patches = [operation for finding in self._own(report) for operation in finding.patch]
+        if not patches:
+            return f"{self.code} has no patch"
+        after = check(read_claim(patched(self.data, patches)), book)
+        added = _codes(after)[0] - _codes(report)[0]
+        return f"after the patch: {self.code} {len(self._own(after))} times, and block {sorted(added)}" if self._own(after) or added else None
+
+    def _own(self, report: Report) -> list[Finding]:
+        return [finding for finding in report.findings if (finding.code, finding.severity) == (self.code, self.severity)]
+
+
+def _codes(report: Report) -> tuple[set[str], set[str], set[str]]:
+    return set(report.codes("block")), set(report.codes("warn")), set(report.codes("note"))
 
 
 def read_stories(book: Book) -> tuple[Story, ...]:
@@ -71,19 +121,51 @@ def _of_file(book: Book, path: Path) -> Iterator[Story]:
     head, good = document.data, path.parent.name == "good"
     for entry in head["stories"]:
         assert entry.keys() <= _KEYS, f"{name}: {entry['name']}: {entry.keys() - _KEYS}"
-        assert ("code" in entry) is not good, f"{name}: {entry['name']}: `code` is for denied claims, and each has one"
-        payer, role = entry.get("payer", head.get("payer")), entry.get("bills_as", head.get("bills_as"))
-        difference = merged(head.get("claim") or {}, entry.get("claim") or {})
-        data = example_claim(role, difference, payer_part(book, payer))
-        yield Story(
-            file=name,
+        assert ("code" in entry) is not good, f"{name}: {entry['name']}: a denied claim has a code, a good one none"
+        told = {"claim": head.get("claim"), "payer": head.get("payer"), "bills_as": head.get("bills_as")}
+        for value in entry.get("each", [""]):
+            yield _story(book, name, told, {**entry, "name": f"{entry['name']} {value}".strip()}, value)
+
+
+def _story(book: Book, file: str, head: dict[str, Any], entry: dict[str, Any], each: str) -> Story:
+    payer, role = entry.get("payer", head["payer"]), entry.get("bills_as", head["bills_as"])
+    difference = _put(merged(head["claim"] or {}, entry.get("claim") or {}), each)
+    data = example_claim(role, difference, payer_part(book, payer))
+    code = entry.get("code", "")
+    try:
+        return Story(
+            file=file,
             name=entry["name"],
             payer=payer,
             bills_as=role,
             data=data,
             claim=read_claim(data),
-            code=entry.get("code"),
+            code=code,
             severity=entry.get("severity", "block"),
             beside=frozenset(entry.get("with", ())),
             notes=frozenset(entry.get("notes", ())),
+            once=read_claim(_doubled(data)) if entry.get("once") == "true" else None,
+            void=read_claim(_voided(data)) if code and code not in VOID else None,
+            repair=entry.get("repair") == "true",
         )
+    except Exception as error:
+        raise AssertionError(f"{file}: {entry['name']}: {error}") from error
+
+
+def _put(value: Any, each: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _put(part, each) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_put(part, each) for part in value]
+    return value.replace("<each>", each) if isinstance(value, str) else value
+
+
+def _doubled(data: dict[str, Any]) -> dict[str, Any]:
+    line = next(line for line in data["lines"] if line["procedure"] == "64445")
+    number = 1 + max(line["number"] for line in data["lines"])
+    return data | {"lines": [*data["lines"], line | {"number": number}]}
+
+
+def _voided(data: dict[str, Any]) -> dict[str, Any]:
+    bill = data.get("type_of_bill")
+    return data | {"frequency_code": "8", "original_reference_number": "PCCN1"} | ({"type_of_bill": f"{bill[:3]}8"} if bill else {})
