@@ -56,7 +56,7 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
     if pointed:
         return tuple(sorted(set(pointed)))
-    return everyone[:1] if len(set(everyone)) == 1 else None
+    return everyone[:1] if len(set(everyone)) <= 1 else None
 
 
 def _first_day(case: Case) -> date | None:

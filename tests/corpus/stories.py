@@ -5,7 +5,7 @@ the difference that its file states once for all its stories. A file's `payer` a
 stories that do not state their own.
 
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
-    denied    `code` must appear with `severity` (block where it is not said), and no other block; `with`: the codes
+    denied    `code` must appear once with `severity` (block where it is not said), and no other block; `with`: the codes
               that the same mistake blocks as well. The claim's void must be left alone by every rule but those of
               VOID. `once`: where the 64445 line stands twice, the code is still said once; `repair`: the finding
               has a patch that removes it and adds no block
@@ -14,6 +14,7 @@ stories that do not state their own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,13 +79,15 @@ class Story:
         blocks, warns, notes = _codes(report)
         if self.code not in {"block": blocks, "warn": warns, "note": notes}[self.severity]:
             return f"no {self.severity} {self.code}; block {sorted(blocks)}, warn {sorted(warns)}, note {sorted(notes)}"
+        if (times := self._times(report)) > 1:
+            return f"{self.code} is said {times} times"
         wanted = self.beside | ({self.code} if self.severity == "block" else set())
         return None if blocks == wanted else f"block {sorted(blocks)} instead of {sorted(wanted)}"
 
     def _repeated(self, book: Book) -> str | None:
         if self.once is None:
             return None
-        times = len(self._own(check(self.once, book)))
+        times = self._times(check(self.once, book))
         return None if times == 1 else f"with the line twice, {self.code} is said {times} times"
 
     def _held_void(self, book: Book) -> str | None:
@@ -99,10 +102,20 @@ class Story:
             return f"{self.code} has no patch"
         after = check(read_claim(patched(self.data, patches)), book)
         added = _codes(after)[0] - _codes(report)[0]
-        return f"after the patch: {self.code} {len(self._own(after))} times, and block {sorted(added)}" if self._own(after) or added else None
+        return (
+            f"after the patch: {self.code} {len(self._own(after))} times, and block {sorted(added)}"
+            if self._own(after) or added
+            else None
+        )
+
+    def _times(self, report: Report) -> int:
+        """How often the rule of the code that speaks most does so."""
+        return max(Counter(finding.rule for finding in self._own(report)).values(), default=0)
 
     def _own(self, report: Report) -> list[Finding]:
-        return [finding for finding in report.findings if (finding.code, finding.severity) == (self.code, self.severity)]
+        return [
+            finding for finding in report.findings if (finding.code, finding.severity) == (self.code, self.severity)
+        ]
 
 
 def _codes(report: Report) -> tuple[set[str], set[str], set[str]]:
@@ -168,4 +181,8 @@ def _doubled(data: dict[str, Any]) -> dict[str, Any]:
 
 def _voided(data: dict[str, Any]) -> dict[str, Any]:
     bill = data.get("type_of_bill")
-    return data | {"frequency_code": "8", "original_reference_number": "PCCN1"} | ({"type_of_bill": f"{bill[:3]}8"} if bill else {})
+    return (
+        data
+        | {"frequency_code": "8", "original_reference_number": "PCCN1"}
+        | ({"type_of_bill": f"{bill[:3]}8"} if bill else {})
+    )

@@ -4,7 +4,8 @@ Each rule is changed in one small way at a time: a condition dropped or negated,
 limit or a date moved by one, a severity, a payer, a billing role, a bypass or a patch changed. An example of the
 rule's file or a story of the corpus must notice. What the loader refuses is counted apart.
 
-Exit codes: 0 every mutant was noticed or is explained in EXPLAINED; 1 one was not, or an explanation is stale.
+Exit codes: 0 every mutant was noticed or is explained in EXPLAINED; 1 one was not, or an explanation is stale; 2 the
+corpus fails without any mutant.
 """
 
 from __future__ import annotations
@@ -260,17 +261,25 @@ def summary(results: list[tuple[Mutant, Verdict]], *, whole: bool) -> tuple[list
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="mutants", description="Changes every rule in small ways; something must notice.")
+    parser = argparse.ArgumentParser(
+        prog="mutants", description="Changes every rule in small ways; something must notice."
+    )
     parser.add_argument("--only", metavar="TEXT", default="", help="rule files whose path holds this text")
     parser.add_argument("--sample", metavar="N", type=int, help="a random sample of this size")
     parser.add_argument("--seed", metavar="S", type=int, help="the seed of an earlier sample, to repeat it")
-    parser.add_argument("--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)"
+    )
     arguments = parser.parse_args()
-    mutants = [mutant for mutant in all_mutants(load_book()) if arguments.only in mutant.file]
+    mutants = [mutant for mutant in all_mutants(_library()[0]) if arguments.only in mutant.file]
     if arguments.sample is not None:
         seed = arguments.seed if arguments.seed is not None else random.randrange(2**32)
         print(f"seed {seed}")
         mutants = random.Random(seed).sample(mutants, min(arguments.sample, len(mutants)))
+    book, stories = _library()
+    if faults := [f"{story.file}: {story.name}: {fault}" for story in stories if (fault := story.fault(book))]:
+        print("The rules as they are contradict the corpus:", *faults, sep="\n", file=sys.stderr)
+        return 2
     with Progress(console=Console(stderr=True), transient=True) as progress:
         results = run(mutants, workers=arguments.workers, progress=progress)
     lines, code = summary(results, whole=not arguments.only and arguments.sample is None)
