@@ -9,6 +9,7 @@ stories that do not state their own.
               that the same mistake blocks as well. The claim's void must be left alone by every rule but those of
               VOID. `once`: where the 64445 line stands twice, the code is still said once; `repair`: the finding
               has a patch that removes it and adds no block
+    fill      the last line is repeated until the claim has so many lines
     each      the story is told for each of these values, in place of `<each>`
 """
 
@@ -32,7 +33,7 @@ from rules.trial import payer_part
 FOLDER = Path(__file__).parent
 VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
 """The rules that run on a void: it repeats a faulty original on purpose."""
-_KEYS = {"name", "claim", "payer", "bills_as", "notes", "code", "severity", "with", "once", "repair", "each"}
+_KEYS = {"name", "claim", "payer", "bills_as", "notes", "code", "severity", "with", "once", "repair", "each", "fill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ def _of_file(book: Book, path: Path) -> Iterator[Story]:
 def _story(book: Book, file: str, head: dict[str, Any], entry: dict[str, Any], each: str) -> Story:
     payer, role = entry.get("payer", head["payer"]), entry.get("bills_as", head["bills_as"])
     difference = _put(merged(head["claim"] or {}, entry.get("claim") or {}), each)
+    if lines := difference.get("lines"):
+        difference["lines"] = [*lines, *lines[-1:] * (int(entry.get("fill", 0)) - len(lines))]
     data = example_claim(role, difference, payer_part(book, payer))
     code = entry.get("code", "")
     try:
