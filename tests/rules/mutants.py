@@ -48,6 +48,7 @@ _TABLE = (
     "the shipped NCCI table starts on the version's first day; the condition is for a book whose table starts later"
 )
 _WITHIN = "at or below 120 days the limit itself lets the claim pass, so nothing is left to decide"
+_CERTAIN = "on an institutional claim the role is certain, so the rule applies to none"
 EXPLAINED: dict[tuple[str, str], str] = {
     **{
         (f"64445/medicare/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
@@ -59,6 +60,16 @@ EXPLAINED: dict[tuple[str, str], str] = {
     **{
         ("64445/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN
         for change in ("days_to_receipt gt 119", "days_to_receipt gt becomes ge", "without days_to_receipt")
+    },
+    **{
+        (f"64445/medicare/{code}-role-unclear", "bills_as with hospital_outpatient"): _CERTAIN
+        for code in ("MOD004", "UNT002")
+    },
+    **{
+        ("64445/common/CLM010-lines-institutional", f"bills_as with {role}"): (
+            "a professional claim is held at 51 lines already; two examples of a thousand lines would slow the load"
+        )
+        for role in ("asc", "practitioner")
     },
     ("64445/cigna/TIM002-little-time", "versions[0] applies_when any[0] without participating"): (
         "without a contract the claim is covered by any[1], whose 180 days hold the 90 of any[0]"
@@ -101,6 +112,11 @@ def _head(data: Data) -> Iterator[tuple[str, Data]]:
         for name in data.get(key, ()):
             if key == "except_payers" or len(data[key]) > 1:
                 yield f"{key} without {name}", data | {key: [other for other in data[key] if other != name]}
+    for role in ROLES:
+        if role not in data["bills_as"]:
+            yield f"bills_as with {role}", data | {"bills_as": [*data["bills_as"], role]}
+    if "all" not in data["payers"]:
+        yield "payers all", data | {"payers": ["all"]}
     flipped = "false" if data.get("on_void") == "true" else "true"
     yield f"on_void {flipped}", data | {"on_void": flipped}
 
