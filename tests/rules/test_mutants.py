@@ -38,6 +38,9 @@ def test_every_rule_is_changed_and_each_change_once() -> None:
 def test_the_changes_of_a_small_rule() -> None:
     changes = [mutant.change for mutant in mutants_of("UNT001-one", read_document("UNT001-one", RULE).data)]
     assert changes == [
+        "bills_as with hospital_outpatient",
+        "bills_as with asc",
+        "payers all",
         "on_void true",
         "versions[0] from 2025-12-31",
         "versions[0] from 2026-01-02",
