@@ -159,11 +159,17 @@ def with_line(data: Data, procedure: str, day: str | None) -> Data:
     return data | {"lines": [*data["lines"], line], "total_charge": total and str(Decimal(total) + 10)}
 
 
+def judged_backwards(data: Data) -> bool:
+    """Whether a line ends before it starts: which of its dates counts as the last is then open."""
+    return any(f.rule.endswith("CLM006-line-dates") for f in judged(data).findings)
+
+
 @settings(max_examples=300, deadline=None)
 @given(CLAIMS, st.sampled_from(UNRELATED))
 def test_an_unrelated_line_of_the_day_changes_nothing(data: Data, procedure: str) -> None:
     assume(data["diagnoses"])
     assume(data["total_charge"] is None or Decimal(data["total_charge"]) > 0)
+    assume(not judged_backwards(data))
     block = next((line for line in data["lines"] if line["procedure"] == "64445"), data["lines"][0])
     assert said(judged(data)) == said(judged(with_line(data, procedure, block["service_date"])))
 
@@ -179,6 +185,7 @@ def test_a_line_of_another_day_changes_nothing_that_is_said_of_the_block(data: D
     other = date.fromisoformat(day)
     assume(blocks and all(start and end and not start <= other <= max(start, end) for start, end in spans))
     assume(all(end and other <= end for _, end in spans))
+    assume(not (claim.patient and claim.patient.birth_date and other < claim.patient.birth_date))
     assert said_of_block(judged(data)) == said_of_block(judged(with_line(data, procedure, day)))
 
 
