@@ -129,10 +129,11 @@ def _of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | No
 @fact("flag", "the procedures")
 def has_surgery(case: Case) -> bool:
     """Whether the claim has an anesthesia line, or a surgical line that is no nerve block or needle procedure."""
-    return any(_operative(case, line.procedure) for line in case.claim.lines if line.procedure)
+    return any(operative(case, line.procedure) for line in case.claim.lines if line.procedure)
 
 
-def _operative(case: Case, code: str) -> bool:
+def operative(case: Case, code: str) -> bool:
+    """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no needle procedure."""
     if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code == case.procedure:
         return False
     needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]
