@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test cover lint format schemas unit clean
+.PHONY: help run test cover lint format schemas mutants unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
 	@$(BIN)/ruff format -q
+
+mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a claim of the corpus must notice
+	@$(BIN)/python -m tests.rules.mutants
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
