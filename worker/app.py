@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import mmap
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_shutdown, worker_shutting_down
 from kombu import Queue
+from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from worker import logs, wiring
@@ -111,6 +113,13 @@ def _ask_to_stop(**_: Any) -> None:
 
 
 @worker_shutdown.connect
-def _let_go(**_: Any) -> None:
+def _say_farewell(**_: Any) -> None:
+    # A Redis that is gone already will forget this worker by itself.
+    with contextlib.suppress(RedisError), wiring.impatient_store(settings) as store:
+        wiring.farewell(store)
+    _let_go()
+
+
+def _let_go() -> None:
     while _leases:
         _leases.pop().release()

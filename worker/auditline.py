@@ -6,7 +6,7 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
-claim, or it is judged again).
+claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from pydantic import Field
 from rules.claim import Claim
 from rules.report import Report
 
-Action = Literal["audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded"]
+Action = Literal[
+    "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
+    "quarantine.requeued", "quarantine.dropped",
+]  # fmt: skip
 
 
 def _about(text: str) -> Any:
@@ -35,10 +38,14 @@ AuditLine = TypedDict(
         "event.action": Annotated[Action, _about("what happened")],
         "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
         "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
+        "event.reason": Annotated[
+            str, _about("why a person requeued or dropped a quarantined claim, in that person's words")
+        ],
         "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
         "service.name": Annotated[str, _about("claim-scrubber")],
         "service.version": Annotated[str, _about("version of this package")],
         "host.name": Annotated[str, _about("name of the host")],
+        "user.name": Annotated[str, _about("account of the person who requeued or dropped")],
         "process.pid": Annotated[int, _about("process that judged")],
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
@@ -68,6 +75,7 @@ AuditLine = TypedDict(
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id")],
+        "quarantine.entry": Annotated[str, _about("quarantine entry id that a person requeued or dropped")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],

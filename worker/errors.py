@@ -123,3 +123,15 @@ class NoClaim(ScrubError):
     """Item {position} is no claim: expected a mapping or the bytes of an event, found {kind}; those before it may
     have been accepted.
     """
+
+
+class NotInQuarantine(ScrubError):
+    """There is no entry {entry} in quarantine: it was requeued or dropped before, or never there. `scrub quarantine
+    list` shows what is.
+    """
+
+
+class NotRequeueable(ScrubError):
+    """The content of quarantine entry {entry} is no JSON object, so it would come straight back. Mend it where it
+    came from and send it anew (`scrub quarantine show --content {entry}` shows it), then drop the entry.
+    """

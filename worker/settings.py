@@ -85,7 +85,13 @@ class Settings(BaseSettings):
     max_event_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20)] = 2**20
     """Largest event that is read, in bytes."""
     memory_ceiling: Annotated[int, Field(ge=1, le=100)] = 80
-    """Per cent of Redis' maxmemory at which `submit` takes no more."""
+    """Per cent of Redis' maxmemory at which producers are refused, or wait, until it is 5 below."""
+    worker_ceiling: Annotated[int, Field(ge=1, le=100)] = 90
+    """Per cent of Redis' maxmemory at which workers take no more claims, until it is 5 below."""
+    outlet_limit: Annotated[int, Field(ge=1)] = 1_000_000
+    """Unread or unacknowledged entries of an outlet at which workers take no more claims, until it is a tenth less."""
+    retention: Annotated[float, Field(ge=0, le=3_650)] = 7
+    """Days for which an outlet keeps an entry that every consumer group has acknowledged."""
     audit_dir: Folder | None = None
     """Folder of the audit files. None: `audit` in the state folder."""
     audit_stdout: bool = False
@@ -169,6 +175,8 @@ def _contradictions(settings: Settings) -> list[str]:
     for less, more in pairwise(ordered):
         if getattr(settings, less) >= getattr(settings, more):
             problems.append(f"{PREFIX}{less.upper()}: expected less than {PREFIX}{more.upper()}")
+    if settings.memory_ceiling > settings.worker_ceiling:
+        problems.append("SCRUB_MEMORY_CEILING: expected at most SCRUB_WORKER_CEILING")
     if settings.visibility_timeout <= settings.hard_time_limit:
         problems.append("SCRUB_VISIBILITY_TIMEOUT: expected more than SCRUB_HARD_TIME_LIMIT")
     if sys.platform == "win32":

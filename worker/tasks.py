@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+from typing import Any
 
-from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
+from celery import Task
+from celery.worker.request import Request
 
 from rules.errors import ScrubError
 from worker import wiring
@@ -17,6 +21,7 @@ from worker.tend import tend_once
 from worker.wiring import Store
 
 _mine = threading.local()
+_LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 
 
 def knock(broker: str) -> None:
@@ -29,7 +34,40 @@ def knock(broker: str) -> None:
         scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 
-@app.task(name="scrub")
+class BellRequest(Request):
+    """In the worker's main process: learns how a pool process ended, which the process itself can no longer tell."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Celery's; the hard limit kills the process."""
+        super().on_timeout(soft, timeout)
+        if not soft:
+            self._note(f"killed at the hard limit of {timeout:g} s, as it did not answer the soft one")
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Celery's; WorkerLostError says which signal or exit code ended the process."""
+        lost = _LOST.search(str(exc_info.exception)) if isinstance(exc_info.exception, WorkerLostError) else None
+        if lost:
+            self._note(f"its process was ended by {lost[0]}")
+        return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _note(self, end: str) -> None:
+        if self.worker_pid is None:
+            return
+        try:
+            with wiring.impatient_store(settings) as store:
+                wiring.note_end(store, int(self.worker_pid), end)
+        except Exception as error:
+            log(__name__).debug("how a process ended could not be kept", **safe_exception(error))
+
+
+class BellTask(Task):  # type: ignore[type-arg]
+    """A task whose requests learn how their processes end."""
+
+    Request = "worker.tasks:BellRequest"
+    abstract = True
+
+
+@app.task(name="scrub", base=BellTask)
 def scrub() -> None:
     """Drains the inbox: recovers, judges and commits until it is empty or the budget is spent."""
     try:

@@ -48,7 +48,7 @@ def _show(entry: OutletEntry, format: Format) -> None:
 
         say_bytes([orjson.dumps(entry.event)])
     else:
-        say(*(_quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
+        say(*(quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
 
 
 def _scrubbed(entry: OutletEntry) -> Iterator[str]:
@@ -75,12 +75,13 @@ def report_of(data: object) -> Any:
 _ADAPTERS: dict[str, Any] = {}
 
 
-def _quarantined(entry: OutletEntry) -> Iterator[str]:
+def quarantined(entry: OutletEntry) -> Iterator[str]:
+    """Reason and problems of a quarantine entry."""
     data = entry.data
     event = f"event {entry.event['eventid']}" if "eventid" in entry.event else f"inbox entry {data['inbox_entry']}"
     when = paint(f"({entry.event['time']})", "dim")
     yield f"{paint(plain(event), 'bold')}  {paint('quarantine', 'magenta')}  {data['reason']}  {when}"
-    yield "  " + hung(data["sentence"] + ":", 2)
+    yield "  " + hung(data["sentence"] + (":" if data["problems"] else "."), 2)
     for problem in data["problems"]:
         path = f"{problem['path']}: " if problem["path"] else ""
         yield "    " + hung(plain(path + problem["sentence"]), 4)
