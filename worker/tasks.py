@@ -40,15 +40,25 @@ class BellRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery's; the hard limit kills the process."""
         super().on_timeout(soft, timeout)
-        if not soft:
+        if not soft and self._runs():
             self._note(f"killed at the hard limit of {timeout:g} s, as it did not answer the soft one")
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Celery's; WorkerLostError says which signal or exit code ended the process."""
-        lost = _LOST.search(str(exc_info.exception)) if isinstance(exc_info.exception, WorkerLostError) else None
-        if lost:
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard may have wrapped it
+        if isinstance(error, WorkerLostError) and (lost := _LOST.search(str(error))):
             self._note(f"its process was ended by {lost[0]}")
         return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _runs(self) -> bool:
+        """Whether the process is still there: one that was killed before its time is up has not reached the limit."""
+        if self.worker_pid is None:
+            return False
+        try:
+            os.kill(int(self.worker_pid), 0)
+        except OSError:
+            return False
+        return True
 
     def _note(self, end: str) -> None:
         if self.worker_pid is None:
