@@ -64,8 +64,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,  # a worker may write its audit lines there
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_soft_shutdown_timeout=10.0,
-    worker_enable_soft_shutdown_on_idle=False,
+    # SIGTERM waits for the batch in hand, which the time limits bound; whoever asks again wants the end now. What is
+    # in hand then stays pending.
+    worker_soft_shutdown_timeout=0.0,
     worker_proc_alive_timeout=30.0,
 )
 app.steps["consumer"].add(TendStep)
