@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from worker import logs, wiring
+from worker.audit import check_folder
 from worker.embedded import Lease
 from worker.errors import SettingsInvalid
 from worker.settings import load_settings
@@ -101,6 +102,7 @@ def _take_hold(**_: Any) -> None:
             atexit.register(_let_go)
         with wiring.open_store(settings, hold=False) as store:
             wiring.agreed_secret(store)
+        check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
         wiring.book(settings.book)
     except ScrubError as error:

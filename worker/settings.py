@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -30,8 +30,15 @@ def _state_dir() -> Path:
 
 
 def _redis_url(url: str) -> str:
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise PydanticCustomError("url", "expected a URL that starts with redis://, rediss:// or unix://")
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in _SCHEMES and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        fit = False
+    if not fit:
+        raise PydanticCustomError(
+            "url", "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0"
+        )
     return url
 
 
@@ -98,7 +105,7 @@ class Settings(BaseSettings):
     """Write the audit lines to standard output as well, for log collectors."""
     audit_fsync: bool = False
     """Force each batch of audit lines to the disk before its commit."""
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of the operational log."""
 
     @classmethod
@@ -141,7 +148,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        wrong = (f"{PREFIX}{str(d['loc'][0] if d['loc'] else '').upper()}: {_sentence(d['msg'])}" for d in details)
+        wrong = (f"{PREFIX}{str(d['loc'][0] if d['loc'] else '').upper()}: {_sentence(d)}" for d in details)
         raise SettingsInvalid([*problems, *wrong]) from None
     problems += _contradictions(settings)
     if problems:
@@ -149,8 +156,28 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def _sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
+_SENTENCES = {
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "float_type": "expected a number",
+    "finite_number": "expected a number",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+    "path_type": "expected the path of a folder or a file",
+    "greater_than": "expected more than {gt:g}",
+    "greater_than_equal": "expected at least {ge:g}",
+    "less_than": "expected less than {lt:g}",
+    "less_than_equal": "expected at most {le:g}",
+    "literal_error": "expected one of {expected}",
+}
+"""Ours for the library's, by its type of error; what is not here is ours already."""
+
+
+def _sentence(detail: Mapping[str, Any]) -> str:
+    known = _SENTENCES.get(detail["type"])
+    return known.format(**detail.get("ctx", {})) if known else str(detail["msg"])
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

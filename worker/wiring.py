@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
+from rules.errors import ScrubError
 from rules.loader import load_book
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
@@ -68,10 +69,11 @@ class Store:
         self.close()
 
 
-def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
+def open_store(settings: Settings | None = None, *, hold: bool = True, check: bool = True) -> Store:
     """Opens Redis and checks that it is fit; the embedded server is started where none is configured.
 
     `hold`: whether the embedded server is to stay up for this store; a pool process needs not, as its parent holds it.
+    `check`: for all but the doctor.
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
@@ -81,6 +83,8 @@ def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
     store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    if not check:
+        return store
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
@@ -177,14 +181,22 @@ def check_server(redis: Redis, address: str) -> None:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
+    if reasons := unfit(info, address):
+        raise reasons[0]
+
+
+def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
+    """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing."""
+    found: list[ScrubError] = []
     valkey = info.get("valkey_version")
-    found, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
-    if tuple(int(part) for part in str(found).split(".")[:2]) < least:
-        raise RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {found}")
+    number, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
+    if tuple(int(part) for part in str(number).split(".")[:2]) < least:
+        found.append(RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {number}"))
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
-        raise RedisMayEvict(where=address, found=info["maxmemory_policy"])
+        found.append(RedisMayEvict(where=address, found=info["maxmemory_policy"]))
     if not info.get("aof_enabled"):
-        raise RedisForgets(where=address)
+        found.append(RedisForgets(where=address))
+    return found
 
 
 def _agree_on_partitions(store: Store) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rules.errors import ScrubError
-from worker.cli import audit, check, demo, quarantine, rules, status, submit, tail, work
+from worker.cli import audit, check, demo, doctor, quarantine, rules, status, submit, tail, work
 from worker.cli.signals import Stopped, install
 from worker.cli.terminal import complain, flush, give_up
 
@@ -28,6 +28,7 @@ app.command("check")(check.check)
 app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("tail")(tail.tail)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")

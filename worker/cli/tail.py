@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def tail(
     outlet: Annotated[str, typer.Argument(metavar="OUTLET", help="billing, rework, unchecked or quarantine.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", metavar="N", min=0, help="Only the last N entries that are there.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one CloudEvent a line.")] = "text",
 ) -> None:
     """Prints what is in an outlet, oldest first. Consumers of the outlet do not notice.
@@ -26,18 +29,20 @@ def tail(
     Examples:
 
     * `scrub tail rework`
+    * `scrub tail -n 5 rework`
     * `scrub tail -f --format json billing | jq .data.claim`
     """
     from worker import outlets
 
     with opened() as store:
         empty = True
-        for entry in outlets.tail(store.redis, store.keys, outlet, follow=follow):
+        start = "-" if lines is None else outlets.before_last(store.redis, store.keys, outlet, lines)
+        for entry in outlets.tail(store.redis, store.keys, outlet, follow=follow, start=start):
             empty = False
             _show(entry, format)
             if follow:
                 flush()
-        if empty and format == "text":
+        if empty and format == "text" and lines != 0:
             say(f"Nothing is in {outlet}.")
         flush()
 
