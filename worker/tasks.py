@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import threading
 from typing import Any
 
@@ -38,10 +39,12 @@ class BellRequest(Request):
     """In the worker's main process: learns how a pool process ended, which the process itself can no longer tell."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Celery's; the hard limit kills the process."""
-        super().on_timeout(soft, timeout)
-        if not soft and self._runs():
+        """Celery's; the hard limit kills the process. It comes for one that was killed before as well."""
+        if end := self._signal():
+            self._note(f"its process was ended by {end}")
+        elif not soft:
             self._note(f"killed at the hard limit of {timeout:g} s, as it did not answer the soft one")
+        super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """Celery's; WorkerLostError says which signal or exit code ended the process."""
@@ -50,15 +53,17 @@ class BellRequest(Request):
             self._note(f"its process was ended by {lost[0]}")
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
-    def _runs(self) -> bool:
-        """Whether the process is still there: one that was killed before its time is up has not reached the limit."""
-        if self.worker_pid is None:
-            return False
+    def _signal(self) -> str | None:
+        """What has ended the process, None: nothing yet; asked without taking its exit status from Celery."""
+        if self.worker_pid is None or not hasattr(os, "waitid"):  # macOS
+            return None
         try:
-            os.kill(int(self.worker_pid), 0)
-        except OSError:
-            return False
-        return True
+            found = os.waitid(os.P_PID, int(self.worker_pid), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return "a signal before its time was up"
+        if found is None or found.si_code == os.CLD_EXITED:
+            return None
+        return f"signal {found.si_status} ({signal.Signals(found.si_status).name})"
 
     def _note(self, end: str) -> None:
         if self.worker_pid is None:
