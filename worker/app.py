@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import mmap
 import sys
+import time
 from typing import Any
 
 from celery import Celery
@@ -14,12 +15,13 @@ from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import logs, wiring
+from worker import logs, pressure, wiring
 from worker.audit import check_folder
 from worker.embedded import Lease
 from worker.errors import SettingsInvalid
 from worker.settings import load_settings
-from worker.tend import TendStep
+from worker.tend import TendStep, tend_once
+from worker.wiring import Store
 
 QUEUE = "scrub-bells"
 
@@ -101,6 +103,7 @@ def _take_hold(**_: Any) -> None:
             _leases.append(Lease(settings.server_path))
             atexit.register(_let_go)
         with wiring.open_store(settings, hold=False) as store:
+            _await_memory(store)
             wiring.agreed_secret(store)
         check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
@@ -108,6 +111,19 @@ def _take_hold(**_: Any) -> None:
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))
+
+
+def _await_memory(store: Store) -> None:
+    """Celery gives up where Redis takes no write; then nobody would be left to trim the outlets and mend that."""
+    told = False
+    while pressure.exhausted(store.redis, store.keys):
+        if not told:
+            logs.configure(settings.log_level)
+            logs.log(__name__).warning("Redis has no memory left; the worker starts as soon as it has")
+            told = True
+        with contextlib.suppress(RedisError):
+            tend_once(store, wiring.bell(store))
+        time.sleep(settings.tend)
 
 
 @worker_shutting_down.connect

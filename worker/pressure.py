@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from worker.commit import script
 from worker.keys import Keys
@@ -49,6 +50,19 @@ def memory(redis: Redis) -> Memory:
     info = redis.info("memory")
     used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
     return Memory(used, int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)))
+
+
+def exhausted(redis: Redis, keys: Keys) -> bool:
+    """Whether Redis refuses every write for want of memory.
+
+    Raises:
+        redis.exceptions.RedisError: of any other kind.
+    """
+    try:
+        redis.set(keys.end("probe"), "", px=1)
+    except OutOfMemoryError:
+        return True
+    return False
 
 
 def put(redis: Redis, key: str, value: str, px: int, *options: str) -> bool:

@@ -43,6 +43,8 @@ def tend_once(store: Store, door: Bell) -> bool:
     settings, keys, redis = store.settings, store.keys, store.once
     if not pressure.put(redis, keys.tend, "1", max(1, int(settings.tend * 900)), "NX"):
         return False
+    for name in TRIMMED_OUTLETS:
+        pressure.trim(redis, keys.outlet(name), int(settings.retention * 86_400_000), _TRIM)
     idle = int(settings.reclaim * 1000)
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.xinfo_groups(keys.inbox)
@@ -53,8 +55,6 @@ def tend_once(store: Store, door: Bell) -> bool:
     if isinstance(groups, Exception) or isinstance(pending, Exception):
         ensure_groups(redis, keys)
         return True
-    for name in TRIMMED_OUTLETS:
-        pressure.trim(redis, keys.outlet(name), int(settings.retention * 86_400_000), _TRIM)
     found = books(redis, keys)
     held = _hold(store, found)
     if not held and (expired or length > int(pending["pending"])):

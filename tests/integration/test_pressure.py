@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +20,9 @@ from worker.status import books
 from worker.tend import tend_once
 from worker.wiring import Store
 
-from .helpers import claim, event
+from .helpers import Worker, claim, event, settled, until
+
+Start = Callable[..., Worker]
 
 
 @pytest.fixture
@@ -252,3 +254,42 @@ def test_tending_trims_and_the_books_still_balance(store: Store, drain: Drain, b
     assert found.outlet(outlet.name).length < 100
     assert (found.settled, found.outlet(outlet.name).count) == (True, 400)
     assert found.outlet(outlet.name).groups[0].lag == 0
+
+
+def test_a_worker_outlives_a_redis_without_memory_and_goes_on_when_there_is_some(
+    store: Store, start_worker: Start
+) -> None:
+    """Also a bell that was rung before: kombu cannot even register it then."""
+    worker = start_worker().wait_ready()
+    put(store, 50)
+    settled(store, 50)
+    limit_memory(store, 150)
+    until(lambda: '"the workers wait: Redis uses' in worker.text(), told=worker.text)
+    assert books(store.redis, store.keys).hold
+    with pytest.raises(OutOfMemoryError):
+        store.redis.xadd(store.keys.inbox, {"event": event(50)})
+    time.sleep(6)
+    assert worker.process.poll() is None, worker.text()
+    assert books(store.redis, store.keys).alive, "it still says that it lives"
+    store.redis.config_set("maxmemory", 0)
+    put(store, 20)
+    found = settled(store, 70)
+    assert (found.repeated, found.hold) == (20, None)
+    until(lambda: "the workers wait no longer" in worker.text())
+
+
+def test_a_worker_that_starts_on_a_full_redis_trims_and_waits_for_room(store: Store, start_worker: Start) -> None:
+    """Celery would end; and with it whoever trims the outlets, so that there never would be room again."""
+    put(store, 5)
+    stream = store.keys.outlet("billing")
+    entries = filled(store, "billing", 1_000)
+    store.redis.xgroup_create(stream, "billing", id="0")
+    store.redis.xreadgroup("billing", "me", {stream: ">"}, count=1_000)
+    store.redis.xack(stream, "billing", *entries)
+    limit_memory(store, 150)
+    worker = start_worker(env={"SCRUB_RETENTION": "0"})
+    until(lambda: not store.redis.xlen(stream), told=worker.text)
+    assert "Redis has no memory left" in worker.text()
+    assert worker.process.poll() is None
+    store.redis.config_set("maxmemory", 0)
+    settled(store, 5)
