@@ -19,7 +19,7 @@ from redis.exceptions import OutOfMemoryError
 from worker.commit import script
 from worker.keys import Keys
 from worker.settings import Settings
-from worker.status import Books
+from worker.status import Books, Outlet
 
 _STEP = 5
 """Per cent of memory below the ceiling at which a wait ends."""
@@ -75,13 +75,18 @@ def reasons(found: Books, used: Memory, settings: Settings, *, held: bool) -> li
     ceiling = settings.worker_ceiling - _STEP * held
     limit = settings.outlet_limit - settings.outlet_limit // 10 * held
     why = [
-        f"{outlet.unread} entries of {outlet.name} are unread or not acknowledged (limit {settings.outlet_limit})"
+        f"{outlet.unread} entries of {outlet.name} are unread or not acknowledged{_by(outlet)}"
+        f" (limit {settings.outlet_limit})"
         for outlet in found.outlets
         if outlet.unread >= limit
     ]
     if used.per_cent >= ceiling:
         why.append(f"Redis uses {used.per_cent:.0f} % of its memory (limit {settings.worker_ceiling} %)")
     return why
+
+
+def _by(outlet: Outlet) -> str:
+    return f" by group {outlet.slowest[1]}" if outlet.slowest[1] else ""
 
 
 def hold(redis: Redis, keys: Keys, found: Books, why: Iterable[str]) -> None:

@@ -36,11 +36,21 @@ class Outlet:
     groups: tuple[Consumer, ...]
 
     @property
+    def slowest(self) -> tuple[int, str | None]:
+        """How many entries its slowest group has not had or not acknowledged, and which one that is.
+
+        Where there is no group, all of them, and None.
+        """
+        if not self.groups:
+            return self.length, None
+        return max(
+            ((self.length if group.lag is None else group.lag) + group.pending, group.name) for group in self.groups
+        )
+
+    @property
     def unread(self) -> int:
         """Entries that its slowest group has not had or not acknowledged; where there is no group, all of them."""
-        if not self.groups:
-            return self.length
-        return max((self.length if group.lag is None else group.lag) + group.pending for group in self.groups)
+        return self.slowest[0]
 
 
 _RATE_SECONDS = 70

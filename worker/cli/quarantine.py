@@ -65,7 +65,8 @@ def list_(
             if format == "json":
                 _json(entry)
             else:
-                say(f"{entry.id}  {entry.event['time']}  {paint(entry.data['reason'], 'magenta'):18}  {_named(entry)}")
+                reason = paint(f"{entry.data['reason']:18}", "magenta")
+                say(f"{entry.id}  {entry.event['time']}  {reason}  {_named(entry)}")
         if format == "text":
             by_reason = ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
             what = f" with reason {reason_code}" if reason_code else ""
