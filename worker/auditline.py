@@ -38,14 +38,12 @@ AuditLine = TypedDict(
         "event.action": Annotated[Action, _about("what happened")],
         "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
         "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
-        "event.reason": Annotated[
-            str, _about("why a person requeued or dropped a quarantined claim, in that person's words")
-        ],
+        "event.reason": Annotated[str, _about("why a person did it, in that person's words")],
         "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
         "service.name": Annotated[str, _about("claim-scrubber")],
         "service.version": Annotated[str, _about("version of this package")],
         "host.name": Annotated[str, _about("name of the host")],
-        "user.name": Annotated[str, _about("account of the person who requeued or dropped")],
+        "user.name": Annotated[str, _about("account of the person who did it")],
         "process.pid": Annotated[int, _about("process that judged")],
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
