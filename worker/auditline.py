@@ -12,6 +12,8 @@ claim, or it is judged again), quarantine.requeued and quarantine.dropped (a per
 from __future__ import annotations
 
 import hmac
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -94,6 +96,14 @@ def patient_hash(secret: bytes, claim: Claim) -> str | None:
         return None
     person = f"patient\0{claim.payer.id}\0{claim.subscriber.member_id}".encode()
     return hmac.digest(secret, person, "sha256").hex()[:32]
+
+
+def who() -> str:
+    """The account of the operating system, not of the environment, which anybody may set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's made-up user
+        return f"uid {os.getuid()}"
 
 
 def claim_fields(claim: Claim, secret: bytes) -> AuditLine:

@@ -7,8 +7,6 @@ where it was, and nothing is ever in two places.
 from __future__ import annotations
 
 import json
-import os
-import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,7 +16,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from worker.audit import Audit
-from worker.auditline import Action, AuditLine
+from worker.auditline import Action, AuditLine, who
 from worker.commit import script
 from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
 from worker.intake.events import decode
@@ -119,7 +117,7 @@ class Clerk:
             "event.outcome": "success",
             "event.reason": why,
             "trace.id": entry.decision_id,
-            "user.name": _who(),
+            "user.name": who(),
             "claim.decision_id": entry.decision_id,
             "error.code": entry.data["reason"],
             "queue.entry": entry.data["inbox_entry"],
@@ -139,11 +137,3 @@ class Clerk:
                 [{**line, "event.action": "claim.superseded", "event.outcome": "unknown", "error.code": "gone"}]
             )
         return bool(done)
-
-
-def _who() -> str:
-    """The account of the operating system, not of the environment, which anybody may set."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's made-up user
-        return f"uid {os.getuid()}"
