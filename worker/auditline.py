@@ -6,7 +6,8 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
-claim, or it is judged again), history.imported and history.rejected (a person told the ledger).
+claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why),
+history.imported and history.rejected (a person told the ledger).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rules.report import Report
 
 Action = Literal[
     "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
-    "history.imported", "history.rejected",
+    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected",
 ]  # fmt: skip
 
 
@@ -76,6 +77,7 @@ AuditLine = TypedDict(
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id")],
+        "quarantine.entry": Annotated[str, _about("quarantine entry id that a person requeued or dropped")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
         "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],

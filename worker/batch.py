@@ -159,7 +159,8 @@ def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decisi
         if digest == reading.digest:
             return _repeated(reading, memory, bench, first.partition(" ")[0], started)
         if digest:
-            return quarantine(reading, "event_id_reused", (), bench, memory, started)
+            told = Problem("", f"the first decision on this event is {first.partition(' ')[0]}")
+            return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
     if reading.refusal:
         refusal = reading.refusal
         return quarantine(reading, refusal.reason, refusal.problems, bench, memory, started)

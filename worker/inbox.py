@@ -17,12 +17,13 @@ from typing import Any, cast
 
 import orjson
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.documents import Document
 from worker.intake.events import TYPE, canonical
 from worker.keys import FIELD, GROUP, GROUPED_OUTLETS, Keys
+from worker.pressure import Patience, full, memory, put
 from worker.settings import Settings
 
 SOURCE = "urn:claim-scrubber:submit"
@@ -49,6 +50,8 @@ def submit(
     source: str = SOURCE,
     settings: Settings | None = None,
     on_progress: Callable[[int], None] | None = None,
+    wait: float | None = 0,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
     """Puts claims on the queue and rings for a worker.
 
@@ -58,15 +61,21 @@ def submit(
     plain claim's event is made of its content and its position among `items`. `on_progress` gets the number
     accepted so far, after each pipeline.
 
+    `wait`: seconds to wait for room, each time that Redis is near its memory limit; 0: none, None: as long as it
+    takes. `on_wait` gets a sentence each second of it.
+
     Raises:
-        InboxFull: Redis is near its memory limit; its `accepted` says how many of the items went through.
+        InboxFull: there was no room within `wait`; its `accepted` says how many of the items went through.
         EventTooLarge: an event has more than SCRUB_MAX_EVENT_BYTES; those before it may have been accepted.
         RedisUnreachable and the other errors of `worker.wiring.open_store`.
     """
     from worker import wiring
 
     with wiring.open_store(settings) as store:
-        receipt = send(store.redis, store.keys, items, source=source, settings=store.settings, on_progress=on_progress)
+        receipt = send(
+            store.redis, store.keys, items, source=source, settings=store.settings, on_progress=on_progress,
+            wait=wait, on_wait=on_wait,
+        )  # fmt: skip
         if receipt.entries:
             wiring.bell(store).ring()
     return receipt
@@ -80,18 +89,62 @@ def send(
     source: str,
     settings: Settings,
     on_progress: Callable[[int], None] | None = None,
+    wait: float | None = 0,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
     """As `submit`, on a connection that is open already, and without a ring."""
     accepted: list[str] = []
-    for events in _chunks(_events(items, source, settings.max_event_bytes)):
-        _refuse_when_full(redis, settings.memory_ceiling, len(accepted))
-        with redis.pipeline(transaction=False) as pipeline:
-            for event in events:
-                pipeline.xadd(keys.inbox, {FIELD: event})
-            accepted += (entry.decode() for entry in cast(Any, pipeline.execute()))
+    for chunk in _chunks(_events(items, source, settings.max_event_bytes)):
+        events = chunk
+        while events:
+            _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait)
+            answers = _add(redis, keys, events)
+            refused = [event for event, answer in zip(events, answers, strict=True) if isinstance(answer, Exception)]
+            accepted += (answer.decode() for answer in answers if isinstance(answer, bytes))
+            if refused and len(refused) == len(events):
+                # Redis has no room at all, though it was below the ceiling a moment ago.
+                _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait, at_least_once=True)
+            events = refused
         if on_progress:
             on_progress(len(accepted))
     return Receipt(tuple(accepted))
+
+
+def _add(redis: Redis, keys: Keys, events: Sequence[bytes]) -> list[bytes | OutOfMemoryError]:
+    """The inbox entry of each event, or that Redis has no memory for it.
+
+    Raises:
+        redis.exceptions.RedisError: of any other kind.
+    """
+    with redis.pipeline(transaction=False) as pipeline:
+        for event in events:
+            pipeline.xadd(keys.inbox, {FIELD: event})
+        answers = cast(Any, pipeline.execute(raise_on_error=False))
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
+            raise answer
+    return list(answers)
+
+
+def _await_room(
+    redis: Redis,
+    keys: Keys,
+    settings: Settings,
+    accepted: int,
+    patience: Patience,
+    on_wait: Callable[[str], None] | None,
+    *,
+    at_least_once: bool = False,
+) -> None:
+    while (used := full(redis, keys, settings)) or at_least_once:
+        used = used or memory(redis)
+        if not patience.wait():
+            error = InboxFull(used=used.used, limit=used.limit, ceiling=settings.memory_ceiling, accepted=accepted)
+            error.accepted = accepted
+            raise error
+        if on_wait:
+            on_wait(f"Redis uses {used.per_cent:.0f} % of its memory; waiting for room, {accepted} accepted so far")
+        at_least_once = False
 
 
 def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[bytes]:
@@ -127,15 +180,6 @@ def _chunks(events: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-def _refuse_when_full(redis: Redis, ceiling: int, accepted: int) -> None:
-    info = redis.info("memory")
-    limit, used = int(info.get("maxmemory", 0)), int(info["used_memory"])
-    if limit and used * 100 > limit * ceiling:
-        error = InboxFull(used=used, limit=limit, ceiling=ceiling, accepted=accepted)
-        error.accepted = accepted
-        raise error
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An inbox entry that was delivered to this worker."""
@@ -151,6 +195,19 @@ class Entry:
         return int(self.id.split("-")[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An entry that was delivered long ago and not committed since."""
+
+    entry: str
+    owner: str
+    """The consumer that has it."""
+
+
+VANISHED = "its process vanished (it was killed, or its machine went away)"
+"""How a try ended of which nobody told anything."""
+
+
 class Inbox:
     """The reading side, for one consumer."""
 
@@ -164,8 +221,8 @@ class Inbox:
         ensure_groups(self._redis, self._keys)
 
     def take(self, count: int) -> list[Entry]:
-        """Up to `count` entries that nobody has had, without waiting."""
-        return self._read(count, ">")
+        """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
+        return [] if self._redis.exists(self._keys.hold) else self._read(count, ">")
 
     def unfinished(self, count: int) -> list[Entry]:
         """Up to `count` entries that this consumer took and did not commit."""
@@ -182,10 +239,10 @@ class Inbox:
         values = cast(list[bytes | None], self._redis.mget(keys))
         return {key: value.decode() for key, value in zip(keys, values, strict=True) if value is not None}
 
-    def expired(self, idle_ms: int, count: int = 100) -> list[str]:
+    def expired(self, idle_ms: int, count: int = 100) -> list[Expired]:
         """Entries that were delivered at least `idle_ms` ago and not committed since."""
         answer: Any = self._redis.xpending_range(self._keys.inbox, GROUP, "-", "+", count, idle=idle_ms)
-        return [item["message_id"].decode() for item in answer]
+        return [Expired(item["message_id"].decode(), item["consumer"].decode()) for item in answer]
 
     def reclaim(self, entry: str, idle_ms: int) -> Entry | None:
         """Takes over one entry if it is still that idle; None: another worker was quicker, or it is gone."""
@@ -193,9 +250,32 @@ class Inbox:
         found = [_entry(*pair) for pair in answer if pair[1]]
         return found[0] if found else None
 
-    def count_attempt(self, entry: str) -> int:
-        """Counts that the entry is about to be tried alone, and answers which time this is."""
-        return int(self._redis.hincrby(self._keys.attempts, entry, 1))
+    def tries(self, expired: Expired) -> list[str]:
+        """How the tries of this entry ended so far, the last of them just learnt, and kept for the next worker.
+
+        The first is that in a batch; only what follows was tried alone. Call it after `reclaim`.
+        """
+        process = expired.owner.rpartition("-")[0]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._keys.attempts, expired.entry)
+            pipeline.getdel(self._keys.end(expired.entry))
+            pipeline.get(self._keys.end(process))
+            known, *ends = cast(Any, pipeline.execute())
+        end = next((end.decode() for end in ends if end), VANISHED)
+        tries = [*known.decode().split("\n"), end] if known else [end]
+        self.keep_tries(expired.entry, tries)
+        return tries
+
+    def keep_tries(self, entry: str, tries: Sequence[str]) -> None:
+        """Keeps how the tries of an entry ended."""
+        if tries:
+            self._redis.hset(self._keys.attempts, entry, "\n".join(tries))
+        else:
+            self._redis.hdel(self._keys.attempts, entry)
+
+    def note_end(self, entry: str, end: str, expires_ms: int) -> None:
+        """Keeps how the try of an entry ended, for whoever takes it over."""
+        put(self._redis, self._keys.end(entry), end, expires_ms)
 
 
 def ensure_groups(redis: Redis, keys: Keys) -> None:
@@ -208,9 +288,17 @@ def ensure_group(redis: Redis, stream: str, group: str) -> None:
     """A consumer group from the first entry on, where it is missing."""
     try:
         redis.xgroup_create(stream, group, id="0", mkstream=True)
+    except OutOfMemoryError:
+        # Refused before it is looked at; where the group is there, nothing is amiss.
+        if not redis.exists(stream) or not any(found["name"] == group.encode() for found in _groups(redis, stream)):
+            raise
     except ResponseError as error:
         if "BUSYGROUP" not in str(error):
             raise
+
+
+def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
+    return redis.xinfo_groups(stream)
 
 
 def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:

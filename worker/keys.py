@@ -16,6 +16,9 @@ OUTLETS = ("billing", "rework", "unchecked", "quarantine")
 GROUPED_OUTLETS = ("billing", "rework")
 """Outlets whose consumer group, of the same name, exists before the first entry."""
 
+TRIMMED_OUTLETS = ("billing", "rework", "unchecked")
+"""Not quarantine: only a person takes something out of there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -36,7 +39,10 @@ class Keys:
 
     @property
     def counters(self) -> str:
-        """Hash: how many claims went to each outlet, plus `repeated` and `requeued`."""
+        """Hash: how many claims went to each outlet, plus `repeated`, `requeued` and `dropped`.
+
+        A requeue takes one off `quarantine` and adds one to `requeued`. `dropped` is a part of `quarantine`.
+        """
         return self._key("counters")
 
     @property
@@ -56,8 +62,32 @@ class Keys:
 
     @property
     def attempts(self) -> str:
-        """Hash: inbox entry -> how often it was tried alone after its first worker was lost."""
+        """Hash: inbox entry -> how each try of it ended, a line a try; the first was in a batch, the others alone."""
         return self._key("attempts")
+
+    def end(self, name: str) -> str:
+        """String with an expiry: how the work of an entry, or of a process `<host>-<pid>`, came to an end."""
+        return self._key(f"end:{name}")
+
+    @property
+    def hold(self) -> str:
+        """String with an expiry: since when, in ms, and why the workers take no more claims."""
+        return self._key("hold")
+
+    @property
+    def full(self) -> str:
+        """String with an expiry: memory was above the producers' ceiling, and has not fallen well below it yet."""
+        return self._key("full")
+
+    @property
+    def workers(self) -> str:
+        """Hash: worker `<host>-<pid>` -> when it was last alive, in ms, and what it says of itself, as JSON."""
+        return self._key("workers")
+
+    @property
+    def samples(self) -> str:
+        """List, the newest first: `ms accepted decided`, every 10 seconds."""
+        return self._key("samples")
 
     @property
     def chains(self) -> str:

@@ -245,6 +245,16 @@ def tail(redis: Redis, keys: Keys, outlet: str, *, follow: bool = False, start: 
             redis.xread({stream: "0" if last == "-" else last}, count=1, block=1000)
 
 
+def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
+    """Where `tail` has to start to show the last `count` entries that are there.
+
+    Raises:
+        OutletUnknown
+    """
+    page = cast(Page, redis.xrevrange(_stream(keys, outlet), count=count + 1))
+    return page[count][0].decode() if len(page) > count else "-"
+
+
 def _stream(keys: Keys, outlet: str) -> str:
     if outlet not in OUTLETS:
         raise OutletUnknown(outlet=outlet)

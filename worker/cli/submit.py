@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -20,13 +21,16 @@ def submit(
         str | None,
         typer.Option(metavar="NAME", help="CloudEvents source of plain claims, such as /hospital/ehr."),
     ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Break off where Redis is too full; else wait for room, and say so.")
+    ] = False,
 ) -> None:
     """Puts claims onto the queue, for workers to check and route.
 
     What cannot be read as a claim is refused at the door as `file:position: sentence`; the rest is sent. Sending a
     file again is safe: a claim that was decided before makes no second result.
 
-    Exit codes: 0 everything was sent, 2 something was refused or Redis cannot be used.
+    Exit codes: 0 everything was sent, 2 something was refused, or Redis cannot be used or (with --no-wait) is full.
 
     Examples:
 
@@ -50,7 +54,7 @@ def submit(
 
                 receipt = inbox.send(
                     store.redis, store.keys, intake.documents(), source=source or inbox.SOURCE, settings=settings,
-                    on_progress=count,
+                    on_progress=count, wait=0 if no_wait else None, on_wait=_Waiting(),
                 )  # fmt: skip
                 sent = len(receipt)
         finally:
@@ -61,6 +65,18 @@ def submit(
     refused = f"; {intake.refused} refused" if intake.refused else ""
     say(f"{sent} sent{refused}" + (". `scrub status` shows what becomes of them." if sent else "."))
     raise typer.Exit(2 if intake.refused else 0)
+
+
+class _Waiting:
+    """Says on standard error that it waits, at once and then every half a minute."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, sentence: str) -> None:
+        if time.monotonic() >= self._next:
+            complain(f"{sentence}; Ctrl-C breaks off, to send the files again is safe")
+            self._next = time.monotonic() + 30
 
 
 @contextmanager
