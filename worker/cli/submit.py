@@ -3,28 +3,60 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.sources import Files, Intake
+from worker.cli.sources import FORMATS, Intake
 from worker.cli.stores import opened
 from worker.cli.terminal import complain, on_terminal, say
+from worker.cli.watch import summary
+
+if TYPE_CHECKING:
+    from worker.door import Door
+    from worker.settings import Settings
+
+
+def _source(text: str | None) -> str | None:
+    if text is None or (text.strip() and text.isprintable() and len(text) <= 1_024):
+        return text
+    raise typer.BadParameter("expected a name, such as /hospital/ehr")
 
 
 def submit(
-    files: Files,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE", help=f"{FORMATS}; `-` is standard input.")
+    ] = None,
     source: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="CloudEvents source of plain claims, such as /hospital/ehr."),
+        typer.Option(metavar="NAME", help="CloudEvents source of plain claims, as /hospital/ehr.", callback=_source),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Read all, send nothing; no Redis, so duplicates stay unknown."),
+    ] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Take the files of this drop folder as they come, instead of FILE."),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="With --watch: how long a file must not have changed.")
+    ] = 5.0,
 ) -> None:
     """Puts claims onto the queue, for workers to check and route.
 
     What cannot be read as a claim is refused at the door as `file:position: sentence`; the rest is sent. Sending a
-    file again is safe: a claim that was decided before makes no second result.
+    file again, whole or after a break, is safe: the same claim at the same place is the same event. The ones that
+    were decided before are not sent again; one that still waits on the queue is, and makes no second result.
+
+    With --watch each file of DIR that has settled is sent and moved to DIR/done, or to DIR/failed where something in
+    it was refused, with a report beside it. A sender that may pause longer than --settle should write under another
+    name (.NAME, NAME.tmp or NAME.part) and rename. Several watchers may share a folder, and one that is killed in the
+    middle of a file leaves it for the next.
 
     Exit codes: 0 everything was sent, 2 something was refused or Redis cannot be used.
 
@@ -32,48 +64,96 @@ def submit(
 
     * `scrub submit claims.ndjson`
     * `scrub submit --source /hospital/ehr - < claims.ndjson`
+    * `scrub submit --dry-run export/*.ndjson.gz`
+    * `scrub submit --watch /srv/claims/out`
     """
-    from worker import inbox, wiring
+    from worker import inbox
     from worker.settings import load_settings
 
+    if bool(files) == bool(watch) or (watch and dry_run):
+        raise typer.BadParameter("expected FILE..., or --watch DIR alone")
     settings = load_settings()
-    intake = Intake(files, settings.max_event_bytes)
+    name = source or inbox.SOURCE
+    if watch:
+        _watch(watch, settle, name, settings)
+        return
+    intake = Intake(files or [], settings.max_event_bytes)
+    if dry_run:
+        _rehearse(intake, name, settings)
+    else:
+        _send(intake, name, settings)
+    raise typer.Exit(2 if intake.refused else 0)
+
+
+def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None:
+    from worker.cli.watch import watch
+    from worker.folder import DropFolder
+
+    if not folder.is_dir():
+        raise typer.BadParameter("expected a folder that exists", param_hint="'--watch'")
+    with opened(settings) as store:
+        watch(store, DropFolder(folder, settle), source)
+
+
+def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
+    from worker.door import Door
+
+    door = Door(source, settings.max_event_bytes, intake.turn_away)
+    with progress(intake, door) as advance:
+        for _ in door.rehearse(intake.documents()):
+            advance(door.read)
+    say(f"{door.read} read, nothing sent (dry run)" + summary(0, door, intake).removeprefix("0 sent") + ".")
+
+
+def _send(intake: Intake, source: str, settings: Settings) -> None:
+    from worker import inbox, wiring
+    from worker.door import Door
+
+    door = Door(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
     with opened(settings) as store:
         try:
-            with progress() as advance:
+            with progress(intake, door) as advance:
 
                 def count(number: int) -> None:
                     nonlocal sent
                     sent = number
                     advance(number)
 
+                events = door.events(intake.documents(), store.redis, store.keys)
                 receipt = inbox.send(
-                    store.redis, store.keys, intake.documents(), source=source or inbox.SOURCE, settings=settings,
-                    on_progress=count,
-                )  # fmt: skip
+                    store.redis, store.keys, events, source=source, settings=settings, on_progress=count
+                )
                 sent = len(receipt)
         finally:
             if sent:
                 wiring.bell(store).ring()
             if sys.exc_info()[0]:
                 complain(f"{sent} sent before it broke off; to send the files again is safe")
-    refused = f"; {intake.refused} refused" if intake.refused else ""
-    say(f"{sent} sent{refused}" + (". `scrub status` shows what becomes of them." if sent else "."))
-    raise typer.Exit(2 if intake.refused else 0)
+    say(f"{summary(sent, door, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int], None]]:
-    """A count with its speed on standard error, where that is a terminal."""
+def progress(intake: Intake, door: Door) -> Iterator[Callable[[int], None]]:
+    """A bar over the bytes of the files, with claims and claims/s, on standard error where that is a terminal."""
     if not on_terminal(sys.stderr):
         yield lambda _: None
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from worker.cli.terminal import console
 
-    parts = (SpinnerColumn(), TextColumn("{task.completed:.0f} claims sent"), TimeElapsedColumn())
+    numbers = TextColumn("{task.fields[claims]:,} claims, {task.fields[speed]:,.0f}/s")
+    parts = (BarColumn(), TaskProgressColumn(), numbers, TimeElapsedColumn())
     with Progress(*parts, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda number: bar.update(task, completed=number)
+        task = bar.add_task("", total=intake.size, claims=0, speed=0.0)
+        started = last = time.monotonic()
+
+        def advance(_: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last > 0.1:
+                last = now
+                bar.update(task, completed=intake.done, claims=door.read, speed=door.read / (now - started))
+
+        yield advance
