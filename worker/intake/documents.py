@@ -92,8 +92,8 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
     except (gzip.BadGzipFile, EOFError, zlib.error):
         yield _refusal(name, "", 0, "the gzip stream is cut off or damaged; what came before it was read")
         return
-    if passed and not others:
-        yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed > 1)}")
+    if not others:
+        yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
 
 
 def _unzipped(stream: IO[bytes]) -> BufferedReader:

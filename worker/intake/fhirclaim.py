@@ -103,9 +103,7 @@ def _form(claim: Node) -> Literal["professional", "institutional"] | None:
     if len(kinds) == 1 and kinds[0] in ("professional", "institutional"):
         return kinds[0]  # type: ignore[return-value]
     if kinds and kinds[0] in ("pharmacy", "oral", "vision"):
-        claim.note(
-            "type", f"a claim of type {kinds[0]} is sent in another form than the 837P and 837I, and not checked"
-        )
+        claim.note("type", f"a {kinds[0]} claim goes out in another form than the 837P and 837I, and is not checked")
     else:
         claim.note("type", "expected professional or institutional")
     return None
@@ -350,7 +348,7 @@ def _subscriber(coverage: Node) -> dict[str, Any] | None:
         "member_id": coverage.text("subscriberId") or next((one.text("value") for one in identifiers), None),
         "group_number": next((one.text("value") for one in groups), None),
     }
-    return found if any(found.values()) else None
+    return _known(found)
 
 
 def _patient(patient: Node) -> dict[str, Any] | None:
@@ -398,11 +396,13 @@ def _billing(reference: Node) -> dict[str, Any] | None:
     person = found.object("practitioner").target() if found.kind == "PractitionerRole" else found
     kind = found.kind or reference.text("type") or (reference.text("reference") or "").partition("/")[0]
     entities = {"Organization": "organization", "Practitioner": "person", "PractitionerRole": "person"}
-    return {
-        **_provider(reference),
-        "entity": entities.get(kind),
-        "state": _state(next(iter(person.objects("address")), Node({}, "", reference.targets))),
-    }
+    state = _state(next(iter(person.objects("address")), Node({}, "", reference.targets)))
+    return _known({**_provider(reference), "entity": entities.get(kind), "state": state})
+
+
+def _known(found: dict[str, Any]) -> dict[str, Any] | None:
+    """None where nothing is known: an object of nulls says no more."""
+    return found if any(value is not None for value in found.values()) else None
 
 
 def _state(address: Node) -> str | None:
@@ -417,7 +417,7 @@ def _member(claim: Node, *roles: str, sequences: list[int] | None = None) -> dic
             continue
         if set(roles) & set(one.object("role").codes()):
             found = _provider(one.object("provider"))
-            return {**found, "taxonomy": one.object("qualification").code(_TAXONOMY) or found["taxonomy"]}
+            return _known({**found, "taxonomy": one.object("qualification").code(_TAXONOMY) or found["taxonomy"]})
     return None
 
 
@@ -430,8 +430,5 @@ def _facility(reference: Node) -> dict[str, Any] | None:
     if not reference:
         return None
     place = reference.target()
-    return {
-        "npi": _provider(reference)["npi"],
-        "name": place.text("name") or reference.text("display"),
-        "state": _state(place.object("address")),
-    }
+    name = place.text("name") or reference.text("display")
+    return _known({"npi": _provider(reference)["npi"], "name": name, "state": _state(place.object("address"))})
