@@ -6,9 +6,7 @@ array of CloudEvents is their JSON batch format; gzip is read with one member or
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
@@ -19,6 +17,7 @@ from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.events import ClaimEvent, decode, parse_event
 from worker.intake.fhir import read_fhir, with_source
+from worker.intake.gunzip import Gunzip
 
 ARRAY_LIMIT = 64 * 2**20
 """Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
@@ -82,25 +81,19 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
 
     Never raises for what is in the stream; errors of reading it (OSError) pass through.
     """
-    reader = _unzipped(stream)
+    packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
+    unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
     passed = others = 0
-    try:
-        for found in _read(name, reader, limit):
-            passed += isinstance(found, Passed)
-            others += not isinstance(found, Passed)
-            yield found
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        yield _refusal(name, "", 0, "the gzip stream is cut off or damaged; what came before it was read")
-        return
-    if not others:
+    for found in _read(name, BufferedReader(unpacked) if unpacked else packed, limit):
+        passed += isinstance(found, Passed)
+        others += not isinstance(found, Passed)
+        yield found
+    if unpacked and unpacked.damaged:
+        yield _refusal(
+            name, "", 0, "the gzip stream is cut off or damaged; what could be unpacked before that was read"
+        )
+    elif not others:
         yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
-
-
-def _unzipped(stream: IO[bytes]) -> BufferedReader:
-    reader = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
-    if reader.peek(2)[:2] == b"\x1f\x8b":
-        return BufferedReader(cast(Any, gzip.GzipFile(fileobj=reader, mode="rb")))
-    return reader
 
 
 def _read(name: str, reader: BufferedReader, limit: int) -> Iterator[Found]:
