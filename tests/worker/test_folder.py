@@ -89,6 +89,17 @@ def test_the_report_lies_beside_the_file_and_no_name_is_used_twice(folder: DropF
     assert len(os.listdir(folder.path / "failed")) == 6
 
 
+def test_what_a_watcher_left_that_died_between_report_and_move_is_written_anew(folder: DropFolder) -> None:
+    path = drop(folder, "a")
+    (folder.path / "done").mkdir()
+    for name in ("a.report.json", ".a.report.json.99.part"):
+        (folder.path / "done" / name).write_text("old")
+    with folder.take(path) as taken:
+        assert taken is not None
+        assert taken.move("done", b"new") == folder.path / "done" / "a"
+    assert (folder.path / "done/a.report.json").read_text() == "new"
+
+
 @pytest.mark.parametrize("how", ["grown", "replaced"])
 def test_a_file_that_changed_while_it_was_read_stays(folder: DropFolder, how: str) -> None:
     path = drop(folder, "a")
