@@ -320,6 +320,9 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
         _set("diagnosis.1.diagnosisReference", {"reference": "Condition/9"}), "Claim.diagnosis[1]", "ICD-10-CM"
     ),
     "no payer": (_set("insurance.0.coverage", {"display": "Aetna"}), "Claim.insurer", "no payer id"),
+    "a modifier without a code": (
+        _set("item.0.modifier", [{"text": "right"}]), "Claim.item[0].modifier[0]", "cannot be read"
+    ),
     "two focal insurances": (_set("insurance.1.focal", True), "Claim.insurance", "one insurance with focal true"),
     "a procedure in a detail": (
         _set("item.0.detail", [{"sequence": 1, "productOrService": concept("76942", CPT)}]),
@@ -373,6 +376,56 @@ def test_a_claim_without_any_procedure_code_is_unchecked_and_not_clean() -> None
         item["productOrService"] = SNOMED
     (claim,) = claims(read(value))
     assert check(claim, load_book()).disposition == "unchecked"
+
+
+@pytest.mark.parametrize("payor", ["contained", "elsewhere", "typed"])
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_person_who_pays_is_no_payer_and_no_name_or_number_of_a_person_is_one(payor: str, judged: bool) -> None:
+    value = contained(PROFESSIONAL)
+    coverage = next(one for one in value["contained"] if one["resourceType"] == "Coverage")
+    patient = next(one for one in value["contained"] if one["resourceType"] == "Patient")
+    patient["identifier"] = [{"value": "MRN-CANARY"}]
+    coverage["payor"] = [{
+        "contained": {"reference": "#p", "display": "JANE CANARY"},
+        "elsewhere": {"reference": "Patient/77", "display": "JANE CANARY", "identifier": {"value": "MRN-CANARY"}},
+        "typed": {"type": "RelatedPerson", "display": "JANE CANARY", "identifier": {"value": "MRN-CANARY"}},
+    }[payor]]  # fmt: skip
+    value["insurance"][0]["coverage"]["display"] = "JANE CANARY"
+    if not judged:
+        for item in value["item"]:
+            item["productOrService"] = SNOMED
+    (found,) = read(value)
+    if judged:
+        assert isinstance(found, Refusal)
+        assert [one.path for one in found.problems] == ["Claim.insurer"]
+        assert "CANARY" not in str(found)
+    else:
+        assert isinstance(found, Document)
+        assert (found.claim.payer.id, found.claim.payer.name) == ("unknown", None)
+
+
+def test_an_insurer_without_an_id_gives_way_to_the_payor_of_the_coverage() -> None:
+    value = contained(PROFESSIONAL)
+    value["insurer"] = {"display": "Aetna"}
+    assert claims(read(value)) == [read_claim(PROFESSIONAL)]
+    value["insurer"] = {"display": "Cigna", "identifier": {"value": "62308"}}
+    assert [claim.payer.id for claim in claims(read(value))] == ["62308"]
+
+
+def test_a_payer_with_several_numbers_of_which_none_is_marked_is_not_guessed() -> None:
+    value = contained(PROFESSIONAL)
+    value["insurer"] = {"reference": "#ins"}
+    plain = [
+        {"system": NPI, "value": "1"},
+        {"system": "urn:oid:2.16.840.1.113883.4.4", "value": "2"},
+        {"value": "60054"},
+    ]
+    value["contained"].append({"resourceType": "Organization", "id": "ins", "identifier": plain})
+    assert [claim.payer.id for claim in claims(read(value))] == ["60054"]
+    plain.append({"system": "http://x", "value": "9"})
+    coverage = next(one for one in value["contained"] if one["resourceType"] == "Coverage")
+    del coverage["payor"]
+    assert isinstance(read(value)[0], Refusal)
 
 
 def test_units_and_prices_and_single_days_are_worked_out() -> None:

@@ -232,7 +232,7 @@ def _parsed(name: str, position: str, number: int, value: object) -> Iterator[Fo
 def _resources(name: str, position: str, number: int, value: dict[str, Any]) -> Iterator[Found]:
     """The claims of a FHIR resource, and what else is in it."""
     for found in read_fhir(value):
-        place = f"{position} entry {found.entry}" if found.entry else position
+        place = f"{position} entry {found.number}" if found.number else position
         if found.problems:
             yield Refusal(name, place, number, found.problems)
         elif found.claim is None:
@@ -243,7 +243,7 @@ def _resources(name: str, position: str, number: int, value: dict[str, Any]) -> 
             except ClaimInvalid as error:
                 yield Refusal(name, place, number, tuple(map(with_source, error.problems)))
             else:
-                origin = f"{number}.{found.entry}" if found.entry else ""
+                origin = f"{number}.{found.number}" if found.number else ""
                 yield Document(name, place, number, claim, found.claim, origin=origin)
 
 

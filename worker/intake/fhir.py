@@ -19,7 +19,7 @@ NOT_IN_FHIR = "-"
 FIELDS: Mapping[str, str] = MappingProxyType({
     "claim_id": "Claim.supportingInfo[patientaccountnumber].valueString, else identifier.value, else id",
     "form": "Claim.type, else meta.profile",
-    "frequency_code": "the last digit of type_of_bill; without one 7 where Claim.related is prior",
+    "frequency_code": "the last digit of type_of_bill; without one 7 where there is an original_reference_number",
     "original_reference_number": "Claim.related[prior].reference.value",
     "delay_reason_code": NOT_IN_FHIR,
     "received_date": NOT_IN_FHIR,
@@ -27,7 +27,8 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "type_of_bill": "Claim.supportingInfo[typeofbill].code, else subType (NUBC); three digits get their leading zero",
     "statement_from_date": "Claim.billablePeriod.start (institutional)",
     "statement_through_date": "Claim.billablePeriod.end (institutional)",
-    "payer.id": "Organization.identifier (payerid or NIIP, else the only one) of Claim.insurer, else of Coverage.payor",
+    "payer.id": "identifier (payerid or NIIP, else the only one) of Claim.insurer, else of an Organization as "
+    "Coverage.payor; unknown where an unchecked claim has none",
     "payer.name": "Organization.name, else Reference.display",
     "payer.filing_indicator": "Coverage.type (X12 data element 1032)",
     "payer.plan": NOT_IN_FHIR,
@@ -82,10 +83,10 @@ _BUNDLES = ("collection", "batch", "searchset", "transaction", "document", "mess
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Entry:
     """One resource of the input: a claim, a claim that cannot be read, or a resource that is no claim."""
 
-    entry: int
+    number: int
     """Position in the Bundle, from 1; 0 outside of one."""
     kind: str
     """Resource type; `unnamed` where it is no type's name."""
@@ -94,16 +95,16 @@ class Found:
     problems: tuple[Problem, ...] = ()
 
 
-def read_fhir(value: Resource, targets: Targets | None = None) -> Iterator[Found]:
+def read_fhir(value: Resource, targets: Targets | None = None) -> Iterator[Entry]:
     """Every resource of a decoded Claim or Bundle, in order; a Bundle in a Bundle gives the entry of the outer one."""
     kind = _kind(value)
     if kind == "Bundle":
         yield from _bundle(value)
     elif kind == "Claim":
         claim, problems = claim_of(value, targets or Targets())
-        yield Found(0, kind, None if problems else claim, tuple(dict.fromkeys(problems)))
+        yield Entry(0, kind, None if problems else claim, tuple(dict.fromkeys(problems)))
     else:
-        yield Found(0, kind)
+        yield Entry(0, kind)
 
 
 def with_source(problem: Problem) -> Problem:
@@ -117,19 +118,19 @@ def _kind(value: Resource) -> str:
     return kind if isinstance(kind, str) and re.fullmatch(r"[A-Z][A-Za-z]{1,40}", kind) else "unnamed"
 
 
-def _bundle(value: Resource) -> Iterator[Found]:
+def _bundle(value: Resource) -> Iterator[Entry]:
     bundle = Node(value, "Bundle", Targets())
     if bundle.text("type") not in _BUNDLES:
         bundle.note("type", f"expected a Bundle of type {', '.join(_BUNDLES)}")
     entries = bundle.objects("entry")
     resources = [(entry.text("fullUrl") or "", entry.object("resource").value) for entry in entries]
     if bundle.problems:
-        yield Found(0, "Bundle", problems=tuple(bundle.problems))
+        yield Entry(0, "Bundle", problems=tuple(bundle.problems))
         return
     targets = Targets(iter(resources))
     for number, (_, resource) in enumerate(resources, 1):
         if not resource:
-            yield Found(number, "unnamed")
+            yield Entry(number, "unnamed")
             continue
         for found in read_fhir(resource, targets):
-            yield Found(number, found.kind, found.claim, found.problems)
+            yield Entry(number, found.kind, found.claim, found.problems)

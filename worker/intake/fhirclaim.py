@@ -13,7 +13,20 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from rules.errors import Problem
-from worker.intake.resource import NPI, Node, Resource, Targets, plain_system
+from worker.intake.fhirparty import (
+    RENDERING,
+    billing_of,
+    dollars,
+    facility_of,
+    first_text,
+    line_provider,
+    member,
+    other_payer,
+    patient_of,
+    payer_of,
+    subscriber_of,
+)  # fmt: skip
+from worker.intake.resource import Node, Resource, Targets, plain_system
 
 PROCEDURES = (
     "www.ama-assn.org/go/cpt", "urn:oid:2.16.840.1.113883.6.12",
@@ -30,9 +43,6 @@ _PLACE = (
     "terminology.hl7.org/CodeSystem/ex-serviceplace",
 )  # fmt: skip
 _TYPE_OF_BILL = "www.nubc.org/CodeSystem/TypeOfBill"
-_TAXONOMY = "nucc.org/provider-taxonomy"
-_FILING_INDICATOR = "codesystem.x12.org/005010/1032"
-_TAX_NUMBER = "urn:oid:2.16.840.1.113883.4.4"
 _KNOWN = {
     "snomed.info/sct": "SNOMED CT", "hl7.org/fhir/sid/cvx": "CVX", "hl7.org/fhir/sid/ndc": "NDC",
     "www.nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
@@ -40,9 +50,6 @@ _KNOWN = {
 _OWN_CODE = re.compile(r"(?<!\d)64445(?!\d)")
 _UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
 _DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
-_SEX = {"male": "M", "female": "F"}
-_RANKS = "PSTABCDEFGH"
-_RENDERING = ("rendering", "performing")
 _LISTED_APART = ("admitting", "patientreasonforvisit", "externalcauseofinjury", "externalcause")
 
 
@@ -57,11 +64,11 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
     judged = any(_concept(item).codes(*PROCEDURES) for item in items)
     diagnoses, places = _diagnoses(claim, judged)
     insurance = _focal(claim)
-    coverage = insurance.object("coverage").target()
+    coverage = insurance.object("coverage").target("Coverage")
     lines = [_line(item, claim, judged, places) for item in items]
     _nothing_hidden(claim, items, lines)
     bill = _type_of_bill(claim) if form == "institutional" else None
-    prior = next((one for one in claim.objects("related") if "prior" in one.object("relationship").codes()), None)
+    original = _original(claim)
     period = claim.object("billablePeriod")
     total = claim.object("total")
     place = lines[0]["place_of_service"] if lines and form == "professional" else None
@@ -69,27 +76,27 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
     return {
         "claim_id": _claim_id(claim),
         "form": form,
-        "frequency_code": bill[-1] if bill else "7" if prior else "1",
-        "original_reference_number": prior.object("reference").text("value") if prior else None,
+        "frequency_code": bill[-1] if bill else "7" if original else "1",
+        "original_reference_number": original,
         "place_of_service": place,
         "type_of_bill": bill,
         "statement_from_date": period.day("start") if form == "institutional" else None,
         "statement_through_date": period.day("end") if form == "institutional" else None,
-        "payer": _payer(claim, insurance, coverage, judged),
-        "other_payers": [_other_payer(one) for one in claim.objects("insurance") if one.value is not insurance.value],
-        "subscriber": _subscriber(coverage),
-        "patient": _patient(claim.object("patient").target()),
-        "billing_provider": _billing(claim.object("provider")),
-        "rendering_provider": _member(claim, *_RENDERING),
-        "referring_provider": _member(claim, "referring"),
-        "attending_provider": _member(claim, "attending"),
-        "operating_provider": _member(claim, "operating"),
-        "service_facility": _facility(claim.object("facility")),
-        "prior_authorization": _first_text(insurance, "preAuthRef"),
+        "payer": payer_of(claim, insurance, coverage, judged),
+        "other_payers": [other_payer(one) for one in claim.objects("insurance") if one.value is not insurance.value],
+        "subscriber": subscriber_of(coverage),
+        "patient": patient_of(claim.object("patient").target("Patient")),
+        "billing_provider": billing_of(claim.object("provider")),
+        "rendering_provider": member(claim, *RENDERING),
+        "referring_provider": member(claim, "referring"),
+        "attending_provider": member(claim, "attending"),
+        "operating_provider": member(claim, "operating"),
+        "service_facility": facility_of(claim.object("facility")),
+        "prior_authorization": first_text(insurance, "preAuthRef"),
         "diagnoses": [code for code, types in diagnoses if not _only_apart(types)],
         "admitting_diagnosis": next(iter(apart["admitting"]), None),
         "reason_diagnoses": apart["patientreasonforvisit"],
-        "total_charge": _dollars(total) if total else None,
+        "total_charge": dollars(total) if total else None,
         "lines": lines,
     }, claim.problems  # fmt: skip
 
@@ -130,6 +137,12 @@ def _claim_id(claim: Node) -> str | None:
     return next(iter(fitting), None) or next((one for one in known if one), None)
 
 
+def _original(claim: Node) -> str | None:
+    """The payer's number of the claim that this one replaces."""
+    prior = [one for one in claim.objects("related") if "prior" in one.object("relationship").codes()]
+    return next((value for one in prior if (value := one.object("reference").text("value"))), None)
+
+
 def _supporting(claim: Node, category: str) -> list[Node]:
     return [one for one in claim.objects("supportingInfo") if category in one.object("category").codes()]
 
@@ -144,7 +157,9 @@ def _diagnoses(claim: Node, judged: bool) -> tuple[list[tuple[str, list[str]]], 
     """Each code with its types, and the position in the claim's list (from 1) of each sequence number."""
     rows = []
     for one in claim.objects("diagnosis"):
-        concept = one.object("diagnosisCodeableConcept") or one.object("diagnosisReference").target().object("code")
+        concept = one.object("diagnosisCodeableConcept") or one.object("diagnosisReference").target("Condition").object(
+            "code"
+        )
         types = [code.lower() for kind in one.objects("type") for code in kind.codes()]
         code, sequence = concept.code(*_DIAGNOSES), one.whole("sequence")
         if code is None or sequence is None:
@@ -173,7 +188,7 @@ def _line(item: Node, claim: Node, judged: bool, places: Mapping[int, int]) -> d
     return {
         "number": item.whole("sequence"),
         "procedure": _procedure(item, judged, revenue),
-        "modifiers": [code for one in item.objects("modifier") if (code := one.code())],
+        "modifiers": _modifiers(item, judged),
         "units": quantity.number("value"),
         "unit_basis": _unit(quantity, _UNITS) if quantity else None,
         "charge": _charge(item, judged),
@@ -182,7 +197,7 @@ def _line(item: Node, claim: Node, judged: bool, places: Mapping[int, int]) -> d
         "place_of_service": item.object("locationCodeableConcept").code(*_PLACE),
         "diagnosis_pointers": [_pointer(one, places) for one in item.wholes("diagnosisSequence")],
         "revenue_code": revenue,
-        "rendering_provider": _line_provider(item, claim),
+        "rendering_provider": line_provider(item, claim),
         "drug": _drug(item),
     }
 
@@ -197,6 +212,16 @@ def _procedure(item: Node, judged: bool, revenue: str | None) -> str | None:
         found = ", ".join(sorted({_KNOWN.get(system, "another code system") for system in systems})) or "none"
         concept.note("", f"expected a CPT or HCPCS coding ({PROCEDURES[0]}), found {found}")
     return codes[0] if codes else None
+
+
+def _modifiers(item: Node, judged: bool) -> list[str]:
+    found = []
+    for one in item.objects("modifier"):
+        if code := one.code():
+            found.append(code)
+        elif judged:
+            one.note("", "a modifier without a code cannot be read")
+    return found
 
 
 def _absent(concept: Node) -> bool:
@@ -217,7 +242,9 @@ def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]])
     if any(line["procedure"] == "64445" for line in lines):
         return
     for one in claim.objects("procedure"):
-        concept = one.object("procedureCodeableConcept") or one.object("procedureReference").target().object("code")
+        concept = one.object("procedureCodeableConcept") or one.object("procedureReference").target("Procedure").object(
+            "code"
+        )
         if _mentions(concept):
             one.note("", "64445 was done, but no item bills it")
 
@@ -229,9 +256,9 @@ def _mentions(concept: Node) -> bool:
 
 def _charge(item: Node, judged: bool) -> Decimal | str | None:
     if net := item.object("net"):
-        return _dollars(net)
+        return dollars(net)
     if price := item.object("unitPrice"):
-        amount = _dollars(price)
+        amount = dollars(price)
         times = (item.object("quantity").number("value"), item.number("factor"))
         for one in times:
             amount = amount * one if amount is not None and one is not None else amount
@@ -240,12 +267,6 @@ def _charge(item: Node, judged: bool) -> Decimal | str | None:
         return "0.00"
     item.note("", "has neither net nor unitPrice, so that its charge is not known")
     return None
-
-
-def _dollars(money: Node) -> Decimal | None:
-    if money.text("currency") not in ("USD", None):
-        money.note("currency", "expected USD")
-    return money.number("value")
 
 
 def _days(item: Node, claim: Node) -> tuple[str | None, str | None]:
@@ -296,139 +317,3 @@ def _focal(claim: Node) -> Node:
         return insurance[0]
     claim.note("insurance", "expected one insurance with focal true: the payer that this claim goes to")
     return Node({}, "Claim.insurance", claim.targets, claim.problems)
-
-
-def _payer(claim: Node, insurance: Node, coverage: Node, judged: bool) -> dict[str, Any]:
-    reference = claim.object("insurer") or _payor(coverage)
-    found = _payer_id(reference)
-    name = reference.target().text("name") or reference.text("display") or insurance.object("coverage").text("display")
-    if found is None:
-        if judged:
-            at = "Claim.insurer or Coverage.payor"
-            claim.note("insurer", f"no payer id: expected {at} with an identifier, or an Organization that has one")
-        # A name is no id of the registry; it only stands in for one where no rule will ask.
-        found = name or reference.text("reference") or insurance.object("coverage").text("reference")
-    rank = insurance.whole("sequence") or 0
-    return {
-        "id": found[:80] if found else None,
-        "name": name,
-        "filing_indicator": coverage.object("type").code(_FILING_INDICATOR),
-        "responsibility": _RANKS[rank - 1] if 0 < rank <= len(_RANKS) else None,
-    }
-
-
-def _payor(coverage: Node) -> Node:
-    return next(iter(coverage.objects("payor")), Node({}, "Coverage.payor", coverage.targets, coverage.problems))
-
-
-def _payer_id(reference: Node) -> str | None:
-    identifiers = [reference.object("identifier"), *reference.target().objects("identifier")]
-    for one in identifiers:
-        if {"payerid", "NIIP"} & set(one.object("type").codes()):
-            return one.text("value")
-    no_payer_ids = (NPI, _TAX_NUMBER)
-    others = {one.text("value") for one in identifiers if one and plain_system(one.text("system")) not in no_payer_ids}
-    return others.pop() if len(others) == 1 else None
-
-
-def _other_payer(insurance: Node) -> dict[str, Any]:
-    payment = insurance.object("claimResponse").target().object("payment")
-    amount = payment.object("amount")
-    return {
-        "payer_id": _payer_id(_payor(insurance.object("coverage").target())),
-        "adjudication_date": payment.day("date"),
-        "paid": _dollars(amount) if amount else None,
-    }
-
-
-def _subscriber(coverage: Node) -> dict[str, Any] | None:
-    identifiers = [one for one in coverage.objects("identifier") if "MB" in one.object("type").codes()]
-    groups = [one for one in coverage.objects("class") if "group" in one.object("type").codes()]
-    found = {
-        "member_id": coverage.text("subscriberId") or next((one.text("value") for one in identifiers), None),
-        "group_number": next((one.text("value") for one in groups), None),
-    }
-    return _known(found)
-
-
-def _patient(patient: Node) -> dict[str, Any] | None:
-    if not patient:
-        return None
-    names = sorted(patient.objects("name"), key=lambda name: name.value.get("use") != "official")
-    gender = patient.text("gender")
-    return {
-        "birth_date": patient.day("birthDate"),
-        "sex": _SEX.get(gender, "U") if gender else None,
-        "first_name": _first_text(names[0], "given") if names else None,
-    }
-
-
-def _first_text(node: Node, name: str) -> str | None:
-    found = node.value.get(name)
-    if found is None:
-        return None
-    if not isinstance(found, list) or not all(isinstance(one, str | None) for one in found):
-        node.note(name, "expected a list of strings")
-        return None
-    return next((one for one in found if one), None)
-
-
-def _provider(reference: Node) -> dict[str, Any]:
-    """NPI and taxonomy of a Practitioner, PractitionerRole or Organization, or of a reference that names the NPI."""
-    role = reference.target()
-    person = role.object("practitioner").target() if role.kind == "PractitionerRole" else role
-    identifiers = [reference.object("identifier"), *role.objects("identifier"), *person.objects("identifier")]
-    npis = [one.text("value") for one in identifiers if plain_system(one.text("system")) == NPI]
-    conditional = re.fullmatch(rf"\w+\?identifier=https?://{re.escape(NPI)}\|(\w+)", reference.text("reference") or "")
-    concepts = [*role.objects("specialty"), *(one.object("code") for one in person.objects("qualification"))]
-    if role.kind == "Organization":
-        concepts += role.objects("type")
-    return {
-        "npi": next((one for one in npis if one), conditional[1] if conditional else None),
-        "taxonomy": next((code for one in concepts if (code := one.code(_TAXONOMY))), None),
-    }
-
-
-def _billing(reference: Node) -> dict[str, Any] | None:
-    if not reference:
-        return None
-    found = reference.target()
-    person = found.object("practitioner").target() if found.kind == "PractitionerRole" else found
-    kind = found.kind or reference.text("type") or (reference.text("reference") or "").partition("/")[0]
-    entities = {"Organization": "organization", "Practitioner": "person", "PractitionerRole": "person"}
-    state = _state(next(iter(person.objects("address")), Node({}, "", reference.targets)))
-    return _known({**_provider(reference), "entity": entities.get(kind), "state": state})
-
-
-def _known(found: dict[str, Any]) -> dict[str, Any] | None:
-    """None where nothing is known: an object of nulls says no more."""
-    return found if any(value is not None for value in found.values()) else None
-
-
-def _state(address: Node) -> str | None:
-    state = address.text("state")
-    return state.upper() if state and len(state) == 2 else None
-
-
-def _member(claim: Node, *roles: str, sequences: list[int] | None = None) -> dict[str, Any] | None:
-    """The first care team member in one of the roles; `sequences`: among these."""
-    for one in claim.objects("careTeam"):
-        if sequences is not None and one.whole("sequence") not in sequences:
-            continue
-        if set(roles) & set(one.object("role").codes()):
-            found = _provider(one.object("provider"))
-            return _known({**found, "taxonomy": one.object("qualification").code(_TAXONOMY) or found["taxonomy"]})
-    return None
-
-
-def _line_provider(item: Node, claim: Node) -> dict[str, Any] | None:
-    sequences = item.wholes("careTeamSequence")
-    return _member(claim, *_RENDERING, sequences=sequences) if sequences else None
-
-
-def _facility(reference: Node) -> dict[str, Any] | None:
-    if not reference:
-        return None
-    place = reference.target()
-    name = place.text("name") or reference.text("display")
-    return _known({"npi": _provider(reference)["npi"], "name": name, "state": _state(place.object("address"))})

@@ -159,23 +159,16 @@ class Node:
         """The first of `codes`."""
         return next(iter(self.codes(*systems)), None)
 
-    def target(self) -> Node:
-        """The resource that a Reference points to; empty where it is not at hand."""
+    def target(self, *kinds: str) -> Node:
+        """The resource that a Reference points to; empty where it is not at hand, or of another type than these."""
         found = self.targets.find(self.text("reference") or "")
-        if found is None:
+        kind = found.get("resourceType") if found else None
+        if found is None or not isinstance(kind, str) or (kinds and kind not in kinds):
             return Node({}, self.path, self.targets, self.problems)
-        kind = found.get("resourceType")
-        return Node(found, str(kind) if kind in KINDS else self.path, self.targets.within(found), self.problems)
+        return Node(found, kind if kinds else self.path, self.targets.within(found), self.problems)
 
     @property
     def kind(self) -> str | None:
         """The type of this resource."""
         kind = self.value.get("resourceType")
         return kind if isinstance(kind, str) else None
-
-
-KINDS = frozenset(
-    ("Claim", "ClaimResponse", "Condition", "Coverage", "Location", "Organization", "Patient", "Practitioner",
-     "PractitionerRole", "Procedure")
-)  # fmt: skip
-"""Types of resources that a claim is read from."""
