@@ -242,6 +242,18 @@ def test_bulk_files_are_read_line_by_line() -> None:
     assert [one.position for one in found] == ["line 1", "line 2", "line 3", "line 4"]
 
 
+def test_a_bulk_file_may_hold_what_its_claims_refer_to_before_them() -> None:
+    resources = [entry["resource"] for entry in bundle(PROFESSIONAL)["entry"]]
+    ordered = sorted(resources, key=lambda one: one["resourceType"] == "Claim")
+    twice = [*ordered[:-1], *ordered]
+    for rows in (ordered, twice):
+        found = read(b"\n".join(json.dumps(row).encode() for row in rows))
+        assert claims(found) == [read_claim(PROFESSIONAL)]
+    late = read(b"\n".join(json.dumps(row).encode() for row in reversed(ordered)))
+    assert isinstance(late[0], Refusal)
+    assert {one.path for one in late[0].problems} == {"Claim.insurer", "Claim.diagnosis[1]"}
+
+
 def test_a_bundle_may_be_larger_than_an_event_and_other_documents_may_not() -> None:
     value = bundle(*[{**PROFESSIONAL, "claim_id": f"PCN-{n}"} for n in range(30)])
     assert len(json.dumps(value)) > 65_536

@@ -18,6 +18,7 @@ from worker.errors import EventInvalid
 from worker.intake.events import ClaimEvent, decode, parse_event
 from worker.intake.fhir import read_fhir, with_source
 from worker.intake.gunzip import Gunzip
+from worker.intake.resource import Targets
 
 ARRAY_LIMIT = 64 * 2**20
 """Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
@@ -84,7 +85,7 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
     packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
     unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
     passed = others = 0
-    for found in _read(name, BufferedReader(unpacked) if unpacked else packed, limit):
+    for found in _read(name, BufferedReader(unpacked) if unpacked else packed, limit, Targets()):
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
         yield found
@@ -96,7 +97,7 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
         yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
 
 
-def _read(name: str, reader: BufferedReader, limit: int) -> Iterator[Found]:
+def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iterator[Found]:
     number, line = _first_line(reader, limit)
     start = line.lstrip()[:4]
     if not start:
@@ -104,18 +105,18 @@ def _read(name: str, reader: BufferedReader, limit: int) -> Iterator[Found]:
     elif start.startswith(b"ISA"):
         yield _refusal(name, f"line {number}", number, "this is an X12 interchange (837), which is not read yet")
     elif start.startswith(b"["):
-        yield from _array(name, reader, line)
+        yield from _array(name, reader, line, known)
     elif start.startswith(b"{"):
         following = _next_line(reader, limit)
         if len(line) > limit or not following or following.lstrip().startswith(b"{") or _is_json(line):
-            yield from _lines(name, reader, limit, number, [line, following])
+            yield from _lines(name, reader, limit, number, [line, following], known)
         else:
             rest = line + following + reader.read(limit + 1)
             if len(rest) > limit and _BUNDLE.search(rest):
                 rest += reader.read(ARRAY_LIMIT)
-            yield from _one(name, f"line {number}", number, rest, limit)
+            yield from _one(name, f"line {number}", number, rest, limit, known)
     elif _is_json(line):
-        yield from _lines(name, reader, limit, number, [line])
+        yield from _lines(name, reader, limit, number, [line], known)
     else:
         sentence = "this is neither JSON nor NDJSON: expected a claim or a CloudEvent that begins with {"
         if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4]:
@@ -149,12 +150,14 @@ def _skip_line(reader: BufferedReader) -> None:
             return
 
 
-def _lines(name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes]) -> Iterator[Found]:
+def _lines(
+    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: Targets
+) -> Iterator[Found]:
     while line := ahead.pop(0) if ahead else _next_line(reader, limit):
         if len(line) > limit + 1 and not line.endswith(b"\n"):
             line = _long_line(reader, line + (ahead.pop(0) if ahead else b""))
         if line.strip():
-            yield from _one(name, f"line {number}", number, line, limit)
+            yield from _one(name, f"line {number}", number, line, limit, known)
         number += 1
 
 
@@ -167,7 +170,7 @@ def _long_line(reader: BufferedReader, line: bytes) -> bytes:
     return line
 
 
-def _array(name: str, reader: BufferedReader, line: bytes) -> Iterator[Found]:
+def _array(name: str, reader: BufferedReader, line: bytes, known: Targets) -> Iterator[Found]:
     raw = line + reader.read(ARRAY_LIMIT)
     if len(raw) > ARRAY_LIMIT:
         yield _refusal(name, "", 0, f"an array of more than {ARRAY_LIMIT} bytes is not read; send it as NDJSON")
@@ -180,10 +183,10 @@ def _array(name: str, reader: BufferedReader, line: bytes) -> Iterator[Found]:
     if not values:
         yield _refusal(name, "", 0, "the array is empty")
     for number, value in enumerate(values, 1):
-        yield from _parsed(name, f"item {number}", number, value)
+        yield from _parsed(name, f"item {number}", number, value, known)
 
 
-def _one(name: str, position: str, number: int, raw: bytes, limit: int) -> Iterator[Found]:
+def _one(name: str, position: str, number: int, raw: bytes, limit: int, known: Targets) -> Iterator[Found]:
     size, most = len(raw.rstrip()), limit
     if size > limit and _BUNDLE.search(raw):
         most = ARRAY_LIMIT
@@ -201,7 +204,7 @@ def _one(name: str, position: str, number: int, raw: bytes, limit: int) -> Itera
     if size > limit and not (isinstance(value, dict) and value.get("resourceType") == "Bundle"):
         yield _refusal(name, position, number, f"the document has more than {limit} bytes")
         return
-    yield from _parsed(name, position, number, value)
+    yield from _parsed(name, position, number, value, known)
 
 
 def _is_json(line: bytes) -> bool:
@@ -212,12 +215,12 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _parsed(name: str, position: str, number: int, value: object) -> Iterator[Found]:
+def _parsed(name: str, position: str, number: int, value: object, known: Targets) -> Iterator[Found]:
     if not isinstance(value, dict):
         sentence = "expected an object: a claim, a CloudEvent or a FHIR resource; this is another kind of JSON"
         yield _refusal(name, position, number, sentence)
     elif "resourceType" in value:
-        yield from _resources(name, position, number, value)
+        yield from _resources(name, position, number, value, known)
     else:
         try:
             if "specversion" in value:
@@ -229,9 +232,9 @@ def _parsed(name: str, position: str, number: int, value: object) -> Iterator[Fo
             yield Refusal(name, position, number, error.problems)
 
 
-def _resources(name: str, position: str, number: int, value: dict[str, Any]) -> Iterator[Found]:
-    """The claims of a FHIR resource, and what else is in it."""
-    for found in read_fhir(value):
+def _resources(name: str, position: str, number: int, value: dict[str, Any], known: Targets) -> Iterator[Found]:
+    """The claims of a FHIR resource, and what else is in it; `known`: the resources of the lines before."""
+    for found in read_fhir(value, known):
         place = f"{position} entry {found.number}" if found.number else position
         if found.problems:
             yield Refusal(name, place, number, found.problems)

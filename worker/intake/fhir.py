@@ -79,6 +79,10 @@ FIELDS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """Claim field <- FHIR path; `-`: FHIR has no place for it."""
 
+_REFERRED = frozenset((
+    "ClaimResponse", "Condition", "Coverage", "Location", "Organization", "Patient", "Practitioner", "PractitionerRole",
+    "Procedure",
+))  # fmt: skip
 _BUNDLES = ("collection", "batch", "searchset", "transaction", "document", "message")
 
 
@@ -95,15 +99,21 @@ class Entry:
     problems: tuple[Problem, ...] = ()
 
 
-def read_fhir(value: Resource, targets: Targets | None = None) -> Iterator[Entry]:
-    """Every resource of a decoded Claim or Bundle, in order; a Bundle in a Bundle gives the entry of the outer one."""
+def read_fhir(value: Resource, known: Targets) -> Iterator[Entry]:
+    """Every resource of a decoded resource or Bundle, in order; a Bundle in a Bundle gives the entry of the outer one.
+
+    `known`: what references may point to besides. A resource that a later Claim may refer to is added to it, so that
+    a bulk file may hold Organizations, Patients and Coverages before its Claims.
+    """
     kind = _kind(value)
     if kind == "Bundle":
-        yield from _bundle(value)
+        yield from _bundle(value, known)
     elif kind == "Claim":
-        claim, problems = claim_of(value, targets or Targets())
+        claim, problems = claim_of(value, known)
         yield Entry(0, kind, None if problems else claim, tuple(dict.fromkeys(problems)))
     else:
+        if kind in _REFERRED:
+            known.add(value)
         yield Entry(0, kind)
 
 
@@ -118,7 +128,7 @@ def _kind(value: Resource) -> str:
     return kind if isinstance(kind, str) and re.fullmatch(r"[A-Z][A-Za-z]{1,40}", kind) else "unnamed"
 
 
-def _bundle(value: Resource) -> Iterator[Entry]:
+def _bundle(value: Resource, known: Targets) -> Iterator[Entry]:
     bundle = Node(value, "Bundle", Targets())
     if bundle.text("type") not in _BUNDLES:
         bundle.note("type", f"expected a Bundle of type {', '.join(_BUNDLES)}")
@@ -127,7 +137,9 @@ def _bundle(value: Resource) -> Iterator[Entry]:
     if bundle.problems:
         yield Entry(0, "Bundle", problems=tuple(bundle.problems))
         return
-    targets = Targets(iter(resources))
+    targets = Targets(known)
+    for url, resource in resources:
+        targets.add(resource, url)
     for number, (_, resource) in enumerate(resources, 1):
         if not resource:
             yield Entry(number, "unnamed")

@@ -6,7 +6,7 @@ Whatever is in the input, nothing here raises: an element of the wrong type is n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -28,39 +28,46 @@ def plain_system(system: str | None) -> str:
 
 
 class Targets:
-    """What the references of a resource may point to: its contained resources and the entries of its Bundle."""
+    """What references may point to: the entries of a Bundle, the lines before in a bulk file, contained resources."""
 
-    def __init__(self, entries: Iterator[tuple[str, Resource]] | None = None) -> None:
-        """`entries`: full URL and resource of each entry."""
+    def __init__(self, outer: Targets | None = None) -> None:
+        """`outer`: asked for what is not known here."""
         self._known: dict[str, Resource | None] = {}
-        for url, resource in entries or ():
-            kind = resource.get("resourceType")
+        self._outer = outer
+
+    def add(self, resource: Resource, url: str = "") -> None:
+        """Makes a resource known by its full URL, its type and id, and its type and each identifier."""
+        kind = resource.get("resourceType")
+        if url:
             self._add(url, resource)
-            self._add(f"{kind}/{resource.get('id')}", resource)
-            for identifier in _objects(resource.get("identifier")):
-                value = f"{identifier.get('system')}|{identifier.get('value')}"
-                self._add(f"{kind}?identifier={value}", resource)
+        self._add(f"{kind}/{resource.get('id')}", resource)
+        for identifier in _objects(resource.get("identifier")):
+            self._add(f"{kind}?identifier={identifier.get('system')}|{identifier.get('value')}", resource)
 
     def _add(self, name: str, resource: Resource) -> None:
-        """A name that two resources share points to neither: a guess would mix up two patients."""
+        """A name that two different resources share points to neither: a guess would mix up two patients."""
         known = self._known.get(name, resource)
-        self._known[name] = resource if known is resource else None
+        self._known[name] = resource if known is resource or known == resource else None
 
     def within(self, resource: Resource) -> Targets:
         """These, and what the resource contains."""
         contained = _objects(resource.get("contained"))
         if not contained:
             return self
-        inner = Targets()
-        inner._known = {**self._known, **{f"#{one.get('id')}": one for one in contained}}
+        inner = Targets(self)
+        inner._known = {f"#{one.get('id')}": one for one in contained}
         return inner
 
     def find(self, reference: str) -> Resource | None:
         """The resource that is meant; an absolute URL that no entry has is tried by its last two parts."""
         name = _VERSION.sub("", reference)
+        found = self._find(name)
+        return self._find("/".join(name.split("/")[-2:])) if found is None and "://" in name else found
+
+    def _find(self, name: str) -> Resource | None:
         if name in self._known:
             return self._known[name]
-        return self._known.get("/".join(name.split("/")[-2:])) if "://" in name else None
+        return self._outer._find(name) if self._outer else None
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
