@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,11 @@ from worker.cli.terminal import complain, on_terminal, say
 from worker.cli.watch import summary
 
 if TYPE_CHECKING:
-    from worker.door import Door
+    from worker.intake.documents import Document
     from worker.settings import Settings
+
+_REFRESH = 0.1
+"""Seconds between two changes of the progress bar."""
 
 
 def _source(text: str | None) -> str | None:
@@ -89,8 +93,9 @@ def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None
     from worker.cli.watch import watch
     from worker.folder import DropFolder
 
-    if not folder.is_dir():
-        raise typer.BadParameter("expected a folder that exists", param_hint="'--watch'")
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        # Files that cannot be moved away would be sent again and again.
+        raise typer.BadParameter("expected a folder that exists and that you may write", param_hint="'--watch'")
     with opened(settings) as store:
         watch(store, DropFolder(folder, settle), source)
 
@@ -99,9 +104,9 @@ def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
     from worker.door import Door
 
     door = Door(source, settings.max_event_bytes, intake.turn_away)
-    with progress(intake, door) as advance:
-        for _ in door.rehearse(intake.documents()):
-            advance(door.read)
+    with progress(intake) as shown:
+        for _ in door.rehearse(shown(intake.documents())):
+            pass
     say(f"{door.read} read, nothing sent (dry run)" + summary(0, door, intake).removeprefix("0 sent") + ".")
 
 
@@ -111,20 +116,16 @@ def _send(intake: Intake, source: str, settings: Settings) -> None:
 
     door = Door(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
+
+    def count(number: int) -> None:
+        nonlocal sent
+        sent = number
+
     with opened(settings) as store:
         try:
-            with progress(intake, door) as advance:
-
-                def count(number: int) -> None:
-                    nonlocal sent
-                    sent = number
-                    advance(number)
-
-                events = door.events(intake.documents(), store.redis, store.keys)
-                receipt = inbox.send(
-                    store.redis, store.keys, events, source=source, settings=settings, on_progress=count
-                )
-                sent = len(receipt)
+            with progress(intake) as shown:
+                events = door.events(shown(intake.documents()), store.redis, store.keys)
+                inbox.send(store.redis, store.keys, events, source=source, settings=settings, on_progress=count)
         finally:
             if sent:
                 wiring.bell(store).ring()
@@ -133,11 +134,14 @@ def _send(intake: Intake, source: str, settings: Settings) -> None:
     say(f"{summary(sent, door, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
 
 
+Shown = Callable[[Iterator["Document"]], Iterator["Document"]]
+
+
 @contextmanager
-def progress(intake: Intake, door: Door) -> Iterator[Callable[[int], None]]:
+def progress(intake: Intake) -> Iterator[Shown]:
     """A bar over the bytes of the files, with claims and claims/s, on standard error where that is a terminal."""
     if not on_terminal(sys.stderr):
-        yield lambda _: None
+        yield lambda documents: documents
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -147,13 +151,14 @@ def progress(intake: Intake, door: Door) -> Iterator[Callable[[int], None]]:
     parts = (BarColumn(), TaskProgressColumn(), numbers, TimeElapsedColumn())
     with Progress(*parts, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=intake.size, claims=0, speed=0.0)
-        started = last = time.monotonic()
 
-        def advance(_: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > 0.1:
-                last = now
-                bar.update(task, completed=intake.done, claims=door.read, speed=door.read / (now - started))
+        def shown(documents: Iterator[Document]) -> Iterator[Document]:
+            started = last = time.monotonic()
+            for number, document in enumerate(documents, 1):
+                yield document
+                now = time.monotonic()
+                if now - last > _REFRESH:
+                    last = now
+                    bar.update(task, completed=intake.done, claims=number, speed=number / (now - started))
 
-        yield advance
+        yield shown

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import Problem
+from worker.cli.signals import held
 from worker.cli.sources import Intake
 from worker.cli.terminal import complain, flush, plain, say
 
@@ -45,6 +46,10 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
     Raises:
         Stopped: the file in hand stays in the folder, for the next watcher.
     """
+    from redis.exceptions import RedisError
+
+    from rules.errors import ScrubError
+
     complain(f"watching {plain(str(folder.path))}; Ctrl-C ends it")
     resting: dict[Path, float] = {}
     while True:
@@ -57,30 +62,26 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
             time.sleep(_PAUSE)
             continue
         for path in settled:
-            if path not in resting and (reason := _take(store, folder, path, source)):
-                complain(f"{plain(path.name)}: {plain(reason)}; it stays, and is tried again in {_PAUSE:.0f} s")
+            if path in resting:
+                continue
+            try:
+                with folder.take(path) as taken:
+                    if taken:
+                        _submit(store, taken, source)
+            except (RedisError, ScrubError) as error:
+                # An error of Redis may quote the command, and so a claim.
+                reason = str(error) if isinstance(error, ScrubError) else f"Redis fails ({type(error).__name__})."
+                _postpone(path, reason)
+                time.sleep(_PAUSE)
+                break
+            except OSError as error:
+                _postpone(path, f"{error.strerror or type(error).__name__}.")
                 resting[path] = time.monotonic() + _PAUSE
         time.sleep(_PERIOD)
 
 
-def _take(store: Store, folder: DropFolder, path: Path, source: str) -> str | None:
-    """Submits and moves a file, unless another watcher has it; answers why it could not be done for now."""
-    from redis.exceptions import RedisError
-
-    from rules.errors import ScrubError
-
-    try:
-        with folder.take(path) as taken:
-            if taken:
-                _submit(store, taken, source)
-    except RedisError as error:
-        # Its text may quote the command, and so a claim.
-        return f"Redis fails ({type(error).__name__})"
-    except ScrubError as error:
-        return str(error)
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return None
+def _postpone(path: Path, reason: str) -> None:
+    complain(f"{plain(path.name)}: {plain(reason)} It stays, and is tried again in {_PAUSE:.0f} s.")
 
 
 def _submit(store: Store, taken: Taken, source: str) -> None:
@@ -105,7 +106,8 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         if sent:
             wiring.bell(store).ring()
     report = _report(taken.path.name, started, sent, door, intake, refusals)
-    moved = taken.move("failed" if intake.refused else "done", report)
+    with held():
+        moved = taken.move("failed" if intake.refused else "done", report)
     where = f"{moved.parent.name}/{moved.name}" if moved else "changed while it was read, and is read again"
     say(f"{plain(taken.path.name)}: {summary(sent, door, intake)} -> {plain(where)}")
     flush()
@@ -129,12 +131,14 @@ def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
 
 def summary(sent: int, door: Door, intake: Intake) -> str:
     """`4 sent; 2 duplicate; 1 refused; 3 passed by (Patient 3)`: what is none is left out."""
-    parts = [f"{sent} sent", *(f"{n} {name}" for n, name in _rest(door, intake) if n)]
-    return "; ".join([*parts, passed] if (passed := intake.passed_by()) else parts)
-
-
-def _rest(door: Door, intake: Intake) -> list[tuple[int, str]]:
-    return [(door.duplicates, "duplicate, decided before"), (intake.refused, "refused")]
+    parts = [f"{sent} sent"]
+    if door.duplicates:
+        parts.append(f"{door.duplicates} duplicate, decided before")
+    if intake.refused:
+        parts.append(f"{intake.refused} refused")
+    if passed := intake.passed_by():
+        parts.append(passed)
+    return "; ".join(parts)
 
 
 def _report(name: str, started: datetime, sent: int, door: Door, intake: Intake, refusals: Refusals) -> bytes:
