@@ -92,7 +92,7 @@ def test_a_gzip_that_is_cut_off_is_refused() -> None:
         (b"\n  \n", "empty"),
         (b"\xef\xbb\xbf", "empty"),
         (b"ISA*00*          *00*", "X12"),
-        (b'{"resourceType": "Claim"}', "Claim.type: expected professional"),
+        (b'{"resourceType": "Claim"}', "Claim.type: expected either"),
         (b"5", "expected an object"),
         (b"null", "expected an object"),
         (b'"claim"\n', "expected an object"),

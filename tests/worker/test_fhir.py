@@ -308,7 +308,7 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 SNOMED = concept("185349003", "http://snomed.info/sct")
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], None], str, str]] = {
     "pharmacy": (_set("type", concept("pharmacy")), "Claim.type", "goes out in another form"),
-    "no type": (_set("type", None), "Claim.type", "expected professional or institutional"),
+    "no type": (_set("type", None), "Claim.type", "expected either professional or"),
     "an estimate": (_set("use", "predetermination"), "Claim.use", "not billed"),
     "a request": (_set("use", "preauthorization"), "Claim.use", "not billed"),
     "cancelled": (_set("status", "cancelled"), "Claim.status", "expected active"),
@@ -480,8 +480,12 @@ def test_the_profile_decides_the_form_where_the_type_does_not(profile: str, form
     del value["type"]
     value["meta"] = {"profile": [profile]}
     assert [claim.form for claim in claims(read(value))] == [form]
-    value["type"] = concept("institutional")
+    value["type"] = concept("40", "https://bluebutton.cms.gov/resources/codesystem/eob-type")
+    assert [claim.form for claim in claims(read(value))] == [form]
+    value["type"]["coding"].append({"code": "institutional"})
     assert [claim.form for claim in claims(read(value))] == ["institutional"]
+    value["type"]["coding"].append({"code": "professional"})
+    assert isinstance(read(value)[0], Refusal)
 
 
 def _fields(schema: dict[str, Any], node: dict[str, Any], path: str) -> list[str]:

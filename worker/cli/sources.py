@@ -55,6 +55,12 @@ class Intake:
 
     def documents(self) -> Iterator[Document]:
         """Every document that can be read, file by file, one at a time."""
+        from worker.intake.documents import Document
+
+        return (found for found in self.found() if isinstance(found, Document))
+
+    def found(self) -> Iterator[Document | Refusal]:
+        """Every document, also those that cannot be read, once they are told and counted."""
         for file in self.files:
             name = "stdin" if file == "-" else plain(file)
             try:
@@ -64,18 +70,18 @@ class Intake:
                 self.refused += 1
                 complain(f"{name}: {_reason(error)}")
 
-    def within(self, name: str, stream: IO[bytes]) -> Iterator[Document]:
-        """Every document of an open file that can be read."""
-        from worker.intake.documents import Document, Refusal, read_documents
+    def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
+        """As `found`, of one open file."""
+        from worker.intake.documents import Passed, Refusal, read_documents
 
         self._stream = stream
         for found in read_documents(name, stream, limit=self.limit):
-            if isinstance(found, Document):
-                yield found
-            elif isinstance(found, Refusal):
-                self.turn_away(found)
-            else:
+            if isinstance(found, Passed):
                 self.passed[found.kind] += 1
+                continue
+            if isinstance(found, Refusal):
+                self.turn_away(found)
+            yield found
         self._ended, self._stream = self.done, None
 
     def turn_away(self, refusal: Refusal) -> None:

@@ -115,12 +115,12 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
 
 def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
     """The documents of the file. A reader that breaks is a defect of ours: the file fails, and the folder goes on."""
-    from worker.intake.documents import Refusal
+    from worker.intake.documents import Document, Refusal
     from worker.logs import safe_exception
 
     name = plain(taken.path.name)
     try:
-        yield from intake.within(name, taken.stream)
+        yield from (found for found in intake.within(name, taken.stream) if isinstance(found, Document))
     except OSError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from rules.errors import Problem
 from worker.intake.fhirparty import (
@@ -42,6 +42,8 @@ _PLACE = (
     "www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set",
     "terminology.hl7.org/CodeSystem/ex-serviceplace",
 )  # fmt: skip
+_FORMS = ("professional", "institutional")
+_TYPES = (*_FORMS, "pharmacy", "oral", "vision")
 _TYPE_OF_BILL = "www.nubc.org/CodeSystem/TypeOfBill"
 _KNOWN = {
     "snomed.info/sct": "SNOMED CT", "hl7.org/fhir/sid/cvx": "CVX", "hl7.org/fhir/sid/ndc": "NDC",
@@ -101,18 +103,19 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
     }, claim.problems  # fmt: skip
 
 
-def _form(claim: Node) -> Literal["professional", "institutional"] | None:
-    kinds = claim.object("type").codes()
+def _form(claim: Node) -> str | None:
+    """By the type, which may carry codes of the sender's own as well; else by the profiles that the claim names."""
+    kinds = [code for code in claim.object("type").codes() if code in _TYPES]
     if not kinds:
         meta = claim.object("meta").value.get("profile")
         names = [str(one).rpartition("/")[2].lower() for one in meta] if isinstance(meta, list) else []
-        kinds = [form for form in ("professional", "institutional") if any(form in name for name in names)]
-    if len(kinds) == 1 and kinds[0] in ("professional", "institutional"):
-        return kinds[0]  # type: ignore[return-value]
-    if kinds and kinds[0] in ("pharmacy", "oral", "vision"):
+        kinds = [form for form in _FORMS if any(form in name for name in names)]
+    if len(kinds) == 1 and kinds[0] in _FORMS:
+        return kinds[0]
+    if len(kinds) == 1:
         claim.note("type", f"a {kinds[0]} claim goes out in another form than the 837P and 837I, and is not checked")
     else:
-        claim.note("type", "expected professional or institutional")
+        claim.note("type", "expected either professional or institutional")
     return None
 
 
