@@ -49,6 +49,7 @@ _KNOWN = {
     "snomed.info/sct": "SNOMED CT", "hl7.org/fhir/sid/cvx": "CVX", "hl7.org/fhir/sid/ndc": "NDC",
     "www.nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
 }  # fmt: skip
+_CPT = "http://www.ama-assn.org/go/cpt"
 _OWN_CODE = re.compile(r"(?<!\d)64445(?!\d)")
 _UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
 _DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
@@ -210,10 +211,10 @@ def _procedure(item: Node, judged: bool, revenue: str | None) -> str | None:
     codes = concept.codes(*PROCEDURES)
     if len(codes) > 1:
         concept.note("", "carries two procedure codes; expected one an item")
-    if not codes and judged and not (revenue and _absent(concept)):
+    if not codes and judged and not _mentions(concept) and not (revenue and _absent(concept)):
         systems = {plain_system(one.text("system")) for one in concept.objects("coding")}
         found = ", ".join(sorted({_KNOWN.get(system, "another code system") for system in systems})) or "none"
-        concept.note("", f"expected a CPT or HCPCS coding ({PROCEDURES[0]}), found {found}")
+        concept.note("", f"expected a CPT or HCPCS coding ({_CPT}), found {found}")
     return codes[0] if codes else None
 
 
@@ -237,7 +238,7 @@ def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]])
     """A procedure that is there in any other place or coding than the item's own is a claim that cannot be read."""
     for item, line in zip(items, lines, strict=True):
         if line["procedure"] != "64445" and _mentions(_concept(item)):
-            _concept(item).note("", f"64445 is there, but not as a CPT coding; expected the system {PROCEDURES[0]}")
+            _concept(item).note("", f"64445 is there, but not as a CPT coding; expected the system {_CPT}")
         for detail in item.objects("detail"):
             for part in (detail, *detail.objects("subDetail")):
                 if _concept(part).codes(*PROCEDURES) or _mentions(_concept(part)):
