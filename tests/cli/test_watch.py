@@ -202,7 +202,7 @@ def test_redis_that_fails_leaves_the_file_for_a_later_try(drop: Path, start: Sta
     time.sleep(1)
     store.redis.config_set("maxmemory", "1mb")
     put(drop, "a.ndjson", CLEAN)
-    until(lambda: b"a.ndjson: Redis holds" in log.read_bytes(), told=log.read_text)
+    until(lambda: b"It stays, and is tried again" in log.read_bytes(), told=log.read_text)
     assert os.listdir(drop) == ["a.ndjson"]
     store.redis.config_set("maxmemory", "0")
     until((drop / "done/a.ndjson").exists)
