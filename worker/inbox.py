@@ -3,7 +3,8 @@
     from worker.inbox import submit
     receipt = submit([claim, claim], source="/hospital/ehr")
 
-A producer in another language needs one command: XADD {claims:0}:inbox * event <CloudEvent as JSON>.
+A producer in another language needs one command: XADD {claims:0}:inbox * event <CloudEvent as JSON>, or in binary mode
+XADD {claims:0}:inbox * ce_specversion 1.0 ce_id ... ce_source ... ce_type claim.submitted.v1 data <claim as JSON>.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.documents import Document
-from worker.intake.events import TYPE, canonical
+from worker.intake.events import TYPE, canonical, structured
 from worker.keys import FIELD, GROUP, GROUPED_OUTLETS, Keys
 from worker.pressure import Patience, full, memory, put
 from worker.settings import Settings
@@ -58,7 +59,7 @@ def submit(
     Each item is a plain claim (a mapping in the form of DESIGN's CLAIM), a CloudEvent (a mapping with `specversion`),
     a `Document` of `read_documents`, or bytes, which are sent as they are. Nothing is checked against the claim model
     here: the worker does, and puts what it cannot read into quarantine. Sending the same again is safe: the id of a
-    plain claim's event is made of its content and its position among `items`. `on_progress` gets the number
+    plain claim's event is made of its position among `items` and its content. `on_progress` gets the number
     accepted so far, after each pipeline.
 
     `wait`: seconds to wait for room, each time that Redis is near its memory limit; 0: none, None: as long as it
@@ -150,7 +151,7 @@ def _await_room(
 def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[bytes]:
     if isinstance(items, Mapping | bytes | str):
         raise NoListOfClaims(kind=type(items).__name__)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = moment()
     for position, item in enumerate(items):
         event = _event(item, position, source, now)
         if len(event) > limit:
@@ -161,18 +162,33 @@ def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[b
 def _event(item: Submittable, position: int, source: str, now: str) -> bytes:
     if isinstance(item, bytes):
         return item
+    origin = str(position + 1)
     if isinstance(item, Document):
-        position, item = item.number - 1, item.value
+        origin, item = item.origin or str(item.number), item.value
     if not isinstance(item, Mapping):
         raise NoClaim(position=position + 1, kind=type(item).__name__)
-    if "specversion" in item:
-        return canonical(item)
-    content = canonical(item)
+    return canonical(item) if "specversion" in item else wrapped(item, origin, source, now)[0]
+
+
+def wrapped(claim: Mapping[str, Any], origin: str, source: str, now: str) -> tuple[bytes, str, str]:
+    """The event around a plain claim, its id, and the digest of its data.
+
+    The id is where the claim came from and what is in it: control numbers alone are repeated by many partners, and
+    content alone would make one of two claims that are the same by intent.
+    """
+    content = canonical(claim)
+    digest = sha256(content).hexdigest()
+    name = f"{origin[:200]}-{digest[:40]}"
     envelope = {
-        "specversion": "1.0", "id": f"{sha256(content).hexdigest()[:40]}-{position}", "source": source,
-        "type": TYPE, "time": now, "datacontenttype": "application/json", "data": orjson.Fragment(content),
+        "specversion": "1.0", "id": name, "source": source, "type": TYPE, "time": now,
+        "datacontenttype": "application/json", "data": orjson.Fragment(content),
     }  # fmt: skip
-    return orjson.dumps(envelope)
+    return orjson.dumps(envelope), name, digest
+
+
+def moment() -> str:
+    """Now, as the `time` of an event."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _chunks(events: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -186,7 +202,7 @@ class Entry:
 
     id: str
     event: bytes | None
-    """None: the entry has no field `event`."""
+    """The CloudEvent as JSON; None: the entry holds it in neither mode."""
     fields: Mapping[bytes, bytes]
 
     @property
@@ -302,4 +318,5 @@ def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
 
 
 def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    return Entry(entry.decode(), fields.get(FIELD.encode()), fields)
+    event = fields.get(FIELD.encode())
+    return Entry(entry.decode(), structured(fields) if event is None else event, fields)

@@ -1,6 +1,7 @@
 """Names of the Redis keys. All keys of a partition share a hash tag, so that one script may write them on a cluster.
 
-A stream entry has one field, `event`, which holds the CloudEvent as JSON.
+A stream entry has one field, `event`, which holds the CloudEvent as JSON; an inbox entry may instead have the fields
+of a CloudEvent in binary mode.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 FIELD = "event"
-"""The only field of a stream entry."""
+"""The only field of a stream entry in structured mode."""
 GROUP = "scrub"
 """The consumer group of the workers on the inbox."""
 OUTLETS = ("billing", "rework", "unchecked", "quarantine")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.sources import Files, Intake
-from worker.cli.terminal import Format, flush, paint, say, say_bytes
+from worker.cli.sources import Files, Intake, short
+from worker.cli.terminal import Format, complain, flush, paint, say, say_bytes
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -70,7 +70,9 @@ def check(
         counts[report.disposition] += 1
         _show(report, document, rules, format)
     if format == "text":
-        say(_summary(counts, intake.refused))
+        say(_summary(counts, intake))
+    elif passed := intake.passed_by():
+        complain(passed)
     flush()
     raise typer.Exit(2 if intake.refused else 1 if counts.total() > counts["billing"] else 0)
 
@@ -109,7 +111,7 @@ def _show(report: Report, document: Document, book: Book, format: Format) -> Non
 
     where = document.file
     if document.position:
-        where += ":" + document.position.removeprefix("line ")
+        where += f":{short(document.position)}"
     given = document.claim.payer.name or f"payer {document.claim.payer.id}"
     lines = list(verdict(report, payer_name(report, book, given), where))
     say(*lines)
@@ -117,10 +119,12 @@ def _show(report: Report, document: Document, book: Book, format: Format) -> Non
         say("")
 
 
-def _summary(counts: Counter[str], refused: int) -> str:
-    total = counts.total()
+def _summary(counts: Counter[str], intake: Intake) -> str:
+    total, refused = counts.total(), intake.refused
     parts = [f"{counts[name]} {name}" for name in ("billing", "rework", "unchecked") if counts[name]]
     text = f"{total} claim{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
     if refused:
         text += f"; {refused} could not be read"
+    if passed := intake.passed_by():
+        text += f"; {passed}"
     return paint(text, "bold green" if total and not refused and total == counts["billing"] else "bold")
