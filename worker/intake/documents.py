@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import IO, Any, cast
 
@@ -35,6 +35,10 @@ class Document:
     """The decoded JSON as it came: the claim, or the CloudEvent around it."""
     event: ClaimEvent | None = None
     """The envelope, where the document is a CloudEvent."""
+    origin: str = ""
+    """Of a claim in an X12 file: control number and ordinal of interchange, group and set, and the claim's ordinal."""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Of a claim in an X12 file: what its acknowledgement needs beside the claim; identifies persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class Refusal:
     file: str
     position: str
     number: int
+    """As of a Document; 0 where it is not one document but the file or its envelope."""
     problems: tuple[Problem, ...]
+    origin: str = ""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def sentence(self) -> str:
@@ -81,8 +88,10 @@ def _read(name: str, reader: BufferedReader, limit: int) -> Iterator[Document | 
     start = line.lstrip()[:4]
     if not start:
         yield _refusal(name, "", 0, "the file is empty")
-    elif start.startswith(b"ISA"):
-        yield _refusal(name, f"line {number}", number, "this is an X12 interchange (837), which is not read yet")
+    elif start.startswith((b"ISA", b"GS*", b"ST*")):
+        from worker.intake.x12 import read_x12  # it makes the Documents of this module
+
+        yield from read_x12(name, reader, limit=limit, ahead=line)
     elif start.startswith(b"["):
         yield from _array(name, reader, line)
     elif start.startswith(b"{"):
