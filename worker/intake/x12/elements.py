@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _CODE = re.compile(r"[A-Za-z0-9]+")
@@ -55,6 +56,7 @@ def whole(raw: str, _elements: list[str], _component: str) -> int:
     return int(raw)
 
 
+@lru_cache(1_000)
 def _iso(raw: str) -> str:
     if len(raw) == 8 and raw.isascii() and raw.isdigit():
         day = f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
@@ -114,6 +116,7 @@ def _unsplit(raw: str, component: str) -> str:
     return f"{sentence}; the file seems to use {others.pop()!r}" if len(others) == 1 else sentence
 
 
+@lru_cache(1_000)
 def _split(raw: str, component: str) -> list[str]:
     parts = raw.strip().split(component)
     if len(parts) < 2:
@@ -126,6 +129,7 @@ def first_component(raw: str, _elements: list[str], component: str) -> str | Non
     return raw.partition(component)[0].strip() or None
 
 
+@lru_cache(1_000)
 def _location(raw: str, component: str) -> list[str]:
     """CLM05: facility code, its qualifier, claim frequency code."""
     parts = _split(raw, component)

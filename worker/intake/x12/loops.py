@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.errors import Problem
-from worker.intake.x12.elements import Unreadable, diagnosis
+from worker.intake.x12.elements import Unreadable, diagnosis, text
 from worker.intake.x12.fields import DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
 
 _MOST = 20
@@ -28,7 +28,8 @@ class Row(NamedTuple):
     parent: str | None
     key: str
     element: int
-    convert: Convert
+    convert: Convert | None
+    """None: the text as it stands, without a call."""
     traced: bool
     place: str
     """Such as `SV102`."""
@@ -54,7 +55,8 @@ def _row(item: Field, traced: bool) -> Row:
     for prefix in _LISTS:
         path = path.removeprefix(prefix)
     parent, _, key = path.rpartition(".")
-    return Row(parent or None, key, item.element, item.convert, traced, place_of(item))
+    convert = None if item.convert is text else item.convert
+    return Row(parent or None, key, item.element, convert, traced, place_of(item))
 
 
 def _states(form: Form) -> dict[str, State]:
@@ -123,11 +125,15 @@ class Record:
         for parent, key, place, convert, traced, name in rows:
             if place >= count or not elements[place]:
                 continue
-            try:
-                value = convert(elements[place], elements, component)
-            except Unreadable as error:
-                self.add(segment, name, str(error))
-                continue
+            value: object
+            if convert is None:
+                value = elements[place].strip() or None
+            else:
+                try:
+                    value = convert(elements[place], elements, component)
+                except Unreadable as error:
+                    self.add(segment, name, str(error))
+                    continue
             if value is None:
                 continue
             target = self.trace if traced else self.fields

@@ -51,7 +51,8 @@ class Segments:
         self.component = ":"
         self.start = True
 
-    def __iter__(self) -> Iterator[str | Broken]:
+    def __iter__(self) -> Iterator[list[str] | Broken]:
+        """Batches of segments; an ISA is a batch of its own, after which the separators are the new ones."""
         while not self._ended or self._data:
             if not self._terminator:
                 found = self._header()
@@ -70,7 +71,7 @@ class Segments:
                 self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
                 self.start = not self._data
 
-    def _header(self) -> str | Broken | None:
+    def _header(self) -> list[str] | Broken | None:
         """The ISA at the front of the data, which sets the separators; what is before the next ISA is passed over."""
         self._data = self._data.lstrip(_BLANK)
         self._fill(_LONGEST_ISA)
@@ -92,7 +93,7 @@ class Segments:
         self._terminator = separators[2:]
         length = len(head) - len(parts[16]) + 2
         self._data = self._data[length:]
-        return head[: length - 1].decode("latin-1").replace("\r", "").replace("\n", "")
+        return [head[: length - 1].decode("latin-1").replace("\r", "").replace("\n", "")]
 
     def _to_next_isa(self, start: int) -> None:
         self._data = self._data[start:]
@@ -101,7 +102,7 @@ class Segments:
             self._fill(len(self._data) + 1)
         self._data = self._data[found.start() :] if found else b""
 
-    def _body(self) -> Iterator[str | Broken]:
+    def _body(self) -> Iterator[list[str] | Broken]:
         """The segments up to the next ISA or the end of the file."""
         skipping = False
         while True:
@@ -116,10 +117,8 @@ class Segments:
             cut = data.rfind(terminator, 0, bound) + 1
             if cut:
                 pieces = _texts(data[: cut - 1], terminator)
-                if skipping:
-                    next(pieces)
-                    skipping = False
-                yield from pieces
+                yield pieces[1:] if skipping else pieces
+                skipping = False
             rest = data[cut:bound]
             if found:
                 self._data, self._terminator = data[bound:], b""
@@ -136,24 +135,27 @@ class Segments:
                     yield TOO_LONG
                 skipping = True
 
-    def _tail(self, rest: bytes, skipping: bool) -> Iterator[str | Broken]:
+    def _tail(self, rest: bytes, skipping: bool) -> Iterator[list[str] | Broken]:
         """What follows the last terminator: blank, an IEA whose terminator was left out, or a segment cut short."""
         self._data = b""
         rest = rest.strip(_BLANK)
         if rest.startswith(b"IEA" + self.element.encode()):
-            yield from _texts(rest, self._terminator)
+            yield _texts(rest, self._terminator)
         elif rest and not skipping:
             yield UNFINISHED
 
 
-def _texts(data: bytes, terminator: bytes) -> Iterator[str]:
+def _texts(data: bytes, terminator: bytes) -> list[str]:
     """Each segment as text, empty ones too; `data` ends before a terminator."""
     data = data.translate(None, b"\r\n".replace(terminator, b""))
     try:
-        yield from data.decode().split(terminator.decode())
+        return data.decode().split(terminator.decode())
     except UnicodeDecodeError:
-        for piece in data.split(terminator):
-            try:
-                yield piece.decode()
-            except UnicodeDecodeError:
-                yield piece.decode("latin-1")
+        return [_text(piece) for piece in data.split(terminator)]
+
+
+def _text(piece: bytes) -> str:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return piece.decode("latin-1")

@@ -52,6 +52,10 @@ class Level:
     open: bool = False
     start: int = 0
     """Number of its first segment."""
+    shown: str = "?"
+
+    def __post_init__(self) -> None:
+        self.shown = _shown(self.control)
 
 
 class Walker:
@@ -96,23 +100,22 @@ class Walker:
             "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
         }  # fmt: skip
         separators = self._segments
-        for item in separators:
-            if isinstance(item, Broken):
+        for batch in separators:
+            if isinstance(batch, Broken):
                 self._segment += 1
-                self._break(item)
+                self._break(batch)
                 continue
-            text = item.strip()
-            if not text:
-                continue
-            self._segment += 1
-            elements = text.split(separators.element)
-            handler = handlers.get(elements[0])
-            if handler is None:
-                self._step(elements, len(text))
-                continue
-            found = handler(elements)
-            if found is not None:
-                yield found
+            for item in batch:
+                text = item.strip() if item[:1] <= " " else item
+                if not text:
+                    continue
+                self._segment += 1
+                elements = text.split(separators.element)
+                handler = handlers.get(elements[0])
+                if handler is None:
+                    self._step(elements, len(text))
+                elif (found := handler(elements)) is not None:
+                    yield found
         found = self._end_file()
         if found is not None:
             yield found
@@ -299,12 +302,14 @@ class Walker:
             yield problem("2300 HI", "a diagnosis has a qualifier of ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ, APR")
 
     def _where(self) -> str:
-        parts = [f"{name} {_shown(level.control)}" for name, level in (("ISA", self._isa), ("GS", self._gs), ("ST", self._st))]
-        return " / ".join([*parts, f"claim {self._st.inside}", f"segment {self._start}"])
+        isa, gs, st = self._isa, self._gs, self._st
+        envelope = f"ISA {isa.shown} / GS {gs.shown} / ST {st.shown}"
+        return f"{envelope} / claim {st.inside} / segment {self._start}"
 
     def _origin(self) -> str:
-        levels = (self._isa, self._gs, self._st)
-        return "/".join([*(f"{_shown(level.control)}.{level.ordinal}" for level in levels), str(self._st.inside)])
+        isa, gs, st = self._isa, self._gs, self._st
+        envelope = f"{isa.shown}.{isa.ordinal}/{gs.shown}.{gs.ordinal}/{st.shown}.{st.ordinal}"
+        return f"{envelope}/{st.inside}"
 
     # envelopes
 
@@ -449,7 +454,7 @@ class Walker:
             self.more_faults += 1
             return
         levels = [("ISA", self._isa), ("GS", self._gs), ("ST", self._st)]
-        path = " / ".join(f"{name} {_shown(level.control)}" for name, level in levels if level.control)
+        path = " / ".join(f"{name} {level.shown}" for name, level in levels if level.control)
         self.faults.append(problem(path, sentence))
 
 
