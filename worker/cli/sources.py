@@ -38,6 +38,12 @@ class Intake:
 
     def documents(self) -> Iterator[Document]:
         """Every document that can be read, file by file, one at a time."""
+        from worker.intake.documents import Document
+
+        return (found for found in self.found() if isinstance(found, Document))
+
+    def found(self) -> Iterator[Document | Refusal]:
+        """Every document, also those that cannot be read, once they are told and counted."""
         from worker.intake.documents import Document, read_documents
 
         for file in self.files:
@@ -45,10 +51,9 @@ class Intake:
             try:
                 with self._open(file) as stream:
                     for found in read_documents(name, stream, limit=self.limit):
-                        if isinstance(found, Document):
-                            yield found
-                        else:
+                        if not isinstance(found, Document):
                             self._refuse(found)
+                        yield found
             except (OSError, ValueError) as error:
                 self.refused += 1
                 complain(f"{name}: {_reason(error)}")

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _CODE = re.compile(r"[A-Za-z0-9]+")
-_PROCEDURE = re.compile(r"[A-Za-z0-9]{5}")
+SCRUBBED = "64445"
+"""The procedure whose lines must not be lost on a guess; with something attached it is not read as another code."""
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
@@ -117,11 +118,11 @@ def _unsplit(raw: str, component: str) -> str:
 
 
 @lru_cache(1_000)
-def _split(raw: str, component: str) -> list[str]:
+def _split(raw: str, component: str) -> tuple[str, ...]:
     parts = raw.strip().split(component)
     if len(parts) < 2:
         raise Unreadable(_unsplit(raw, component))
-    return [part.strip() for part in parts]
+    return tuple(part.strip() for part in parts)
 
 
 def first_component(raw: str, _elements: list[str], component: str) -> str | None:
@@ -130,7 +131,7 @@ def first_component(raw: str, _elements: list[str], component: str) -> str | Non
 
 
 @lru_cache(1_000)
-def _location(raw: str, component: str) -> list[str]:
+def _location(raw: str, component: str) -> tuple[str, ...]:
     """CLM05: facility code, its qualifier, claim frequency code."""
     parts = _split(raw, component)
     for part in parts:
@@ -172,8 +173,10 @@ def procedure(raw: str, _elements: list[str], component: str) -> str | None:
         return None
     if parts[0] != "HC":
         raise Unreadable("expected the qualifier HC in the first component")
-    if not _PROCEDURE.fullmatch(parts[1]):
-        raise Unreadable("expected a procedure code of five letters and digits in the second component")
+    if not _CODE.fullmatch(parts[1]) or (SCRUBBED in parts[1] and parts[1] != SCRUBBED):
+        raise Unreadable(
+            f"expected a procedure code alone, separated by {component!r} (ISA16), in the second component"
+        )
     if len(parts) > 7 and parts[7]:
         raise Unreadable("expected one procedure code; the eighth component makes it a range")
     return parts[1]

@@ -172,8 +172,9 @@ class Record:
 
 def add_problem(problems: list[Problem], segment: int, name: str, sentence: str) -> None:
     """Notes a problem, unless there are many already: after a fault in the structure, each segment would add one."""
-    if len(problems) < _MOST:
-        problems.append(problem(f"segment {segment}, {name}" if name else f"segment {segment}", sentence))
+    found = problem(f"segment {segment} {name}" if name else f"segment {segment}", sentence)
+    if len(problems) < _MOST and found not in problems:
+        problems.append(found)
 
 
 def problem(path: str, sentence: str) -> Problem:

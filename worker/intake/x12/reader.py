@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
@@ -14,6 +14,7 @@ from worker.intake.x12.loops import place_of, problem
 from worker.intake.x12.segments import Segments
 from worker.intake.x12.walker import Found, Walker
 
+_NAMED = ("claim_id", "total_charge")
 _INDEX = re.compile(r"\[\d+\]")
 _PLACES: dict[Form, dict[str, str]] = {
     form: {item.path: f"{item.loop} {place_of(item)}" for item in FIELDS if form in item.forms} for form in ("P", "I")
@@ -52,10 +53,11 @@ def _document(name: str, found: Found) -> Document | Refusal:
     return Refusal(name, found.position, found.number, problems, origin=found.origin, trace=_partial(found))
 
 
-def _partial(found: Found) -> dict[str, object]:
+def _partial(found: Found) -> dict[str, Any]:
     """What an acknowledgement of a refused claim can name."""
-    kept = {key: found.value[key] for key in ("claim_id", "total_charge") if key in found.value}
-    return {**found.trace, **kept}
+    days = {day for line in found.value.get("lines", ()) if (day := line.get("service_date"))}
+    named = {key: found.value[key] for key in _NAMED if key in found.value}
+    return found.trace | named | {"form": found.form, "days": sorted(days)}
 
 
 def _placed(found: Problem, form: Form | None) -> Problem:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rules.errors import Problem
 from rules.formats import icd10
+from worker.intake.x12.elements import SCRUBBED
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
@@ -21,8 +22,6 @@ GUIDES: dict[str, Form] = {
     "005010X223": "I", "005010X223A1": "I", "005010X223A2": "I", "005010X223A3": "I",
 }  # fmt: skip
 """ST03 or GS08 to the form."""
-SCRUBBED = "64445"
-"""The procedure whose claims must not pass on a guess."""
 _FORMS = {"P": "professional", "I": "institutional"}
 _MOST_FAULTS = 100
 _NOWHERE: State = {}
@@ -219,7 +218,7 @@ class Walker:
 
     def _check_parent(self, record: Record, parent: Record | None, named: str) -> None:
         if parent is None or parent.id != named:
-            record.add(self._segment, "HL02", "does not name the open HL of the level above, so it is not known whose it is")
+            record.add(self._segment, "HL02", "does not name the open HL of the level above")
 
     def _clm(self, elements: list[str]) -> Found | None:
         found = self._close_claim()
@@ -299,7 +298,7 @@ class Walker:
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
         if any(line.fields.get("procedure") == SCRUBBED for line in self._lines) and any(map(icd10, claim.icd9)):
-            yield problem("2300 HI", "a diagnosis has a qualifier of ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ, APR")
+            yield problem("2300 HI", "a qualifier says ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ or APR")
 
     def _where(self) -> str:
         isa, gs, st = self._isa, self._gs, self._st
