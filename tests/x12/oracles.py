@@ -148,7 +148,8 @@ def _line_from_model(line: Any) -> Claim:
             "pointers": (one.composite_diagnosis_code_pointer or "").split(":"), **when,
         }  # fmt: skip
     two = line.sv2_segment
-    fields = list(two.model_dump().values())
+    # delimiters and segment name come before SV201
+    fields = [None, *list(two.model_dump().values())[2:]]
     parts = str(fields[2]).split(":")
     return {
         "number": number, "revenue_code": fields[1], "procedure": parts[1], "modifiers": parts[2:6],

@@ -297,7 +297,7 @@ def test_the_claims_of_the_reader_can_be_judged() -> None:
         assert report.disposition in ("billing", "rework")
 
 
-@pytest.mark.parametrize(("units", "disposition"), [("1", "billing"), ("2", "rework"), ("2.00", "rework")])
+@pytest.mark.parametrize(("units", "disposition"), [("1", "billing"), ("1.00", "billing"), ("0", "rework"), ("1.5", "rework")])
 def test_units_of_a_file_reach_the_rules(units: str, disposition: str) -> None:
     line = {**PROFESSIONAL["lines"][0], "modifiers": ["RT"], "units": units, "place_of_service": None, "diagnosis_pointers": [1]}
     line.pop("rendering_provider")
