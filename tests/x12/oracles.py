@@ -188,7 +188,16 @@ def as_oracle(claim: Claim) -> Claim:
             found["date"] = f"{first}-{last}" if last else first
         lines.append(found)
     place = claim.get("place_of_service") if professional else claim["type_of_bill"][1:3]
-    kept = ("billing_provider", "payer", "subscriber", "patient", "claim_id", "total_charge", "frequency_code", "diagnoses")
+    kept = (
+        "billing_provider",
+        "payer",
+        "subscriber",
+        "patient",
+        "claim_id",
+        "total_charge",
+        "frequency_code",
+        "diagnoses",
+    )
     found = {key: claim[key] for key in kept} | {"place": place, "lines": lines}
     if not professional and claim.get("statement_from_date"):
         first, last = (claim[f"statement_{end}_date"].replace("-", "") for end in ("from", "through"))

@@ -46,7 +46,11 @@ def blocks(form: str, count: int, seed: int) -> str:
     chance = random.Random(seed)
     patients = []
     for _ in range(count):
-        lines = [ServiceLineSpec(charge=Decimal(chance.randint(1, 99_999)) / 100, procedure="64445", units=chance.choice([1, 1, 2]))]
+        lines = [
+            ServiceLineSpec(
+                charge=Decimal(chance.randint(1, 99_999)) / 100, procedure="64445", units=chance.choice([1, 1, 2])
+            )
+        ]
         if chance.random() < 0.4:
             lines.append(ServiceLineSpec(charge=Decimal("40.10"), procedure=chance.choice(["99213", "J3301", "76942"])))
         chance.shuffle(lines)

@@ -41,7 +41,9 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
     filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS}
-    assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses"} == set(PROFESSIONAL) | set(INSTITUTIONAL)
+    assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses"} == set(PROFESSIONAL) | set(
+        INSTITUTIONAL
+    )
 
 
 @pytest.mark.parametrize("base", [PROFESSIONAL, INSTITUTIONAL], ids=["P", "I"])
@@ -285,7 +287,11 @@ def test_a_segment_without_end_is_passed_over_without_being_held() -> None:
     raw = file_of([claim(claim_id=name) for name in "ABC"])
     at = raw.index("NTE*", raw.index("CLM*B"))
     found = read(raw[:at] + "NTE*ADD*" + "X" * 5_000_000 + "~" + raw[at:])
-    assert [(type(item).__name__, item.number) for item in found][:3] == [("Document", 1), ("Refusal", 2), ("Document", 3)]
+    assert [(type(item).__name__, item.number) for item in found][:3] == [
+        ("Document", 1),
+        ("Refusal", 2),
+        ("Document", 3),
+    ]
 
 
 def test_the_claims_of_the_reader_can_be_judged() -> None:
@@ -297,9 +303,17 @@ def test_the_claims_of_the_reader_can_be_judged() -> None:
         assert report.disposition in ("billing", "rework")
 
 
-@pytest.mark.parametrize(("units", "disposition"), [("1", "billing"), ("1.00", "billing"), ("0", "rework"), ("1.5", "rework")])
+@pytest.mark.parametrize(
+    ("units", "disposition"), [("1", "billing"), ("1.00", "billing"), ("0", "rework"), ("1.5", "rework")]
+)
 def test_units_of_a_file_reach_the_rules(units: str, disposition: str) -> None:
-    line = {**PROFESSIONAL["lines"][0], "modifiers": ["RT"], "units": units, "place_of_service": None, "diagnosis_pointers": [1]}
+    line = {
+        **PROFESSIONAL["lines"][0],
+        "modifiers": ["RT"],
+        "units": units,
+        "place_of_service": None,
+        "diagnosis_pointers": [1],
+    }
     line.pop("rendering_provider")
     given = claim(
         lines=[line], total_charge="450.00", frequency_code="1", diagnoses=["M54.31"], other_payers=[],

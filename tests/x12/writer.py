@@ -130,7 +130,12 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
             kind = "1" if billing.get("entity") == "person" else "2"
             out.append(name("85", kind, "CLINIC", "", "XX", billing.get("npi")))
             out += address(billing.get("state"))
-            out += [["REF", "EI", "123456789"], ["NM1", "87", "2"], ["N3", "2 SIDE ST"], ["N4", "FARTOWN", "ZZ", "99999"]]
+            out += [
+                ["REF", "EI", "123456789"],
+                ["NM1", "87", "2"],
+                ["N3", "2 SIDE ST"],
+                ["N4", "FARTOWN", "ZZ", "99999"],
+            ]
         number += 1
         subscriber, patient, payer = claim["subscriber"], claim["patient"], claim["payer"]
         out.append(["HL", str(number), str(provider_level), "22", "1" if dependent else "0"])
@@ -144,7 +149,12 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
         out += [["DMG", "D8", "19010101", "U"]] if dependent else person
         out.append(name("PR", "2", payer.get("name") or "", "", "PI", payer["id"]))
         if dependent:
-            out += [["HL", str(number + 1), str(number), "23", "0"], ["PAT", "19"], name("QC", "1", "ROE", first), *person]
+            out += [
+                ["HL", str(number + 1), str(number), "23", "0"],
+                ["PAT", "19"],
+                name("QC", "1", "ROE", first),
+                *person,
+            ]
             number += 1
         out += claim_segments(claim, c)
     return out
