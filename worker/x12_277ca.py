@@ -55,7 +55,7 @@ ELEMENTS = {
     "464": ("REF*F8", "REF*F8"), "477": ("SV107", "SV107"), "535": ("CLM05-3", "CLM05-3"),
     "562": ("NM109", "NM109"), "583": ("SV102", "SV203"),
 }  # fmt: skip
-_UNREADABLE = {
+UNREADABLE = {
     # claim status code of an element that cannot be read; any other: 481, the format is invalid
     "CLM02": "178", "CLM05": "249", "CTP04": "218", "DMG02": "158", "DMG03": "157", "DTP03": "187", "LX01": "121",
     "SV101": "454", "SV102": "583", "SV104": "476", "SV107": "477", "SV202": "454", "SV203": "583", "SV205": "476",
@@ -124,6 +124,9 @@ class Acknowledgement:
         self._trace: Mapping[str, Any] = {}
         self._provider: Mapping[str, Any] | None = None
         self._sets = 0
+        self._file, self._number = "", 0
+        # Unlike those of the answers of another second, and one more for each interchange of this one.
+        self._control = int(now.timestamp()) % 10**9
 
     def accept(self, document: Document, report: Report) -> None:
         """Adds the verdict on a claim that was read."""
@@ -150,10 +153,12 @@ class Acknowledgement:
     ) -> None:
         levels = tuple(item.origin.split("/")[:3])
         trace = item.trace or {}
-        if levels != self._levels:
-            if levels[:1] != self._levels[:1] or item.file != self._file:
+        other_file = item.file != self._file or item.number <= self._number
+        self._number = item.number
+        if levels != self._levels or other_file:
+            if levels[:1] != self._levels[:1] or other_file:
                 self._end_interchange()
-                self._begin_interchange(trace, levels[0], item.file)
+                self._begin_interchange(trace, item.file)
             else:
                 self._end_set()
             self._begin_set(trace)
@@ -172,25 +177,25 @@ class Acknowledgement:
 
     # the envelopes, outermost first
 
-    def _begin_interchange(self, trace: Mapping[str, Any], level: str, file: str) -> None:
+    def _begin_interchange(self, trace: Mapping[str, Any], file: str) -> None:
         self._file = file
-        self._control = level.partition(".")[0] if level.partition(".")[0].isdigit() else "1"
+        self._control += 1
         sender, qualifier = _text(trace.get("sender", _UNKNOWN), 15), _text(trace.get("sender_qualifier", "ZZ"), 2)
         usage = "T" if trace.get("usage") == "T" else "P"
         self._send(
             f"ISA*00*          *00*          *ZZ*{_ID:<15}*{qualifier:<2}*{sender:<15}"
-            f"*{self._now:%y%m%d}*{self._now:%H%M}*^*00501*{int(self._control):09d}*0*{usage}*:"
+            f"*{self._now:%y%m%d}*{self._now:%H%M}*^*00501*{self._control:09d}*0*{usage}*:"
         )
         receiver = _text(trace.get("group_sender", "") or sender, 15)
-        self._send(f"GS*HN*{_ID}*{receiver}*{self._date}*{self._now:%H%M}*{int(self._control)}*X*005010X214")
+        self._send(f"GS*HN*{_ID}*{receiver}*{self._date}*{self._now:%H%M}*{self._control}*X*005010X214")
         self._sets = 0
 
     def _end_interchange(self) -> None:
         if not self._levels:
             return
         self._end_set()
-        self._send(f"GE*{self._sets}*{int(self._control)}")
-        self._send(f"IEA*1*{int(self._control):09d}")
+        self._send(f"GE*{self._sets}*{self._control}")
+        self._send(f"IEA*1*{self._control:09d}")
 
     def _begin_set(self, trace: Mapping[str, Any]) -> None:
         self._sets += 1
@@ -273,7 +278,7 @@ def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
     if report.disposition == "billing":
         yield _Status("A2", "20")
     elif report.disposition == "unchecked":
-        yield _Status("A1", "19", f"NOT CHECKED: {report.reason}")
+        yield _Status("A1", "19", entity="40", message=f"NOT CHECKED: {report.reason}")
     else:
         for finding in report.findings:
             if finding.severity == "block" and finding.outcome != "bypassed":
@@ -300,8 +305,8 @@ def _unread(refusal: Refusal) -> Iterator[_Status]:
     """A claim that could not be read: unprocessable, with the element of each problem."""
     institutional = (refusal.trace or {}).get("form") == "I"
     for problem in refusal.problems[:_MOST_STATUSES]:
-        element = next((word for word in problem.path.split() if word in _UNREADABLE), "")
-        status = "228" if institutional and element == "CLM05" else _UNREADABLE.get(element, "481")
+        element = next((word for word in problem.path.split() if word in UNREADABLE), "")
+        status = "228" if institutional and element == "CLM05" else UNREADABLE.get(element, "481")
         yield _Status("A3", status, str(problem))
 
 

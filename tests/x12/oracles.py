@@ -115,7 +115,7 @@ def _from_model(item: Any) -> Claim:
         for place in range(1, 13)
         if (code := getattr(segment, f"health_care_code_{place}", None))
     ]
-    found = {
+    return {
         "billing_provider": {
             "npi": provider.nm1_segment.identification_code,
             "entity": _entity(provider.nm1_segment.entity_type_qualifier),
@@ -132,7 +132,6 @@ def _from_model(item: Any) -> Claim:
         "diagnoses": [code[1] for code in codes if code[0] in ("BK", "BF", "ABK", "ABF")],
         "lines": [_line_from_model(line) for line in item.service_lines],
     }  # fmt: skip
-    return found
 
 
 def _line_from_model(line: Any) -> Claim:
