@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import logging
-import resource
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,21 @@ from worker.intake.x12 import read_x12
 CLAIMS = 2_000
 LARGE = 200_000
 LIMIT = 2**20
+PEAK = """
+import resource, sys, time
+from worker.intake.documents import Document, read_documents
+start, read, refused = time.perf_counter(), 0, 0
+with open(sys.argv[1], "rb") as stream:
+    for found in read_documents(sys.argv[1], stream):
+        if isinstance(found, Document):
+            read += 1
+        else:
+            refused += 1
+rate = read / (time.perf_counter() - start)
+most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{read:,} read, {refused} refusals, {rate:,.0f} claims/s, peak resident {most:.1f} MiB")
+"""
+"""A process with the reader alone, since the other readers take much memory themselves."""
 
 
 def ours(raw: str) -> int:
@@ -103,28 +117,13 @@ def memory() -> None:
         for claims in (CLAIMS, LARGE):
             file = Path(folder) / f"{claims}.837"
             large(file, claims)
-            command = [sys.executable, "-m", "tests.bench.x12_speed", "--peak", str(file)]
+            command = [sys.executable, "-c", PEAK, str(file)]
             answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             print(f"  {claims:>7,} claims, {file.stat().st_size / 2**20:6.1f} MiB: {answer.strip()}")
 
 
-def peak(file: Path) -> None:
-    start = time.perf_counter()
-    read = refused = 0
-    with file.open("rb") as stream:
-        for found in read_x12(file.name, stream, limit=LIMIT):
-            read += isinstance(found, Document)
-            refused += not isinstance(found, Document)
-    seconds = time.perf_counter() - start
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{read:,} read, {refused} refusals, {read / seconds:,.0f} claims/s, peak resident {most:.1f} MiB")
-
-
 if __name__ == "__main__":
     logging.disable()
-    if sys.argv[1:2] == ["--peak"]:
-        peak(Path(sys.argv[2]))
-    else:
-        speeds(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
-        print("memory of one process that reads a file")
-        memory()
+    speeds(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    print("memory of one process that reads a file")
+    memory()

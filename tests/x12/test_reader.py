@@ -100,6 +100,21 @@ def test_a_dependent_without_demographics_does_not_get_those_of_the_subscriber()
     assert "patient" not in one(raw)
 
 
+def test_an_other_payer_that_decided_by_line_has_the_date_of_its_last_decision() -> None:
+    raw = file_of(
+        [claim(other_payers=[{"payer_id": "60054"}, {"payer_id": "62308", "adjudication_date": "2026-10-09"}])]
+    )
+    decisions = (
+        "SVD*60054*40.00*HC:64445**1~\nDTP*573*D8*20261012~\nSVD*62308*40.00*HC:64445**1~\nDTP*573*D8*20261013~\n",
+        "SVD*60054*0*HC:J3301**1~\nCAS*CO*42*3.00~\nDTP*573*D8*20261011~\n",
+    )
+    at = raw.index("LX*2")
+    raw = raw[:at] + decisions[0] + raw[at:].replace("SE*", decisions[1] + "SE*")
+    found = [item.value for item in read(raw) if isinstance(item, Document)]
+    assert [other["adjudication_date"] for other in found[0]["other_payers"]] == ["2026-10-12", "2026-10-09"]
+    assert found[0]["lines"] == PROFESSIONAL["lines"]
+
+
 def test_place_and_origin_tell_claims_apart_where_control_numbers_repeat() -> None:
     part = file_of([claim(claim_id="A"), claim(claim_id="B")])
     found = read(part + part)

@@ -1,6 +1,7 @@
 """What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
 
-A newcomer reads FIELDS; TRACE says what an acknowledgement needs beside the claim; DIAGNOSES where each HI code goes.
+A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, DECISIONS what stands in for a date, TRACE what an
+acknowledgement needs beside the claim.
 LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
 
 Source: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I).
@@ -107,6 +108,12 @@ FIELDS = (
     Field("lines[].rendering_provider.npi", "2420A", "NM1*82", 9, read.when(8, "XX"), "P"),
     Field("lines[].rendering_provider.taxonomy", "2420A", "PRV*PE", 3, read.when(2, "PXC"), "P"),
     Field("lines[].rendering_provider.npi", "2420C", "NM1*82", 9, read.when(8, "XX"), "I"),
+)
+
+DECISIONS = (
+    # where loop 2330B has no date, that of an other payer is the latest of its decisions on the lines
+    Field("decisions[].payer_id", "2430", "SVD", 1),
+    Field("decisions[].date", "2430", "DTP*573", 3, read.day_of(2)),
 )
 
 DIAGNOSES = {

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from rules.errors import Problem
 from worker.intake.x12.elements import Unreadable, diagnosis, text
-from worker.intake.x12.fields import DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
 
 _MOST = 20
 """Problems that are kept of one claim."""
 _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
-_LISTS = ("lines[].", "other_payers[].")
+_LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
 class Row(NamedTuple):
@@ -61,7 +61,7 @@ def _row(item: Field, traced: bool) -> Row:
 
 def _states(form: Form) -> dict[str, State]:
     rows: dict[tuple[str, str], tuple[Row, ...]] = {}
-    for table in (FIELDS, TRACE):
+    for table in (FIELDS, DECISIONS, TRACE):
         for item in table:
             if form in item.forms:
                 key = (item.loop, item.segment)

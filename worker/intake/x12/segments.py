@@ -32,8 +32,8 @@ class Broken:
 TOO_LONG = Broken(f"a segment has more than {LONGEST_SEGMENT} bytes")
 CUT_OFF = Broken("another interchange begins inside a segment")
 NO_SEPARATORS = Broken(
-    "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and the segment "
-    "terminator, three different ASCII characters that are no letters or digits); nothing up to the next ISA is read"
+    "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and "
+    "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
 )
 NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
 UNFINISHED = Broken("the file ends inside a segment")

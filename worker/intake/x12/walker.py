@@ -88,6 +88,7 @@ class Walker:
         self._claim: Record | None = None
         self._lines: list[Record] = []
         self._others: list[Record] = []
+        self._decisions: list[Record] = []
         self._record = Record()
         self._size = 0
         self._suspect: list[Problem] = []
@@ -133,8 +134,8 @@ class Walker:
         if self._claim is not None:
             self._size += size
             if self._size > self._limit:
-                self._lines.clear()
-                self._others.clear()
+                for records in (self._lines, self._others, self._decisions):
+                    records.clear()
                 return
         if step.opens:
             self._enter(step.opens)
@@ -157,6 +158,11 @@ class Walker:
         elif loop == "2320":
             self._record = Record()
             self._others.append(self._record)
+        elif loop == "2430":
+            self._record = Record()
+            self._decisions.append(self._record)
+        elif loop.startswith("24") and self._lines:
+            self._record = self._lines[-1]  # no longer that of a decision
         self._record.seen.add(loop)
 
     def _misplaced(self, elements: list[str]) -> None:
@@ -226,7 +232,7 @@ class Walker:
         self._st.inside += 1
         claim = self._claim = self._record = Record()
         self._start = self._segment
-        self._lines, self._others, self._size = [], [], 0
+        self._lines, self._others, self._decisions, self._size = [], [], [], 0
         if self._form is None:
             return found
         self._state = STATES[self._form]["2300"]
@@ -260,13 +266,22 @@ class Walker:
                 problems += record.problems
             problems += self._structure(cut)
             if self._others:
-                value["other_payers"] = [other.fields for other in self._others]
+                value["other_payers"] = list(self._other_payers())
             value.setdefault("diagnoses", [])
             value["lines"] = [line.fields for line in self._lines]
-            for line in (*self._others, *self._lines):
+            for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)
         return Found(self._where(), self._origin(), self.count, value, tuple(problems[:20]), trace, self._form)
+
+    def _other_payers(self) -> Iterator[dict[str, Any]]:
+        days: dict[str, str] = {}
+        for decision in self._decisions:
+            payer, day = decision.fields.get("payer_id", ""), decision.fields.get("date", "")
+            days[payer] = max(day, days.get(payer, ""))
+        for other in self._others:
+            day = days.get(other.fields.get("payer_id", ""), "")
+            yield {"adjudication_date": day, **other.fields} if day else other.fields
 
     def _structure(self, cut: str) -> Iterator[Problem]:
         """What is wrong with the loops that the claim consists of."""
