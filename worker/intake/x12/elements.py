@@ -164,13 +164,18 @@ def frequency(raw: str, _elements: list[str], component: str) -> str | None:
     return parts[2]
 
 
-def procedure(raw: str, _elements: list[str], component: str) -> str | None:
-    """SV101-2 or SV202-2: a CPT or HCPCS code; None where the qualifier names another code set."""
+@lru_cache(1_000)
+def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
+    """SV101 or SV202: procedure code and modifiers; no code where the qualifier names another code set."""
     parts = _split(raw, component)
+    modifiers = tuple(part for part in parts[2:6] if part)
+    for modifier in modifiers:
+        if not _CODE.fullmatch(modifier):
+            raise Unreadable(f"expected modifiers of letters and digits, separated by {component!r} (ISA16)")
     if parts[0] in _OTHER_CODE_SETS:
         if len(parts[1]) == 5 and parts[1].isdigit():
             raise Unreadable("expected the qualifier HC beside five digits, the form of CPT")
-        return None
+        return None, modifiers
     if parts[0] != "HC":
         raise Unreadable("expected the qualifier HC in the first component")
     if not _CODE.fullmatch(parts[1]) or (SCRUBBED in parts[1] and parts[1] != SCRUBBED):
@@ -179,26 +184,34 @@ def procedure(raw: str, _elements: list[str], component: str) -> str | None:
         )
     if len(parts) > 7 and parts[7]:
         raise Unreadable("expected one procedure code; the eighth component makes it a range")
-    return parts[1]
+    return parts[1], modifiers
+
+
+def procedure(raw: str, _elements: list[str], component: str) -> str | None:
+    """SV101-2 or SV202-2: a CPT or HCPCS code; None where the qualifier names another code set."""
+    return _service(raw, component)[0]
 
 
 def modifiers(raw: str, _elements: list[str], component: str) -> list[str] | None:
     """SV101-3 to -6 or SV202-3 to -6."""
-    found = [part for part in _split(raw, component)[2:6] if part]
-    for modifier in found:
-        if not _CODE.fullmatch(modifier):
-            raise Unreadable("expected modifiers of letters and digits, separated as ISA16 says")
-    return found or None
+    found = _service(raw, component)[1]
+    return list(found) if found else None
+
+
+@lru_cache(1_000)
+def _pointers(raw: str, component: str) -> tuple[int, ...]:
+    try:
+        return tuple(whole(part, [], component) for part in raw.split(component) if part.strip())
+    except Unreadable:
+        raise Unreadable(f"expected diagnosis pointers, whole numbers separated by {component!r} (ISA16)") from None
 
 
 def pointers(raw: str, _elements: list[str], component: str) -> list[int] | None:
     """SV107: positions in the list of diagnoses."""
-    try:
-        return [whole(part, [], component) for part in raw.split(component) if part.strip()] or None
-    except Unreadable:
-        raise Unreadable("expected diagnosis pointers, whole numbers separated as ISA16 says") from None
+    return list(_pointers(raw, component)) or None
 
 
+@lru_cache(1_000)
 def diagnosis(raw: str, component: str) -> tuple[str, str]:
     """HI01 to HI12: the qualifier and the code."""
     parts = _split(raw, component)

@@ -9,7 +9,6 @@ a CLM.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.errors import Problem
@@ -19,6 +18,7 @@ from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, 
 _MOST = 20
 """Problems that are kept of one claim."""
 _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
+_SPECIAL = frozenset({"HI", "SV1", "SV2"})
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
@@ -36,10 +36,12 @@ class Row(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a segment does: the loop that it opens, if any, and the rows that it fills."""
+    """What a segment does: the loop that it opens, if any, the rows that it fills, and what no row can say."""
 
     opens: str | None
     rows: tuple[Row, ...]
+    special: str = ""
+    """HI, SV1 or SV2: see `Walker`."""
 
 
 State = Mapping[str, "Step | Mapping[str, Step]"]
@@ -66,6 +68,7 @@ def _states(form: Form) -> dict[str, State]:
             if form in item.forms:
                 key = (item.loop, item.segment)
                 rows[key] = (*rows.get(key, ()), _row(item, table is TRACE))
+    del rows["2300", "CLM"]
     loops = [loop for loop in LOOPS if form in loop.forms]
     return {loop.name: _state(loop, loops, rows) for loop in loops}
 
@@ -89,7 +92,7 @@ def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[R
     for name, step in flat.items():
         segment, _, qualifier = name.partition("*")
         if segment not in _QUALIFIED:
-            state[segment] = step
+            state[segment] = step._replace(special=segment) if segment in _SPECIAL else step
             continue
         entry = state.setdefault(segment, {})
         assert isinstance(entry, dict)
@@ -97,6 +100,13 @@ def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[R
     return state
 
 
+CLAIM: dict[Form, tuple[Row, ...]] = {
+    form: tuple(
+        _row(item, False) for item in FIELDS if (item.loop, item.segment) == ("2300", "CLM") and form in item.forms
+    )
+    for form in ("P", "I")
+}
+"""The rows of CLM, which opens loop 2300 from wherever it stands."""
 STATES: dict[Form, dict[str, State]] = {"P": _states("P"), "I": _states("I")}
 KNOWN = frozenset(
     {"ISA", "IEA", "GS", "GE", "ST", "SE", "TA1", "BHT", "HL", "CLM"}
@@ -105,37 +115,43 @@ KNOWN = frozenset(
 """Segment identifiers that may be named in a sentence; any other may be a piece of a name."""
 
 
-@dataclass(slots=True)
 class Record:
-    """What one HL level, one claim, one line or one other payer has so far."""
+    """What one HL level, one claim, one line or one other payer has so far.
 
-    id: str = ""
-    """HL01, where it is an HL level."""
-    fields: dict[str, Any] = field(default_factory=dict)
-    trace: dict[str, Any] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    """Loops that were opened, and service segments."""
-    problems: list[Problem] = field(default_factory=list)
-    icd9: list[str] = field(default_factory=list)
-    """Codes beside a qualifier of ICD-9-CM."""
+    id: HL01, where it is an HL level. seen: loops that were opened, and service segments. icd9: codes beside a
+    qualifier of ICD-9-CM.
+    """
+
+    __slots__ = ("fields", "icd9", "id", "problems", "seen", "trace")
+
+    def __init__(self, id: str = "") -> None:
+        # By hand: there is one for each line, and a dataclass's factories take twice the time.
+        self.id = id
+        self.fields: dict[str, Any] = {}
+        self.trace: dict[str, Any] = {}
+        self.seen: set[str] = set()
+        self.problems: list[Problem] = []
+        self.icd9: list[str] = []
 
     def fill(self, rows: Iterable[Row], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
         count = len(elements)
         for parent, key, place, convert, traced, name in rows:
-            if place >= count or not elements[place]:
+            if place >= count or not (raw := elements[place]):
                 continue
             value: object
             if convert is None:
-                value = elements[place].strip() or None
+                value = raw.strip()
+                if not value:
+                    continue
             else:
                 try:
-                    value = convert(elements[place], elements, component)
+                    value = convert(raw, elements, component)
                 except Unreadable as error:
                     self.add(segment, name, str(error))
                     continue
-            if value is None:
-                continue
+                if value is None:
+                    continue
             target = self.trace if traced else self.fields
             if parent:
                 target = target.setdefault(parent, {})

@@ -6,7 +6,7 @@ inherits cannot be read; faults of the envelope are gathered for the end of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from rules.errors import Problem
 from rules.formats import icd10
 from worker.intake.x12.elements import SCRUBBED
 from worker.intake.x12.fields import Form
-from worker.intake.x12.loops import KNOWN, STATES, Record, State, Step, add_problem, problem
+from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
 
 GUIDES: dict[str, Form] = {
@@ -105,15 +105,18 @@ class Walker:
                 self._segment += 1
                 self._break(batch)
                 continue
+            separator = separators.element
             for item in batch:
                 text = item.strip() if item[:1] <= " " else item
                 if not text:
                     continue
                 self._segment += 1
-                elements = text.split(separators.element)
-                handler = handlers.get(elements[0])
-                if handler is None:
-                    self._step(elements, len(text))
+                elements = text.split(separator)
+                step = self._state.get(elements[0])
+                if step is not None:
+                    self._step(step, elements, len(text))
+                elif (handler := handlers.get(elements[0])) is None:
+                    self._misplaced(elements)
                 elif (found := handler(elements)) is not None:
                     yield found
         found = self._end_file()
@@ -122,32 +125,31 @@ class Walker:
 
     # segments inside a transaction set
 
-    def _step(self, elements: list[str], size: int) -> None:
-        name = elements[0]
-        step = self._state.get(name)
-        if isinstance(step, dict):
-            step = step.get(elements[1].strip() if len(elements) > 1 else "") or step.get("")
-        if step is None:
-            self._misplaced(elements)
-            return
-        assert isinstance(step, Step)
+    def _step(self, step: Step | Mapping[str, Step], elements: list[str], size: int) -> None:
+        if not isinstance(step, Step):
+            qualified = step.get(elements[1].strip() if len(elements) > 1 else "") or step.get("")
+            if qualified is None:
+                self._misplaced(elements)
+                return
+            step = qualified
         if self._claim is not None:
             self._size += size
             if self._size > self._limit:
                 for records in (self._lines, self._others, self._decisions):
                     records.clear()
                 return
-        if step.opens:
-            self._enter(step.opens)
-        record, component = self._record, self._segments.component
-        if step.rows:
-            record.fill(step.rows, elements, component, self._segment)
-        if name == "HI":
-            record.diagnose(elements, component, self._segment)
-        elif name in ("SV1", "SV2"):
-            if name in record.seen:
-                record.add(self._segment, name, "is there twice in one service line; expected an LX segment before it")
-            record.seen.add(name)
+        opens, rows, special = step
+        if opens:
+            self._enter(opens)
+        record = self._record
+        if rows:
+            record.fill(rows, elements, self._segments.component, self._segment)
+        if special == "HI":
+            record.diagnose(elements, self._segments.component, self._segment)
+        elif special:
+            if special in record.seen:
+                record.add(self._segment, special, "is there twice in a service line; expected an LX segment before it")
+            record.seen.add(special)
 
     def _enter(self, loop: str) -> None:
         assert self._form
@@ -236,9 +238,7 @@ class Walker:
         if self._form is None:
             return found
         self._state = STATES[self._form]["2300"]
-        step = self._state["CLM"]
-        assert isinstance(step, Step)
-        claim.fill(step.rows, elements, self._segments.component, self._segment)
+        claim.fill(CLAIM[self._form], elements, self._segments.component, self._segment)
         return found
 
     # a claim is over
@@ -256,14 +256,17 @@ class Walker:
             problems.append(problem("", self._unread or "the claim is in no transaction set (ST)"))
         else:
             value["form"] = _FORMS[self._form]
-            for record in (self._billing, self._subscriber, self._patient, claim):
-                if record is None:
+            for level in (self._billing, self._subscriber, self._patient):
+                if level is None:
                     continue
-                if record is self._patient:
+                if level is self._patient:
                     value.pop("patient", None)
-                _merge(value, record.fields)
-                _merge(trace, record.trace)
-                problems += record.problems
+                _inherit(value, level.fields)
+                trace |= level.trace
+                problems += level.problems
+            value |= claim.fields
+            trace |= claim.trace
+            problems += claim.problems
             problems += self._structure(cut)
             if self._others:
                 value["other_payers"] = list(self._other_payers())
@@ -312,7 +315,11 @@ class Walker:
 
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
-        if any(line.fields.get("procedure") == SCRUBBED for line in self._lines) and any(map(icd10, claim.icd9)):
+        if (
+            claim.icd9
+            and any(line.fields.get("procedure") == SCRUBBED for line in self._lines)
+            and any(map(icd10, claim.icd9))
+        ):
             yield problem("2300 HI", "a qualifier says ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ or APR")
 
     def _where(self) -> str:
@@ -472,10 +479,10 @@ class Walker:
         self.faults.append(problem(path, sentence))
 
 
-def _merge(into: dict[str, Any], fields: dict[str, Any]) -> None:
-    """Takes over the fields; objects and lists are copied, since claims share what they inherit."""
-    for key, value in fields.items():
-        into[key] = value.copy() if isinstance(value, dict | list) else value
+def _inherit(value: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Takes over the fields of a level; its objects are copied, since the claims below it share them."""
+    for key, part in fields.items():
+        value[key] = part.copy()
 
 
 def _at(elements: list[str], place: int) -> str:
