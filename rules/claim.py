@@ -9,6 +9,7 @@ Source of loops and segments: ASC X12N 005010X222A1/A2 (837P) and 005010X223A2/A
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -24,6 +25,9 @@ from rules.errors import ClaimInvalid, Problem
 MAX_LINES = 1_000
 MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
+_PLAIN = re.compile(r"[0-9]{1,9}")
+_CENTS = re.compile(r"[0-9]{1,9}\.[0-9]{2}")
+"""What nearly every number and amount looks like: no limit to check and nothing to round, at a third of the time."""
 
 
 def iso_date(value: object) -> date:
@@ -40,6 +44,8 @@ def iso_date(value: object) -> date:
 
 def _number(value: object) -> Decimal:
     """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
+    if type(value) is str and _PLAIN.fullmatch(value):
+        return Decimal(value)
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
     if isinstance(value, str) and len(value) > 30:
@@ -56,6 +62,8 @@ def _number(value: object) -> Decimal:
 
 
 def _money(value: object) -> Decimal:
+    if type(value) is str and _CENTS.fullmatch(value):
+        return Decimal(value)
     number = _number(value)
     if number != round(number, 2):
         raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")

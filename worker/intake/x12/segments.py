@@ -116,9 +116,9 @@ class Segments:
                 bound = near if near >= 0 else bound
             cut = data.rfind(terminator, 0, bound) + 1
             if cut:
-                pieces = _texts(data[: cut - 1], terminator)
-                yield pieces[1:] if skipping else pieces
+                start = data.index(terminator) + 1 if skipping else 0
                 skipping = False
+                yield _texts(data[start : cut - 1], terminator)
             rest = data[cut:bound]
             if found:
                 self._data, self._terminator = data[bound:], b""
@@ -146,12 +146,17 @@ class Segments:
 
 
 def _texts(data: bytes, terminator: bytes) -> list[str]:
-    """Each segment as text, empty ones too; `data` ends before a terminator."""
+    """Each segment as text; `data` ends before a terminator."""
     data = data.translate(None, b"\r\n".replace(terminator, b""))
     try:
-        return data.decode().split(terminator.decode())
+        texts = data.decode().split(terminator.decode())
     except UnicodeDecodeError:
-        return [_text(piece) for piece in data.split(terminator)]
+        texts = [_text(piece) for piece in data.split(terminator)]
+    # Blank and indented segments are rare: the whole block is asked for them at once.
+    bounded = b"%b%b%b" % (terminator, data, terminator)
+    if any(terminator + blank in bounded for blank in (terminator, b" ", b"\t")):
+        return [stripped for text in texts if (stripped := text.strip())]
+    return texts
 
 
 def _text(piece: bytes) -> str:

@@ -106,10 +106,7 @@ class Walker:
                 self._break(batch)
                 continue
             separator = separators.element
-            for item in batch:
-                text = item.strip() if item[:1] <= " " else item
-                if not text:
-                    continue
+            for text in batch:
                 self._segment += 1
                 elements = text.split(separator)
                 step = self._state.get(elements[0])
