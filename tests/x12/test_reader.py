@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import io
 from datetime import date
 from typing import Any
@@ -64,9 +65,9 @@ def test_lines_wrapped_at_eighty_columns_are_read() -> None:
     assert one("\r\n".join(raw[at : at + 80] for at in range(0, len(raw), 80))) == PROFESSIONAL
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_names_may_be_utf8_or_latin1(encoding: str) -> None:
-    given = claim(patient={**PROFESSIONAL["patient"], "first_name": "JOSÉ"})
+@pytest.mark.parametrize(("encoding", "name"), [("utf-8", "JOSÉ"), ("latin-1", "JOSÉ"), ("cp1252", "D’ARCY")])
+def test_names_may_be_utf8_latin1_or_what_windows_makes_of_it(encoding: str, name: str) -> None:
+    given = claim(patient={**PROFESSIONAL["patient"], "first_name": name})
     assert one(file_of([given]).encode(encoding)) == given
 
 
@@ -239,6 +240,17 @@ def test_a_file_that_is_cut_off_yields_its_whole_claims_and_says_what_is_missing
     assert "2 claims read and 1 refused before the end of the file" in text
     between = read(raw[: raw.index("SE*")])
     assert [type(item).__name__ for item in between] == ["Document", "Document", "Refusal", "Refusal"]
+
+
+def test_a_gzip_that_is_cut_off_yields_its_whole_claims_and_refuses_the_one_that_is_not() -> None:
+    raw = file_of([claim(claim_id=f"A{number}", prior_authorization=f"{number * 7919:X}") for number in range(500)])
+    packed = gzip.compress(raw.encode())
+    assert sum(isinstance(item, Document) for item in read(packed)) == 500
+    found = read(packed[: len(packed) // 2])
+    claims = [item for item in found if item.number]
+    assert len(claims) > 100
+    assert [type(item).__name__ for item in claims] == ["Document"] * (len(claims) - 1) + ["Refusal"]
+    assert "gzip stream is cut off" in str(found[-1])
 
 
 @pytest.mark.parametrize(

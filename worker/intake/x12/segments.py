@@ -4,12 +4,14 @@ The separators come from each ISA alone: the element separator is its fourth byt
 the segment terminator follows ISA16. Nothing is inferred from the body. Elements of the ISA are counted, not
 measured, so that an ISA with a field of the wrong width is read all the same. Line breaks are no part of X12 text
 unless one is the terminator; a byte order mark, blank lines and blanks between segments are passed over. Text is
-UTF-8, else Latin-1, segment by segment.
+UTF-8, else Windows-1252 (Latin-1 with quotation marks), segment by segment.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from typing import IO
 
@@ -50,6 +52,8 @@ class Segments:
         self.element = "*"
         self.component = ":"
         self.start = True
+        self.damage: Exception | None = None
+        """Why a compressed stream ends where it ends, if it is cut off or damaged."""
 
     def __iter__(self) -> Iterator[list[str] | Broken]:
         """Batches of segments; an ISA is a batch of its own, after which the separators are the new ones."""
@@ -64,7 +68,10 @@ class Segments:
     def _fill(self, least: int) -> None:
         """Reads until there are `least` bytes, or all there are."""
         while not self._ended and len(self._data) < least:
-            block = self._stream.read(BLOCK)
+            try:
+                block = self._stream.read(BLOCK)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                block, self.damage = b"", error
             self._ended = not block
             self._data += block
             if self.start:
@@ -160,7 +167,9 @@ def _texts(data: bytes, terminator: bytes) -> list[str]:
 
 
 def _text(piece: bytes) -> str:
-    try:
-        return piece.decode()
-    except UnicodeDecodeError:
-        return piece.decode("latin-1")
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return piece.decode(encoding)
+        except UnicodeDecodeError:
+            pass
+    return piece.decode("latin-1")
