@@ -29,6 +29,8 @@ _UNKNOWN = "UNKNOWN"
 _IN_MEMORY = 2**22
 """Bytes of claims that wait in memory for the totals that go before them; more go to an unnamed file."""
 _MOST_STATUSES = 20
+_LONGEST_AMOUNT = 18
+"""Characters of an AMT02 or STC04."""
 _MESSAGE = 264
 """Characters of STC12."""
 
@@ -137,10 +139,8 @@ class Acknowledgement:
     def refuse(self, refusal: Refusal) -> None:
         """Adds a claim that could not be read."""
         trace = refusal.trace or {}
-        try:
-            charge = Decimal(trace.get("total_charge", "0"))
-        except ArithmeticError:
-            charge = Decimal(0)
+        charge = trace.get("total_charge", "0")
+        charge = Decimal(charge) if len(charge) <= _LONGEST_AMOUNT else Decimal(0)
         self._add(refusal, str(trace.get("claim_id", "0")), charge, list(_unread(refusal)), None)
 
     def close(self) -> None:

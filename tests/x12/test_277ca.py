@@ -129,6 +129,14 @@ def test_institutional_claims_several_providers_sets_and_interchanges() -> None:
     assert "REF*BLT*131" in made
 
 
+def test_absurd_values_of_a_claim_that_cannot_be_read_do_not_get_into_the_answer() -> None:
+    raw = file_of([clean()]).replace("CLM*PCN-1*450.00*", f"CLM**{'9' * 20_000}*").replace("BATCH1", "")
+    made = answer(raw.encode())
+    valid(made)
+    assert "TRN*2*0~" in made
+    assert len(made) < 5_000
+
+
 def test_two_files_with_the_same_control_numbers_get_an_answer_each(scrub: Run, home: Path) -> None:
     for name in "ab":
         (home / f"{name}.837").write_text(file_of([clean()]))

@@ -258,6 +258,9 @@ def test_a_gzip_that_is_cut_off_yields_its_whole_claims_and_refuses_the_one_that
     [
         ("SE*", "SE*1", "SE01 says"),
         ("*0001~\nGE", "*0002~\nGE", "SE02 is not the control number of ST02"),
+        ("SE*", "SE*²*", "SE01 says no number"),
+        ("SE*", f"SE*{'9' * 6_000}", "SE01 says no number"),
+        ("GE*1*1~", "GE**1~", "GE01 says no number"),
         ("GE*1*1~", "GE*2*1~", "GE01 says 2, and there are 1 transaction sets"),
         ("GE*1*1~", "GE*1*9~", "GE02 is not the control number of GS06"),
         ("IEA*1*", "IEA*5*", "IEA01 says 5, and there are 1 groups"),

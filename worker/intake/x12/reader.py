@@ -36,7 +36,7 @@ def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") ->
         document = _document(name, found)
         read += isinstance(document, Document)
         yield document
-    if walker.faults:
+    if walker.envelope.faults:
         yield Refusal(name, "", 0, tuple(_summary(walker, read)))
     if segments.damage:
         raise segments.damage
@@ -71,8 +71,8 @@ def _placed(found: Problem, form: Form | None) -> Problem:
 
 
 def _summary(walker: Walker, read: int) -> Iterator[Problem]:
-    yield from walker.faults
-    if walker.more_faults:
-        yield problem("", f"and {walker.more_faults} more faults of the envelope")
+    yield from walker.envelope.faults
+    if walker.envelope.more_faults:
+        yield problem("", f"and {walker.envelope.more_faults} more faults of the envelope")
     refused = walker.count - read
     yield problem("", f"{read} claim{'' if read == 1 else 's'} read and {refused} refused before the end of the file")

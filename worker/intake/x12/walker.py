@@ -13,18 +13,15 @@ from typing import Any
 from rules.errors import Problem
 from rules.formats import icd10
 from worker.intake.x12.elements import SCRUBBED
+from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
 
-GUIDES: dict[str, Form] = {
-    "005010X222": "P", "005010X222A1": "P", "005010X222A2": "P",
-    "005010X223": "I", "005010X223A1": "I", "005010X223A2": "I", "005010X223A3": "I",
-}  # fmt: skip
-"""ST03 or GS08 to the form."""
 _FORMS = {"P": "professional", "I": "institutional"}
-_MOST_FAULTS = 100
 _NOWHERE: State = {}
+_MOST = 20
+"""Problems that are told of one claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,46 +37,23 @@ class Found:
     form: Form | None
 
 
-@dataclass(slots=True)
-class Level:
-    """An open envelope: interchange, functional group or transaction set."""
-
-    control: str = ""
-    ordinal: int = 0
-    inside: int = 0
-    """Groups in the interchange, sets in the group, claims in the set."""
-    open: bool = False
-    start: int = 0
-    """Number of its first segment."""
-    shown: str = "?"
-
-    def __post_init__(self) -> None:
-        self.shown = _shown(self.control)
-
-
 class Walker:
-    """Walks the segments once; `faults` is whole when the walk is over."""
+    """Walks the segments once; the faults of its envelope are all there when the walk is over."""
 
     def __init__(self, segments: Segments, limit: int) -> None:
-        self._segments = segments
-        self._limit = limit
-        self.faults: list[Problem] = []
-        self.more_faults = 0
+        self.envelope = Envelope()
         self.count = 0
         """Claims so far, read or not."""
+        self._segments = segments
+        self._limit = limit
         self._segment = 0
-        self._isa, self._gs, self._st = Level(), Level(), Level()
-        self._envelope: dict[str, str] = {}
-        self._version = ""
         self._set = Record()
-        self._unread = ""
-        """Why the claims of the open set are not read."""
         self._outside = False
         """Whether a segment outside of any set has been told."""
         self._leave()
 
     def _leave(self) -> None:
-        """No transaction set is open."""
+        """No transaction set is open, or a new one with nothing in it."""
         self._form: Form | None = None
         self._state: State = _NOWHERE
         self._billing: Record | None = None
@@ -124,7 +98,7 @@ class Walker:
 
     def _step(self, step: Step | Mapping[str, Step], elements: list[str], size: int) -> None:
         if not isinstance(step, Step):
-            qualified = step.get(elements[1].strip() if len(elements) > 1 else "") or step.get("")
+            qualified = step.get(at(elements, 1)) or step.get("")
             if qualified is None:
                 self._misplaced(elements)
                 return
@@ -166,10 +140,10 @@ class Walker:
 
     def _misplaced(self, elements: list[str]) -> None:
         name = elements[0]
-        if not self._st.open:
+        if not self.envelope.st.open:
             if name != "TA1" and not self._outside:
                 self._outside = True
-                self._fault(f"segment {self._segment} and perhaps others are in no transaction set (ST)")
+                self.envelope.fault(f"segment {self._segment} and perhaps others are in no transaction set (ST)")
         elif self._form is None or self._state is _NOWHERE:
             return
         elif name in KNOWN:
@@ -179,7 +153,7 @@ class Walker:
 
     def _break(self, item: Broken) -> None:
         if self._form is None:
-            self._fault(f"segment {self._segment}: {item.sentence}")
+            self.envelope.fault(f"segment {self._segment}: {item.sentence}")
         else:
             self._corrupt(item.sentence)
 
@@ -199,7 +173,7 @@ class Walker:
         self._tell_suspect()
         if self._form is None:
             return found
-        own, parent, level = (elements[place].strip() if place < len(elements) else "" for place in (1, 2, 3))
+        own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
         match level:
             case "20":
@@ -228,7 +202,7 @@ class Walker:
     def _clm(self, elements: list[str]) -> Found | None:
         found = self._close_claim()
         self.count += 1
-        self._st.inside += 1
+        self.envelope.st.inside += 1
         claim = self._claim = self._record = Record()
         self._start = self._segment
         self._lines, self._others, self._decisions, self._size = [], [], [], 0
@@ -248,9 +222,9 @@ class Walker:
         self._claim = None
         problems: list[Problem] = []
         value: dict[str, Any] = {}
-        trace: dict[str, Any] = {**self._envelope, **self._set.trace}
+        trace: dict[str, Any] = {**self.envelope.parties, **self._set.trace}
         if self._form is None:
-            problems.append(problem("", self._unread or "the claim is in no transaction set (ST)"))
+            problems.append(problem("", self.envelope.unread or "the claim is in no transaction set (ST)"))
         else:
             value["form"] = _FORMS[self._form]
             for level in (self._billing, self._subscriber, self._patient):
@@ -272,7 +246,8 @@ class Walker:
             for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)
-        return Found(self._where(), self._origin(), self.count, value, tuple(problems[:20]), trace, self._form)
+        position = self.envelope.position(self._start)
+        return Found(position, self.envelope.origin(), self.count, value, tuple(problems[:_MOST]), trace, self._form)
 
     def _other_payers(self) -> Iterator[dict[str, Any]]:
         days: dict[str, str] = {}
@@ -319,173 +294,83 @@ class Walker:
         ):
             yield problem("2300 HI", "a qualifier says ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ or APR")
 
-    def _where(self) -> str:
-        isa, gs, st = self._isa, self._gs, self._st
-        envelope = f"ISA {isa.shown} / GS {gs.shown} / ST {st.shown}"
-        return f"{envelope} / claim {st.inside} / segment {self._start}"
-
-    def _origin(self) -> str:
-        isa, gs, st = self._isa, self._gs, self._st
-        envelope = f"{isa.shown}.{isa.ordinal}/{gs.shown}.{gs.ordinal}/{st.shown}.{st.ordinal}"
-        return f"{envelope}/{st.inside}"
-
-    # envelopes
+    # the envelope: each ends what is open inside it
 
     def _begin_interchange(self, elements: list[str]) -> Found | None:
-        found = self._close_all("the interchange ends without IEA")
-        self._isa = Level(elements[13].strip(), self._isa.ordinal + 1, 0, open=True)
-        self._gs, self._st = Level(), Level()
-        names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
-        self._envelope = {name: elements[place].strip() for place, name in enumerate(names, 5)}
-        self._envelope["usage"] = elements[15].strip()
-        widths = [len(element) for element in elements[1:]]
-        for place, width in enumerate((2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)):
-            if widths[place] != width:
-                self._fault(f"ISA{place + 1:02d} has {widths[place]} characters; expected {width}")
+        found = self._close_interchange("the interchange ends without IEA")
+        self.envelope.begin_interchange(elements)
         return found
 
     def _begin_group(self, elements: list[str]) -> Found | None:
         found = self._close_group("the group ends without GE")
-        if not self._isa.open:
-            self._fault("a group (GS) is in no interchange")
-        self._isa.inside += 1
-        self._gs = Level(_at(elements, 6), self._isa.inside, 0, open=True)
-        self._st = Level()
-        self._version = _at(elements, 8)
-        self._envelope |= {"group_sender": _at(elements, 2), "group_receiver": _at(elements, 3)}
+        self.envelope.begin_group(elements)
         return found
 
     def _begin_set(self, elements: list[str]) -> Found | None:
-        found = self._close_set("the transaction set ends without SE")
-        if not self._gs.open:
-            self._fault("a transaction set (ST) is in no group")
-        self._gs.inside += 1
-        self._st = Level(_at(elements, 2), self._gs.inside, 0, open=True, start=self._segment)
+        found = self._close_set()
+        self.envelope.begin_set(elements, self._segment)
         self._leave()
-        self._set = self._record = Record()
         self._outside = False
-        version = _at(elements, 3) or self._version
-        form = GUIDES.get(version)
-        kind = _at(elements, 1)
-        if kind != "837":
-            self._unread = f"the transaction set is no 837 but {_shown(kind)}; claims are read from 837P and 837I"
-        elif form is None or form != GUIDES.get(self._version or version, form):
-            self._unread = (
-                "the 837's version (ST03, GS08) is none that is read; expected 005010X222A1 or A2 (837P), "
-                "005010X223A2 or A3 (837I)"
-            )
-        else:
-            self._unread = ""
-            self._form = form
-            self._state = STATES[form]["ST"]
+        self._set = self._record
+        self._form = self.envelope.form
+        if self._form:
+            self._state = STATES[self._form]["ST"]
         return found
 
     def _end_set(self, elements: list[str]) -> Found | None:
-        if not self._st.open:
-            self._fault("SE is there without an ST before it")
+        if not self.envelope.st.open:
+            self.envelope.fault("SE is there without an ST before it")
             return None
         found = self._close_claim()
         self._tell_suspect()
-        count = self._segment - self._st.start + 1
-        self._compare("SE01", _at(elements, 1), count, "segments")
-        self._match("SE02", _at(elements, 2), self._st.control, "ST02")
-        if not self._st.inside:
-            self._fault(self._unread or "the transaction set has no claim")
-        self._st.open = False
+        self.envelope.end_set(elements, self._segment)
         self._leave()
-        self._unread = ""
         return found
 
     def _end_group(self, elements: list[str]) -> Found | None:
-        found = self._close_set("the transaction set ends without SE")
-        if not self._gs.open:
-            self._fault("GE is there without a GS before it")
-            return found
-        self._compare("GE01", _at(elements, 1), self._gs.inside, "transaction sets")
-        self._match("GE02", _at(elements, 2), self._gs.control, "GS06")
-        self._gs.open = False
+        found = self._close_set()
+        self.envelope.end_group(elements)
         return found
 
     def _end_interchange(self, elements: list[str]) -> Found | None:
         found = self._close_group("the group ends without GE")
-        if not self._isa.open:
-            self._fault("IEA is there without an ISA before it")
-            return found
-        self._compare("IEA01", _at(elements, 1), self._isa.inside, "groups")
-        self._match("IEA02", _at(elements, 2), self._isa.control, "ISA13")
-        self._isa.open = False
-        return found
-
-    def _close_set(self, why: str) -> Found | None:
-        """Ends a set whose SE did not come; its last claim is not known to be whole."""
-        if not self._st.open:
-            found = self._close_claim("the claim is in no transaction set")
-            self._leave()
-            return found
-        found = self._close_claim(f"{why} after this claim, which may not be whole")
-        self._tell_suspect()
-        self._fault(why)
-        self._st.open = False
-        self._leave()
-        self._unread = ""
-        return found
-
-    def _close_group(self, why: str) -> Found | None:
-        found = self._close_set("the transaction set ends without SE")
-        if self._gs.open:
-            self._fault(why)
-            self._gs.open = False
-        return found
-
-    def _close_all(self, why: str) -> Found | None:
-        found = self._close_group("the group ends without GE")
-        if self._isa.open:
-            self._fault(why)
-            self._isa.open = False
+        self.envelope.end_interchange(elements)
         return found
 
     def _end_file(self) -> Found | None:
-        if not self._isa.ordinal and not self.faults:
-            self._fault("there is no ISA segment, so nothing could be read")
-        return self._close_all("the file ends before IEA: it is cut off")
+        if not self.envelope.isa.ordinal and not self.envelope.faults:
+            self.envelope.fault("there is no ISA segment, so nothing could be read")
+        return self._close_interchange("the file ends before IEA: it is cut off")
 
-    # faults
+    def _close_set(self) -> Found | None:
+        """Ends a set whose SE did not come; its last claim is not known to be whole."""
+        why = "the transaction set ends without SE"
+        found = self._close_claim(f"{why} after this claim, which may not be whole")
+        self._tell_suspect()
+        self.envelope.break_off(self.envelope.st, why)
+        self.envelope.leave_set()
+        self._leave()
+        return found
+
+    def _close_group(self, why: str) -> Found | None:
+        found = self._close_set()
+        self.envelope.break_off(self.envelope.gs, why)
+        return found
+
+    def _close_interchange(self, why: str) -> Found | None:
+        found = self._close_group("the group ends without GE")
+        self.envelope.break_off(self.envelope.isa, why)
+        return found
 
     def _tell_suspect(self) -> None:
         """A suspicion that no claim was refused for is told as a fault of the file."""
         if self._suspect and not self._told:
-            for problem in self._suspect:
-                self._fault(f"{problem.path}: {problem.sentence}")
+            for suspect in self._suspect:
+                self.envelope.fault(f"{suspect.path}: {suspect.sentence}")
         self._suspect, self._told = [], False
-
-    def _compare(self, name: str, said: str, found: int, what: str) -> None:
-        if said != str(found) and (not said.isdigit() or int(said) != found):
-            shown = said if said.isascii() and said.isdigit() and len(said) <= 10 else "no number"
-            self._fault(f"{name} says {shown}, and there are {found} {what}; some may be lost or added")
-
-    def _match(self, name: str, said: str, control: str, other: str) -> None:
-        if said != control:
-            self._fault(f"{name} is not the control number of {other}; expected the same")
-
-    def _fault(self, sentence: str) -> None:
-        if len(self.faults) >= _MOST_FAULTS:
-            self.more_faults += 1
-            return
-        levels = [("ISA", self._isa), ("GS", self._gs), ("ST", self._st)]
-        path = " / ".join(f"{name} {level.shown}" for name, level in levels if level.control)
-        self.faults.append(problem(path, sentence))
 
 
 def _inherit(value: dict[str, Any], fields: dict[str, Any]) -> None:
     """Takes over the fields of a level; its objects are copied, since the claims below it share them."""
     for key, part in fields.items():
         value[key] = part.copy()
-
-
-def _at(elements: list[str], place: int) -> str:
-    return elements[place].strip() if place < len(elements) else ""
-
-
-def _shown(control: str) -> str:
-    """A control number, if it is one: a sentence must not quote what has slipped into its place."""
-    return control if control.isascii() and control.isalnum() and len(control) <= 9 and control[:1].isdigit() else "?"
