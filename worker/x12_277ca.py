@@ -38,7 +38,7 @@ STATUSES = {
     # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
     "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
-    "CLM": ("21", "CLM", "CLM"),  # missing or invalid information
+    "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
     "DOC": ("294", "PWK", "PWK"),  # supporting documentation
     "DRG": ("218", "LIN03", "LIN03"),  # NDC number
     "DXN": ("255", "HI01-2", "HI01-2"),
@@ -180,13 +180,13 @@ class Acknowledgement:
     def _begin_interchange(self, trace: Mapping[str, Any], file: str) -> None:
         self._file = file
         self._control += 1
-        sender, qualifier = _text(trace.get("sender", _UNKNOWN), 15), _text(trace.get("sender_qualifier", "ZZ"), 2)
+        sender, qualifier = _must(trace.get("sender"), 15), _must(trace.get("sender_qualifier"), 2, "ZZ")
         usage = "T" if trace.get("usage") == "T" else "P"
         self._send(
             f"ISA*00*          *00*          *ZZ*{_ID:<15}*{qualifier:<2}*{sender:<15}"
             f"*{self._now:%y%m%d}*{self._now:%H%M}*^*00501*{self._control:09d}*0*{usage}*:"
         )
-        receiver = _text(trace.get("group_sender", "") or sender, 15)
+        receiver = _must(trace.get("group_sender"), 15, sender)
         self._send(f"GS*HN*{_ID}*{receiver}*{self._date}*{self._now:%H%M}*{self._control}*X*005010X214")
         self._sets = 0
 
@@ -211,7 +211,7 @@ class Acknowledgement:
         self._end_provider()
         trace, day = self._trace, self._date
         submitter = trace.get("submitter", {})
-        batch = _text(trace.get("batch", "0"), 50)
+        batch = _must(trace.get("batch"), 50, "0")
         head = [
             f"ST*277*{self._sets:04d}*005010X214",
             f"BHT*0085*08*{batch}*{day}*{self._now:%H%M}*TH",
@@ -221,8 +221,7 @@ class Acknowledgement:
             f"DTP*050*D8*{day}",
             f"DTP*009*D8*{day}",
             "HL*2*1*21*1",
-            f"NM1*41*{_kind(submitter)}*{_text(submitter.get('name', _UNKNOWN), 60)}*****46*"
-            f"{_text(submitter.get('id', _UNKNOWN), 80)}",
+            f"NM1*41*{_kind(submitter)}*{_must(submitter.get('name'), 60)}*****46*{_must(submitter.get('id'), 80)}",
             f"TRN*2*{batch}",
             f"STC*A1:19:AY*{day}*WQ*{_money(self._all.total)}",
             *self._all.segments("90", "AA"),
@@ -242,12 +241,12 @@ class Acknowledgement:
         provider = self._provider
         if provider is None:
             return
-        kind, number = ("XX", provider["npi"]) if "npi" in provider else ("FI", provider.get("tax_id", _UNKNOWN))
-        name = _text(provider.get("name", _UNKNOWN), 60)
+        kind, number = ("XX", provider["npi"]) if "npi" in provider else ("FI", provider.get("tax_id"))
+        name = _must(provider.get("name"), 60)
         first = _text(provider.get("first_name", ""), 35) if _kind(provider) == "1" else ""
         for segment in (
             f"HL*{self._provider_hl}*2*19*1",
-            f"NM1*85*{_kind(provider)}*{name}*{first}****{kind}*{_text(number, 80)}",
+            f"NM1*85*{_kind(provider)}*{name}*{first}****{kind}*{_must(number, 80)}",
             "TRN*1*0",
             f"STC*A1:19:AY**WQ*{_money(self._own.total)}",
             *self._own.segments("QA", "QC"),
@@ -289,7 +288,7 @@ def _finding(finding: Finding, claim: Claim) -> _Status:
     """Category and code from the rule where it expects a rejection, else from the tables above."""
     code, form = finding.code, 0 if claim.form == "professional" else 1
     denial = finding.expected_denial
-    status, *elements = STATUSES.get(code[:3], ("21", "CLM", "CLM"))
+    status, *elements = STATUSES.get(code[:3], ("0", "CLM", "CLM"))
     category = "A6" if finding.outcome == "undetermined" else "A3"
     if denial and denial.kind == "rejection" and denial.category and denial.status:
         category, status = denial.category, denial.status
@@ -314,10 +313,10 @@ def _patient(hl: int, parent: int, trace: Mapping[str, Any], claim_id: str) -> I
     patient = trace.get("patient", {})
     yield f"HL*{hl}*{parent}*PT"
     yield (
-        f"NM1*QC*1*{_text(patient.get('name', _UNKNOWN), 60)}*{_text(patient.get('first_name', ''), 35)}"
-        f"****MI*{_text(trace.get('member_id', _UNKNOWN), 80)}"
+        f"NM1*QC*1*{_must(patient.get('name'), 60)}*{_text(patient.get('first_name', ''), 35)}"
+        f"****MI*{_must(trace.get('member_id'), 80)}"
     )
-    yield f"TRN*2*{_text(claim_id, 50)}"
+    yield f"TRN*2*{_must(claim_id, 50, '0')}"
 
 
 def _statuses(
@@ -326,12 +325,12 @@ def _statuses(
     for status in statuses[:_MOST_STATUSES]:
         stc = f"STC*{status.composite}*{day}*{status.action}*{_money(charge)}"
         yield f"{stc}********{_text(status.message, _MESSAGE)}" if status.message else stc
-    if number := trace.get("clearinghouse_number"):
-        yield f"REF*D9*{_text(number, 50)}"
+    if number := _text(trace.get("clearinghouse_number", ""), 50):
+        yield f"REF*D9*{number}"
     if claim is not None and claim.type_of_bill:
         yield f"REF*BLT*{_text(claim.type_of_bill.removeprefix('0'), 50)}"
-    first, last = _period(claim, trace) or (day, day)
-    yield f"DTP*472*D8*{first}" if first == last else f"DTP*472*RD8*{first}-{last}"
+    days = _days(claim, trace)
+    yield _when(min(days), max(days)) if days else f"DTP*472*D8*{day}"
     if claim is not None:
         for line in claim.lines:
             own = [status for status in statuses if status.line == line.number]
@@ -339,19 +338,27 @@ def _statuses(
                 yield from _service(line, own, day)
 
 
-def _period(claim: Claim | None, trace: Mapping[str, Any]) -> tuple[str, str] | None:
-    """First and last day of service. The guide wants one; where no day could be read, that of receipt stands in."""
+def _days(claim: Claim | None, trace: Mapping[str, Any]) -> list[date]:
+    """Days of service. The guide wants one; where none could be read, that of receipt stands in."""
     days: list[date] = [date.fromisoformat(day) for day in trace.get("days", ())]
     if claim is not None:
-        days = [line.service_date for line in claim.lines if line.service_date]
+        days += [line.service_date for line in claim.lines if line.service_date]
         days += [line.service_date_end for line in claim.lines if line.service_date_end]
         days += [day for day in (claim.statement_from_date, claim.statement_through_date) if day]
-    return (f"{min(days):%Y%m%d}", f"{max(days):%Y%m%d}") if days else None
+    return days
+
+
+def _when(first: date, last: date) -> str:
+    start, end = (day.isoformat().replace("-", "") for day in (first, last))
+    return f"DTP*472*D8*{start}" if start == end else f"DTP*472*RD8*{start}-{end}"
 
 
 def _service(line: Line, statuses: list[_Status], day: str) -> Iterator[str]:
-    """Loop 2220D: the line, with up to three statuses, worst first as the report has them."""
-    procedure = _composite("HC", line.procedure, *line.modifiers[:4]) if line.procedure else f"NU:{line.revenue_code}"
+    """Loop 2220D: the line, with up to three statuses, worst first as the report has them; none without a code."""
+    if not line.procedure and not line.revenue_code:
+        return
+    modifiers = [modifier for modifier in line.modifiers if len(modifier) == 2][:4]
+    procedure = _composite("HC", line.procedure, *modifiers) if line.procedure else _composite("NU", line.revenue_code)
     revenue = line.revenue_code if line.procedure and line.revenue_code else ""
     units = f"{line.units.normalize():f}" if line.units is not None else ""
     yield f"SVC*{procedure}*{_money(line.charge)}**{_text(revenue, 48)}***{units}"
@@ -359,8 +366,7 @@ def _service(line: Line, statuses: list[_Status], day: str) -> Iterator[str]:
     more = f"*******{'*'.join(codes[1:])}" if len(codes) > 1 else ""
     yield f"STC*{codes[0]}*{day}*U{more}"
     if line.service_date:
-        first, last = f"{line.service_date:%Y%m%d}", f"{line.service_date_end or line.service_date:%Y%m%d}"
-        yield f"DTP*472*D8*{first}" if first == last else f"DTP*472*RD8*{first}-{last}"
+        yield _when(line.service_date, line.service_date_end or line.service_date)
 
 
 def _kind(party: Mapping[str, Any]) -> str:
@@ -382,3 +388,8 @@ def _text(text: str, longest: int) -> str:
     """Text of the X12 basic and extended character sets, without the separators of this interchange."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return "".join(" " if c in "*~:^" or not c.isprintable() else c for c in plain).strip()[:longest].strip()
+
+
+def _must(text: str | None, longest: int, otherwise: str = _UNKNOWN) -> str:
+    """As `_text`, for an element that the guide requires."""
+    return _text(text or "", longest) or otherwise

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import pyx12.codes
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rules.check import check
 from rules.loader import load_book
@@ -17,6 +19,7 @@ from tests.cli.conftest import Run
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.oracles import validates
 from tests.x12.samples import SAMPLES
+from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
 from worker.intake.documents import Document, read_documents
 from worker.x12_277ca import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
@@ -153,6 +156,28 @@ def test_text_that_the_answer_cannot_carry_is_made_plain() -> None:
     assert "TRN*2*A B~" in made
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    form=st.sampled_from("PI"),
+    places=st.lists(st.tuples(st.integers(5, 500), st.integers(0, 3)), min_size=1, max_size=4),
+)
+def test_the_answer_to_a_damaged_file_is_valid(form: str, places: list[tuple[int, int]]) -> None:
+    segments = list(SEGMENTS[form])
+    for place, how in places:
+        at = 5 + place % (len(segments) - 5)
+        if how == 0:
+            del segments[at]
+        elif how == 1:
+            segments.insert(at, segments[at])
+        else:
+            parts = segments[at].split("*")
+            parts[place % len(parts)] = "" if how == 2 else "?^"
+            segments[at] = "*".join(parts)
+    made = answer(("~\n".join(segments) + "~\n").encode())
+    if made:
+        valid(made)
+
+
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples are not beside the project")
 @pytest.mark.parametrize("pattern", ["x12/lfh/837*", "x12/imsweb/*complex.txt", "x12/imsweb/*multiple_gs.txt"])
 def test_the_answers_to_the_public_samples_are_valid(pattern: str) -> None:
@@ -168,7 +193,7 @@ def test_every_status_code_is_in_the_external_code_list() -> None:
         {code for code, *_ in STATUSES.values()}
         | set(ELEMENTS)
         | set(UNREADABLE.values())
-        | {"19", "20", "21", "481", "228"}
+        | {"0", "19", "20", "481", "228"}
     )
     assert [code for code in sorted(codes) if not known.isValid("claim_status", code)] == []
 

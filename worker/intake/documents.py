@@ -28,7 +28,7 @@ class Document:
 
     file: str
     position: str
-    """`line 3`, or `item 3` of an array; both count from 1."""
+    """`line 3`, or `item 3` of an array, both counted from 1; in an X12 file control numbers, claim and segment."""
     number: int
     claim: Claim
     value: dict[str, Any]
