@@ -46,12 +46,11 @@ class Segments:
 
     def __init__(self, stream: IO[bytes], ahead: bytes = b"") -> None:
         self._stream = stream
-        self._data = ahead.removeprefix(_MARK)
+        self._data = ahead
         self._ended = False
         self._terminator = b""
         self.element = "*"
         self.component = ":"
-        self.start = True
         self.damage: Exception | None = None
         """Why a compressed stream ends where it ends, if it is cut off or damaged."""
 
@@ -74,15 +73,13 @@ class Segments:
                 block, self.damage = b"", error
             self._ended = not block
             self._data += block
-            if self.start:
-                self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
-                self.start = not self._data
 
     def _header(self) -> list[str] | Broken | None:
         """The ISA at the front of the data, which sets the separators; what is before the next ISA is passed over."""
-        self._data = self._data.lstrip(_BLANK)
-        self._fill(_LONGEST_ISA)
-        self._data = self._data.lstrip(_BLANK)
+        while len(self._data) < _LONGEST_ISA and not self._ended:
+            self._fill(_LONGEST_ISA)
+            self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
+        self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
         if not self._data:
             return None
         if not self._data.startswith(b"ISA"):
@@ -129,7 +126,7 @@ class Segments:
             rest = data[cut:bound]
             if found:
                 self._data, self._terminator = data[bound:], b""
-                if rest.strip(_BLANK) and not skipping:
+                if rest.strip(_BLANK + _MARK) and not skipping:
                     yield CUT_OFF
                 return
             self._data = data[cut:]
