@@ -114,7 +114,7 @@ _BAD: dict[str, tuple[bytes, str, str]] = {
     "a million lines": (b'{"lines": [' + b"{}," * 1_000_000 + b"{}]}\n", ":1", "more than 1048576 bytes"),
     "a long list": (b"[" + b"{}," * 10 + b"{}]", ":item 11", "claim_id: is required"),
     "a damaged gzip": (gzip.compress(json.dumps(CLEAN).encode())[:-12], "", "gzip"),
-    "837": (b"ISA*00*          *00*", ":1", "837"),
+    "837": (b"ISA*00*          *00*", "", "ISA"),
 }
 
 

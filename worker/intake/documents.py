@@ -7,8 +7,8 @@ array of CloudEvents is their JSON batch format; gzip is read with one member or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import IO, Any, cast
 
@@ -32,7 +32,8 @@ class Document:
 
     file: str
     position: str
-    """`line 3`, `item 3` of an array, `line 3 entry 2` of a Bundle; all count from 1."""
+    """`line 3`, `item 3` of an array, `line 3 entry 2` of a Bundle; all count from 1. In an X12 file control numbers,
+    claim and segment."""
     number: int
     claim: Claim
     value: dict[str, Any]
@@ -40,7 +41,10 @@ class Document:
     event: ClaimEvent | None = None
     """The envelope, where the document is a CloudEvent."""
     origin: str = ""
-    """What the file itself calls this claim, for the id of its event; empty: its number."""
+    """What the file itself calls this claim, for the id of its event; empty: its number. Of a claim in an X12 file:
+    control number and ordinal of interchange, group and set, and the claim's ordinal."""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Of a claim in an X12 file: what its acknowledgement needs beside the claim; identifies persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,10 @@ class Refusal:
     file: str
     position: str
     number: int
+    """As of a Document; 0 where it is not one document but the file or its envelope."""
     problems: tuple[Problem, ...]
+    origin: str = ""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def sentence(self) -> str:
@@ -102,8 +109,10 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
     start = line.lstrip()[:4]
     if not start:
         yield _refusal(name, "", 0, "the file is empty")
-    elif start.startswith(b"ISA"):
-        yield _refusal(name, f"line {number}", number, "this is an X12 interchange (837), which is not read yet")
+    elif start.startswith((b"ISA", b"GS*", b"ST*")):
+        from worker.intake.x12 import read_x12  # it makes the Documents of this module
+
+        yield from read_x12(name, reader, limit=limit, ahead=line)
     elif start.startswith(b"["):
         yield from _array(name, reader, line, known)
     elif start.startswith(b"{"):
