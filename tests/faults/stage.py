@@ -1,0 +1,226 @@
+"""Where a scenario plays: a server, a producer that sends until it is told that all was accepted, workers, a network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from rules.errors import ScrubError
+from tests.integration.helpers import QUICK, Worker
+from worker import wiring
+from worker.inbox import send
+from worker.settings import load_settings
+from worker.status import Books, books
+from worker.wiring import Store
+
+from .claims import Sent, sent
+from .proxy import Proxy
+from .server import Server
+
+RECLAIM = float(QUICK["SCRUB_RECLAIM"])
+PLENTY = {"SCRUB_BATCH": "20", "SCRUB_HISTORY_MONTHS": "240"}
+"""Small batches, so that a fault meets claims in hand; ledgers that keep the claims' dates for years."""
+
+
+class TooLong(Exception):
+    """Something did not come to its end."""
+
+
+@dataclass
+class Stage:
+    """One scenario's world; everything in it ends with the block that opened it."""
+
+    home: Path
+    server: Server
+    random: Random
+    claims: int
+    faults: int
+    network: Proxy | None = None
+    parts_a_fault: int = 1
+    poisoned: frozenset[int] = frozenset()
+    bells: bool = True
+    """Whether the producer rings; else it knows XADD alone."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Of every worker."""
+    workers: list[Worker] = field(default_factory=list)
+    accepted: dict[str, Sent] = field(default_factory=dict)
+    """By the name of the event."""
+    struck: int = 0
+    in_hand: int = 0
+    """Faults after which claims were found in the hands of a worker."""
+    notes: list[str] = field(default_factory=list)
+    _slices: queue.Queue[int | None] = field(default_factory=queue.Queue)
+    _fed: int = 0
+    _failure: BaseException | None = None
+    _producer: threading.Thread | None = None
+    _direct: Store | None = None
+
+    # Workers.
+
+    @property
+    def url(self) -> str:
+        """What workers and producer connect to."""
+        return f"redis://127.0.0.1:{self.network.port}" if self.network else self.server.url
+
+    def start(self, *options: str, concurrency: int = 2, **environment: str) -> Worker:
+        """Starts a worker, and does not wait for it."""
+        env = {**PLENTY, "SCRUB_REDIS_URL": self.url, **self.environment, **environment}
+        worker = Worker(self.home, *options, env=env, concurrency=concurrency)
+        self.workers.append(worker)
+        return worker
+
+    def end_worker(self, worker: Worker) -> None:
+        """kill -9 of a worker and its pool."""
+        worker.kill()
+        self.workers.remove(worker)
+
+    # Claims.
+
+    def feed(self) -> None:
+        """Lets the producer send the next part of the claims."""
+        self._fed += 1
+        parts = max(1, self.faults * self.parts_a_fault)
+        first, last = (self.claims * min(part, parts) // parts for part in (self._fed - 1, self._fed))
+        if self._producer is None:
+            self._producer = threading.Thread(target=self._produce, daemon=True)
+            self._producer.start()
+        if last > first:
+            self._slices.put(first)
+            self._slices.put(last)
+
+    def _produce(self) -> None:
+        try:
+            settings = load_settings(state_dir=self.home, redis_url=self.environment.get("SCRUB_REDIS_URL", self.url))
+            with wiring.open_store(settings, check=False) as store:
+                bell = wiring.bell(store)
+                while (first := self._slices.get()) is not None:
+                    last = self._slices.get()
+                    assert last is not None
+                    self._send(store, first, last)
+                    if self.bells:
+                        bell.ring()
+        except BaseException as error:
+            self._failure = error
+
+    def _send(self, store: Store, first: int, last: int) -> None:
+        """Sends until all was accepted: whoever got no answer sends all of it again, under the same names."""
+        events = [event for number in range(first, last) for event in sent(number, poison=number in self.poisoned)]
+        Random(first).shuffle(events)
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                bodies = [event.body for event in events]
+                send(store.redis, store.keys, bodies, source="/faults", settings=store.settings, wait=60)
+                break
+            except (RedisError, ScrubError, OSError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        self.accepted.update((event.id, event) for event in events)
+
+    def fed(self, seconds: float = 180) -> None:
+        """Waits until the producer has sent everything."""
+        while self._fed < self.faults * self.parts_a_fault:
+            self.feed()
+        self._slices.put(None)
+        if self._producer:
+            self._producer.join(seconds)
+            if self._failure:
+                raise self._failure
+            if self._producer.is_alive():
+                raise TooLong(f"the producer did not get rid of its claims within {seconds:g} s")
+
+    # Time.
+
+    def each(self, low: float = 0.02, high: float = 0.4) -> Iterator[int]:
+        """Once a fault: the next part of the claims is on its way, and a random moment has passed."""
+        for number in range(self.faults):
+            self.feed()
+            time.sleep(self.random.uniform(low, high))
+            yield number
+            self.struck += 1
+            with contextlib.suppress(RedisError, OSError):
+                self.in_hand += self.now().in_flight > 0
+
+    def settle(self, seconds: float = 240) -> Books:
+        """Waits until everything that was sent is decided."""
+        self.fed()
+        self.until(lambda: self.now().settled, seconds)
+        return self.now()
+
+    def until(self, true: Callable[[], object], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                if true():
+                    return
+            if time.monotonic() > deadline:
+                raise TooLong(f"after {seconds:g} s still: {self._state()}")
+            time.sleep(0.05)
+
+    def _state(self) -> object:
+        try:
+            return self.now()
+        except (RedisError, OSError) as error:
+            return repr(error)
+
+    # What is there.
+
+    @property
+    def direct(self) -> Store:
+        """A store of the suite's own, past every broken network."""
+        if self._direct is None:
+            settings = load_settings(state_dir=self.home, redis_url=self.server.url)
+            self._direct = wiring.open_store(settings, check=False)
+        return self._direct
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit files."""
+        return Path(self.environment.get("SCRUB_AUDIT_DIR", self.home / "audit"))
+
+    def now(self) -> Books:
+        return books(self.direct.once, self.direct.keys)
+
+    def decided(self) -> int:
+        return sum(outlet.count for outlet in self.now().outlets)
+
+    def close(self) -> None:
+        self._slices.put(None)
+        for worker in self.workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.process.pid, signal.SIGCONT)
+            worker.kill()
+        if self.network:
+            self.network.close()
+        if self._direct:
+            self._direct.close()
+        self.server.kill()
+
+
+@contextlib.contextmanager
+def stage(seed: int, claims: int, faults: int, **options: Any) -> Iterator[Stage]:
+    """An empty world; nothing of it is left afterwards."""
+    # A short path, and on the machine's own disk.
+    home = Path(tempfile.mkdtemp(prefix="scrub-faults-", dir="/tmp"))
+    found: Stage | None = None
+    try:
+        found = Stage(home, Server(home / "server"), Random(seed), claims, faults, **options)
+        yield found
+    finally:
+        if found:
+            found.close()
+        shutil.rmtree(home, ignore_errors=True)
