@@ -47,6 +47,7 @@ app.conf.update(
         "global_keyprefix": "scrub:",
         "priority_steps": [0],
         "queue_order_strategy": "round_robin",
+        **wiring.broker_options(settings),
     },
     task_default_queue=QUEUE,
     task_queues=[Queue(QUEUE)],

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from worker import sentinel
 from worker.errors import SettingsInvalid
 
 PREFIX = "SCRUB_"
@@ -31,13 +32,17 @@ def _state_dir() -> Path:
 
 def _redis_url(url: str) -> str:
     try:
+        if sentinel.of(url):
+            return url
         parts = urlsplit(url)
         fit = parts.scheme in _SCHEMES and parts.port != 0
     except ValueError:  # brackets that do not close, a port that is no number
         fit = False
     if not fit:
         raise PydanticCustomError(
-            "url", "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0"
+            "url",
+            "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0, or"
+            " redis+sentinel://host:26379,host:26379/name",
         )
     return url
 
@@ -58,9 +63,10 @@ class Settings(BaseSettings):
     )
 
     redis_url: Annotated[str, AfterValidator(_redis_url)] | None = None
-    """Redis of the claims: redis://, rediss:// or unix://. None: the embedded server in the state folder."""
+    """Redis of the claims: redis://, rediss://, unix://, or redis+sentinel:// (see worker.sentinel). None: the embedded
+    server in the state folder."""
     broker_url: str | None = None
-    """Broker of the Celery bells. None: the Redis of the claims."""
+    """Broker of the Celery bells, in kombu's spelling or as redis+sentinel://. None: the Redis of the claims."""
     state_dir: Folder = Field(default_factory=_state_dir)
     """Embedded server and imported tables; secret and audit files, unless they are set apart."""
     secret_file: Folder | None = None

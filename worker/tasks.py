@@ -25,13 +25,16 @@ _mine = threading.local()
 _LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 
 
-def knock(broker: str) -> None:
-    """Puts one bell on the queue of this broker. It expires, so that bells do not pile up while no worker runs."""
+def knock(broker: str, options: dict[str, Any]) -> None:
+    """Puts one bell on the queue of this broker; `options` is what its transport wants to know besides.
+
+    It expires, so that bells do not pile up while no worker runs.
+    """
     expires = 2 * settings.drain_budget + settings.gate
     if broker == app.conf.broker_url:
         scrub.apply_async(expires=expires, retry=False)
         return
-    with app.connection_for_write(broker) as connection, app.amqp.Producer(connection) as producer:
+    with app.connection_for_write(broker, transport_options=options) as connection, app.amqp.Producer(connection) as producer:
         scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 

@@ -20,10 +20,12 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from rules.book import Book
 from rules.errors import ScrubError
 from rules.loader import load_book
+from worker import sentinel
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -97,8 +99,13 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
     """A client of the Redis of the claims; nothing is sent yet."""
-    url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
+    if watched := sentinel.of(settings.redis_url):
+        options |= {"socket_keepalive": True, "db": watched.db}
+        options |= {"username": watched.username, "password": watched.password}
+        found: Any = Sentinel(watched.nodes, sentinel_kwargs=_SOCKET)  # type: ignore[no-untyped-call]
+        return cast(Redis, found.master_for(watched.name, **options))
+    url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
     client: Redis = Redis.from_url(url, **options)
@@ -152,12 +159,16 @@ def where(settings: Settings) -> str:
     """The address of Redis without its password, for messages."""
     if settings.redis_url is None:
         return str(socket_path(settings.server_path))
+    if watched := sentinel.of(settings.redis_url):
+        return str(watched)
     parts = urlsplit(settings.redis_url)
     return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
 
 
 def broker_url(settings: Settings) -> str:
     """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    if watched := sentinel.of(settings.broker_url or settings.redis_url):
+        return watched.broker_url
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
@@ -168,6 +179,12 @@ def broker_url(settings: Settings) -> str:
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
+
+
+def broker_options(settings: Settings) -> dict[str, Any]:
+    """What kombu wants to be told of this broker beside its URL."""
+    watched = sentinel.of(settings.broker_url or settings.redis_url)
+    return {"master_name": watched.name, "sentinel_kwargs": dict(_SOCKET)} if watched else {}
 
 
 def check_server(redis: Redis, address: str) -> None:
@@ -247,7 +264,7 @@ def bell(store: Store) -> Bell:
         # Imported at the first ring: who only reads an outlet or the books needs no Celery.
         from worker.tasks import knock
 
-        knock(broker)
+        knock(broker, broker_options(store.settings))
 
     return Bell(store.redis, store.keys, gate_ms=int(store.settings.gate * 1000), send=send)
 

@@ -59,7 +59,7 @@ def reckon(stage: Stage, books: Iterable[Path | None] = (None,)) -> Reckoning:
     results: dict[str, list[tuple[str, OutletEntry]]] = defaultdict(list)
     for outlet, page in entries.items():
         for entry in page:
-            results[entry.event.get("eventid", "?")].append((outlet, entry))
+            results[_event_of(entry)].append((outlet, entry))
     found.lost = [name for name in stage.accepted if name not in results]
     found.twice = [name for name, ends in results.items() if len(ends) > 1]
     if strangers := results.keys() - stage.accepted.keys():
@@ -69,6 +69,13 @@ def reckon(stage: Stage, books: Iterable[Path | None] = (None,)) -> Reckoning:
     _ledgers(store, entries["billing"], found)
     _audit(stage, entries, found)
     return found
+
+
+def _event_of(entry: OutletEntry) -> str:
+    """The name of the event; of one that was never read, from what came in."""
+    if "eventid" in entry.event:
+        return str(entry.event["eventid"])
+    return str(orjson.loads(entry.data["event"])["id"])
 
 
 def _balance(stage: Stage, entries: dict[str, list[OutletEntry]], found: Reckoning) -> None:

@@ -55,6 +55,10 @@ class Stage:
     """Whether the producer rings; else it knows XADD alone."""
     environment: dict[str, str] = field(default_factory=dict)
     """Of every worker."""
+    wait_replicas: int = 0
+    """How many replicas the producer waits for."""
+    wait_disk: bool = False
+    """Whether it waits until it is on their disks, and on the primary's."""
     workers: list[Worker] = field(default_factory=list)
     accepted: dict[str, Sent] = field(default_factory=dict)
     """By the name of the event."""
@@ -73,6 +77,8 @@ class Stage:
     @property
     def url(self) -> str:
         """What workers and producer connect to."""
+        if "SCRUB_REDIS_URL" in self.environment:
+            return self.environment["SCRUB_REDIS_URL"]
         return f"redis://127.0.0.1:{self.network.port}" if self.network else self.server.url
 
     def start(self, *options: str, concurrency: int = 2, **environment: str) -> Worker:
@@ -103,7 +109,7 @@ class Stage:
 
     def _produce(self) -> None:
         try:
-            settings = load_settings(state_dir=self.home, redis_url=self.environment.get("SCRUB_REDIS_URL", self.url))
+            settings = load_settings(state_dir=self.home, redis_url=self.url)
             with wiring.open_store(settings, check=False) as store:
                 bell = wiring.bell(store)
                 while (first := self._slices.get()) is not None:
@@ -124,12 +130,20 @@ class Stage:
             try:
                 bodies = [event.body for event in events]
                 send(store.redis, store.keys, bodies, source="/faults", settings=store.settings, wait=60)
-                break
+                if self._safe(store):
+                    break
             except (RedisError, ScrubError, OSError):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
         self.accepted.update((event.id, event) for event in events)
+
+    def _safe(self, store: Store) -> bool:
+        """Whether the replicas have it, too; the producer's one connection wrote it, so WAIT knows what is meant."""
+        if self.wait_disk:
+            local, replicas = store.redis.waitaof(1, self.wait_replicas, 2000)
+            return bool(local) and replicas >= self.wait_replicas
+        return not self.wait_replicas or store.redis.wait(self.wait_replicas, 2000) >= self.wait_replicas
 
     def fed(self, seconds: float = 180) -> None:
         """Waits until the producer has sent everything."""
@@ -183,7 +197,8 @@ class Stage:
     def direct(self) -> Store:
         """A store of the suite's own, past every broken network."""
         if self._direct is None:
-            settings = load_settings(state_dir=self.home, redis_url=self.server.url)
+            url = self.environment.get("SCRUB_REDIS_URL", self.server.url)
+            settings = load_settings(state_dir=self.home, redis_url=url)
             self._direct = wiring.open_store(settings, check=False)
         return self._direct
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from redis import Redis
@@ -27,6 +28,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.integration.helpers import claim, counting, event
 from worker import wiring
 from worker.bell import Bell
+from worker.commit import script
 from worker.keys import FIELD, GROUP, OUTLETS
 from worker.outlets import OutletEntry, tail
 from worker.settings import load_settings
@@ -36,6 +38,8 @@ from worker.wiring import Store
 
 EXAMPLES = int(os.environ.get("SCRUBTEST_EXAMPLES", "20"))
 EVENTS, PATIENTS = 6, 3
+STRANGER = 5
+"""This event's claim has no member id, so that no ledger stands behind the memory of events."""
 
 
 class Killed(BaseException):
@@ -130,7 +134,7 @@ def _stepping(store: Store, through: Callable[[Callable[[], Any]], Any]) -> Redi
 class Protocol(RuleBasedStateMachine):
     store: Store
 
-    @initialize(names=st.lists(st.integers(0, EVENTS - 1), max_size=8))
+    @initialize(names=st.lists(st.integers(0, EVENTS - 1), min_size=1, max_size=10))
     def begin(self, names: list[int]) -> None:
         self.store.redis.flushall()
         self.store.redis.set(self.store.keys.tend_log, "1")  # the tender is to say nothing
@@ -158,6 +162,8 @@ class Protocol(RuleBasedStateMachine):
     def put(self, name: int, variant: int, rings: bool) -> None:
         """Several events of a patient bill the same block; an event may come again, or with other content."""
         data = claim(name % PATIENTS, claim_id=f"P-{name}", diagnoses=["M54.31", "M54.16"][: 1 + variant])
+        if name == STRANGER:
+            del data["subscriber"]
         body = event(name, data=data)
         entry = self.store.redis.xadd(self.store.keys.inbox, {FIELD: body})
         self.put_entries[entry.decode()] = (name, variant)
@@ -183,6 +189,17 @@ class Protocol(RuleBasedStateMachine):
             for _ in range(commands):
                 if self.workers[which].busy:
                     self.workers[which].go()
+
+    @rule(commands=st.integers(1, 9))
+    def go_side_by_side(self, commands: int) -> None:
+        """Both, in step: each has read before either commits."""
+        for worker in self.workers:
+            if not worker.busy:
+                self.wake()
+        for _ in range(commands):
+            for worker in self.workers:
+                if worker.busy:
+                    worker.go()
 
     @precondition(lambda self: any(worker.busy for worker in self.workers))
     @rule(which=st.integers(0, 1), before=st.integers(1, 6), commands=st.integers(4, 9))
@@ -301,12 +318,16 @@ class Protocol(RuleBasedStateMachine):
             reused = [entry.data["reason"] for outlet, entry in ends if outlet == "quarantine"]
             assert set(reused) <= {"event_id_reused"}
             assert bool(reused) == (len(variants[name]) > 1)
-        patients = {name % PATIENTS for name in results}
-        billed = Counter(entry.data["claim"]["subscriber"]["member_id"] for entry in outlets["billing"])
+        known = {
+            outlet: [entry for entry in page if entry.event["eventid"] != f"evt-{STRANGER}"]
+            for outlet, page in outlets.items()
+        }
+        patients = {name % PATIENTS for name in results if name != STRANGER}
+        billed = Counter(entry.data["claim"]["subscriber"]["member_id"] for entry in known["billing"])
         assert billed == Counter({f"{patient:09}": 1 for patient in patients})
-        for entry in outlets["rework"]:
+        for entry in known["rework"]:
             assert [f["code"] for f in entry.data["report"]["findings"] if f["severity"] == "block"] == ["DUP001"]
-        assert counting(self.store) == sorted(entry.data["claim"]["claim_id"] for entry in outlets["billing"])
+        assert counting(self.store) == sorted(entry.data["claim"]["claim_id"] for entry in known["billing"])
         logged = {
             orjson.loads(line).get("claim.decision_id")
             for file in self.store.settings.audit_path.glob("*.jsonl")
@@ -328,10 +349,42 @@ def _store() -> Iterator[Store]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def test_any_interleaving_of_two_workers_gives_each_event_one_result() -> None:
+def explore(examples: int, **options: Any) -> None:
+    """Lets Hypothesis look for an order of things that breaks the protocol.
+
+    Raises:
+        AssertionError, ExceptionGroup: it found one.
+    """
     with _store() as store:
         machine = type("Protocol", (Protocol,), {"store": store})
         chosen = settings(
-            max_examples=EXAMPLES, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), **options
         )
         run_state_machine_as_test(machine, settings=chosen)
+
+
+def test_any_interleaving_of_two_workers_gives_each_event_one_result() -> None:
+    explore(EXAMPLES)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("check", "instead"),
+    [
+        ("return #pending == 1 and pending[1][2] == consumer", "return true"),
+        ("(now[event] or stored[event]) ~= expected", "false"),
+        ("version_of(now[ledger] or stored[ledger]) ~= version", "false"),
+    ],
+    ids=["that the entry is ours", "the event", "the ledger"],
+)
+def test_the_exploration_notices_when_the_commit_does_not_check(
+    check: str, instead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would prove nothing."""
+    whole = script("commit")
+    assert check in whole
+    broken = whole.replace(check, instead)
+    monkeypatch.setattr("worker.commit.script", lambda name: broken if name == "commit" else script(name))
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        explore(300, phases=(Phase.generate,), database=None, report_multiple_bugs=False)

@@ -1,0 +1,40 @@
+"""The address of a Redis behind Sentinel."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker import wiring
+from worker.errors import SettingsInvalid
+from worker.sentinel import Sentinels
+from worker.settings import load_settings
+
+
+def test_an_address_names_sentinels_group_and_login() -> None:
+    found = Sentinels.parse("redis+sentinel://app:p%40ss@a:1,b,[::1]:3/claims/2")
+    assert found == Sentinels((("a", 1), ("b", 26379), ("::1", 3)), "claims", 2, "app", "p@ss")
+    assert found.broker_url == ";".join(
+        ("sentinel://app:p%40ss@a:1/2", "sentinel://app:p%40ss@b:26379/2", "sentinel://app:p%40ss@[::1]:3/2")
+    )
+
+
+def test_the_password_is_in_no_message() -> None:
+    settings = load_settings(redis_url="redis+sentinel://:secret@a:1,b:2/claims")
+    assert wiring.where(settings) == "claims of a:1, b:2"
+
+
+def test_the_broker_is_the_same_group() -> None:
+    settings = load_settings(redis_url="redis+sentinel://a:1,b:2/claims")
+    assert wiring.broker_url(settings) == "sentinel://a:1/0;sentinel://b:2/0"
+    assert wiring.broker_options(settings)["master_name"] == "claims"
+    assert wiring.broker_options(load_settings(redis_url="redis://a")) == {}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis+sentinel://a:1", "redis+sentinel://a:1/", "redis+sentinel:///claims", "redis+sentinel://a:x/claims",
+     "redis+sentinel://a:1,,b/claims", "redis+sentinel://a:1/claims/x", "redis+sentinel://a:0/claims"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"redis\+sentinel://host:26379,host:26379/name"):
+        load_settings(redis_url=url)
