@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test oracles cover lint format schemas mutants unit clean
+.PHONY: help run test oracles faults cover lint format schemas mutants unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every
 oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
 	@$(BIN)/pytest -q -n 2 -m slow tests/x12
 	@$(BIN)/python -m tests.bench.x12_speed
+
+faults: .venv/dev.stamp  ## kills, cuts, full disks and failovers under 20,000 claims each, about 40 minutes; FAULTS="--only cut --seed 7"
+	@SCRUBTEST_EXAMPLES=500 $(BIN)/pytest -q --timeout 1800 tests/faults/test_protocol.py
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops

@@ -8,6 +8,7 @@ from redis import Redis
 
 from worker.keys import Keys
 from worker.logs import log, safe_exception
+from worker.pressure import put
 
 
 class Bell:
@@ -22,7 +23,7 @@ class Bell:
 
     def ring(self) -> None:
         try:
-            if self._redis.set(self._gate, "1", nx=True, px=self._gate_ms):
+            if put(self._redis, self._gate, "1", self._gate_ms, "NX"):
                 self._send()
         except (Exception, SystemExit) as error:
             # SystemExit: the app refuses to be imported where the environment's settings are wrong.

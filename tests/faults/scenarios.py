@@ -14,8 +14,6 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from tests.integration.helpers import Worker
-
 from .proxy import Proxy
 from .reckoning import Reckoning, reckon
 from .server import Server
@@ -436,7 +434,6 @@ def disk(stage: Stage) -> Reckoning:
     if mounted.returncode:
         raise NotHere("a small disk of its own cannot be mounted; run it as root")
     stage.environment["SCRUB_AUDIT_DIR"] = str(folder / "audit")
-    refused = 0
     try:
         two_workers(stage)
         for _ in stage.each():
@@ -446,17 +443,14 @@ def disk(stage: Stage) -> Reckoning:
                     file.write(bytes(4096))
             stage.feed()
             time.sleep(stage.random.uniform(0.5, 2))
-            refused += _stuck(stage.workers)
             ballast.unlink()
             recovered(stage)
         stage.settle()
-        stage.notes.append(f"workers said so {refused} times")
+        said = sum(worker.text().count("cannot be written") for worker in stage.workers)
+        stage.notes.append(f"workers said so {said} times")
         return reckon(stage)
     finally:
         for worker in stage.workers:
             worker.kill()
         subprocess.run(["umount", str(folder)], check=False, capture_output=True)
 
-
-def _stuck(workers: list[Worker]) -> int:
-    return sum("cannot be written" in worker.text() for worker in workers)

@@ -54,7 +54,7 @@ class Actor:
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
         self._go, self._stopped = threading.Event(), threading.Event()
-        redis = _stepping(store, self._command)
+        self._redis = redis = _stepping(store, self._command)
         self._drain = wiring.drain(Store(store.settings, store.keys, redis, redis), door(redis))
 
     @property
@@ -83,6 +83,7 @@ class Actor:
         if self.busy:
             self.go("kill_before")
         self._drain.audit.close()
+        self._redis.close()
 
     def _await(self) -> None:
         assert self._stopped.wait(30), "the worker neither stops nor ends"

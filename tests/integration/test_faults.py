@@ -12,9 +12,11 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
+from worker.bell import Bell
 from worker.inbox import send
 from worker.outlets import tail
 from worker.status import Books, books
+from worker.tend import tend_once
 from worker.wiring import Store
 
 from .helpers import Worker, claim, event, settled, until
@@ -81,6 +83,26 @@ def test_a_lost_bell_costs_one_period(store: Store, start_worker: Start) -> None
     store.redis.set(store.keys.gate, "1", px=300)
     fill(store, 10)
     settled(store, 10, 5)
+
+
+HOUR_MS = 3_600_000
+
+
+def test_the_tender_goes_on_after_the_clock_of_redis_was_set_back(store: Store) -> None:
+    """Its lock then seems to last for as long as the clock was set back by."""
+    store.redis.set(store.keys.tend, "1", px=HOUR_MS)
+    rung: list[int] = []
+    assert tend_once(store, Bell(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1)))
+    assert 0 < store.redis.pttl(store.keys.tend) < 2_000
+
+
+def test_bells_ring_after_the_clock_of_redis_was_set_back(store: Store) -> None:
+    store.redis.set(store.keys.gate, "1", px=HOUR_MS)
+    rung: list[int] = []
+    door = Bell(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1))
+    door.ring()
+    door.ring()
+    assert rung == [1]
 
 
 def test_sigterm_leaves_nothing_in_flight(store: Store, start_worker: Start) -> None:
