@@ -128,9 +128,11 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if shape is None or claim.day is None:
         return None
     period = book.period(claim.day)
+    if any(line.service_date and book.period(line.service_date) != period for line in case.claim.lines):
+        return None
     key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
-    if plan is None and all(facts.day and book.period(facts.day) == period for facts in lines):
+    if plan is None:
         if len(book.shaped) >= MOST_SHAPES:
             book.shaped.clear()
         seen = key in book.shaped

@@ -62,9 +62,9 @@ def line_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callabl
     return fact(kind, label, "line", own=own)
 
 
-def history_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line against what was billed before."""
-    return fact(kind, label, "line", history=True)
+    return fact(kind, label, "line", own=own, history=True)
 
 
 class ClaimFacts(dict[str, Any]):
