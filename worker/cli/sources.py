@@ -17,7 +17,7 @@ from worker.cli.terminal import complain, plain
 if TYPE_CHECKING:
     from worker.intake.documents import Document, Refusal
 
-FORMATS = "JSON, NDJSON, CloudEvents or FHIR R4 (Claim, Bundle or NDJSON), told by content; plain or gzip"
+FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
 Files = Annotated[
     list[str],
     typer.Argument(
