@@ -68,4 +68,10 @@ class BookInvalid(ScrubError):
 
 
 class BookMissing(ScrubError):
-    """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/."""
+    """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/, or a packed
+    book.
+    """
+
+
+class PackInvalid(ScrubError):
+    """{file} is no packed book: {reason}. Expected a file that `scrub rules pack` wrote."""

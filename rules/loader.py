@@ -1,4 +1,4 @@
-"""Reads a library folder into a Book: every file checked, every rule compiled, every example run.
+"""Reads a library folder or a packed book into a Book: every file checked, every rule compiled, every example run.
 
 A book with one fault does not load: all faults of all files are reported at once. The examples are run against the
 shipped tables; imported editions of official tables take their place after that, and are part of the book's digest.
@@ -14,11 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from rules.book import Book, digest_of
+from rules.book import Book
 from rules.claim import iso_date
 from rules.compile import compile_rule
 from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid, BookMissing, RuleProblem
+from rules.pack import Files, unpacked
 from rules.payers import PayerShape, Registry
 from rules.rule import Rule
 from rules.rulefile import Document, read_document, shaped
@@ -39,18 +40,34 @@ class BookShape(BaseModel):
     covers_from: Annotated[date, BeforeValidator(iso_date)]
 
 
-def load_book(folder: Path | None = None, imported: Path | None = None) -> Book:
-    """The book in a folder; None: the library that ships with the package. `imported`: folder of imported editions.
+def load_book(place: Path | None = None, imported: Path | None = None) -> Book:
+    """The book in a folder or a packed file; None: the library that ships with the package.
+
+    `imported`: folder of imported editions, which a packed book does not look into: it has its own.
 
     Raises:
         BookMissing: there is no book.
+        PackInvalid: the file is no packed book.
         BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
     """
-    folder = folder or LIBRARY
-    if not (folder / "book.yaml").is_file():
-        raise BookMissing(folder=folder)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
-    return read_book(files, edition_files(imported))
+    files = book_files(place, imported)
+    return read_book(files.library, files.imported)
+
+
+def book_files(place: Path | None = None, imported: Path | None = None) -> Files:
+    """The files of that book, as they are.
+
+    Raises:
+        BookMissing, PackInvalid
+        BookInvalid: an imported edition cannot be read.
+    """
+    place = place or LIBRARY
+    if place.is_file():
+        return unpacked(str(place), place.read_bytes())
+    if not (place / "book.yaml").is_file():
+        raise BookMissing(folder=place)
+    library = {path.relative_to(place).as_posix(): path.read_bytes() for path in _files(place)}
+    return Files(library, edition_files(imported))
 
 
 def edition_files(folder: Path | None) -> Mapping[str, bytes]:
@@ -74,8 +91,13 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def read_book(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Book:
-    """The book in the content of its files, by path relative to the library folder, with imported editions by name."""
+def read_book(
+    files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None, *, examples: bool = True
+) -> Book:
+    """The book in the content of its files, by path relative to the library folder, with imported editions by name.
+
+    Without `examples` they are not run: for a book of which it is known that they pass.
+    """
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
@@ -86,14 +108,21 @@ def read_book(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None =
     editions = _editions(imported or {}, problems)
     if head is None or problems:
         raise BookInvalid(problems)
-    digest = digest_of({**files, **{f"imported/{name}": content for name, content in (imported or {}).items()}})
+    digest = Files(files, imported or {}).digest
     book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
-    for rule in rules:
+    for rule in rules if examples else ():
         try_examples(book, rule, documents[rule.file])
         problems += documents[rule.file].problems
     if problems:
         raise BookInvalid(problems)
     return with_editions(book, editions)
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """The version that a book calls itself; `?` where its book.yaml cannot be read."""
+    problems: list[RuleProblem] = []
+    head = _head(_decoded("book.yaml", files.get("book.yaml", b""), problems), problems)
+    return head.version if head else "?"
 
 
 def with_editions(book: Book, editions: list[Edition]) -> Book:

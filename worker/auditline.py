@@ -7,7 +7,7 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
 claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why),
-history.imported and history.rejected (a person told the ledger).
+history.imported and history.rejected (a person told the ledger), book.switched (a person put another book in force).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rules.report import Report
 
 Action = Literal[
     "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
-    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected",
+    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
 ]  # fmt: skip
 
 
@@ -74,6 +74,8 @@ AuditLine = TypedDict(
         ],
         "book.version": Annotated[str, _about("version of the rule book")],
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
+        "book.previous_version": Annotated[str, _about("version of the book that was in force before a switch")],
+        "book.previous_digest": Annotated[str, _about("SHA-256 over that book")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id")],

@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redis.exceptions import RedisError, ResponseError
 
+from rules.book import Book
 from rules.errors import Problem
 from worker import batch
 from worker.audit import Audit
@@ -34,6 +35,8 @@ class Drain:
     committer: Committer
     audit: Audit
     bell: Bell
+    book: Callable[[], Book]
+    """The book in force; asked before every batch."""
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""
     done: Counter[str] = field(default_factory=Counter)
@@ -59,11 +62,13 @@ class Drain:
             self.bell.ring()
 
     def _run(self, deadline: float) -> None:
+        self._open_book()
         if self._unfinished:
             self._finish()
         if not self._unfinished:
             self._recover(deadline)
         while not (self.stopping() or self._unfinished):
+            self._open_book()
             entries = self.inbox.take(self.settings.batch)
             if len(entries) == self.settings.batch:
                 self.bell.ring()
@@ -73,6 +78,11 @@ class Drain:
             if time.monotonic() > deadline:
                 break
         self.bell.ring()
+
+    def _open_book(self) -> None:
+        """Takes up the book in force; nothing is in hand meanwhile."""
+        if (book := self.book()) is not self.bench.book:
+            self.bench = replace(self.bench, book=book)
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""

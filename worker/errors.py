@@ -160,3 +160,37 @@ class NoAuditFile(ScrubError):
     """{file} is no audit file: no line in it is one of an audit chain. Expected a file that a worker wrote, such as
     audit-<host>-<pid>-<random>.jsonl in the audit folder.
     """
+
+
+class BookNotKept(ScrubError):
+    """No book of digest {digest} is kept in {folder}. Workers keep every book that they judge by: look on the machine
+    of one, and give its file with --book.
+    """
+
+
+class BookDiffers(ScrubError):
+    """The book given has the digest {found}; the report was made by {wanted}."""
+
+
+class BookNotSigned(ScrubError):
+    """The book {book} is not signed by a key of {keys}: {reason}. Sign it with `scrub rules sign`."""
+
+
+class KeyUnusable(ScrubError):
+    """{file} cannot be used as a key: expected {expected}. `openssl genpkey -algorithm ed25519 -out private.pem` makes
+    a private key, `openssl pkey -in private.pem -pubout -out public.pem` its public one.
+    """
+
+
+class BookNotThere(ScrubError):
+    """The workers are to judge by the book {digest}, and Redis does not hold it. Switch to its file once more with
+    `scrub rules switch`.
+    """
+
+
+class NothingToRollBack(ScrubError):
+    """The workers judge by their own book: no switch is left to roll back."""
+
+
+class SwitchedMeanwhile(ScrubError):
+    """Somebody else has switched the book at the same moment; nothing was changed. Look at `scrub status`."""

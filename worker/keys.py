@@ -91,6 +91,26 @@ class Keys:
         return self._key("samples")
 
     @property
+    def book(self) -> str:
+        """List: digest of the book in force, then those before it; none: each worker's own."""
+        return self._key("book")
+
+    @property
+    def books(self) -> str:
+        """Hash: digest -> signature and packed book, of those in `book`."""
+        return self._key("books")
+
+    @property
+    def switches(self) -> str:
+        """List, the newest first: who put which book in force, when and why, as JSON."""
+        return self._key("switches")
+
+    @property
+    def judging(self) -> str:
+        """Hash: consumer of the inbox -> since when, in ms, and the book that it judges by, as JSON."""
+        return self._key("judging")
+
+    @property
     def chains(self) -> str:
         """Hash: audit chain -> `seq mac` of its last line that was followed by a commit."""
         return self._key("chains")

@@ -66,7 +66,9 @@ class Settings(BaseSettings):
     secret_file: Folder | None = None
     """Key of the patient hashes and the audit chains; made at first use. None: `secret` in the state folder."""
     book: Folder | None = None
-    """Folder of the rule book. None: the one that is shipped."""
+    """Folder of the rule book, or a packed one. None: the one that is shipped."""
+    book_key: Folder | None = None
+    """Public keys in PEM: a packed book must be signed by one of them. None: signatures are not looked at."""
     partitions: Annotated[int, Field(ge=1)] = 1
     """How many sets of keys the claims are spread over."""
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200
@@ -133,6 +135,11 @@ class Settings(BaseSettings):
     def tables_path(self) -> Path:
         """Folder of the imported editions of official tables."""
         return self.state_dir / "tables"
+
+    @cached_property
+    def books_path(self) -> Path:
+        """Folder of the packed books that workers judged by."""
+        return self.state_dir / "books"
 
     @cached_property
     def server_path(self) -> Path:

@@ -63,7 +63,8 @@ def tend_once(store: Store, door: Bell) -> bool:
         _report(found)
         decided = found.accepted - found.waiting - found.in_flight
         redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
-        redis.eval(script("prune"), 2, keys.inbox, keys.workers, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
+        places = (keys.inbox, keys.workers, keys.judging)
+        redis.eval(script("prune"), len(places), *places, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
     return True
 
 

@@ -23,7 +23,9 @@ from redis.retry import Retry
 
 from rules.book import Book
 from rules.errors import ScrubError
-from rules.loader import load_book
+from rules.loader import book_files, load_book, read_book
+from rules.pack import Files
+from worker import kept, signature
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -38,6 +40,7 @@ from worker.pressure import put
 from worker.quarantine import Clerk
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings, load_settings
+from worker.switch import Choice, Librarian
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
 _LEAST_REDIS = (7, 0)
@@ -120,9 +123,9 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
     """Says that this worker is alive, with these pool processes, since then (seconds since 1970).
 
     Raises:
-        BookInvalid, BookMissing, redis.exceptions.RedisError
+        what `own_book` raises, redis.exceptions.RedisError
     """
-    found = book(store.settings.book)
+    found = own_book(store.settings)
     says = {
         "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
         "version": service_version(), "book_version": found.version, "book_digest": found.digest,
@@ -234,9 +237,34 @@ def book(folder: Path | None, imported: Path | None = None) -> Book:
     """The rule book, read once a process; None: the one that is shipped. `imported`: folder of imported tables.
 
     Raises:
-        BookInvalid, BookMissing
+        BookInvalid, BookMissing, PackInvalid
     """
     return load_book(folder, imported)
+
+
+def own_files(settings: Settings) -> Files:
+    """The files of the book that workers with these settings judge by until somebody puts another in force.
+
+    Raises:
+        BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    place, trusted = settings.book, settings.book_key
+    if place and trusted and place.is_file():
+        signature.verify(place.read_bytes(), signature.signature_of(place), trusted, str(place))
+    return book_files(place, settings.tables_path)
+
+
+@cache
+def own_book(settings: Settings) -> Book:
+    """That book, read once a process, and kept for replays.
+
+    Raises:
+        FolderUnusable, and what `own_files` raises
+    """
+    files = own_files(settings)
+    found = read_book(files.library, files.imported)
+    kept.keep(settings.books_path, files)
+    return found
 
 
 def bell(store: Store) -> Bell:
@@ -258,17 +286,18 @@ def drain(
     """A consumer of the inbox, with its own name and audit file. Make it in the process that uses it.
 
     Raises:
-        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+        SecretUnusable, SecretMismatch, and what `own_book` raises
     """
     settings, keys = store.settings, store.keys
     secret = agreed_secret(store)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
+    own = own_book(settings)
     inbox = Inbox(store.redis, keys, consumer)
     inbox.ensure()
     return Drain(
         settings=settings,
         bench=Bench(
-            book(settings.book, settings.tables_path),
+            own,
             keys,
             secret,
             settings.max_event_bytes,
@@ -279,6 +308,7 @@ def drain(
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
         bell=door,
+        book=Choice(store.redis, keys, consumer, own, settings.books_path, settings.book_key).book,
         stopping=stopping,
     )
 
@@ -304,6 +334,17 @@ def clerk(store: Store) -> Clerk:
     settings = store.settings
     audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
     return Clerk(store.once, store.keys, audit)
+
+
+def librarian(store: Store) -> Librarian:
+    """Who puts books in force, with an audit file of its own.
+
+    Raises:
+        SecretUnusable, SecretMismatch
+    """
+    settings = store.settings
+    audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    return Librarian(store.once, store.keys, audit, lambda: own_files(settings), settings.books_path)
 
 
 def chain_head(store: Store, chain: str) -> Head | None:
