@@ -51,6 +51,11 @@ def _envelope(kind: str, data: dict[str, Any]) -> dict[str, Any]:
             "inboxentry": {**text, "description": "Id of the inbox entry that was judged."},
             "eventsource": {**text, "description": "`source` of the claim event."},
             "eventid": {**text, "description": "`id` of the claim event."},
+            "receiveddate": {
+                **text,
+                "format": "date",
+                "description": "Day that stood in, as the claim has no received date.",
+            },
             "traceparent": text,
             "data": data,
         },

@@ -185,7 +185,8 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
     if report.disposition == "quarantine":
         problem = Problem("", report.reason or "the check put it there")
         return quarantine(reading, "check_failed", (problem,), bench, memory, started)
-    payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report)
+    received = None if claim.received_date else reading.day
+    payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report, received)
     entered = _entered(patient, report.disposition == "billing", bench) if patient else {}
     item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
     facts = auditline.claim_fields(claim, reading.patient)

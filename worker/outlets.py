@@ -15,7 +15,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NotRequired, cast
 
 import orjson
@@ -101,10 +101,17 @@ class OutletEntry:
         return data
 
 
-def scrubbed(decision: str, entry: str, event: ClaimEvent, data: object, report: Report) -> bytes:
-    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings."""
+def scrubbed(
+    decision: str, entry: str, event: ClaimEvent, data: object, report: Report, received: date | None = None
+) -> bytes:
+    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings.
+
+    `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
+    """
     envelope = _envelope("claim.scrubbed.v1", decision, entry)
     envelope |= {"eventsource": event.source, "eventid": event.id}
+    if received:
+        envelope["receiveddate"] = received.isoformat()
     if event.traceparent:
         envelope["traceparent"] = event.traceparent
     return orjson.dumps({**envelope, "data": {"claim": data, "report": report}}, default=str)

@@ -20,7 +20,10 @@ from worker.cli import (
     demo,
     doctor,
     history,
+    outcomes,
+    packs,
     quarantine,
+    replay,
     rules,
     status,
     submit,
@@ -46,7 +49,11 @@ app.command("doctor")(doctor.doctor)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")
 app.add_typer(quarantine.app, name="quarantine")
+for command in (packs.pack, packs.sign, packs.verify, packs.switch, packs.rollback):
+    rules.app.command()(command)
 app.add_typer(rules.app, name="rules")
+app.command("replay")(replay.replay)
+app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)

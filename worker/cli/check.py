@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from worker.intake.documents import Document
 
 BookFolder = Annotated[
-    Path | None, typer.Option("--book", metavar="DIR", help="Folder of the rule book; default: the one that ships.")
+    Path | None,
+    typer.Option(
+        "--book", metavar="DIR", help="Folder of the rule book, or a packed one; default: the one that ships."
+    ),
 ]
 
 
-def _day(text: str | date | None) -> date | None:
+def day_of(text: str | date | None) -> date | None:
+    """A date as it is written on the command line."""
     if text is None or isinstance(text, date):
         return text
     try:
@@ -63,7 +67,7 @@ def check(
     from rules.check import check as judge
     from worker.settings import load_settings
 
-    day = _day(received) or datetime.now().astimezone().date()
+    day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
     rules = read_book(book or settings.book, settings.tables_path)
     intake = Intake(files, settings.max_event_bytes)
@@ -114,7 +118,7 @@ def read_book(folder: Path | None, imported: Path | None = None) -> Book:
     """The book of the folder, with the imported tables of another.
 
     Raises:
-        BookMissing, BookInvalid
+        BookMissing, BookInvalid, PackInvalid
     """
     from rules.errors import BookMissing
     from rules.loader import load_book

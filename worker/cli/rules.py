@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -221,12 +222,18 @@ def _folder(folder: Path | None) -> Path | None:
 
 def _document(rule: Rule, book: Path | None) -> dict[str, Any]:
     """The rule file as it is written."""
-    from rules.loader import LIBRARY
     from rules.rulefile import read_document
 
-    file = (_folder(book) or LIBRARY) / f"{rule.file}.yaml"
-    data: dict[str, Any] = read_document(rule.file, file.read_text("utf-8")).data
+    data: dict[str, Any] = read_document(rule.file, _texts(_folder(book))[f"{rule.file}.yaml"].decode()).data
     return data
+
+
+@cache
+def _texts(place: Path | None) -> Mapping[str, bytes]:
+    """The files of the book, in a folder or packed."""
+    from rules.loader import book_files
+
+    return book_files(place).library
 
 
 def _payers(rule: Rule) -> str:

@@ -68,7 +68,7 @@ class Intake:
                     yield from self.within(name, stream)
             except (OSError, ValueError) as error:
                 self.refused += 1
-                complain(f"{name}: {_reason(error)}")
+                complain(f"{name}: {reason_of(error)}")
 
     def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
         """As `found`, of one open file."""
@@ -147,7 +147,8 @@ def refusal_lines(refusal: Refusal) -> list[str]:
     return lines
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file cannot be opened, as a user may be told."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError):
