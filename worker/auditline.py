@@ -63,12 +63,16 @@ AuditLine = TypedDict(
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],
+        "claim.judged": Annotated[list[int], _about("numbers of the lines that carry the book's procedure")],
         "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
         "claim.problems": Annotated[list[str], _about("of a quarantined claim: paths and sentences, no values")],
         "rule.run": Annotated[int, _about("rules that were judged")],
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "rule.found": Annotated[
+            list[str], _about("every finding as CODE@LINE, or CODE@ for the claim; with ? where it was undetermined")
+        ],
         "error.code": Annotated[
             str, _about("why the claim is in quarantine, unchecked, or superseded by a later version")
         ],
@@ -131,6 +135,11 @@ def report_fields(report: Report) -> AuditLine:
         "rule.block": report.codes("block"),
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
+        "rule.found": [
+            f"{found.code}@{found.line or ''}{'?' * (found.outcome == 'undetermined')}"
+            for found in report.findings
+            if found.outcome != "bypassed"
+        ],
     }
     if report.reason:
         line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"

@@ -191,6 +191,7 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
     item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
     facts = auditline.claim_fields(claim, reading.patient)
     facts.update(auditline.report_fields(report))
+    facts["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
     return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
 
 

@@ -64,7 +64,7 @@ class Intake:
         for file in self.files:
             name = "stdin" if file == "-" else plain(file)
             try:
-                with self._open(file) as stream:
+                with open_source(file) as stream:
                     yield from self.within(name, stream)
             except (OSError, ValueError) as error:
                 self.refused += 1
@@ -114,12 +114,18 @@ class Intake:
         rest = ", ..." if len(self.passed) > _KINDS else ""
         return f"{self.passed.total()} passed by ({kinds}{rest})"
 
-    def _open(self, file: str) -> IO[bytes]:
-        if file != "-":
-            return open(file, "rb")
-        if sys.stdin is None:
-            raise OSError("standard input is closed")
-        return open(sys.stdin.fileno(), "rb", closefd=False)
+
+def open_source(file: str) -> IO[bytes]:
+    """The file, or standard input for `-`.
+
+    Raises:
+        OSError, ValueError: see `reason_of`.
+    """
+    if file != "-":
+        return open(file, "rb")
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
 def short(position: str) -> str:
