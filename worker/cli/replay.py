@@ -169,7 +169,7 @@ def _show(done: Replay, book: Book, format: Format) -> None:
         say_bytes([orjson.dumps({**asdict(done), "identical": done.identical}, default=str)])
         return
     number = len(done.differences)
-    word = paint("identical", "green") if done.identical else paint(f"{number} field{'s' * (number > 1)} differ", "red")
+    word = paint("identical", "green") if done.identical else paint(f"{number} field{'s differ' if number > 1 else ' differs'}", "red")
     say(f"{paint(plain(done.claim_id), 'bold')}  {word}  by book {book.version} ({book.digest[:12]})")
     if done.taken:
         say(f"  as in the report, since they rest on earlier claims: {', '.join(done.taken)}")

@@ -104,6 +104,8 @@ class _Walk:
         self._name, self._segments = name, segments
         self._segment = 0
         self._sets = 0
+        self._passed = False
+        """Whether there was another transaction set."""
         self._set: str | None = None
         """ST02 of the open 835 set."""
         self._begin()
@@ -128,7 +130,7 @@ class _Walk:
                 self._segment += 1
                 yield from self._take(text.split(self._segments.element))
         yield from self._end("the file ends before the end of the set (SE)")
-        if not self._sets:
+        if not self._sets and not self._passed:
             yield _refused(self._name, "", "there is no 835 in this file")
 
     def _take(self, elements: list[str]) -> Iterator[Payment | Refusal]:
@@ -139,6 +141,7 @@ class _Walk:
             self._sets += at(elements, 1) == "835"
             self._set = at(elements, 2) if at(elements, 1) == "835" else None
             if self._set is None:
+                self._passed = True
                 yield self._told("this transaction set is no 835, and is passed by")
         elif self._set is None:
             return
