@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 from rules.loader import LIBRARY
+from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker.embedded import Lease
 
 from .conftest import CLEAN, FAULTY, Run
 
 Write = Callable[..., Path]
+HEAD = b'version: "2026.12"\nprocedure: "64445"\ncovers_from: 2023-01-01\n'
 
 
 @pytest.fixture
 def other(home: Path) -> Path:
-    """A book of the hospital's own, in a folder."""
+    """A small book of the hospital's own, in a folder; it is read in no time."""
     folder = home / "my-book"
-    shutil.copytree(LIBRARY, folder)
-    head = folder / "book.yaml"
-    head.write_text(head.read_text().replace("2026.11", "2026.12"))
+    for name, content in {**LIBRARY_FILES, FILE: RULE.encode(), "book.yaml": HEAD}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
     return folder
 
 

@@ -169,7 +169,8 @@ def _show(done: Replay, book: Book, format: Format) -> None:
         say_bytes([orjson.dumps({**asdict(done), "identical": done.identical}, default=str)])
         return
     number = len(done.differences)
-    word = paint("identical", "green") if done.identical else paint(f"{number} field{'s differ' if number > 1 else ' differs'}", "red")
+    differ = f"{number} field{' differs' if number == 1 else 's differ'}"
+    word = paint("identical", "green") if done.identical else paint(differ, "red")
     say(f"{paint(plain(done.claim_id), 'bold')}  {word}  by book {book.version} ({book.digest[:12]})")
     if done.taken:
         say(f"  as in the report, since they rest on earlier claims: {', '.join(done.taken)}")
