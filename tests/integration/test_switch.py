@@ -231,3 +231,13 @@ def test_redis_holds_the_ten_newest_books(store: Store, librarian: Librarian) ->
         librarian._put(librarian._digest(0), name, bytes(64) + b"x", f"number {number}")
     assert store.redis.hlen(store.keys.books) == 10
     assert store.redis.llen(store.keys.book) == 12
+
+
+def test_a_worker_judges_by_the_packed_book_that_its_setting_names(
+    store: Store, home: Path, start_worker: Start
+) -> None:
+    file = kept.write(home / "other.book", packed(OTHER))
+    start_worker(env={**PATIENT, "SCRUB_BOOK": str(file)}, concurrency=1).wait_ready()
+    put(store, 1)
+    settled(store, 1)
+    assert judged(store) == {"PCN-00001": [OTHER.digest]}
