@@ -46,11 +46,19 @@ def load_book(folder: Path | None = None, imported: Path | None = None) -> Book:
         BookMissing: there is no book.
         BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
     """
+    return read_book(book_files(folder), edition_files(imported))
+
+
+def book_files(folder: Path | None = None) -> Mapping[str, bytes]:
+    """The content of the book's files by path relative to the folder; None: the library that ships with the package.
+
+    Raises:
+        BookMissing: there is no book.
+    """
     folder = folder or LIBRARY
     if not (folder / "book.yaml").is_file():
         raise BookMissing(folder=folder)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
-    return read_book(files, edition_files(imported))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
 
 
 def edition_files(folder: Path | None) -> Mapping[str, bytes]:

@@ -156,6 +156,8 @@ class Rule:
     status: Literal["draft", "active", "retired"]
     on_void: bool
     versions: tuple[Version, ...]
+    digest: str = ""
+    """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
 
     @property
     def needs_history(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from worker.cli import diff
 from worker.cli.check import BookFolder, read_book
 from worker.cli.terminal import Format, columns, complain, paint, say, say_bytes
 
@@ -21,6 +22,7 @@ Grade = Literal["A", "B", "C", "S"]
 FormatOption = Annotated[Format, typer.Option(help="text for people; json: one object a line.")]
 
 app = typer.Typer(no_args_is_help=True)
+app.command("diff")(diff.diff)
 _CONDITIONS = (("when", "applies_when"), ("requires", "require"), ("forbids", "forbid"))
 
 
