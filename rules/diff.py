@@ -58,7 +58,7 @@ def difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> list[Chang
 
 
 def _place(change: Change) -> tuple[bool, str, tuple[str, ...], str, str]:
-    return (change.code is None, change.code or "", change.payers, change.since or "", change.file)
+    return (change.code is None, change.code or "", change.payers, change.file, change.since or "")
 
 
 def _text(content: bytes | None) -> str | None:
@@ -168,18 +168,19 @@ def _version(old: Data | None, new: Data | None, earlier: Data) -> Iterator[tupl
         return
     if old is None:
         until = _of(new, "effective", "to")
-        says = f"a new version{f', until {until}' if until else ''}, severity {new.get('severity')}"
-        yield "version", says, None, None
+        sentence = f"a new version{f', until {until}' if until else ''}, severity {new.get('severity')}"
+        yield "version", sentence, None, None
         if not earlier:
             return
         old = earlier
     elif old.get("effective") != new.get("effective"):
         left, right = (_period(version.get("effective")) for version in (old, new))
         yield "dates", f"dates of service {_turned(left, right)}", left, right
-    if (left := old.get("severity")) != (right := new.get("severity")):
-        yield "severity", f"severity {_turned(left, right)}", left, right
-    for key, says in _CONDITIONS.items():
-        yield from _conditions(says, *(_of(v, key, "when") if key == "bypass" else v.get(key) for v in (old, new)))
+    if old.get("severity") != new.get("severity"):
+        severities = old.get("severity"), new.get("severity")
+        yield "severity", f"severity {_turned(*severities)}", *severities
+    for key, verb in _CONDITIONS.items():
+        yield from _conditions(verb, *(_of(v, key, "when") if key == "bypass" else v.get(key) for v in (old, new)))
     for key, left, right in _parts(old, new):
         what: What = "source" if key.startswith("citation") else "message"
         yield what, f"{key} {_turned(left, right)}", left, right

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli import diff
+from worker.cli import diff, impact
 from worker.cli.check import BookFolder, read_book
 from worker.cli.terminal import Format, columns, complain, paint, say, say_bytes
 
@@ -23,6 +23,7 @@ FormatOption = Annotated[Format, typer.Option(help="text for people; json: one o
 
 app = typer.Typer(no_args_is_help=True)
 app.command("diff")(diff.diff)
+app.command("impact")(impact.impact)
 _CONDITIONS = (("when", "applies_when"), ("requires", "require"), ("forbids", "forbid"))
 
 
