@@ -32,6 +32,8 @@ class Case:
     """The lines that carry the book's procedure."""
     history: History
     """What was billed before for this patient."""
+    provider: str | None = None
+    """NPI of the billing provider, where an override names it."""
 
 
 def role_of(claim: Claim) -> Role:

@@ -147,7 +147,10 @@ def _activated(rule: Rule) -> Rule:
 
 def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
     """The books with the rules alone that differ; None where more than rules does."""
-    if any(getattr(old, part) != getattr(new, part) for part in ("procedure", "covers_from", "registry", "tables")):
+    if any(
+        getattr(old, part) != getattr(new, part)
+        for part in ("procedure", "covers_from", "registry", "tables", "overrides")
+    ):
         return None
     known = {(rule.file, rule.digest, rule.status) for rule in old.rules}
     common = known & {(rule.file, rule.digest, rule.status) for rule in new.rules}

@@ -107,7 +107,7 @@ def _take_hold(**_: Any) -> None:
             wiring.agreed_secret(store)
         check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
-        wiring.book(settings.book, settings.tables_path)
+        wiring.book_in_force(settings)
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))

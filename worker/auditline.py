@@ -69,6 +69,11 @@ AuditLine = TypedDict(
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "rule.overridden": Annotated[
+            list[str], _about("codes that an override of the hospital touched on this claim, found or put out of force")
+        ],
+        "override.name": Annotated[list[str], _about("those overrides, by name")],
+        "override.told": Annotated[list[str], _about("the same in words: effect, reason, owner, last day, state")],
         "error.code": Annotated[
             str, _about("why the claim is in quarantine, unchecked, or superseded by a later version")
         ],
@@ -130,6 +135,11 @@ def report_fields(report: Report) -> AuditLine:
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
     }
+    if report.overrides:
+        touched = (f.code for f in (*report.findings, *report.overridden) if f.override)
+        line["rule.overridden"] = list(dict.fromkeys(touched))
+        line["override.name"] = [one.name for one in report.overrides]
+        line["override.told"] = [str(one) for one in report.overrides]
     if report.reason:
         line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"
     return line

@@ -22,8 +22,10 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from rules.book import Book
 from rules.errors import ScrubError
+from rules.overrides import overridden
 from worker import wiring
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
+from worker.overrides import ending, load_overrides, warnings
 from worker.pressure import memory
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings
@@ -141,6 +143,18 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.version} ({book.digest[:8]}), {len(book.rules)} rules; next review of a source by {next_review}."
         yield Finding("well", "rule book", text)
+
+
+def overrides(book: Book, today: date) -> Iterator[Finding]:
+    """Whether the hospital's overrides hold, and are still of the rules that they were written for."""
+    entries = book.overrides.entries
+    sentences = list(warnings(entries))
+    yield from (Finding("poor", "overrides", f"{text[:1].upper()}{text[1:]}.") for text in sentences)
+    for entry in ending(entries, today):
+        sentence = f"Override {entry.name} ({entry.effect}) holds until {entry.expires}."
+        yield Finding("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
+    if entries and not sentences:
+        yield Finding("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
 
 
 def _speaks(spans: Any, today: date) -> bool:
@@ -301,7 +315,9 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
     yield from packages()
     yield from folders(settings)
     try:
-        yield from rule_book(wiring.book(settings.book), today)
+        book = wiring.book(settings.book, settings.tables_path)
+        yield from rule_book(book, today)
+        yield from overrides(overridden(book, load_overrides(settings.overrides, book), today), today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error))
     if store is None:

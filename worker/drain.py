@@ -6,10 +6,11 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redis.exceptions import RedisError, ResponseError
 
+from rules.book import Book
 from rules.errors import Problem
 from worker import batch
 from worker.audit import Audit
@@ -36,6 +37,8 @@ class Drain:
     bell: Bell
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""
+    book: Callable[[], Book] | None = None
+    """The book that is in force now, asked at the start of each run: an override ends with its last day."""
     done: Counter[str] = field(default_factory=Counter)
     """Claims by route, since this drain was made."""
     _unfinished: bool = False
@@ -50,6 +53,8 @@ class Drain:
         self.bell.answer()
         if self.stopping():
             return
+        if self.book and (book := self.book()) is not self.bench.book:
+            self.bench = replace(self.bench, book=book)
         try:
             self._run(time.monotonic() + self.settings.drain_budget)
         except ResponseError as error:

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """Key of the patient hashes and the audit chains; made at first use. None: `secret` in the state folder."""
     book: Folder | None = None
     """Folder of the rule book. None: the one that is shipped."""
+    overrides: Folder | None = None
+    """YAML file of what the hospital decided otherwise than the book says. None: nothing."""
     partitions: Annotated[int, Field(ge=1)] = 1
     """How many sets of keys the claims are spread over."""
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200

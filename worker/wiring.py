@@ -10,7 +10,8 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from datetime import date
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
@@ -24,6 +25,7 @@ from redis.retry import Retry
 from rules.book import Book
 from rules.errors import ScrubError
 from rules.loader import load_book
+from rules.overrides import Override, overridden
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -34,6 +36,8 @@ from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisT
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
+from worker.logs import log
+from worker.overrides import load_overrides, today, warnings
 from worker.pressure import put
 from worker.quarantine import Clerk
 from worker.secret import fingerprint, load_secret
@@ -122,7 +126,7 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
     Raises:
         BookInvalid, BookMissing, redis.exceptions.RedisError
     """
-    found = book(store.settings.book)
+    found = book_in_force(store.settings)
     says = {
         "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
         "version": service_version(), "book_version": found.version, "book_digest": found.digest,
@@ -239,6 +243,32 @@ def book(folder: Path | None, imported: Path | None = None) -> Book:
     return load_book(folder, imported)
 
 
+def book_in_force(settings: Settings) -> Book:
+    """The book with the hospital's overrides as they stand today, made once a process and day.
+
+    Raises:
+        BookInvalid, BookMissing, OverridesInvalid
+    """
+    if settings.overrides is None:
+        return book(settings.book, settings.tables_path)
+    return _book_of_day(settings.book, settings.tables_path, settings.overrides, today())
+
+
+@lru_cache(maxsize=2)
+def _book_of_day(folder: Path | None, imported: Path | None, file: Path, day: date) -> Book:
+    published = book(folder, imported)
+    found = overridden(published, _overrides(folder, imported, file), day)
+    for sentence in warnings(found.overrides.entries):
+        log(__name__).warning(sentence)
+    return found
+
+
+@cache
+def _overrides(folder: Path | None, imported: Path | None, file: Path) -> tuple[Override, ...]:
+    """Read once a process, as the book is: all claims of a day are judged by the same ones."""
+    return load_overrides(file, book(folder, imported))
+
+
 def bell(store: Store) -> Bell:
     """The doorbell of this store's workers."""
     broker = broker_url(store.settings)
@@ -268,7 +298,7 @@ def drain(
     return Drain(
         settings=settings,
         bench=Bench(
-            book(settings.book, settings.tables_path),
+            book_in_force(settings),
             keys,
             secret,
             settings.max_event_bytes,
@@ -280,6 +310,7 @@ def drain(
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
         bell=door,
         stopping=stopping,
+        book=lambda: book_in_force(settings),
     )
 
 

@@ -61,11 +61,14 @@ def check(
     * `scrub check --format x12-277ca march.837 > march.277ca`
     """
     from rules.check import check as judge
+    from worker.cli.overrides import warn
+    from worker.overrides import laid_over
     from worker.settings import load_settings
 
     day = _day(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = read_book(book or settings.book, settings.tables_path)
+    rules = laid_over(read_book(book or settings.book, settings.tables_path), settings.overrides)
+    warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()
     if format == "x12-277ca":

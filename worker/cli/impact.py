@@ -87,10 +87,13 @@ def _task(new: Path | None, old: str | None, drafts: bool, most: int, day: date 
     from rules.impact import Comparison
     from worker.cli.check import read_book
     from worker.impact import Task
+    from worker.overrides import laid_over
 
     tables = settings.tables_path
     before = _old(old, settings) if old else read_book(settings.book, tables)
-    comparison = Comparison(before, read_book(new or settings.book, tables), drafts=drafts)
+    after = read_book(new or settings.book, tables)
+    before, after = (laid_over(book, settings.overrides) for book in (before, after))
+    comparison = Comparison(before, after, drafts=drafts)
     return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
 
 

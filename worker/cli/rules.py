@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli import diff, impact
+from worker.cli import diff, impact, overrides
 from worker.cli.check import BookFolder, read_book
 from worker.cli.terminal import Format, columns, complain, paint, say, say_bytes
 
@@ -24,6 +24,7 @@ FormatOption = Annotated[Format, typer.Option(help="text for people; json: one o
 app = typer.Typer(no_args_is_help=True)
 app.command("diff")(diff.diff)
 app.command("impact")(impact.impact)
+app.command("overrides")(overrides.overrides)
 _CONDITIONS = (("when", "applies_when"), ("requires", "require"), ("forbids", "forbid"))
 
 
@@ -187,6 +188,7 @@ def lint(book: BookFolder = None, format: FormatOption = "text") -> None:
     Example: `scrub rules lint --book ./my-book`
     """
     from rules.errors import BookInvalid
+    from worker.settings import load_settings
 
     try:
         rules = _book(book)
@@ -201,6 +203,7 @@ def lint(book: BookFolder = None, format: FormatOption = "text") -> None:
                 say(f"{folder}/{problem}" if folder else str(problem))
         complain(f"{len(error.problems)} fault{'s' if len(error.problems) > 1 else ''}")
         raise typer.Exit(1) from None
+    wanting = overrides.warn(overrides.standing(load_settings().overrides, rules))
     if format == "text":
         versions = sum(len(rule.versions) for rule in rules.rules)
         examples = sum(len(_document(rule, book)["examples"]) for rule in rules.rules)
@@ -208,6 +211,7 @@ def lint(book: BookFolder = None, format: FormatOption = "text") -> None:
             f"No fault in {len(rules.rules)} rules, {versions} versions, {examples} examples and {len(rules.sources)}"
             f" sources. Book {rules.version}, digest {rules.digest[:12]}."
         )
+    raise typer.Exit(1 if wanting else 0)
 
 
 def _book(folder: Path | None) -> Book:

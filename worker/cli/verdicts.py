@@ -54,6 +54,8 @@ def explained(finding: Finding) -> Iterator[str]:
     yield _labelled("source:", cited(finding.citation), "dim")
     if finding.citation.url:
         yield " " * _TEXTS + paint(finding.citation.url, "dim")
+    if finding.override:
+        yield _labelled("by:", f"override {finding.override}", "magenta")
     if finding.expected_denial:
         yield _labelled("expect:", expected(finding.expected_denial))
 
