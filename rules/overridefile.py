@@ -71,6 +71,8 @@ def read_overrides(file: str, text: str, book: Book) -> tuple[Override, ...]:
 
 def _listed(document: Document) -> Sequence[Any]:
     data = document.data
+    if isinstance(data, dict) and data.get("overrides", "") is None:
+        return ()
     if not isinstance(data, dict) or not isinstance(data.get("overrides"), list):
         document.complain((), "expected one key `overrides` with a list of overrides")
         return ()
