@@ -12,8 +12,10 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeVar
 
 from rules.book import Book
-from rules.check import check
+from rules.check import case_of, check
 from rules.claim import Claim
+from rules.payers import MEDICARE
+from rules.plan import kind_of
 from rules.report import Disposition, Finding, Report
 from rules.rule import Rule
 
@@ -75,8 +77,8 @@ class Tally:
         """Counts a claim of which the books do not say the same."""
         self.touched += 1
         one = Group(1, shift.charge, [shift.claim_id])
-        if shift.before != shift.after:
-            self.routes.setdefault((shift.before, shift.after), Group()).take(one, self.most)
+        if shift.way:
+            self.routes.setdefault(shift.way, Group()).take(one, self.most)
         for move in shift.moves:
             self.moves.setdefault(move, Group()).take(one, self.most)
         for find in shift.finds:
@@ -105,8 +107,8 @@ class Shift:
 
     claim_id: str
     charge: Decimal
-    before: Disposition
-    after: Disposition
+    way: tuple[Disposition, Disposition] | None
+    """From where to where it moves; None: it stays."""
     moves: tuple[Move, ...]
     finds: tuple[Finds, ...]
 
@@ -127,9 +129,15 @@ class Comparison:
     def shift(self, claim: Claim, received: date | None) -> Shift | None:
         """What the new book says otherwise; None: nothing. `received` as in `rules.check.check`."""
         if self.narrow:
+            case = case_of(claim, self.old, received)
+            if not any(book.assigned(kind_of(case)) for book in self.narrow):
+                return None
             before, after = (check(claim, book, received=received) for book in self.narrow)
             if _same(before, after):
                 return None
+            # Under Medicare's rules a finding may stand in the place of one by a rule that does not differ.
+            if case.selection.line_of_business not in (MEDICARE, "medicare_advantage") and not _blocks(before, after):
+                return _shift(claim, before, after)
         before, after = (check(claim, book, received=received) for book in (self.old, self.new))
         return None if _same(before, after) else _shift(claim, before, after)
 
@@ -184,11 +192,25 @@ def _shift(claim: Claim, before: Report, after: Report) -> Shift:
             finds.append(Finds("new" if was is None else "gone", key[0], payer, says or was or ""))
         elif was != says:
             finds.append(Finds("changed", key[0], payer, f"{says} (was {was})"))
-    ways = before.disposition, after.disposition
+    way = before.disposition, after.disposition
     blocks = [_blocking(said) - _blocking(other) for said, other in ((left, right), (right, left))]
     codes = sorted(blocks[after.disposition == "rework"]) or [""]
-    moves = [Move(*ways, code, payer) for code in codes] if ways[0] != ways[1] else []
-    return Shift(claim.claim_id, charge_of(claim), *ways, tuple(moves), tuple(dict.fromkeys(finds)))
+    moves = [Move(*way, code, payer) for code in codes]
+    said = tuple(dict.fromkeys(finds))
+    if way[0] == way[1]:
+        return Shift(claim.claim_id, charge_of(claim), None, (), said)
+    return Shift(claim.claim_id, charge_of(claim), way, tuple(moves), said)
+
+
+def _blocks(before: Report, after: Report) -> bool:
+    """Whether a finding that is not the same in both decides on the way of a claim."""
+    left, right = _said(before), _said(after)
+    return any(
+        weight.startswith("block")
+        for said, other in ((left, right), (right, left))
+        for key, weight in said.items()
+        if other.get(key) != weight
+    )
 
 
 def _blocking(said: _Said) -> set[str]:
