@@ -259,8 +259,11 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
 
 def _agreement(store: Store) -> Iterator[Finding]:
     settings, keys = store.settings, store.keys
-    kinds = {keys.inbox: "stream", keys.counters: "hash", keys.chains: "hash", keys.attempts: "hash"}
-    for key, kind in {**kinds, **{keys.outlet(name): "stream" for name in OUTLETS}}.items():
+    kinds: dict[str, str] = {}
+    for part in keys.all:
+        kinds |= {part.inbox: "stream", part.counters: "hash", part.chains: "hash", part.attempts: "hash"}
+        kinds |= {part.outlet(name): "stream" for name in OUTLETS}
+    for key, kind in kinds.items():
         found = cast(bytes, store.redis.type(key)).decode()
         if found not in (kind, "none"):
             sentence = f"{key} is a {found}, expected a {kind}; claims wait until it is."

@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     """Key of the patient hashes and the audit chains; made at first use. None: `secret` in the state folder."""
     book: Folder | None = None
     """Folder of the rule book. None: the one that is shipped."""
-    partitions: Annotated[int, Field(ge=1)] = 1
-    """How many sets of keys the claims are spread over."""
+    partitions: Annotated[int, Field(ge=1, le=256)] = 1
+    """How many sets of keys the claims are spread over; fixed once claims are there."""
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200
     """Claims read and committed at once."""
     drain_budget: Seconds = 5
@@ -203,8 +203,6 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 def _contradictions(settings: Settings) -> list[str]:
     """Times that must lie in order: a batch must end by its limit, and be reclaimed only after the hardest one."""
     problems = []
-    if settings.partitions != 1:
-        problems.append("SCRUB_PARTITIONS: only 1 partition is served so far")
     ordered = ("drain_budget", "soft_time_limit", "hard_time_limit", "reclaim")
     for less, more in pairwise(ordered):
         if getattr(settings, less) >= getattr(settings, more):

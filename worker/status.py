@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import orjson
@@ -54,6 +54,7 @@ class Outlet:
 
 
 _RATE_SECONDS = 70
+_COUNTS = ("accepted", "repeated", "requeued", "forwarded", "received", "dropped", "waiting", "in_flight")
 ALIVE = 15.0
 """Seconds for which a worker counts as alive after it last said so; it does every 5."""
 
@@ -106,7 +107,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """One snapshot of a partition."""
+    """One snapshot: of a partition, or of all of them."""
 
     moment: float
     """Seconds since 1970, by the clock of Redis."""
@@ -115,6 +116,10 @@ class Books:
     repeated: int
     requeued: int
     """Put back on the queue from quarantine; these no longer count as quarantined."""
+    forwarded: int
+    """Handed on to the partition of their patient, which accepted them as well."""
+    received: int
+    """Of the accepted, those that another partition handed on."""
     dropped: int
     """Of the quarantined, those that a person deleted."""
     waiting: int
@@ -132,6 +137,8 @@ class Books:
     hold: Hold | None
     rate: Rate | None
     """None: no worker has kept samples yet."""
+    parts: tuple[Books, ...] = ()
+    """Of each partition, where there are several."""
 
     @property
     def alive(self) -> tuple[Worker, ...]:
@@ -152,12 +159,16 @@ class Books:
     def accounted(self) -> int:
         """Everything that became of what was accepted."""
         decided = sum(outlet.count for outlet in self.outlets)
-        return decided + self.repeated + self.requeued + self.waiting + self.in_flight
+        return decided + self.repeated + self.requeued + self.forwarded + self.waiting + self.in_flight
 
     @property
     def balance(self) -> int:
-        """accepted - accounted: 0, or something is wrong."""
-        return self.accepted - self.accounted
+        """accepted - accounted: 0, or something is wrong. Of several partitions none may be off, nor may one have
+        forwarded what none received."""
+        if not self.parts:
+            return self.accepted - self.accounted
+        off = self.accepted - self.accounted or max(part.balance for part in self.parts)
+        return off or max(0, self.forwarded - self.received)
 
     @property
     def settled(self) -> bool:
@@ -174,9 +185,23 @@ def books(redis: Redis, keys: Keys) -> Books:
     Raises:
         redis.exceptions.RedisError
     """
+    names = [_asked(part) for part in keys.all]
+    if keys.count == 1:
+        return _books(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
+    with redis.pipeline() as pipeline:  # all at one instant
+        for asked in names:
+            pipeline.eval(script("status"), len(asked), *asked, GROUP)
+        answers = cast(Any, pipeline.execute())
+    return _summed(tuple(map(_books, answers)), samples=answers[0][9])
+
+
+def _asked(keys: Keys) -> list[str]:
     fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples]
-    names = [*fixed, *map(keys.outlet, OUTLETS)]
-    answer = cast(Any, redis.eval(script("status"), len(names), *names, GROUP))
+    return [*fixed, *map(keys.outlet, OUTLETS)]
+
+
+def _books(answer: Any) -> Books:
+    """The books of a partition."""
     time, stream, groups, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
     inbox, counters = _fields(stream), _fields(counted)
@@ -190,6 +215,8 @@ def books(redis: Redis, keys: Keys) -> Books:
         accepted=accepted,
         repeated=int(counters.get("repeated", 0)),
         requeued=int(counters.get("requeued", 0)),
+        forwarded=int(counters.get("forwarded", 0)),
+        received=int(counters.get("received", 0)),
         dropped=int(counters.get("dropped", 0)),
         waiting=waiting,
         in_flight=in_flight,
@@ -203,6 +230,48 @@ def books(redis: Redis, keys: Keys) -> Books:
         workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
         hold=_hold(hold),
         rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
+    )
+
+
+def _summed(parts: Sequence[Books], samples: Sequence[bytes]) -> Books:
+    """The books of all partitions; `samples` tell of all of them."""
+    first = parts[0]
+    found = replace(
+        first,
+        **{name: sum(getattr(part, name) for part in parts) for name in _COUNTS},
+        oldest_waiting=max((part.oldest_waiting for part in parts if part.oldest_waiting is not None), default=None),
+        oldest_in_flight=max(
+            (part.oldest_in_flight for part in parts if part.oldest_in_flight is not None), default=None
+        ),
+        outlets=tuple(
+            Outlet(name, sum(one.count for one in same), sum(one.length for one in same), _together(same))
+            for name in OUTLETS
+            for same in [[part.outlet(name) for part in parts]]
+        ),
+        consumers=_merged(one for part in parts for one in part.consumers),
+        parts=tuple(replace(part, rate=None) for part in parts),
+    )
+    decided = found.accepted - found.waiting - found.in_flight
+    return replace(found, rate=_rate(samples, found.moment, found.accepted, decided))
+
+
+def _together(outlets: Iterable[Outlet]) -> tuple[Consumer, ...]:
+    return _merged(group for outlet in outlets for group in outlet.groups)
+
+
+def _merged(consumers: Iterable[Consumer]) -> tuple[Consumer, ...]:
+    """Those of one name are one, whose numbers are sums; it was idle since it last read anywhere."""
+    by_name: dict[str, list[Consumer]] = {}
+    for one in consumers:
+        by_name.setdefault(one.name, []).append(one)
+    return tuple(
+        Consumer(
+            name,
+            sum(one.pending for one in same),
+            min((one.idle for one in same if one.idle is not None), default=None),
+            None if any(one.lag is None for one in same) else sum(one.lag or 0 for one in same),
+        )
+        for name, same in sorted(by_name.items())
     )
 
 

@@ -28,6 +28,7 @@ from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
 from worker.commit import Committer, Head, script
+from worker.crossing import Crossing
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
 from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
@@ -50,6 +51,7 @@ class Store:
 
     settings: Settings
     keys: Keys
+    """Of the first partition; these know the others."""
     redis: Redis
     """Tries again by itself after a lost connection."""
     once: Redis
@@ -83,7 +85,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
-    store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
     if not check:
         return store
     try:
@@ -108,7 +110,7 @@ def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
 def impatient_store(settings: Settings) -> Store:
     """A store for a worker's main process, where everything else waits while Redis is slow; nothing is checked."""
     client = connect(settings, Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1)
-    return Store(settings, Keys(), client, client)
+    return Store(settings, Keys(0, settings.partitions), client, client)
 
 
 def worker_name(pid: int | None = None) -> str:
@@ -255,32 +257,34 @@ def bell(store: Store) -> Bell:
 def drain(
     store: Store, door: Bell, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
 ) -> Drain:
-    """A consumer of the inbox, with its own name and audit file. Make it in the process that uses it.
+    """A consumer of all inboxes, with its own name and audit file. Make it in the process that uses it.
 
     Raises:
         BookInvalid, BookMissing, SecretUnusable, SecretMismatch
     """
-    settings, keys = store.settings, store.keys
-    secret = agreed_secret(store)
+    settings = store.settings
+    secret, rules = agreed_secret(store), book(settings.book, settings.tables_path)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
-    inbox = Inbox(store.redis, keys, consumer)
-    inbox.ensure()
-    return Drain(
-        settings=settings,
-        bench=Bench(
-            book(settings.book, settings.tables_path),
-            keys,
-            secret,
-            settings.max_event_bytes,
-            interrupts,
-            settings.history_months,
-        ),
-        inbox=inbox,
-        committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
-        audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
-        bell=door,
-        stopping=stopping,
-    )
+    audit = Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
+    memory_ms = settings.event_memory * 86_400_000
+    drains = []
+    for keys in store.keys.all:
+        inbox = Inbox(store.redis, keys, consumer)
+        inbox.ensure()
+        drains.append(
+            Drain(
+                settings=settings,
+                bench=Bench(rules, keys, secret, settings.max_event_bytes, interrupts, settings.history_months),
+                inbox=inbox,
+                committer=Committer(store.once, keys, consumer, memory_ms=memory_ms),
+                crossing=Crossing(store.redis, keys, memory_ms),
+                audit=audit,
+                bell=door,
+                stopping=stopping,
+            )
+        )
+    drains[0].others = drains[1:]
+    return drains[0]
 
 
 def recorder(store: Store) -> Recorder:
@@ -308,8 +312,9 @@ def clerk(store: Store) -> Clerk:
 
 def chain_head(store: Store, chain: str) -> Head | None:
     """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
-    found = cast(bytes | None, store.redis.hget(store.keys.chains, chain))
-    if found is None:
-        return None
-    seq, mac = found.decode().split(" ")
-    return Head(chain, int(seq), mac)
+    heads = []
+    for keys in store.keys.all:  # each has that of the last commit on it; the last of all is the chain's
+        if found := cast(bytes | None, store.redis.hget(keys.chains, chain)):
+            seq, mac = found.decode().split(" ")
+            heads.append(Head(chain, int(seq), mac))
+    return max(heads, key=lambda head: head.seq, default=None)

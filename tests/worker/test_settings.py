@@ -40,7 +40,7 @@ def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("SCRUB_REDIS_URL", "redis://h:port/0", "expected a URL that starts with redis://"),
         ("SCRUB_MEMORY_CEILING", "95", "SCRUB_MEMORY_CEILING: expected at most SCRUB_WORKER_CEILING"),
         ("SCRUB_REDIS_URL", "http://x", "expected a URL that starts with redis://"),
-        ("SCRUB_PARTITIONS", "2", "only 1 partition is served"),
+        ("SCRUB_PARTITIONS", "0", "at least 1"),
         ("SCRUB_DRAIN_BUDGET", "25", "expected less than SCRUB_SOFT_TIME_LIMIT"),
         ("SCRUB_RECLAIM", "10", "expected less than SCRUB_RECLAIM"),
         ("SCRUB_VISIBILITY_TIMEOUT", "10", "expected more than SCRUB_HARD_TIME_LIMIT"),
