@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from celery import bootsteps
+from redis.exceptions import ResponseError
 
 from worker import pressure, wiring
 from worker.bell import Bell
@@ -44,7 +45,12 @@ def tend_once(store: Store, door: Bell) -> bool:
     if not pressure.put(redis, keys.tend, "1", max(1, int(settings.tend * 900)), "NX"):
         return False
     idle = int(settings.reclaim * 1000)
-    works = [_look_after(store, part, idle) for part in keys.all]
+    works, failures = list[bool](), list[ResponseError]()
+    for part in keys.all:
+        try:
+            works.append(_look_after(store, part, idle))
+        except ResponseError as error:  # a key in the way on one is no reason to leave the others
+            failures.append(error)
     found = books(redis, keys)
     held = _hold(store, found)
     if any(works) and not held:
@@ -55,6 +61,8 @@ def tend_once(store: Store, door: Bell) -> bool:
         redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
         for part in keys.all:
             redis.eval(script("prune"), 2, part.inbox, part.workers, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
+    if failures:
+        raise failures[0]
     return True
 
 

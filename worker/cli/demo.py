@@ -110,7 +110,11 @@ def _wait(parts: Stage, total: int) -> bool:
             decided = sum(outlet.count for outlet in found.outlets)
             went = decided + found.repeated
             progress.update(task, completed=went, description="checking" if went else "the worker starts")
-            return found.accepted == total and found.settled and decided == sum(map(len, parts.consumed.values()))
+            return (
+                found.accepted - found.forwarded == total
+                and found.settled
+                and decided == sum(map(len, parts.consumed.values()))
+            )
 
         return parts.wait(done, seconds=SECONDS)
 
@@ -134,6 +138,8 @@ def _tell(found: Books, consumed: Consumed, book: Book, settings: Settings, seco
     for payer, report, finding in _chosen(judged):
         say(f"{paint(report.claim_id, 'bold')}  {payer}", *explained(finding), "")
     counts = " + ".join(f"{outlet.count} {outlet.name}" for outlet in found.outlets)
+    if found.forwarded:
+        counts += f" + {found.forwarded} forwarded"
     say(
         paint(f"The books balance: {found.accepted} accepted = {counts} + {found.repeated} repeated.", "bold green"),
         f"Everything was consumed from its outlet. {seconds:.1f} seconds; nothing runs any more.",
