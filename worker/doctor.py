@@ -25,6 +25,7 @@ from rules.errors import ScrubError
 from worker import wiring
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.pressure import memory
+from worker.repartition import standing
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings
 from worker.status import Books, books
@@ -269,9 +270,14 @@ def _agreement(store: Store) -> Iterator[Finding]:
             sentence = f"{key} is a {found}, expected a {kind}; claims wait until it is."
             yield Finding("ill", "keys", sentence, f"Look at it, then: redis-cli rename {key} aside")
     meta = {name.decode(): value.decode() for name, value in cast(Any, store.redis.hgetall(keys.meta)).items()}
-    if int(meta.get("partitions", settings.partitions)) != settings.partitions:
-        sentence = f"This Redis holds {meta['partitions']} partitions, SCRUB_PARTITIONS says {settings.partitions}."
-        yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={meta['partitions']}.")
+    if "partitions" in meta:
+        number, wanted = standing(store.redis)
+        if number != wanted:
+            sentence = f"A change from {number} to {wanted} partitions is under way, or broke off; no worker starts."
+            yield Finding("ill", "partitions", sentence, f"scrub partitions {wanted}")
+        elif number != settings.partitions:
+            sentence = f"This Redis holds {number} partitions, SCRUB_PARTITIONS says {settings.partitions}."
+            yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={number}.")
     if "fingerprint" in meta and settings.secret_path.exists():
         try:
             ours = fingerprint(load_secret(settings.secret_path))

@@ -38,8 +38,18 @@ class SecretMismatch(ScrubError):
 
 class PartitionMismatch(ScrubError):
     """This Redis holds {found} partition(s), and SCRUB_PARTITIONS says {wanted}. Set SCRUB_PARTITIONS={found}; the
-    number cannot change while claims are on the queue.
+    number cannot change while claims are on the queue (`scrub partitions --help` says how it can).
     """
+
+
+class PartitionsMoving(ScrubError):
+    """The number of partitions is being changed from {found} to {wanted}, or that broke off. Wait until it is done;
+    where nobody does it any more, run `scrub partitions {wanted}` again.
+    """
+
+
+class PartitionsFixed(ScrubError):
+    """The number of partitions does not change: {reason}."""
 
 
 class ServerMissing(ScrubError):

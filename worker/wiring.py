@@ -31,12 +31,21 @@ from worker.commit import Committer, Head, script
 from worker.crossing import Crossing
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
-from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.errors import (
+    PartitionMismatch,
+    PartitionsMoving,
+    RedisForgets,
+    RedisMayEvict,
+    RedisTooOld,
+    RedisUnreachable,
+    SecretMismatch,
+)
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.pressure import put
 from worker.quarantine import Clerk
+from worker.repartition import standing
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings, load_settings
 
@@ -80,7 +89,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PartitionsMoving, FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
@@ -203,10 +212,13 @@ def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
 
 
 def _agree_on_partitions(store: Store) -> None:
-    wanted = store.settings.partitions
-    found = int(_settle(store, "partitions", str(wanted)))
+    ours = store.settings.partitions
+    _settle(store, "partitions", str(ours))
+    found, wanted = standing(store.redis)
     if found != wanted:
-        raise PartitionMismatch(found=found, wanted=wanted)
+        raise PartitionsMoving(found=found, wanted=wanted)
+    if found != ours:
+        raise PartitionMismatch(found=found, wanted=ours)
 
 
 def _settle(store: Store, name: str, ours: str) -> str:

@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from worker import batch, wiring
 from worker.bell import Bell
 from worker.drain import Drain
-from worker.errors import CommitRefused, PartitionMismatch
+from worker.errors import CommitRefused, PartitionMismatch, PartitionsFixed, PartitionsMoving
 from worker.inbox import send
 from worker.keys import FIELD, FORWARDED, OUTLETS, Keys
 from worker.ledger import patient_of
 from worker.outlets import OutletEntry, Reader, before_last, tail
 from worker.quarantine import entries, find
+from worker.repartition import repartition, standing
 from worker.secret import load_secret
 from worker.settings import Settings, load_settings
 from worker.status import Books, books
@@ -404,3 +406,75 @@ def test_two_partitions_that_are_off_against_each_other_are_no_balance(store: St
     store.redis.hincrby(Keys(1, COUNT).counters, "billing", 1)
     store.redis.hincrby(Keys(2, COUNT).counters, "billing", -1)
     assert now(store).balance == 1
+
+
+# Another number.
+
+
+def one_partition(store: Store) -> Store:
+    """The same Redis, as if it had never been spread."""
+    store.redis.flushall()
+    return wiring.open_store(load_settings(state_dir=store.settings.state_dir, partitions=1, history_months=240))
+
+
+def worked_off(store: Store) -> None:
+    drain = wiring.drain(store, quiet(store))
+    drain.run()
+    drain.audit.close()
+
+
+@pytest.mark.parametrize("steps", [(COUNT,), (2, 3, COUNT)])
+def test_more_partitions_take_ledgers_and_event_memory_along(store: Store, steps: tuple[int, ...]) -> None:
+    with one_partition(store) as before:
+        place(before, [event(number) for number in range(200)])
+        worked_off(before)
+    for step in steps:
+        moved = repartition(store.redis, step)
+        assert (moved["ledger"] > 0, moved["event"] > 0) == (True, True)
+    assert repartition(store.redis, COUNT) == Counter()
+    wiring.open_store(store.settings, hold=False).close()
+    copies = [event(number, id=f"c-{number}", data=claim(number, claim_id=f"C-{number}")) for number in range(200)]
+    reused = [event(number + 5_000, id=f"evt-{number}") for number in range(200)]
+    put(store, *(event(number) for number in range(200)), *copies, *reused)
+    worked_off(store)
+    found = now(store)
+    assert_sound(found)
+    assert (found.repeated, found.outlet("billing").count, found.outlet("rework").count) == (200, 200, 200)
+    assert found.outlet("quarantine").count == 200
+
+
+def test_a_change_that_broke_off_keeps_all_out_until_it_is_finished(store: Store) -> None:
+    with one_partition(store) as before:
+        place(before, [event(number) for number in range(1_200)])
+        worked_off(before)
+
+    def breaks_off(seen: int) -> None:
+        raise RedisError
+
+    with pytest.raises(RedisError):
+        repartition(store.redis, COUNT, breaks_off)
+    for number in (1, COUNT):
+        with pytest.raises(PartitionsMoving, match="from 1 to 4"):
+            wiring.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
+    with pytest.raises(PartitionsFixed, match="a change to 4 broke off"):
+        repartition(store.redis, 2)
+    repartition(store.redis, COUNT)
+    put(store, *(event(number) for number in range(1_200)))
+    worked_off(store)
+    assert (now(store).repeated, now(store).balance) == (1_200, 0)
+
+
+def test_the_number_does_not_change_while_claims_wait_or_workers_run(store: Store, start_worker: Start) -> None:
+    with pytest.raises(PartitionsFixed, match="can only become more"):
+        repartition(store.redis, 2)
+    put(store, event(1))
+    with pytest.raises(PartitionsFixed, match="1 claims wait"):
+        repartition(store.redis, 8)
+    worker = start_worker(env=FOUR).wait_ready()
+    settle(store, 1)
+    until(lambda: now(store).alive)
+    with pytest.raises(PartitionsFixed, match="stop all of them"):
+        repartition(store.redis, 8)
+    assert worker.stop() == 0
+    repartition(store.redis, 8)
+    assert standing(store.redis) == (8, 8)

@@ -20,6 +20,7 @@ from worker.cli import (
     demo,
     doctor,
     history,
+    partitions,
     quarantine,
     rules,
     status,
@@ -43,6 +44,7 @@ app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("partitions")(partitions.partitions)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")
 app.add_typer(quarantine.app, name="quarantine")
