@@ -210,10 +210,12 @@ def _around(served: Sequence[Drain], failures: list[Exception], deadline: float)
     while busy:
         busy, left = False, []
         for one in served:
-            if one.stopping() or time.monotonic() > deadline:
+            if one.stopping():
                 return True
             taken = one._guarded(failures, one._serve)
             busy |= bool(taken)
             left += [one] if taken is not None else []
+            if taken and time.monotonic() > deadline:
+                return True
         served = left
     return False

@@ -10,7 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given
 from redis.exceptions import RedisError
 
 from worker import batch, wiring
@@ -406,6 +409,102 @@ def test_two_partitions_that_are_off_against_each_other_are_no_balance(store: St
     store.redis.hincrby(Keys(1, COUNT).counters, "billing", 1)
     store.redis.hincrby(Keys(2, COUNT).counters, "billing", -1)
     assert now(store).balance == 1
+
+
+def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, drain: Drain) -> None:
+    """With a budget for one batch a run, each partition has its turn within four runs."""
+    for one in (drain, *drain.others):
+        one.settings = one.settings.model_copy(update={"batch": 10, "drain_budget": 1e-9})
+    place(store, [event(number) for number in range(800)])
+    shares = []
+    for _ in range(2 * COUNT):
+        before = [sum(outlet.count for outlet in part.outlets) for part in now(store).parts]
+        drain.run()
+        after = [sum(outlet.count for outlet in part.outlets) for part in now(store).parts]
+        shares += [number for number in range(COUNT) if after[number] > before[number]]
+    assert Counter(shares) == Counter(dict.fromkeys(range(COUNT), 2))
+
+
+# Every order of things.
+
+
+class Bench:
+    """A server that serves many examples, and two workers in this process that take turns."""
+
+    def __init__(self, store: Store, count: int) -> None:
+        store.redis.flushall()
+        settings = load_settings(state_dir=store.settings.state_dir, partitions=count, history_months=240)
+        self.store = wiring.open_store(settings)
+        self.workers = [wiring.drain(self.store, quiet(self.store)) for _ in range(2)]
+
+    def close(self) -> None:
+        for drain in self.workers:
+            drain.audit.close()
+        self.store.close()
+
+    def put(self, partition: int, data: bytes) -> None:
+        keys = self.store.keys.all[partition % self.store.keys.count]
+        self.store.redis.xadd(keys.inbox, {FIELD: data})
+
+    def die(self, worker: int, partition: int) -> None:
+        """A worker dies when what it read is at its home, and still on the wrong partition; another one comes."""
+        drains = [self.workers[worker], *self.workers[worker].others]
+        drain = drains[partition % len(drains)]
+        readings = batch.read(drain.inbox.take(3), drain.bench)
+        drain.crossing.hand_over(drain.crossing.strays(readings))
+        drain.crossing.register(reading for reading in readings if reading not in drain.crossing.strays(readings))
+        drain._unfinished = True
+
+
+PATIENTS = 4
+Step = tuple[str, int, int]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 11), st.integers(0, 4)),
+        st.tuples(st.just("reuse"), st.integers(0, 11), st.integers(0, 4)),
+        st.tuples(st.just("run"), st.integers(0, 1), st.just(0)),
+        st.tuples(st.just("die"), st.integers(0, 1), st.integers(0, 4)),
+    ),
+    max_size=25,
+)
+
+
+@hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 5), steps=STEPS)
+def test_whatever_comes_where_and_whoever_dies_each_event_has_one_result_on_one_partition(
+    store: Store, count: int, steps: list[Step]
+) -> None:
+    bench = Bench(store, count)
+    sent: dict[str, set[int]] = {}
+    try:
+        for kind, number, partition in steps:
+            if kind in ("put", "reuse"):
+                patient = number % PATIENTS + (kind == "reuse")
+                sent.setdefault(f"e{number}", set()).add(patient)
+                data = claim(patient, claim_id=f"{number}-{patient}")
+                bench.put(partition, event(patient, id=f"e{number}", data=data))
+            elif kind == "run":
+                bench.workers[number].run()
+            else:
+                bench.die(number, partition)
+        for drain in bench.workers * 2:
+            drain.run()
+        found = now(bench.store)
+        assert found.settled
+        assert [part.balance for part in found.parts or (found,)] == [0] * count
+        judged = [one for name in ("billing", "rework") for one in tail(bench.store.redis, bench.store.keys, name)]
+        assert Counter(entry.event["eventid"] for entry in judged) == Counter(dict.fromkeys(sent, 1))
+        reused = {name for name, patients in sent.items() if len(patients) > 1}
+        assert {entry.event["eventid"] for entry in entries(bench.store.redis, bench.store.keys)} == reused
+        homes: dict[str, set[str]] = {}
+        for entry in judged:
+            member = entry.data["claim"]["subscriber"]["member_id"]
+            homes.setdefault(member, set()).add(entry.id.rpartition(":")[0])
+        assert all(len(places) == 1 for places in homes.values())
+        billed = Counter(one.data["claim"]["subscriber"]["member_id"] for one in judged if not blocks(one))
+        assert set(billed.values()) <= {1}
+    finally:
+        bench.close()
 
 
 # Another number.
