@@ -48,7 +48,10 @@ def _envelope(kind: str, data: dict[str, Any]) -> dict[str, Any]:
             "type": {"const": kind},
             "time": {**text, "format": "date-time"},
             "datacontenttype": {"const": "application/json"},
-            "inboxentry": {**text, "description": "The inbox entry that was judged; with several partitions <partition>:<id>."},
+            "inboxentry": {
+                **text,
+                "description": "The inbox entry that was judged; with several partitions <partition>:<id>.",
+            },
             "eventsource": {**text, "description": "`source` of the claim event."},
             "eventid": {**text, "description": "`id` of the claim event."},
             "traceparent": text,
