@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from rules.case import Role
 from rules.payers import Registry, Selection
-from rules.report import Severity
+from rules.plan import Assigned, Plan, ShapedPlan, plan_of, turning_points
 from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
 
 Tables = Mapping[str, Table]
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A rule as one kind of claim meets it."""
-
-    rule: Rule
-    at_most: Severity | None = None
-    """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
+Kind = tuple[str | None, str | None, str | None, Role, bool]
+"""Payer, plan, line of business, who bills, and whether the claim voids another: what decides which rules meet it."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +35,35 @@ class Book:
     sources: Mapping[str, Source]
     tables: Tables
     rules: tuple[Rule, ...]
-    _assigned: dict[tuple[object, ...], tuple[Assigned, ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    shaped: dict[Hashable, ShapedPlan | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Plans by kind, period and shape of the claim; None: such a claim was seen once."""
 
     def assigned(self, selection: Selection, role: Role, void: bool) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""
-        key = (selection.payer, selection.plan, selection.line_of_business, role, void)
-        found = self._assigned.get(key)
+        kind = (selection.payer, selection.plan, selection.line_of_business, role, void)
+        found = self._assigned.get(kind)
         if found is None:
-            found = self._assigned[key] = tuple(self._find(selection, role, void))
+            found = self._assigned[kind] = tuple(self._find(selection, role, void))
+        return found
+
+    def period(self, day: date) -> int:
+        """Days of the same period have the same versions of all rules, and the same rows of all tables."""
+        return bisect_right(self._turns, day)
+
+    @cached_property
+    def _turns(self) -> tuple[date, ...]:
+        return turning_points(self.rules, self.tables)
+
+    def plan(self, selection: Selection, role: Role, void: bool, day: date) -> Plan:
+        """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""
+        kind = (selection.payer, selection.plan, selection.line_of_business, role, void)
+        plans = self._plans.setdefault(kind, [None] * (len(self._turns) + 1))
+        place = self.period(day)
+        found = plans[place]
+        if found is None:
+            found = plans[place] = plan_of(self.assigned(selection, role, void), day)
         return found
 
     def _find(self, selection: Selection, role: Role, void: bool) -> list[Assigned]:

@@ -55,6 +55,11 @@ def _at_asc(claim: Claim) -> bool:
     return claim.place_of_service == "24" or any(line.place_of_service == "24" for line in claim.lines)
 
 
+def ncci_setting(case: Case) -> str:
+    """Which of the two NCCI tables judges the claim; surgical centers use the practitioners'."""
+    return "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
+
+
 def date_of(claim: Claim, line: Line) -> date | None:
     """The line's date of service, else the statement's where it spans a single day (837I lines may omit theirs)."""
     if line.service_date is not None:

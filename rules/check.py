@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from rules.book import Assigned, Book
+from rules.book import Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
-from rules.report import SEVERITIES, BookId, Coverage, Disposition, Finding, Outcome, Report, Severity
-from rules.rule import Version, missing_labels
+from rules.facts.parts import edition_of
+from rules.plan import Active, Assigned, Plan, Scope, ShapedPlan, edition_id, shaped, undated
+from rules.report import (
+    SEVERITIES,
+    BookId,
+    Citation,
+    Coverage,
+    Disposition,
+    EditionId,
+    Finding,
+    Outcome,
+    Report,
+    Severity,
+)
+from rules.rule import Version, enumerated, missing_labels
+from rules.shape import shape_of
 
 ENGINE_CODE = "ENG001"
 VOID = "8"
+MOST_SHAPES = 10_000
+"""Shapes of claims whose plans are kept; a hospital has some hundreds."""
+OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
+"""What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
@@ -22,17 +41,18 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     reason = _uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
-    judged = list(_judge(case, book))
-    findings = _taken_over_twice([found for draft, found in judged if found and not draft])
-    routed = any(found.severity == "block" and found.outcome != "bypassed" for found in findings)
+    verdict = _judge(case, book)
+    findings = _taken_over_twice([finding for finding, draft in verdict.found if not draft])
+    routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     return _report(
         case,
         book,
         "rework" if routed else "billing",
         "full" if case.selection.payer else "common_only",
-        rules_run=len(judged),
+        rules_run=verdict.run,
+        editions=tuple(sorted(verdict.editions, key=lambda one: (one.table, one.title, one.edition or ""))),
         findings=tuple(sorted(findings, key=_order)),
-        shadow=tuple(sorted((found for draft, found in judged if found and draft), key=_order)),
+        shadow=tuple(sorted((finding for finding, draft in verdict.found if draft), key=_order)),
     )
 
 
@@ -61,41 +81,117 @@ def _uncovered(case: Case, book: Book) -> str | None:
     return None
 
 
-def _judge(case: Case, book: Book) -> Iterator[tuple[bool, Finding | None]]:
-    """Each rule that had a version for the date: whether it is a draft, and what it found."""
-    claim_facts = ClaimFacts(case)
-    places = {line.number: place for place, line in reversed(list(enumerate(case.claim.lines)))}
-    line_facts = [LineFacts(claim_facts, line) for line in case.lines]
-    for assigned in book.assigned(case.selection, case.role, case.claim.frequency_code == VOID):
-        for facts in [claim_facts] if assigned.rule.scope == "claim" else line_facts:
-            try:
-                outcome, version = assigned.rule.judge(facts)
-                if outcome == "out_of_range":
-                    continue
-                quiet = outcome in ("pass", "not_applicable")
-                yield _draft(assigned), None if quiet else _finding(assigned, version, outcome, facts, places)
-            except Exception as error:  # one broken rule must not hide what the others found
-                yield _draft(assigned), _broken(assigned, facts, error)
+@dataclass(slots=True)
+class Verdict:
+    """What the rules said of a claim."""
+
+    run: int = 0
+    """How many had a version for the date."""
+    found: list[tuple[Finding, bool]] = field(default_factory=list)
+    """Each finding with whether it is a draft's."""
+    editions: set[EditionId] = field(default_factory=set)
+    """Of the tables that they looked into."""
 
 
-def _draft(assigned: Assigned) -> bool:
-    return assigned.rule.status == "draft"
+def _judge(case: Case, book: Book) -> Verdict:
+    claim = ClaimFacts(case)
+    lines = [LineFacts(claim, line) for line in case.lines]
+    plan = _shaped_plan(case, book, claim, lines)
+    everything: list[Facts] = [claim, *lines]
+    scopes = (plan.claim, *plan.lines) if plan else [_scope(case, book, facts) for facts in everything]
+    verdict = Verdict()
+    for facts, scope in zip(everything, scopes, strict=True):
+        verdict.run += scope.run
+        facts.update(scope.known)
+        verdict.editions.update(scope.editions, _editions(scope, facts))
+        for suspect in _suspects(scope, facts):
+            finding = _judged(suspect.assigned, facts, case)
+            if finding:
+                verdict.found.append((finding, suspect.assigned.rule.status == "draft"))
+    return verdict
 
 
-def _finding(
-    assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, places: Mapping[int, int]
-) -> Finding:
+def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFacts]) -> ShapedPlan | None:
+    """The plan for claims of this shape, from the second such claim on."""
+    shape = shape_of(case)
+    if shape is None or claim.day is None:
+        return None
+    period = book.period(claim.day)
+    key = (case.selection, case.role, period, shape)
+    plan = book.shaped.get(key)
+    if plan is None and all(facts.day and book.period(facts.day) == period for facts in lines):
+        if len(book.shaped) >= MOST_SHAPES:
+            book.shaped.clear()
+        seen = key in book.shaped
+        plan = book.shaped[key] = shaped(_plan(case, book, claim.day), claim, lines) if seen else None
+    return plan
+
+
+def _plan(case: Case, book: Book, day: date) -> Plan:
+    return book.plan(case.selection, case.role, case.claim.frequency_code == VOID, day)
+
+
+def _scope(case: Case, book: Book, facts: Facts) -> Scope:
+    of_line = isinstance(facts, LineFacts)
+    if facts.day is None:
+        assigned = book.assigned(case.selection, case.role, case.claim.frequency_code == VOID)
+        return undated(assigned, "line" if of_line else "claim")
+    plan = _plan(case, book, facts.day)
+    return plan.line if of_line else plan.claim
+
+
+def _suspects(scope: Scope, facts: Facts) -> list[Active]:
+    """The rules in force that are not quiet."""
+    try:
+        return [one for one in scope.active if not one.is_quiet(facts)]
+    except Exception:  # judged one by one, the rule that raises is found
+        return list(scope.active)
+
+
+def _editions(scope: Scope, facts: Facts) -> Iterable[EditionId]:
+    """Of the tables that the rules which apply looked into."""
+    for one in scope.tabled:
+        try:
+            applies = not one.version.is_off(facts)
+        except Exception:  # judging it tells
+            applies = False
+        if applies and one.version.edition:
+            yield edition_id(one.version, facts)
+
+
+def _judged(assigned: Assigned, facts: Facts, case: Case) -> Finding | None:
+    try:
+        outcome, version = assigned.rule.judge(facts)
+        if outcome in ("pass", "not_applicable"):
+            return None
+        return _finding(assigned, version, outcome, facts, case)
+    except Exception as error:  # one broken rule must not hide what the others found
+        return _broken(assigned, facts, error)
+
+
+def _cited(version: Version, facts: Facts) -> Citation:
+    """The rule's source, or the imported edition that judged in its place."""
+    edition = edition_of(facts, version.edition.table) if version.edition else None
+    if edition is None:
+        return version.citation
+    return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
+
+
+def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, case: Case) -> Finding:
     rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()
     if outcome == "undetermined":
-        labels = missing_labels(version, facts)
-        message = f"Cannot check this: missing on the claim: {', '.join(labels)}."
-        fix = f"Add {' and '.join(labels)}, then check again."
+        labels = enumerated(missing_labels(version, facts))
+        message = f"Cannot check this: missing on the claim: {labels}."
+        fix = f"Add {labels}, then check again."
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
-        patch = tuple(operation.at(places[number]) for operation in version.patch)
+        place = next(place for place, line in enumerate(case.claim.lines) if line.number == number)
+        patch = tuple(operation.at(place) for operation in version.patch)
+    if assigned.at_most and outcome != "undetermined":
+        message = f"{message} {OF_MEDICARE}"
     return Finding(
         code=rule.code,
         outcome=outcome,
@@ -106,7 +202,7 @@ def _finding(
         fix=fix,
         patch=patch,
         expected_denial=version.denial if outcome == "fail" else None,
-        citation=version.citation,
+        citation=_cited(version, facts),
         evidence=version.evidence(facts),
         version=version.start.isoformat(),
         rule=rule.file,
@@ -162,6 +258,7 @@ def _report(
     coverage: Coverage,
     reason: str | None = None,
     rules_run: int = 0,
+    editions: tuple[EditionId, ...] = (),
     findings: tuple[Finding, ...] = (),
     shadow: tuple[Finding, ...] = (),
 ) -> Report:
@@ -176,6 +273,7 @@ def _report(
         bills_as=case.role,
         reason=reason,
         rules_run=rules_run,
+        editions=editions,
         findings=findings,
         shadow=shadow,
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -24,6 +24,7 @@ from rules.errors import ClaimInvalid, Problem
 MAX_LINES = 1_000
 MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
+CENT = Decimal("0.01")
 
 
 def iso_date(value: object) -> date:
@@ -38,12 +39,7 @@ def iso_date(value: object) -> date:
     raise PydanticCustomError("date", "expected a calendar date as YYYY-MM-DD")
 
 
-def _number(value: object) -> Decimal:
-    """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
-    if isinstance(value, str) and len(value) > 30:
-        raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
+def _decimal(value: str | int | Decimal, places: int) -> Decimal:
     try:
         number = Decimal(value)
     except InvalidOperation:
@@ -52,14 +48,26 @@ def _number(value: object) -> Decimal:
         raise PydanticCustomError("number", "expected a finite number")
     if abs(number) > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -12:
         raise PydanticCustomError("number", "expected at most 10 digits before and 12 after the decimal point")
-    return number
+    if places == 2 and number != round(number, 2):
+        raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
+    return number.quantize(CENT) if places == 2 else number
+
+
+_decimal_of_text = lru_cache(maxsize=4_096)(_decimal)
+"""Amounts come from price lists. Of texts alone: equal numbers may be written with more zeros or fewer."""
+
+
+def _number(value: object, places: int = 12) -> Decimal:
+    """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
+    if isinstance(value, str) and len(value) > 30:
+        raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
+    return _decimal_of_text(value, places) if isinstance(value, str) else _decimal(value, places)
 
 
 def _money(value: object) -> Decimal:
-    number = _number(value)
-    if number != round(number, 2):
-        raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
-    return number.quantize(Decimal("0.01"))
+    return _number(value, 2)
 
 
 def _printable(value: str) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
 
-from rules.conditions import ALWAYS, Condition, Path, compile_condition, did_you_mean
+from rules.conditions import Path, compile_condition, did_you_mean
 from rules.facts import FACTS
+from rules.facts.parts import PARTS
+from rules.logic import ALWAYS, Condition
 from rules.payers import Registry
-from rules.report import SEVERITIES, Citation, Denial, Grade, Severity
+from rules.report import SEVERITIES, Citation, Denial, EditionId, Grade, Severity
 from rules.rule import Bypass, Patch, Rule, Text, Version
 from rules.rulefile import Document, RuleShape, VersionShape, shaped
 from rules.sources import Source
@@ -108,6 +110,7 @@ def _version(
         patch=tuple(Patch(patch.op, patch.path, patch.value) for patch in entry.patch),
         denial=_denial(entry),
         citation=citation,
+        edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")
@@ -135,6 +138,9 @@ def _text(document: Document, template: str, path: Path, scope: str) -> Text:
 
 def _citation(document: Document, entry: VersionShape, path: Path, sources: Mapping[str, Source]) -> Citation:
     cited = entry.citation
+    if cited.table is not None and cited.table not in PARTS:
+        hint = did_you_mean(cited.table, tuple(PARTS))
+        document.complain((*path, "citation", "table"), f"no edition of a table {cited.table!r} is imported{hint}")
     source = sources.get(cited.source)
     if source is None:
         hint = did_you_mean(cited.source, tuple(sources))

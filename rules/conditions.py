@@ -1,29 +1,25 @@
-"""Conditions: closed lists of typed tests on facts, compiled once to closures with three-valued logic.
+"""Conditions of rule files: closed lists of typed tests on facts.
 
-A test on a missing fact is unknown (None). `all` is false if any part is false, `any` is true if any part is
-true, whatever is unknown beside it: so a missing fact matters only where its value would change the outcome.
+A test on a missing fact is unknown. `all` is false if any part is false, `any` is true if any part is true, whatever
+is unknown beside it: so a missing fact matters only where its value would change the outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from operator import eq, ge, gt, le, lt, ne
-from typing import Any
 
 from rules.facts import FACTS, Fact, Facts, Kind, Scope
 from rules.formats import FORMATS
+from rules.logic import ALWAYS, Condition, every, negated, some
 from rules.tables import SPECS
 
 Path = tuple[str | int, ...]
-Test = Callable[[Facts], bool | None]
 Complain = Callable[[Path, str], None]
-Predicate = Callable[[Any], bool]
 
-COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}
+COMPARE: Mapping[str, str] = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _NUMERIC = (*COMPARE, *(f"{name}_fact" for name in COMPARE))
 TESTS: Mapping[Kind, tuple[str, ...]] = {
     "number": _NUMERIC,
@@ -40,47 +36,47 @@ TESTS: Mapping[Kind, tuple[str, ...]] = {
 """Which tests work on which kind of fact; every kind also has `missing`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A compiled condition and the facts that it reads, in the order of the file."""
-
-    test: Test
-    facts: tuple[str, ...]
-
-
-def _always(_: Facts) -> bool | None:
-    return True
-
-
-ALWAYS = Condition(_always, ())
+PREDICATES: Mapping[str, str] = {
+    **{name: f"x {sign} K" for name, sign in COMPARE.items()},
+    "in": "x in K",
+    "not_in": "x not in K",
+    "starts_with": "x.startswith(K)",
+    "not_starts_with": "not x.startswith(K)",
+    "format": "K(x)",
+    "any_of": "not K.isdisjoint(x)",
+    "all_of": "K.issubset(x)",
+    "none_of": "K.isdisjoint(x)",
+    "only": "x and K.issuperset(x)",
+    "any_start_with": "any(code.startswith(K) for code in x)",
+    "none_start_with": "not any(code.startswith(K) for code in x)",
+    "empty": "K is not bool(x)",
+    "on_or_after": "x >= K",
+    "before": "x < K",
+    "is": "x is K",
+}
+"""Each test of a value as an expression: x is the value of the fact, K what the rule file says."""
+PREFIXES = ("starts_with", "not_starts_with", "any_start_with", "none_start_with")
 
 
 def compile_condition(node: object, path: Path, scope: Scope, complain: Complain) -> Condition:
     """The condition in a mapping of a rule file. Every fault is told to `complain` with its path."""
-    read: dict[str, None] = {}
-    test = _mapping(node, path, scope, complain, read)
-    return Condition(test, tuple(read))
-
-
-def _mapping(node: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]) -> Test:
     if not isinstance(node, dict) or not node:
         complain(path, "expected a mapping of facts to tests, or any, all, not")
-        return _always
-    tests: list[Test] = []
+        return ALWAYS
+    parts: list[Condition] = []
     for key, value in node.items():
         here = (*path, key)
         if key in ("any", "all"):
             if not isinstance(value, list) or not value:
                 complain(here, "expected a list of conditions")
                 continue
-            parts = [_mapping(part, (*here, i), scope, complain, read) for i, part in enumerate(value)]
-            tests.append(_any(parts) if key == "any" else _all(parts))
+            several = [compile_condition(part, (*here, index), scope, complain) for index, part in enumerate(value)]
+            parts.append(some(several) if key == "any" else every(several))
         elif key == "not":
-            tests.append(_not(_mapping(value, here, scope, complain, read)))
+            parts.append(negated(compile_condition(value, here, scope, complain)))
         elif known := _fact(key, here, scope, complain):
-            read[key] = None
-            tests.extend(_tests_of(known, value, here, scope, complain, read))
-    return _all(tests)
+            parts.extend(_tests_of(known, value, here, scope, complain))
+    return every(parts) if parts else ALWAYS
 
 
 def _fact(name: str, path: Path, scope: Scope, complain: Complain) -> Fact | None:
@@ -99,30 +95,28 @@ def did_you_mean(word: str, known: tuple[str, ...]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _tests_of(
-    known: Fact, value: object, path: Path, scope: Scope, complain: Complain, read: dict[str, None]
-) -> list[Test]:
+def _tests_of(known: Fact, value: object, path: Path, scope: Scope, complain: Complain) -> list[Condition]:
     if not isinstance(value, dict) or not value:
         complain(path, f"expected a mapping of tests; {known.name!r} ({known.kind}) has {_list(known.kind)}")
         return []
-    tests: list[Test] = []
-    for name, literal in value.items():
-        here = (*path, name)
-        if name == "missing":
-            if (wanted := _flag(literal, here, complain)) is not None:
-                tests.append(_missing(known.name, wanted))
-        elif name not in TESTS[known.kind]:
-            complain(here, f"{name!r} does not work on {known.name!r} ({known.kind}); use one of {_list(known.kind)}")
-        elif name.endswith("_fact"):
-            if other := _other(known, literal, here, scope, complain):
-                read[other.name] = None
-                tests.append(_between(known.name, other.name, _relation(name.removesuffix("_fact"))))
-        elif name.endswith("in_table"):
-            if test := _in_table(known.name, name, literal, here, complain):
-                tests.append(test)
-        elif predicate := _predicate(known.kind, name, literal, here, complain):
-            tests.append(_on(known.name, predicate))
-    return tests
+    tests = [_test(known, name, literal, (*path, name), scope, complain) for name, literal in value.items()]
+    return [test for test in tests if test]
+
+
+def _test(known: Fact, name: str, literal: object, path: Path, scope: Scope, complain: Complain) -> Condition | None:
+    if name == "missing":
+        wanted = _flag(literal, path, complain)
+        return None if wanted is None else _missing(known.name, wanted)
+    if name not in TESTS[known.kind]:
+        complain(path, f"{name!r} does not work on {known.name!r} ({known.kind}); use one of {_list(known.kind)}")
+        return None
+    if name.endswith("_fact"):
+        other = _other(known, literal, path, scope, complain)
+        return _between(known.name, other.name, name.removesuffix("_fact")) if other else None
+    if name.endswith("in_table"):
+        return _in_table(known.name, name, literal, path, complain)
+    constant = _constant(known.kind, name, literal, path, complain)
+    return None if constant is None else _on(known.name, name, constant, path)
 
 
 def _list(kind: Kind) -> str:
@@ -137,131 +131,61 @@ def _other(known: Fact, literal: object, path: Path, scope: Scope, complain: Com
     return other
 
 
-def _relation(name: str) -> Callable[[Any, Any], bool]:
-    return {"on_or_before": le, "before": lt, **COMPARE}[name]
-
-
-def _predicate(kind: Kind, name: str, literal: object, path: Path, complain: Complain) -> Predicate | None:
+def _constant(kind: Kind, name: str, literal: object, path: Path, complain: Complain) -> object:
+    """What the rule file compares with, in the type of the fact; None where it is faulty."""
     if kind in ("number", "money"):
-        return _compared(name, _number(literal, path, complain))
-    if kind == "flag":
-        wanted = _flag(literal, path, complain)
-        return None if wanted is None else lambda value: value is wanted
+        return _number(literal, path, complain)
+    if kind == "flag" or name == "empty":
+        return _flag(literal, path, complain)
     if kind == "date":
-        day = _date(literal, path, complain)
-        return None if day is None else (lambda value: value >= day) if name == "on_or_after" else lambda v: v < day
-    if name == "empty":
-        wanted = _flag(literal, path, complain)
-        return None if wanted is None else lambda value: (not value) is wanted
+        return _date(literal, path, complain)
     if name == "format":
-        return _format(literal, path, complain)
+        check = FORMATS.get(str(literal))
+        if check is None:
+            complain(path, f"unknown format {literal!r}{did_you_mean(str(literal), tuple(FORMATS))}")
+        return check
     codes = _codes(literal, path, complain)
-    return None if codes is None else CODE_TESTS[name](codes)
+    return frozenset(codes) if codes and name not in PREFIXES else codes
 
 
-def _compared(name: str, limit: Decimal | None) -> Predicate | None:
-    compare = COMPARE[name]
-    return None if limit is None else lambda value: compare(value, limit)
+def _on(fact: str, name: str, constant: object, path: Path) -> Condition:
+    """A test of a value; neither true nor false where the fact is missing."""
+    own = "_".join(("K", *map(str, path)))
+    known, holds = f"(x := f[{fact!r}]) is not None", PREDICATES[name].replace("K", own)
+    return Condition(f"({known} and ({holds}))", f"({known} and not ({holds}))", (fact,), {own: constant})
 
 
-CODE_TESTS: Mapping[str, Callable[[tuple[str, ...]], Predicate]] = {
-    "in": lambda codes: frozenset(codes).__contains__,
-    "not_in": lambda codes: lambda value: value not in codes,
-    "starts_with": lambda codes: lambda value: value.startswith(codes),
-    "not_starts_with": lambda codes: lambda value: not value.startswith(codes),
-    "any_of": lambda codes: lambda values: any(code in values for code in codes),
-    "all_of": lambda codes: lambda values: all(code in values for code in codes),
-    "none_of": lambda codes: lambda values: not any(code in values for code in codes),
-    "only": lambda codes: lambda values: bool(values) and all(value in codes for value in values),
-    "any_start_with": lambda codes: lambda values: any(value.startswith(codes) for value in values),
-    "none_start_with": lambda codes: lambda values: not any(value.startswith(codes) for value in values),
-}
+def _between(left: str, right: str, name: str) -> Condition:
+    known = f"(x := f[{left!r}]) is not None and (y := f[{right!r}]) is not None"
+    holds = f"x {RELATIONS[name]} y"
+    return Condition(f"({known} and {holds})", f"({known} and not {holds})", (left, right))
 
 
-def _format(literal: object, path: Path, complain: Complain) -> Predicate | None:
-    check = FORMATS.get(str(literal))
-    if check is None:
-        complain(path, f"unknown format {literal!r}{did_you_mean(str(literal), tuple(FORMATS))}")
-    return check
+RELATIONS: Mapping[str, str] = {**COMPARE, "on_or_before": "<=", "before": "<"}
 
 
-def _in_table(fact: str, name: str, literal: object, path: Path, complain: Complain) -> Test | None:
+def _missing(fact: str, wanted: bool) -> Condition:
+    missing = Condition(f"f[{fact!r}] is None", f"f[{fact!r}] is not None", (fact,), asked_missing=(fact,))
+    return missing if wanted else negated(missing)
+
+
+def _in_table(fact: str, name: str, literal: object, path: Path, complain: Complain) -> Condition | None:
     """Whether a code, or any of several, is in a table on the date that the facts speak of."""
     table = str(literal)
     single = tuple(known for known, spec in SPECS.items() if len(spec.keys) == 1)
     if table not in single:
         complain(path, f"unknown table {table!r}{did_you_mean(table, single)}")
         return None
-    wanted = name in ("in_table", "any_in_table")
 
-    def test(facts: Facts) -> bool | None:
-        value, day = facts[fact], facts.day
-        if value is None or day is None:
-            return None
-        find = facts.case.tables[table].find
-        codes = (value,) if isinstance(value, str) else value
-        return any(find((code,), day) is not None for code in codes) is wanted
+    def found(facts: Facts, value: str | tuple[str, ...]) -> bool:
+        find, day = facts.case.tables[table].find, facts.day
+        assert day is not None
+        return any(find((code,), day) is not None for code in ((value,) if isinstance(value, str) else value))
 
-    return test
-
-
-def _on(name: str, predicate: Predicate) -> Test:
-    def test(facts: Facts) -> bool | None:
-        value = facts[name]
-        return None if value is None else predicate(value)
-
-    return test
-
-
-def _between(left: str, right: str, relation: Callable[[Any, Any], bool]) -> Test:
-    def test(facts: Facts) -> bool | None:
-        one, two = facts[left], facts[right]
-        return None if one is None or two is None else relation(one, two)
-
-    return test
-
-
-def _missing(name: str, wanted: bool) -> Test:
-    return lambda facts: (facts[name] is None) is wanted
-
-
-def _all(tests: list[Test]) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-
-    def test(facts: Facts) -> bool | None:
-        answer: bool | None = True
-        for part in tests:
-            verdict = part(facts)
-            if verdict is False:
-                return False
-            if verdict is None:
-                answer = None
-        return answer
-
-    return test
-
-
-def _any(tests: list[Test]) -> Test:
-    def test(facts: Facts) -> bool | None:
-        answer: bool | None = False
-        for part in tests:
-            verdict = part(facts)
-            if verdict:
-                return True
-            if verdict is None:
-                answer = None
-        return answer
-
-    return test
-
-
-def _not(part: Test) -> Test:
-    def test(facts: Facts) -> bool | None:
-        verdict = part(facts)
-        return None if verdict is None else not verdict
-
-    return test
+    own = "_".join(("K", *map(str, path)))
+    known = f"(x := f[{fact!r}]) is not None and f.day is not None"
+    inside = Condition(f"({known} and {own}(f, x))", f"({known} and not {own}(f, x))", (fact,), {own: found})
+    return inside if name in ("in_table", "any_in_table") else negated(inside)
 
 
 def _number(literal: object, path: Path, complain: Complain) -> Decimal | None:

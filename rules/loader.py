@@ -1,11 +1,13 @@
 """Reads a library folder into a Book: every file checked, every rule compiled, every example run.
 
-A book with one fault does not load: all faults of all files are reported at once.
+A book with one fault does not load: all faults of all files are reported at once. The examples are run against the
+shipped tables; imported editions of official tables take their place after that, and are part of the book's digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -15,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from rules.book import Book, digest_of
 from rules.claim import iso_date
 from rules.compile import compile_rule
+from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.payers import PayerShape, Registry
 from rules.rule import Rule
@@ -36,8 +39,8 @@ class BookShape(BaseModel):
     covers_from: Annotated[date, BeforeValidator(iso_date)]
 
 
-def load_book(folder: Path | None = None) -> Book:
-    """The book in a folder; None: the library that ships with the package.
+def load_book(folder: Path | None = None, imported: Path | None = None) -> Book:
+    """The book in a folder; None: the library that ships with the package. `imported`: folder of imported editions.
 
     Raises:
         BookMissing: there is no book.
@@ -46,7 +49,23 @@ def load_book(folder: Path | None = None) -> Book:
     folder = folder or LIBRARY
     if not (folder / "book.yaml").is_file():
         raise BookMissing(folder=folder)
-    return read_book({path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)})
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
+    return read_book(files, edition_files(imported))
+
+
+def edition_files(folder: Path | None) -> Mapping[str, bytes]:
+    """The files of imported editions in a folder, by name; none where there is no folder.
+
+    Raises:
+        BookInvalid: one of them cannot be read; to judge without it would be another book.
+    """
+    if folder is None:
+        return {}
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.suffix == ".json") if folder.is_dir() else []
+        return {name: (folder / name).read_bytes() for name in names}
+    except OSError as error:
+        raise BookInvalid([RuleProblem(str(error.filename), 1, 1, "", f"cannot be read: {error.strerror}")]) from None
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -55,8 +74,8 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def read_book(files: Mapping[str, bytes]) -> Book:
-    """The book in the content of its files, by path relative to the library folder."""
+def read_book(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Book:
+    """The book in the content of its files, by path relative to the library folder, with imported editions by name."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
@@ -64,17 +83,37 @@ def read_book(files: Mapping[str, bytes]) -> Book:
     registry = _registry(texts, sources, problems)
     tables = _tables(texts, sources, problems)
     rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
+    editions = _editions(imported or {}, problems)
     if head is None or problems:
         raise BookInvalid(problems)
-    book = Book(
-        head.version, digest_of(files), head.procedure, head.covers_from, registry, sources, tables, tuple(rules)
-    )
+    digest = digest_of({**files, **{f"imported/{name}": content for name, content in (imported or {}).items()}})
+    book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
     for rule in rules:
         try_examples(book, rule, documents[rule.file])
         problems += documents[rule.file].problems
     if problems:
         raise BookInvalid(problems)
-    return book
+    return with_editions(book, editions)
+
+
+def with_editions(book: Book, editions: list[Edition]) -> Book:
+    """The book with editions of official tables in place of shipped rows; its digest stays."""
+    names = {edition.table for edition in editions}
+    own = {name: merged(book.tables[name], [e for e in editions if e.table == name]) for name in names}
+    return replace(book, tables={**book.tables, **own}) if own else book
+
+
+def _editions(imported: Mapping[str, bytes], problems: list[RuleProblem]) -> list[Edition]:
+    editions: list[Edition] = []
+    for name, content in sorted(imported.items()):
+        edition, faults = read_edition(f"imported/{name}", content)
+        editions += [edition] if edition else []
+        problems += faults
+    problems += [
+        RuleProblem(f"imported/{later.id}.json", 1, 1, part, f"begins on the same day as {first.id}; undo one of them")
+        for first, later, part in clashes(editions)
+    ]
+    return editions
 
 
 def _decoded(name: str, content: bytes, problems: list[RuleProblem]) -> str:

@@ -13,6 +13,7 @@ from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
 from rules.report import Severity
 
+MEDICARE = "medicare"
 LINES_OF_BUSINESS: Mapping[str, str] = {
     "16": "medicare_advantage",
     "MC": "medicaid",
@@ -89,8 +90,14 @@ class Registry:
         return cls(payers, ids, indicators)
 
     def select(self, payer: ClaimPayer) -> Selection:
-        """The rule set for a claim's payer: by its id, else by what the claim says of the kind of cover."""
-        key, plan = self.ids.get(payer.id, (self.indicators.get(payer.filing_indicator or ""), None))
+        """The rule set for a claim's payer: by its id, else by what the claim says of the kind of cover.
+
+        A Medicare Advantage plan is not Medicare, though some claims to one carry Medicare's filing indicator.
+        """
+        by_indicator = self.indicators.get(payer.filing_indicator or "")
+        if by_indicator == MEDICARE and payer.line_of_business == "medicare_advantage":
+            by_indicator = None
+        key, plan = self.ids.get(payer.id, (by_indicator, None))
         known = True
         if payer.plan is not None:
             known = key is not None and payer.plan in self.payers[key].plans
@@ -99,11 +106,11 @@ class Registry:
         return Selection(key, plan, known, business)
 
     def _line_of_business(self, key: str | None, indicator: str | None) -> str | None:
-        if key == "medicare":
-            return "medicare"
+        if key == MEDICARE:
+            return MEDICARE
         return LINES_OF_BUSINESS.get(indicator or "")
 
     def advantage(self) -> Advantage | None:
         """What Medicare's file says of Medicare Advantage plans."""
-        medicare = self.payers.get("medicare")
+        medicare = self.payers.get(MEDICARE)
         return medicare.advantage if medicare else None

@@ -78,6 +78,18 @@ class BookId:
 
 
 @dataclass(frozen=True, slots=True)
+class EditionId:
+    """Which edition of a dated table judged the claim."""
+
+    table: str
+    title: str
+    edition: str | None
+    sha256: str | None = None
+    """Of the official file that the hospital imported, or over the digests of its files one after the other,
+    hexadecimal; null: the rows that ship with the book."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The verdict on one claim."""
 
@@ -95,6 +107,8 @@ class Report:
     """Why the claim is unchecked; null otherwise."""
     rules_run: int = 0
     """How many rules had a version for the claim's dates and were judged."""
+    editions: tuple[EditionId, ...] = ()
+    """The editions of the dated tables that the rules looked into: NCCI pairs, MUE, diagnosis headers and others."""
     findings: tuple[Finding, ...] = field(default=())
     shadow: tuple[Finding, ...] = field(default=())
     """What draft rules found: for the record, never shown to a biller as a finding, never routing."""

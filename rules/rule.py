@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
 from typing import Literal
 
 from rules.case import Role
-from rules.conditions import Condition
 from rules.facts import FACTS, Facts, Value, evidence
-from rules.report import Citation, Denial, Evidence, Outcome, Severity
+from rules.logic import NEVER, Condition, compiled, negated
+from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,29 @@ class Text:
         return tuple(name for _, name in self.parts if name is not None)
 
     def fill(self, facts: Facts) -> str:
-        return "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        text = "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        return text[:1].upper() + text[1:]
 
 
 def shown(name: str, value: Value) -> str:
-    """A fact's value as a biller reads it."""
+    """A fact's value as a biller reads it: `line 2`, `lines 1 and 3`, `25 and 59`, `$450.00`, `2026-07-13`."""
     if value is None:
         return "(missing)"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    kind = FACTS[name].kind
     if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    return str(evidence(FACTS[name].kind, value))
+        noun = "" if kind != "lines" or not value else "line " if len(value) == 1 else "lines "
+        return noun + (enumerated(tuple(map(str, value))) or "none")
+    text = str(evidence(kind, value))
+    return f"${text}".replace("$-", "-$") if kind == "money" else text
+
+
+def enumerated(parts: tuple[str, ...]) -> str:
+    """`a`, `a and b`, `a, b and c`; parts that hold a comma themselves are set apart by semicolons."""
+    if any("," in part for part in parts):
+        return "; ".join(parts)
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +94,35 @@ class Version:
     patch: tuple[Patch, ...]
     denial: Denial | None
     citation: Citation
+    edition: EditionId | None
+    """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
+    is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
+    is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is not_applicable."""
+    judge: Callable[[Facts], Outcome] = field(init=False, repr=False, compare=False)
 
-    def judge(self, facts: Facts) -> Outcome:
-        applies = self.applies.test(facts)
-        if applies is False:
-            return "not_applicable"
-        holds = self.demand.test(facts)
-        if holds is self.wanted:
-            return "pass"
-        lifted = self.bypass.when.test(facts) if self.bypass else False
-        if lifted:
-            return "bypassed"
-        if applies is None or holds is None or lifted is None:
-            return "undetermined"
-        return "fail"
+    def __post_init__(self) -> None:
+        applies, lifted = self.applies, self.bypass.when if self.bypass else NEVER
+        demand = self.demand if self.wanted else negated(self.demand)
+        outcome = (
+            f"'not_applicable' if {applies.false} else 'pass' if {demand.true} else 'bypassed' if {lifted.true} "
+            f"else 'fail' if {applies.true} and {demand.false} and {lifted.false} else 'undetermined'"
+        )
+        constants = {**applies.constants, **demand.constants, **lifted.constants}
+        object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
+        object.__setattr__(self, "is_off", compiled(applies.false, constants))
+        object.__setattr__(self, "judge", compiled(outcome, constants))
+
+    @property
+    def quiet_facts(self) -> tuple[str, ...]:
+        """Names of the facts that decide whether the version is quiet."""
+        return (*self.applies.facts, *self.demand.facts)
+
+    @property
+    def asked_missing(self) -> tuple[str, ...]:
+        """Those of them that are asked whether they are missing."""
+        return (*self.applies.asked_missing, *self.demand.asked_missing)
 
     def read(self) -> tuple[str, ...]:
         """Names of the facts that the version reads, each once."""
@@ -104,6 +130,11 @@ class Version:
         return tuple(
             dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
         )
+
+    def gaps(self, facts: Facts) -> tuple[str, ...]:
+        """The missing facts that keep the version from a verdict, each once."""
+        parts = [self.applies, self.demand, *([self.bypass.when] if self.bypass else ())]
+        return tuple(dict.fromkeys(name for part in parts for name in part.gaps(facts)))
 
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}
@@ -131,29 +162,30 @@ class Rule:
         names = {payer, f"{payer}/{plan}"} if payer else set()
         return bool(names.union({"all"}).intersection(self.payers)) and not names.intersection(self.except_payers)
 
+    def version_on(self, day: date) -> Version | None:
+        """The version in force on a date of service."""
+        return next((version for version in self.versions if version.start <= day <= version.end), None)
+
     def judge(self, facts: Facts) -> tuple[Outcome, Version]:
         """The outcome on the date of the facts, and the version that gave it.
 
         Without a date every version is asked: only where they disagree does the missing date matter.
         """
         if facts.day is not None:
-            for version in self.versions:
-                if version.start <= facts.day <= version.end:
-                    return version.judge(facts), version
-            return "out_of_range", self.versions[-1]
+            version = self.version_on(facts.day)
+            return (version.judge(facts), version) if version else ("out_of_range", self.versions[-1])
         outcomes = {version.judge(facts) for version in self.versions}
         if outcomes <= {"pass", "not_applicable"}:
             return "pass", self.versions[-1]
         return "undetermined", self.versions[-1]
 
 
-def missing_labels(version: Version, facts: Facts) -> list[str]:
+def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
     """What a biller must add so that an undetermined rule can be judged."""
-    names = [name for name in version.read() if facts[name] is None]
-    labels = [FACTS[name].label for name in names]
+    labels = [FACTS[name].label for name in version.gaps(facts)]
     if facts.day is None:
         labels.insert(0, "the date of service")
-    return list(dict.fromkeys(labels))
+    return tuple(dict.fromkeys(labels))
 
 
 def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:

@@ -60,6 +60,8 @@ class CitationShape(Shape):
     source: Text
     locator: Text
     grade: Grade
+    table: Text | None = None
+    """The table that the rule looks into; where an imported edition of it judged, that edition is cited instead."""
 
 
 class BypassShape(Shape):
@@ -103,6 +105,8 @@ class ExampleShape(Shape):
     """payer or payer/plan; default: the first of the rule's payers."""
     bills_as: Role | None = None
     """Default: the first of the rule's."""
+    tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    """Rows of an imported edition for this example alone, by table: keys, values, from and to, with commas between."""
     expect: Outcome
 
 

@@ -1,7 +1,8 @@
 """Dated tables: code sets, code pairs and unit limits, one CSV file each, loaded once and looked up by date.
 
 A table's columns are its key, its values, then `from`, `to` and `source`. `from` and `to` are dates of service,
-inclusive; an empty `to` means still in force. `source` is an id of sources.yaml.
+inclusive; an empty `to` means still in force. `source` is an id of sources.yaml. An edition of the official file that
+the hospital imported (`rules.editions`) takes the place of the shipped rows on its dates.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from rules.errors import RuleProblem
 
+if TYPE_CHECKING:
+    from rules.editions import Edition
+
 FOREVER = date.max
+Row = tuple[str, ...]
+Key = tuple[str, ...]
+Span = tuple[date, date, Row]
 _DATED = ("from", "to", "source")
 
 
@@ -24,6 +32,12 @@ class Spec:
 
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()
+    in_parts: bool = False
+    """Whether the first key says of which part a row is; an edition speaks for some parts of the table alone."""
+
+    def part(self, key: Key) -> str:
+        """The part of the table that a key belongs to; empty where the table is one whole."""
+        return key[0] if self.in_parts else ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -31,28 +45,29 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "authorizations": Spec(("payer", "plan")),
     "block_reasons": Spec(("group",)),
     "deleted_drugs": Spec(("code",)),
     "diagnosis_headers": Spec(("code",)),
+    "drug_packages": Spec(("ndc",), ("package",)),
     "excludes1": Spec(("group1", "group2")),
     "bundled_supplies": Spec(("code",)),
     "contractors": Spec(("state",), ("contractor",)),
+    "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
+    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
     "local_anesthetics": Spec(("code",)),
+    "modifiers": Spec(("code",)),
     "modifiers_ncci": Spec(("code",), ("family",)),
-    "mue": Spec(("table", "code"), ("units", "adjudication")),
-    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",)),
+    "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
+    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
     "needle_procedures": Spec(("code",)),
     "places_of_service": Spec(("code",)),
     "visits": Spec(("code",), ("setting",)),
 }
 """Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""
-
-Row = tuple[str, ...]
-Key = tuple[str, ...]
-Span = tuple[date, date, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +76,10 @@ class Table:
 
     name: str
     spans: Mapping[Key, tuple[Span, ...]]
-    starts: date
-    """The first date that any row covers."""
+    starts: Mapping[str, date]
+    """The first date that a shipped row of each part covers."""
+    reigns: Mapping[str, tuple[tuple[date, date, Edition], ...]] = field(default_factory=dict)
+    """The imported editions of each part, each from its first to its last date."""
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""
@@ -70,6 +87,17 @@ class Table:
             if start <= on <= end:
                 return values
         return None
+
+    def edition(self, part: str, on: date) -> Edition | None:
+        """The imported edition that speaks for a part of the table on this date of service, or None."""
+        for start, end, edition in self.reigns.get(part, ()):
+            if start <= on <= end:
+                return edition
+        return None
+
+    def covers(self, part: str, on: date) -> bool:
+        """Whether an imported edition, or the shipped rows, speak for a part of the table on this date."""
+        return self.starts.get(part, FOREVER) <= on or self.edition(part, on) is not None
 
     def __len__(self) -> int:
         return sum(map(len, self.spans.values()))
@@ -105,7 +133,10 @@ def read_table(name: str, file: str, text: str, sources: Mapping[str, object]) -
         if any(s <= end and start <= e for s, e, _ in spans.get(key, ())):
             wrong(line, 0, f"the period of {'/'.join(key)} overlaps an earlier row")
         spans.setdefault(key, []).append((start, end, values))
-    starts = min((span[0] for rows in spans.values() for span in rows), default=FOREVER)
+    starts: dict[str, date] = {}
+    for key, rows in spans.items():
+        part = spec.part(key)
+        starts[part] = min(starts.get(part, FOREVER), *(start for start, _, _ in rows))
     return Table(name, {key: tuple(rows) for key, rows in spans.items()}, starts), problems
 
 

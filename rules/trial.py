@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from rules.book import Book
 from rules.case import Role
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
+from rules.conditions import did_you_mean
+from rules.editions import Edition, merged
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
@@ -17,6 +19,7 @@ from rules.patch import patched
 from rules.report import Finding, Outcome
 from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
+from rules.tables import SPECS
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -30,6 +33,30 @@ class Example:
     data: dict[str, Any]
     claim: Claim
     expect: Outcome
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rows of imported editions that the example brings along, by table."""
+
+    def book(self, book: Book) -> Book:
+        """The book as the example wants it: with its rows in place of the shipped ones."""
+        editions = [_edition(name, rows) for name, rows in self.tables.items()]
+        own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
+        return replace(book, tables={**book.tables, **own}) if own else book
+
+
+def _edition(name: str, rows: tuple[str, ...]) -> Edition:
+    """An edition that speaks, from the first of its rows on, for the parts that they belong to."""
+    split = sorted((tuple(row.split(",")) for row in rows), key=lambda row: row[-2])
+    first = {SPECS[name].part(row): row[-2] for row in reversed(split)}
+    return Edition.model_validate(
+        {
+            "table": name,
+            "title": "Example",
+            "release": "Example",
+            "files": [{"name": "example", "sha256": "0" * 64}],
+            "speaks": {part: {"from": day} for part, day in first.items()},
+            "rows": split,
+        }
+    )
 
 
 def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
@@ -48,7 +75,21 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        yield Example(index, shape.name, data, claim, shape.expect)
+        if fault := _no_rows(shape.tables):
+            document.complain(("examples", index, "tables", fault[0]), fault[1])
+            continue
+        yield Example(index, shape.name, data, claim, shape.expect, shape.tables)
+
+
+def _no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+    """The first table that there is none of, or whose rows have another width, and a sentence about it."""
+    for name, rows in tables.items():
+        if name not in SPECS:
+            return name, f"unknown table {name!r}{did_you_mean(name, tuple(SPECS))}"
+        columns = (*SPECS[name].keys, *SPECS[name].values, "from", "to")
+        if any(row.count(",") != len(columns) - 1 for row in rows):
+            return name, f"expected {len(columns)} fields a row: {','.join(columns)}"
+    return None
 
 
 def payer_part(book: Book, name: str) -> dict[str, Any]:
@@ -68,13 +109,14 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
-        outcome = outcome_of(book, rule, example.claim)
+        own = example.book(book)
+        outcome = outcome_of(own, rule, example.claim)
         if outcome != example.expect:
             document.complain(
                 ("examples", example.index, "expect"),
                 f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
             )
-        elif outcome == "fail" and patches and (fault := _unrepaired(book, rule, example)):
+        elif outcome == "fail" and patches and (fault := _unrepaired(own, rule, example)):
             document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
 
 

@@ -99,7 +99,7 @@ def _take_hold(**_: Any) -> None:
         with wiring.open_store(settings, hold=False) as store:
             wiring.agreed_secret(store)
         # Read before the fork: the pool processes share its pages, and start in no time.
-        wiring.book(settings.book)
+        wiring.book(settings.book, settings.tables_path)
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))

@@ -115,6 +115,25 @@ class AuditUnwritable(ScrubError):
     """
 
 
+class TableRefused(ScrubError):
+    """Nothing was imported:
+
+    {listing}
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """`problems`: each as `file:line: sentence`."""
+        self.problems = tuple(problems)
+        super().__init__(listing="")
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *self.problems])
+
+
+class EditionUnknown(ScrubError):
+    """There is no imported edition {name!r}{hint}. Imported: {known}; `scrub tables list` shows them."""
+
+
 class NoListOfClaims(ScrubError):
     """Expected a list of claims, found one {kind}; a single claim goes into a list: submit([claim])."""
 

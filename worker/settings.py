@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     broker_url: str | None = None
     """Broker of the Celery bells. None: the Redis of the claims."""
     state_dir: Folder = Field(default_factory=_state_dir)
-    """Embedded server, secret and audit files, unless they are set apart."""
+    """Embedded server and imported tables; secret and audit files, unless they are set apart."""
     secret_file: Folder | None = None
     """Key of the patient hashes and the audit chains; made at first use. None: `secret` in the state folder."""
     book: Folder | None = None
@@ -113,6 +113,11 @@ class Settings(BaseSettings):
     @cached_property
     def audit_path(self) -> Path:
         return self.audit_dir or self.state_dir / "audit"
+
+    @cached_property
+    def tables_path(self) -> Path:
+        """Folder of the imported editions of official tables."""
+        return self.state_dir / "tables"
 
     @cached_property
     def server_path(self) -> Path:

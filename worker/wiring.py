@@ -164,13 +164,13 @@ def agreed_secret(store: Store) -> bytes:
 
 
 @cache
-def book(folder: Path | None) -> Book:
-    """The rule book, read once a process; None: the one that is shipped.
+def book(folder: Path | None, imported: Path | None = None) -> Book:
+    """The rule book, read once a process; None: the one that is shipped. `imported`: folder of imported tables.
 
     Raises:
         BookInvalid, BookMissing
     """
-    return load_book(folder)
+    return load_book(folder, imported)
 
 
 def bell(store: Store) -> Bell:
@@ -201,7 +201,7 @@ def drain(
     inbox.ensure()
     return Drain(
         settings=settings,
-        bench=Bench(book(settings.book), keys, secret, settings.max_event_bytes, interrupts),
+        bench=Bench(book(settings.book, settings.tables_path), keys, secret, settings.max_event_bytes, interrupts),
         inbox=inbox,
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),

@@ -33,31 +33,37 @@ class Fact:
     says: str
     """One sentence: what the fact is and how it is derived."""
     derive: Callable[..., Any]
+    own: bool = False
+    """Whether it rests on an amount, a date, an identifier or a diagnosis, which claims of one shape do not share."""
 
 
 FACTS: dict[str, Fact] = {}
 
 
-def fact(kind: Kind, label: str, scope: Scope = "claim") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def fact(
+    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
     def add(derive: Callable[..., Any]) -> Callable[..., Any]:
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive)
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own)
         return derive
 
     return add
 
 
-def line_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def line_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line on trial; derived from the case and the line."""
-    return fact(kind, label, "line")
+    return fact(kind, label, "line", own=own)
 
 
 class ClaimFacts(dict[str, Any]):
     """The facts of a claim, each derived when first read."""
+
+    __slots__ = ("case", "day")
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -73,6 +79,8 @@ class ClaimFacts(dict[str, Any]):
 class LineFacts(dict[str, Any]):
     """The facts of one line, and through it those of its claim."""
 
+    __slots__ = ("case", "claim", "day", "line")
+
     def __init__(self, claim: ClaimFacts, line: Line) -> None:
         self.claim = claim
         self.case = claim.case
@@ -81,8 +89,7 @@ class LineFacts(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         known = FACTS[name]
-        value = known.derive(self.case, self.line) if known.scope == "line" else self.claim[name]
-        self[name] = value
+        value = self[name] = known.derive(self.case, self.line) if known.scope == "line" else self.claim[name]
         return value
 
 

@@ -9,6 +9,7 @@ from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import BILATERAL, SIDES, companions, same_day
 from rules.facts.diagnoses import operative
+from rules.facts.ncci import forms_pair
 
 CATHETER = "64446"
 
@@ -42,6 +43,17 @@ def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures and anesthesia of the day, whoever gave them; blocks and needle procedures are none."""
     found = [code for _, code in _that_day(case, line) if operative(case, code)]
     return tuple(dict.fromkeys(found))
+
+
+@line_fact("codes", "the date of service")
+def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Procedures of the day, whoever gave them, that form an NCCI pair with 64445. Operations and anesthesia count
+    without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
+    day = date_of(case.claim, line)
+    if day is None:
+        return None
+    known = [code for _, code in _that_day(case, line) if code != case.procedure and forms_pair(case, code, day)]
+    return tuple(dict.fromkeys((*known, *operations_of_day(case, line))))
 
 
 @line_fact("codes", "the operations of the day")

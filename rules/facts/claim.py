@@ -13,6 +13,7 @@ from rules.formats import modifier, procedure
 
 MOST_POINTERS = 4
 MOST_MODIFIERS = 4
+PHYSICAL_STATUS = ("P1", "P2", "P3", "P4", "P5", "P6")
 
 
 def _numbers(case: Case, wanted: Callable[[Line], bool]) -> tuple[int, ...]:
@@ -75,35 +76,35 @@ def payer_id(case: Case) -> str:
 
 @fact("code", "the line of business")
 def line_of_business(case: Case) -> str | None:
-    """commercial, medicare_advantage, medicaid, exchange or fep; given, or derived from SBR09."""
+    """commercial, medicare_advantage, medicaid, exchange, fep, or medicare for Part A and B; given, else from SBR09."""
     return case.selection.line_of_business
 
 
-@fact("flag", "whether the provider participates with this payer")
+@fact("flag", "the provider's participation with this payer")
 def participating(case: Case) -> bool | None:
     """Whether the billing provider has a contract with the payer."""
     return case.claim.billing_provider.participating if case.claim.billing_provider else None
 
 
-@fact("money", "the total charge")
+@fact("money", "the total charge", own=True)
 def total_charge(case: Case) -> Decimal | None:
     """CLM02, US dollars."""
     return case.claim.total_charge
 
 
-@fact("money", "the line charges")
+@fact("money", "the line charges", own=True)
 def line_charge_total(case: Case) -> Decimal:
     """Sum of all line charges, US dollars."""
     return sum((line.charge for line in case.claim.lines), Decimal(0))
 
 
-@fact("lines", "the line charges")
+@fact("lines", "the line charges", own=True)
 def lines_with_negative_charge(case: Case) -> tuple[int, ...]:
     """Lines whose charge is below zero."""
     return _numbers(case, lambda line: line.charge < 0)
 
 
-@line_fact("money", "the line's charge")
+@line_fact("money", "the line's charge", own=True)
 def charge(case: Case, line: Line) -> Decimal:
     """The line's charge (SV102 or SV203), US dollars."""
     return line.charge
@@ -152,13 +153,13 @@ def lines_with_repeated_modifiers(case: Case) -> tuple[int, ...]:
     return _numbers(case, lambda line: len(set(line.modifiers)) < len(line.modifiers))
 
 
-@fact("date", "the date on which the payer receives the claim")
+@fact("date", "the date on which the payer receives the claim", own=True)
 def received_date(case: Case) -> date | None:
     """The day on which the payer is expected to receive the claim."""
     return case.received
 
 
-@fact("date", "the date of service")
+@fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
     """The last date of any line; missing where a 64445 line has none."""
     if any(date_of(case.claim, line) is None for line in case.lines):
@@ -175,14 +176,14 @@ def lines_ending_before_start(case: Case) -> tuple[int, ...]:
     )
 
 
-@fact("flag", "the statement dates")
+@fact("flag", "the statement dates", own=True)
 def statement_ends_before_start(case: Case) -> bool:
     """Whether the statement period of an institutional claim ends before it starts."""
     start, end = case.claim.statement_from_date, case.claim.statement_through_date
     return bool(start and end and end < start)
 
 
-@fact("flag", "the patient's birth date")
+@fact("flag", "the patient's birth date", own=True)
 def serves_before_birth(case: Case) -> bool | None:
     """Whether a line's date is before the patient's birth date."""
     birth = case.claim.patient.birth_date if case.claim.patient else None
@@ -243,13 +244,13 @@ def type_of_bill_has_frequency(case: Case) -> bool | None:
     return case.claim.type_of_bill[3:] == case.claim.frequency_code if case.claim.type_of_bill else None
 
 
-@fact("code", "what kind of place the service facility is")
+@fact("code", "the kind of the service facility")
 def service_facility_kind(case: Case) -> str | None:
     """asc or hospital, where the claim names a service facility and says its kind."""
     return case.claim.service_facility.kind if case.claim.service_facility else None
 
 
-@line_fact("flag", "the first day of the range")
+@line_fact("flag", "the date of service")
 def spans_several_days(case: Case, line: Line) -> bool | None:
     """Whether the line's last day is after its first; a line without a last day has one date at most."""
     first, last = date_of(case.claim, line), line.service_date_end
@@ -282,7 +283,20 @@ def modifiers(case: Case, line: Line) -> tuple[str, ...]:
     return line.modifiers
 
 
-@line_fact("date", "the date of service")
+@line_fact("codes", "the date of service")
+def unknown_modifiers(case: Case, line: Line) -> tuple[str, ...] | None:
+    """The line's modifiers of HCPCS level II that do not exist on its date, from the imported HCPCS file; none where
+    the hospital has imported no such file. Those of CPT, which begin with a digit or are P1 to P6, are not in it."""
+    own = tuple(code for code in line.modifiers if modifier(code) and code[0].isalpha() and code not in PHYSICAL_STATUS)
+    table, day = case.tables["modifiers"], date_of(case.claim, line)
+    if not own or not table.spans:
+        return ()
+    if day is None:
+        return None
+    return tuple(code for code in own if table.find((code,), day) is None)
+
+
+@line_fact("date", "the date of service", own=True)
 def service_date(case: Case, line: Line) -> date | None:
     """The line's date of service, or the first day of its range."""
     return date_of(case.claim, line)

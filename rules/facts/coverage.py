@@ -1,24 +1,29 @@
-"""Facts of coverage: the Medicare contractor of the place, and what the block was given for."""
+"""Facts of coverage: the Medicare contractor, the reason of the block, authorization, and what Medicare pays."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts import line_fact
-from rules.facts.diagnoses import undotted
+from rules.facts import fact, line_fact
+from rules.facts.diagnoses import of_line, undotted
+from rules.facts.parts import area_of, fee_place, state_of
+
+ANY = "*"
+"""Stands for the diagnoses together: the row that says which articles are in force."""
 
 
 @line_fact("code", "the state of the service facility or of the billing provider")
 def contractor(case: Case, line: Line) -> str | None:
     """The Medicare contractor of the state of the service facility, else of the billing provider."""
-    facility, billing = case.claim.service_facility, case.claim.billing_provider
-    state = (facility.state if facility else None) or (billing.state if billing else None)
+    state = state_of(case)
     day = date_of(case.claim, line)
     row = case.tables["contractors"].find((state,), day) if state and day else None
     return row[0] if row else ("none" if state and day else None)
 
 
-@line_fact("codes", "the diagnosis pointers")
+@line_fact("codes", "the diagnosis pointers", own=True)
 def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     """Kinds of the line's diagnoses, from the table diagnosis_kinds; other where it has none. Professional: the
     diagnoses that the line points to; institutional: all."""
@@ -34,3 +39,55 @@ def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     if pointed:
         return tuple(sorted(set(pointed)))
     return tuple(kinds[:1]) if len(set(kinds)) <= 1 else None
+
+
+@fact("flag", "the date of service")
+def authorization_wanted(case: Case) -> bool | None:
+    """Whether the hospital's own table says that the payer, or its plan, wants 64445 authorized on the date of a
+    64445 line. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
+    table, payer, plan = case.tables["authorizations"], case.selection.payer, case.selection.plan
+    if payer is None:
+        return False
+    listed = [key for key in {(payer, ""), (payer, plan or "")} if key in table.spans]
+    days = [date_of(case.claim, line) for line in case.lines]
+    if any(table.find(key, day) is not None for key in listed for day in days if day):
+        return True
+    return None if listed and None in days else False
+
+
+@fact("flag", "the prior authorization number")
+def has_prior_authorization(case: Case) -> bool:
+    """Whether the claim carries a prior authorization number (REF*G1)."""
+    return bool((case.claim.prior_authorization or "").strip())
+
+
+@line_fact("codes", "the state of the service facility or of the billing provider")
+def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Articles with a list of covered diagnoses for 64445 that hold for the state on the line's date, from the
+    Medicare coverage export; none where the hospital has imported no such export."""
+    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
+    if not table.spans:
+        return ()
+    if day is None or area is None:
+        return None
+    row = table.find((area, ANY), day)
+    return tuple(row[0].split()) if row else ()
+
+
+@line_fact("flag", "the diagnosis pointers", own=True)
+def diagnosis_covered(case: Case, line: Line) -> bool | None:
+    """Whether an article of the state covers a diagnosis of the line. Professional: the diagnoses that the line
+    points to; institutional: all."""
+    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
+    if day is None or area is None:
+        return None
+    return of_line(case, line, lambda code: table.find((area, undotted(code).upper()), day) is not None)
+
+
+@line_fact("money", "the place of service")
+def medicare_amount(case: Case, line: Line) -> Decimal | None:
+    """Medicare's national amount for one side of the procedure at the place on the line's date, US dollars, before
+    the local adjustment; missing where the book has none for that date."""
+    day, place = date_of(case.claim, line), fee_place(case, line)
+    row = case.tables["fee_schedule"].find((place, case.procedure), day) if day and place else None
+    return Decimal(row[0]) if row else None

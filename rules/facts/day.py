@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import takewhile
 
-from rules.case import Case, date_of, last_date_of
+from rules.case import Case, date_of, last_date_of, ncci_setting
 from rules.claim import Line, Provider
 from rules.facts import line_fact
 
@@ -140,12 +140,11 @@ def _of_side(case: Case, line: Line) -> list[Line]:
     return [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)]
 
 
-@line_fact("number", "the medically unlikely edit")
+@line_fact("number", "the date of service")
 def mue_units(case: Case, line: Line) -> Decimal | None:
     """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
     day = date_of(case.claim, line)
-    table = "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
-    row = case.tables["mue"].find((table, case.procedure), day) if day else None
+    row = case.tables["mue"].find((ncci_setting(case), case.procedure), day) if day else None
     return Decimal(row[0]) if row else None
 
 

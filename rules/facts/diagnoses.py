@@ -24,26 +24,26 @@ def diagnosis_count(case: Case) -> Decimal:
     return Decimal(len(case.claim.diagnoses))
 
 
-@fact("codes", "the diagnoses")
+@fact("codes", "the diagnoses", own=True)
 def repeated_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnoses that stand in the list more than once."""
     codes = [undotted(code) for code in case.claim.diagnoses]
     return tuple(dict.fromkeys(code for code in codes if codes.count(code) > 1))
 
 
-@fact("codes", "the diagnoses")
+@fact("codes", "the diagnoses", own=True)
 def icd9_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have the form of ICD-9-CM."""
     return tuple(code for code in _all(case.claim) if icd9(code))
 
 
-@fact("codes", "the diagnoses")
+@fact("codes", "the diagnoses", own=True)
 def malformed_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have neither the form of ICD-10-CM nor that of ICD-9-CM."""
     return tuple(code or "(empty)" for code in _all(case.claim) if not icd10(code) and not icd9(code))
 
 
-@line_fact("codes", "the diagnosis pointers")
+@line_fact("codes", "the diagnosis pointers", own=True)
 def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     """Sides that the line's diagnoses name, from the laterality table: right, left, bilateral, unspecified, or none
     for a diagnosis that names no side. Professional: the diagnoses that the line points to; institutional: all."""
@@ -64,7 +64,7 @@ def _first_day(case: Case) -> date | None:
     return None if None in days else min(day for day in days if day)
 
 
-@fact("codes", "the date of service")
+@fact("codes", "the date of service", own=True)
 def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
     day = _first_day(case)
@@ -74,7 +74,7 @@ def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(code for code in _all(case.claim) if headers.find((undotted(code),), day) is not None))
 
 
-@fact("codes", "the date of service")
+@fact("codes", "the date of service", own=True)
 def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the first 64445 date."""
     day = _first_day(case)
@@ -100,14 +100,14 @@ def _groups(code: str) -> tuple[str, ...]:
     return tuple(bare[:length] for length in range(len(bare), 1, -1))
 
 
-@line_fact("flag", "the diagnosis pointers")
+@line_fact("flag", "the diagnosis pointers", own=True)
 def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     """Whether a diagnosis that the line points to is of a kind in the table of a sciatic block's usual reasons.
     Professional: the diagnoses that the line points to; institutional: all."""
     day = date_of(case.claim, line)
     if day is None:
         return None
-    return _of_line(case, line, lambda code: _usual(case, code, day))
+    return of_line(case, line, lambda code: _usual(case, code, day))
 
 
 def _usual(case: Case, code: str, day: date) -> bool:
@@ -115,7 +115,7 @@ def _usual(case: Case, code: str, day: date) -> bool:
     return any(find((group,), day) is not None for group in _groups(code))
 
 
-def _of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
+def of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
     """Whether any diagnosis of the line is wanted; with its pointers missing, only where all or none are."""
     everyone = [wanted(code) for code in case.claim.diagnoses]
     if case.claim.form == "institutional":

@@ -1,4 +1,4 @@
-"""Facts of the drugs on the claim: codes that are gone, their NDC, and their units."""
+"""Facts of the drugs on the claim: codes that are gone, their NDC, their package, and their units."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rules.claim import Line
 from rules.facts import fact, plain
 
 NDC_DIGITS = 11
+LINE_EDIT = "1"
 NDC_UNITS = ("F2", "GR", "ME", "ML", "UN")
+DISCARD_MODIFIERS = ("JW", "JZ")
 
 
 def _day(case: Case, line: Line) -> date | None:
@@ -68,11 +70,42 @@ def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
     )
 
 
+@fact("lines", "the NDC")
+def single_dose_lines_without_jz(case: Case) -> tuple[int, ...]:
+    """Drug lines whose NDC is a single-dose package, by the table of drug packages, without JZ or JW."""
+    return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) == "single_dose")
+
+
+@fact("lines", "the NDC")
+def drug_lines_of_unknown_package(case: Case) -> tuple[int, ...]:
+    """Drug lines without JZ or JW whose NDC is missing or not in the table of drug packages."""
+    return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) is None)
+
+
+def _open_drug_lines(case: Case) -> list[Line]:
+    """Lines with a J code and neither JZ nor JW; without local anesthetics, which the block includes."""
+    anesthetics = case.tables["local_anesthetics"].spans
+    return [
+        line
+        for line in case.claim.lines
+        if (line.procedure or "").startswith("J")
+        and (line.procedure,) not in anesthetics
+        and not any(code in line.modifiers for code in DISCARD_MODIFIERS)
+    ]
+
+
+def _package(case: Case, line: Line) -> str | None:
+    day, ndc = _day(case, line), line.drug.ndc if line.drug else None
+    row = case.tables["drug_packages"].find((ndc,), day) if ndc and day else None
+    return row[0] if row else None
+
+
 @fact("codes", "the units of the drugs")
 def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
-    """Drug codes whose units of one date, all lines together, exceed the practitioner MUE, with units and limit.
-    Missing units matter only while the rest of the claim stays within its limits."""
-    units: dict[tuple[str, date], Decimal] = {}
+    """Drug codes whose units of one date exceed the practitioner MUE, with units and limit: all lines together, or
+    each line where the edit is one of the line (adjudication indicator 1). Missing units matter only while the rest of
+    the claim stays within its limits."""
+    units: dict[tuple[str, date], list[Decimal]] = {}
     unknown = False
     for line in case.claim.lines:
         day, code = _day(case, line), line.procedure or ""
@@ -80,10 +113,11 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
             continue
         unknown |= day is None or line.units is None
         if day:
-            units[code, day] = units.get((code, day), Decimal(0)) + (line.units or Decimal(0))
+            units.setdefault((code, day), []).append(line.units or Decimal(0))
     found = []
-    for (code, day), total in sorted(units.items()):
+    for (code, day), billed in sorted(units.items()):
         limit = case.tables["mue"].find(("practitioner", code), day)
-        if limit and total > Decimal(limit[0]):
-            found.append(f"{code}: {plain(total)} units, limit {limit[0]}")
+        most = max(billed) if limit and limit[1] == LINE_EDIT else sum(billed, Decimal(0))
+        if limit and most > Decimal(limit[0]):
+            found.append(f"{code}: {plain(most)} units, limit {limit[0]}")
     return tuple(found) if found or not unknown else None

@@ -42,34 +42,42 @@ def filing_order(case: Case) -> str:
     return "primary" if stated == "P" else "secondary"
 
 
-@fact("date", "the date of service")
+@fact("date", "the date of service", own=True)
 def filing_start(case: Case) -> date | None:
-    """The day from which Medicare counts: professional the first 64445 date, institutional the through date."""
+    """The day from which a filing year counts: professional the first 64445 date, institutional the through date."""
     return _through_day(case) if case.claim.form == "institutional" else _first_day(case)
 
 
-@fact("flag", "the date of service or of receipt")
+@fact("flag", "the date of service or of receipt", own=True)
 def received_within_a_year(case: Case) -> bool | None:
     """Whether the payer receives the claim no later than one calendar year after the filing start."""
     start = filing_start(case)
     return case.received <= year_after(start) if start and case.received else None
 
 
-@fact("number", "the date of service or of receipt")
+@fact("number", "the date of service or of receipt", own=True)
 def days_to_receipt(case: Case) -> Decimal | None:
     """Days from the last 64445 date (institutional: the through date) to the day of receipt."""
     return _elapsed(_through_day(case), case.received)
 
 
-@fact("number", "the primary payer's adjudication date")
+@fact("number", "the primary payer's adjudication date", own=True)
 def days_since_primary_decision(case: Case) -> Decimal | None:
     """Days from the latest adjudication by another payer to the day of receipt."""
     decided = [other.adjudication_date for other in case.claim.other_payers if other.adjudication_date]
     return _elapsed(max(decided), case.received) if decided else None
 
 
-@fact("number", "the date of service or of receipt")
+@fact("number", "the date of service or of receipt", own=True)
 def days_left_of_year(case: Case) -> Decimal | None:
-    """Days from the day of receipt to the end of Medicare's filing year; below zero where that is over."""
+    """Days from the day of receipt to the end of the filing year, which starts at the filing start; below zero where it
+    is over."""
     start = filing_start(case)
     return _elapsed(case.received, year_after(start)) if start else None
+
+
+@fact("flag", "the date of service or of receipt", own=True)
+def received_by_end_of_next_year(case: Case) -> bool | None:
+    """Whether the payer receives the claim by 31 December of the year after the filing start."""
+    start = filing_start(case)
+    return case.received <= date(start.year + 1, 12, 31) if start and case.received else None

@@ -6,8 +6,9 @@ Source of the mechanics: NCCI Policy Manual 2026, chapter I, section E (pages I-
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
-from rules.case import Case, date_of
+from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import SIDES, blocks_of_day, companions
@@ -22,10 +23,6 @@ NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
 def is_anesthesia(code: str | None) -> bool:
     """Whether a code is of the anesthesia section, 00100 to 01999."""
     return bool(code and len(code) == 5 and code.isdigit() and "00100" <= code <= "01999")
-
-
-def _table(case: Case) -> str:
-    return "outpatient_hospital" if case.role == "hospital_outpatient" else "practitioner"
 
 
 def _of_own_rule(code: str | None) -> bool:
@@ -69,18 +66,24 @@ def _paired_with(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line,
             continue
         if case.role == "practitioner" and visits.find((code,), day):
             continue
-        row = pairs.find((_table(case), case.procedure, code), day) or pairs.find(
-            (_table(case), code, case.procedure), day
+        row = pairs.find((ncci_setting(case), case.procedure, code), day) or pairs.find(
+            (ncci_setting(case), code, case.procedure), day
         )
         if row == (indicator,):
             yield other, certain
+
+
+def forms_pair(case: Case, code: str, day: date) -> bool:
+    """Whether a code forms an active pair with 64445 on the date, in either column."""
+    pairs, table, own = case.tables["ncci_ptp"], ncci_setting(case), case.procedure
+    return any(pairs.find(key, day) is not None for key in ((table, own, code), (table, code, own)))
 
 
 def _undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and another line's procedure is in some edition of the pairs."""
     if date_of(case.claim, line) is not None:
         return False
-    known, table, own = case.tables["ncci_ptp"].spans, _table(case), case.procedure
+    known, table, own = case.tables["ncci_ptp"].spans, ncci_setting(case), case.procedure
     codes = (other.procedure or "" for other, _ in companions(case, line))
     return any((table, own, code) in known or (table, code, own) in known for code in codes)
 
@@ -114,14 +117,14 @@ def _codes(lines: list[Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line.procedure for line in lines if line.procedure))
 
 
-@line_fact("flag", "the NCCI edits")
+@line_fact("flag", "the date of service")
 def ncci_covers_date(case: Case, line: Line) -> bool | None:
     """Whether an edition of the NCCI pairs is at hand for the line's date."""
     day = date_of(case.claim, line)
-    return None if day is None else case.tables["ncci_ptp"].starts <= day
+    return None if day is None else case.tables["ncci_ptp"].covers(ncci_setting(case), day)
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
     if _undated(case, line):
@@ -129,7 +132,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     return _codes([other for _, other, sure in _partners(case, line) if sure])
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them whose pair with a 64445 line of the day no modifier on either line lifts."""
     if _undated(case, line):
@@ -143,7 +146,7 @@ def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     return _codes([other for own, other, sure in _partners(case, line) if not sure and not lifted(case, own, other)])
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the date of service")
 def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
     if _undated(case, line):
@@ -174,7 +177,7 @@ def _apart(line: Line, other: Line) -> bool:
     return any(code in ANESTHESIA_LIFTERS for code in (*line.modifiers, *other.modifiers))
 
 
-@line_fact("codes", "the anesthesia lines")
+@line_fact("codes", "the date of service")
 def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
     if _undated(case, line):
@@ -182,7 +185,7 @@ def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     return _codes([other for _, other, sure in _anesthesia(case, line) if sure])
 
 
-@line_fact("codes", "the anesthesia lines")
+@line_fact("codes", "the date of service")
 def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):

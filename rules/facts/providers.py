@@ -10,13 +10,13 @@ from rules.facts import fact
 from rules.formats import aetna_id, blue_id, cigna_id, fep_id, mbi, npi, taxonomy, uhc_id
 
 
-@fact("code", "the billing provider's NPI")
+@fact("code", "the billing provider's NPI", own=True)
 def billing_npi(case: Case) -> str | None:
     """2010AA NM109."""
     return (case.claim.billing_provider.npi if case.claim.billing_provider else None) or None
 
 
-@fact("code", "whether the billing provider is a person or an organization")
+@fact("code", "the billing provider's entity type (person or organization)")
 def billing_entity(case: Case) -> str | None:
     """2010AA NM102: person or organization."""
     return case.claim.billing_provider.entity if case.claim.billing_provider else None
@@ -28,13 +28,13 @@ def billing_state(case: Case) -> str | None:
     return (case.claim.billing_provider.state if case.claim.billing_provider else None) or None
 
 
-@fact("codes", "the provider NPIs")
+@fact("codes", "the provider NPIs", own=True)
 def malformed_npis(case: Case) -> tuple[str, ...]:
     """The roles (rendering, line 2 rendering, attending, operating) whose NPI is there but not a valid one."""
     return tuple(role for role, provider in _providers(case) if provider.npi is not None and not npi(provider.npi))
 
 
-@fact("codes", "the provider taxonomies")
+@fact("codes", "the provider taxonomies", own=True)
 def malformed_taxonomies(case: Case) -> tuple[str, ...]:
     """The roles (billing, rendering, line 2 rendering, attending, operating) whose taxonomy is there but malformed."""
     billing = case.claim.billing_provider
@@ -56,37 +56,37 @@ def has_attending(case: Case) -> bool:
     return bool(case.claim.attending_provider and case.claim.attending_provider.npi)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_is_mbi(case: Case) -> bool | None:
     """Whether the member id has the form of a Medicare Beneficiary Identifier."""
     return _member_id(case, mbi)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_has_blue_prefix(case: Case) -> bool | None:
     """Whether the member id has the form of a Blue plan: a letter in its first three characters, at most 17 in all."""
     return _member_id(case, blue_id)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_is_fep(case: Case) -> bool | None:
     """Whether the member id has the form of the Blue plans' Federal Employee Program: R and 8 digits."""
     return _member_id(case, fep_id)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_is_uhc(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at UnitedHealthcare: 9 digits."""
     return _member_id(case, uhc_id)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_is_aetna(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at Aetna: W and 9 digits."""
     return _member_id(case, aetna_id)
 
 
-@fact("flag", "the member id")
+@fact("flag", "the member id", own=True)
 def member_id_is_cigna(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at Cigna: U and 8 digits, with or without 2 more."""
     return _member_id(case, cigna_id)

@@ -14,9 +14,9 @@ import pytest
 from rules.book import Book
 from rules.check import check
 from rules.claim import read_claim
-from rules.conditions import Condition
 from rules.examples import example_claim
 from rules.loader import read_book
+from rules.logic import Condition
 from rules.report import Report
 from tests.rules.small import LIBRARY_FILES, RULE
 
@@ -180,7 +180,12 @@ def test_a_rule_that_raises_becomes_a_finding_and_the_others_run() -> None:
     def explode(_: object) -> bool:
         raise RuntimeError("CANARY")
 
-    broken = replace(shelf.rules[0], versions=(replace(shelf.rules[0].versions[0], demand=Condition(explode, ())),))
+    broken = replace(
+        shelf.rules[0],
+        versions=(
+            replace(shelf.rules[0].versions[0], demand=Condition("explode(f)", "explode(f)", (), {"explode": explode})),
+        ),
+    )
     result = report(replace(shelf, rules=(broken, shelf.rules[1])), lines=TWO)
     assert [(f.code, f.severity) for f in result.findings] == [("ENG001", "block"), ("UNT001", "block")]
     assert "CANARY" not in str(result)

@@ -27,6 +27,11 @@ def holds(node: object, **values: object) -> bool | None:
     return condition.test(Known(values))  # type: ignore[arg-type]
 
 
+def gaps(node: object, **values: object) -> tuple[str, ...]:
+    condition = compile_condition(node, (), "line", lambda *_: None)
+    return condition.gaps(Known(values))  # type: ignore[arg-type]
+
+
 def complaints(node: object, scope: Any = "line") -> list[tuple[tuple[str | int, ...], str]]:
     found: list[tuple[tuple[str | int, ...], str]] = []
     compile_condition(node, (), scope, lambda path, text: found.append((path, text)))
@@ -51,6 +56,27 @@ def test_unknown_matters_only_where_it_would_change_the_answer(name: str, expect
 
 def test_not_keeps_unknown_unknown() -> None:
     assert [holds({"not": part}, **KNOWN) for part in (YES, NO, UNKNOWN)] == [False, True, None]
+
+
+def test_what_is_missing_is_named_only_where_it_keeps_from_an_answer() -> None:
+    assert gaps(UNKNOWN, **KNOWN) == ("total_charge",)
+    assert gaps({"not": UNKNOWN}, **KNOWN) == ("total_charge",)
+    assert gaps({"any": [YES, UNKNOWN]}, **KNOWN) == ()
+    assert gaps({"any": [NO, UNKNOWN]}, **KNOWN) == ("total_charge",)
+    assert gaps({"all": [NO, UNKNOWN]}, **KNOWN) == ()
+    assert gaps({"all": [YES, UNKNOWN, UNKNOWN]}, **KNOWN) == ("total_charge",)
+    assert gaps({"units": {"le": "1"}, "not": {"all": [NO, UNKNOWN]}}, **KNOWN) == ()
+
+
+def test_a_fact_that_may_be_missing_is_no_gap() -> None:
+    assert gaps(
+        {"delay_reason_code": {"missing": "true"}, "units": {"le": "1"}}, delay_reason_code=None, units=None
+    ) == ("units",)
+
+
+def test_both_sides_of_a_comparison_may_be_the_gap() -> None:
+    node = {"total_charge": {"eq_fact": "line_charge_total"}}
+    assert gaps(node, total_charge=None, line_charge_total=None) == ("total_charge", "line_charge_total")
 
 
 def test_several_tests_in_one_mapping_mean_and() -> None:

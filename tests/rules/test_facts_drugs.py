@@ -1,4 +1,4 @@
-"""Facts of the drugs, the diagnoses and the member id, where an example cannot reach."""
+"""Facts of the drugs, the diagnoses, the filing dates and the member id, where an example cannot reach."""
 
 from __future__ import annotations
 
@@ -34,6 +34,48 @@ def test_units_of_a_drug_add_up_by_date_whatever_their_order(book: Book) -> None
 def test_a_drug_is_judged_by_its_own_date(book: Book) -> None:
     lines = [{"service_date": "2024-12-31"}, {"procedure": "J2001", "service_date": "2025-01-01"}]
     assert facts(book, lines=lines)["deleted_drug_codes"] == ("J2001",)
+
+
+SINGLE, MULTI = "70121157301", "00009030602"
+
+
+@pytest.mark.parametrize(
+    ("ndc", "modifiers", "single", "unknown"),
+    [
+        (SINGLE, [], (2,), ()),
+        (SINGLE, ["JZ"], (), ()),
+        (SINGLE, ["JW"], (), ()),
+        (MULTI, [], (), ()),
+        ("99999999999", [], (), (2,)),
+        ("99999999999", ["JZ"], (), ()),
+        (None, [], (), (2,)),
+    ],
+)
+def test_a_drug_is_single_dose_by_its_ndc(
+    book: Book, ndc: str | None, modifiers: list[str], single: tuple[int, ...], unknown: tuple[int, ...]
+) -> None:
+    known = facts(book, lines=[{}, {"procedure": "J1010", "modifiers": modifiers, "drug": {"ndc": ndc}}])
+    assert (known["single_dose_lines_without_jz"], known["drug_lines_of_unknown_package"]) == (single, unknown)
+
+
+def test_packages_are_of_drugs_that_the_block_does_not_include(book: Book) -> None:
+    known = facts(book, lines=[{}, {"procedure": "J2003", "modifiers": []}, {"procedure": "99070", "modifiers": []}])
+    assert known["drug_lines_of_unknown_package"] == ()
+
+
+def test_every_package_is_of_one_of_two_kinds_and_its_ndc_is_well_formed(book: Book) -> None:
+    spans = book.tables["drug_packages"].spans
+    assert {row[2] for rows in spans.values() for row in rows} == {("single_dose",), ("multi_dose",)}
+    assert all(len(ndc) == 11 and ndc.isdigit() for (ndc,) in spans)
+
+
+@pytest.mark.parametrize(
+    ("day", "received", "in_time"),
+    [("2026-01-01", "2027-12-31", True), ("2026-01-01", "2028-01-01", False), ("2026-12-31", "2027-12-31", True)],
+)
+def test_the_end_of_the_next_year(book: Book, day: str, received: str, in_time: bool) -> None:
+    known = facts(book, received_date=received, lines=[{"service_date": day}])
+    assert known["received_by_end_of_next_year"] is in_time
 
 
 def test_excluded_pairs_are_told_once_and_as_the_claim_writes_them(book: Book) -> None:

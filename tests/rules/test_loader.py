@@ -50,6 +50,8 @@ def test_a_sound_library_loads() -> None:
         ("{units: 2}", "{units: 1}", "17:47: examples[1].expect: example 'two' expects fail; the rule says pass"),
         ("name: two", "name: one", "17:6: examples[1].name: there is an example 'one' already"),
         ("{units: 2}", "{unitz: 2}", "17:17: examples[1].claim: is no claim: lines[0].unitz: unknown key; did you mean 'units'?"),
+        ("expect: fail", "tables: {muee: [a]}, expect: fail", "17:56: examples[1].tables.muee: unknown table 'muee'; did you mean 'mue'?"),
+        ("expect: fail", "tables: {laterality: [M5431]}, expect: fail", "17:56: examples[1].tables.laterality: expected 4 fields a row: code,side,from,to"),
         ('value: "1"', 'value: "3"', "17:5: examples[1]: example 'two' is not repaired: after the patch the rule says fail"),
         ("title: One unit", "title: One unit\ntitle: Two", "3:1: title: duplicate key; the first is at line 2"),
         ("    fix: \"Set units to 1.\"", "    fix: &x Set units\n    title: *x", "13:5: versions[0].title: aliases are not allowed; write the value out"),
@@ -107,6 +109,12 @@ def test_the_digest_follows_content_and_not_line_ends() -> None:
 def test_a_folder_without_a_book_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(BookMissing, match="expected a folder with book.yaml"):
         load_book(tmp_path)
+
+
+def test_an_imported_edition_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "edition.json").mkdir()
+    with pytest.raises(BookInvalid, match="edition.json:1:1: cannot be read: Is a directory"):
+        load_book(LIBRARY, tmp_path)
 
 
 def test_files_that_are_not_utf8_are_named() -> None:

@@ -22,7 +22,7 @@ def test_a_row_holds_from_its_first_to_its_last_day() -> None:
     assert problems == []
     days = [date(2019, 12, 31), date(2020, 1, 1), date(2020, 12, 31), date(2021, 1, 1), date(2100, 1, 1)]
     assert [table.find(("M5431",), day) for day in days] == [None, ("right",), ("right",), ("left",), ("left",)]
-    assert (len(table), table.starts) == (2, date(2020, 1, 1))
+    assert (len(table), table.starts) == (2, {"": date(2020, 1, 1)})
 
 
 @pytest.mark.parametrize(

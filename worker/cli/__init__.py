@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rules.errors import ScrubError
-from worker.cli import audit, check, demo, rules, status, submit, tail, work
+from worker.cli import audit, bench, check, demo, rules, status, submit, tables, tail, work
 from worker.cli.signals import Stopped, install
 from worker.cli.terminal import complain, flush, give_up
 
@@ -30,8 +30,10 @@ app.command("worker")(work.worker)
 app.command("status")(status.status)
 app.command("tail")(tail.tail)
 app.add_typer(rules.app, name="rules")
+app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
 
 
 def _version(wanted: bool) -> None:

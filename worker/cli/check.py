@@ -61,7 +61,7 @@ def check(
 
     day = _day(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = read_book(book or settings.book)
+    rules = read_book(book or settings.book, settings.tables_path)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()
     for document in intake.documents():
@@ -75,8 +75,8 @@ def check(
     raise typer.Exit(2 if intake.refused else 1 if counts.total() > counts["billing"] else 0)
 
 
-def read_book(folder: Path | None) -> Book:
-    """The book of the folder.
+def read_book(folder: Path | None, imported: Path | None = None) -> Book:
+    """The book of the folder, with the imported tables of another.
 
     Raises:
         BookMissing, BookInvalid
@@ -85,7 +85,7 @@ def read_book(folder: Path | None) -> Book:
     from rules.loader import load_book
 
     try:
-        return load_book(folder)
+        return load_book(folder, imported)
     except OSError:
         raise BookMissing(folder=folder) from None
 

@@ -207,7 +207,9 @@ def lint(book: BookFolder = None, format: FormatOption = "text") -> None:
 
 
 def _book(folder: Path | None) -> Book:
-    return read_book(_folder(folder))
+    from worker.settings import load_settings
+
+    return read_book(_folder(folder), load_settings().tables_path)
 
 
 def _folder(folder: Path | None) -> Path | None:

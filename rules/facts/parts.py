@@ -1,0 +1,61 @@
+"""Which part of a dated table judges a line, and so which imported edition of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rules.case import Case, ncci_setting
+from rules.claim import Line
+
+if TYPE_CHECKING:
+    from rules.editions import Edition
+    from rules.facts import Facts
+
+OFFICE = "11"
+
+
+def state_of(case: Case) -> str | None:
+    """The state of the service facility, else of the billing provider."""
+    facility, billing = case.claim.service_facility, case.claim.billing_provider
+    return (facility.state if facility else None) or (billing.state if billing else None)
+
+
+def area_of(case: Case, line: Line | None = None) -> str | None:
+    """State and part of Medicare, such as `TX B`: institutional claims go to part A, the others to part B."""
+    state = state_of(case)
+    return f"{state} {'A' if case.claim.form == 'institutional' else 'B'}" if state else None
+
+
+def fee_place(case: Case, line: Line) -> str | None:
+    """hospital_outpatient or asc, else nonfacility in an office (place 11), else facility, which pays less."""
+    if case.role != "practitioner":
+        return case.role
+    place = line.place_of_service or case.claim.place_of_service
+    return None if not place else "nonfacility" if place == OFFICE else "facility"
+
+
+def _setting(case: Case, line: Line) -> str:
+    return ncci_setting(case)
+
+
+def _whole(case: Case, line: Line) -> str:
+    return ""
+
+
+PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
+    "covered_diagnoses": area_of,
+    "diagnosis_headers": _whole,
+    "fee_schedule": fee_place,
+    "modifiers": _whole,
+    "mue": _setting,
+    "ncci_ptp": _setting,
+}
+"""The tables whose official editions a hospital imports, and the part of each that a line belongs to."""
+
+
+def edition_of(facts: Facts, table: str) -> Edition | None:
+    """The imported edition of the table that judges a line, or the first line on trial; None: the shipped rows."""
+    line = getattr(facts, "line", None) or facts.case.lines[0]
+    part = PARTS[table](facts.case, line)
+    return None if part is None or facts.day is None else facts.case.tables[table].edition(part, facts.day)

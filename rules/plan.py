@@ -1,0 +1,154 @@
+"""Plans: the rule versions that can have anything to say on a claim, of those that are in force.
+
+A plan is made for claims of one kind, period and shape. With the facts that rest on the shape alone known and all
+others unknown, a version that is quiet is quiet whatever the others are, and is left out; so most claims meet the few
+rules that hang on their amounts, dates, identifiers and diagnoses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from rules.facts import FACTS, ClaimFacts, Facts, LineFacts
+from rules.facts.parts import edition_of
+from rules.report import EditionId, Severity
+from rules.rule import Rule, Version
+
+if TYPE_CHECKING:
+    from rules.book import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A rule as one kind of claim meets it."""
+
+    rule: Rule
+    at_most: Severity | None = None
+    """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A rule with its version of the day."""
+
+    assigned: Assigned
+    version: Version
+    is_quiet: Callable[[Facts], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is to be judged of the claim as a whole, or of one line."""
+
+    run: int
+    """How many versions are in force."""
+    active: tuple[Active, ...]
+    """Those of them that may have something to say."""
+    tabled: tuple[Active, ...] = ()
+    """Versions that look into a dated table and may apply: the report names the edition that judged."""
+    editions: tuple[EditionId, ...] = ()
+    """Editions that the shape alone decides."""
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """The facts that are known from the shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is in force on one date for one kind of claim."""
+
+    claim: Scope
+    line: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ShapedPlan:
+    """The same for claims of one shape: each line on trial has a scope of its own."""
+
+    claim: Scope
+    lines: tuple[Scope, ...]
+
+
+def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
+    """The versions of these rules that are in force on the day."""
+    found: dict[str, list[Active]] = {"claim": [], "line": []}
+    for one in assigned:
+        version = one.rule.version_on(day)
+        if version:
+            found[one.rule.scope].append(Active(one, version, version.is_quiet))
+    return Plan(_scope(found["claim"]), _scope(found["line"]))
+
+
+def undated(assigned: Iterable[Assigned], scope: str) -> Scope:
+    """All rules of a scope, for facts without a date: only where the versions of a rule disagree does it matter."""
+    active = (Active(one, one.rule.versions[-1], _never) for one in assigned if one.rule.scope == scope)
+    return _scope(list(active))
+
+
+def _never(_: Facts) -> bool:
+    return False
+
+
+def _scope(active: list[Active]) -> Scope:
+    return Scope(len(active), tuple(active), tuple(one for one in active if one.version.edition))
+
+
+def edition_id(version: Version, facts: Facts) -> EditionId:
+    """The edition of the version's table that judges these facts: an imported one, or the shipped rows."""
+    assert version.edition is not None
+    imported = edition_of(facts, version.edition.table)
+    return imported.named if imported else version.edition
+
+
+def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedPlan:
+    """The plan for all claims that have the shape of this one."""
+    return ShapedPlan(_shaped(plan.claim, claim), tuple(_shaped(plan.line, facts) for facts in lines))
+
+
+def _shaped(scope: Scope, facts: Facts) -> Scope:
+    shared = _Shared(facts)
+    left = tuple(one for one in scope.active if not _holds(one.version.is_quiet, one.version.asked_missing, shared))
+    read = dict.fromkeys(name for one in left for name in one.version.quiet_facts if not FACTS[name].own)
+    applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version.asked_missing, shared)]
+    decided = [one for one in applies if not any(FACTS[name].own for name in one.version.applies.facts)]
+    editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
+    tabled = tuple(one for one in applies if one not in decided)
+    return Scope(scope.run, left, tabled, tuple(editions), {name: shared[name] for name in read})
+
+
+def _holds(test: Callable[[Facts], bool], asked_missing: Iterable[str], shared: _Shared) -> bool:
+    """Whether the test holds whatever the facts are that the shape does not tell."""
+    if any(FACTS[name].own for name in asked_missing):
+        return False
+    try:
+        return test(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them
+    except Exception:  # a rule that raises is to be found by judging it
+        return False
+
+
+class _Shared(dict[str, Any]):
+    """The facts of a claim that rest on its shape; the others are unknown, which is how a missing fact is told."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.case = facts.case
+        self.day = facts.day
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = None if FACTS[name].own else self._facts[name]
+        return value
+
+
+def turning_points(rules: Iterable[Rule], tables: Tables) -> tuple[date, ...]:
+    """The days, in order, on which a version of any of the rules or a row of any table begins or is over."""
+    spans = [(version.start, version.end) for rule in rules for version in rule.versions]
+    dated = [
+        *(table.spans.values() for table in tables.values()),
+        *(table.reigns.values() for table in tables.values()),
+    ]
+    spans += [(start, end) for rows in chain(*dated) for start, end, _ in rows]
+    over = {end + timedelta(days=1) for _, end in spans if end < date.max}
+    return tuple(sorted(over.union(start for start, _ in spans)))

@@ -1,0 +1,53 @@
+"""The shape of a claim: all of it but amounts, dates, identifiers and diagnoses.
+
+Thousands of claims of a hospital share one. What a fact says that rests on the shape alone is the same for all of
+them, and so is what a rule says that reads only such facts: it is worked out once (`rules/plan.py`). A fact that
+rests on anything else is declared `own=True`; a test derives every fact on a recording claim and holds it to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from rules.case import Case
+from rules.claim import Line
+
+
+def shape_of(case: Case) -> Hashable | None:
+    """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
+
+    Rare: records, other payers, providers of a line, ranges of days, lines without a date.
+    """
+    claim = case.claim
+    if claim.documentation or claim.other_payers:
+        return None
+    billing, first = claim.billing_provider, case.lines[0].service_date
+    lines = []
+    for line in claim.lines:
+        if _is_rare(line):
+            return None
+        lines.append(
+            (
+                line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
+                line.diagnosis_pointers, not line.revenue_code, line.service_date == first,
+                line.drug and (line.drug.ndc, line.drug.quantity, line.drug.unit),
+            )
+        )  # fmt: skip
+    if first is None:
+        return None
+    return (
+        claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
+        not claim.original_reference_number, not claim.prior_authorization, len(claim.diagnoses),
+        claim.payer.responsibility, claim.payer.id,
+        billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
+        claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
+        _present(claim.rendering_provider), _present(claim.attending_provider), tuple(lines),
+    )  # fmt: skip
+
+
+def _is_rare(line: Line) -> bool:
+    return line.service_date is None or line.service_date_end is not None or line.rendering_provider is not None
+
+
+def _present(provider: object) -> Hashable:
+    return provider and (not provider.npi, provider.taxonomy)  # type: ignore[attr-defined]

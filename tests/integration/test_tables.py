@@ -1,0 +1,34 @@
+"""Imported tables in the pipe: a worker judges by what was there when it started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.tables.official import quarter
+from worker.inbox import send
+from worker.outlets import tail
+from worker.tables import shelf
+from worker.tables.official import editions_in
+from worker.wiring import Store
+
+from .helpers import Worker, claim, event, settled
+
+
+def test_a_worker_takes_imported_tables_up_when_it_starts(
+    store: Store, home: Path, start_worker: Callable[..., Worker]
+) -> None:
+    pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
+    shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
+    start_worker().wait_ready()
+    base = claim(1)
+    line = base["lines"][0]
+    lines = [line, {**line, "number": 2, "procedure": "28285"}]
+    medicare = {"id": "04412", "filing_indicator": "MB", "responsibility": "P"}
+    data = claim(1, payer=medicare, lines=lines, total_charge=str(2 * float(line["charge"])))
+    send(store.redis, store.keys, [event(1, data=data)], source="test", settings=store.settings)
+    settled(store, 1)
+    (entry,) = tail(store.redis, store.keys, "rework")
+    report = entry.data["report"]
+    assert "BND002" in {finding["code"] for finding in report["findings"]}
+    assert "2026 Q3, v322r0" in {edition["edition"] for edition in report["editions"]}

@@ -1,0 +1,165 @@
+"""What claims of one shape share: a fact that is not its claim's own never rests on anything outside the shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from rules.book import Book
+from rules.case import Case
+from rules.check import case_of, check
+from rules.claim import Claim, read_claim
+from rules.facts import FACTS, ClaimFacts, LineFacts
+from rules.loader import load_book
+from rules.shape import shape_of
+from worker.bench.claims import claim
+
+SHAPE = {
+    "form", "frequency_code", "type_of_bill", "place_of_service", "delay_reason_code", "documentation", "other_payers",
+    "original_reference_number", "prior_authorization", "payer", "payer.responsibility", "payer.id",
+    "billing_provider", "billing_provider.entity", "billing_provider.state", "billing_provider.participating",
+    "billing_provider.taxonomy", "service_facility", "service_facility.kind", "service_facility.state",
+    "rendering_provider", "rendering_provider.npi", "rendering_provider.taxonomy",
+    "attending_provider", "attending_provider.npi", "attending_provider.taxonomy",
+    "lines", "lines.number", "lines.procedure", "lines.modifiers", "lines.units", "lines.unit_basis",
+    "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
+    "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
+}  # fmt: skip
+"""Paths that a shared fact may read; of some the shape holds no more than whether they are there, or the same day."""
+COUNTED = {"diagnosis_count", "lines_pointing_nowhere"}
+"""Facts that read the diagnoses to count them; the shape holds how many there are."""
+CLAIMS = [read_claim(claim(number)) for number in range(400)]
+
+
+class Recorder:
+    """A part of a claim that notes what is read of it."""
+
+    def __init__(self, model: BaseModel, path: str, read: set[str]) -> None:
+        self._model, self._path, self._read = model, path, read
+        self._parts: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        path = f"{self._path}{name}"
+        self._read.add(path)
+        value = getattr(self._model, name)
+        if name not in self._parts:
+            if isinstance(value, BaseModel):
+                value = Recorder(value, f"{path}.", self._read)
+            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                value = tuple(Recorder(part, f"{path}.", self._read) for part in value)
+            self._parts[name] = value
+        return self._parts[name]
+
+
+def recorded(case: Case, read: set[str]) -> Case:
+    record: Any = Recorder(case.claim, "", read)
+    lines = tuple(line for line, real in zip(record.lines, case.claim.lines, strict=True) if real in case.lines)
+    return replace(case, claim=record, lines=lines, received=Untouchable())  # type: ignore[arg-type]
+
+
+class Untouchable:
+    """Stands where a shared fact must not look."""
+
+    def __getattr__(self, *_: object) -> Any:
+        raise AssertionError("the date of receipt is no part of the shape")
+
+    __eq__ = __lt__ = __gt__ = __sub__ = __rsub__ = __bool__ = __getattr__  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return load_book()
+
+
+@pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if not fact.own])
+def test_a_shared_fact_reads_the_shape_alone(book: Book, name: str) -> None:
+    fact, read = FACTS[name], set[str]()
+    for one in CLAIMS[:120]:
+        case = case_of(one, book, None)
+        if shape_of(case) is None:
+            continue
+        seen: set[str] = set()
+        watched = recorded(case, seen)
+        seen.clear()
+        for line in watched.lines if fact.scope == "line" else ():
+            fact.derive(watched, line)
+        if fact.scope == "claim":
+            fact.derive(watched)
+        read |= seen
+    read -= {"diagnoses"} if name in COUNTED else set()
+    assert read <= SHAPE, f"{name} reads {sorted(read - SHAPE)}: declare it own=True"
+
+
+def other_of_the_shape(one: Claim) -> Claim:
+    """Another patient's claim of the same shape: all else differs."""
+
+    def provider(value: Any) -> Any:
+        return value and value.model_copy(update={"npi": value.npi and "1992999999"})
+
+    lines = [
+        line.model_copy(
+            update={
+                "charge": line.charge + 7,
+                "service_date": line.service_date and line.service_date + timedelta(days=1),
+                "revenue_code": line.revenue_code and "0490",
+            }
+        )
+        for line in one.lines
+    ]
+    update = {
+        "claim_id": "OTHER", "received_date": one.received_date and one.received_date + timedelta(days=200),
+        "statement_from_date": None, "statement_through_date": None,
+        "original_reference_number": one.original_reference_number and "X9", "subscriber": None, "patient": None,
+        "billing_provider": provider(one.billing_provider), "rendering_provider": provider(one.rendering_provider),
+        "attending_provider": provider(one.attending_provider),
+        "diagnoses": tuple("G57.01" for _ in one.diagnoses), "total_charge": None, "lines": tuple(lines),
+    }  # fmt: skip
+    return one.model_copy(update=update)
+
+
+def test_claims_of_one_shape_share_every_shared_fact(book: Book) -> None:
+    compared = 0
+    for one in CLAIMS:
+        cases = [case_of(one, book, None), case_of(other_of_the_shape(one), book, None)]
+        first, second = [ClaimFacts(case) for case in cases]
+        shape = shape_of(cases[0])
+        if shape is None or first.day is None or second.day is None:
+            continue
+        assert shape_of(cases[1]) == shape
+        if book.period(first.day) != book.period(second.day):
+            continue
+        lines = zip(cases[0].lines, cases[1].lines, strict=True)
+        pairs = [(first, second), *((LineFacts(first, left), LineFacts(second, right)) for left, right in lines)]
+        for left, right in pairs:
+            known = [
+                name
+                for name, fact in FACTS.items()
+                if not fact.own and (fact.scope == "claim" or isinstance(left, LineFacts))
+            ]
+            assert {name: left[name] for name in known} == {name: right[name] for name in known}
+        compared += 1
+    assert compared > 200
+
+
+def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
+    """The first claim of a shape meets every rule in force; the third meets the plan that was made for the shape."""
+    book = load_book()
+    for one in CLAIMS:
+        book.shaped.clear()
+        first, _, third = check(one, book), check(one, book), check(one, book)
+        assert first == third
+
+
+def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
+    shaped, fresh = load_book(), load_book()
+    for one in CLAIMS:
+        check(one, shaped)
+        check(one, shaped)
+        other = other_of_the_shape(one)
+        fresh.shaped.clear()
+        assert check(other, shaped) == check(other, fresh)

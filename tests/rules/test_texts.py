@@ -1,0 +1,72 @@
+"""What a biller reads: how facts are shown in sentences, and that every sentence of the library is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from rules.check import check
+from rules.loader import LIBRARY, load_book
+from rules.report import Finding
+from rules.rule import Rule, Text, enumerated, shown
+from rules.rulefile import read_document
+from rules.trial import examples_of
+
+BOOK = load_book()
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "text"),
+    [
+        ("lines_without_pointers", (), "none"),
+        ("lines_without_pointers", (2,), "line 2"),
+        ("lines_without_pointers", (1, 3), "lines 1 and 3"),
+        ("lines_without_pointers", (1, 2, 3), "lines 1, 2 and 3"),
+        ("modifiers", ("RT",), "RT"),
+        ("modifiers", ("RT", "59"), "RT and 59"),
+        ("modifiers", (), "none"),
+        ("total_charge", Decimal("450"), "$450.00"),
+        ("total_charge", Decimal("-1.5"), "-$1.50"),
+        ("units", Decimal("2.50"), "2.5"),
+        ("received_date", date(2026, 7, 13), "2026-07-13"),
+        ("has_record", True, "yes"),
+        ("form", "professional", "professional"),
+        ("units", None, "(missing)"),
+    ],
+)
+def test_a_fact_is_shown_as_a_biller_reads_it(fact: str, value: Any, text: str) -> None:
+    assert shown(fact, value) == text
+
+
+def test_parts_that_hold_a_comma_are_set_apart() -> None:
+    assert enumerated(("J1010: 161 units, limit 160", "J3301: 17 units, limit 16")) == (
+        "J1010: 161 units, limit 160; J3301: 17 units, limit 16"
+    )
+
+
+def test_a_sentence_that_begins_with_lines_begins_with_a_capital() -> None:
+    facts: Any = {"lines_of_day": (1, 2)}
+    assert Text.parse("{lines_of_day} bill 64445.").fill(facts) == "Lines 1 and 2 bill 64445."
+
+
+def findings(rule: Rule) -> Iterator[Finding]:
+    """What the rule says on those of its examples that do not pass."""
+    document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text(encoding="utf-8"))
+    for example in examples_of(BOOK, rule, document):
+        if example.expect in ("fail", "undetermined", "bypassed"):
+            report = check(example.claim, example.book(BOOK))
+            yield from (found for found in (*report.findings, *report.shadow) if found.rule == rule.file)
+
+
+@pytest.mark.parametrize("rule", BOOK.rules, ids=lambda rule: rule.file.partition("/")[2])
+def test_every_sentence_of_a_rule_is_whole(rule: Rule) -> None:
+    for found in findings(rule):
+        for text in (found.message, found.fix):
+            assert text[:1] == text[:1].upper()
+            assert text.endswith((".", ")"))
+            for flaw in ("(missing)", "{", "  ", "line line", "lines line", "claim: .", "Remove none"):
+                assert flaw not in text

@@ -1,0 +1,111 @@
+"""Latency from XADD to the outlet: on an idle queue, and under a steady load."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import orjson
+
+from worker import wiring
+from worker.bench.arena import Arena, arena
+from worker.bench.claims import claim
+from worker.bench.pipe import Tell, claims_a_second
+from worker.bench.tables import Section
+from worker.cli.work import command
+from worker.inbox import ensure_groups
+
+_OUTLETS = ("billing", "rework", "unchecked", "quarantine")
+
+
+class Stalled(Exception):
+    """Not every claim came out within the time."""
+
+
+def latencies(*, idle: int, loaded: int, processes: int, tell: Tell) -> Section:
+    """Milliseconds from before XADD until a waiting consumer has the result; fsync always."""
+    tell("latency: idle")
+    rows = [("idle, one claim every 50 ms", *_quantiles(_measure(processes, idle, 20.0, 1)))]
+    tell("latency: the highest rate")
+    highest = claims_a_second(processes, 10_000 * processes, "always")
+    tell("latency: at half of the highest rate")
+    rows.append(
+        (
+            f"half of the highest rate, {highest / 2:.0f} claims/s",
+            *_quantiles(_measure(processes, loaded, highest / 2, 20)),
+        )
+    )
+    columns = ("load", "p50 ms", "p95 ms", "p99 ms")
+    return Section(f"Latency from XADD to the outlet, {processes} processes", columns, rows)
+
+
+def _quantiles(found: list[float]) -> tuple[float, float, float]:
+    found.sort()
+    return tuple(round(found[min(len(found) - 1, int(len(found) * part))] * 1000, 2) for part in (0.5, 0.95, 0.99))  # type: ignore[return-value]
+
+
+def _measure(processes: int, count: int, rate: float, burst: int) -> list[float]:
+    """Sends `count` claims at `rate` a second, `burst` at a time, and answers how long each took."""
+    with arena() as place:
+        ensure_groups(place.store.redis, place.store.keys)
+        place.start(command(processes))
+        warm = 20
+        sent, got = dict[str, float](), dict[str, float]()
+        ended = threading.Event()
+        reader = threading.Thread(target=_read, args=(place, got, ended), daemon=True)
+        reader.start()
+        _send(place, sent, range(warm), 4.0, 1)
+        _wait(got, warm)
+        _send(place, sent, range(warm, warm + count), rate, burst)
+        _wait(got, warm + count)
+        ended.set()
+        reader.join()
+    return [got[name] - sent[name] for name in got if int(name) >= warm]
+
+
+def _wait(got: dict[str, float], count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(got) < count:
+        if time.monotonic() > deadline:
+            raise Stalled(f"{len(got)} of {count}")
+        time.sleep(0.01)
+
+
+def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
+    redis, inbox, door = place.store.redis, place.store.keys.inbox, wiring.bell(place.store)
+    events = [(str(number), _event(number)) for number in numbers]
+    begun = time.monotonic()
+    for first in range(0, len(events), burst):
+        time.sleep(max(0.0, begun + first / rate - time.monotonic()))
+        with redis.pipeline(transaction=False) as pipeline:
+            for name, event in events[first : first + burst]:
+                pipeline.xadd(inbox, {"event": event})
+                sent[name] = time.monotonic()
+            pipeline.execute()
+        door.ring()
+
+
+def _event(number: int) -> bytes:
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "/bench",
+            "type": "claim.submitted.v1",
+            "data": claim(number),
+        }
+    )
+
+
+def _read(place: Arena, got: dict[str, float], ended: threading.Event) -> None:
+    keys = place.store.keys
+    last: dict[Any, Any] = {keys.outlet(name): "0" for name in _OUTLETS}
+    with wiring.open_store(place.settings, hold=False) as store:
+        while not ended.is_set():
+            answer: Any = store.redis.xread(last, count=500, block=200)
+            now = time.monotonic()
+            for stream, entries in answer or ():
+                for entry, fields in entries:
+                    got.setdefault(orjson.loads(fields[b"event"])["eventid"], now)
+                    last[stream.decode()] = entry

@@ -1,0 +1,63 @@
+"""Measuring: cases take turns, round by round, and the median over the rounds counts."""
+
+from __future__ import annotations
+
+import gc
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one case cost over the rounds."""
+
+    name: str
+    median: float
+    """Seconds a unit of work."""
+    lowest: float
+    highest: float
+
+    @property
+    def micro(self) -> float:
+        """Median, microseconds a unit."""
+        return self.median * 1e6
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[], object]], units: int, *, rounds: int = 7, clock: Callable[[], float] | None = None
+) -> dict[str, Figure]:
+    """Runs every case once a round, each run doing `units` of work; the first round warms up and does not count."""
+    now = clock or time.perf_counter
+    spent: dict[str, list[float]] = {name: [] for name in cases}
+    for turn in range(rounds + 1):
+        for name, run in cases.items():
+            gc.collect()
+            started = now()
+            run()
+            elapsed = now() - started
+            if turn:
+                spent[name].append(elapsed / units)
+    return {name: Figure(name, statistics.median(found), min(found), max(found)) for name, found in spent.items()}
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    import os
+
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count() or 0,
+        "cpu": _cpu(),
+    }
+
+
+def _cpu() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    except OSError:
+        return platform.processor() or "unknown"

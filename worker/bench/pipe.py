@@ -1,0 +1,109 @@
+"""The pipe end to end: claims a second from the inbox to the outlets, beside a no-op Celery task and the floor."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from worker.bench.arena import Arena, Fsync, arena, python
+from worker.bench.claims import event
+from worker.bench.tables import Section
+from worker.cli.work import command
+
+Tell = Callable[[str], None]
+_LOAD = 1_000
+
+
+def claims_a_second(processes: int, claims: int, fsync: Fsync, **environment: str) -> float:
+    """Of a real worker with this many pool processes on a backlog of `claims`; full book, audit log on."""
+    with arena(fsync) as place:
+        fill(place, claims)
+        place.start(command(processes), **environment)
+        return place.rate(lambda: decided(place), claims)
+
+
+def floor(processes: int, claims: int, fsync: Fsync, **environment: str) -> float:
+    """The same streams and commits without the work."""
+    with arena(fsync) as place:
+        fill(place, claims)
+        for _ in range(processes):
+            place.start(python("-m", "worker.bench.floor"), **environment)
+        return place.rate(lambda: decided(place), claims)
+
+
+def noop_tasks(processes: int, tasks: int, fsync: Fsync) -> float:
+    """Tasks a second of a Celery worker whose task does nothing."""
+    with arena(fsync) as place:
+        place.start(python("-m", "worker.bench.ring", str(tasks))).wait()
+        options = ["-c", str(processes), "--without-mingle", "--without-gossip", "--without-heartbeat"]
+        place.start(python("-m", "celery", "-A", "worker.bench.noop", "worker", *options))
+        return place.rate(lambda: tasks - int(place.store.redis.llen("bench-noop") or 0), tasks)
+
+
+def throughput(processes: Sequence[int], *, claims: int, tasks: int, fsync: Fsync, rounds: int, tell: Tell) -> Section:
+    """Medians over the rounds; all cases of a round run one after another."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for turn in range(rounds):
+        for number in processes:
+            cases: dict[str, Callable[[], float]] = {
+                "claims": lambda number=number: claims_a_second(number, claims * number, fsync),  # type: ignore[misc]
+                "floor": lambda number=number: floor(number, claims * number, fsync),  # type: ignore[misc]
+                "noop": lambda number=number: noop_tasks(number, tasks * number, fsync),  # type: ignore[misc]
+            }
+            for name, run in cases.items():
+                tell(f"pipe {fsync}: round {turn + 1} of {rounds}, {number} processes, {name}")
+                found.setdefault((name, number), []).append(run())
+    median = {key: statistics.median(values) for key, values in found.items()}
+    rows = [
+        (
+            number, round(median["claims", number]), round(median["floor", number]), round(median["noop", number]),
+            f"{median['claims', number] / median['floor', number]:.0%}",
+            round(median["claims", number] / median["noop", number], 1),
+            round(median["claims", number] / median["claims", processes[0]] * processes[0], 2),
+        )
+        for number in processes
+    ]  # fmt: skip
+    columns = ("processes", "claims/s", "floor/s", "no-op tasks/s", "of the floor", "times no-op", "times one")
+    return Section(f"The pipe, append-only file fsync {fsync}", columns, rows)
+
+
+def batches(sizes: Sequence[int], *, claims: int, tell: Tell) -> Section:
+    """Claims a second of one process with batches of these sizes."""
+    rows = []
+    for size in sizes:
+        tell(f"pipe: batches of {size}")
+        number = min(claims, size * 400)
+        rows.append((size, round(claims_a_second(1, number, "always", SCRUB_BATCH=str(size)))))
+    return Section("The pipe, by batch size, one process", ("batch", "claims/s"), rows)
+
+
+def backlogs(sizes: Sequence[int], *, tell: Tell) -> Section:
+    """Claims a second of one process with so many claims waiting, and what a waiting claim takes of Redis' memory."""
+    rows = []
+    for size in sizes:
+        tell(f"pipe: a backlog of {size}")
+        with arena("everysec") as place:
+            empty = _memory(place)
+            fill(place, size)
+            each = (_memory(place) - empty) / size
+            place.start(command(1))
+            rows.append((size, round(place.rate(lambda: decided(place), min(size, 40_000))), round(each)))
+    return Section("The pipe, by backlog, one process", ("waiting", "claims/s", "Redis bytes a waiting claim"), rows)
+
+
+def _memory(place: Arena) -> int:
+    return int(place.store.redis.info("memory")["used_memory"])
+
+
+def fill(place: Arena, count: int) -> None:
+    """Puts so many claims on the inbox."""
+    for first in range(0, count, _LOAD):
+        with place.store.redis.pipeline(transaction=False) as pipeline:
+            for number in range(first, min(first + _LOAD, count)):
+                pipeline.xadd(place.store.keys.inbox, {"event": event(number)})
+            pipeline.execute()
+
+
+def decided(place: Arena) -> int:
+    """How many claims went somewhere."""
+    return sum(map(int, place.store.redis.hvals(place.store.keys.counters)))

@@ -1,0 +1,162 @@
+"""The files that are handed over, zip or not, and what is in them: each member with its lines, read once."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from rules.editions import File
+from worker.errors import TableRefused
+
+Seen = Callable[[int], None]
+"""Is told how many bytes were read since it was last told."""
+Lines = Iterable[tuple[int, str]]
+ENCODING = "latin-1"
+_HEAD = 16_384
+_FIELD_LIMIT = 2**26
+"""Characters of one CSV field: an article of the coverage database has its whole text in one."""
+
+
+class Fault(Exception):
+    """One thing that is wrong with an official file."""
+
+    def __init__(self, line: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.line = line
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A text that was handed over: a file, or one in a zip."""
+
+    file: Path
+    """As it was handed over."""
+    path: str
+    """Names of the zips around it and its own, with slashes between."""
+    size: int
+    archive: zipfile.ZipFile | None = None
+    inner: str = ""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+    def head(self) -> str:
+        """Its first 16 KiB."""
+        with self._open() as stream:
+            return stream.read(_HEAD).decode(ENCODING)
+
+    def lines(self, seen: Seen) -> Iterator[tuple[int, str]]:
+        """Its lines with their ends, numbered from 1.
+
+        Raises:
+            Fault: the file is damaged, or its last line has no end, as of a file that was cut short.
+        """
+        number, line = 0, "\n"
+        with self._open() as stream:
+            told = 0
+            for number, raw in enumerate(stream, 1):
+                told += len(raw)
+                if told > 2**20:
+                    seen(told)
+                    told = 0
+                line = raw.decode(ENCODING)
+                yield number, line
+            seen(told)
+        if not line.endswith(("\n", "\x1a")):
+            raise Fault(number, "the last line has no line end: the file is cut short; get it again")
+
+    def records(self, seen: Seen) -> Iterator[tuple[int, list[str]]]:
+        """Its CSV records, each with the number of its last line."""
+        csv.field_size_limit(_FIELD_LIMIT)
+        reader = csv.reader((line for _, line in self.lines(seen)), strict=True)
+        try:
+            for record in reader:
+                yield reader.line_num, record
+        except csv.Error as error:
+            raise Fault(
+                reader.line_num, f"is no CSV ({error}): the file is cut short or damaged; get it again"
+            ) from None
+
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        opened = self.archive.open(self.inner) if self.archive else self.file.open("rb")
+        try:
+            with opened as stream:
+                yield stream
+        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
+            raise Fault(0, "the zip is cut short, damaged or encrypted; get it again") from None
+        except OSError as error:
+            raise Fault(0, f"cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def members(file: Path) -> list[Member]:
+    """The texts in a file: itself, or what is in the zip and in the zips in it.
+
+    Raises:
+        TableRefused: it cannot be read, or is a damaged zip.
+    """
+    try:
+        if not zipfile.is_zipfile(file):
+            if file.suffix.lower() == ".zip":
+                raise zipfile.BadZipFile
+            return [Member(file, file.name, file.stat().st_size)]
+        return list(_inside(file, file.name, zipfile.ZipFile(file)))
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
+        raise TableRefused([f"{file}: is no whole zip: it is cut short, damaged or encrypted; get it again"]) from None
+    except OSError as error:
+        raise TableRefused([f"{file}: {error.strerror or 'cannot be read'}"]) from None
+
+
+def _inside(file: Path, path: str, archive: zipfile.ZipFile) -> Iterator[Member]:
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        here = f"{path}/{info.filename}"
+        if info.filename.lower().endswith(".zip"):
+            with archive.open(info) as stream:
+                content = io.BytesIO(stream.read())
+            yield from _inside(file, here, zipfile.ZipFile(content))
+        else:
+            yield Member(file, here, info.file_size, archive, info.filename)
+
+
+def identity(file: Path) -> File:
+    """Name and SHA-256 of a file as it was handed over."""
+    with file.open("rb") as stream:
+        return File(name=file.name, sha256=hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def worded(text: str) -> str:
+    """A heading without line breaks and runs of blanks."""
+    return " ".join(text.split())
+
+
+_DATES = (
+    re.compile(r"(\d{4})-(\d\d)-(\d\d)"),
+    re.compile(r"(\d{4})(\d\d)(\d\d)$"),
+    re.compile(r"(\d\d)/(\d\d)/(\d{4})"),
+)
+
+
+def day_of(text: str) -> date | None:
+    """A date as these files write it: YYYYMMDD, YYYY-MM-DD or MM/DD/YYYY, perhaps with a time behind."""
+    for pattern in _DATES:
+        if found := pattern.match(text.strip()):
+            year, month, day = map(int, found.groups())
+            try:
+                return date(day, year, month) if pattern is _DATES[2] else date(year, month, day)
+            except ValueError:
+                return None
+    return None

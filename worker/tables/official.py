@@ -1,0 +1,209 @@
+"""Official files, recognised by what is in them, as editions. All of them, or a refusal that names every fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from rules.editions import Edition, File
+from worker.errors import TableRefused
+from worker.tables import coverage, fees, hcpcs, icd10, ncci
+from worker.tables.files import Fault, Member, Seen, identity, members
+
+Kind = Literal["pairs", "units", "fees", "headers", "modifiers", "coverage"]
+_SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("pairs", re.compile(r"^Column 1\t|Column1/Column2 Edits")),
+    ("units", re.compile(r"MUE Adjudication Indicator|Services MUE Values")),
+    ("fees", re.compile(r"National Physician Fee Schedule Relative Value File[^\n]*,,")),
+    ("headers", re.compile(r"\A\d{5,6} [A-Z][0-9A-Z]{2,6} +[01] ")),
+    ("modifiers", re.compile(r"\A(?: {3}[0-9A-Z]{2}|[A-Z]\d{4})\d{5}[37]")),
+)
+"""What the head of a file of each kind has in it; the files of the coverage export are known by their names."""
+_WORKBOOK = re.compile(r"\.xls[xmb]?$", re.IGNORECASE)
+EXPECTED = (
+    "NCCI pairs (all four files of a quarter), medically unlikely edits, the physician fee schedule's relative value "
+    "file (CSV), the ICD-10-CM order file, the alpha-numeric HCPCS file (text), or the Medicare coverage export"
+)
+
+
+def editions_in(paths: Sequence[Path], procedure: str, seen: Seen) -> list[Edition]:
+    """The editions in files as they are published, zips or what is in them.
+
+    Raises:
+        TableRefused: with every fault, as `file:line: sentence`.
+    """
+    problems: list[str] = []
+    found: dict[Kind, list[Member]] = {}
+    for path in paths:
+        with _noting(problems):
+            for kind, member in _recognised(path):
+                found.setdefault(kind, []).append(member)
+    if problems:  # one of them may be of a quarter whose other files were read: say nothing of missing ones
+        found.pop("pairs", None)
+    editions: list[Edition] = []
+    for read in _readers(found, procedure, seen):
+        with _noting(problems):
+            editions.append(read())
+    if problems:
+        raise TableRefused(problems)
+    return editions
+
+
+def size_of(paths: Iterable[Path]) -> int:
+    """How many bytes of the files will be read, for a progress bar; what cannot be read counts for nothing."""
+    total = 0
+    for path in paths:
+        with _noting([]):
+            total += sum(member.size for _, member in _recognised(path))
+    return total
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except TableRefused as refused:
+        problems += refused.problems
+
+
+def _refused(member: Member, fault: Fault) -> TableRefused:
+    line = f":{fault.line}" if fault.line else ""
+    where = str(member.file) if member.path == member.file.name else f"{member.file.parent / member.path}"
+    return TableRefused([f"{where}{line}: {fault.sentence}"])
+
+
+def _recognised(path: Path) -> list[tuple[Kind, Member]]:
+    """The members of a file that are official tables; of a zip, the others are left aside."""
+    inside = members(path)
+    found = [(kind, member) for member in inside if (kind := _kind(member))]
+    if found:
+        return found
+    if any(_WORKBOOK.search(member.name) for member in inside) or _is_workbook(inside):
+        sentence = "is an Excel workbook; the zip that CMS publishes holds the same table as text or CSV: give that"
+    else:
+        sentence = f"is no official table that is known; expected {EXPECTED}"
+    raise TableRefused([f"{path}: {sentence}"])
+
+
+def _is_workbook(inside: Sequence[Member]) -> bool:
+    return any(member.name == "[Content_Types].xml" for member in inside)
+
+
+def _kind(member: Member) -> Kind | None:
+    if member.name.lower() in coverage.FILES:
+        return "coverage"
+    if member.archive and not member.name.lower().endswith((".txt", ".csv")):
+        return None
+    try:
+        head = member.head()
+    except Fault as fault:
+        raise _refused(member, fault) from None
+    return next((kind for kind, sign in _SIGNS if any(map(sign.search, (head, *head.splitlines()[:20])))), None)
+
+
+def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    if pairs := found.get("pairs"):
+        yield from _quarters(pairs, procedure, seen)
+    for member in found.get("units", ()):
+        yield partial(_units, member, procedure, seen)
+    fee_schedules = found.get("fees", [])
+    for path in dict.fromkeys(member.file for member in fee_schedules):
+        yield partial(_fees, [member for member in fee_schedules if member.file == path], procedure, seen)
+    for member in found.get("headers", ()):
+        yield partial(_headers, member, seen)
+    for member in found.get("modifiers", ()):
+        yield partial(_modifiers, member, seen)
+    if export := found.get("coverage"):
+        yield partial(_coverage, export, procedure, seen)
+
+
+@contextmanager
+def _placing(member: Member) -> Iterator[None]:
+    """Gives a fault the name of the file that it is in."""
+    try:
+        yield
+    except Fault as fault:
+        raise _refused(member, fault) from None
+
+
+def _units(member: Member, procedure: str, seen: Seen) -> Edition:
+    with _placing(member):
+        return ncci.units_edition(member.name, member.records(seen), procedure, [identity(member.file)])
+
+
+def _headers(member: Member, seen: Seen) -> Edition:
+    with _placing(member):
+        return icd10.header_edition(member.name, member.lines(seen), [identity(member.file)])
+
+
+def _modifiers(member: Member, seen: Seen) -> Edition:
+    with _placing(member):
+        return hcpcs.modifier_edition(member.name, member.lines(seen), [identity(member.file)])
+
+
+def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    """One edition for each table and quarter whose files were handed over."""
+    grouped: dict[tuple[str, str], list[tuple[ncci.Part, Member]]] = {}
+    unnamed: list[str] = []
+    for member in pairs:
+        try:
+            part = ncci.part_of(member.name)
+        except Fault as fault:
+            unnamed += _refused(member, fault).problems
+        else:
+            grouped.setdefault((part.setting, part.version), []).append((part, member))
+    if unnamed:
+        raise TableRefused(unnamed)
+    for several in grouped.values():
+        yield partial(_quarter, several, procedure, seen)
+
+
+def _quarter(several: Sequence[tuple[ncci.Part, Member]], procedure: str, seen: Seen) -> Edition:
+    ordered = sorted(several, key=lambda entry: entry[0].number)
+    first, _ = ordered[0]
+    if missing := ncci.missing_parts([part for part, _ in ordered]):
+        names = ", ".join(f"f{number}" for number in missing)
+        raise _refused(ordered[0][1], Fault(0, f"is of four files of {first.release}; give {names} with it"))
+    if len(ordered) != len(ncci.PARTS):
+        raise _refused(ordered[-1][1], Fault(0, "one of the four files of the quarter was given twice"))
+    pairs: list[ncci.Pair] = []
+    earlier: dict[tuple[str, str], list[ncci.Pair]] = {}
+    for _, member in ordered:
+        with _placing(member):
+            own = ncci.pairs_in(member.lines(seen), procedure)
+            ncci.refuse_overlap(own, earlier)
+            pairs += own
+    with _placing(ordered[-1][1]):
+        files = {member.file: None for _, member in ordered}
+        return ncci.pairs_edition(first, pairs, procedure, list(map(identity, files)))
+
+
+def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:
+    """The fee schedule of a file. Since 2026 a zip has two: the one with the lower conversion factor is taken, which
+    is for clinicians who do not take part in an advanced payment model."""
+    read = []
+    for member in own:
+        with _placing(member):
+            read.append(fees.fee_edition(member.records(seen), procedure, [identity(member.file)]))
+    return min(read, key=lambda entry: entry[1])[0]
+
+
+def _coverage(export: Sequence[Member], procedure: str, seen: Seen) -> Edition:
+    by_name = {member.name.lower(): member for member in export}
+    if missing := [name for name in coverage.FILES if name not in by_name]:
+        raise _refused(
+            export[0], Fault(0, f"is a part of the coverage export; {', '.join(missing)} must be given with it")
+        )
+    if len(by_name) != len(export):
+        raise _refused(export[-1], Fault(0, "two coverage exports at once; import one after the other"))
+    files: dict[Path, File] = {member.file: identity(member.file) for member in export}
+    try:
+        return coverage.covered_edition(by_name, procedure, list(files.values()), seen)
+    except coverage.InFile as inside:
+        raise _refused(inside.member, inside.fault) from None
+    except Fault as fault:
+        raise _refused(by_name["article.csv"], fault) from None

@@ -1,0 +1,136 @@
+"""The folder of imported editions: each one file, whole or not there at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from rules.editions import Edition, agree, clashes, read_edition
+from rules.errors import BookInvalid, RuleProblem
+from rules.loader import edition_files
+from worker.errors import EditionUnknown, FolderUnusable, TableRefused
+
+_ASIDE = ".aside"
+
+
+def stored(folder: Path) -> list[Edition]:
+    """The imported editions, by name.
+
+    Raises:
+        BookInvalid: a file in the folder is no edition; `scrub tables undo` takes it away.
+    """
+    problems: list[RuleProblem] = []
+    editions: list[Edition] = []
+    for name, content in edition_files(folder).items():
+        edition, faults = read_edition(f"imported/{name}", content)
+        editions += [edition] if edition else []
+        problems += faults
+    if problems:
+        raise BookInvalid(problems)
+    return editions
+
+
+def add(folder: Path, editions: Sequence[Edition]) -> list[Edition]:
+    """Puts editions into the folder, and gives back those that were not there yet. Where one is refused, or the disk
+    fails, none is there; a process that is killed leaves each of them whole or not there.
+
+    Raises:
+        TableRefused: one of them speaks from the same day as another edition of its table, and says something else.
+        BookInvalid, FolderUnusable
+    """
+    with _locked(folder):
+        for left in folder.glob(f".*{_ASIDE}"):
+            left.unlink(missing_ok=True)
+        there = stored(folder)
+        new = [edition for edition in editions if not _known(edition, there)]
+        _refuse_clashes([*there, *new])
+        asides: list[tuple[Path, Path]] = []
+        try:
+            for edition in new:
+                asides.append((folder / f".{secrets.token_hex(8)}{_ASIDE}", folder / f"{edition.id}.json"))
+                _write(asides[-1][0], edition.text())
+            for aside, file in asides:
+                os.replace(aside, file)
+            _sync(folder)
+        except OSError as error:
+            for _, file in asides:
+                file.unlink(missing_ok=True)
+            raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be written") from None
+        finally:
+            for aside, _ in asides:
+                aside.unlink(missing_ok=True)
+        return new
+
+
+def remove(folder: Path, ids: Sequence[str]) -> None:
+    """Takes editions away, all or none.
+
+    Raises:
+        EditionUnknown: there is none of that name.
+        FolderUnusable
+    """
+    with _locked(folder):
+        names = [path.stem for path in folder.glob("*.json")]
+        for wanted in ids:
+            if wanted not in names:
+                near = get_close_matches(wanted, names, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise EditionUnknown(name=wanted, known=", ".join(sorted(names)) or "none", hint=hint)
+        try:
+            for wanted in ids:
+                (folder / f"{wanted}.json").unlink(missing_ok=True)
+            _sync(folder)
+        except OSError as error:
+            raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be written") from None
+
+
+def _known(edition: Edition, there: Sequence[Edition]) -> bool:
+    """Whether all that it says is imported already."""
+    return all(any(agree(edition, other, part) for other in there) for part in edition.speaks)
+
+
+def _refuse_clashes(editions: Sequence[Edition]) -> None:
+    problems = [
+        f"{later.files[0].name}: {part or later.table} from {later.speaks[part].from_} on is imported already, as "
+        f"{first.id}, and says something else; `scrub tables undo {first.id}` first"
+        for first, later, part in clashes(editions)
+    ]
+    if problems:
+        raise TableRefused(problems)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One import or undo at a time."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be opened") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    """So that the new names are there after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
