@@ -41,9 +41,14 @@ class Example:
 
     def book(self, book: Book) -> Book:
         """The book as the example wants it: with its rows in place of the shipped ones."""
-        editions = [_edition(name, rows) for name, rows in self.tables.items()]
-        own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
-        return replace(book, tables={**book.tables, **own}) if own else book
+        return with_rows(book, self.tables)
+
+
+def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
+    """The book with rows of imported editions in place of the shipped ones, by table."""
+    editions = [_edition(name, rows) for name, rows in tables.items()]
+    own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
+    return replace(book, tables={**book.tables, **own}) if own else book
 
 
 def _edition(name: str, rows: tuple[str, ...]) -> Edition:

@@ -9,6 +9,7 @@ stories that do not state their own.
               that the same mistake blocks as well. The claim's void must be left alone by every rule but those of
               VOID. `once`: where the 64445 line stands twice, the code is still said once; `repair`: the finding
               has a patch that removes it and adds no block
+    tables    rows of an imported edition, as in an example of a rule file
     fill      the last line is repeated until the claim has so many lines
     each      the story is told for each of these values, in place of `<each>`
 """
@@ -16,7 +17,7 @@ stories that do not state their own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,26 @@ from rules.examples import example_claim, merged
 from rules.patch import patched
 from rules.report import Finding, Report, Severity
 from rules.rulefile import read_document
-from rules.trial import payer_part
+from rules.trial import payer_part, with_rows
 
 FOLDER = Path(__file__).parent
 VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
 """The rules that run on a void: it repeats a faulty original on purpose."""
-_KEYS = {"name", "claim", "payer", "bills_as", "notes", "code", "severity", "with", "once", "repair", "each", "fill"}
+_KEYS = {
+    "name",
+    "claim",
+    "payer",
+    "bills_as",
+    "notes",
+    "code",
+    "severity",
+    "with",
+    "once",
+    "repair",
+    "each",
+    "fill",
+    "tables",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +70,11 @@ class Story:
     """The claim with its 64445 line twice."""
     void: Claim | None
     repair: bool
+    tables: Mapping[str, tuple[str, ...]]
 
     def fault(self, book: Book) -> str | None:
         """What in the book's reports contradicts the story, or None."""
+        book = with_rows(book, self.tables)
         report = check(self.claim, book)
         if not self.code:
             return self._unpaid(report)
@@ -163,6 +180,7 @@ def _story(book: Book, file: str, head: dict[str, Any], entry: dict[str, Any], e
             once=read_claim(_doubled(data)) if entry.get("once") == "true" else None,
             void=read_claim(_voided(data)) if code and code not in VOID else None,
             repair=entry.get("repair") == "true",
+            tables={name: tuple(rows) for name, rows in entry.get("tables", {}).items()},
         )
     except Exception as error:
         raise AssertionError(f"{file}: {entry['name']}: {error}") from error
