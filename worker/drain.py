@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redis.exceptions import ResponseError
 
@@ -85,10 +85,11 @@ class Drain:
             entry = self.inbox.reclaim(name, idle)
             if entry is None:
                 continue
-            if self.inbox.count_attempt(name) > self.settings.attempts:
-                self._give_up(entry)
+            attempt = self.inbox.count_attempt(name)
+            if attempt > self.settings.attempts:
+                self._give_up(replace(entry, attempt=self.settings.attempts))
             else:
-                self.process([entry])
+                self.process([replace(entry, attempt=attempt)])
 
     def _give_up(self, entry: Entry) -> None:
         sentence = f"the worker died or ran out of time {self.settings.attempts} times on this claim alone"

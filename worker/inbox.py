@@ -144,6 +144,8 @@ class Entry:
     event: bytes | None
     """None: the entry has no field `event`."""
     fields: Mapping[bytes, bytes]
+    attempt: int = 0
+    """Which lone attempt this is, since its first worker was lost; 0: it never was."""
 
     @property
     def milliseconds(self) -> int:

@@ -6,19 +6,21 @@ It needs no beat process and no producer's ring: a producer that only knows XADD
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from celery import bootsteps
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from rules.sources import past_review
 from worker import wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
 from worker.keys import GROUP, Keys
 from worker.logs import log, safe_exception
-from worker.status import books
+from worker.status import books, books_line
 from worker.wiring import Store
 
 _LOG_MS = 10_000
@@ -55,21 +57,10 @@ def tend_once(store: Store, door: Bell) -> bool:
 
 
 def _report(store: Store, keys: Keys) -> None:
-    found = books(store.once, keys)
+    found, book = books(store.once, keys), wiring.book(store.settings.book)
+    line = books_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
     say = log(__name__).info if found.balance == 0 else log(__name__).error
-    say(
-        "the books" if found.balance == 0 else "the books do not balance",
-        **{
-            "queue.accepted": found.accepted,
-            "queue.waiting": found.waiting,
-            "queue.in_flight": found.in_flight,
-            "queue.repeated": found.repeated,
-            "queue.requeued": found.requeued,
-            "queue.balance": found.balance,
-            "queue.oldest_s": round(found.oldest_waiting or 0, 3),
-            **{f"queue.{outlet.name}": outlet.count for outlet in found.outlets},
-        },
-    )
+    say("the books" if found.balance == 0 else "the books do not balance", **line)
 
 
 class TendStep(bootsteps.StartStopStep):
