@@ -123,3 +123,13 @@ class NoClaim(ScrubError):
     """Item {position} is no claim: expected a mapping or the bytes of an event, found {kind}; those before it may
     have been accepted.
     """
+
+
+class ReportNeedsExtra(ScrubError):
+    """The report needs DuckDB and the Vega libraries, which are an extra: pip install 'claim-scrubber[report]'."""
+
+
+class ReportEmpty(ScrubError):
+    """There is no decision in {files}, so there is nothing to report; expected audit files as the workers write them
+    (SCRUB_AUDIT_DIR, by default the folder audit of the state folder).
+    """

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rules.errors import ScrubError
-from worker.cli import audit, check, demo, rules, status, submit, tail, work
+from worker.cli import audit, check, demo, report, rules, status, submit, tail, work
 from worker.cli.signals import Stopped, install
 from worker.cli.terminal import complain, flush, give_up
 
@@ -31,6 +31,7 @@ app.command("status")(status.status)
 app.command("tail")(tail.tail)
 app.add_typer(rules.app, name="rules")
 app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 
 
