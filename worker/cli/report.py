@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +76,8 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
 
     titles = _titles(book)
     names = {key: payer.name for key, payer in book.registry.payers.items()}
-    with console(stderr=True).status("Reading the audit lines ...") if on_terminal(sys.stderr) else _quiet():
+    shown = console(stderr=True).status("Reading the audit lines ...") if on_terminal(sys.stderr) else nullcontext()
+    with shown:
         with loaded(files) as database:
             figures = count(database, ", ".join(str(file) for file in files[:3]))
         text = page(
@@ -103,9 +105,3 @@ def _titles(book: Book) -> dict[str, str]:
     return {
         code: Counter(rule.title for rule in rules).most_common(1)[0][0] for code, rules in by_code(book.rules).items()
     }
-
-
-def _quiet():  # type: ignore[no-untyped-def]
-    from contextlib import nullcontext
-
-    return nullcontext()

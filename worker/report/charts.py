@@ -216,6 +216,7 @@ def _findings(figures: Figures, title: Name) -> Spec | None:
     if not values:
         return None
     values = values[:_BARS]
+    plural = "(datum.claims == 1 ? ' claim' : ' claims')"
     return {
         "description": "Charge at stake by finding, and how many claims",
         "height": _ROW * len(values) + _AXIS,
@@ -224,7 +225,8 @@ def _findings(figures: Figures, title: Name) -> Spec | None:
             "y": {"field": "code", "type": "nominal", "sort": None, "title": None},
             "x": {
                 "field": "dollars", "type": "quantitative", "title": "Charge at stake (US dollars)",
-                "axis": {"format": "$~s", "tickCount": 4}, "scale": {"domainMax": 1.4 * max(v["dollars"] for v in values) or 1},
+                "axis": {"format": "$~s", "tickCount": 4},
+                "scale": {"domainMax": 1.4 * max(v["dollars"] for v in values) or 1},
             },
             "tooltip": [
                 {"field": "code"}, {"field": "title"}, {"field": "claims", "format": ","},
@@ -234,7 +236,7 @@ def _findings(figures: Figures, title: Name) -> Spec | None:
         "layer": [
             {"mark": {"type": "bar", "height": {"band": 0.7}, "color": "@rework"}},
             {
-                "transform": [{"calculate": "format(datum.claims, ',') + (datum.claims == 1 ? ' claim' : ' claims')", "as": "label"}],
+                "transform": [{"calculate": f"format(datum.claims, ',') + {plural}", "as": "label"}],
                 "mark": {"type": "text", "align": "left", "dx": 5, "color": "@ink"},
                 "encoding": {"text": {"field": "label"}},
             },
@@ -259,7 +261,8 @@ def _ranking(
         "encoding": {
             "y": {"field": "code", "type": "nominal", "sort": None, "title": None},
             "x": {
-                "field": "n", "type": "quantitative", "title": axis, "axis": {"format": "~s", "tickCount": 4, "tickMinStep": 1},
+                "field": "n", "type": "quantitative", "title": axis,
+                "axis": {"format": "~s", "tickCount": 4, "tickMinStep": 1},
                 "scale": {"domainMax": 1.15 * max(v["n"] for v in values)},
             },
             "tooltip": [*tooltip, *([{"field": "title"}] if more else [])],
@@ -317,7 +320,8 @@ def _latency(figures: Figures) -> Spec | None:
             "x": _time(),
             "y": {
                 "field": "seconds", "type": "quantitative", "title": "Seconds to the verdict",
-                "scale": {"type": "log", "nice": True}, "axis": {"values": [10**power for power in range(-3, 7)], "format": "~g"},
+                "scale": {"type": "log", "nice": True},
+                "axis": {"values": [10**power for power in range(-3, 7)], "format": "~g"},
             },
             "color": {
                 "field": "which", "type": "nominal", "title": None, "sort": None, "legend": {"orient": "top"},

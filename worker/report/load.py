@@ -69,7 +69,7 @@ _DECIDES = "action IN ('claim.scrubbed', 'claim.quarantined')"
 _STEPS = (
     """CREATE TABLE several AS
     SELECT id FROM line WHERE id IS NOT NULL AND disposition IS NOT NULL GROUP BY id HAVING count(*) > 1""",
-    f"""CREATE TABLE verdict AS
+    """CREATE TABLE verdict AS
     SELECT * FROM line WHERE {_DECIDES} AND id IS NOT NULL AND id NOT IN (FROM several)
     UNION ALL BY NAME
     SELECT * EXCLUDE (newest, decided, taken_back) FROM (
@@ -77,7 +77,7 @@ _STEPS = (
         count(*) FILTER ({_DECIDES}) OVER (PARTITION BY id) AS decided,
         count(*) FILTER (action = 'claim.superseded') OVER (PARTITION BY id) AS taken_back
       FROM line WHERE disposition IS NOT NULL AND id IN (FROM several))
-    WHERE {_DECIDES} AND newest = 1 AND decided > taken_back""",
+    WHERE {_DECIDES} AND newest = 1 AND decided > taken_back""".replace("{_DECIDES}", _DECIDES),
     # A claim is a claim number of one frequency code; what has no number is a claim of its own.
     """CREATE TABLE decision AS SELECT *,
       place = min(place) OVER same AND NOT requeued AS first, place = max(place) OVER same AS last
@@ -108,7 +108,11 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
     known = fields_of(AuditLine)
     columns = {name: _TYPES[known[name].kind] for name in _READ}
     with tempfile.TemporaryDirectory(prefix="scrub-report-") as folder:
-        settings = {"memory_limit": MEMORY, "temp_directory": f"{folder}/spill", "preserve_insertion_order": "false"}
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "temp_directory": f"{folder}/spill",
+            "preserve_insertion_order": "false",
+        }
         database = duckdb.connect(f"{folder}/lines.db", config=settings)
         try:
             database.execute("SET enable_progress_bar = false")
