@@ -59,6 +59,8 @@ def test_it_shows_the_whole_pipe_and_leaves_what_it_says(scrub: Run, home: Path)
     assert len(tail.stdout.splitlines()) == expected["rework"]
     files = sorted((home / "run/demo/audit").iterdir())
     assert scrub("audit", "verify", *files, SCRUB_STATE_DIR=state).returncode == 0
+    assert out.splitlines()[-1] == "Open it in a browser: run/demo/report.html"
+    assert "Clean claim rate" in (home / "run/demo/report.html").read_text()
 
 
 def test_it_is_fresh_each_time_keeps_what_it_is_asked_to_and_spares_what_is_not_its_own(scrub: Run, home: Path) -> None:

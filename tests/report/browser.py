@@ -112,7 +112,8 @@ def browser() -> Iterator[Browser]:
         os.dup2(104, 4)
 
     process = subprocess.Popen(
-        [BINARY, *_FLAGS, f"--user-data-dir={profile}"], preexec_fn=descriptors, pass_fds=(3, 4), start_new_session=True,
+        [BINARY, *_FLAGS, f"--user-data-dir={profile}"], pass_fds=(3, 4), start_new_session=True,
+        preexec_fn=descriptors,  # noqa: PLW1509 - Chromium's pipe is descriptors 3 and 4; there is no other thread yet
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(read_in)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker.auditline import AuditLine
-from worker.errors import ReportNeedsExtra
+from worker.errors import ReportFailed, ReportNeedsExtra
 from worker.linefields import Kind, fields_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
 
     Raises:
         ReportNeedsExtra: DuckDB is not installed.
+        ReportFailed: it broke off, also within the block.
         OSError: a file cannot be read.
     """
     try:
@@ -115,11 +116,15 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
         }
         database = duckdb.connect(f"{folder}/lines.db", config=settings)
         try:
-            database.execute("SET enable_progress_bar = false")
+            database.execute("SET enable_progress_bar = false; SET autoinstall_known_extensions = false")
             database.execute(_LINES.format(columns=columns), [[_verbatim(file) for file in files]])
             for step in _STEPS:
                 database.execute(step)
             yield database
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise ReportFailed(reason=str(error).splitlines()[0], limit=MEMORY) from None
+        except duckdb.Error as error:  # its text may hold what stands on a line
+            raise ReportFailed(reason=type(error).__name__, limit=MEMORY) from None
         finally:
             database.close()
 

@@ -220,8 +220,8 @@ def counted(figures: Figures) -> Iterator[str]:
         [
             (
                 "Read",
-                f"{count(lines['lines'])} lines. {count(lines['passed_over'])} of them are no audit lines, or were cut off"
-                " by a crash, and were passed over.",
+                f"{count(lines['lines'])} lines. {count(lines['passed_over'])} of them are no audit lines, or were cut"
+                " off by a crash, and were passed over.",
             ),
             (
                 "Decisions",
