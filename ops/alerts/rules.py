@@ -1,4 +1,4 @@
-"""The alerts: what is wrong, from when on, how bad it is. What to do stands in ops/runbook.md under the alert's name."""
+"""The alerts: what is wrong, from when on, how bad it is. What to do stands in ops/runbook.md, under their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OLDEST_SECONDS = 300
 """A claim that waits longer is late; the drain takes up work within a second."""
 QUARANTINE_AN_HOUR = 10
 DROP = 0.8
-"""Of the clean claim rate of the week before."""
+"""Of the clean claim rate of seven days, the last included (Grafana's grammar has no `offset` behind `unwrap`)."""
 LEAST_CLAIMS = 50
 """A day, below which a rate says nothing."""
 SILENCE = "2m"
@@ -43,7 +43,7 @@ def alerts() -> tuple[Alert, ...]:
     tender = logql.actions("queue.books")
     payer, rate = "claim.payer", "Clean claim rate (HFMA CL-1)"
     day = logql.clean_rate("1d", payer)
-    week = logql.clean_rate("7d", payer, offset=" offset 1d")
+    week = logql.clean_rate("7d", payer)
     enough = logql.decisions("1d", payer, requeued="!=true")
     return (
         Alert(
@@ -55,7 +55,7 @@ def alerts() -> tuple[Alert, ...]:
         ),
         Alert(
             "NoWorker",
-            f"absent_over_time({tender} [{SILENCE}])",
+            f"absent_over_time({logql.found('queue.books')} [{SILENCE}])",
             "critical",
             "No worker",
             f"No worker has logged the books for {SILENCE}. Claims wait, none is lost.",
@@ -72,15 +72,15 @@ def alerts() -> tuple[Alert, ...]:
             f"{logql.decisions('1h', disposition='=quarantine')} > {QUARANTINE_AN_HOUR}",
             "warning",
             "Quarantine grows",
-            f"More than {QUARANTINE_AN_HOUR} claims went to quarantine within an hour: a sender changed its format, or claims"
-            " kill their worker.",
+            f"More than {QUARANTINE_AN_HOUR} claims went to quarantine within an hour: a sender changed its format, or"
+            " claims kill their worker.",
         ),
         Alert(
             "CleanClaimRateDrops",
             f"(({day}) < ({DROP} * ({week}))) and ({enough} >= {LEAST_CLAIMS})",
             "warning",
             "Fewer claims of {{ $labels.claim_payer }} are clean",
-            f"{rate} of a day below {DROP:.0%} of the week before: the payer changed something, a rule did, or a sender.",
+            f"{rate} of a day below {DROP:.0%} of that of seven: the payer, the rules or a sender changed something.",
             wait="15m",
         ),
         Alert(

@@ -149,6 +149,7 @@ def _range(node: Node, log: Log, at: float) -> Vector:
             offset = _seconds(part.all("Duration")[0].text)
     grouped: dict[frozenset[tuple[str, str]], list[float]] = {}
     by = _grouping(node)
+    assert by != [], "Loki takes an empty grouping for none, and makes a series of every line"
     start, stop = bisect_right(log.times, at - offset - seconds), bisect_right(log.times, at - offset)
     for line in log.lines[start:stop]:
         found = _pipe(span, log.stream, line)
