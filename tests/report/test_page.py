@@ -66,6 +66,9 @@ def test_every_plot_is_drawn_and_nothing_is_on_the_console_nor_asked_of_a_networ
     found = drawn(tab)
     assert found.keys() == PLOTS
     assert all(found.values()), found
+    labels = tab.evaluate("[...document.querySelectorAll('.plot[role]')].map(plot => plot.getAttribute('aria-label'))")
+    assert len(labels) == len(PLOTS)
+    assert all(labels), "what a screen reader says of a plot"
     assert tab.complaints == []
     assert tab.requests == [month.as_uri()]
     assert tab.evaluate("document.documentElement.scrollWidth") <= width

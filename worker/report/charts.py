@@ -253,6 +253,8 @@ def _ranking(
     ]
     if not values:
         return None
+    most = max(v["n"] for v in values)
+    ticks: Spec = {"values": list(range(most + 1))} if most <= 5 else {"tickCount": 4}
     tooltip = [{"field": "code", "title": what}, {"field": "n", "title": axis, "format": ","}]
     return {
         "description": axis,
@@ -262,8 +264,8 @@ def _ranking(
             "y": {"field": "code", "type": "nominal", "sort": None, "title": None},
             "x": {
                 "field": "n", "type": "quantitative", "title": axis,
-                "axis": {"format": "~s", "tickCount": 4, "tickMinStep": 1},
-                "scale": {"domainMax": 1.15 * max(v["n"] for v in values)},
+                "axis": {"format": "~s", **ticks},
+                "scale": {"domainMax": 1.15 * most},
             },
             "tooltip": [*tooltip, *([{"field": "title"}] if more else [])],
         },
