@@ -94,7 +94,7 @@ def _start(home: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("part", range(4))
 def test_a_signal_at_any_moment_leaves_no_process_and_no_lock(home: Path, number: int, part: int) -> None:
-    delay = part * 1.2 + random.uniform(0.15, 1.2)
+    delay = part * 2 + random.uniform(0.15, 2)
     with _start(home) as process:
         time.sleep(delay)
         # As a terminal does it: to the whole foreground group; a second one, from an impatient user, changes nothing.

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -157,3 +161,29 @@ def test_without_the_extra_a_sentence_says_how_to_get_it(tmp_path: Path, missing
     assert done.returncode == 2
     assert "claim-scrubber[report]" in done.stderr
     assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("part", range(3))
+def test_a_signal_at_any_moment_ends_it_soon_and_leaves_nothing(tmp_path: Path, number: int, part: int) -> None:
+    raw = b"".join(json.dumps(line).encode() + b"\n" for line in lines(500))
+    (tmp_path / "audit.jsonl").write_bytes(raw * 100)
+    (tmp_path / "tmp").mkdir()
+    command = [
+        str(Path(sys.executable).with_name("scrub")),
+        "report",
+        str(tmp_path / "audit.jsonl"),
+        "-o",
+        str(tmp_path / "r.html"),
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
+        time.sleep(0.6 + part + random.random())
+        process.send_signal(number)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=30)
+    assert b"Traceback" not in err, err
+    assert process.returncode in (0, 128 + number)
+    assert time.monotonic() - began < 10
+    assert not list((tmp_path / "tmp").iterdir())
+    assert {file.name for file in tmp_path.iterdir()} <= {"audit.jsonl", "tmp", "r.html"}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from worker.report.figures import Figures, Rows
+from worker.report.figures import Figures
+from worker.report.load import Rows
 from worker.report.look import DISPOSITIONS
 
 Spec = dict[str, Any]

@@ -6,18 +6,15 @@ charges by all of theirs together. Where decisions are counted (throughput, disp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from worker.errors import ReportEmpty
+from worker.report.load import Row, Rows, ask
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-Row = Mapping[str, Any]
-Rows = list[Row]
 
 _STEPS = (1, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 86_400, 7 * 86_400, 28 * 86_400)
 """Widths of a column of time, in seconds."""
@@ -153,35 +150,29 @@ def count(database: DuckDBPyConnection, files: str) -> Figures:
     Raises:
         ReportEmpty: there is no decision in it.
     """
-    (whole,) = _rows(database, _WHOLE)
+    (whole,) = ask(database, _WHOLE)
     if not whole["decisions"]:
         raise ReportEmpty(files=files)
     step = _step(whole["start"], whole["stop"])
     timed = {"step": step}
     return Figures(
         whole=whole,
-        lines=_rows(database, _LINES)[0],
-        peak=_rows(database, _PEAK)[0]["n"],
+        lines=ask(database, _LINES)[0],
+        peak=ask(database, _PEAK)[0]["n"],
         step=step,
-        over_time=_rows(database, _OVER_TIME, timed),
-        by_payer=_rows(database, _BY_PAYER),
-        clean_over_time=_rows(database, _CLEAN_OVER_TIME, timed),
-        findings=_rows(database, _FINDINGS),
-        denials=_rows(database, _DENIALS),
-        undecided=_rows(database, _UNDECIDED),
-        flow=_rows(database, _FLOW, timed),
-        quarantine=_rows(database, _QUARANTINE),
-        books=_rows(database, _BOOKS),
-        workers=_rows(database, _WORKERS),
+        over_time=ask(database, _OVER_TIME, timed),
+        by_payer=ask(database, _BY_PAYER),
+        clean_over_time=ask(database, _CLEAN_OVER_TIME, timed),
+        findings=ask(database, _FINDINGS),
+        denials=ask(database, _DENIALS),
+        undecided=ask(database, _UNDECIDED),
+        flow=ask(database, _FLOW, timed),
+        quarantine=ask(database, _QUARANTINE),
+        books=ask(database, _BOOKS),
+        workers=ask(database, _WORKERS),
     )
 
 
 def _step(start: datetime, stop: datetime) -> int:
     span = (stop - start).total_seconds()
     return next((step for step in _STEPS if span / step <= _MOST_COLUMNS), _STEPS[-1])
-
-
-def _rows(database: DuckDBPyConnection, query: str, arguments: dict[str, Any] | None = None) -> Rows:
-    found = database.execute(query, arguments) if arguments else database.execute(query)
-    names = [column[0] for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

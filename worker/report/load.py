@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.auditline import AuditLine
 from worker.errors import ReportFailed, ReportNeedsExtra
@@ -19,6 +20,9 @@ from worker.linefields import Kind, fields_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+Row = Mapping[str, Any]
+Rows = list[Row]
 
 MEMORY = "512MB"
 """DuckDB goes to the disk beyond this; the process is some 150 MB larger."""
@@ -117,9 +121,9 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
         database = duckdb.connect(f"{folder}/lines.db", config=settings)
         try:
             database.execute("SET enable_progress_bar = false; SET autoinstall_known_extensions = false")
-            database.execute(_LINES.format(columns=columns), [[_verbatim(file) for file in files]])
+            ask(database, _LINES.format(columns=columns), [[_verbatim(file) for file in files]])
             for step in _STEPS:
-                database.execute(step)
+                ask(database, step)
             yield database
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise ReportFailed(reason=str(error).splitlines()[0], limit=MEMORY) from None
@@ -127,6 +131,27 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
             raise ReportFailed(reason=type(error).__name__, limit=MEMORY) from None
         finally:
             database.close()
+
+
+def ask(database: DuckDBPyConnection, query: str, arguments: Any = None) -> Rows:
+    """The rows of a query; Ctrl-C and other signals end it at once.
+
+    DuckDB would look for signals itself, late, and lose the exception that their handler raises. So it works in a
+    thread, where it does not, and whatever comes here stops it.
+    """
+
+    def work() -> Rows:
+        found = database.execute(query, arguments) if arguments else database.execute(query)
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            database.interrupt()
+            raise
 
 
 def _verbatim(file: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from worker.report.charts import Name, enough, pace
-from worker.report.figures import Figures, Row
+from worker.report.figures import Figures
 from worker.report.html import (
     Cells,
     claims,
@@ -28,6 +28,7 @@ from worker.report.html import (
     tile,
     width,
 )
+from worker.report.load import Row
 from worker.report.look import AT_STAKE, CLEAN_CLAIM_RATE, DISPOSITIONS
 
 _LONG = 200
