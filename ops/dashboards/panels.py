@@ -43,6 +43,7 @@ def number(title: str, text: str, expression: str, unit: str, colour: str, decim
         .unit(unit)
         .decimals(decimals)
         .no_value("-")
+        .reduce_options(_newest_value())
         .graph_mode(BigValueGraphMode.NONE)
         .color_scheme(_fixed(colour))
         .span(4)
@@ -87,6 +88,7 @@ def ranking(title: str, text: str, expression: str, colour: str, unit: str = "lo
         .unit(unit)
         .min(0)
         .no_value("none")
+        .reduce_options(_newest_value())
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
         .color_scheme(_fixed(colour))
@@ -99,6 +101,10 @@ def newest(title: str, expression: str) -> logs.Panel:
     """The lines themselves."""
     panel = logs.Panel().title(title).datasource(_SOURCE).with_target(query(expression))
     return panel.show_time(True).span(24).height(9)
+
+
+def _newest_value() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
 
 
 def _fixed(colour: str) -> FieldColor:
