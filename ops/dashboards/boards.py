@@ -7,7 +7,7 @@ from functools import cache
 
 from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard, DatasourceVariable
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableOption
 
 from ops import logql
 from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked
@@ -27,16 +27,15 @@ def _payers() -> dict[str, str]:
 def _board(title: str, uid: str, since: str, text: str) -> Dashboard:
     board = Dashboard(f"Claim scrubber: {title}").uid(uid).description(text).tags(["claim-scrubber"]).readonly()
     board.time(since, "now").refresh("1m").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
-    return board.with_variable(DatasourceVariable("datasource").label("Logs").type("loki"))
+    return board.with_variable(DatasourceVariable("datasource").id("datasource").label("Logs").type("loki"))
 
 
 def billing() -> Dashboard:
     """Clean claim rate, where claims went, what holds them and what that is worth."""
     board = _board("Billing", "claim-scrubber-billing", "now-7d", "What goes out clean, what is held, and why.")
-    payers = (
-        CustomVariable("payer").label("Payer").values(", ".join(f"{name} : {key}" for key, name in _payers().items()))
-    )
-    board.with_variable(payers.include_all(True).all_value(".*").multi(True))
+    values = ", ".join(f"{name} : {key}" for key, name in _payers().items())
+    payers = CustomVariable("payer").id("payer").label("Payer").values(values).include_all(True).all_value(".*")
+    board.with_variable(payers.multi(True).current(VariableOption(selected=True, text=["All"], value=["$__all"])))
     _billing_numbers(board)
     _billing_over_time(board)
     _billing_rankings(board)
