@@ -82,9 +82,9 @@ def _over_time(figures: Figures) -> str:
 def _by_payer(figures: Figures, payer: Name) -> str:
     def cells(row: Row) -> Cells:
         rest = (count(row[name]) for name in DISPOSITIONS[1:])
-        return payer(row["payer"]), count(row["n"]), share(row["billing"], row["n"]), *rest, money(row["held_cents"])
+        return payer(row["payer"]), count(row["n"]), share(row["billing"], row["n"]), money(row["held_cents"]), *rest
 
-    heads = ("Payer", "Claims#", "Clean#", "Rework#", "Unchecked#", "Quarantine#", "Charge held#")
+    heads = ("Payer", "Claims#", "Clean#", "Charge held#", "Rework#", "Unchecked#", "Quarantine#")
     found = table("First verdict on each claim", heads, map(cells, figures.by_payer))
     return figure("Clean claim rate by payer", CLEAN_CLAIM_RATE, pair(plot("by-payer"), found))
 
@@ -106,10 +106,10 @@ def _clean_over_time(figures: Figures, payer: Name) -> str:
 
 def _findings(figures: Figures, title: Name) -> str:
     def cells(row: Row) -> Cells:
-        numbers = (count(row[name]) for name in ("claims", "undetermined", "warned"))
-        return row["code"], title(row["code"]), *numbers, money(row["cents"])
+        more = (count(row[name]) for name in ("undetermined", "warned"))
+        return row["code"], title(row["code"]), count(row["claims"]), money(row["cents"]), *more
 
-    heads = ("Code", "What", "Held#", "Undetermined#", "Warned#", "At stake#")
+    heads = ("Code", "What", "Held#", "At stake#", "Undetermined#", "Warned#")
     found = table("Claims by finding; undetermined ones are among those held", heads, map(cells, figures.findings))
     text = f"{AT_STAKE} A claim with several findings counts under each, so the bars do not add up to the charge held."
     drawn = any(row["claims"] for row in figures.findings)
