@@ -36,7 +36,7 @@ def tender(
 ) -> Line:
     """What a worker's tender logs, by its own function."""
     outlets = tuple(Outlet(name, 0, 0, ()) for name in OUTLETS)
-    found = Books(5 + missing, 0, 0, 5, 0, oldest, outlets, ())
+    found = Books(0, 5 + missing, 0, 0, 0, 5, 0, oldest, None, outlets, (), (), None, None)
     return {
         "@timestamp": at(ago),
         "log.level": "info",
