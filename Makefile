@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test slow oracles cover lint format schemas boards mutants unit clean
+.PHONY: help run test slow oracles bench cover lint format schemas boards mutants unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every
 oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
 	@$(BIN)/pytest -q -n 2 -m slow tests/x12
 	@$(BIN)/python -m tests.bench.x12_speed
+
+bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour and more. Other engines: pip install --group bench
+	@$(BIN)/scrub bench --all -o bench.json
 
 slow: .venv/dev.stamp  ## tests that take minutes: the report of a million audit lines
 	@$(BIN)/pytest -q -s -m slow
