@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
+from tests.book import BOOK
 
 from .conftest import Run, environment
 
@@ -19,7 +20,7 @@ from .conftest import Run, environment
 def test_list_has_every_rule_and_its_filters_leave_some(scrub: Run) -> None:
     every = scrub("rules", "list")
     assert every.returncode == 0
-    assert f"{len(load_book().rules)} rules" in every.stdout
+    assert f"{len(BOOK.rules)} rules" in every.stdout
     some = scrub("rules", "list", "--payer", "medicare", "--severity", "block", "--grade", "A", "--format", "json")
     rules = [json.loads(line) for line in some.stdout.splitlines()]
     assert rules
@@ -45,7 +46,7 @@ def test_show_tells_what_a_rule_says_to_whom_and_who_says_so(scrub: Run) -> None
 
 
 def test_every_rule_of_the_library_can_be_shown(scrub: Run) -> None:
-    codes = sorted({rule.code for rule in load_book().rules})
+    codes = sorted({rule.code for rule in BOOK.rules})
     for code in codes[:: max(1, len(codes) // 3)]:
         assert scrub("rules", "show", code).stdout.startswith(code)
 

@@ -21,6 +21,7 @@ from rules.examples import example_claim
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from rules.loader import load_book
 from rules.shape import shape_of
+from tests.book import BOOK
 from tests.rules.claims import CLAIMS as ANY_CLAIM
 from worker.bench.claims import claim
 
@@ -80,7 +81,7 @@ class Untouchable:
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 @pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if not fact.own])
