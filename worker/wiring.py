@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
@@ -28,10 +28,18 @@ from worker.bell import Bell
 from worker.commit import Committer, Head
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
-from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.errors import (
+    PartitionMismatch,
+    RedisForbids,
+    RedisForgets,
+    RedisMayEvict,
+    RedisTooOld,
+    RedisUnreachable,
+    SecretMismatch,
+)
 from worker.inbox import Inbox
 from worker.keys import Keys
-from worker.secret import fingerprint, load_secret
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
@@ -88,11 +96,17 @@ def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet."""
+    """A client of the Redis of the claims; nothing is sent yet.
+
+    Raises:
+        PasswordUnusable
+    """
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
+    if settings.redis_password_file:
+        options["password"] = read_password(settings.redis_password_file)
     client: Redis = Redis.from_url(url, **options)
     return client
 
@@ -106,14 +120,22 @@ def where(settings: Settings) -> str:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
+
+    Raises:
+        PasswordUnusable
+    """
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
     parts = urlsplit(settings.redis_url)
+    if settings.redis_password_file:
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_password(settings.redis_password_file), safe="")
+        parts = parts._replace(netloc=f"{user}:{password}@{host}")
     if parts.scheme != "unix":
-        return settings.redis_url
+        return parts.geturl()
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
@@ -129,6 +151,8 @@ def check_server(redis: Redis, address: str) -> None:
         info = redis.info()
     except AuthenticationError:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except NoPermissionError as error:
+        raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
     valkey = info.get("valkey_version")
@@ -143,10 +167,18 @@ def check_server(redis: Redis, address: str) -> None:
 
 def _agree_on_partitions(store: Store) -> None:
     wanted = store.settings.partitions
-    store.redis.hsetnx(store.keys.meta, "partitions", str(wanted))
-    found = int(cast(bytes, store.redis.hget(store.keys.meta, "partitions")))
+    found = int(_settle(store, "partitions", str(wanted)))
     if found != wanted:
         raise PartitionMismatch(found=found, wanted=wanted)
+
+
+def _settle(store: Store, name: str, ours: str) -> str:
+    """What all have agreed on; ours, where we are the first. Asks before it writes, which a full Redis refuses."""
+    found = cast(bytes | None, store.redis.hget(store.keys.meta, name))
+    if found is None:
+        store.redis.hsetnx(store.keys.meta, name, ours)
+        found = cast(bytes, store.redis.hget(store.keys.meta, name))
+    return found.decode()
 
 
 def agreed_secret(store: Store) -> bytes:
@@ -157,8 +189,7 @@ def agreed_secret(store: Store) -> bytes:
     """
     secret = load_secret(store.settings.secret_path)
     mark = fingerprint(secret)
-    store.redis.hsetnx(store.keys.meta, "fingerprint", mark)
-    if cast(bytes, store.redis.hget(store.keys.meta, "fingerprint")).decode() != mark:
+    if _settle(store, "fingerprint", mark) != mark:
         raise SecretMismatch(file=store.settings.secret_path)
     return secret
 
