@@ -80,7 +80,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
@@ -89,6 +89,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
+    except NoPermissionError as error:
+        store.close()
+        raise RedisForbids(where(settings), error) from None
     except BaseException:
         store.close()
         raise
