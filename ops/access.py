@@ -19,13 +19,14 @@ CELERY = "scrub:"
 """Prefix of everything that Celery keeps: bells, and no claim data."""
 CONTROL = f"{CELERY}/0.celery.pidbox"
 """Celery's control channel in database 0. A pattern subscription wants it word for word."""
-_HELLO = "ping info client|setinfo client|setname client|id select"
-"""What a client does before its first real command. INFO has numbers and no keys' content."""
+_HELLO = "@connection -@dangerous info"
+"""What a client does before its first real command, by category: Redis 7.0 refuses the names of what came later. Not
+CLIENT LIST and KILL, which are dangerous. INFO has numbers and no keys' content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Commands on keys. `%R~` before a key: only to read; `%W~`: only to write."""
+    """Commands on keys, `-` before what is taken out again. `%R~` before a key: only to read; `%W~`: only to write."""
 
     commands: str
     keys: tuple[str, ...] = ()
@@ -33,7 +34,7 @@ class Right:
 
     def __str__(self) -> str:
         keys = (key if key.startswith("%") else f"~{key}" for key in self.keys)
-        commands = (f"+{command}" for command in self.commands.split())
+        commands = (word if word[0] == "-" else f"+{word}" for word in self.commands.split())
         return " ".join([*keys, *(f"&{channel}" for channel in self.channels), "-@all", *commands])
 
 

@@ -1,4 +1,7 @@
-"""A server as `ops/redis/` describes it: its settings, its users with their passwords, started by its own script."""
+"""A server as `ops/redis/` describes it: its settings, its users with their passwords, started by its own script.
+
+It is the embedded binary; the variable TEST_REDIS_SERVER names another one.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ def guarded(folder: Path, *options: str, binary: str | None = None) -> Iterator[
         "SECRETS": str(secrets),
         "RUN": str(run),
         "DATA": str(data),
-        "REDIS_SERVER": binary or _binary(),
+        "REDIS_SERVER": binary or os.environ.get("TEST_REDIS_SERVER") or _binary(),
     }
     where = ["--port", "0", "--unixsocket", str(folder / "s.sock")]
     with (folder / "server.log").open("wb") as log:
