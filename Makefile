@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test cover lint format schemas unit clean
+.PHONY: help run test slow cover lint format schemas access secrets audit release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
 	@$(BIN)/pytest -q -n $(WORKERS)
+
+slow: .venv/dev.stamp  ## tests that take minutes
+	@$(BIN)/pytest -q -s -m slow
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -29,6 +32,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
 	@$(BIN)/python -m ops.schemas --check
+	@$(BIN)/python -m ops.access --check
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
@@ -36,6 +40,22 @@ format: .venv/dev.stamp  ## rewrites the code in the project's style
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
+
+access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users
+	@$(BIN)/python -m ops.access
+
+secrets:  ## passwords for docker-compose.yml, where they are missing
+	@ops/secrets.sh
+
+audit: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
+	@$(BIN)/python -m ops.audit
+
+release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their checksums, in dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file dist/claim-scrubber.cdx.json requirements.lock
+	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean:  ## removes the environment and what the demonstration left
 	rm -rf .venv run

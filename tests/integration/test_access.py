@@ -154,7 +154,9 @@ def test_a_script_gives_nobody_more(server: Guarded, outlet: str) -> None:
     for user in EVERYBODY:
         if user == "worker":
             continue
-        with pytest.raises((NoPermissionError, ResponseError), match=r"(?i)permission|can't run this command|can't access|NOPERM"):
+        with pytest.raises(
+            (NoPermissionError, ResponseError), match=r"(?i)permission|can't run this command|can't access|NOPERM"
+        ):
             server.client(user).eval(script, 1, KEYS.outlet(outlet))
     assert server.client("admin").xlen(KEYS.outlet(outlet)) == 1
 
