@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -233,3 +234,22 @@ def test_no_password_is_on_a_command_line(server: Guarded) -> None:
     for secret in secrets_of(server):
         assert secret not in shown
     until(lambda: not (server.folder / "run" / "users.sed").exists())
+
+
+@pytest.mark.skipif(
+    not shutil.which("redis-cli"), reason="redis-cli, which the container of Redis has, is not installed"
+)
+def test_the_container_is_healthy_as_long_as_redis_can_write_its_file(
+    server: Guarded, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def health(of: Guarded, socket: Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [access.FILE.parent / "healthy.sh", "-s", socket], capture_output=True, text=True, check=False,
+            env={**os.environ, "SECRETS": str(of.folder / "secrets")},
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    assert health(server, server.socket) == (0, "")
+    assert health(server, server.folder / "nothing.sock")[0] != 0
+    with guarded(short(tmp_path_factory), "--appendonly", "no") as forgetful:
+        assert health(forgetful, forgetful.socket) == (1, "healthy.sh: expected aof_enabled:1\n")
