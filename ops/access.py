@@ -98,6 +98,8 @@ USERS = (
             Right("xadd", _claims("inbox", mode="%W")),
             Right("hget", _claims("meta", mode="%R")),
             Right("exists set eval evalsha", _claims("full")),
+            # Whether an event was sent before: by its identity, which only its sender knows.
+            Right("mget", _claims("event:*", mode="%R")),
         ),
     ),
     _reader("billing"),
@@ -110,7 +112,8 @@ USERS = (
         (
             Right(_HELLO + " time scan script|load script|exists"),
             Right(
-                f"xrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall lrange", _claims("*", mode="%R")
+                f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall lrange",
+                _claims("*", mode="%R"),
             ),
             Right("eval evalsha", _claims("*")),
             Right("xadd", _claims("inbox", mode="%W")),
