@@ -253,3 +253,28 @@ def test_the_container_is_healthy_as_long_as_redis_can_write_its_file(
     assert health(server, server.folder / "nothing.sock")[0] != 0
     with guarded(short(tmp_path_factory), "--appendonly", "no") as forgetful:
         assert health(forgetful, forgetful.socket) == (1, "healthy.sh: expected aof_enabled:1\n")
+
+
+def test_an_operator_empties_the_quarantine_and_enters_history(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for module in ("worker.quarantine", "worker.history"):
+        pytest.importorskip(module, reason=f"{module} is not in this tree")
+    with guarded(short(tmp_path_factory)) as server:
+        admin = server.client("admin")
+        worker = Worker(server.folder, env=server.environment("worker")).wait_ready()
+        try:
+            for data in (event(1, data={"claim_id": "broken"}), b"no claim"):
+                admin.xadd(KEYS.inbox, {"event": data})
+            with wiring.open_store(server.settings("operator")) as store:
+                settled(store, 2)
+                for arguments in (("requeue", "--reason-code", "claim_invalid"), ("drop", "--reason-code", "not_json")):
+                    done = scrub(server, "operator", "quarantine", *arguments, "--reason", "a test")
+                    assert (done.returncode, done.stderr) == (0, b"")
+                settled(store, 3)
+            line = event(5, data=claim(5, received_date="2026-10-20")) + b"\n"
+            done = scrub(server, "operator", "history", "import", "-", stdin=line)
+            assert (done.returncode, done.stderr) == (0, b"")
+            worker.stop()
+        finally:
+            worker.kill()
+        # It rings no bell; the workers look by themselves.
+        assert {line["object"] for line in admin.execute_command("ACL LOG")} <= {"set", KEYS.gate}
