@@ -115,7 +115,11 @@ def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.Mo
     assert settings.redis_password_file
     assert str(settings.redis_password_file.parent) in mounts
     assert str(settings.secret_path) in mounts, "by subPath, so that it is no link"
-    assert {str(settings.state_dir), str(settings.audit_path)} <= mounts
+    assert str(settings.state_dir) in mounts
+    assert settings.audit_path.is_relative_to(settings.state_dir), "audit files outlive their pod"
+    (state,) = (volume for volume in POD["volumes"] if volume["name"] == "state")
+    assert state["persistentVolumeClaim"]["claimName"] == one("PersistentVolumeClaim")["metadata"]["name"]
+    assert one("PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteMany"], "all workers write there"
     assert settings.redis_url
     assert settings.redis_url.startswith("rediss://")
     assert POD["terminationGracePeriodSeconds"] > settings.hard_time_limit
