@@ -226,10 +226,11 @@ def test_the_image_has_no_compiler_no_pip_and_no_root() -> None:
     assert first == second, "what is built for one Python is run by another"
 
 
-@pytest.mark.slow
-def test_the_entry_points_run_from_an_environment_built_as_the_image_is(tmp_path: Path) -> None:
-    """The build stage's own commands, in folders of this test instead of /src and /opt."""
-    source, prefix = tmp_path / "src", tmp_path / "opt"
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the image's build stage leaves in /opt: its own commands, in folders of this test instead of /src and /opt."""
+    folder = tmp_path_factory.mktemp("image")
+    source, prefix = folder / "src", folder / "opt"
     source.mkdir()
     prefix.mkdir()
     for line in stages()[0]:
@@ -241,13 +242,18 @@ def test_the_entry_points_run_from_an_environment_built_as_the_image_is(tmp_path
             script = line.removeprefix("RUN ").replace("/opt/", f"{prefix}/").replace("/src/", f"{source}/")
             script = script.replace("python -m venv", f"{sys.executable} -m venv")
             subprocess.run(["sh", "-euc", script], cwd=source, check=True, capture_output=True, timeout=600)
-    made = prefix / "scrub"
-    environment = {"PATH": f"{made}/bin:/usr/bin:/bin", "SCRUB_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}
+    return prefix / "scrub"
 
-    def scrub(*arguments: str, stdin: str = "") -> str:
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_entry_points_run_from_an_environment_built_as_the_image_is(image: Path, tmp_path: Path) -> None:
+    environment = {"PATH": f"{image}/bin:/usr/bin:/bin", "SCRUB_STATE_DIR": str(tmp_path / "s"), "HOME": str(tmp_path)}
+
+    def scrub(*arguments: str) -> str:
         done = subprocess.run(
-            ["scrub", *arguments], cwd=tmp_path, env=environment, input=stdin, capture_output=True, text=True,
-            timeout=120, check=False,
+            ["scrub", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+            check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -258,7 +264,57 @@ def test_the_entry_points_run_from_an_environment_built_as_the_image_is(tmp_path
     assert "A worker can start" in scrub("worker", "--check")
     assert "balance" in scrub("status")
     assert "books balance" in scrub("demo", "--state", str(tmp_path / "demo"))
-    left = {path.name for path in (made / "bin").iterdir()}
-    assert "pip" not in left
-    packages = {path.name for path in (made / "lib").glob("python*/site-packages/*")}
+    assert "pip" not in {path.name for path in (image / "bin").iterdir()}
+    packages = {path.name for path in (image / "lib").glob("python*/site-packages/*")}
     assert not {"pip", "hatchling", "editables", "pytest"} & packages
+
+
+_CAGE = """
+mount --make-rprivate /
+mount --rbind / "$ROOT"
+mount -t tmpfs -o size=64m,mode=1777,noexec,nosuid,nodev tmpfs "$ROOT/tmp"
+case $BASE in /root/*) mount -t tmpfs -o mode=755 tmpfs "$ROOT/root" ;; esac
+for folder in "$BASE" "$IMAGE"; do
+    mkdir -p "$ROOT$folder" 2>/dev/null || true
+    mount --bind "$folder" "$ROOT$folder"
+    mount -o remount,bind,ro "$ROOT$folder"
+done
+mount --bind "$STATE" "$ROOT/mnt"
+mount -o remount,bind,ro "$ROOT"
+mount -t proc proc "$ROOT/proc"
+exec chroot "$ROOT" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
+    env -i -C /mnt PATH="$IMAGE/bin:/usr/bin:/bin" HOME=/mnt SCRUB_STATE_DIR=/mnt sh -c "$COMMAND"
+"""
+"""As the container has it: an account of its own without capabilities, nothing writable but /tmp and the state folder, no
+network, and processes of its own."""
+
+
+def caged(command: str, image: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    root, state = tmp_path / "root", tmp_path / "state"
+    for folder in (root, state):
+        folder.mkdir(exist_ok=True)
+    state.chmod(0o700)
+    os.chown(state, 10001, 10001)
+    names = {"ROOT": root, "STATE": state, "IMAGE": image, "BASE": Path(sys.base_prefix), "COMMAND": command}
+    return subprocess.run(
+        ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-euc", _CAGE], timeout=200, check=False,
+        env={"PATH": os.environ["PATH"], **{name: str(value) for name, value in names.items()}},
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("unshare"), reason="only root can make such a cage here")
+def test_it_works_without_root_capabilities_network_and_a_writable_file_system(image: Path, tmp_path: Path) -> None:
+    tried = caged("id -u; grep CapEff /proc/self/status; touch /x /usr/x /opt/x && echo written", image, tmp_path)
+    if "Operation not permitted" in tried.stderr or "Permission denied" in tried.stderr:
+        pytest.skip(f"the kernel gives no such cage here: {tried.stderr.strip()}")
+    assert tried.stdout.splitlines()[0] == "10001"
+    assert "0000000000000000" in tried.stdout
+    assert "written" not in tried.stdout
+    assert tried.stderr.count("Read-only file system") == 3
+    done = caged("scrub worker --check && scrub demo --state /mnt/demo && scrub status --json", image, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "A worker can start" in done.stdout
+    assert "books balance" in done.stdout
