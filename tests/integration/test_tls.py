@@ -20,12 +20,13 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.ops.test_container import SECURED
 from worker import wiring
 from worker.errors import RedisUnreachable
 from worker.outlets import consume
 from worker.settings import Settings, load_settings
 
-from .guarded import Guarded, guarded
+from .guarded import OPS, Guarded, guarded
 from .helpers import Worker, event, settled
 
 
@@ -59,7 +60,6 @@ def certificates(folder: Path) -> None:
     trustme.CA().cert_pem.write_to_path(folder / "stranger.pem")
     for name, issued in (("server", ca.issue_cert("localhost")), ("client", ca.issue_cert("worker.example"))):
         issued.private_key_pem.write_to_path(folder / f"{name}.key")
-        b"".join(pem.bytes() for pem in issued.cert_chain_pems)
         (folder / f"{name}.pem").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
 
 
@@ -129,11 +129,12 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if binary is None:
         pytest.skip("no redis-server or valkey-server with TLS is on PATH, nor named by TEST_REDIS_SERVER")
     port = free_port()
-    options = {
-        "tls-port": str(port), "tls-cert-file": str(folder / "server.pem"), "tls-key-file": str(folder / "server.key"),
-        "tls-ca-cert-file": str(folder / "ca.pem"), "tls-auth-clients": "yes",
-    }  # fmt: skip
-    flat = [part for name, value in options.items() for part in (f"--{name}", value)]
+    # The container's own arguments, with this test's port and files, and a client's certificate asked for.
+    places = {"6379": str(port), "no": "yes"} | {
+        f"/run/secrets/redis-{name}": str(folder / file)
+        for name, file in {"cert": "server.pem", "key": "server.key", "ca": "ca.pem"}.items()
+    }
+    flat = [places.get(word, word) for word in SECURED["services"]["redis"]["command"]]
     with guarded(folder, *flat, binary=binary) as server:
         yield Secured(server, port, folder, mutual=True)
 
@@ -175,7 +176,7 @@ def test_a_server_under_another_name_is_refused(secured: Secured) -> None:
 
 def test_without_its_certificate_a_client_is_refused_where_the_server_wants_one(secured: Secured) -> None:
     if not secured.mutual:
-        pytest.skip("the proxy asks for no certificate")
+        pytest.skip("the proxy asks for no certificate of a client")
     assert "does not answer" in refused(secured.settings("worker", mine=False))
 
 
@@ -187,3 +188,20 @@ def test_a_worker_does_not_start_where_the_certificate_is_a_strangers(secured: S
         assert secured.server.password("worker").read_text().strip() not in worker.text()
     finally:
         worker.kill()
+
+
+@pytest.mark.skipif(
+    not shutil.which("redis-cli"), reason="redis-cli, which the container of Redis has, is not installed"
+)
+def test_the_containers_health_check_goes_through_tls(secured: Secured) -> None:
+    command = SECURED["services"]["redis"]["healthcheck"]["test"][1:]
+    command[0] = str(OPS / "redis/healthy.sh")
+    command[command.index("--cacert") + 1] = str(secured.folder / "ca.pem")
+    command += ["-p", str(secured.port)]
+    if secured.mutual:
+        command += ["--cert", str(secured.folder / "client.pem"), "--key", str(secured.folder / "client.key")]
+    environment = {**os.environ, "SECRETS": str(secured.folder / "secrets")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if "Unrecognized option" in done.stderr:
+        pytest.skip("the installed redis-cli has no TLS")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -21,6 +21,7 @@ from worker.settings import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECURED: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("claim-scrubber")}
 DOCKERFILE = (ROOT / "ops/Dockerfile").read_text()
@@ -46,7 +47,18 @@ def understood(arguments: list[str]) -> bool:
 
 
 def test_the_compose_file_holds_to_the_compose_specification() -> None:
-    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+    files = ("docker-compose.yml", "docker-compose.tls.yml")
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", *files)
+
+
+def test_with_tls_it_changes_addresses_and_secrets_of_services_that_are_there() -> None:
+    assert SECURED["services"].keys() <= SERVICES.keys()
+    for name, service in SECURED["services"].items():
+        assert set(service["secrets"]) <= SECURED["secrets"].keys()
+        assert set(re.findall(r"/run/secrets/([\w-]+)", str(service))) <= set(service["secrets"])
+        if name != "redis":
+            assert service["environment"]["SCRUB_REDIS_URL"].startswith("rediss://worker@redis:6379/0?ssl_ca_certs=")
+    assert SECURED["services"]["redis"]["command"][:2] == ["--port", "0"], "nothing but TLS is open"
 
 
 def test_the_dockerfile_and_the_scripts_pass_their_linters() -> None:
@@ -65,7 +77,7 @@ def test_every_service_is_locked_down(name: str) -> None:
     assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
     version = service["image"].rpartition(":")[2]
     assert re.match(r"v?\d+\.\d+\.\d+", version), "a version that moves is not pinned"
-    assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert all(re.match(r"(127\.0\.0\.1|\$\{\w+:-127\.0\.0\.1\}):", port) for port in service.get("ports", []))
     assert not any(
         re.search("PASSWORD|SECRET|TOKEN", key) for key in service.get("environment", {}) if "FILE" not in key
     )
