@@ -86,7 +86,10 @@ def guarded(folder: Path, *options: str, binary: str | None = None) -> Iterator[
         for client in server.clients:
             client.close()
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
 
 
 def answers(server: Guarded) -> bool:
