@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test slow oracles bench cover lint format schemas boards mutants unit clean
+.PHONY: help run test slow oracles bench cover lint format schemas boards mutants access secrets audit release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claim
 bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour and more. Other engines: pip install --group bench
 	@$(BIN)/scrub bench --all -o bench.json
 
-slow: .venv/dev.stamp  ## tests that take minutes: the report of a million audit lines
+slow: .venv/dev.stamp  ## tests that take minutes
 	@$(BIN)/pytest -q -s -m slow
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
@@ -42,6 +42,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/python -m ops.dashboards --check
 	@$(BIN)/python -m ops.alerts --check
 	@$(BIN)/python -m ops.logformats --check
+	@$(BIN)/python -m ops.access --check
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
@@ -57,6 +58,21 @@ boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the l
 	@$(BIN)/python -m ops.dashboards
 	@$(BIN)/python -m ops.alerts
 	@$(BIN)/python -m ops.logformats
+access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users
+	@$(BIN)/python -m ops.access
+
+secrets:  ## passwords for docker-compose.yml, where they are missing
+	@ops/secrets.sh
+
+audit: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
+	@$(BIN)/python -m ops.audit
+
+release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their checksums, in dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file dist/claim-scrubber.cdx.json requirements.lock
+	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean:  ## removes the environment and what the demonstration left
 	rm -rf .venv run

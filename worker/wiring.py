@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
@@ -30,13 +30,21 @@ from worker.bell import Bell
 from worker.commit import Committer, Head, script
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
-from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.errors import (
+    PartitionMismatch,
+    RedisForbids,
+    RedisForgets,
+    RedisMayEvict,
+    RedisTooOld,
+    RedisUnreachable,
+    SecretMismatch,
+)
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.pressure import put
 from worker.quarantine import Clerk
-from worker.secret import fingerprint, load_secret
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
@@ -78,7 +86,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
@@ -89,6 +97,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
+    except NoPermissionError as error:
+        store.close()
+        raise RedisForbids(where(settings), error) from None
     except BaseException:
         store.close()
         raise
@@ -96,11 +107,17 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet."""
+    """A client of the Redis of the claims; nothing is sent yet.
+
+    Raises:
+        PasswordUnusable
+    """
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
+    if settings.redis_password_file:
+        options["password"] = read_password(settings.redis_password_file)
     client: Redis = Redis.from_url(url, **options)
     return client
 
@@ -157,14 +174,22 @@ def where(settings: Settings) -> str:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
+
+    Raises:
+        PasswordUnusable
+    """
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
     parts = urlsplit(settings.redis_url)
+    if settings.redis_password_file:
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_password(settings.redis_password_file), safe="")
+        parts = parts._replace(netloc=f"{user}:{password}@{host}")
     if parts.scheme != "unix":
-        return settings.redis_url
+        return parts.geturl()
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
@@ -180,6 +205,8 @@ def check_server(redis: Redis, address: str) -> None:
         info = redis.info()
     except AuthenticationError:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except NoPermissionError as error:
+        raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
     if reasons := unfit(info, address):
