@@ -137,6 +137,8 @@ def test_no_canary_leaves_its_cage(home: Path, store: Store, start_worker: Calla
             value = store.redis.dump(key)
             assert leaks(value) == [], f"in the value of {key.decode()}"
             assert leaks(str(content(store.redis, key))) == [], f"in the value of {key.decode()}"
+    for name, value in {"slowlog-log-slower-than": "-1", "crash-log-enabled": "no"}.items():
+        assert store.redis.config_get(name) == {name: value}, "it would keep arguments of commands"
     caged = "".join(str(store.redis.xrange(key)) for key in HOLDS_CLAIMS)
     assert set(leaks(caged)) >= {"CANARYMEMBER", "CANARYBROKEN", "CANARYUNREADABLE"}, "the test looks at something"
 
