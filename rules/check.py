@@ -38,7 +38,7 @@ OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage pla
 def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     """Judges a claim. `received` stands in where the claim has no received date of its own."""
     case = case_of(claim, book, received)
-    reason = _uncovered(case, book)
+    reason = uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
@@ -69,7 +69,7 @@ def case_of(claim: Claim, book: Book, received: date | None) -> Case:
     )
 
 
-def _uncovered(case: Case, book: Book) -> str | None:
+def uncovered(case: Case, book: Book) -> str | None:
     """Why nothing can be said of the claim, or None."""
     if not case.lines:
         return f"no line carries procedure {book.procedure}"

@@ -107,17 +107,36 @@ def _payer(book: Book, name: str) -> dict[str, Any]:
 
 def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
+    for trial in trials_of(book, rule, document):
+        if trial.fault:
+            document.complain(trial.place, trial.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one example."""
+
+    example: Example
+    place: tuple[str | int, ...]
+    """Where in the rule file the fault belongs."""
+    fault: str | None
+    """None: the rule says what the example expects."""
+
+
+def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
+    """Each example of a rule file, run; a broken one is noted in the document and left out."""
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
         own = example.book(book)
         outcome = outcome_of(own, rule, example.claim)
+        place: tuple[str | int, ...] = ("examples", example.index)
+        fault = None
         if outcome != example.expect:
-            document.complain(
-                ("examples", example.index, "expect"),
-                f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
-            )
-        elif outcome == "fail" and patches and (fault := _unrepaired(own, rule, example)):
-            document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
+            place = (*place, "expect")
+            fault = f"example {example.name!r} expects {example.expect}; the rule says {outcome}"
+        elif outcome == "fail" and patches and (unrepaired := _unrepaired(own, rule, example)):
+            fault = f"example {example.name!r} is not repaired: {unrepaired}"
+        yield Trial(example, place, fault)
 
 
 def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:
