@@ -86,10 +86,9 @@ def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Expl
     void = case.claim.frequency_code == VOID
     assigned = next((one for one in book.assigned(case.selection, case.role, void) if one.rule is rule), None)
     reason = uncovered(case, book)
-    if reason:
-        not_run = [f"the claim is unchecked: {reason}"]
-    else:
-        not_run = [] if assigned else list(_why_not(rule, case, book))
+    not_run = [f"the claim is unchecked: {reason}"] if reason else []
+    if not assigned:
+        not_run += _why_not(rule, case, book)
     judgements: tuple[Judgement, ...] = ()
     if assigned and not reason:
         claim = ClaimFacts(case)
@@ -109,7 +108,8 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
             if advantage and rule.code not in advantage.codes:
                 yield "it is none of the Medicare rules that are taken over for Medicare Advantage plans"
     if case.role not in rule.bills_as:
-        yield f"it is for claims that are billed as {', '.join(sorted(rule.bills_as))}; this one is billed as {case.role}"
+        roles = ", ".join(sorted(rule.bills_as))
+        yield f"it is for claims that are billed as {roles}; this one is billed as {case.role}"
     if void and not rule.on_void:
         yield "the claim is a void (frequency code 8), which repeats a faulty original on purpose"
 
@@ -117,9 +117,8 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
 def _payer_of(case: Case) -> str:
     chosen = case.selection
     if chosen.payer is None:
-        return f"payer id {case.claim.payer.id} of this claim is in no payer file"
-    plan = f"plan {chosen.plan}" if chosen.plan else "its plan is not known"
-    return f"this claim's payer is {chosen.payer}, {plan}"
+        return f"this claim's payer id {case.claim.payer.id} is in no payer file"
+    return f"this claim is for {chosen.payer}" + (f"/{chosen.plan}" if chosen.plan else ", no plan known")
 
 
 def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgement:

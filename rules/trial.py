@@ -66,7 +66,7 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         role = shape.bills_as or ROLES[min(map(ROLES.index, rule.bills_as))]
         payer = shape.payer or rule.payers[0]
         try:
-            data = example_claim(role, shape.claim or {}, _payer(book, payer))
+            data = example_claim(role, shape.claim or {}, payer_part(book, payer))
             claim = read_claim(data)
         except ClaimInvalid as error:
             for problem in error.problems:
@@ -92,7 +92,7 @@ def _no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
     return None
 
 
-def _payer(book: Book, name: str) -> dict[str, Any]:
+def payer_part(book: Book, name: str) -> dict[str, Any]:
     """The payer part of an example's claim: an id or filing indicator by which the registry finds the payer."""
     key, _, plan = name.partition("/")
     entry = book.registry.payers.get(key)

@@ -11,13 +11,15 @@ import typer
 from worker.cli.books import day_of, read_untried, rules_named
 from worker.cli.check import BookFolder
 from worker.cli.sources import Intake
-from worker.cli.terminal import Format, Style, columns, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_bytes
 
 if TYPE_CHECKING:
     from rules.explain import Asking, Explanation, Judgement, Part
     from rules.report import Evidence
 
-_VALUES: dict[bool | None, tuple[str, Style]] = {True: ("true", "green"), False: ("false", "red"), None: ("unknown", "yellow")}  # fmt: skip
+_VALUES: dict[bool | None, tuple[str, Style]] = {
+    True: ("true", "green"), False: ("false", "red"), None: ("unknown", "yellow"),
+}  # fmt: skip
 
 
 def explain(
@@ -65,21 +67,23 @@ def explain(
             say_bytes([orjson.dumps({"claim_id": document.claim.claim_id, "rules": explanations})])
             continue
         say(paint(plain(document.claim.claim_id), "bold"))
-        for one in explanations:
-            say(*_explained(one))
-        say("")
+        say(*_told(explanations), "")
     if claim_id and not told and not intake.refused:
         raise typer.BadParameter(f"no claim of {claim} has the id {claim_id!r}")
     raise typer.Exit(2 if intake.refused else 0)
 
 
-def _explained(one: Explanation) -> Iterator[str]:
-    status = "" if one.status == "active" else f" ({one.status})"
-    yield f"  {paint(one.code, 'bold')}  {one.title}{status}  {paint(one.rule, 'dim')}"
-    for reason in one.not_run:
-        yield f"    does not run: {plain(reason)}"
-    for judgement in one.judgements:
-        yield from _judged(judgement)
+def _told(explanations: tuple[Explanation, ...]) -> Iterator[str]:
+    for one in explanations:
+        if one.judgements:
+            status = "" if one.status == "active" else f" ({one.status})"
+            yield f"  {paint(one.code, 'bold')}  {one.title}{status}  {paint(one.rule, 'dim')}"
+        for judgement in one.judgements:
+            yield from _judged(judgement)
+    idle = [(f"    {one.rule}", plain("; ".join(one.not_run))) for one in explanations if one.not_run]
+    if idle:
+        yield f"  {paint('does not run', 'bold')}"
+        yield from columns(idle, ("dim",))
 
 
 def _judged(judgement: Judgement) -> Iterator[str]:
@@ -89,16 +93,18 @@ def _judged(judgement: Judgement) -> Iterator[str]:
     for asking in judgement.asked:
         if len(judgement.asked) > 1:
             yield f"      the version of {asking.start}: {asking.outcome}"
-        yield from columns(list(_rows(asking)))
+        yield from _rows(asking)
 
 
-def _rows(asking: Asking) -> Iterator[tuple[str, ...]]:
+def _rows(asking: Asking) -> Iterator[str]:
+    indent = max(map(len, asking.conditions)) + 2
     for name, part in asking.conditions.items():
         for place, (depth, one) in enumerate(_outline(part)):
             word, style = _VALUES[one.value]
             seen = ", ".join(f"{fact} = {_shown(value)}" for fact, value in one.seen.items())
-            text = "  " * depth + one.says
-            yield f"      {name if place == 0 else ''}", paint(f"{word:<7}", style), text, paint(plain(seen), "dim")
+            margin = 6 + indent + 9 + 2 * depth
+            head = f"      {name if place == 0 else '':<{indent}}{paint(f'{word:<9}', style)}{'  ' * depth}"
+            yield head + hung(plain(f"{one.says}  [{seen}]" if seen else one.says), margin)
 
 
 def _outline(part: Part, depth: int = 0) -> Iterator[tuple[int, Part]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -100,11 +99,11 @@ def _serves(rule: Rule, payer: str | None) -> bool:
 def _is_about(rule: Rule, version: Version, subject: str | None) -> bool:
     if subject is None:
         return True
-    if subject.isupper() and rule.code.startswith(subject):
-        return True
-    from rules.words import subject_of, template
+    from rules.words import SUBJECTS, subject_of, template
 
-    texts = (rule.code, rule.file, rule.title, subject_of(rule.code), template(version.message), template(version.fix))
+    if subject in SUBJECTS or (subject[:3] in SUBJECTS and subject.isupper()):
+        return rule.code.startswith(subject)
+    texts = (rule.file, rule.title, subject_of(rule.code), template(version.message), template(version.fix))
     return any(subject.casefold() in text.casefold() for text in texts)
 
 
@@ -240,7 +239,7 @@ def _tests(kind: Any) -> tuple[str, ...]:
 
 app.command("explain")(explain.explain)
 app.command("lint")(lint.lint)
-app.command("test")(trial.test)
+app.command("test")(trial.tried)
 app.command("new")(author.new)
 app.command("docs")(docs.docs)
 
