@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test cover lint format schemas unit clean
+.PHONY: help run test cover lint format schemas catalogue unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
+	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
 	@$(BIN)/python -m ops.schemas --check
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
@@ -36,6 +37,9 @@ format: .venv/dev.stamp  ## rewrites the code in the project's style
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
+
+catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files
+	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
 
 clean:  ## removes the environment and what the demonstration left
 	rm -rf .venv run

@@ -6,9 +6,9 @@ stories that do not state their own.
 
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
     denied    `code` must appear once with `severity` (block where it is not said), and no other block;
-              `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every rule but those of
-              VOID. `once`: where the 64445 line stands twice, the code is still said once; `repair`: the finding
-              has a patch that removes it and adds no block
+              `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every
+              rule but those of VOID. `once`: where the 64445 line stands twice, the code is still said once;
+              `repair`: the finding has a patch that removes it and adds no block
     fill      the last line is repeated until the claim has so many lines
     each      the story is told for each of these values, in place of `<each>`
 """

@@ -62,6 +62,10 @@ AuditLine = TypedDict(
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "rule.shadow": Annotated[list[str], _about("codes of drafts that failed or were undetermined; they never route")],
+        "rule.shadow_block": Annotated[
+            list[str], _about("those of rule.shadow that would have sent the claim to rework, were they active")
+        ],
         "error.code": Annotated[str, _about("why the claim is in quarantine, or unchecked, or superseded")],
         "book.version": Annotated[str, _about("version of the rule book")],
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
@@ -119,6 +123,8 @@ def report_fields(report: Report) -> AuditLine:
         "rule.block": report.codes("block"),
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
+        "rule.shadow": report.shadow_codes(),
+        "rule.shadow_block": report.shadow_codes("block"),
     }
     if report.reason:
         line["error.code"] = "unchecked"

@@ -19,9 +19,9 @@ from worker.cli.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
     from rules.book import Book
+    from rules.case import Role
     from rules.sources import Source
 
-Role = Literal["practitioner", "hospital_outpatient", "asc"]
 RuleScope = Literal["line", "claim"]
 Severity = Literal["block", "warn", "note"]
 Grade = Literal["A", "B", "C", "S"]
@@ -119,7 +119,12 @@ def new(
     grade: Annotated[
         Grade | None, typer.Option(help="How good the source is; default: what sources.yaml says.")
     ] = None,
-    bills_as: Annotated[list[Role] | None, typer.Option(help="Who bills; may be given again; default: all.")] = None,
+    bills_as: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE", help="practitioner, hospital_outpatient or asc; may be given again; default: all."
+        ),
+    ] = None,
     scope: Annotated[RuleScope, typer.Option(help="line: each 64445 line; claim: once a claim.")] = "line",
     status: Annotated[Status, typer.Option(help="draft: runs and is logged, never routes.")] = "draft",
     book: BookFolder = None,
@@ -130,7 +135,7 @@ def new(
 
     Exit codes: 0 written, 1 the book has faults, 2 something is missing or not known.
 
-    Example: `scrub rules new --code UNT --payer all --title "One unit" --source hospital-coding --locator "page 2"`
+    Example: `scrub rules new --code UNT --payer all --title "One unit" --source coding-document --locator "page 2"`
     """
     from rules.loader import LIBRARY, book_files, read_untried
 
@@ -150,7 +155,7 @@ def new(
         code=code,
         title=title,
         payers=known,
-        bills_as=tuple(bills_as or get_args(Role)),
+        bills_as=_roles(bills_as),
         scope=scope,
         status=status,
         start=day_of(start) or max(today, document.starts),
@@ -192,6 +197,16 @@ def _payers(given: list[str], rules: Book) -> tuple[str, ...]:
         if name not in known:
             raise typer.BadParameter(f"unknown payer {name!r}{did_you_mean(name, known)}")
     return names
+
+
+def _roles(given: list[str] | None) -> tuple[Role, ...]:
+    from rules.case import Role
+
+    roles: tuple[Role, ...] = get_args(Role)
+    for name in given or ():
+        if name not in roles:
+            raise typer.BadParameter(f"unknown billing role {name!r}; expected {', '.join(roles)}")
+    return tuple(role for role in roles if not given or role in given)
 
 
 def _source(given: str, rules: Book) -> Source:

@@ -98,7 +98,7 @@ def _who(rule: Rule) -> str:
 
 def _plain(text: str) -> str:
     """The text as Markdown shows it unchanged."""
-    for sign in "\\*_`[]|":
+    for sign in "\\*`[]|":
         text = text.replace(sign, f"\\{sign}")
     return text
 
