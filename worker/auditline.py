@@ -62,7 +62,9 @@ AuditLine = TypedDict(
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
-        "rule.shadow": Annotated[list[str], _about("codes of drafts that failed or were undetermined; they never route")],
+        "rule.shadow": Annotated[
+            list[str], _about("codes of drafts that failed or were undetermined; they never route")
+        ],
         "rule.shadow_block": Annotated[
             list[str], _about("those of rule.shadow that would have sent the claim to rework, were they active")
         ],

@@ -54,7 +54,9 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
             words = shlex.split(command)
             assert words.pop(0) == "scrub", line
             done = scrub(*words, SCRUB_BOOK="rules/library")
-            assert (done.returncode, done.stderr == "") == (int(remark or 0), not remark), f"{line}\n{done.stdout}{done.stderr}"
+            assert (done.returncode, done.stderr == "") == (int(remark or 0), not remark), (
+                f"{line}\n{done.stdout}{done.stderr}"
+            )
             told[command] = done.stdout
     assert "line 1  pass" in told["scrub rules explain claim.json POS005"]
     assert "does not run" in told["scrub rules explain claim.json UNT001"]
