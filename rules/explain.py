@@ -16,7 +16,7 @@ from rules.payers import MEDICARE
 from rules.plan import Assigned
 from rules.report import Evidence, Finding, Outcome, Severity
 from rules.rule import Rule, Version
-from rules.words import JOINS, asked, conditions, payers
+from rules.words import JOINS, asked, conditions, payers, period
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
         told = "there is no date of service: every version is asked, and it matters only where they disagree"
     elif outcome == "out_of_range":
         versions = ()
-        told = f"no version covers the date of service {facts.day}: {_periods(rule)}"
+        told = f"no version covers the date of service {facts.day}; versions: {', '.join(map(period, rule.versions))}"
     else:
         versions = (version,)
         told = f"date of service {facts.day}: the version of {version.start} is in force"
@@ -142,10 +142,6 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
         severity = "note" if outcome == "bypassed" else capped(version.severity, assigned.at_most)
         told += _became(assigned, number, found)
     return Judgement(number, facts.day, outcome, severity, told, tuple(_asking(one, facts) for one in versions))
-
-
-def _periods(rule: Rule) -> str:
-    return ", ".join(f"{one.start} to {'now' if one.end == date.max else one.end}" for one in rule.versions)
 
 
 def _became(assigned: Assigned, number: int | None, found: list[Finding]) -> str:

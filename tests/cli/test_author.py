@@ -93,7 +93,7 @@ def test_a_severity_that_its_grade_does_not_carry_is_refused_and_nothing_is_writ
 
 def test_on_a_terminal_it_asks_for_what_is_not_given(home: Path, shelf: Path) -> None:
     parent, child = pty.openpty()
-    answers = ["UNT", "One unit", "medicare, uhc", "coding-document", "page 2"]
+    answers = ["UNT", "One unit", "medicare, uhc", "coding-document", "page 2", "2026-02-01"]
     with subprocess.Popen(
         [*SCRUB, "rules", "new", "--book", "book"], stdin=child, stdout=child, stderr=child, cwd=home,
         env=environment(home), start_new_session=True,
@@ -106,13 +106,13 @@ def test_on_a_terminal_it_asks_for_what_is_not_given(home: Path, shelf: Path) ->
                 seen += os.read(parent, 4096)
             except OSError:
                 break
-            if answers and seen.rstrip().endswith(b":"):
+            if answers and seen.rstrip().endswith((b":", b"]:")):
                 os.write(parent, answers.pop(0).encode() + b"\n")
                 seen += b"\n."
         process.wait(10)
     os.close(parent)
     assert process.returncode == 0, seen
-    assert (shelf / "64445/common/UNT004-one-unit.yaml").is_file()
+    assert "{from: 2026-02-01}" in (shelf / "64445/common/UNT004-one-unit.yaml").read_text()
 
 
 @pytest.mark.parametrize(("scope", "status"), list(product(("line", "claim"), ("draft", "active"))))

@@ -79,3 +79,10 @@ def test_a_source_that_is_due_is_told_and_is_no_fault(scrub: Run, home: Path, fa
     assert done.returncode == 0
     assert "wants a review since 2020-01-31" in done.stdout
     assert "No fault in" in done.stdout
+
+
+def test_a_book_without_sources_is_told_as_such(scrub: Run, faulty: Path) -> None:
+    (faulty / "sources.yaml").unlink()
+    done = scrub("rules", "lint", "--book", faulty)
+    assert done.returncode == 1
+    assert "our book/sources.yaml:1:1: the file is empty" in done.stdout

@@ -74,7 +74,7 @@ def test_all_reasons_are_told() -> None:
 def test_a_date_that_no_version_covers_is_named_with_the_versions() -> None:
     (judgement,) = one(book(ONE), claim(lines=[{"units": "2", "service_date": "2025-12-31"}])).judgements
     assert (judgement.outcome, judgement.severity, judgement.asked) == ("out_of_range", None, ())
-    assert "no version covers the date of service 2025-12-31: 2026-01-01 to now" in judgement.told
+    assert "no version covers the date of service 2025-12-31; versions: since 2026-01-01" in judgement.told
 
 
 def test_without_a_date_every_version_is_asked() -> None:

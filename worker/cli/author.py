@@ -7,13 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from worker.cli.books import book_folder, day_of
+from worker.cli.books import book_folder, day_of, reached
 from worker.cli.check import BookFolder
 from worker.cli.terminal import complain, on_terminal, say
 
@@ -113,7 +113,9 @@ def new(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", metavar="DATE", help="First date of service; default: today, or the source's first."),
+        typer.Option(
+            "--from", metavar="DATE", help="First date of service; default: the first that the source speaks for."
+        ),
     ] = None,
     severity: Annotated[Severity | None, typer.Option(help="Default: warn, or note where the grade is C.")] = None,
     grade: Annotated[
@@ -150,7 +152,8 @@ def new(
     document = _source(source, rules)
     locator = _asked("locator", locator, "Where in the source (page, section, row)")
     own_grade = grade or document.grade
-    today = datetime.now().astimezone().date()
+    first = max(document.starts, rules.covers_from)
+    begins = day_of(_asked("from", start, "First date of service", str(first))) or first
     plan = Plan(
         code=code,
         title=title,
@@ -158,7 +161,7 @@ def new(
         bills_as=_roles(bills_as),
         scope=scope,
         status=status,
-        start=day_of(start) or max(today, document.starts),
+        start=begins,
         severity=severity or ("note" if own_grade == "C" else "warn"),
         source=source,
         locator=locator,
@@ -167,13 +170,15 @@ def new(
     _write(plan, (book_folder(book) or LIBRARY) / rules.procedure, files, rules)
 
 
-def _asked(name: str, given: str | None, question: str) -> str:
+def _asked(name: str, given: str | None, question: str, default: str | None = None) -> str:
     """The option, or the answer of the person at the terminal."""
     if given is not None:
         return given
     if on_terminal(sys.stdin) and on_terminal(sys.stdout):
-        answer: str = typer.prompt(question)
+        answer: str = typer.prompt(question, default=default)
         return answer
+    if default is not None:
+        return default
     raise typer.BadParameter(f"--{name} is missing; on a terminal you would be asked")
 
 
@@ -225,7 +230,7 @@ def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) ->
 
     path, text = folder / plan.file, plan.text()
     if path.exists():
-        raise typer.BadParameter(f"{path} is there already; choose another title")
+        raise typer.BadParameter(f"{reached(path)} is there already; choose another title")
     name = f"{rules.procedure}/{plan.file}"
     try:
         read_book({**files, name: text.encode()})
@@ -240,7 +245,7 @@ def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) ->
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     stem = path.stem
-    say(f"{path} is written: {plan.code}, a draft." if plan.status == "draft" else f"{path} is written: {plan.code}.")
+    say(f"{reached(path)} is written: {plan.code}{', a draft' if plan.status == 'draft' else ''}.")
     say(
         "Next: edit its condition, message, fix and examples; then",
         "  scrub rules lint",

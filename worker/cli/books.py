@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -43,6 +44,11 @@ def rules_named(name: str, book: Book) -> list[Rule]:
         near = get_close_matches(wanted[:6], codes, n=3)
         raise typer.BadParameter(f"there is no rule {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
     return sorted(found, key=lambda rule: rule.file)
+
+
+def reached(path: Path) -> str:
+    """The path as it is reached from the working folder, where it lies below it."""
+    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
 
 
 def day_of(text: str | None) -> date | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli.books import book_folder
+from worker.cli.books import book_folder, reached
 from worker.cli.check import BookFolder, read_book
 from worker.cli.terminal import complain, say, say_bytes
 
@@ -78,8 +77,8 @@ def lint(
         problems = error.problems
     root = folder or LIBRARY
     due = list(_due(root, datetime.now().astimezone().date()))
-    remarks = [Remark("fault", _reached(root, problem), problem) for problem in problems]
-    remarks += [Remark("review", _reached(root, problem), problem) for problem in due]
+    remarks = [Remark("fault", _named(root, problem), problem) for problem in problems]
+    remarks += [Remark("review", _named(root, problem), problem) for problem in due]
     _tell(remarks, rules, format)
     raise typer.Exit(1 if problems else 0)
 
@@ -118,7 +117,10 @@ def _due(root: Path, today: date) -> Iterator[RuleProblem]:
     from rules.errors import RuleProblem
     from rules.rulefile import read_document
 
-    document = read_document("sources.yaml", (root / "sources.yaml").read_text("utf-8", "replace"))
+    file = root / "sources.yaml"
+    if not file.is_file():  # which is a fault already
+        return
+    document = read_document("sources.yaml", file.read_text("utf-8", "replace"))
     for key, entry in (document.data or {}).items() if isinstance(document.data, dict) else ():
         day = entry.get("review_by") if isinstance(entry, dict) else None
         if day and day < today.isoformat():
@@ -127,12 +129,11 @@ def _due(root: Path, today: date) -> Iterator[RuleProblem]:
             yield RuleProblem("sources.yaml", line, column, key, sentence)
 
 
-def _reached(root: Path, problem: RuleProblem) -> str:
+def _named(root: Path, problem: RuleProblem) -> str:
     """The file as it is reached from the working folder; that of an imported edition is in the state folder."""
     if problem.file.startswith("imported/"):
         return problem.file
-    path = root / problem.file
-    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+    return reached(root / problem.file)
 
 
 def github(remark: Remark) -> str:
