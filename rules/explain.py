@@ -13,7 +13,7 @@ from rules.claim import Claim
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
 from rules.logic import Condition
 from rules.payers import MEDICARE
-from rules.plan import Assigned
+from rules.plan import Assigned, edition_id
 from rules.report import Evidence, Finding, Outcome, Severity
 from rules.rule import Rule, Version
 from rules.words import JOINS, asked, conditions, payers, period
@@ -102,7 +102,7 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
     if rule.status == "retired":
         yield "it is retired"
     if not rule.serves(chosen.payer, chosen.plan):
-        yield f"it is for {payers(rule)}; {_payer_of(case)}"
+        yield f"it is for {payers(rule)}; {_payer_of(case, book)}"
         if chosen.line_of_business == "medicare_advantage" and rule.serves(MEDICARE, None):
             advantage = book.registry.advantage()
             if advantage and rule.code not in advantage.codes:
@@ -114,11 +114,12 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
         yield "the claim is a void (frequency code 8), which repeats a faulty original on purpose"
 
 
-def _payer_of(case: Case) -> str:
+def _payer_of(case: Case, book: Book) -> str:
     chosen = case.selection
     if chosen.payer is None:
         return f"this claim's payer id {case.claim.payer.id} is in no payer file"
-    return f"this claim is for {chosen.payer}" + (f"/{chosen.plan}" if chosen.plan else ", no plan known")
+    unknown = ", no plan known" if book.registry.payers[chosen.payer].plans else ""
+    return f"this claim is for {chosen.payer}" + (f"/{chosen.plan}" if chosen.plan else unknown)
 
 
 def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgement:
@@ -137,6 +138,8 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
     else:
         versions = (version,)
         told = f"date of service {facts.day}: the version of {version.start} is in force"
+        if version.edition:
+            told += f"; the table {version.edition.table} judges by its edition {edition_id(version, facts).edition}"
     severity = None
     if outcome not in ("pass", "not_applicable", "out_of_range"):
         severity = "note" if outcome == "bypassed" else capped(version.severity, assigned.at_most)

@@ -50,7 +50,7 @@ def test_each_line_on_trial_is_explained() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (claim(payer={"id": "87726"}), "it is for medicare; this claim is for uhc, no plan known"),
+        (claim(payer={"id": "87726"}), "it is for medicare; this claim is for uhc"),
         (claim(payer={"id": "nobody"}), "this claim's payer id nobody is in no payer file"),
         (claim("hospital_outpatient"), "billed as practitioner; this one is billed as hospital_outpatient"),
         (claim(frequency_code="8"), "the claim is a void"),
