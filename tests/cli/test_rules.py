@@ -14,6 +14,7 @@ import pytest
 from rules.loader import LIBRARY, load_book
 
 from .conftest import Run, environment
+from .test_check import _on_terminal as on_terminal
 
 
 def test_list_has_every_rule_and_its_filters_leave_some(scrub: Run) -> None:
@@ -26,6 +27,13 @@ def test_list_has_every_rule_and_its_filters_leave_some(scrub: Run) -> None:
     assert all(rule["versions"][-1]["severity"] == "block" for rule in rules)
     assert all({"all", "medicare"} & set(rule["payers"]) for rule in rules)
     assert "UNT001" in {rule["code"] for rule in rules}
+
+
+def test_on_a_terminal_the_list_has_heads_and_a_sum_and_fits(home: Path) -> None:
+    lines = on_terminal(home, ["rules", "list", "--subject", "POS"], NO_COLOR="1").splitlines()
+    assert lines[0].split() == ["code", "severity", "grade", "status", "dates", "of", "service", "payers", "title"]
+    assert lines[-1].startswith("6 rules under 4 codes.")
+    assert max(map(len, lines)) <= 80
 
 
 def codes(scrub: Run, *filters: str) -> set[str]:
