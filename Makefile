@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test cover lint format schemas catalogue unit clean
+.PHONY: help run test oracles cover lint format schemas catalogue mutants unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,11 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 	@$(BIN)/scrub demo
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
-	@$(BIN)/pytest -q -n $(WORKERS)
+	@$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+
+oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
+	@$(BIN)/pytest -q -n 2 -m slow tests/x12
+	@$(BIN)/python -m tests.bench.x12_speed
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -34,6 +38,9 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
 	@$(BIN)/ruff format -q
+
+mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a claim of the corpus must notice
+	@$(BIN)/python -m tests.rules.mutants
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas

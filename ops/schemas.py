@@ -84,7 +84,10 @@ def _channel(address: str, says: str, message: str, schema: str) -> dict[str, An
 def asyncapi() -> dict[str, Any]:
     """The streams that producers write and consumers read."""
     keys = Keys(0)
-    says = f"A Redis stream; XADD one field `{FIELD}` that holds the JSON of the event."
+    says = (
+        f"A Redis stream; XADD one field `{FIELD}` that holds the JSON of the event. In CloudEvents' binary mode: a "
+        "field `ce_id`, `ce_source`, ... for each attribute, `content-type`, and `data` with the claim as JSON."
+    )
     channels: dict[str, Any] = {"inbox": _channel(keys.inbox, says, "claim.submitted.v1", "ClaimEvent")}
     operations: dict[str, Any] = {"submit": {"action": "receive", "channel": {"$ref": "#/channels/inbox"}}}
     for name, what in OUTLETS.items():

@@ -11,14 +11,12 @@ from functools import cached_property
 
 from rules.case import Role
 from rules.payers import Registry, Selection
-from rules.plan import Assigned, Plan, ShapedPlan, plan_of, turning_points
+from rules.plan import Assigned, Kind, Plan, ShapedPlan, plan_of, turning_points
 from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
 
 Tables = Mapping[str, Table]
-Kind = tuple[str | None, str | None, str | None, Role, bool]
-"""Payer, plan, line of business, who bills, and whether the claim voids another: what decides which rules meet it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,11 @@ class Book:
     shaped: dict[Hashable, ShapedPlan | None] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Plans by kind, period and shape of the claim; None: such a claim was seen once."""
 
-    def assigned(self, selection: Selection, role: Role, void: bool) -> tuple[Assigned, ...]:
+    def assigned(self, kind: Kind) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""
-        kind = (selection.payer, selection.plan, selection.line_of_business, role, void)
         found = self._assigned.get(kind)
         if found is None:
-            found = self._assigned[kind] = tuple(self._find(selection, role, void))
+            found = self._assigned[kind] = tuple(self._find(*kind))
         return found
 
     def period(self, day: date) -> int:
@@ -56,21 +53,23 @@ class Book:
     def _turns(self) -> tuple[date, ...]:
         return turning_points(self.rules, self.tables)
 
-    def plan(self, selection: Selection, role: Role, void: bool, day: date) -> Plan:
+    def plan(self, kind: Kind, day: date) -> Plan:
         """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""
-        kind = (selection.payer, selection.plan, selection.line_of_business, role, void)
         plans = self._plans.setdefault(kind, [None] * (len(self._turns) + 1))
         place = self.period(day)
         found = plans[place]
         if found is None:
-            found = plans[place] = plan_of(self.assigned(selection, role, void), day)
+            found = plans[place] = plan_of(self.assigned(kind), day)
         return found
 
-    def _find(self, selection: Selection, role: Role, void: bool) -> list[Assigned]:
+    def _find(self, selection: Selection, role: Role, void: bool, consulted: bool) -> list[Assigned]:
         able = [
             rule
             for rule in self.rules
-            if rule.status != "retired" and role in rule.bills_as and (rule.on_void or not void)
+            if rule.status != "retired"
+            and role in rule.bills_as
+            and (rule.on_void or not void)
+            and (consulted or not rule.needs_history)
         ]
         found = [Assigned(rule) for rule in able if rule.serves(selection.payer, selection.plan)]
         advantage = self.registry.advantage()

@@ -10,6 +10,7 @@ from rules.claim import Claim, Line
 
 if TYPE_CHECKING:
     from rules.book import Tables
+    from rules.history import History
     from rules.payers import Selection
 
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
@@ -29,6 +30,8 @@ class Case:
     procedure: str
     lines: tuple[Line, ...]
     """The lines that carry the book's procedure."""
+    history: History
+    """What was billed before for this patient."""
 
 
 def role_of(claim: Claim) -> Role:

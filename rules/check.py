@@ -11,7 +11,8 @@ from rules.case import Case, date_of, role_of
 from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
-from rules.plan import Active, Assigned, Plan, Scope, ShapedPlan, edition_id, shaped, undated
+from rules.history import NOT_CONSULTED, History
+from rules.plan import Active, Assigned, Scope, ShapedPlan, edition_id, kind_of, shaped, undated
 from rules.report import (
     SEVERITIES,
     BookId,
@@ -28,27 +29,29 @@ from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
 
 ENGINE_CODE = "ENG001"
-VOID = "8"
 MOST_SHAPES = 10_000
 """Shapes of claims whose plans are kept; a hospital has some hundreds."""
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 
 
-def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
-    """Judges a claim. `received` stands in where the claim has no received date of its own."""
-    case = case_of(claim, book, received)
+def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
+    """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
+    billed before for its patient, without which the rules that read it do not run."""
+    case = case_of(claim, book, received, history)
     reason = uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
     findings = _taken_over_twice([finding for finding, draft in verdict.found if not draft])
     routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
+    superseded = _superseded(history)
     return _report(
         case,
         book,
-        "rework" if routed else "billing",
+        "rework" if routed or superseded else "billing",
         "full" if case.selection.payer else "common_only",
+        superseded,
         rules_run=verdict.run,
         editions=tuple(sorted(verdict.editions, key=lambda one: (one.table, one.title, one.edition or ""))),
         findings=tuple(sorted(findings, key=_order)),
@@ -56,8 +59,8 @@ def check(claim: Claim, book: Book, *, received: date | None = None) -> Report:
     )
 
 
-def case_of(claim: Claim, book: Book, received: date | None) -> Case:
-    """The claim with its payer, role and the lines on trial."""
+def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
+    """The claim with its payer, role, history and the lines on trial."""
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -66,7 +69,15 @@ def case_of(claim: Claim, book: Book, received: date | None) -> Case:
         tables=book.tables,
         procedure=book.procedure,
         lines=tuple(line for line in claim.lines if line.procedure == book.procedure),
+        history=history,
     )
+
+
+def _superseded(history: History) -> str | None:
+    """Why the claim must not be billed whatever the rules say, or None."""
+    if history.superseded_by is None:
+        return None
+    return f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
 
 
 def uncovered(case: Case, book: Book) -> str | None:
@@ -117,26 +128,23 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if shape is None or claim.day is None:
         return None
     period = book.period(claim.day)
-    key = (case.selection, case.role, period, shape)
+    if any(line.service_date and book.period(line.service_date) != period for line in case.claim.lines):
+        return None
+    key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
-    if plan is None and all(facts.day and book.period(facts.day) == period for facts in lines):
+    if plan is None:
         if len(book.shaped) >= MOST_SHAPES:
             book.shaped.clear()
         seen = key in book.shaped
-        plan = book.shaped[key] = shaped(_plan(case, book, claim.day), claim, lines) if seen else None
+        plan = book.shaped[key] = shaped(book.plan(kind_of(case), claim.day), claim, lines) if seen else None
     return plan
-
-
-def _plan(case: Case, book: Book, day: date) -> Plan:
-    return book.plan(case.selection, case.role, case.claim.frequency_code == VOID, day)
 
 
 def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     of_line = isinstance(facts, LineFacts)
     if facts.day is None:
-        assigned = book.assigned(case.selection, case.role, case.claim.frequency_code == VOID)
-        return undated(assigned, "line" if of_line else "claim")
-    plan = _plan(case, book, facts.day)
+        return undated(book.assigned(kind_of(case)), "line" if of_line else "claim")
+    plan = book.plan(kind_of(case), facts.day)
     return plan.line if of_line else plan.claim
 
 
@@ -266,7 +274,7 @@ def _report(
         claim_id=case.claim.claim_id,
         disposition=disposition,
         coverage=coverage,
-        history="not_consulted",
+        history=case.history.state,
         book=BookId(book.version, book.digest),
         payer=case.selection.payer,
         plan=case.selection.plan,

@@ -27,7 +27,7 @@ class ScrubError(Exception):
 
     def __init__(self, **values: object) -> None:
         self.values = values
-        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").format(**values))
+        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip().format(**values))
 
 
 class ClaimInvalid(ScrubError):

@@ -8,12 +8,13 @@ from datetime import date
 
 from rules.book import Book
 from rules.case import Case
-from rules.check import VOID, capped, case_of, check, uncovered
+from rules.check import capped, case_of, check, uncovered
 from rules.claim import Claim
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
+from rules.history import NOT_CONSULTED, History
 from rules.logic import Condition
 from rules.payers import MEDICARE
-from rules.plan import Assigned, edition_id
+from rules.plan import VOID, Assigned, edition_id, kind_of
 from rules.report import Evidence, Finding, Outcome, Severity
 from rules.rule import Rule, Version
 from rules.words import JOINS, asked, conditions, payers, period
@@ -72,19 +73,23 @@ class Explanation:
 
 
 def explain(
-    claim: Claim, book: Book, rules: Iterable[Rule], *, received: date | None = None
+    claim: Claim,
+    book: Book,
+    rules: Iterable[Rule],
+    *,
+    received: date | None = None,
+    history: History = NOT_CONSULTED,
 ) -> tuple[Explanation, ...]:
-    """Each of the rules on the claim, those that run first. `received` is as in `rules.check.check`."""
-    case = case_of(claim, book, received)
-    report = check(claim, book, received=received)
+    """Each of the rules on the claim, those that run first. `received` and `history` are as in `rules.check.check`."""
+    case = case_of(claim, book, received, history)
+    report = check(claim, book, received=received, history=history)
     found = [*report.findings, *report.shadow]
     told = [_explained(rule, case, book, found) for rule in rules]
     return tuple(sorted(told, key=lambda one: (bool(one.not_run), one.rule)))
 
 
 def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Explanation:
-    void = case.claim.frequency_code == VOID
-    assigned = next((one for one in book.assigned(case.selection, case.role, void) if one.rule is rule), None)
+    assigned = next((one for one in book.assigned(kind_of(case)) if one.rule is rule), None)
     reason = uncovered(case, book)
     not_run = [f"the claim is unchecked: {reason}"] if reason else []
     if not assigned:
@@ -110,6 +115,8 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
     if case.role not in rule.bills_as:
         roles = ", ".join(sorted(rule.bills_as))
         yield f"it is for claims that are billed as {roles}; this one is billed as {case.role}"
+    if rule.needs_history and case.history.state != "consulted":
+        yield "it asks what was billed before, which only a worker with a ledger knows"
     if void and not rule.on_void:
         yield "the claim is a void (frequency code 8), which repeats a faulty original on purpose"
 

@@ -11,15 +11,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rules.case import Case, Role
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
+from rules.payers import Selection
 from rules.report import EditionId, Severity
 from rules.rule import Rule, Version
 
 if TYPE_CHECKING:
     from rules.book import Tables
+
+VOID = "8"
+
+
+class Kind(NamedTuple):
+    """What decides which rules meet a claim."""
+
+    selection: Selection
+    role: Role
+    void: bool
+    """Whether it voids another claim."""
+    consulted: bool
+    """Whether its history is known."""
+
+
+def kind_of(case: Case) -> Kind:
+    """The kind of a claim."""
+    return Kind(case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +131,9 @@ def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedP
 def _shaped(scope: Scope, facts: Facts) -> Scope:
     shared = _Shared(facts)
     left = tuple(one for one in scope.active if not _holds(one.version.is_quiet, one.version.asked_missing, shared))
-    read = dict.fromkeys(name for one in left for name in one.version.quiet_facts if not FACTS[name].own)
+    read = dict.fromkeys(name for one in left for name in one.version.quiet_facts if shared.tells(name))
     applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version.asked_missing, shared)]
-    decided = [one for one in applies if not any(FACTS[name].own for name in one.version.applies.facts)]
+    decided = [one for one in applies if all(map(shared.tells, one.version.applies.facts))]
     editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
     tabled = tuple(one for one in applies if one not in decided)
     return Scope(scope.run, left, tabled, tuple(editions), {name: shared[name] for name in read})
@@ -121,7 +141,7 @@ def _shaped(scope: Scope, facts: Facts) -> Scope:
 
 def _holds(test: Callable[[Facts], bool], asked_missing: Iterable[str], shared: _Shared) -> bool:
     """Whether the test holds whatever the facts are that the shape does not tell."""
-    if any(FACTS[name].own for name in asked_missing):
+    if not all(map(shared.tells, asked_missing)):
         return False
     try:
         return test(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them
@@ -137,8 +157,12 @@ class _Shared(dict[str, Any]):
         self.case = facts.case
         self.day = facts.day
 
+    def tells(self, name: str) -> bool:
+        """Whether the shape decides the fact; without earlier claims, it decides those of history too."""
+        return not (FACTS[name].own or (FACTS[name].history and self.case.history.billed))
+
     def __missing__(self, name: str) -> Any:
-        value = self[name] = None if FACTS[name].own else self._facts[name]
+        value = self[name] = self._facts[name] if self.tells(name) else None
         return value
 
 

@@ -97,14 +97,16 @@ class Report:
     disposition: Disposition
     coverage: Coverage
     """full: a rule set for this payer ran; common_only: payer unknown; none: nothing ran (see `reason`)."""
-    history: Literal["not_consulted", "consulted"]
+    history: Literal["not_consulted", "consulted", "no_member_id"]
+    """Whether what was billed before was looked at: consulted; not_consulted: there is no ledger here (offline);
+    no_member_id: the claim does not say whose it is, so rules on duplicates and frequency did not run."""
     book: BookId
     payer: str | None
     """Key of the payer's rule set; null: not in the registry."""
     plan: str | None
     bills_as: Literal["practitioner", "hospital_outpatient", "asc"]
     reason: str | None = None
-    """Why the claim is unchecked; null otherwise."""
+    """Why the claim is unchecked, or superseded by a later version of itself; null otherwise."""
     rules_run: int = 0
     """How many rules had a version for the claim's dates and were judged."""
     editions: tuple[EditionId, ...] = ()

@@ -157,6 +157,11 @@ class Rule:
     on_void: bool
     versions: tuple[Version, ...]
 
+    @property
+    def needs_history(self) -> bool:
+        """Whether a version reads what was billed before, so that the rule cannot run without a ledger."""
+        return any(FACTS[name].history for version in self.versions for name in version.read())
+
     def serves(self, payer: str | None, plan: str | None) -> bool:
         """Whether the rule is for this payer's plan; only `all` is for a payer that is not in the registry."""
         names = {payer, f"{payer}/{plan}"} if payer else set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
@@ -16,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from rules.case import Role
 from rules.claim import details_of, iso_date, path_text, problems_of
 from rules.errors import RuleProblem
+from rules.history import Billed, Relation, Side
 from rules.report import Grade, Outcome, Severity
 
 Path = tuple[str | int, ...]
@@ -96,6 +98,37 @@ class VersionShape(Shape):
     citation: CitationShape
 
 
+class BilledShape(Shape):
+    """A line that was billed before, of an example; the defaults are those of the example's own line."""
+
+    claim_id: Text = "EARLIER"
+    relation: Relation = "other"
+    procedure: Text = "64445"
+    day: Day = date(2026, 7, 13)
+    last_day: Day | None = None
+    """Default: the same day."""
+    side: Side = "RT"
+    lifts: tuple[Text, ...] = ()
+    npi: Text | None = "1234567893"
+    bills_as: Role = "practitioner"
+    certain: Literal["true", "false"] = "true"
+
+    def billed(self) -> Billed:
+        return Billed(
+            claim_id=self.claim_id,
+            relation=self.relation,
+            procedure=self.procedure,
+            day=self.day,
+            last_day=self.last_day or self.day,
+            side=self.side,
+            lifts=self.lifts,
+            units=Decimal(1),
+            npi=self.npi,
+            bills_as=self.bills_as,
+            certain=self.certain == "true",
+        )
+
+
 class ExampleShape(Shape):
     """A claim, as a small difference from a base claim, and what the rule must say of it."""
 
@@ -107,6 +140,8 @@ class ExampleShape(Shape):
     """Default: the first of the rule's."""
     tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     """Rows of an imported edition for this example alone, by table: keys, values, from and to, with commas between."""
+    history: tuple[BilledShape, ...] = ()
+    """What was billed before; `[{}]`: the line of the base claim, under another claim."""
     expect: Outcome
 
 

@@ -15,7 +15,9 @@ from rules.editions import Edition, merged
 from rules.errors import ClaimInvalid
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
+from rules.history import NOTHING_BILLED, History
 from rules.patch import patched
+from rules.plan import kind_of
 from rules.report import Finding, Outcome
 from rules.rule import Rule
 from rules.rulefile import Document, ExampleShape
@@ -33,6 +35,7 @@ class Example:
     data: dict[str, Any]
     claim: Claim
     expect: Outcome
+    history: History
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rows of imported editions that the example brings along, by table."""
 
@@ -78,7 +81,8 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         if fault := _no_rows(shape.tables):
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
-        yield Example(index, shape.name, data, claim, shape.expect, shape.tables)
+        history = History("consulted", tuple(billed.billed() for billed in shape.history))
+        yield Example(index, shape.name, data, claim, shape.expect, history, shape.tables)
 
 
 def _no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
@@ -133,7 +137,7 @@ def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
         own = example.book(book)
-        outcome = outcome_of(own, rule, example.claim)
+        outcome = outcome_of(own, rule, example.claim, example.history)
         place: tuple[str | int, ...] = ("examples", example.index)
         fault = None
         if outcome != example.expect:
@@ -164,12 +168,10 @@ def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
     return [finding for finding in (*report.findings, *report.shadow) if finding.rule == rule.file]
 
 
-def outcome_of(book: Book, rule: Rule, claim: Claim) -> Outcome:
+def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:
     """What one rule says of a claim: the worst of its lines."""
-    case = case_of(claim, book, None)
-    if not any(
-        assigned.rule is rule for assigned in book.assigned(case.selection, case.role, claim.frequency_code == "8")
-    ):
+    case = case_of(claim, book, None, history)
+    if not any(entry.rule is rule for entry in book.assigned(kind_of(case))):
         return "not_applicable"
     facts = ClaimFacts(case)
     judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import mmap
 import sys
+import time
 from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_shutdown, worker_shutting_down
 from kombu import Queue
+from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import logs, wiring
+from worker import logs, pressure, wiring
+from worker.audit import check_folder
 from worker.embedded import Lease
 from worker.errors import SettingsInvalid
 from worker.settings import load_settings
-from worker.tend import TendStep
+from worker.tend import TendStep, tend_once
+from worker.wiring import Store
 
 QUEUE = "scrub-bells"
 
@@ -62,8 +67,9 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,  # a worker may write its audit lines there
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_soft_shutdown_timeout=10.0,
-    worker_enable_soft_shutdown_on_idle=False,
+    # SIGTERM waits for the batch in hand, which the time limits bound; whoever asks again wants the end now. What is
+    # in hand then stays pending.
+    worker_soft_shutdown_timeout=0.0,
     worker_proc_alive_timeout=30.0,
 )
 app.steps["consumer"].add(TendStep)
@@ -97,12 +103,27 @@ def _take_hold(**_: Any) -> None:
             _leases.append(Lease(settings.server_path))
             atexit.register(_let_go)
         with wiring.open_store(settings, hold=False) as store:
+            _await_memory(store)
             wiring.agreed_secret(store)
+        check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
         wiring.book(settings.book, settings.tables_path)
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))
+
+
+def _await_memory(store: Store) -> None:
+    """Celery gives up where Redis takes no write; then nobody would be left to trim the outlets and mend that."""
+    told = False
+    while pressure.exhausted(store.redis, store.keys):
+        if not told:
+            logs.configure(settings.log_level)
+            logs.log(__name__).warning("Redis has no memory left; the worker starts as soon as it has")
+            told = True
+        with contextlib.suppress(RedisError):
+            tend_once(store, wiring.bell(store))
+        time.sleep(settings.tend)
 
 
 @worker_shutting_down.connect
@@ -111,6 +132,13 @@ def _ask_to_stop(**_: Any) -> None:
 
 
 @worker_shutdown.connect
-def _let_go(**_: Any) -> None:
+def _say_farewell(**_: Any) -> None:
+    # A Redis that is gone already will forget this worker by itself.
+    with contextlib.suppress(RedisError), wiring.impatient_store(settings) as store:
+        wiring.farewell(store)
+    _let_go()
+
+
+def _let_go() -> None:
     while _leases:
         _leases.pop().release()

@@ -8,6 +8,7 @@ the commit of their batch: the log may hold a decision twice and never misses on
 from __future__ import annotations
 
 import hmac
+import itertools
 import os
 import secrets
 import socket
@@ -23,9 +24,10 @@ import orjson
 
 from worker.auditline import AuditLine, now
 from worker.commit import Head
-from worker.errors import AuditUnwritable
+from worker.errors import AuditUnwritable, NoAuditFile
 
 _MAC = b',"audit.mac":"'
+_FIRST = b'{"@timestamp":'
 _STDOUT = threading.Lock()
 
 
@@ -35,6 +37,21 @@ def service_version() -> str:
         return version("claim-scrubber")
     except PackageNotFoundError:
         return "0"
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the folder where it is missing.
+
+    Raises:
+        AuditUnwritable: no file can be made in it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        reason = None if os.access(folder, os.W_OK | os.X_OK) else "no permission"
+    except OSError as error:
+        reason = "it is no folder" if folder.exists() else error.strerror
+    if reason:
+        raise AuditUnwritable(file=folder, reason=reason)
 
 
 class Audit:
@@ -155,33 +172,40 @@ def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
 
     Raises:
         OSError: the file cannot be read.
+        NoAuditFile: it is something else.
     """
-    key, before, count, chain = _key(secret), Head(), 0, None
+    key, before, count, name = _key(secret), Head(), 0, None
     torn = False
     held = head is None
     with file.open("rb") as lines:
         for raw in lines:
+            if (
+                not count
+                and not raw.startswith(_FIRST)
+                and not any(_MAC in line for line in itertools.chain([raw], lines))
+            ):
+                raise NoAuditFile(file=file)
             if not raw.endswith(b"\n"):
                 torn = True
                 break
             found = _line(raw, before, key)
             if isinstance(found, str):
-                return Verdict(file, "tampered", count, chain, f"line {count + 1}: {found}")
-            before, count, chain = found, count + 1, found.chain
+                return Verdict(file, "tampered", count, name, f"line {count + 1}: {found}")
+            before, count, name = found, count + 1, found.chain
             if head and found.seq == head.seq:
                 if found.mac != head.mac or found.chain != head.chain:
-                    return Verdict(file, "tampered", count, chain, f"line {count}: not the line that was committed")
+                    return Verdict(file, "tampered", count, name, f"line {count}: not the line that was committed")
                 held = True
     if not held and head:
         sentence = f"the end is cut off: {head.seq} lines were committed, {count} are there"
-        return Verdict(file, "tampered", count, chain, sentence)
+        return Verdict(file, "tampered", count, name, sentence)
     known = "" if head else "; without Redis, whether the end is cut off is not known"
     if torn:
         text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
-        return Verdict(file, "torn", count, chain, text)
+        return Verdict(file, "torn", count, name, text)
     if not count:
         return Verdict(file, "tampered", 0, None, "there is no line in it")
-    return Verdict(file, "sound", count, chain, f"{count} lines are sound{known}")
+    return Verdict(file, "sound", count, name, f"{count} lines are sound{known}")
 
 
 def _line(raw: bytes, before: Head, key: bytes) -> Head | str:

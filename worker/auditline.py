@@ -6,12 +6,14 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
-claim, or it is judged again).
+claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why),
+history.imported and history.rejected (a person told the ledger).
 """
 
 from __future__ import annotations
 
-import hmac
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -20,7 +22,10 @@ from pydantic import Field
 from rules.claim import Claim
 from rules.report import Report
 
-Action = Literal["audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded"]
+Action = Literal[
+    "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
+    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected",
+]  # fmt: skip
 
 
 def _about(text: str) -> Any:
@@ -35,10 +40,12 @@ AuditLine = TypedDict(
         "event.action": Annotated[Action, _about("what happened")],
         "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
         "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
+        "event.reason": Annotated[str, _about("why a person did it, in that person's words")],
         "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
         "service.name": Annotated[str, _about("claim-scrubber")],
         "service.version": Annotated[str, _about("version of this package")],
         "host.name": Annotated[str, _about("name of the host")],
+        "user.name": Annotated[str, _about("account of the person who did it")],
         "process.pid": Annotated[int, _about("process that judged")],
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
@@ -53,7 +60,7 @@ AuditLine = TypedDict(
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
         "claim.disposition": Annotated[str, _about("billing, rework, unchecked or quarantine")],
         "claim.coverage": Annotated[str, _about("full, common_only or none")],
-        "claim.history": Annotated[str, _about("consulted or not_consulted")],
+        "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],
         "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
@@ -68,13 +75,17 @@ AuditLine = TypedDict(
         "rule.shadow_block": Annotated[
             list[str], _about("those of rule.shadow that would have sent the claim to rework, were they active")
         ],
-        "error.code": Annotated[str, _about("why the claim is in quarantine, or unchecked, or superseded")],
+        "error.code": Annotated[
+            str, _about("why the claim is in quarantine, unchecked, or superseded by a later version")
+        ],
         "book.version": Annotated[str, _about("version of the rule book")],
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id")],
+        "quarantine.entry": Annotated[str, _about("quarantine entry id that a person requeued or dropped")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
+        "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
         "audit.mac": Annotated[str, _about("HMAC over the line before and this one; always last on the line")],
@@ -88,16 +99,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def patient_hash(secret: bytes, claim: Claim) -> str | None:
-    """Keyed hash of payer id and member id, 32 hexadecimal digits; None without a member id."""
-    if claim.subscriber is None or not claim.subscriber.member_id:
-        return None
-    person = f"patient\0{claim.payer.id}\0{claim.subscriber.member_id}".encode()
-    return hmac.digest(secret, person, "sha256").hex()[:32]
+def who() -> str:
+    """The account of the operating system, not of the environment, which anybody may set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's made-up user
+        return f"uid {os.getuid()}"
 
 
-def claim_fields(claim: Claim, secret: bytes) -> AuditLine:
-    """What a line says of a readable claim."""
+def claim_fields(claim: Claim, patient: str | None) -> AuditLine:
+    """What a line says of a readable claim; `patient`: keyed hash of payer id and member id."""
     line: AuditLine = {
         "claim.claim_id": claim.claim_id,
         "claim.form": claim.form,
@@ -106,9 +117,8 @@ def claim_fields(claim: Claim, secret: bytes) -> AuditLine:
         "claim.charge_cents": None if claim.total_charge is None else int(claim.total_charge * 100),
         "claim.lines": len(claim.lines),
     }
-    hashed = patient_hash(secret, claim)
-    if hashed:
-        line["claim.patient_hash"] = hashed
+    if patient:
+        line["claim.patient_hash"] = patient
     return line
 
 
@@ -129,5 +139,5 @@ def report_fields(report: Report) -> AuditLine:
         "rule.shadow_block": report.shadow_codes("block"),
     }
     if report.reason:
-        line["error.code"] = "unchecked"
+        line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"
     return line

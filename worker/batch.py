@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from secrets import token_hex
+from typing import TypedDict, Unpack
 
 from rules.book import Book
 from rules.check import check
 from rules.errors import Problem
+from rules.facts.history import months_after
+from rules.history import NO_MEMBER_ID
 from worker import auditline, outlets
 from worker.auditline import AuditLine
 from worker.commit import ABSENT, UNCHECKED, Item, Route, decision_id
@@ -22,6 +25,8 @@ from worker.errors import EventInvalid
 from worker.inbox import Entry
 from worker.intake.events import Submission, read_event
 from worker.keys import Keys
+from worker.ledger import Entry as Claimed
+from worker.ledger import Ledger, entry_of, expiry_ms, patient_hash, person_of
 from worker.logs import safe_exception
 
 Interrupts = tuple[type[BaseException], ...]
@@ -39,6 +44,8 @@ class Bench:
     limit: int
     """Largest event, in bytes."""
     interrupts: Interrupts = ()
+    months: int = 36
+    """For how long the ledger keeps what went to billing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Reading:
     refusal: EventInvalid | None = None
     nanoseconds: int = 0
     """Time spent on reading."""
+    patient: str | None = None
+    """Keyed hash of payer and member id; None: not readable, or no member id."""
 
     @property
     def _known(self) -> Mapping[str, str]:
@@ -106,29 +115,39 @@ def _read(entry: Entry, bench: Bench) -> Reading:
         if entry.event is None:
             raise EventInvalid("no_event", [Problem("", outlets.REASONS["no_event"])])
         submission = read_event(entry.event, limit=bench.limit)
+        patient = patient_hash(bench.secret, submission.claim)
     except bench.interrupts:
         raise
     except EventInvalid as refusal:
         return Reading(entry, refusal=refusal, nanoseconds=time.perf_counter_ns() - started)
     except Exception as error:
         return Reading(entry, refusal=_failed(error), nanoseconds=time.perf_counter_ns() - started)
-    return Reading(entry, submission, nanoseconds=time.perf_counter_ns() - started)
+    return Reading(entry, submission, nanoseconds=time.perf_counter_ns() - started, patient=patient)
 
 
-def event_keys(readings: Iterable[Reading], keys: Keys) -> list[str]:
-    """The event keys that the decisions on these readings will rest on."""
-    return list(dict.fromkeys(keys.event(reading.identity) for reading in readings if reading.identity))
+def keys_of(readings: Iterable[Reading], keys: Keys) -> list[str]:
+    """The event keys and ledgers that the decisions on these readings will rest on."""
+    found: dict[str, None] = {}
+    for reading in readings:
+        if reading.identity:
+            found[keys.event(reading.identity)] = None
+        if reading.patient:
+            found[keys.ledger(reading.patient)] = None
+    return list(found)
 
 
 def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench) -> list[Decision]:
-    """Judges the readings in order; `memory`, what the event memory holds, is carried forward from one to the next."""
+    """Judges the readings in order; `memory`, what Redis holds under their keys, is carried from one to the next."""
     known = dict(memory)
     batch: AuditLine = {"batch.id": token_hex(8), "batch.size": len(readings)}
     decisions = []
     for reading in readings:
         decision = _decide(reading, known, bench)
-        if decision.item.event_key and decision.item.writes:
-            known[decision.item.event_key] = decision.item.writes
+        item = decision.item
+        if item.event_key and item.writes:
+            known[item.event_key] = item.writes
+        if item.ledger_key and item.ledger_writes:
+            known[item.ledger_key] = item.ledger_writes
         decisions.append(Decision(reading, decision.item, {**decision.line, **batch}))
     return decisions
 
@@ -140,7 +159,8 @@ def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decisi
         if digest == reading.digest:
             return _repeated(reading, memory, bench, first.partition(" ")[0], started)
         if digest:
-            return quarantine(reading, "event_id_reused", (), bench, memory, started)
+            told = Problem("", f"the first decision on this event is {first.partition(' ')[0]}")
+            return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
     if reading.refusal:
         refusal = reading.refusal
         return quarantine(reading, refusal.reason, refusal.problems, bench, memory, started)
@@ -158,16 +178,57 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
     assert submission is not None
     assert reading.entry.event is not None
     claim = submission.claim
-    report = check(claim, bench.book, received=reading.day)
-    decision = _decision(reading, bench)
+    patient = _patient(reading, memory, bench)
+    history = patient.ledger.history(patient.entry) if patient else NO_MEMBER_ID
+    report = check(claim, bench.book, received=reading.day, history=history)
+    decision = _decision(reading, bench, patient.ledger.version if patient else "")
     if report.disposition == "quarantine":
         problem = Problem("", report.reason or "the check put it there")
         return quarantine(reading, "check_failed", (problem,), bench, memory, started)
     payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report)
-    item = _item(reading, report.disposition, payload, decision, memory, bench)
-    facts = auditline.claim_fields(claim, bench.secret)
+    entered = _entered(patient, report.disposition == "billing", bench) if patient else {}
+    item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
+    facts = auditline.claim_fields(claim, reading.patient)
     facts.update(auditline.report_fields(report))
     return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    """A patient's ledger as it stands before a claim, and the claim as it would enter it."""
+
+    key: str
+    ledger: Ledger
+    entry: Claimed
+
+
+def _patient(reading: Reading, memory: Mapping[str, str], bench: Bench) -> _Patient | None:
+    """None: the claim has no member id."""
+    if reading.patient is None or reading.submission is None:
+        return None
+    claim, key = reading.submission.claim, bench.keys.ledger(reading.patient)
+    person = person_of(bench.secret, reading.patient, claim)
+    entry = entry_of(claim, reading.entry.id, reading.digest, bench.book.procedure, person)
+    return _Patient(key, Ledger.parse(memory.get(key, "")), entry)
+
+
+class _Entered(TypedDict, total=False):
+    """What an item says of its patient's ledger; nothing where there is none."""
+
+    ledger_key: str
+    ledger_version: str
+    ledger_writes: str
+    ledger_until: int
+
+
+def _entered(patient: _Patient, billed: bool, bench: Bench) -> _Entered:
+    """The ledger that the decision rests on, and what becomes of it."""
+    new, since = patient.entry, months_after(patient.entry.day, -bench.months)
+    rests: _Entered = {"ledger_key": patient.key, "ledger_version": patient.ledger.version}
+    after = patient.ledger.after(new, billed=billed, version=new.revision, since=since)
+    if after is patient.ledger:
+        return rests
+    return {**rests, "ledger_writes": str(after), "ledger_until": expiry_ms(after, bench.months)}
 
 
 def quarantine(
@@ -184,7 +245,7 @@ def quarantine(
     payload = outlets.quarantined(decision, reading.entry, reason, problems, reading.origin)
     item = _item(reading, "quarantine", payload, decision, memory, bench)
     if reading.submission:
-        line = auditline.claim_fields(reading.submission.claim, bench.secret)
+        line = auditline.claim_fields(reading.submission.claim, reading.patient)
     else:
         line = {"claim.claim_id": reading.refusal.known.get("claim_id") if reading.refusal else None}
     line["claim.disposition"] = "quarantine"
@@ -200,26 +261,32 @@ def _repeated(reading: Reading, memory: Mapping[str, str], bench: Bench, first: 
     item = Item(reading.entry.id, "repeated", b"", key, expects=memory[key])
     line: AuditLine = {"claim.first_decision_id": first}
     if reading.submission:
-        line = {**auditline.claim_fields(reading.submission.claim, bench.secret), **line}
+        line = {**auditline.claim_fields(reading.submission.claim, reading.patient), **line}
     return _finished(reading, item, "claim.repeated", decision, bench, started, line)
 
 
-def _decision(reading: Reading, bench: Bench) -> str:
-    return decision_id(bench.keys.inbox, reading.entry.id, bench.book.digest)
+def _decision(reading: Reading, bench: Bench, ledger_version: str = "") -> str:
+    return decision_id(bench.keys.inbox, reading.entry.id, bench.book.digest, ledger_version)
 
 
 def _item(
-    reading: Reading, route: Route, payload: bytes, decision: str, memory: Mapping[str, str] | None, bench: Bench
+    reading: Reading,
+    route: Route,
+    payload: bytes,
+    decision: str,
+    memory: Mapping[str, str] | None,
+    bench: Bench,
+    **entered: Unpack[_Entered],
 ) -> Item:
     """With the event key that the decision rests on; without `memory` it rests on none."""
     if not reading.identity or memory is None:
-        return Item(reading.entry.id, route, payload)
+        return Item(reading.entry.id, route, payload, **entered)
     key = bench.keys.event(reading.identity)
     writes = f"{reading.digest} {decision} {reading.entry.id}"
     if reading.requeued:
-        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes)
+        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes, **entered)
     found = memory.get(key, ABSENT)
-    return Item(reading.entry.id, route, payload, key, found, "" if found else writes)
+    return Item(reading.entry.id, route, payload, key, found, "" if found else writes, **entered)
 
 
 def _finished(

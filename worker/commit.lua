@@ -8,13 +8,15 @@
 -- KEYS  1 inbox  2 counters  3 chains  4 attempts  5 billing  6 rework  7 unchecked  8 quarantine
 --       9.. event keys and ledger keys, which the items name by their position in KEYS
 -- ARGV  1 group  2 consumer  3 chain  4 seq of the chain's last line  5 its mac  6 event memory in ms
---       then per item, 8 each:
+--       then per item, 10 each:
 --       entry, route, payload, event key position (0 none), expected event value ("" absent, "*" not checked),
---       event value to write ("" none), ledger key position (0 none), expected ledger version
+--       event value to write ("" none), ledger key position (0 none), expected ledger version ("" absent),
+--       ledger to write ("" none), when it expires in ms since 1970
+-- A ledger begins with its version and a space. The claims of a patient are committed all or none.
 --
 -- Answers a list, one status an item: done | not_mine | retry. A key of the wrong type: an error, nothing written.
 
-local HEAD, STRIDE, FIRST_FREE_KEY = 6, 8, 9
+local HEAD, STRIDE, FIRST_FREE_KEY = 6, 10, 9
 local group, consumer = ARGV[1], ARGV[2]
 local outlets = {billing = KEYS[5], rework = KEYS[6], unchecked = KEYS[7], quarantine = KEYS[8]}
 local allowed = {stream = {1, 5, 6, 7, 8}, hash = {2, 3, 4}}
@@ -28,28 +30,13 @@ for kind, positions in pairs(allowed) do
   end
 end
 
-local events, ledgers = {}, {}
-
-local function event_value(position)
-  if events[position] == nil then
-    local found = redis.pcall('GET', KEYS[position])
-    if type(found) == 'table' then
-      return nil, redis.error_reply('WRONGTYPE ' .. KEYS[position] .. ' is not a string')
-    end
-    events[position] = found or ''
+local stored = {}
+for position = FIRST_FREE_KEY, #KEYS do
+  local found = redis.pcall('GET', KEYS[position])
+  if type(found) == 'table' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[position] .. ' is not a string')
   end
-  return events[position]
-end
-
-local function ledger_version(position)
-  if ledgers[position] == nil then
-    local found = redis.pcall('HGET', KEYS[position], 'version')
-    if type(found) == 'table' then
-      return nil, redis.error_reply('WRONGTYPE ' .. KEYS[position] .. ' is not a hash')
-    end
-    ledgers[position] = found or ''
-  end
-  return ledgers[position]
+  stored[position] = found or ''
 end
 
 local function mine(entry)
@@ -57,31 +44,44 @@ local function mine(entry)
   return #pending == 1 and pending[1][2] == consumer
 end
 
+local function version_of(ledger)
+  return string.match(ledger, '^[^ ]*')
+end
+
 local statuses, items = {}, (#ARGV - HEAD) / STRIDE
+local owned, broken, settled = {}, {}, false
 for item = 1, items do
   local at = HEAD + (item - 1) * STRIDE
-  local entry, route = ARGV[at + 1], ARGV[at + 2]
-  local event, expected, written = tonumber(ARGV[at + 4]), ARGV[at + 5], ARGV[at + 6]
-  local ledger, version = tonumber(ARGV[at + 7]), ARGV[at + 8]
-  local status = 'done'
-  if not outlets[route] and route ~= 'repeated' then
-    return redis.error_reply('ERR there is no outlet ' .. route)
-  elseif not mine(entry) then
-    status = 'not_mine'
+  if not outlets[ARGV[at + 2]] and ARGV[at + 2] ~= 'repeated' then
+    return redis.error_reply('ERR there is no outlet ' .. ARGV[at + 2])
   end
-  if status == 'done' and event >= FIRST_FREE_KEY then
-    local found, refusal = event_value(event)
-    if refusal then return refusal end
-    if expected ~= '*' and found ~= expected then status = 'retry' end
+  owned[item] = mine(ARGV[at + 1])
+end
+
+-- An item that cannot be committed takes its patient's other items along, which may change what still others rest on:
+-- so the batch is looked through until nothing changes, nearly always once.
+while not settled do
+  settled = true
+  local now = {} -- what the keys hold once the items so far are committed
+  for item = 1, items do
+    local at = HEAD + (item - 1) * STRIDE
+    local event, expected, written = tonumber(ARGV[at + 4]), ARGV[at + 5], ARGV[at + 6]
+    local ledger, version, entered = tonumber(ARGV[at + 7]), ARGV[at + 8], ARGV[at + 9]
+    local status = owned[item] and 'done' or 'not_mine'
+    if status == 'done' and event > 0 and expected ~= '*' and (now[event] or stored[event]) ~= expected then
+      status = 'retry'
+    end
+    if status == 'done' and ledger > 0 and (broken[ledger] or version_of(now[ledger] or stored[ledger]) ~= version) then
+      status = 'retry'
+    end
+    if status == 'done' then
+      if written ~= '' then now[event] = written end
+      if entered ~= '' then now[ledger] = entered end
+    elseif ledger > 0 and not broken[ledger] then
+      broken[ledger], settled = true, false
+    end
+    statuses[item] = status
   end
-  if status == 'done' and ledger >= FIRST_FREE_KEY then
-    local found, refusal = ledger_version(ledger)
-    if refusal then return refusal end
-    if found ~= version then status = 'retry' end
-  end
-  -- A later item of this batch is measured against what an earlier one is about to write.
-  if status == 'done' and written ~= '' then events[event] = written end
-  statuses[item] = status
 end
 
 for item = 1, items do
@@ -89,6 +89,7 @@ for item = 1, items do
     local at = HEAD + (item - 1) * STRIDE
     local entry, route, event, written = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 4]), ARGV[at + 6]
     if outlets[route] then redis.call('XADD', outlets[route], '*', 'event', ARGV[at + 3]) end
+    if ARGV[at + 9] ~= '' then redis.call('SET', KEYS[tonumber(ARGV[at + 7])], ARGV[at + 9], 'PXAT', ARGV[at + 10]) end
     if written ~= '' then redis.call('SET', KEYS[event], written, 'PX', ARGV[6]) end
     redis.call('HINCRBY', KEYS[2], route, 1)
     redis.call('HDEL', KEYS[4], entry)

@@ -1,7 +1,8 @@
 """The commit of a batch: one script, which publishes each decided claim and takes its entry off the inbox.
 
-The worker decides optimistically: each item says what it read of its event key. If that no longer holds, the item
-answers `retry` and stays pending; if the entry was taken over by another worker meanwhile, it answers `not_mine`.
+The worker decides optimistically: each item says what it read of its event key and of its patient's ledger. If that
+no longer holds, the item answers `retry` and stays pending, and with it all of that patient; if the entry was taken
+over by another worker meanwhile, it answers `not_mine`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,13 @@ class Item:
     writes: str = ""
     """Value that the event key gets; empty: it stays as it is."""
     ledger_key: str | None = None
+    """Of the claim's patient; None: the decision rests on no ledger."""
     ledger_version: str = ""
+    """The version that the decision rests on: the one that was read, or that an earlier item of the batch writes."""
+    ledger_writes: str = ""
+    """The ledger once this item is committed; empty: it stays as it is."""
+    ledger_until: int = 0
+    """When what is written expires, in milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Committer:
             event = _place(item.event_key, keys, places)
             ledger = _place(item.ledger_key, keys, places)
             arguments += (item.entry, item.route, item.payload, event, item.expects, item.writes)
-            arguments += (ledger, item.ledger_version)
+            arguments += (ledger, item.ledger_version, item.ledger_writes, item.ledger_until)
         try:
             answer = cast(Any, self._script(keys=keys, args=arguments))
         except RedisConnectionError:

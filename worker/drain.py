@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from rules.errors import Problem
 from worker import batch
@@ -16,9 +17,11 @@ from worker.batch import Bench, Decision
 from worker.bell import Bell
 from worker.commit import Committer
 from worker.inbox import Entry, Inbox
+from worker.logs import safe_exception
 from worker.settings import Settings
 
-_ROUNDS = 5
+_ROUNDS = 20
+"""How often a batch is judged again because others decided on its events or patients meanwhile."""
 
 
 @dataclass(slots=True)
@@ -58,8 +61,9 @@ class Drain:
     def _run(self, deadline: float) -> None:
         if self._unfinished:
             self._finish()
-        self._recover(deadline)
-        while not self.stopping():
+        if not self._unfinished:
+            self._recover(deadline)
+        while not (self.stopping() or self._unfinished):
             entries = self.inbox.take(self.settings.batch)
             if len(entries) == self.settings.batch:
                 self.bell.ring()
@@ -74,46 +78,70 @@ class Drain:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
+            if self._unfinished:
+                return
         self._unfinished = False
 
     def _recover(self, deadline: float) -> None:
         """Takes over expired entries one at a time and alone: one that kills its worker takes no other along."""
         idle = int(self.settings.reclaim * 1000)
-        for name in self.inbox.expired(idle):
+        for expired in self.inbox.expired(idle):
             if self.stopping() or time.monotonic() > deadline:
                 return
-            entry = self.inbox.reclaim(name, idle)
+            entry = self.inbox.reclaim(expired.entry, idle)
             if entry is None:
                 continue
-            if self.inbox.count_attempt(name) > self.settings.attempts:
-                self._give_up(entry)
+            tries = self.inbox.tries(expired)
+            if len(tries) > self.settings.attempts:
+                self._give_up(entry, tries[1:])
             else:
-                self.process([entry])
+                self._try_alone(entry, tries)
+            if self._unfinished:
+                return
 
-    def _give_up(self, entry: Entry) -> None:
-        sentence = f"the worker died or ran out of time {self.settings.attempts} times on this claim alone"
-        decision = batch.quarantine(batch.unread(entry), "attempts_exhausted", [Problem("", sentence)], self.bench)
+    def _try_alone(self, entry: Entry, tries: Sequence[str]) -> None:
+        try:
+            self.process([entry])
+        except self.bench.interrupts:
+            raise
+        except Exception:
+            # Redis or the audit disk failed, not the claim: this try does not count.
+            with contextlib.suppress(RedisError):
+                self.inbox.keep_tries(entry.id, tries[:-1])
+            raise
+
+    def _give_up(self, entry: Entry, ends: Sequence[str]) -> None:
+        problems = [Problem("", f"lone attempt {number}: {end}") for number, end in enumerate(ends, 1)]
+        decision = batch.quarantine(batch.unread(entry), "attempts_exhausted", problems, self.bench)
         self._commit([decision])
 
     def process(self, entries: Sequence[Entry]) -> None:
         """Judges and commits the entries; what another worker decided meanwhile is judged again."""
         self._unfinished = True
         try:
-            self._process(entries)
-        except self.bench.interrupts:
+            self._unfinished = not self._process(entries)
+        except self.bench.interrupts as error:
             # Out of time on this batch: the entries expire and are tried one by one.
             self._unfinished = False
+            if len(entries) == 1:
+                self._note_end(entries[0], error)
             raise
-        self._unfinished = False
 
-    def _process(self, entries: Sequence[Entry]) -> None:
+    def _note_end(self, entry: Entry, error: BaseException) -> None:
+        places = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
+        end = f"out of time after {self.settings.soft_time_limit:g} s, at {places}"
+        self.inbox.note_end(entry.id, end, int(self.settings.reclaim * 10_000))
+
+    def _process(self, entries: Sequence[Entry]) -> bool:
+        """Answers whether everything was committed, by us or by who took it over."""
         readings = batch.read(entries, self.bench)
         for _ in range(_ROUNDS):
-            memory = self.inbox.remembered(batch.event_keys(readings, self.bench.keys))
+            memory = self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
             again = self._commit(batch.decide(readings, memory, self.bench))
             readings = [decision.reading for decision in again]
             if not readings:
-                return
+                return True
+        return False
 
     def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""

@@ -142,3 +142,21 @@ class NoClaim(ScrubError):
     """Item {position} is no claim: expected a mapping or the bytes of an event, found {kind}; those before it may
     have been accepted.
     """
+
+
+class NotInQuarantine(ScrubError):
+    """There is no entry {entry} in quarantine: it was requeued or dropped before, or never there. `scrub quarantine
+    list` shows what is.
+    """
+
+
+class NotRequeueable(ScrubError):
+    """The content of quarantine entry {entry} is no JSON object, so it would come straight back. Mend it where it
+    came from and send it anew (`scrub quarantine show --content {entry}` shows it), then drop the entry.
+    """
+
+
+class NoAuditFile(ScrubError):
+    """{file} is no audit file: no line in it is one of an audit chain. Expected a file that a worker wrote, such as
+    audit-<host>-<pid>-<random>.jsonl in the audit folder.
+    """

@@ -3,7 +3,8 @@
     from worker.inbox import submit
     receipt = submit([claim, claim], source="/hospital/ehr")
 
-A producer in another language needs one command: XADD {claims:0}:inbox * event <CloudEvent as JSON>.
+A producer in another language needs one command: XADD {claims:0}:inbox * event <CloudEvent as JSON>, or in binary mode
+XADD {claims:0}:inbox * ce_specversion 1.0 ce_id ... ce_source ... ce_type claim.submitted.v1 data <claim as JSON>.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any, cast
 
 import orjson
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.documents import Document
-from worker.intake.events import TYPE, canonical
+from worker.intake.events import TYPE, canonical, structured
 from worker.keys import FIELD, GROUP, GROUPED_OUTLETS, Keys
+from worker.pressure import Patience, full, memory, put
 from worker.settings import Settings
 
 SOURCE = "urn:claim-scrubber:submit"
@@ -49,24 +51,32 @@ def submit(
     source: str = SOURCE,
     settings: Settings | None = None,
     on_progress: Callable[[int], None] | None = None,
+    wait: float | None = 0,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
     """Puts claims on the queue and rings for a worker.
 
     Each item is a plain claim (a mapping in the form of DESIGN's CLAIM), a CloudEvent (a mapping with `specversion`),
     a `Document` of `read_documents`, or bytes, which are sent as they are. Nothing is checked against the claim model
     here: the worker does, and puts what it cannot read into quarantine. Sending the same again is safe: the id of a
-    plain claim's event is made of its content and its position among `items`. `on_progress` gets the number
+    plain claim's event is made of its position among `items` and its content. `on_progress` gets the number
     accepted so far, after each pipeline.
 
+    `wait`: seconds to wait for room, each time that Redis is near its memory limit; 0: none, None: as long as it
+    takes. `on_wait` gets a sentence each second of it.
+
     Raises:
-        InboxFull: Redis is near its memory limit; its `accepted` says how many of the items went through.
+        InboxFull: there was no room within `wait`; its `accepted` says how many of the items went through.
         EventTooLarge: an event has more than SCRUB_MAX_EVENT_BYTES; those before it may have been accepted.
         RedisUnreachable and the other errors of `worker.wiring.open_store`.
     """
     from worker import wiring
 
     with wiring.open_store(settings) as store:
-        receipt = send(store.redis, store.keys, items, source=source, settings=store.settings, on_progress=on_progress)
+        receipt = send(
+            store.redis, store.keys, items, source=source, settings=store.settings, on_progress=on_progress,
+            wait=wait, on_wait=on_wait,
+        )  # fmt: skip
         if receipt.entries:
             wiring.bell(store).ring()
     return receipt
@@ -80,24 +90,68 @@ def send(
     source: str,
     settings: Settings,
     on_progress: Callable[[int], None] | None = None,
+    wait: float | None = 0,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
     """As `submit`, on a connection that is open already, and without a ring."""
     accepted: list[str] = []
-    for events in _chunks(_events(items, source, settings.max_event_bytes)):
-        _refuse_when_full(redis, settings.memory_ceiling, len(accepted))
-        with redis.pipeline(transaction=False) as pipeline:
-            for event in events:
-                pipeline.xadd(keys.inbox, {FIELD: event})
-            accepted += (entry.decode() for entry in cast(Any, pipeline.execute()))
+    for chunk in _chunks(_events(items, source, settings.max_event_bytes)):
+        events = chunk
+        while events:
+            _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait)
+            answers = _add(redis, keys, events)
+            refused = [event for event, answer in zip(events, answers, strict=True) if isinstance(answer, Exception)]
+            accepted += (answer.decode() for answer in answers if isinstance(answer, bytes))
+            if refused and len(refused) == len(events):
+                # Redis has no room at all, though it was below the ceiling a moment ago.
+                _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait, at_least_once=True)
+            events = refused
         if on_progress:
             on_progress(len(accepted))
     return Receipt(tuple(accepted))
 
 
+def _add(redis: Redis, keys: Keys, events: Sequence[bytes]) -> list[bytes | OutOfMemoryError]:
+    """The inbox entry of each event, or that Redis has no memory for it.
+
+    Raises:
+        redis.exceptions.RedisError: of any other kind.
+    """
+    with redis.pipeline(transaction=False) as pipeline:
+        for event in events:
+            pipeline.xadd(keys.inbox, {FIELD: event})
+        answers = cast(Any, pipeline.execute(raise_on_error=False))
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
+            raise answer
+    return list(answers)
+
+
+def _await_room(
+    redis: Redis,
+    keys: Keys,
+    settings: Settings,
+    accepted: int,
+    patience: Patience,
+    on_wait: Callable[[str], None] | None,
+    *,
+    at_least_once: bool = False,
+) -> None:
+    while (used := full(redis, keys, settings)) or at_least_once:
+        used = used or memory(redis)
+        if not patience.wait():
+            error = InboxFull(used=used.used, limit=used.limit, ceiling=settings.memory_ceiling, accepted=accepted)
+            error.accepted = accepted
+            raise error
+        if on_wait:
+            on_wait(f"Redis uses {used.per_cent:.0f} % of its memory; waiting for room, {accepted} accepted so far")
+        at_least_once = False
+
+
 def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[bytes]:
     if isinstance(items, Mapping | bytes | str):
         raise NoListOfClaims(kind=type(items).__name__)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = moment()
     for position, item in enumerate(items):
         event = _event(item, position, source, now)
         if len(event) > limit:
@@ -108,32 +162,38 @@ def _events(items: Iterable[Submittable], source: str, limit: int) -> Iterator[b
 def _event(item: Submittable, position: int, source: str, now: str) -> bytes:
     if isinstance(item, bytes):
         return item
+    origin = str(position + 1)
     if isinstance(item, Document):
-        position, item = item.number - 1, item.value
+        origin, item = item.origin or str(item.number), item.value
     if not isinstance(item, Mapping):
         raise NoClaim(position=position + 1, kind=type(item).__name__)
-    if "specversion" in item:
-        return canonical(item)
-    content = canonical(item)
+    return canonical(item) if "specversion" in item else wrapped(item, origin, source, now)[0]
+
+
+def wrapped(claim: Mapping[str, Any], origin: str, source: str, now: str) -> tuple[bytes, str, str]:
+    """The event around a plain claim, its id, and the digest of its data.
+
+    The id is where the claim came from and what is in it: control numbers alone are repeated by many partners, and
+    content alone would make one of two claims that are the same by intent.
+    """
+    content = canonical(claim)
+    digest = sha256(content).hexdigest()
+    name = f"{origin[:200]}-{digest[:40]}"
     envelope = {
-        "specversion": "1.0", "id": f"{sha256(content).hexdigest()[:40]}-{position}", "source": source,
-        "type": TYPE, "time": now, "datacontenttype": "application/json", "data": orjson.Fragment(content),
+        "specversion": "1.0", "id": name, "source": source, "type": TYPE, "time": now,
+        "datacontenttype": "application/json", "data": orjson.Fragment(content),
     }  # fmt: skip
-    return orjson.dumps(envelope)
+    return orjson.dumps(envelope), name, digest
+
+
+def moment() -> str:
+    """Now, as the `time` of an event."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _chunks(events: Iterator[bytes]) -> Iterator[list[bytes]]:
     while chunk := list(islice(events, _PIPELINE)):
         yield chunk
-
-
-def _refuse_when_full(redis: Redis, ceiling: int, accepted: int) -> None:
-    info = redis.info("memory")
-    limit, used = int(info.get("maxmemory", 0)), int(info["used_memory"])
-    if limit and used * 100 > limit * ceiling:
-        error = InboxFull(used=used, limit=limit, ceiling=ceiling, accepted=accepted)
-        error.accepted = accepted
-        raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +202,26 @@ class Entry:
 
     id: str
     event: bytes | None
-    """None: the entry has no field `event`."""
+    """The CloudEvent as JSON; None: the entry holds it in neither mode."""
     fields: Mapping[bytes, bytes]
 
     @property
     def milliseconds(self) -> int:
         """When Redis took it in, milliseconds since 1970."""
         return int(self.id.split("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An entry that was delivered long ago and not committed since."""
+
+    entry: str
+    owner: str
+    """The consumer that has it."""
+
+
+VANISHED = "its process vanished (it was killed, or its machine went away)"
+"""How a try ended of which nobody told anything."""
 
 
 class Inbox:
@@ -164,8 +237,8 @@ class Inbox:
         ensure_groups(self._redis, self._keys)
 
     def take(self, count: int) -> list[Entry]:
-        """Up to `count` entries that nobody has had, without waiting."""
-        return self._read(count, ">")
+        """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
+        return [] if self._redis.exists(self._keys.hold) else self._read(count, ">")
 
     def unfinished(self, count: int) -> list[Entry]:
         """Up to `count` entries that this consumer took and did not commit."""
@@ -175,17 +248,17 @@ class Inbox:
         answer: Any = self._redis.xreadgroup(GROUP, self._consumer, {self._keys.inbox: start}, count=count)
         return [_entry(*pair) for _, page in answer for pair in page if pair[1]]
 
-    def remembered(self, event_keys: Sequence[str]) -> dict[str, str]:
-        """What the event memory holds of these keys, in one round trip; absent ones are left out."""
-        if not event_keys:
+    def remembered(self, keys: Sequence[str]) -> dict[str, str]:
+        """What event memory and ledgers hold under these keys, in one round trip; absent ones are left out."""
+        if not keys:
             return {}
-        values = cast(list[bytes | None], self._redis.mget(event_keys))
-        return {key: value.decode() for key, value in zip(event_keys, values, strict=True) if value is not None}
+        values = cast(list[bytes | None], self._redis.mget(keys))
+        return {key: value.decode() for key, value in zip(keys, values, strict=True) if value is not None}
 
-    def expired(self, idle_ms: int, count: int = 100) -> list[str]:
+    def expired(self, idle_ms: int, count: int = 100) -> list[Expired]:
         """Entries that were delivered at least `idle_ms` ago and not committed since."""
         answer: Any = self._redis.xpending_range(self._keys.inbox, GROUP, "-", "+", count, idle=idle_ms)
-        return [item["message_id"].decode() for item in answer]
+        return [Expired(item["message_id"].decode(), item["consumer"].decode()) for item in answer]
 
     def reclaim(self, entry: str, idle_ms: int) -> Entry | None:
         """Takes over one entry if it is still that idle; None: another worker was quicker, or it is gone."""
@@ -193,9 +266,32 @@ class Inbox:
         found = [_entry(*pair) for pair in answer if pair[1]]
         return found[0] if found else None
 
-    def count_attempt(self, entry: str) -> int:
-        """Counts that the entry is about to be tried alone, and answers which time this is."""
-        return int(self._redis.hincrby(self._keys.attempts, entry, 1))
+    def tries(self, expired: Expired) -> list[str]:
+        """How the tries of this entry ended so far, the last of them just learnt, and kept for the next worker.
+
+        The first is that in a batch; only what follows was tried alone. Call it after `reclaim`.
+        """
+        process = expired.owner.rpartition("-")[0]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.hget(self._keys.attempts, expired.entry)
+            pipeline.getdel(self._keys.end(expired.entry))
+            pipeline.get(self._keys.end(process))
+            known, *ends = cast(Any, pipeline.execute())
+        end = next((end.decode() for end in ends if end), VANISHED)
+        tries = [*known.decode().split("\n"), end] if known else [end]
+        self.keep_tries(expired.entry, tries)
+        return tries
+
+    def keep_tries(self, entry: str, tries: Sequence[str]) -> None:
+        """Keeps how the tries of an entry ended."""
+        if tries:
+            self._redis.hset(self._keys.attempts, entry, "\n".join(tries))
+        else:
+            self._redis.hdel(self._keys.attempts, entry)
+
+    def note_end(self, entry: str, end: str, expires_ms: int) -> None:
+        """Keeps how the try of an entry ended, for whoever takes it over."""
+        put(self._redis, self._keys.end(entry), end, expires_ms)
 
 
 def ensure_groups(redis: Redis, keys: Keys) -> None:
@@ -208,10 +304,19 @@ def ensure_group(redis: Redis, stream: str, group: str) -> None:
     """A consumer group from the first entry on, where it is missing."""
     try:
         redis.xgroup_create(stream, group, id="0", mkstream=True)
+    except OutOfMemoryError:
+        # Refused before it is looked at; where the group is there, nothing is amiss.
+        if not redis.exists(stream) or not any(found["name"] == group.encode() for found in _groups(redis, stream)):
+            raise
     except ResponseError as error:
         if "BUSYGROUP" not in str(error):
             raise
 
 
+def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
+    return redis.xinfo_groups(stream)
+
+
 def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    return Entry(entry.decode(), fields.get(FIELD.encode()), fields)
+    event = fields.get(FIELD.encode())
+    return Entry(entry.decode(), structured(fields) if event is None else event, fields)

@@ -33,7 +33,7 @@ from worker.settings import Settings
 
 SOURCE = "urn:claim-scrubber:worker"
 REASONS = {
-    "no_event": "the inbox entry has no field `event`",
+    "no_event": "the inbox entry has neither a field `event` nor the fields `ce_id`, `ce_source` ... and `data`",
     "too_large": "the event has more bytes than are read",
     "not_json": "the event is not JSON",
     "not_an_event": "the event is not a JSON object",
@@ -64,11 +64,11 @@ class QuarantineData(TypedDict):
     problems: list[QuarantinedProblem]
     inbox_entry: str
     event: NotRequired[str]
-    """What the inbox held, as text."""
+    """What the inbox held, as text; of an event in binary mode, the same event in structured mode."""
     event_base64: NotRequired[str]
     """The same where it is not UTF-8."""
     fields: NotRequired[dict[str, str]]
-    """The entry's fields where it has none named `event`."""
+    """The entry's fields where it holds no event."""
 
 
 class ScrubbedData(TypedDict):
@@ -243,6 +243,16 @@ def tail(redis: Redis, keys: Keys, outlet: str, *, follow: bool = False, start: 
             if not follow:
                 return
             redis.xread({stream: "0" if last == "-" else last}, count=1, block=1000)
+
+
+def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
+    """Where `tail` has to start to show the last `count` entries that are there.
+
+    Raises:
+        OutletUnknown
+    """
+    page = cast(Page, redis.xrevrange(_stream(keys, outlet), count=count + 1))
+    return page[count][0].decode() if len(page) > count else "-"
 
 
 def _stream(keys: Keys, outlet: str) -> str:

@@ -1,7 +1,8 @@
+#!lua flags=allow-oom
 -- Deletes consumers that have been away for long and for whom nothing is pending; deleting one that has
--- something pending would drop it, so both are looked at in the same step.
--- KEYS  1 inbox      ARGV  1 group  2 least idle time in ms
--- Answers how many were deleted.
+-- something pending would drop it, so both are looked at in the same step. Forgets workers that are long gone.
+-- KEYS  1 inbox  2 workers      ARGV  1 group  2 least idle time of a consumer in ms  3 the same of a worker
+-- Answers how many consumers were deleted.
 
 local deleted = 0
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
@@ -11,5 +12,12 @@ for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
     redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], fields.name)
     deleted = deleted + 1
   end
+end
+
+local now = redis.call('TIME')[1] * 1000
+local workers = redis.call('HGETALL', KEYS[2])
+for i = 1, #workers, 2 do
+  local seen = tonumber(string.match(workers[i + 1], '^%d+'))
+  if not seen or now - seen > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[2], workers[i]) end
 end
 return deleted

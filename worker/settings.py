@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -30,8 +30,15 @@ def _state_dir() -> Path:
 
 
 def _redis_url(url: str) -> str:
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise PydanticCustomError("url", "expected a URL that starts with redis://, rediss:// or unix://")
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in _SCHEMES and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        fit = False
+    if not fit:
+        raise PydanticCustomError(
+            "url", "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0"
+        )
     return url
 
 
@@ -82,17 +89,25 @@ class Settings(BaseSettings):
     """How often a claim that lost its worker is tried alone before it goes to quarantine."""
     event_memory: Annotated[int, Field(ge=1, le=3_650)] = 35
     """Days for which the identity of an event is remembered."""
+    history_months: Annotated[int, Field(ge=1, le=240)] = 36
+    """Months for which the ledger keeps what went to billing."""
     max_event_bytes: Annotated[int, Field(ge=1_024, le=64 * 2**20)] = 2**20
     """Largest event that is read, in bytes."""
     memory_ceiling: Annotated[int, Field(ge=1, le=100)] = 80
-    """Per cent of Redis' maxmemory at which `submit` takes no more."""
+    """Per cent of Redis' maxmemory at which producers are refused, or wait, until it is 5 below."""
+    worker_ceiling: Annotated[int, Field(ge=1, le=100)] = 90
+    """Per cent of Redis' maxmemory at which workers take no more claims, until it is 5 below."""
+    outlet_limit: Annotated[int, Field(ge=1)] = 1_000_000
+    """Unread or unacknowledged entries of an outlet at which workers take no more claims, until it is a tenth less."""
+    retention: Annotated[float, Field(ge=0, le=3_650)] = 7
+    """Days for which an outlet keeps an entry that every consumer group has acknowledged."""
     audit_dir: Folder | None = None
     """Folder of the audit files. None: `audit` in the state folder."""
     audit_stdout: bool = False
     """Write the audit lines to standard output as well, for log collectors."""
     audit_fsync: bool = False
     """Force each batch of audit lines to the disk before its commit."""
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of the operational log."""
 
     @classmethod
@@ -140,7 +155,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**overrides)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        wrong = (f"{PREFIX}{str(d['loc'][0] if d['loc'] else '').upper()}: {_sentence(d['msg'])}" for d in details)
+        wrong = (f"{PREFIX}{str(d['loc'][0] if d['loc'] else '').upper()}: {_sentence(d)}" for d in details)
         raise SettingsInvalid([*problems, *wrong]) from None
     problems += _contradictions(settings)
     if problems:
@@ -148,8 +163,28 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def _sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
+_SENTENCES = {
+    "int_parsing": "expected a whole number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_parsing": "expected a number",
+    "float_type": "expected a number",
+    "finite_number": "expected a number",
+    "bool_parsing": "expected true or false",
+    "bool_type": "expected true or false",
+    "path_type": "expected the path of a folder or a file",
+    "greater_than": "expected more than {gt:g}",
+    "greater_than_equal": "expected at least {ge:g}",
+    "less_than": "expected less than {lt:g}",
+    "less_than_equal": "expected at most {le:g}",
+    "literal_error": "expected one of {expected}",
+}
+"""Ours for the library's, by its type of error; what is not here is ours already."""
+
+
+def _sentence(detail: Mapping[str, Any]) -> str:
+    known = _SENTENCES.get(detail["type"])
+    return known.format(**detail.get("ctx", {})) if known else str(detail["msg"])
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
@@ -174,6 +209,8 @@ def _contradictions(settings: Settings) -> list[str]:
     for less, more in pairwise(ordered):
         if getattr(settings, less) >= getattr(settings, more):
             problems.append(f"{PREFIX}{less.upper()}: expected less than {PREFIX}{more.upper()}")
+    if settings.memory_ceiling > settings.worker_ceiling:
+        problems.append("SCRUB_MEMORY_CEILING: expected at most SCRUB_WORKER_CEILING")
     if settings.visibility_timeout <= settings.hard_time_limit:
         problems.append("SCRUB_VISIBILITY_TIMEOUT: expected more than SCRUB_HARD_TIME_LIMIT")
     if sys.platform == "win32":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import orjson
 from redis import Redis
 
 from worker.commit import script
@@ -15,7 +15,7 @@ from worker.keys import GROUP, OUTLETS, Keys
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A worker process on the inbox, or a consumer group on an outlet."""
+    """A pool process of a worker on the inbox, or a consumer group on an outlet."""
 
     name: str
     pending: int
@@ -35,23 +35,118 @@ class Outlet:
     length: int
     groups: tuple[Consumer, ...]
 
+    @property
+    def slowest(self) -> tuple[int, str | None]:
+        """How many entries its slowest group has not had or not acknowledged, and which one that is.
+
+        Where there is no group, all of them, and None.
+        """
+        if not self.groups:
+            return self.length, None
+        return max(
+            ((self.length if group.lag is None else group.lag) + group.pending, group.name) for group in self.groups
+        )
+
+    @property
+    def unread(self) -> int:
+        """Entries that its slowest group has not had or not acknowledged; where there is no group, all of them."""
+        return self.slowest[0]
+
+
+_RATE_SECONDS = 70
+ALIVE = 15.0
+"""Seconds for which a worker counts as alive after it last said so; it does every 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker as it says of itself: the main process, with its pool."""
+
+    name: str
+    """`<host>-<pid>`."""
+    seen: float
+    """Seconds since it last said that it is alive."""
+    host: str = ""
+    pid: int = 0
+    processes: tuple[int, ...] = ()
+    """Process ids of its pool."""
+    version: str = ""
+    """Of claim-scrubber."""
+    book_version: str = ""
+    book_digest: str = ""
+    started: float = 0
+    """Seconds since 1970, by its own clock."""
+
+    @property
+    def alive(self) -> bool:
+        return self.seen <= ALIVE
+
+    def runs(self, consumer: str) -> bool:
+        """Whether the consumer `<host>-<pid>-<random>` is a process of this worker."""
+        return any(consumer.startswith(f"{self.host}-{pid}-") for pid in self.processes)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The workers take no more claims for now."""
+
+    since: float
+    """Seconds since 1970, by the clock of Redis."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Claims a second, in the mean over the seconds before the snapshot."""
+
+    seconds: float
+    accepted: float
+    decided: float
+
 
 @dataclass(frozen=True, slots=True)
 class Books:
     """One snapshot of a partition."""
 
+    moment: float
+    """Seconds since 1970, by the clock of Redis."""
     accepted: int
     """Entries that were ever added to the inbox."""
     repeated: int
     requeued: int
+    """Put back on the queue from quarantine; these no longer count as quarantined."""
+    dropped: int
+    """Of the quarantined, those that a person deleted."""
     waiting: int
     """Entries that no worker has had yet."""
     in_flight: int
     """Entries that a worker has and did not commit."""
     oldest_waiting: float | None
     """Age of the oldest entry that waits, in seconds; None: none waits."""
+    oldest_in_flight: float | None
+    """Age of the oldest entry that a worker has, in seconds."""
     outlets: tuple[Outlet, ...]
-    workers: tuple[Consumer, ...]
+    consumers: tuple[Consumer, ...]
+    """Pool processes that have read from the inbox, also of workers that are gone."""
+    workers: tuple[Worker, ...]
+    hold: Hold | None
+    rate: Rate | None
+    """None: no worker has kept samples yet."""
+
+    @property
+    def alive(self) -> tuple[Worker, ...]:
+        return tuple(worker for worker in self.workers if worker.alive)
+
+    @property
+    def abandoned(self) -> int:
+        """Claims in the hands of processes of which no live worker knows; they are taken over after SCRUB_RECLAIM."""
+        alive = self.alive
+        return sum(one.pending for one in self.consumers if not any(worker.runs(one.name) for worker in alive))
+
+    @property
+    def oldest(self) -> float | None:
+        """Age of the oldest claim without a decision, in seconds."""
+        return max((age for age in (self.oldest_waiting, self.oldest_in_flight) if age is not None), default=None)
 
     @property
     def accounted(self) -> int:
@@ -79,26 +174,35 @@ def books(redis: Redis, keys: Keys) -> Books:
     Raises:
         redis.exceptions.RedisError
     """
-    names = [keys.inbox, keys.counters, *map(keys.outlet, OUTLETS)]
+    fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples]
+    names = [*fixed, *map(keys.outlet, OUTLETS)]
     answer = cast(Any, redis.eval(script("status"), len(names), *names, GROUP))
-    stream, groups, consumers, pending, first, counted = answer[:6]
+    time, stream, groups, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
+    moment = int(time[0]) + int(time[1]) / 1e6
     inbox, counters = _fields(stream), _fields(counted)
     group = next((_fields(group) for group in groups if _fields(group)["name"] == GROUP.encode()), {})
     in_flight = int(pending[0]) if pending else 0
     lag = group.get("lag")
     waiting = int(lag) if lag is not None else int(inbox.get("length", 0)) - in_flight
+    accepted = int(inbox.get("entries-added", 0))
     return Books(
-        accepted=int(inbox.get("entries-added", 0)),
+        moment=moment,
+        accepted=accepted,
         repeated=int(counters.get("repeated", 0)),
         requeued=int(counters.get("requeued", 0)),
+        dropped=int(counters.get("dropped", 0)),
         waiting=waiting,
         in_flight=in_flight,
-        oldest_waiting=_age(first),
+        oldest_waiting=_age(first[0][0], moment) if first else None,
+        oldest_in_flight=_age(pending[1], moment) if in_flight else None,
         outlets=tuple(
             Outlet(name, int(counters.get(name, 0)), _length(length), tuple(map(_consumer, found)))
-            for name, (length, found) in zip(OUTLETS, answer[6:], strict=True)
+            for name, (length, found) in zip(OUTLETS, outlets, strict=True)
         ),
-        workers=tuple(map(_consumer, consumers)),
+        consumers=tuple(map(_consumer, consumers)),
+        workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
+        hold=_hold(hold),
+        rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
     )
 
 
@@ -110,10 +214,35 @@ def _length(answer: Any) -> int:
     return answer if isinstance(answer, int) else 0
 
 
-def _age(first: Any) -> float | None:
-    if not first:
+def _age(entry: bytes, moment: float) -> float:
+    return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
+
+
+_SAID = ("host", "pid", "version", "book_version", "book_digest", "started")
+
+
+def _worker(name: str, value: bytes, moment: float) -> Worker:
+    seen, _, says = value.partition(b" ")
+    about = {key: said for key, said in orjson.loads(says).items() if key in _SAID}  # a later version may say more
+    return Worker(name, max(0.0, moment - int(seen) / 1000), **about, processes=tuple(orjson.loads(says)["processes"]))
+
+
+def _hold(value: Any) -> Hold | None:
+    if not value:
         return None
-    return max(0.0, time.time() - int(first[0][0].split(b"-")[0]) / 1000)
+    since, _, reason = value.decode().partition(" ")
+    return Hold(int(since) / 1000, reason)
+
+
+def _rate(samples: Sequence[bytes], moment: float, accepted: int, decided: int) -> Rate | None:
+    """Over the last minute, or as much of it as there are samples for."""
+    told = [tuple(map(int, sample.split())) for sample in samples]
+    recent = [sample for sample in told if moment - sample[0] / 1000 <= _RATE_SECONDS]
+    if not recent:
+        return None
+    then, accepted_then, decided_then = recent[-1]
+    seconds = max(moment - then / 1000, 0.001)
+    return Rate(seconds, (accepted - accepted_then) / seconds, (decided - decided_then) / seconds)
 
 
 def _consumer(flat: Any) -> Consumer:

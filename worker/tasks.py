@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import threading
+from typing import Any
 
-from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
+from celery import Task
+from celery.worker.request import Request
 
 from rules.errors import ScrubError
 from worker import wiring
@@ -17,6 +22,7 @@ from worker.tend import tend_once
 from worker.wiring import Store
 
 _mine = threading.local()
+_LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 
 
 def knock(broker: str) -> None:
@@ -29,7 +35,54 @@ def knock(broker: str) -> None:
         scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 
-@app.task(name="scrub")
+class BellRequest(Request):
+    """In the worker's main process: learns how a pool process ended, which the process itself can no longer tell."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Celery's; the hard limit kills the process. It comes for one that was killed before as well."""
+        if end := self._signal():
+            self._note(f"its process was ended by {end}")
+        elif not soft:
+            self._note(f"killed at the hard limit of {timeout:g} s, as it did not answer the soft one")
+        super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Celery's; WorkerLostError says which signal or exit code ended the process."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)  # billiard may have wrapped it
+        if isinstance(error, WorkerLostError) and (lost := _LOST.search(str(error))):
+            self._note(f"its process was ended by {lost[0]}")
+        return super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def _signal(self) -> str | None:
+        """What has ended the process, None: nothing yet; asked without taking its exit status from Celery."""
+        if self.worker_pid is None or not hasattr(os, "waitid"):  # macOS
+            return None
+        try:
+            found = os.waitid(os.P_PID, int(self.worker_pid), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return "a signal before its time was up"
+        if found is None or found.si_code == os.CLD_EXITED:
+            return None
+        return f"signal {found.si_status} ({signal.Signals(found.si_status).name})"
+
+    def _note(self, end: str) -> None:
+        if self.worker_pid is None:
+            return
+        try:
+            with wiring.impatient_store(settings) as store:
+                wiring.note_end(store, int(self.worker_pid), end)
+        except Exception as error:
+            log(__name__).debug("how a process ended could not be kept", **safe_exception(error))
+
+
+class BellTask(Task):  # type: ignore[type-arg]
+    """A task whose requests learn how their processes end."""
+
+    Request = "worker.tasks:BellRequest"
+    abstract = True
+
+
+@app.task(name="scrub", base=BellTask)
 def scrub() -> None:
     """Drains the inbox: recovers, judges and commits until it is empty or the budget is spent."""
     try:

@@ -5,25 +5,32 @@ It needs no beat process and no producer's ring: a producer that only knows XADD
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from celery import bootsteps
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from worker import wiring
+from worker import pressure, wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
-from worker.keys import GROUP, Keys
+from worker.keys import GROUP, TRIMMED_OUTLETS
 from worker.logs import log, safe_exception
-from worker.status import books
+from worker.status import Books, books
 from worker.wiring import Store
 
 _LOG_MS = 10_000
 _AWAY_PERIODS = 10
 """A consumer that has read nothing for this many reclaim times, and has nothing pending, is forgotten."""
+_GONE_MS = "3600000"
+"""A worker that has not said for this long that it is alive is forgotten."""
+_SAMPLES = "12"
+_TRIM = 20_000
+"""Entries of an outlet that one look deletes at most, so that Redis never stops for long."""
+_BEAT = 5.0
+"""Seconds between two signs of life; `worker.status.ALIVE` is three of them."""
 _LONGEST_PAUSE = 5.0
 
 
@@ -34,8 +41,10 @@ def tend_once(store: Store, door: Bell) -> bool:
         redis.exceptions.RedisError
     """
     settings, keys, redis = store.settings, store.keys, store.once
-    if not redis.set(keys.tend, "1", nx=True, px=max(1, int(settings.tend * 900))):
+    if not pressure.put(redis, keys.tend, "1", max(1, int(settings.tend * 900)), "NX"):
         return False
+    for name in TRIMMED_OUTLETS:
+        pressure.trim(redis, keys.outlet(name), int(settings.retention * 86_400_000), _TRIM)
     idle = int(settings.reclaim * 1000)
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.xinfo_groups(keys.inbox)
@@ -46,16 +55,30 @@ def tend_once(store: Store, door: Bell) -> bool:
     if isinstance(groups, Exception) or isinstance(pending, Exception):
         ensure_groups(redis, keys)
         return True
-    if expired or length > int(pending["pending"]):
+    found = books(redis, keys)
+    held = _hold(store, found)
+    if not held and (expired or length > int(pending["pending"])):
         door.ring()
-    if redis.set(keys.tend_log, "1", nx=True, px=_LOG_MS):
-        _report(store, keys)
-        redis.eval(script("prune"), 1, keys.inbox, GROUP, str(_AWAY_PERIODS * idle))
+    if pressure.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
+        _report(found)
+        decided = found.accepted - found.waiting - found.in_flight
+        redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
+        redis.eval(script("prune"), 2, keys.inbox, keys.workers, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
     return True
 
 
-def _report(store: Store, keys: Keys) -> None:
-    found = books(store.once, keys)
+def _hold(store: Store, found: Books) -> bool:
+    """Makes the workers wait, or ends it, as the outlets and the memory are; says so in the log when it changes."""
+    why = pressure.reasons(found, pressure.memory(store.once), store.settings, held=found.hold is not None)
+    pressure.hold(store.once, store.keys, found, why)
+    if why and not found.hold:
+        log(__name__).warning("the workers wait: " + "; ".join(why))
+    elif found.hold and not why:
+        log(__name__).info("the workers wait no longer")
+    return bool(why)
+
+
+def _report(found: Books) -> None:
     say = log(__name__).info if found.balance == 0 else log(__name__).error
     say(
         "the books" if found.balance == 0 else "the books do not balance",
@@ -67,7 +90,10 @@ def _report(store: Store, keys: Keys) -> None:
             "queue.requeued": found.requeued,
             "queue.balance": found.balance,
             "queue.oldest_s": round(found.oldest_waiting or 0, 3),
+            "queue.workers": len(found.alive),
+            "queue.held": found.hold is not None,
             **{f"queue.{outlet.name}": outlet.count for outlet in found.outlets},
+            **{f"queue.{outlet.name}_unread": outlet.unread for outlet in found.outlets},
         },
     )
 
@@ -83,32 +109,43 @@ class TendStep(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
-        self._timer: Any = None
+        self._timers: list[Any] = []
         self._store: Store | None = None
         self._quiet_until = 0.0
         self._pause = 0.0
+        self._started = time.time()
 
     def start(self, parent: Any) -> None:
         from worker.app import settings
 
         self._quiet_until = self._pause = 0.0
-        self._timer = parent.timer.call_repeatedly(settings.tend, self._look)
+        self._beat(parent)
+        self._timers = [
+            parent.timer.call_repeatedly(settings.tend, self._look),
+            parent.timer.call_repeatedly(_BEAT, self._beat, (parent,)),
+        ]
 
     def stop(self, parent: Any) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        while self._timers:
+            self._timers.pop().cancel()
         if self._store:
             self._store.close()
             self._store = None
         self._revive()
 
     def _look(self) -> None:
+        self._patiently(lambda store: tend_once(store, wiring.bell(store)))
+
+    def _beat(self, parent: Any) -> None:
+        """Says that this worker is alive, and which processes are its own."""
+        processes = (getattr(parent.pool, "info", None) or {}).get("processes") or [os.getpid()]
+        self._patiently(lambda store: wiring.beat(store, processes, self._started))
+
+    def _patiently(self, act: Callable[[Store], object]) -> None:
         if time.monotonic() < self._quiet_until:
             return
         try:
-            store = self._open()
-            tend_once(store, wiring.bell(store))
+            act(self._open())
             self._pause = 0.0
         except Exception as error:
             log(__name__).debug("Redis did not answer the tender", **safe_exception(error))
@@ -116,12 +153,10 @@ class TendStep(bootsteps.StartStopStep):
             self._quiet_until = time.monotonic() + self._pause
 
     def _open(self) -> Store:
-        """Impatient connections: while they wait, the worker's main process waits too."""
         if self._store is None:
             from worker.app import settings
 
-            client = wiring.connect(settings, Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1)
-            self._store = Store(settings, Keys(), client, client)
+            self._store = wiring.impatient_store(settings)
         return self._store
 
     def _revive(self) -> None:

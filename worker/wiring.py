@@ -8,29 +8,34 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
+import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
+from rules.errors import ScrubError
 from rules.loader import load_book
-from worker.audit import Audit
+from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
-from worker.commit import Committer, Head
+from worker.commit import Committer, Head, script
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
 from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
+from worker.pressure import put
+from worker.quarantine import Clerk
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings, load_settings
 
@@ -65,10 +70,11 @@ class Store:
         self.close()
 
 
-def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
+def open_store(settings: Settings | None = None, *, hold: bool = True, check: bool = True) -> Store:
     """Opens Redis and checks that it is fit; the embedded server is started where none is configured.
 
     `hold`: whether the embedded server is to stay up for this store; a pool process needs not, as its parent holds it.
+    `check`: for all but the doctor.
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
@@ -78,6 +84,8 @@ def open_store(settings: Settings | None = None, *, hold: bool = True) -> Store:
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
     store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    if not check:
+        return store
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
@@ -95,6 +103,49 @@ def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
         options["socket_keepalive"] = True
     client: Redis = Redis.from_url(url, **options)
     return client
+
+
+def impatient_store(settings: Settings) -> Store:
+    """A store for a worker's main process, where everything else waits while Redis is slow; nothing is checked."""
+    client = connect(settings, Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1)
+    return Store(settings, Keys(), client, client)
+
+
+def worker_name(pid: int | None = None) -> str:
+    """`<host>-<pid>` of this process, or of another on this machine: what its consumers' names begin with."""
+    return f"{socket.gethostname()}-{pid or os.getpid()}"
+
+
+def beat(store: Store, processes: Sequence[int], started: float) -> None:
+    """Says that this worker is alive, with these pool processes, since then (seconds since 1970).
+
+    Raises:
+        BookInvalid, BookMissing, redis.exceptions.RedisError
+    """
+    found = book(store.settings.book)
+    says = {
+        "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
+        "version": service_version(), "book_version": found.version, "book_digest": found.digest,
+    }  # fmt: skip
+    store.once.eval(script("beat"), 1, store.keys.workers, worker_name(), orjson.dumps(says).decode())
+
+
+def farewell(store: Store) -> None:
+    """This worker is no more.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    store.once.hdel(store.keys.workers, worker_name())
+
+
+def note_end(store: Store, pid: int, end: str) -> None:
+    """Keeps how a pool process of this worker came to its end, for whoever takes over what it had in hand.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    put(store.once, store.keys.end(worker_name(pid)), end, int(store.settings.reclaim * 10_000))
 
 
 def where(settings: Settings) -> str:
@@ -131,22 +182,38 @@ def check_server(redis: Redis, address: str) -> None:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
+    if reasons := unfit(info, address):
+        raise reasons[0]
+
+
+def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
+    """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing."""
+    found: list[ScrubError] = []
     valkey = info.get("valkey_version")
-    found, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
-    if tuple(int(part) for part in str(found).split(".")[:2]) < least:
-        raise RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {found}")
+    number, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
+    if tuple(int(part) for part in str(number).split(".")[:2]) < least:
+        found.append(RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {number}"))
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
-        raise RedisMayEvict(where=address, found=info["maxmemory_policy"])
+        found.append(RedisMayEvict(where=address, found=info["maxmemory_policy"]))
     if not info.get("aof_enabled"):
-        raise RedisForgets(where=address)
+        found.append(RedisForgets(where=address))
+    return found
 
 
 def _agree_on_partitions(store: Store) -> None:
     wanted = store.settings.partitions
-    store.redis.hsetnx(store.keys.meta, "partitions", str(wanted))
-    found = int(cast(bytes, store.redis.hget(store.keys.meta, "partitions")))
+    found = int(_settle(store, "partitions", str(wanted)))
     if found != wanted:
         raise PartitionMismatch(found=found, wanted=wanted)
+
+
+def _settle(store: Store, name: str, ours: str) -> str:
+    """What all have agreed on; ours, where we are the first. Asks before it writes, which a full Redis refuses."""
+    found = cast(bytes | None, store.redis.hget(store.keys.meta, name))
+    if found is None:
+        store.redis.hsetnx(store.keys.meta, name, ours)
+        found = cast(bytes, store.redis.hget(store.keys.meta, name))
+    return found.decode()
 
 
 def agreed_secret(store: Store) -> bytes:
@@ -157,8 +224,7 @@ def agreed_secret(store: Store) -> bytes:
     """
     secret = load_secret(store.settings.secret_path)
     mark = fingerprint(secret)
-    store.redis.hsetnx(store.keys.meta, "fingerprint", mark)
-    if cast(bytes, store.redis.hget(store.keys.meta, "fingerprint")).decode() != mark:
+    if _settle(store, "fingerprint", mark) != mark:
         raise SecretMismatch(file=store.settings.secret_path)
     return secret
 
@@ -196,18 +262,48 @@ def drain(
     """
     settings, keys = store.settings, store.keys
     secret = agreed_secret(store)
-    consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    consumer = f"{worker_name()}-{secrets.token_hex(4)}"
     inbox = Inbox(store.redis, keys, consumer)
     inbox.ensure()
     return Drain(
         settings=settings,
-        bench=Bench(book(settings.book, settings.tables_path), keys, secret, settings.max_event_bytes, interrupts),
+        bench=Bench(
+            book(settings.book, settings.tables_path),
+            keys,
+            secret,
+            settings.max_event_bytes,
+            interrupts,
+            settings.history_months,
+        ),
         inbox=inbox,
         committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
         audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
         bell=door,
         stopping=stopping,
     )
+
+
+def recorder(store: Store) -> Recorder:
+    """Who writes into ledgers for a person, with an audit file of its own.
+
+    Raises:
+        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+    """
+    settings, secret = store.settings, agreed_secret(store)
+    audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    procedure = book(settings.book).procedure
+    return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
+
+
+def clerk(store: Store) -> Clerk:
+    """Who takes entries out of quarantine, with an audit file of its own.
+
+    Raises:
+        SecretUnusable, SecretMismatch
+    """
+    settings = store.settings
+    audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    return Clerk(store.once, store.keys, audit)
 
 
 def chain_head(store: Store, chain: str) -> Head | None:

@@ -35,13 +35,15 @@ class Fact:
     derive: Callable[..., Any]
     own: bool = False
     """Whether it rests on an amount, a date, an identifier or a diagnosis, which claims of one shape do not share."""
+    history: bool = False
+    """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
 
 
 FACTS: dict[str, Fact] = {}
 
 
 def fact(
-    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False
+    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, history: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
@@ -49,7 +51,7 @@ def fact(
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own)
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, history)
         return derive
 
     return add
@@ -58,6 +60,11 @@ def fact(
 def line_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line on trial; derived from the case and the line."""
     return fact(kind, label, "line", own=own)
+
+
+def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fact of one line against what was billed before."""
+    return fact(kind, label, "line", own=own, history=True)
 
 
 class ClaimFacts(dict[str, Any]):
@@ -119,6 +126,7 @@ from rules.facts import (  # noqa: E402  (fill FACTS)
     diagnoses,  # noqa: F401
     drugs,  # noqa: F401
     filing,  # noqa: F401
+    history,  # noqa: F401
     ncci,  # noqa: F401
     providers,  # noqa: F401
     record,  # noqa: F401

@@ -8,7 +8,8 @@ from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts import line_fact
 from rules.facts.day import BILATERAL, SIDES, companions, same_day
-from rules.facts.ncci import forms_pair, is_anesthesia
+from rules.facts.diagnoses import operative
+from rules.facts.ncci import forms_pair
 
 CATHETER = "64446"
 
@@ -39,8 +40,8 @@ def _sides(line: Line) -> set[str]:
 
 @line_fact("codes", "the other procedures of the day")
 def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
-    """Surgical procedures (10000 to 69999 but for 64400 to 64530) and anesthesia of the day, whoever gave them."""
-    found = [code for _, code in _that_day(case, line) if _surgical(code) or is_anesthesia(code)]
+    """Surgical procedures and anesthesia of the day, whoever gave them; blocks and needle procedures are none."""
+    found = [code for _, code in _that_day(case, line) if operative(case, code)]
     return tuple(dict.fromkeys(found))
 
 

@@ -38,7 +38,7 @@ def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     pointed = [kinds[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(kinds)]
     if pointed:
         return tuple(sorted(set(pointed)))
-    return tuple(kinds[:1]) if len(set(kinds)) == 1 else None
+    return tuple(kinds[:1]) if len(set(kinds)) <= 1 else None
 
 
 @fact("flag", "the date of service")

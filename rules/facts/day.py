@@ -59,6 +59,11 @@ def _of_day(case: Case, line: Line) -> list[tuple[Line, bool]]:
     return [(other, certain[id(other)]) for other in case.lines if id(other) in certain]
 
 
+def blocks_of_day(case: Case, line: Line) -> list[Line]:
+    """The 64445 lines that are certainly of the line's day and provider, itself included, in claim order."""
+    return [other for other, sure in _of_day(case, line) if sure]
+
+
 def side_of(line: Line) -> str:
     """LT, RT, or nothing where the line names no side, or both."""
     named = [side for side in SIDES if side in line.modifiers]

@@ -56,7 +56,7 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
     if pointed:
         return tuple(sorted(set(pointed)))
-    return everyone[:1] if len(set(everyone)) == 1 else None
+    return everyone[:1] if len(set(everyone)) <= 1 else None
 
 
 def _first_day(case: Case) -> date | None:
@@ -129,10 +129,11 @@ def of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | Non
 @fact("flag", "the procedures")
 def has_surgery(case: Case) -> bool:
     """Whether the claim has an anesthesia line, or a surgical line that is no nerve block or needle procedure."""
-    return any(_operative(case, line.procedure) for line in case.claim.lines if line.procedure)
+    return any(operative(case, line.procedure) for line in case.claim.lines if line.procedure)
 
 
-def _operative(case: Case, code: str) -> bool:
+def operative(case: Case, code: str) -> bool:
+    """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no needle procedure."""
     if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code == case.procedure:
         return False
     needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]

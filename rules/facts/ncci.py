@@ -11,7 +11,7 @@ from datetime import date
 from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts import line_fact
-from rules.facts.day import SIDES, companions
+from rules.facts.day import SIDES, blocks_of_day, companions
 
 LIFTABLE, FIRM = "1", "0"
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
@@ -29,24 +29,34 @@ def _of_own_rule(code: str | None) -> bool:
     return is_anesthesia(code) and code not in NOT_FOR_SURGERY
 
 
-def _partners(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
+Pair = tuple[Line, Line, bool]
+"""A 64445 line, the line that it forms an edit with, and whether both are certainly of one day and provider."""
+
+
+def _partners(case: Case, line: Line) -> Iterator[Pair]:
     """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
 
     A practitioner's visits and anesthesia are left out: they have rules of their own.
     """
-    for other, certain in _paired(case, line, LIFTABLE):
+    for own, other, certain in _paired(case, line, LIFTABLE):
         if case.role != "practitioner" or not _of_own_rule(other.procedure):
-            yield other, certain
+            yield own, other, certain
 
 
-def _anesthesia(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
+def _anesthesia(case: Case, line: Line) -> Iterator[Pair]:
     """Anesthesia lines of an operation that form an edit with 64445 which a modifier may lift."""
-    for other, certain in _paired(case, line, LIFTABLE):
+    for own, other, certain in _paired(case, line, LIFTABLE):
         if _of_own_rule(other.procedure):
-            yield other, certain
+            yield own, other, certain
 
 
-def _paired(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool]]:
+def _paired(case: Case, line: Line, indicator: str) -> Iterator[Pair]:
+    """The pairs of every 64445 line of the day and provider: what lifts the pair of one need not lift another's."""
+    for own in blocks_of_day(case, line):
+        yield from ((own, other, certain) for other, certain in _paired_with(case, own, indicator))
+
+
+def _paired_with(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool]]:
     pairs, visits, day = case.tables["ncci_ptp"], case.tables["visits"], date_of(case.claim, line)
     if day is None:
         return
@@ -119,21 +129,21 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
     if _undated(case, line):
         return None
-    return _codes([other for other, sure in _partners(case, line) if sure])
+    return _codes([other for _, other, sure in _partners(case, line) if sure])
 
 
 @line_fact("codes", "the date of service")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Those of them that no modifier on either line lifts."""
+    """Those of them whose pair with a 64445 line of the day no modifier on either line lifts."""
     if _undated(case, line):
         return None
-    return _codes([other for other, sure in _partners(case, line) if sure and not lifted(case, line, other)])
+    return _codes([other for own, other, sure in _partners(case, line) if sure and not lifted(case, own, other)])
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Unlifted partners that may be of the same provider, their specialty or date being unknown."""
-    return _codes([other for other, sure in _partners(case, line) if not sure and not lifted(case, line, other)])
+    return _codes([other for own, other, sure in _partners(case, line) if not sure and not lifted(case, own, other)])
 
 
 @line_fact("codes", "the date of service")
@@ -141,25 +151,26 @@ def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
     if _undated(case, line):
         return None
-    return _codes([other for other, sure in _paired(case, line, FIRM) if sure])
+    return _codes([other for _, other, sure in _paired(case, line, FIRM) if sure])
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
-    return _codes([other for other, sure in _paired(case, line, FIRM) if not sure])
+    return _codes([other for _, other, sure in _paired(case, line, FIRM) if not sure])
 
 
 @line_fact("codes", "the modifiers")
 def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
     """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
+    unlifted = ncci_unlifted(case, line) or ()
     found = []
-    for other, sure in _partners(case, line):
-        here, there = set(_family(case, line)), set(_family(case, other))
+    for own, other, sure in _partners(case, line):
+        here, there = set(_family(case, own)), set(_family(case, other))
         one = (not here or not there) and len(here | there) == 1 and (here | there) <= set(SIDES)
-        if sure and one and "50" not in (*line.modifiers, *other.modifiers) and lifted(case, line, other):
+        if sure and one and "50" not in (*own.modifiers, *other.modifiers) and lifted(case, own, other):
             found.append(other)
-    return _codes(found)
+    return tuple(code for code in _codes(found) if code not in unlifted)
 
 
 def _apart(line: Line, other: Line) -> bool:
@@ -171,7 +182,7 @@ def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
     if _undated(case, line):
         return None
-    return _codes([other for other, sure in _anesthesia(case, line) if sure])
+    return _codes([other for _, other, sure in _anesthesia(case, line) if sure])
 
 
 @line_fact("codes", "the date of service")
@@ -179,13 +190,13 @@ def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):
         return None
-    return _codes([other for other, sure in _anesthesia(case, line) if sure and not _apart(line, other)])
+    return _codes([other for own, other, sure in _anesthesia(case, line) if sure and not _apart(own, other)])
 
 
 @line_fact("codes", "the anesthesia lines")
 def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
     """The same for anesthesia that may be of the same provider, the specialty or date being unknown."""
-    return _codes([other for other, sure in _anesthesia(case, line) if not sure and not _apart(line, other)])
+    return _codes([other for own, other, sure in _anesthesia(case, line) if not sure and not _apart(own, other)])
 
 
 @line_fact("codes", "the modifiers of the anesthesia line")
@@ -194,7 +205,7 @@ def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
     return _codes(
         [
             other
-            for other, sure in _anesthesia(case, line)
+            for _, other, sure in _anesthesia(case, line)
             if sure and any(code in MONITORED_CARE for code in other.modifiers)
         ]
     )

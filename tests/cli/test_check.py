@@ -105,7 +105,8 @@ _BAD: dict[str, tuple[bytes, str, str]] = {
     "Infinity": (json.dumps(CLEAN).encode().replace(b'"450.00"', b"Infinity", 1), ":1", "not JSON"),
     "a key twice": (b'{"claim_id": "1", "claim_id": "2"}\n', ":1", "twice"),
     "deep": (_deep(), ":1", "not JSON"),
-    "a number": (b"42\n", ":1", "neither JSON nor NDJSON"),
+    "a number": (b"42\n", ":1", "expected an object"),
+    "null": (b"null\n", ":1", "expected an object"),
     "an empty list": (b"[]", "", "the array is empty"),
     "a list in a list": (b"[[]]", ":item 1", "expected an object"),
     "wrong schema": (b'{"claim_id": "1", "diagnosis": []}\n', ":1", "did you mean 'diagnoses'?"),
@@ -113,7 +114,7 @@ _BAD: dict[str, tuple[bytes, str, str]] = {
     "a million lines": (b'{"lines": [' + b"{}," * 1_000_000 + b"{}]}\n", ":1", "more than 1048576 bytes"),
     "a long list": (b"[" + b"{}," * 10 + b"{}]", ":item 11", "claim_id: is required"),
     "a damaged gzip": (gzip.compress(json.dumps(CLEAN).encode())[:-12], "", "gzip"),
-    "837": (b"ISA*00*          *00*", ":1", "837"),
+    "837": (b"ISA*00*          *00*", "", "ISA"),
 }
 
 

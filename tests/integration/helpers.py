@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from worker.ledger import Ledger
 from worker.status import Books, books
 from worker.wiring import Store
 
@@ -105,6 +106,18 @@ def settled(store: Store, accepted: int, seconds: float = 30) -> Books:
         lambda: books(store.redis, store.keys),
     )
     return books(store.redis, store.keys)
+
+
+def ledgers(store: Store) -> dict[str, Ledger]:
+    """Every patient's ledger, by its key."""
+    keys = sorted(store.redis.scan_iter(match=store.keys.ledger("*")))
+    return {key.decode(): Ledger.parse(store.redis.get(key).decode()) for key in keys}
+
+
+def counting(store: Store) -> list[str]:
+    """The claims that the ledgers hold as billed, in order: those of the billing outlet that were not replaced since."""
+    every = (entry for ledger in ledgers(store).values() for entry in ledger.entries.values())
+    return sorted(entry.claim_id for entry in every if entry.state == "billed")
 
 
 def claim(number: int = 1, **changes: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from worker.commit import UNCHECKED, Committer, Head, Item
 from worker.errors import CommitRefused
-from worker.inbox import Inbox
+from worker.inbox import Expired, Inbox
 from worker.keys import FIELD, OUTLETS
 from worker.status import books
 from worker.wiring import Store
@@ -116,9 +116,9 @@ def test_a_requeued_event_is_not_measured_against_its_key(store: Store, inbox: I
 
 
 def test_a_ledger_version_that_changed_answers_retry(store: Store, inbox: Inbox, committer: Committer) -> None:
-    key = "{claims:0}:ledger:p"
+    key = store.keys.ledger("p")
     entry = taken(store, inbox, 1)[0]
-    store.redis.hset(key, "version", "2")
+    store.redis.set(key, "2 []")
     item = Item(entry, "billing", b"x", ledger_key=key, ledger_version="1")
     assert committer.commit([item], Head()) == ["retry"]
     assert committer.commit([Item(entry, "billing", b"x", ledger_key=key, ledger_version="2")], Head()) == ["done"]
@@ -157,6 +157,6 @@ def test_the_commit_goes_through_when_memory_is_full(store: Store, inbox: Inbox,
 
 def test_the_attempts_of_a_committed_claim_are_forgotten(store: Store, inbox: Inbox, committer: Committer) -> None:
     entry = taken(store, inbox, 1)[0]
-    assert (inbox.count_attempt(entry), inbox.count_attempt(entry)) == (1, 2)
+    assert [len(inbox.tries(Expired(entry, "host-1-ab"))) for _ in range(2)] == [1, 2]
     committer.commit([Item(entry, "quarantine", b"x")], Head())
     assert not store.redis.exists(store.keys.attempts)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from worker import batch, wiring
@@ -21,7 +22,7 @@ from worker.status import books
 from worker.tend import tend_once
 from worker.wiring import Store
 
-from .helpers import event
+from .helpers import claim, event
 
 
 class OutOfTime(Exception):
@@ -82,6 +83,35 @@ def test_a_claim_that_runs_out_of_time_is_tried_alone_three_times_and_then_quara
     assert books(store.redis, store.keys).settled
     (entry,) = tail(store.redis, store.keys, "quarantine")
     assert entry.data["reason"] == "attempts_exhausted"
+    sentences = [problem["sentence"] for problem in entry.data["problems"]]
+    assert [sentence.partition(", at ")[0] for sentence in sentences] == [
+        f"lone attempt {number}: out of time after 0.2 s" for number in (1, 2, 3)
+    ]
+    assert "test_drain.py:" in sentences[0]
+    (line,) = [line for line in _audit_lines(store.settings) if line["event.action"] == "claim.quarantined"]
+    assert line["claim.problems"] == sentences
+
+
+def test_a_try_that_failed_because_the_audit_disk_did_is_not_counted_against_the_claim(
+    store: Store, drain: Drain
+) -> None:
+    put(store, 1)
+    Inbox(store.redis, store.keys, "dead").take(1)
+    store.settings.audit_path.write_text("in the way")
+    for _ in range(6):
+        time.sleep(0.41)
+        with pytest.raises(AuditUnwritable):
+            wiring.drain(store, drain.bell).run()  # each a new process, as a supervisor would start it
+    store.settings.audit_path.unlink()
+    time.sleep(0.41)
+    drain.run()
+    found = books(store.redis, store.keys)
+    assert (found.settled, found.outlet("quarantine").count) == (True, 0)
+
+
+def _audit_lines(settings: Settings) -> list[dict[str, Any]]:
+    files = sorted(settings.audit_path.glob("audit-*.jsonl"))
+    return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(store: Store, drain: Drain) -> None:
@@ -91,6 +121,30 @@ def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(
         drain.run()
     assert books(store.redis, store.keys).in_flight == 2
     store.settings.audit_path.unlink()
+    drain.run()
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
+    store: Store, bell: Bell, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.drain._ROUNDS", 1)
+    other = wiring.drain(store, bell)
+    commit = drain.committer.commit
+
+    def late(items: Any, head: Any) -> Any:
+        drain.committer.commit = commit  # type: ignore[method-assign]
+        other.process(other.inbox.take(1))
+        return commit(items, head)
+
+    drain.committer.commit = late  # type: ignore[method-assign]
+    drain.settings = drain.settings.model_copy(update={"batch": 1})
+    put(store, 1)
+    send(store.redis, store.keys, [event(9, data=claim(0))], source="test", settings=store.settings)
+    drain.run()
+    other.audit.close()
+    assert books(store.redis, store.keys).in_flight == 1
+    assert rung
     drain.run()
     assert books(store.redis, store.keys).settled
 
@@ -145,7 +199,7 @@ def test_tending_forgets_dead_consumers_and_never_one_with_something_pending(sto
     Inbox(store.redis, store.keys, "holds none").take(1)
     time.sleep(10 * store.settings.reclaim + 0.1)
     assert tend_once(store, bell)
-    assert [worker.name for worker in books(store.redis, store.keys).workers] == ["holds one"]
+    assert [one.name for one in books(store.redis, store.keys).consumers] == ["holds one"]
 
 
 def test_only_one_worker_tends_in_a_period(store: Store, bell: Bell) -> None:

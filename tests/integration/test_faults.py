@@ -126,12 +126,17 @@ def test_a_claim_that_kills_its_worker_is_quarantined_alone(store: Store, start_
     store.redis.xgroup_create(store.keys.inbox, "scrub", id="0", mkstream=True)
     answer = store.redis.xreadgroup("scrub", "dead", {store.keys.inbox: ">"}, count=3)
     poison = answer[0][1][1][0]
-    store.redis.hset(store.keys.attempts, poison, 3)
+    store.redis.hset(store.keys.attempts, poison, "in a batch\nkilled\nkilled again")
     start_worker().wait_ready()
     found = settled(store, 3)
     assert found.outlet("quarantine").count == 1
     (entry,) = tail(store.redis, store.keys, "quarantine")
     assert (entry.data["reason"], entry.data["inbox_entry"]) == ("attempts_exhausted", poison.decode())
+    assert [problem["sentence"] for problem in entry.data["problems"]] == [
+        "lone attempt 1: killed",
+        "lone attempt 2: killed again",
+        "lone attempt 3: its process vanished (it was killed, or its machine went away)",
+    ]
     assert not store.redis.exists(store.keys.attempts)
 
 

@@ -24,7 +24,7 @@ def examples() -> Iterator[object]:
 
 @pytest.mark.parametrize(("file", "example"), list(examples()))
 def test_example(file: str, example: Example) -> None:
-    assert outcome_of(example.book(BOOK), BOOK.files[file], example.claim) == example.expect
+    assert outcome_of(example.book(BOOK), BOOK.files[file], example.claim, example.history) == example.expect
 
 
 def test_lines_are_laid_over_the_base_line_and_numbered() -> None:

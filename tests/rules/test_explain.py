@@ -116,12 +116,17 @@ def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
     for each in untried.book.rules:
         for example in list(examples_of(untried.book, each, untried.documents[each.file]))[::4]:
             shelf = example.book(untried.book)
-            (told,) = explain(example.claim, shelf, [each])
+            (told,) = explain(example.claim, shelf, [each], history=example.history)
             outcomes = {judgement.outcome for judgement in told.judgements}
             if told.not_run:
-                assert not [f for f in check(example.claim, shelf).findings if f.rule == each.file], each.file
+                assert not [
+                    f for f in check(example.claim, shelf, history=example.history).findings if f.rule == each.file
+                ], each.file
                 continue
-            assert min(outcomes, key=order.index) == outcome_of(shelf, each, example.claim), (each.file, example.name)
+            assert min(outcomes, key=order.index) == outcome_of(shelf, each, example.claim, example.history), (
+                each.file,
+                example.name,
+            )
             for judgement in told.judgements:
                 for asking in judgement.asked:
                     applies = asking.conditions.get("applies when")

@@ -10,10 +10,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker.audit import Audit, verify
+from worker.audit import Audit, check_folder, verify
 from worker.auditline import AuditLine
 from worker.commit import Head
-from worker.errors import AuditUnwritable
+from worker.errors import AuditUnwritable, NoAuditFile
 
 SECRET = b"s" * 64
 
@@ -64,6 +64,31 @@ def test_meddling_is_found(
     verdict = verify(file, SECRET, head)
     assert verdict.state == "tampered"
     assert sentence in verdict.sentence
+
+
+@pytest.mark.parametrize("content", [b"hello", b"hello\n", b"\x7fELF\n\x00", b'{"claim_id": "PCN-1"}\n' * 3, b"\n\n"])
+def test_what_is_no_audit_file_is_called_so(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(NoAuditFile, match="is no audit file"):
+        verify(tmp_path / "f", SECRET)
+
+
+def test_a_first_line_that_was_exchanged_for_another_is_tampering(written: tuple[Path, Head]) -> None:
+    file, _ = written
+    file.write_bytes(b"".join([b"hello\n", *file.read_bytes().splitlines(keepends=True)[1:]]))
+    verdict = verify(file, SECRET)
+    assert (verdict.state, verdict.sentence) == ("tampered", "line 1: this is not an audit line")
+
+
+def test_a_file_whose_very_first_line_was_cut_off_is_torn(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b'{"@timestamp":"2026')
+    assert verify(tmp_path / "f", SECRET).state == "torn"
+
+
+@pytest.mark.parametrize("folder", ["/dev/null", "/proc/nowhere/audit"])
+def test_a_folder_that_can_hold_no_audit_file_is_refused_before_any_claim_is_taken(folder: str) -> None:
+    with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):
+        check_folder(Path(folder))
 
 
 def test_a_chain_forged_with_another_key_is_found(tmp_path: Path) -> None:

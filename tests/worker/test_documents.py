@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
+from hashlib import sha256
 
 import pytest
 
-from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.documents import Document, Found, Refusal, read_documents
 
 CLAIM = {
     "claim_id": "PCN-1",
@@ -21,11 +23,11 @@ EVENT = {"specversion": "1.0", "id": "evt-1", "source": "/ehr", "type": "claim.s
 LINE = json.dumps(CLAIM).encode()
 
 
-def read(raw: bytes, limit: int = 2**20) -> list[Document | Refusal]:
+def read(raw: bytes, limit: int = 2**20) -> list[Found]:
     return list(read_documents("f.json", io.BytesIO(raw), limit=limit))
 
 
-def positions(found: list[Document | Refusal]) -> list[tuple[str, str]]:
+def positions(found: list[Found]) -> list[tuple[str, str]]:
     return [(type(item).__name__, item.position) for item in found]
 
 
@@ -90,7 +92,10 @@ def test_a_gzip_that_is_cut_off_is_refused() -> None:
         (b"\n  \n", "empty"),
         (b"\xef\xbb\xbf", "empty"),
         (b"ISA*00*          *00*", "X12"),
-        (b'{"resourceType": "Claim"}', "FHIR"),
+        (b'{"resourceType": "Claim"}', "Claim.type: expected either"),
+        (b"5", "expected an object"),
+        (b"null", "expected an object"),
+        (b'"claim"\n', "expected an object"),
         (b"PK\x03\x04", "neither JSON"),
         (LINE.decode().encode("utf-16"), "UTF-16"),
         (b"[]", "empty"),
@@ -110,3 +115,47 @@ def test_every_problem_of_a_claim_is_in_its_refusal() -> None:
     (refusal,) = read(json.dumps({**CLAIM, "form": "oral", "memo": 1, "lines": []}).encode())
     assert isinstance(refusal, Refusal)
     assert {problem.path for problem in refusal.problems} == {"form", "memo", "lines"}
+
+
+def test_a_gzip_of_several_members_is_read_whole() -> None:
+    packed = b"".join(gzip.compress(LINE + b"\n") for _ in range(3))
+    assert positions(read(packed)) == [("Document", f"line {number}") for number in (1, 2, 3)]
+    halves = gzip.compress(LINE[:50]) + gzip.compress(LINE[50:])
+    assert positions(read(halves)) == [("Document", "line 1")]
+
+
+@pytest.mark.parametrize("after", [b"no member", gzip.compress(b"x", mtime=0)[:10], b"\0\0x"])
+def test_what_came_before_damage_in_a_gzip_is_read(after: bytes) -> None:
+    found = read(gzip.compress(LINE + b"\n") + after)
+    assert positions(found) == [("Document", "line 1"), ("Refusal", "")]
+    assert "gzip" in str(found[-1])
+
+
+def test_zeros_behind_a_gzip_member_are_padding() -> None:
+    packed = gzip.compress(LINE + b"\n") + bytes(100_000)
+    assert positions(read(packed)) == [("Document", "line 1")]
+    assert len(read(packed + gzip.compress(LINE))) == 2
+
+
+def test_a_gzip_that_is_cut_anywhere_gives_its_whole_lines_and_one_more_refusal() -> None:
+    noise = b"".join(b'{"claim_id": "%s"}\n' % sha256(b"%d" % n).hexdigest().encode() for n in range(50))
+    packed = gzip.compress(noise)
+    for cut in range(20, len(packed), 97):
+        found = read(packed[:cut])
+        assert "gzip" in str(found[-1])
+        whole = zlib.decompressobj(31).decompress(packed[:cut]).count(b"\n")
+        assert len(found) >= whole + 1
+    assert len(read(packed)) == 50
+
+
+def test_a_batch_of_cloud_events_is_read_item_by_item() -> None:
+    batch = [EVENT, {**EVENT, "id": "evt-2"}, {**EVENT, "type": "other"}]
+    found = read(json.dumps(batch).encode())
+    assert positions(found) == [("Document", "item 1"), ("Document", "item 2"), ("Refusal", "item 3")]
+    events = [item.event.id for item in found if isinstance(item, Document) and item.event]
+    assert events == ["evt-1", "evt-2"]
+
+
+def test_a_value_that_is_no_object_does_not_hide_the_lines_after_it() -> None:
+    found = read(b"null\n" + LINE + b"\n5\n" + LINE)
+    assert [kind for kind, _ in positions(found)] == ["Refusal", "Document", "Refusal", "Document"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import EventInvalid
-from worker.intake.events import decode, digest, read_event
+from worker.intake.events import decode, digest, read_event, structured
 
 CLAIM = {
     "claim_id": "PCN-1",
@@ -37,9 +37,15 @@ def refusal(raw: bytes) -> EventInvalid:
     ("raw", "sentence"),
     [
         (b'{"a": 1, "a": 2}', "twice"),
-        (b'{"a": NaN}', "expected value"),
-        (b"[Infinity]", "expected value"),
-        (b"[-Infinity]", "invalid number"),
+        (b'{"a": NaN}', "NaN is no JSON number"),
+        (b'{"a":\n [1,\nNaN]}', "NaN is no JSON number"),
+        (b"[Infinity]", "Infinity is no JSON number"),
+        (b"[-Infinity]", "Infinity is no JSON number"),
+        (b'{"claim_id": 1, "claim_id": 2}', "the key 'claim_id' is there twice"),
+        (b'{"lines": [{"charge": 1, "charge": 2}]}', "the key 'charge' is there twice"),
+        (b'{"specversion": 1, "specversion": 2}', "the key 'specversion' is there twice"),
+        (b'{"JANE CANARY": 1, "JANE CANARY": 2}', "a key of an object is there twice"),
+        (b'{"canary": 1, "canary": 2}', "a key of an object is there twice"),
         (b"[" * 10_000 + b"]" * 10_000, "recursion limit"),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "recursion limit"),
         (b'{"a": "\xff"}', "unicode"),
@@ -157,3 +163,57 @@ def test_what_may_be_logged_of_a_refusal_holds_nothing_of_the_input(raw: bytes) 
     error = refusal(raw)
     assert CANARY not in str(error)
     assert all(CANARY not in f"{problem.safe_path} {problem.sentence}" for problem in error.problems)
+
+
+BINARY = {
+    b"ce_specversion": b"1.0", b"ce_id": b"evt-1", b"ce_source": b"/ehr", b"ce_type": b"claim.submitted.v1",
+    b"ce_time": b"2026-10-20T14:03:00Z", b"ce_plant": b"n\xc3\xb6rd", b"content-type": b"application/json",
+    b"partition": b"7", b"data": json.dumps(CLAIM).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", [b"ce_", b"ce-", b"CE_"])
+def test_an_event_in_binary_mode_is_the_same_event(mark: bytes) -> None:
+    fields = {name.replace(b"ce_", mark): value for name, value in BINARY.items()}
+    found = structured(fields)
+    assert found is not None
+    submission = read_event(found, limit=10_000)
+    assert (submission.event.id, submission.event.source) == ("evt-1", "/ehr")
+    assert submission.event.datacontenttype == "application/json"
+    assert submission.event.model_extra == {"plant": "nörd"}
+    whole = {"specversion": "1.0", "id": "evt-1", "source": "/ehr", "type": "claim.submitted.v1", "data": CLAIM}
+    other = read_event(json.dumps(whole).encode(), limit=10_000)
+    assert (submission.digest, submission.event.identity) == (other.digest, other.event.identity)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "path"),
+    [
+        ({b"data": b"{"}, "not_json", "line 1"),
+        ({b"data": b""}, "not_json", "line 1"),
+        ({b"data": b'{}, "id": "evt-2"'}, "not_json", "line 1"),
+        ({b"data": b"{}"}, "claim_invalid", "data.claim_id"),
+        ({b"content-type": b"text/xml"}, "envelope_invalid", "datacontenttype"),
+        ({b"ce_time": b"yesterday"}, "envelope_invalid", "time"),
+        ({b"ce_plant\xff": b"x"}, "envelope_invalid", ""),
+        ({b"ce_id": b""}, "envelope_invalid", "id"),
+    ],
+)
+def test_a_bad_event_in_binary_mode_is_refused_as_a_structured_one(
+    change: dict[bytes, bytes], reason: str, path: str
+) -> None:
+    found = structured({**BINARY, **change})
+    assert found is not None
+    with pytest.raises(EventInvalid) as caught:
+        read_event(found, limit=10_000)
+    assert caught.value.reason == reason
+    assert any(problem.path.startswith(path) for problem in caught.value.problems)
+
+
+def test_fields_without_an_attribute_are_no_event_and_data_may_be_missing() -> None:
+    assert structured({b"data": b"{}", b"id": b"1"}) is None
+    without = structured({name: value for name, value in BINARY.items() if name != b"data"})
+    assert without is not None
+    with pytest.raises(EventInvalid) as caught:
+        read_event(without, limit=10_000)
+    assert [problem.path for problem in caught.value.problems] == ["data"]

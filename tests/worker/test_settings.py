@@ -29,15 +29,23 @@ def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("SCRUB_BATCH", "many", "SCRUB_BATCH: input should be a valid integer"),
-        ("SCRUB_BATCH", "0", "SCRUB_BATCH"),
+        ("SCRUB_BATCH", "many", "SCRUB_BATCH: expected a whole number"),
+        ("SCRUB_BATCH", "1.5", "SCRUB_BATCH: expected a whole number"),
+        ("SCRUB_BATCH", "0", "SCRUB_BATCH: expected at least 1"),
+        ("SCRUB_BATCH", "5001", "SCRUB_BATCH: expected at most 5000"),
+        ("SCRUB_TEND", "0", "SCRUB_TEND: expected more than 0"),
+        ("SCRUB_TEND", "nan", "SCRUB_TEND: expected"),
+        ("SCRUB_AUDIT_FSYNC", "perhaps", "SCRUB_AUDIT_FSYNC: expected true or false"),
+        ("SCRUB_REDIS_URL", "redis://[::1", "expected a URL that starts with redis://"),
+        ("SCRUB_REDIS_URL", "redis://h:port/0", "expected a URL that starts with redis://"),
+        ("SCRUB_MEMORY_CEILING", "95", "SCRUB_MEMORY_CEILING: expected at most SCRUB_WORKER_CEILING"),
         ("SCRUB_REDIS_URL", "http://x", "expected a URL that starts with redis://"),
         ("SCRUB_PARTITIONS", "2", "only 1 partition is served"),
         ("SCRUB_DRAIN_BUDGET", "25", "expected less than SCRUB_SOFT_TIME_LIMIT"),
         ("SCRUB_RECLAIM", "10", "expected less than SCRUB_RECLAIM"),
         ("SCRUB_VISIBILITY_TIMEOUT", "10", "expected more than SCRUB_HARD_TIME_LIMIT"),
         ("SCRUB_REDIS_ULR", "redis://x", "did you mean SCRUB_REDIS_URL?"),
-        ("SCRUB_LOG_LEVEL", "loud", "SCRUB_LOG_LEVEL"),
+        ("SCRUB_LOG_LEVEL", "loud", "SCRUB_LOG_LEVEL: expected one of 'debug', 'info', 'warning' or 'error'"),
     ],
 )
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str) -> None:
@@ -45,7 +53,8 @@ def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, va
     with pytest.raises(SettingsInvalid) as caught:
         load_settings()
     assert sentence in str(caught.value)
-    assert "pydantic" not in str(caught.value)
+    for word in ("pydantic", "Value error", "Input should", "input should"):
+        assert word not in str(caught.value)
 
 
 def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

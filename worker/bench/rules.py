@@ -12,6 +12,7 @@ from rules.book import Book
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
 from rules.facts import ClaimFacts, Facts, LineFacts
+from rules.plan import kind_of
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim
 from worker.bench.measure import Figure, interleaved
@@ -54,7 +55,7 @@ def _judged(one: Claim, book: Book) -> int:
     found = 0
     for facts in judged:
         if facts.day is not None:
-            plan = book.plan(case.selection, case.role, one.frequency_code == "8", facts.day)
+            plan = book.plan(kind_of(case), facts.day)
             scope = plan.line if isinstance(facts, LineFacts) else plan.claim
             found += sum(not each.is_quiet(facts) for each in scope.active)
     return found

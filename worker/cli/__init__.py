@@ -13,7 +13,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from rules.errors import ScrubError
-from worker.cli import audit, bench, check, demo, rules, status, submit, tables, tail, work
+from worker.cli import (
+    audit,
+    bench,
+    check,
+    demo,
+    doctor,
+    history,
+    quarantine,
+    rules,
+    status,
+    submit,
+    tables,
+    tail,
+    work,
+)
 from worker.cli.signals import Stopped, install
 from worker.cli.terminal import complain, flush, give_up
 
@@ -28,7 +42,10 @@ app.command("check")(check.check)
 app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("tail")(tail.tail)
+app.add_typer(history.app, name="history")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")

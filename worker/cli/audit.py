@@ -39,28 +39,41 @@ def verify(
 
     Example: `scrub audit verify ~/.local/state/claim-scrubber/audit/*.jsonl`
     """
+    from rules.errors import ScrubError
     from worker import audit
     from worker.errors import SecretUnusable
     from worker.secret import load_secret
     from worker.settings import load_settings
 
     settings = load_settings()
+    there = [file for file in files if _readable(file)]
+    if not there:
+        raise typer.Exit(2)
     if not settings.secret_path.exists():
         raise SecretUnusable(file=settings.secret_path, reason="it is not there")
     secret = load_secret(settings.secret_path)
-    code = 0
-    for file in files:
+    code = 0 if len(there) == len(files) else 2
+    for file in there:
         try:
             found = audit.verify(file, secret)
             if not offline and found.chain and (head := _head(settings, found.chain)):
                 found = audit.verify(file, secret, head)
-        except OSError as error:
-            complain(f"{plain(str(file))}: {error.strerror or error}")
+        except (OSError, ScrubError) as error:
+            complain(plain(str(error)))
             code = 2
             continue
         say(f"{plain(str(file))}: {paint(found.state, _STYLES[found.state])}: {plain(found.sentence)}")
         code = max(code, 0 if found.state == "sound" else 1)
     raise typer.Exit(code)
+
+
+def _readable(file: Path) -> bool:
+    try:
+        with file.open("rb"):
+            return True
+    except OSError as error:
+        complain(f"{plain(str(file))}: {error.strerror or error}")
+        return False
 
 
 def _head(settings: Settings, chain: str) -> Head | None:

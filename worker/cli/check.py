@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from worker.cli.books import day_of
-from worker.cli.sources import Files, Intake
-from worker.cli.terminal import Format, flush, paint, say, say_bytes
+from worker.cli.sources import Files, Intake, short
+from worker.cli.terminal import complain, flush, paint, say, say_bytes, writer
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -25,7 +25,10 @@ BookFolder = Annotated[
 
 def check(
     files: Files,
-    format: Annotated[Format, typer.Option(help="text for people; json: one report a line.")] = "text",
+    format: Annotated[
+        Literal["text", "json", "x12-277ca"],
+        typer.Option(help="text for people; json: one report a line; x12-277ca: the acknowledgement of an 837."),
+    ] = "text",
     book: BookFolder = None,
     received: Annotated[
         str | None,
@@ -47,6 +50,7 @@ def check(
     * `scrub check claims.json`
     * `scrub check --received 2026-11-02 march.ndjson april.ndjson.gz`
     * `cat claims.ndjson | scrub check --format json - | jq .disposition`
+    * `scrub check --format x12-277ca march.837 > march.277ca`
     """
     from rules.check import check as judge
     from worker.settings import load_settings
@@ -56,15 +60,46 @@ def check(
     rules = read_book(book or settings.book, settings.tables_path)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()
+    if format == "x12-277ca":
+        _acknowledge(intake, rules, day, counts)
+        raise typer.Exit(_exit_code(counts, intake.refused))
     for document in intake.documents():
         event_day = document.event.day if document.event and not received else None
         report = judge(document.claim, rules, received=event_day or day)
         counts[report.disposition] += 1
         _show(report, document, rules, format)
     if format == "text":
-        say(_summary(counts, intake.refused))
+        say(_summary(counts, intake))
+    elif passed := intake.passed_by():
+        complain(passed)
     flush()
-    raise typer.Exit(2 if intake.refused else 1 if counts.total() > counts["billing"] else 0)
+    raise typer.Exit(_exit_code(counts, intake.refused))
+
+
+def _exit_code(counts: Counter[str], refused: int) -> int:
+    return 2 if refused else 1 if counts.total() > counts["billing"] else 0
+
+
+def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -> None:
+    """Writes the 277CA of the files; a claim that did not come in an 837 cannot be acknowledged and is refused."""
+    from rules.check import check as judge
+    from worker.intake.documents import Document
+    from worker.x12_277ca import Acknowledgement
+
+    with writer() as out:
+        acknowledgement = Acknowledgement(out, datetime.now().astimezone())
+        for found in intake.found():
+            if not isinstance(found, Document):
+                if found.number and found.trace is not None:
+                    acknowledgement.refuse(found)
+            elif found.trace is None:
+                intake.refused += 1
+                complain(f"{found.file}:{found.position}: this claim did not come in an 837; a 277CA answers 837 files")
+            else:
+                report = judge(found.claim, rules, received=day)
+                counts[report.disposition] += 1
+                acknowledgement.accept(found, report)
+        acknowledgement.close()
 
 
 def read_book(folder: Path | None, imported: Path | None = None) -> Book:
@@ -91,7 +126,7 @@ def payer_name(report: Report, book: Book, given: str) -> str:
     return plan.name if plan else payer.name
 
 
-def _show(report: Report, document: Document, book: Book, format: Format) -> None:
+def _show(report: Report, document: Document, book: Book, format: str) -> None:
     if format == "json":
         import orjson
 
@@ -101,7 +136,7 @@ def _show(report: Report, document: Document, book: Book, format: Format) -> Non
 
     where = document.file
     if document.position:
-        where += ":" + document.position.removeprefix("line ")
+        where += f":{short(document.position)}"
     given = document.claim.payer.name or f"payer {document.claim.payer.id}"
     lines = list(verdict(report, payer_name(report, book, given), where))
     say(*lines)
@@ -109,10 +144,12 @@ def _show(report: Report, document: Document, book: Book, format: Format) -> Non
         say("")
 
 
-def _summary(counts: Counter[str], refused: int) -> str:
-    total = counts.total()
+def _summary(counts: Counter[str], intake: Intake) -> str:
+    total, refused = counts.total(), intake.refused
     parts = [f"{counts[name]} {name}" for name in ("billing", "rework", "unchecked") if counts[name]]
     text = f"{total} claim{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
     if refused:
         text += f"; {refused} could not be read"
+    if passed := intake.passed_by():
+        text += f"; {passed}"
     return paint(text, "bold green" if total and not refused and total == counts["billing"] else "bold")

@@ -167,6 +167,7 @@ def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
         ("payers", payers(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
         ("judges", "each 64445 line" if rule.scope == "line" else "the claim as a whole"),
+        ("runs", "in the worker, where there is a ledger" if rule.needs_history else "everywhere"),
         ("file", f"{rule.file}.yaml"),
     ]
     yield from columns([(f"  {name}", text) for name, text in rows], ("dim",))

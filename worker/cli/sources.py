@@ -1,12 +1,14 @@
-"""Reading the FILE arguments of `check` and `submit`: every document, and every fault with its file and position."""
+"""Reading the files of `check` and `submit`: every document, and every fault with its file and position."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,60 +17,121 @@ from worker.cli.terminal import complain, plain
 if TYPE_CHECKING:
     from worker.intake.documents import Document, Refusal
 
+FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
 Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE",
-        help="JSON (one claim, or a list) or NDJSON (one claim a line), plain or gzip; `-` is standard input.",
+        help=f"{FORMATS}; `-` is standard input.",
     ),
 ]
 _PLACE = re.compile(r"(?:line (\d+) )?column (\d+)")
 _MOST = 20
 """Problems that are shown of one document."""
+_KINDS = 6
+"""Types of resources that are named of those passed by."""
+_LINE = re.compile(r"line (\d+)")
+
+
+def show(refusal: Refusal) -> None:
+    """Writes a refusal to standard error."""
+    for line in refusal_lines(refusal):
+        complain(line)
 
 
 @dataclass(slots=True)
 class Intake:
-    """The documents of the files; what cannot be read goes to standard error and is counted."""
+    """The documents of the files; what cannot be read, and what is no claim, is counted."""
 
     files: list[str]
     limit: int
+    refuse: Callable[[Refusal], None] = show
+    """Gets what cannot be read."""
     refused: int = 0
-    names: set[str] = field(default_factory=set)
+    passed: Counter[str] = field(default_factory=Counter)
+    """FHIR resources that are no claims, by type."""
+    _ended: int = 0
+    _stream: IO[bytes] | None = None
 
     def documents(self) -> Iterator[Document]:
         """Every document that can be read, file by file, one at a time."""
-        from worker.intake.documents import Document, read_documents
+        from worker.intake.documents import Document
 
+        return (found for found in self.found() if isinstance(found, Document))
+
+    def found(self) -> Iterator[Document | Refusal]:
+        """Every document, also those that cannot be read, once they are told and counted."""
         for file in self.files:
             name = "stdin" if file == "-" else plain(file)
             try:
                 with self._open(file) as stream:
-                    for found in read_documents(name, stream, limit=self.limit):
-                        if isinstance(found, Document):
-                            yield found
-                        else:
-                            self._refuse(found)
+                    yield from self.within(name, stream)
             except (OSError, ValueError) as error:
                 self.refused += 1
                 complain(f"{name}: {_reason(error)}")
 
-    def _open(self, file: str):  # type: ignore[no-untyped-def]
+    def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
+        """As `found`, of one open file."""
+        from worker.intake.documents import Passed, Refusal, read_documents
+
+        self._stream = stream
+        for found in read_documents(name, stream, limit=self.limit):
+            if isinstance(found, Passed):
+                self.passed[found.kind] += 1
+                continue
+            if isinstance(found, Refusal):
+                self.turn_away(found)
+            yield found
+        self._ended, self._stream = self.done, None
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Counts a refusal and hands it on."""
+        self.refused += 1
+        self.refuse(refusal)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files; None where they are not known before, as on standard input."""
+        try:
+            sizes = [os.stat(file).st_size for file in self.files if file != "-"]
+        except (OSError, ValueError):
+            return None
+        return sum(sizes) if len(sizes) == len(self.files) else None
+
+    @property
+    def done(self) -> int:
+        """Bytes of the files that were taken in so far, packed as they may be."""
+        try:
+            return self._ended + (self._stream.tell() if self._stream else 0)
+        except (OSError, ValueError):
+            return self._ended
+
+    def passed_by(self) -> str:
+        """`3 passed by (Patient 2, Coverage 1)`; empty where there are none."""
+        if not self.passed:
+            return ""
+        kinds = ", ".join(f"{kind} {count}" for kind, count in self.passed.most_common(_KINDS))
+        rest = ", ..." if len(self.passed) > _KINDS else ""
+        return f"{self.passed.total()} passed by ({kinds}{rest})"
+
+    def _open(self, file: str) -> IO[bytes]:
         if file != "-":
             return open(file, "rb")
         if sys.stdin is None:
             raise OSError("standard input is closed")
         return open(sys.stdin.fileno(), "rb", closefd=False)
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self.refused += 1
-        for line in refusal_lines(refusal):
-            complain(line)
+
+def short(position: str) -> str:
+    """`3` for `line 3`, as compilers write it; any other position as it is."""
+    alone = _LINE.fullmatch(position)
+    return alone[1] if alone else position
 
 
 def refusal_lines(refusal: Refusal) -> list[str]:
     """One line a problem: `file:position: sentence`, position as line:column where it is known."""
-    start = int(refusal.position.removeprefix("line ")) if refusal.position.startswith("line ") else None
+    alone = _LINE.fullmatch(refusal.position)
+    start = int(alone[1]) if alone else None
     lines = []
     for problem in refusal.problems[:_MOST]:
         place = _PLACE.fullmatch(problem.path)

@@ -1,7 +1,9 @@
-"""`scrub status`: the books on one screen."""
+"""`scrub status`: the books and who works on them, on one screen."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -9,19 +11,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import columns, paint, say, say_bytes
+from worker.cli.terminal import columns, complain, flush, on_terminal, paint, say, say_bytes
 
 if TYPE_CHECKING:
-    from worker.status import Books
+    from worker.status import Books, Outlet, Worker
+    from worker.wiring import Store
+
+_EVERY = 2.0
+_CLEAR = "\x1b[H\x1b[J"
 
 
 def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    healthcheck: Annotated[bool, typer.Option("--healthcheck", help="One line, for probes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every 2 seconds, until Ctrl-C.")] = False,
+    healthcheck: Annotated[
+        bool, typer.Option("--healthcheck", help="One line, for the probe of a worker's container; exit code 0 or 1.")
+    ] = False,
+    oldest: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="With --healthcheck: age of a claim without decision that is ill."),
+    ] = 900,
 ) -> None:
-    """Shows what waits, what is in flight, what went where, and whether the books balance.
+    """Shows what waits, what is in flight, what went where, who works, and whether the books balance.
 
-    Exit codes: 0 the books balance, 1 they do not, 2 Redis cannot be used.
+    Exit codes: 0 the books balance, 1 they do not, 2 Redis cannot be used. With --healthcheck: 0 Redis answers, a
+    worker of this host is alive, and no claim is without decision for too long; else 1.
 
     Examples:
 
@@ -29,24 +43,56 @@ def status(
     * `scrub status --json | jq .waiting`
     * `scrub status --healthcheck` (for containers)
     """
+    if healthcheck:
+        raise typer.Exit(_health(oldest))
     from worker.status import books
-    from worker.wiring import where
 
     with opened() as store:
-        found = books(store.redis, store.keys)
-        address = where(store.settings)
-        if store.settings.embedded:
-            address += " (embedded)"
-    if json:
-        import orjson
-
-        more = {"accounted": found.accounted, "balance": found.balance, "settled": found.settled}
-        say_bytes([orjson.dumps(asdict(found) | more)])
-    elif healthcheck:
-        say(_balance(found))
-    else:
-        say(*_screen(found, address))
+        while True:
+            found = books(store.redis, store.keys)
+            if json:
+                _json(found)
+            else:
+                clear = _CLEAR if watch and on_terminal(sys.stdout) else ""
+                say(clear + "\n".join(_screen(found, store)), *([""] if watch else []))
+            if not watch:
+                break
+            flush()
+            time.sleep(_EVERY)
     raise typer.Exit(1 if found.balance else 0)
+
+
+def _json(found: Books) -> None:
+    import orjson
+
+    derived = ("accounted", "balance", "settled", "abandoned", "oldest")
+    more: dict[str, object] = {name: getattr(found, name) for name in derived}
+    more["workers"] = [asdict(worker) | {"alive": worker.alive} for worker in found.workers]
+    more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
+    say_bytes([orjson.dumps(asdict(found) | more)])
+
+
+def _health(oldest: float) -> int:
+    import socket
+
+    from rules.errors import ScrubError
+    from worker.status import books
+
+    try:
+        with opened() as store:
+            found = books(store.redis, store.keys)
+    except ScrubError as error:
+        complain(str(error))
+        return 1
+    ill = []
+    if not any(worker.host == socket.gethostname() for worker in found.alive):
+        ill.append("no worker of this host is alive")
+    if (found.oldest or 0) > oldest:
+        ill.append(f"the oldest claim is without decision for {_span(found.oldest or 0)}")
+        if found.hold:
+            ill.append(f"the workers wait: {found.hold.reason}")
+    say("; ".join(ill) if ill else f"healthy: {found.waiting} waiting, {found.in_flight} in flight")
+    return 1 if ill else 0
 
 
 def _balance(found: Books) -> str:
@@ -56,35 +102,73 @@ def _balance(found: Books) -> str:
     return f"The books balance: {found.accepted} accepted, {found.accounted} accounted for."
 
 
-def _screen(found: Books, address: str) -> Iterator[str]:
+def _screen(found: Books, store: Store) -> Iterator[str]:
+    from worker.pressure import memory
+    from worker.wiring import where
+
+    used = memory(store.redis)
+    address = where(store.settings) + (" (embedded)" if store.settings.embedded else "")
+    share = f", {used.per_cent:.0f} % of its memory in use" if used.limit else ""
     oldest = f"the oldest for {_span(found.oldest_waiting)}" if found.oldest_waiting is not None else ""
+    gone = found.abandoned
+    lost = f"{gone} with processes that are gone; taken over after {store.settings.reclaim:g} s" if gone else ""
     rows = [
-        ("Redis", "", address),
+        ("Redis", "", address + share),
         ("accepted", str(found.accepted), ""),
         ("waiting", str(found.waiting), oldest),
-        ("in flight", str(found.in_flight), ""),
+        ("in flight", str(found.in_flight), lost),
     ]
-    for outlet in found.outlets:
-        readers = "; ".join(
-            f"group {group.name}: {'?' if group.lag is None else group.lag} unread, {group.pending} in hand"
-            for group in outlet.groups
-        )
-        rows.append((outlet.name, str(outlet.count), readers))
+    if rate := found.rate:
+        speeds = f"{rate.accepted:.1f} accepted, {rate.decided:.1f} decided a second"
+        rows.append(("rate", "", f"{speeds}, in the mean of the last {rate.seconds:.0f} s"))
+    rows += [(outlet.name, str(outlet.count), _readers(outlet, found)) for outlet in found.outlets]
     rows += [("repeated", str(found.repeated), "events that were sent again; no second result")]
     if found.requeued:
         rows += [("requeued", str(found.requeued), "put back from quarantine")]
     size = max(len(row[1]) for row in rows)
     yield from columns([(name, number.rjust(size), text) for name, number, text in rows], ("bold", None, "dim"))
     yield ""
-    if found.workers:
-        yield paint("Worker processes that were seen", "bold")
-        yield from columns(
-            [(f"  {w.name}", f"{w.pending} in hand", f"read {_span(w.idle or 0)} ago") for w in found.workers]
-        )
-    else:
-        yield "No worker has read from this queue yet; start one with `scrub worker`."
+    yield from _workers(found)
     yield ""
+    if found.hold:
+        since = time.strftime("%H:%M:%S", time.localtime(found.hold.since))
+        yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
+
+
+def _readers(outlet: Outlet, found: Books) -> str:
+    if outlet.name == "quarantine":
+        dropped = [f"{found.dropped} dropped"] if found.dropped else []
+        look = [f"{outlet.length} to look at: `scrub quarantine list`"] if outlet.length else []
+        return "; ".join(look + dropped)
+    if not outlet.groups:
+        return f"nobody reads it; {outlet.length} kept" if outlet.length else ""
+    return "; ".join(
+        f"group {group.name}: {'?' if group.lag is None else group.lag} unread, {group.pending} in hand"
+        for group in outlet.groups
+    )
+
+
+def _workers(found: Books) -> Iterator[str]:
+    if found.workers:
+        yield paint("Workers", "bold")
+        yield from columns([_worker(worker, found) for worker in found.workers])
+        if len({worker.book_digest for worker in found.alive}) > 1:
+            yield paint("They judge by different rule books: a deploy is under way, or one was left behind.", "yellow")
+    if not found.alive:
+        unfinished = found.waiting + found.in_flight
+        ones = "one" if not found.workers else "another one"
+        said = f"{unfinished} claims wait and no worker is alive" if unfinished else "No worker is alive"
+        yield paint(f"{said}; start {ones} with `scrub worker`.", "yellow" if unfinished else None)
+
+
+def _worker(worker: Worker, found: Books) -> tuple[str, ...]:
+    state = paint("alive", "green") if worker.alive else paint("gone", "yellow")
+    in_hand = sum(one.pending for one in found.consumers if worker.runs(one.name))
+    number = len(worker.processes)
+    book = f"book {worker.book_version} ({worker.book_digest[:8]}), scrub {worker.version}"
+    seen = "" if worker.alive else f"; last seen {_span(worker.seen)} ago"
+    return f"  {worker.name}", state, f"{number} process{'es' * (number != 1)}, {in_hand} in hand; {book}{seen}"
 
 
 def _span(seconds: float) -> str:

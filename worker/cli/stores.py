@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Store]:
-    """A store that is closed whatever happens.
+def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[Store]:
+    """A store that is closed whatever happens; without `check` it may be unfit, or not answer.
 
     Raises:
         RedisUnreachable: also where Redis is lost on the way; and the other errors of `worker.wiring.open_store`.
@@ -27,7 +27,7 @@ def opened(settings: Settings | None = None) -> Iterator[Store]:
     from worker.settings import load_settings
 
     settings = settings or load_settings()
-    with _whole(settings) as store:
+    with _whole(settings, check) as store:
         try:
             yield store
         except RedisError as error:
@@ -35,13 +35,13 @@ def opened(settings: Settings | None = None) -> Iterator[Store]:
 
 
 @contextmanager
-def _whole(settings: Settings) -> Iterator[Store]:
+def _whole(settings: Settings, check: bool) -> Iterator[Store]:
     from worker import wiring
 
     store = None
     try:
         with held():
-            store = wiring.open_store(settings)
+            store = wiring.open_store(settings, check=check)
         yield store
     finally:
         if store:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def tail(
     outlet: Annotated[str, typer.Argument(metavar="OUTLET", help="billing, rework, unchecked or quarantine.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
+    lines: Annotated[
+        int | None, typer.Option("--lines", "-n", metavar="N", min=0, help="Only the last N entries that are there.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one CloudEvent a line.")] = "text",
 ) -> None:
     """Prints what is in an outlet, oldest first. Consumers of the outlet do not notice.
@@ -26,18 +29,20 @@ def tail(
     Examples:
 
     * `scrub tail rework`
+    * `scrub tail -n 5 rework`
     * `scrub tail -f --format json billing | jq .data.claim`
     """
     from worker import outlets
 
     with opened() as store:
         empty = True
-        for entry in outlets.tail(store.redis, store.keys, outlet, follow=follow):
+        start = "-" if lines is None else outlets.before_last(store.redis, store.keys, outlet, lines)
+        for entry in outlets.tail(store.redis, store.keys, outlet, follow=follow, start=start):
             empty = False
             _show(entry, format)
             if follow:
                 flush()
-        if empty and format == "text":
+        if empty and format == "text" and lines != 0:
             say(f"Nothing is in {outlet}.")
         flush()
 
@@ -48,7 +53,7 @@ def _show(entry: OutletEntry, format: Format) -> None:
 
         say_bytes([orjson.dumps(entry.event)])
     else:
-        say(*(_quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
+        say(*(quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
 
 
 def _scrubbed(entry: OutletEntry) -> Iterator[str]:
@@ -75,12 +80,13 @@ def report_of(data: object) -> Any:
 _ADAPTERS: dict[str, Any] = {}
 
 
-def _quarantined(entry: OutletEntry) -> Iterator[str]:
+def quarantined(entry: OutletEntry) -> Iterator[str]:
+    """Reason and problems of a quarantine entry."""
     data = entry.data
     event = f"event {entry.event['eventid']}" if "eventid" in entry.event else f"inbox entry {data['inbox_entry']}"
     when = paint(f"({entry.event['time']})", "dim")
     yield f"{paint(plain(event), 'bold')}  {paint('quarantine', 'magenta')}  {data['reason']}  {when}"
-    yield "  " + hung(data["sentence"] + ":", 2)
+    yield "  " + hung(data["sentence"] + (":" if data["problems"] else "."), 2)
     for problem in data["problems"]:
         path = f"{problem['path']}: " if problem["path"] else ""
         yield "    " + hung(plain(path + problem["sentence"]), 4)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from signal import SIGPIPE
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
 
 from worker.cli.signals import Stopped
 
@@ -80,6 +81,21 @@ def say_bytes(lines: Iterable[bytes]) -> None:
         sys.stdout.flush()
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
+    except BrokenPipeError:
+        _unread()
+
+
+@contextmanager
+def writer() -> Iterator[IO[bytes]]:
+    """Standard output for bytes.
+
+    Raises:
+        Stopped: nobody reads any more.
+    """
+    try:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         _unread()
 

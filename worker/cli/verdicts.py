@@ -31,7 +31,8 @@ def verdict(report: Report, payer: str, where: str = "") -> Iterator[str]:
         header.append(paint(f"({where})", "dim"))
     yield "  ".join(header)
     if report.reason:
-        yield "  " + hung(plain(f"{report.reason}; nothing was checked."), 2)
+        unchecked = "; nothing was checked" if report.disposition == "unchecked" else ""
+        yield "  " + hung(plain(f"{report.reason}{unchecked}."), 2)
     for finding in in_order(report.findings):
         yield from explained(finding)
 

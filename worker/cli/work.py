@@ -29,9 +29,11 @@ def worker(
     * `scrub worker`
     * `SCRUB_REDIS_URL=redis://queue.example:6379/0 scrub worker -c 8`
     """
+    from worker import audit
     from worker.settings import load_settings
 
     settings = load_settings()
+    audit.check_folder(settings.audit_path)
     number = concurrency or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
     redis = "embedded, in " + str(settings.server_path)
     if settings.redis_url:

@@ -46,6 +46,11 @@ def repeated() -> list[bytes]:
     return [event(f"demo-{example.number}", example.claim) for example in EXAMPLES[:3]]
 
 
+def duplicates() -> list[bytes]:
+    """The first claim once more, under an event and a claim id of its own: the patient's ledger knows the block."""
+    return [event("demo-again", {**_first(), "claim_id": "DEMO-0001-AGAIN"})]
+
+
 def reused() -> list[bytes]:
     """An event id that was used before for another claim: quarantine, since one of the two would be lost in silence."""
     return [event("demo-1", EXAMPLES[-1].claim)]
@@ -54,4 +59,4 @@ def reused() -> list[bytes]:
 def all_events() -> list[bytes]:
     """Everything that the demonstration submits, in order."""
     claims = [event(f"demo-{example.number}", example.claim) for example in EXAMPLES]
-    return [*claims, *unreadable(), *repeated(), *reused()]
+    return [*claims, *unreadable(), *repeated(), *duplicates(), *reused()]

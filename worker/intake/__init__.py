@@ -1,1 +1,1 @@
-"""Reading what hospitals send: JSON, NDJSON and CloudEvents."""
+"""Reading what hospitals send: JSON, NDJSON, CloudEvents and FHIR R4."""

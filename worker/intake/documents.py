@@ -1,14 +1,14 @@
-"""Reading files of claims: one JSON object, an array of them, or NDJSON; plain claims or CloudEvents, by content.
+"""Reading files of claims: one JSON object, an array of them, or NDJSON; claims, CloudEvents or FHIR, by content.
 
-Every document of a file is either read or refused with its position; none is passed over in silence.
+Every document of a file is read, refused with its position, or named as passed by; none is dropped in silence. An
+array of CloudEvents is their JSON batch format; gzip is read with one member or several.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import IO, Any, cast
 
@@ -16,10 +16,14 @@ from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.events import ClaimEvent, decode, parse_event
+from worker.intake.fhir import read_fhir, with_source
+from worker.intake.gunzip import Gunzip
+from worker.intake.resource import Targets
 
 ARRAY_LIMIT = 64 * 2**20
-"""Bytes of a file that holds one array; NDJSON has no such limit, as it is read line by line."""
+"""Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
 _MARK = b"\xef\xbb\xbf"
+_BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,19 @@ class Document:
 
     file: str
     position: str
-    """`line 3`, or `item 3` of an array; both count from 1."""
+    """`line 3`, `item 3` of an array, `line 3 entry 2` of a Bundle; all count from 1. In an X12 file control numbers,
+    claim and segment."""
     number: int
     claim: Claim
     value: dict[str, Any]
-    """The decoded JSON as it came: the claim, or the CloudEvent around it."""
+    """The claim in the form of the claim model, or the CloudEvent around it, as decoded JSON."""
     event: ClaimEvent | None = None
     """The envelope, where the document is a CloudEvent."""
+    origin: str = ""
+    """What the file itself calls this claim, for the id of its event; empty: its number. Of a claim in an X12 file:
+    control number and ordinal of interchange, group and set, and the claim's ordinal."""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Of a claim in an X12 file: what its acknowledgement needs beside the claim; identifies persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,10 @@ class Refusal:
     file: str
     position: str
     number: int
+    """As of a Document; 0 where it is not one document but the file or its envelope."""
     problems: tuple[Problem, ...]
+    origin: str = ""
+    trace: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def sentence(self) -> str:
@@ -57,41 +70,62 @@ class Refusal:
         return f"{where}: {self.sentence}" + (f" (and {more} more)" if more else "")
 
 
-def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Iterator[Document | Refusal]:
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A FHIR resource that is no Claim: nothing is wrong with it, and nothing is checked."""
+
+    file: str
+    position: str
+    number: int
+    kind: str
+    """Its resource type."""
+
+
+Found = Document | Refusal | Passed
+
+
+def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Iterator[Found]:
     """Every document of the stream, in order; `limit`: bytes of one document.
 
     Never raises for what is in the stream; errors of reading it (OSError) pass through.
     """
-    reader = _unzipped(stream)
-    try:
-        yield from _read(name, reader, limit)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        yield _refusal(name, "", 0, "the gzip stream is cut off or damaged; what came before it was read")
+    packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
+    unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
+    passed = others = 0
+    for found in _read(name, BufferedReader(unpacked) if unpacked else packed, limit, Targets()):
+        passed += isinstance(found, Passed)
+        others += not isinstance(found, Passed)
+        yield found
+    if unpacked and unpacked.damaged:
+        yield _refusal(
+            name, "", 0, "the gzip stream is cut off or damaged; what could be unpacked before that was read"
+        )
+    elif not others:
+        yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
 
 
-def _unzipped(stream: IO[bytes]) -> BufferedReader:
-    reader = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
-    if reader.peek(2)[:2] == b"\x1f\x8b":
-        return BufferedReader(cast(Any, gzip.GzipFile(fileobj=reader, mode="rb")))
-    return reader
-
-
-def _read(name: str, reader: BufferedReader, limit: int) -> Iterator[Document | Refusal]:
+def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iterator[Found]:
     number, line = _first_line(reader, limit)
     start = line.lstrip()[:4]
     if not start:
         yield _refusal(name, "", 0, "the file is empty")
-    elif start.startswith(b"ISA"):
-        yield _refusal(name, f"line {number}", number, "this is an X12 interchange (837), which is not read yet")
+    elif start.startswith((b"ISA", b"GS*", b"ST*")):
+        from worker.intake.x12 import read_x12  # it makes the Documents of this module
+
+        yield from read_x12(name, reader, limit=limit, ahead=line)
     elif start.startswith(b"["):
-        yield from _array(name, reader, line)
+        yield from _array(name, reader, line, known)
     elif start.startswith(b"{"):
         following = _next_line(reader, limit)
         if len(line) > limit or not following or following.lstrip().startswith(b"{") or _is_json(line):
-            yield from _lines(name, reader, limit, number, [line, following])
+            yield from _lines(name, reader, limit, number, [line, following], known)
         else:
             rest = line + following + reader.read(limit + 1)
-            yield _one(name, f"line {number}", number, rest, limit)
+            if len(rest) > limit and _BUNDLE.search(rest):
+                rest += reader.read(ARRAY_LIMIT)
+            yield from _one(name, f"line {number}", number, rest, limit, known)
+    elif _is_json(line):
+        yield from _lines(name, reader, limit, number, [line], known)
     else:
         sentence = "this is neither JSON nor NDJSON: expected a claim or a CloudEvent that begins with {"
         if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4]:
@@ -126,27 +160,26 @@ def _skip_line(reader: BufferedReader) -> None:
 
 
 def _lines(
-    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes]
-) -> Iterator[Document | Refusal]:
+    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: Targets
+) -> Iterator[Found]:
     while line := ahead.pop(0) if ahead else _next_line(reader, limit):
         if len(line) > limit + 1 and not line.endswith(b"\n"):
-            if not ahead or not ahead[0]:
-                _skip_line(reader)
-            else:
-                _skip_ahead(reader, ahead)
-            yield _refusal(name, f"line {number}", number, f"the document has more than {limit} bytes")
-        elif line.strip():
-            yield _one(name, f"line {number}", number, line, limit)
+            line = _long_line(reader, line + (ahead.pop(0) if ahead else b""))
+        if line.strip():
+            yield from _one(name, f"line {number}", number, line, limit, known)
         number += 1
 
 
-def _skip_ahead(reader: BufferedReader, ahead: list[bytes]) -> None:
-    """As `_skip_line`, where a part of the long line has been read ahead."""
-    if not ahead.pop(0).endswith(b"\n"):
+def _long_line(reader: BufferedReader, line: bytes) -> bytes:
+    """The whole line where it is a Bundle, which may be as long as an array; else enough to see that it is too long."""
+    if _BUNDLE.search(line) and not line.endswith(b"\n"):
+        line += reader.readline(ARRAY_LIMIT)
+    if not line.endswith(b"\n"):
         _skip_line(reader)
+    return line
 
 
-def _array(name: str, reader: BufferedReader, line: bytes) -> Iterator[Document | Refusal]:
+def _array(name: str, reader: BufferedReader, line: bytes, known: Targets) -> Iterator[Found]:
     raw = line + reader.read(ARRAY_LIMIT)
     if len(raw) > ARRAY_LIMIT:
         yield _refusal(name, "", 0, f"an array of more than {ARRAY_LIMIT} bytes is not read; send it as NDJSON")
@@ -159,20 +192,28 @@ def _array(name: str, reader: BufferedReader, line: bytes) -> Iterator[Document 
     if not values:
         yield _refusal(name, "", 0, "the array is empty")
     for number, value in enumerate(values, 1):
-        yield _parsed(name, f"item {number}", number, value)
+        yield from _parsed(name, f"item {number}", number, value, known)
 
 
-def _one(name: str, position: str, number: int, raw: bytes, limit: int) -> Document | Refusal:
-    if len(raw.rstrip()) > limit:
-        return _refusal(name, position, number, f"the document has more than {limit} bytes")
+def _one(name: str, position: str, number: int, raw: bytes, limit: int, known: Targets) -> Iterator[Found]:
+    size, most = len(raw.rstrip()), limit
+    if size > limit and _BUNDLE.search(raw):
+        most = ARRAY_LIMIT
+    if size > most:
+        yield _refusal(name, position, number, f"the document has more than {most} bytes")
+        return
     text = raw.strip(b"\r\n")
     try:
         value = decode(text)
     except EventInvalid as error:
         where = error.problems[0]
         column = where.path.removeprefix("line 1 ") if b"\n" not in text else where.path
-        return Refusal(name, position, number, (Problem(column, where.sentence, column),))
-    return _parsed(name, position, number, value)
+        yield Refusal(name, position, number, (Problem(column, where.sentence, column),))
+        return
+    if size > limit and not (isinstance(value, dict) and value.get("resourceType") == "Bundle"):
+        yield _refusal(name, position, number, f"the document has more than {limit} bytes")
+        return
+    yield from _parsed(name, position, number, value, known)
 
 
 def _is_json(line: bytes) -> bool:
@@ -183,18 +224,39 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _parsed(name: str, position: str, number: int, value: object) -> Document | Refusal:
+def _parsed(name: str, position: str, number: int, value: object, known: Targets) -> Iterator[Found]:
     if not isinstance(value, dict):
-        return _refusal(name, position, number, "expected an object: a claim, or a CloudEvent that holds one")
-    if "resourceType" in value:
-        return _refusal(name, position, number, "this is a FHIR resource, which is not read yet")
-    try:
-        if "specversion" in value:
-            submission = parse_event(value)
-            return Document(name, position, number, submission.claim, value, submission.event)
-        return Document(name, position, number, read_claim(value), value)
-    except (EventInvalid, ClaimInvalid) as error:
-        return Refusal(name, position, number, error.problems)
+        sentence = "expected an object: a claim, a CloudEvent or a FHIR resource; this is another kind of JSON"
+        yield _refusal(name, position, number, sentence)
+    elif "resourceType" in value:
+        yield from _resources(name, position, number, value, known)
+    else:
+        try:
+            if "specversion" in value:
+                submission = parse_event(value)
+                yield Document(name, position, number, submission.claim, value, submission.event)
+            else:
+                yield Document(name, position, number, read_claim(value), value)
+        except (EventInvalid, ClaimInvalid) as error:
+            yield Refusal(name, position, number, error.problems)
+
+
+def _resources(name: str, position: str, number: int, value: dict[str, Any], known: Targets) -> Iterator[Found]:
+    """The claims of a FHIR resource, and what else is in it; `known`: the resources of the lines before."""
+    for found in read_fhir(value, known):
+        place = f"{position} entry {found.number}" if found.number else position
+        if found.problems:
+            yield Refusal(name, place, number, found.problems)
+        elif found.claim is None:
+            yield Passed(name, place, number, found.kind)
+        else:
+            try:
+                claim = read_claim(found.claim)
+            except ClaimInvalid as error:
+                yield Refusal(name, place, number, tuple(map(with_source, error.problems)))
+            else:
+                origin = f"{number}.{found.number}" if found.number else ""
+                yield Document(name, place, number, claim, found.claim, origin=origin)
 
 
 def _refusal(name: str, position: str, number: int, sentence: str) -> Refusal:

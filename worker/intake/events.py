@@ -1,4 +1,4 @@
-"""Decoding of claim events: CloudEvents 1.0 in structured mode, as JSON.
+"""Decoding of claim events: CloudEvents 1.0 in structured mode, as JSON, and in binary mode, as fields.
 
 Nothing here raises anything but `EventInvalid` for a bad input, and its sentences hold no value of the input.
 Identity of an event: CloudEvents `source` and `id`; whether two deliveries are the same: the digest of `data`.
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,8 @@ TYPE = "claim.submitted.v1"
 _NAME = re.compile(r"[a-z0-9_]{1,64}")
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _WHERE = re.compile(r"at line (\d+) column (\d+)$")
+_NOT_FINITE = re.compile(rb"NaN|Infinity")
+_TWICE = re.compile(r'Detected duplicate key "(\w+)"')
 
 
 def _moment(value: object) -> datetime:
@@ -138,7 +141,11 @@ def _position(message: str, raw: bytes) -> Problem:
     where = f"line {match[1]} column {match[2]}" if match else ""
     text = message[: match.start()].strip() if match else "cannot be read"
     if text.startswith("Detected duplicate key"):
-        text = "a key of an object is there twice"
+        key = _TWICE.match(text)
+        known = key is not None and key[1] in _known_keys()
+        text = f"the key {key[1]!r} is there twice" if key and known else "a key of an object is there twice"
+    elif match and (constant := _NOT_FINITE.match(_from(raw, int(match[1]), int(match[2])))):
+        text = f"{constant[0].decode()} is no JSON number; expected a finite one, or null"
     elif text.startswith("Internal error"):
         text = "number out of range"
     elif raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:2].count(0):
@@ -150,6 +157,20 @@ def _position(message: str, raw: bytes) -> Problem:
     return Problem(where, f"not JSON: {text}", where)
 
 
+def _from(raw: bytes, line: int, column: int) -> bytes:
+    """What stands at the place where the decoder stopped; line and column count from 1."""
+    rest = raw.split(b"\n", line - 1)[-1]
+    return rest[column - 1 : column + 8]
+
+
+@cache
+def _known_keys() -> frozenset[str]:
+    """The keys that claims and envelopes have: these alone may be named, as any other could be a patient's."""
+    schema = Claim.model_json_schema()
+    objects = [schema, *schema["$defs"].values()]
+    return frozenset(ClaimEvent.model_fields) | {key for one in objects for key in one.get("properties", ())}
+
+
 def read_event(raw: bytes, *, limit: int) -> Submission:
     """The claim event in the bytes, at most `limit` of them.
 
@@ -159,6 +180,27 @@ def read_event(raw: bytes, *, limit: int) -> Submission:
     if len(raw) > limit:
         raise EventInvalid("too_large", [Problem("", f"the event has {len(raw)} bytes, at most {limit} are read")])
     return parse_event(decode(raw))
+
+
+def structured(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """The JSON event of a stream entry in binary mode; None: it has no CloudEvents attribute.
+
+    CloudEvents has no binding for Redis. As in its Kafka binding an attribute is a field `ce_id`, `ce_source` ...,
+    its value UTF-8 text, and the type of the data is `content-type`; the value of the record is the field `data`.
+    The spelling `ce-id` of the HTTP and NATS bindings is read too.
+    """
+    attributes = {
+        name[3:].decode("utf-8", "replace").lower(): value.decode("utf-8", "backslashreplace")
+        for name, value in fields.items()
+        if name[:3].lower() in (b"ce_", b"ce-")
+    }
+    if not attributes:
+        return None
+    if b"content-type" in fields:
+        attributes["datacontenttype"] = fields[b"content-type"].decode("utf-8", "backslashreplace")
+    attributes.pop("data", None)
+    event = orjson.dumps(attributes)
+    return event[:-1] + b',"data":' + fields[b"data"] + b"}" if b"data" in fields else event
 
 
 def parse_event(value: object) -> Submission:

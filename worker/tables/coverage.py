@@ -8,6 +8,7 @@ any group of any article in force there lists it, so that a claim is held only w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -164,17 +165,17 @@ def _contractor(row: Record) -> tuple[str, ...]:
 def _records(member: Member, wanted: Sequence[str], seen: Seen) -> Iterator[Record]:
     """The wanted columns of a file of the export, found by the names in its header."""
     try:
-        records = member.records(seen)
-        _, header = next(records, (0, []))
-        names = [name.strip().lower().removeprefix("\ufeff").removeprefix("ï»¿") for name in header]
-        if missing := [name for name in wanted if name not in names]:
-            raise Fault(1, f"expected a header with {', '.join(missing)}")
-        places = {name: names.index(name) for name in wanted}
-        for number, record in records:
-            if not any(record):
-                continue
-            if len(record) != len(names):
-                raise Fault(number, f"expected {len(names)} fields, found {len(record)}")
-            yield {LINE: str(number), **{name: record[place].strip() for name, place in places.items()}}
+        with closing(member.records(seen)) as records:
+            _, header = next(records, (0, []))
+            names = [name.strip().lower().removeprefix("\ufeff").removeprefix("ï»¿") for name in header]
+            if missing := [name for name in wanted if name not in names]:
+                raise Fault(1, f"expected a header with {', '.join(missing)}")
+            places = {name: names.index(name) for name in wanted}
+            for number, record in records:
+                if not any(record):
+                    continue
+                if len(record) != len(names):
+                    raise Fault(number, f"expected {len(names)} fields, found {len(record)}")
+                yield {LINE: str(number), **{name: record[place].strip() for name, place in places.items()}}
     except Fault as fault:
         raise InFile(member, fault) from None

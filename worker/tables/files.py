@@ -8,8 +8,8 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -57,7 +57,7 @@ class Member:
         with self._open() as stream:
             return stream.read(_HEAD).decode(ENCODING)
 
-    def lines(self, seen: Seen) -> Iterator[tuple[int, str]]:
+    def lines(self, seen: Seen) -> Generator[tuple[int, str], None, None]:
         """Its lines with their ends, numbered from 1.
 
         Raises:
@@ -77,17 +77,17 @@ class Member:
         if not line.endswith(("\n", "\x1a")):
             raise Fault(number, "the last line has no line end: the file is cut short; get it again")
 
-    def records(self, seen: Seen) -> Iterator[tuple[int, list[str]]]:
+    def records(self, seen: Seen) -> Generator[tuple[int, list[str]], None, None]:
         """Its CSV records, each with the number of its last line."""
         csv.field_size_limit(_FIELD_LIMIT)
-        reader = csv.reader((line for _, line in self.lines(seen)), strict=True)
-        try:
-            for record in reader:
-                yield reader.line_num, record
-        except csv.Error as error:
-            raise Fault(
-                reader.line_num, f"is no CSV ({error}): the file is cut short or damaged; get it again"
-            ) from None
+        with closing(self.lines(seen)) as lines:
+            reader = csv.reader((line for _, line in lines), strict=True)
+            try:
+                for record in reader:
+                    yield reader.line_num, record
+            except csv.Error as error:
+                sentence = f"is no CSV ({error}): the file is cut short or damaged; get it again"
+                raise Fault(reader.line_num, sentence) from None
 
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -131,18 +131,18 @@ def _placing(member: Member) -> Iterator[None]:
 
 
 def _units(member: Member, procedure: str, seen: Seen) -> Edition:
-    with _placing(member):
-        return ncci.units_edition(member.name, member.records(seen), procedure, [identity(member.file)])
+    with _placing(member), closing(member.records(seen)) as records:
+        return ncci.units_edition(member.name, records, procedure, [identity(member.file)])
 
 
 def _headers(member: Member, seen: Seen) -> Edition:
-    with _placing(member):
-        return icd10.header_edition(member.name, member.lines(seen), [identity(member.file)])
+    with _placing(member), closing(member.lines(seen)) as lines:
+        return icd10.header_edition(member.name, lines, [identity(member.file)])
 
 
 def _modifiers(member: Member, seen: Seen) -> Edition:
-    with _placing(member):
-        return hcpcs.modifier_edition(member.name, member.lines(seen), [identity(member.file)])
+    with _placing(member), closing(member.lines(seen)) as lines:
+        return hcpcs.modifier_edition(member.name, lines, [identity(member.file)])
 
 
 def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
@@ -173,8 +173,8 @@ def _quarter(several: Sequence[tuple[ncci.Part, Member]], procedure: str, seen: 
     pairs: list[ncci.Pair] = []
     earlier: dict[tuple[str, str], list[ncci.Pair]] = {}
     for _, member in ordered:
-        with _placing(member):
-            own = ncci.pairs_in(member.lines(seen), procedure)
+        with _placing(member), closing(member.lines(seen)) as lines:
+            own = ncci.pairs_in(lines, procedure)
             ncci.refuse_overlap(own, earlier)
             pairs += own
     with _placing(ordered[-1][1]):
@@ -187,8 +187,8 @@ def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:
     is for clinicians who do not take part in an advanced payment model."""
     read = []
     for member in own:
-        with _placing(member):
-            read.append(fees.fee_edition(member.records(seen), procedure, [identity(member.file)]))
+        with _placing(member), closing(member.records(seen)) as records:
+            read.append(fees.fee_edition(records, procedure, [identity(member.file)]))
     return min(read, key=lambda entry: entry[1])[0]
 
 

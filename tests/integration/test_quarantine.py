@@ -1,0 +1,180 @@
+"""The quarantine against a real server: requeue and drop, audited, and the books balance whatever happens between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from worker import quarantine, wiring
+from worker.audit import verify
+from worker.bell import Bell
+from worker.drain import Drain
+from worker.errors import CommitRefused, NotInQuarantine, NotRequeueable
+from worker.inbox import send
+from worker.outlets import OutletEntry, tail
+from worker.quarantine import Clerk
+from worker.settings import Settings
+from worker.status import books
+from worker.wiring import Store
+
+from .helpers import claim, event
+
+
+@pytest.fixture
+def drain(store: Store) -> Iterator[Drain]:
+    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
+    yield drain
+    drain.audit.close()
+
+
+@pytest.fixture
+def clerk(store: Store) -> Iterator[Clerk]:
+    clerk = wiring.clerk(store)
+    yield clerk
+    clerk.audit.close()
+
+
+Fill = Callable[..., list[OutletEntry]]
+
+
+@pytest.fixture
+def fill(store: Store, drain: Drain) -> Fill:
+    """Sends events, drains, and answers what then is in quarantine."""
+
+    def fill(*events: bytes) -> list[OutletEntry]:
+        send(store.redis, store.keys, events, source="test", settings=store.settings)
+        drain.run()
+        return list(quarantine.entries(store.redis, store.keys))
+
+    return fill
+
+
+def lines(settings: Settings, action: str) -> list[dict[str, Any]]:
+    files = sorted(settings.audit_path.glob("audit-*.jsonl"))
+    found = [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
+    return [line for line in found if line["event.action"] == action]
+
+
+def test_a_requeued_event_is_judged_anew_and_the_books_balance(
+    store: Store, drain: Drain, clerk: Clerk, fill: Fill
+) -> None:
+    """Its identity was used before, so without `requeue_of` it would be taken for a repeat, and quarantined again."""
+    (held,) = fill(event(1), event(1, data=claim(2)))
+    assert held.data["reason"] == "event_id_reused"
+    (scrubbed,) = lines(store.settings, "claim.scrubbed")
+    assert scrubbed["claim.decision_id"] in held.data["problems"][0]["sentence"]
+    assert clerk.requeue(held, "both are meant")
+    found = books(store.redis, store.keys)
+    assert (found.accepted, found.requeued, found.outlet("quarantine").count, found.balance) == (3, 1, 0, 0)
+    drain.run()
+    found = books(store.redis, store.keys)
+    assert (found.settled, found.outlet("quarantine").count) == (True, 0)
+    judged = [
+        entry.data["claim"]["claim_id"]
+        for name in ("billing", "rework")
+        for entry in tail(store.redis, store.keys, name)
+    ]
+    assert sorted(judged) == ["PCN-00001", "PCN-00002"]
+    (line,) = lines(store.settings, "quarantine.requeued")
+    assert line["event.reason"] == "both are meant"
+    assert line["user.name"]
+    assert (line["quarantine.entry"], line["claim.decision_id"]) == (held.id, held.decision_id)
+
+
+def test_a_dropped_entry_is_gone_and_stays_accounted_for(store: Store, clerk: Clerk, fill: Fill) -> None:
+    first, second = fill(b"not json", b"[1]")
+    assert clerk.drop(first, "a test message")
+    found = books(store.redis, store.keys)
+    assert (found.settled, found.dropped, found.outlet("quarantine").count) == (True, 1, 2)
+    assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [second.id]
+    assert found.outlet("quarantine").length == found.outlet("quarantine").count - found.dropped
+    (line,) = lines(store.settings, "quarantine.dropped")
+    assert (line["error.code"], line["queue.entry"]) == ("not_json", first.data["inbox_entry"])
+
+
+@pytest.mark.parametrize("second", ["requeue", "drop"])
+def test_what_somebody_else_took_out_is_not_taken_twice(store: Store, clerk: Clerk, fill: Fill, second: str) -> None:
+    (held,) = fill(event(1, data={"claim_id": "x"}))
+    assert clerk.requeue(held, "once")
+    assert not getattr(clerk, second)(held, "again")
+    found = books(store.redis, store.keys)
+    assert (found.waiting, found.requeued, found.dropped, found.balance) == (1, 1, 0, 0)
+    (taken_back,) = lines(store.settings, "claim.superseded")
+    assert taken_back["error.code"] == "gone"
+
+
+def test_a_crash_between_the_audit_line_and_the_script_leaves_the_entry_where_it_was(
+    store: Store, clerk: Clerk, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (held,) = fill(event(1, data={"claim_id": "x"}))
+
+    def cut(*_: Any) -> None:
+        raise RedisConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clerk.redis, "eval", cut)
+        with pytest.raises(RedisConnectionError):
+            clerk.requeue(held, "cut off")
+    assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [held.id]
+    assert books(store.redis, store.keys).settled
+    assert clerk.requeue(held, "now")
+    assert books(store.redis, store.keys).waiting == 1
+
+
+def test_an_event_comes_back_as_it_was_to_the_digit_however_often(
+    store: Store, drain: Drain, clerk: Clerk, fill: Fill
+) -> None:
+    numbers = b'{"claim_id": "x", "a": 450.00, "b": 12345678901234567890123, "c": "\xc3\xbc", "d": 1e2}'
+    fill(event(1, data="HERE").replace(b'"HERE"', numbers))
+    for _ in range(2):
+        (held,) = quarantine.entries(store.redis, store.keys)
+        again = quarantine.again(held)
+        assert again.count(b"requeue_of") == 1
+        assert orjson.loads(again)["requeue_of"] == held.id
+        assert again.partition(b'"data":')[2].startswith(numbers.replace(b" ", b""))
+        assert clerk.requeue(held, "again")
+        drain.run()
+    assert books(store.redis, store.keys).balance == 0
+
+
+@pytest.mark.parametrize("content", [b"not json", b"\xff\xfe", b"[1]", b'{"a": 1, "a": 2}', b"[" * 10_000])
+def test_what_would_come_straight_back_is_not_requeued(store: Store, clerk: Clerk, fill: Fill, content: bytes) -> None:
+    (held,) = fill(content)
+    with pytest.raises(NotRequeueable, match="drop the entry"):
+        clerk.requeue(held, "try")
+    assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [held.id]
+    assert not lines(store.settings, "quarantine.requeued")
+
+
+def test_entries_are_found_by_id_and_by_reason(store: Store, fill: Fill) -> None:
+    fill(b"not json", b"[1]", b"nor this")
+    assert len(list(quarantine.entries(store.redis, store.keys, "not_json"))) == 2
+    first = next(quarantine.entries(store.redis, store.keys))
+    assert quarantine.find(store.redis, store.keys, first.id) == first
+    assert quarantine.content(first) == "not json"
+    for name in ("1-1", "nonsense", "", "-", "+", "$"):
+        with pytest.raises(NotInQuarantine):
+            quarantine.find(store.redis, store.keys, name)
+
+
+def test_a_key_of_the_wrong_type_refuses_and_writes_nothing(store: Store, clerk: Clerk, fill: Fill) -> None:
+    (held,) = fill(event(1, data={"claim_id": "x"}))
+    store.redis.rename(store.keys.counters, "aside")
+    store.redis.set(store.keys.counters, "in the way")
+    with pytest.raises(CommitRefused, match="is a string, expected a hash"):
+        clerk.requeue(held, "try")
+    store.redis.rename("aside", store.keys.counters)
+    assert books(store.redis, store.keys).settled
+
+
+def test_the_clerks_audit_file_verifies_up_to_its_head_in_redis(store: Store, clerk: Clerk, fill: Fill) -> None:
+    first, second = fill(b"not json", b"nor this")
+    clerk.drop(first, "a")
+    clerk.drop(second, "b")
+    head = wiring.chain_head(store, clerk.audit.head.chain)
+    assert head == clerk.audit.head
+    assert verify(clerk.audit.file, store.settings.secret_path.read_bytes().strip(), head).state == "sound"

@@ -1,0 +1,171 @@
+"""How a worker ends: asked once, asked twice, with its whole group, as the first process of a container, and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.inbox import send
+from worker.outlets import tail
+from worker.status import Books, books
+from worker.wiring import Store
+
+from .helpers import QUICK, Worker, claim, event, settled, until
+
+Start = Callable[..., Worker]
+POISON: dict[str, Any] = {"PYTHONPATH": str(Path(__file__).parent)}
+
+
+def now(store: Store) -> Books:
+    return books(store.redis, store.keys)
+
+
+def put(store: Store, *names: str) -> None:
+    events = [event(number, data=claim(number, claim_id=name)) for number, name in enumerate(names)]
+    send(store.redis, store.keys, events, source="t", settings=store.settings)
+
+
+LONG = {
+    **POISON,
+    "SCRUB_SOFT_TIME_LIMIT": "60",
+    "SCRUB_HARD_TIME_LIMIT": "70",
+    "SCRUB_RECLAIM": "80",
+    "SCRUB_VISIBILITY_TIMEOUT": "90",
+}
+"""No time limit ends a claim within the test."""
+
+
+def each_once(store: Store, count: int) -> None:
+    names = ("billing", "rework", "unchecked", "quarantine")
+    events = [entry.event["eventid"] for name in names for entry in tail(store.redis, store.keys, name)]
+    assert sorted(events) == sorted(f"evt-{number}" for number in range(count))
+
+
+def test_sigterm_finishes_a_slow_batch_and_takes_no_other(store: Store, start_worker: Start) -> None:
+    put(store, "SLOW-1", "SLOW-2", "PCN-3")
+    worker = start_worker("-I", "poison", env={**LONG, "SCRUB_BATCH": "2"}, concurrency=1).wait_ready()
+    until(lambda: now(store).in_flight == 2)
+    assert worker.stop() == 0
+    found = now(store)
+    assert (found.in_flight, found.waiting, found.balance) == (0, 1, 0)
+    assert not found.workers, "it has said farewell"
+
+
+def test_sigterm_is_bounded_by_the_time_limits_when_a_claim_hangs(store: Store, start_worker: Start) -> None:
+    put(store, "STUCK-1")
+    worker = start_worker("-I", "poison", env=POISON, concurrency=1).wait_ready()
+    until(lambda: now(store).in_flight == 1)
+    assert worker.stop(3 + 5) == 0
+    assert (now(store).in_flight, now(store).balance) == (1, 0)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_who_asks_a_second_time_with_ctrl_c_or_quit_gets_the_end_at_once_and_nothing_is_lost(
+    store: Store, start_worker: Start, first: signal.Signals
+) -> None:
+    put(store, "SPIN-1", "PCN-2")
+    worker = start_worker("-I", "poison", env=LONG, concurrency=1).wait_ready()
+    until(lambda: now(store).in_flight == 2)
+    os.killpg(worker.process.pid, first) if first == signal.SIGINT else worker.process.send_signal(first)
+    time.sleep(0.3)
+    assert worker.process.poll() is None
+    again = signal.SIGINT if first == signal.SIGINT else signal.SIGQUIT
+    worker.process.send_signal(again)
+    worker.process.wait(5)
+    assert (now(store).in_flight, now(store).balance) == (2, 0)
+    start_worker().wait_ready()  # without the poison
+    settled(store, 2)
+    each_once(store, 2)
+
+
+def test_a_term_signal_for_the_whole_group_loses_nothing(store: Store, start_worker: Start) -> None:
+    """As systemd stops a service where KillMode is not `mixed`: the pool processes get it as well."""
+    put(store, *[f"SLOW-{number}" for number in range(4)])
+    worker = start_worker("-I", "poison", env={**LONG, "SCRUB_BATCH": "1"}).wait_ready()
+    until(lambda: now(store).in_flight)
+    os.killpg(worker.process.pid, signal.SIGTERM)
+    worker.process.wait(20)
+    assert now(store).balance == 0
+    start_worker().wait_ready()
+    settled(store, 4)
+    each_once(store, 4)
+
+
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+@pytest.fixture
+def contained(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts `scrub worker` as process 1 of a process namespace, as in a container."""
+    try:
+        able = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        able = False
+    if not able:
+        pytest.skip("this machine gives its users no process namespaces (unshare --user --pid)")
+    started: list[subprocess.Popen[bytes]] = []
+    log = home / "contained.log"
+
+    def start(**env: str) -> subprocess.Popen[bytes]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+        code = "import sys; from worker.app import app; app.worker_main(sys.argv[1:])"
+        worker = [sys.executable, "-c", code, "worker", "-c", "2", "-I", "poison", "--without-mingle"]
+        with log.open("wb") as stream:
+            started.append(
+                subprocess.Popen(
+                    [*NAMESPACE, *worker],
+                    env={**clean, **QUICK, **POISON, "SCRUB_STATE_DIR": str(home), **env},
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=stream,
+                )
+            )
+        until(lambda: b" ready." in log.read_bytes(), told=log.read_text)
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+def first_process(namespace: subprocess.Popen[bytes]) -> int:
+    """What is process 1 inside, by its number outside."""
+    found = subprocess.run(["pgrep", "-P", str(namespace.pid)], capture_output=True, text=True, check=True)
+    return int(found.stdout.split()[0])
+
+
+def test_docker_stop_leaves_nothing_in_flight(store: Store, contained: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """The signal goes to process 1 alone, for which the kernel has no default action."""
+    namespace = contained(**{**LONG, "SCRUB_BATCH": "2"})
+    put(store, *[f"SLOW-{number}" for number in range(8)])
+    until(lambda: now(store).in_flight)
+    os.kill(first_process(namespace), signal.SIGTERM)
+    assert namespace.wait(20) == 0
+    assert (now(store).in_flight, now(store).balance) == (0, 0)
+    assert now(store).waiting > 0
+
+
+def test_docker_stop_whose_grace_is_over_loses_nothing(
+    store: Store, start_worker: Start, contained: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    namespace = contained(**LONG)
+    put(store, "STUCK-1", "PCN-2", "PCN-3")
+    until(lambda: now(store).in_flight == 3)
+    first = first_process(namespace)
+    os.kill(first, signal.SIGTERM)
+    time.sleep(1)
+    os.kill(first, signal.SIGKILL)  # the kernel then ends all of the namespace
+    namespace.wait(10)
+    assert (now(store).in_flight, now(store).balance) == (3, 0)
+    start_worker().wait_ready()
+    settled(store, 3)
+    each_once(store, 3)

@@ -1,0 +1,241 @@
+"""What holds for any claim under the shipped book."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from rules.case import date_of, last_date_of
+from rules.check import ENGINE_CODE, check
+from rules.claim import read_claim
+from rules.patch import patched
+from rules.report import Finding, Report
+from tests.rules.claims import BOOK, CLAIMS, REPAIRABLE, STORIES
+
+Data = dict[str, Any]
+Said = Counter[tuple[object, ...]]
+
+
+def judged(data: Data) -> Report:
+    return check(read_claim(data), BOOK)
+
+
+def said(report: Report, *, by_line: bool = True) -> Said:
+    """What was found, without the words."""
+    return Counter((f.rule, f.outcome, f.severity, f.line if by_line else None) for f in report.findings)
+
+
+def blocks(report: Report) -> set[tuple[str, int | None]]:
+    return {(found.rule, found.line) for found in report.findings if found.severity == "block"}
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS)
+def test_no_readable_claim_breaks_a_rule(data: Data) -> None:
+    report = judged(data)
+    assert ENGINE_CODE not in {finding.code for finding in report.findings}
+    assert (report.disposition == "rework") is any(
+        finding.severity == "block" and finding.outcome != "bypassed" for finding in report.findings
+    )
+    assert (report.reason is not None) is (report.disposition == "unchecked")
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS)
+def test_every_finding_can_be_acted_on(data: Data) -> None:
+    for finding in judged(data).findings:
+        assert finding.message
+        assert finding.fix
+        assert "{" not in finding.message + finding.fix
+        assert finding.citation.source
+        assert finding.citation.locator
+
+
+def certain(line: Data) -> Data:
+    """A line whose day and provider are certain, so that "the same day and provider" has no shades."""
+    day = line["service_date"] or "2026-07-13"
+    return {**line, "service_date": day, "service_date_end": None, "rendering_provider": None}
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.randoms(use_true_random=False))
+def test_the_order_of_lines_changes_no_finding(data: Data, shuffled: Any) -> None:
+    lines = [certain(line) for line in data["lines"]]
+    assert said(judged(data | {"lines": lines}), by_line=False) == said(
+        judged(data | {"lines": shuffled.sample(lines, len(lines))}), by_line=False
+    )
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.randoms(use_true_random=False))
+def test_the_order_of_lines_never_changes_the_way_out(data: Data, shuffled: Any) -> None:
+    turned = shuffled.sample(data["lines"], len(data["lines"]))
+    assert judged(data).disposition == judged(data | {"lines": turned}).disposition
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.randoms(use_true_random=False))
+def test_the_order_of_diagnoses_changes_no_finding(data: Data, shuffled: Any) -> None:
+    count = len(data["diagnoses"])
+    order = shuffled.sample(range(count), count)
+    place = {old + 1: order.index(old) + 1 for old in range(count)}
+    lines = [
+        {**line, "diagnosis_pointers": [place.get(pointer, pointer) for pointer in line.get("diagnosis_pointers", [])]}
+        for line in data["lines"]
+    ]
+    turned = data | {"diagnoses": [data["diagnoses"][old] for old in order], "lines": lines}
+    assert said(judged(data)) == said(judged(turned))
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.randoms(use_true_random=False))
+def test_the_order_of_pointers_changes_no_finding(data: Data, shuffled: Any) -> None:
+    assert said(judged(data)) == said(judged(_shuffled(data, "diagnosis_pointers", shuffled)))
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.randoms(use_true_random=False))
+def test_the_order_of_modifiers_changes_no_finding(data: Data, shuffled: Any) -> None:
+    assert said(judged(data)) == said(judged(_shuffled(data, "modifiers", shuffled)))
+
+
+def _shuffled(data: Data, key: str, shuffled: Any) -> Data:
+    def turned(line: Data) -> Data:
+        return line | {key: shuffled.sample(line[key], len(line[key]))} if line.get(key) else line
+
+    return data | {"lines": [turned(line) for line in data["lines"]]}
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS)
+def test_the_dot_of_a_diagnosis_changes_no_finding(data: Data) -> None:
+    bare = data | {"diagnoses": [code.replace(".", "") for code in data["diagnoses"]]}
+    assert said(judged(data)) == said(judged(bare))
+
+
+UNRELATED = ["80053", "85025", "71046"]
+"""Laboratory and X-ray: no rule of the book speaks of them."""
+COMPANIONS = [
+    "99213",
+    "G0463",
+    "G2211",
+    "76942",
+    "77002",
+    "64450",
+    "20552",
+    "20560",
+    "20610",
+    "01402",
+    "97140",
+    "96372",
+    "A4550",
+    "64446",
+]
+"""What the rules of the day speak of, where it is given on that day."""
+
+
+def with_line(data: Data, procedure: str, day: str | None) -> Data:
+    """The claim with one line more, sound in itself, and with a total that follows."""
+    line = {
+        "number": 1 + max(line["number"] for line in data["lines"]),
+        "procedure": procedure,
+        "units": "1",
+        "charge": "10.00",
+        "service_date": day,
+        "diagnosis_pointers": [1],
+        "revenue_code": "0300",
+    }
+    total = data["total_charge"]
+    return data | {"lines": [*data["lines"], line], "total_charge": total and str(Decimal(total) + 10)}
+
+
+def judged_backwards(data: Data) -> bool:
+    """Whether a line ends before it starts: which of its dates counts as the last is then open."""
+    return any(f.rule.endswith("CLM006-line-dates") for f in judged(data).findings)
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.sampled_from(UNRELATED))
+def test_an_unrelated_line_of_the_day_changes_nothing(data: Data, procedure: str) -> None:
+    assume(data["diagnoses"])
+    assume(data["total_charge"] is None or Decimal(data["total_charge"]) > 0)
+    assume(not judged_backwards(data))
+    block = next((line for line in data["lines"] if line["procedure"] == "64445"), data["lines"][0])
+    assert said(judged(data)) == said(judged(with_line(data, procedure, block["service_date"])))
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS, st.sampled_from(COMPANIONS), st.sampled_from(["2024-08-20", "2025-10-09", "2026-05-04"]))
+def test_a_line_of_another_day_changes_nothing_that_is_said_of_the_block(data: Data, procedure: str, day: str) -> None:
+    claim = read_claim(data)
+    assume(data["diagnoses"])
+    assume(data["total_charge"] is None or Decimal(data["total_charge"]) > 0)
+    blocks = [line for line in claim.lines if line.procedure == "64445"]
+    spans = [(date_of(claim, line), last_date_of(claim, line)) for line in blocks]
+    other = date.fromisoformat(day)
+    assume(blocks and all(start and end and not start <= other <= max(start, end) for start, end in spans))
+    assume(all(end and other <= end for _, end in spans))
+    assume(not (claim.patient and claim.patient.birth_date and other < claim.patient.birth_date))
+    assert said_of_block(judged(data)) == said_of_block(judged(with_line(data, procedure, day)))
+
+
+def said_of_block(report: Report) -> Said:
+    """Without DXN007: an operation anywhere on the claim may be the block's reason."""
+    return Counter({key: count for key, count in said(report).items() if "DXN007" not in str(key[0])})
+
+
+def repairs(report: Report) -> Iterator[Finding]:
+    yield from (finding for finding in report.findings if finding.patch)
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS | REPAIRABLE)
+def test_a_patch_removes_its_finding_and_adds_no_block(data: Data) -> None:
+    report = judged(data)
+    for finding in repairs(report):
+        after = judged(patched(data, finding.patch))
+        assert (finding.rule, finding.line) not in {(f.rule, f.line) for f in after.findings}
+        assert blocks(after) <= blocks(report)
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(REPAIRABLE)
+def test_all_patches_together_remove_their_findings_and_add_no_block(data: Data) -> None:
+    report = judged(data)
+    after = judged(patched(data, [operation for finding in repairs(report) for operation in finding.patch]))
+    mended = {(finding.rule, finding.line) for finding in repairs(report)}
+    assert not mended & {(f.rule, f.line) for f in after.findings}
+    assert blocks(after) <= blocks(report)
+
+
+@settings(max_examples=7000, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(CLAIMS)
+def test_the_same_claim_gives_the_same_report(data: Data) -> None:
+    assert repr(judged(data)) == repr(judged(data))
+
+
+def digest() -> str:
+    """One digest over the reports of the whole corpus."""
+    whole = hashlib.sha256()
+    for story in STORIES:
+        whole.update(repr(check(story.claim, BOOK)).encode())
+    return whole.hexdigest()
+
+
+def skip_every_process_gives_the_same_reports_whatever_its_hash_seed() -> None:
+    command = [sys.executable, "-c", "from tests.rules.test_properties import digest; print(digest())"]
+    runs = [
+        subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True)
+        for seed in ("0", "1", "4242")
+    ]
+    assert {run.communicate(timeout=60)[0].strip() for run in runs} == {digest()}

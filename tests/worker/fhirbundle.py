@@ -1,0 +1,236 @@
+"""A small writer of FHIR: a claim of the model as a Bundle, or as one Claim that contains what it refers to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Claim = dict[str, Any]
+Resource = dict[str, Any]
+
+CPT = "http://www.ama-assn.org/go/cpt"
+HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+NDC = "http://hl7.org/fhir/sid/ndc"
+NPI = "http://hl7.org/fhir/sid/us-npi"
+NUCC = "http://nucc.org/provider-taxonomy"
+POS = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+ROLE = "http://terminology.hl7.org/CodeSystem/claimcareteamrole"
+INFO = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBSupportingInfoType"
+FILING = "https://codesystem.x12.org/005010/1032"
+_RANKS = "PSTABCDEFGH"
+_DRUG_UNITS = {"ML": "mL", "GR": "g", "ME": "mg", "F2": "[iU]", "UN": "1"}
+_UNITS = {"UN": "1", "MJ": "min", "DA": "d"}
+
+
+def concept(code: str, system: str = "") -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code} if system else {"code": code}]}
+
+
+def procedure_system(code: str) -> str:
+    return CPT if code[0].isdigit() else HCPCS
+
+
+class Writer:
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.others: list[Resource] = []
+        self.team: list[dict[str, Any]] = []
+
+    def add(self, kind: str, key: str, /, **elements: Any) -> dict[str, str]:
+        """Adds a resource, and gives the reference to it."""
+        resource = {"resourceType": kind, "id": key, **{name: value for name, value in elements.items() if value}}
+        self.others.append(resource)
+        return {"reference": f"{kind}/{key}"}
+
+    def organization(self, name: str, payer_id: str | None, title: str | None = None) -> dict[str, str]:
+        kind = {
+            "coding": [{"system": "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBIdentifierType", "code": "payerid"}]
+        }
+        identifier = [{"type": kind, "value": payer_id}] if payer_id else []
+        return self.add("Organization", name, identifier=identifier, name=title)
+
+    def member(self, provider: Claim | None, role: str) -> int | None:
+        if not provider:
+            return None
+        sequence = len(self.team) + 1
+        who = self.add("Practitioner", f"pr{sequence}", identifier=[{"system": NPI, "value": provider["npi"]}])
+        member = {"sequence": sequence, "provider": who, "role": concept(role, ROLE)}
+        if provider.get("taxonomy"):
+            member["qualification"] = concept(provider["taxonomy"], NUCC)
+        self.team.append(member)
+        return sequence
+
+    def billing(self) -> dict[str, str] | None:
+        provider = self.claim.get("billing_provider")
+        if not provider:
+            return None
+        common = {
+            "identifier": [{"system": NPI, "value": provider["npi"]}],
+            "address": [{"state": provider["state"]}] if provider.get("state") else None,
+        }
+        taxonomy = concept(provider["taxonomy"], NUCC) if provider.get("taxonomy") else None
+        if provider["entity"] == "organization":
+            return self.add("Organization", "billing", type=[taxonomy] if taxonomy else None, **common)
+        return self.add("Practitioner", "billing", qualification=[{"code": taxonomy}] if taxonomy else None, **common)
+
+    def insurance(self) -> list[dict[str, Any]]:
+        claim, rows = self.claim, []
+        payer, subscriber = claim["payer"], claim.get("subscriber") or {}
+        group = subscriber.get("group_number")
+        system = "http://terminology.hl7.org/CodeSystem/coverage-class"
+        coverage = self.add(
+            "Coverage", "focal", status="active", subscriberId=subscriber.get("member_id"),
+            beneficiary={"reference": "Patient/p"}, payor=[self.organization("payer", payer["id"], payer.get("name"))],
+            type=concept(payer["filing_indicator"], FILING) if payer.get("filing_indicator") else None,
+            **{"class": [{"type": concept("group", system), "value": group}] if group else None},
+        )  # fmt: skip
+        focal = {"sequence": _RANKS.index(payer["responsibility"]) + 1, "focal": True, "coverage": coverage}
+        if claim.get("prior_authorization"):
+            focal["preAuthRef"] = [claim["prior_authorization"]]
+        rows.append(focal)
+        for number, other in enumerate(claim.get("other_payers") or (), 1):
+            payor = self.organization(f"other{number}", other["payer_id"], "Other")
+            cover = self.add(
+                "Coverage", f"c{number}", status="active", beneficiary={"reference": "Patient/p"}, payor=[payor]
+            )
+            row = {"sequence": 20 + number, "focal": False, "coverage": cover}
+            if other["paid"] is not None:
+                payment = {"type": concept("complete"), "amount": {"value": float(other["paid"]), "currency": "USD"}}
+                if other["adjudication_date"]:
+                    payment["date"] = other["adjudication_date"]
+                row["claimResponse"] = self.add(
+                    "ClaimResponse", f"r{number}", status="active", type=concept(claim["form"]), use="claim",
+                    patient={"reference": "Patient/p"}, created="2026-01-01", insurer=payor, outcome="complete",
+                    payment=payment,
+                )  # fmt: skip
+            rows.append(row)
+        return rows
+
+    def diagnoses(self) -> list[dict[str, Any]]:
+        claim, rows = self.claim, []
+        kinds = [(code, "principal" if place == 0 else None) for place, code in enumerate(claim["diagnoses"])]
+        if claim.get("admitting_diagnosis"):
+            kinds.append((claim["admitting_diagnosis"], "admitting"))
+        kinds += [(code, "patientreasonforvisit") for code in claim.get("reason_diagnoses") or ()]
+        for sequence, (code, kind) in enumerate(kinds, 1):
+            row: dict[str, Any] = {"sequence": sequence}
+            if sequence % 2:
+                row["diagnosisCodeableConcept"] = concept(code, ICD)
+            else:
+                who = {"reference": "Patient/p"}
+                row["diagnosisReference"] = self.add("Condition", f"d{sequence}", subject=who, code=concept(code, ICD))
+            if kind:
+                row["type"] = [concept(kind)]
+            rows.append(row)
+        return rows
+
+    def item(self, line: Claim) -> dict[str, Any]:
+        code = line.get("procedure")
+        absent = concept("not-applicable", "http://terminology.hl7.org/CodeSystem/data-absent-reason")
+        item: dict[str, Any] = {
+            "sequence": line["number"],
+            "productOrService": concept(code, procedure_system(code)) if code else absent,
+            "net": {"value": float(line["charge"]), "currency": "USD"},
+        }
+        if line.get("modifiers"):
+            item["modifier"] = [concept(one, CPT) for one in line["modifiers"]]
+        if line.get("units") is not None:
+            item["quantity"] = {"value": float(line["units"]), "code": _UNITS[line["unit_basis"]]}
+        if line.get("service_date_end"):
+            item["servicedPeriod"] = {"start": line["service_date"], "end": line["service_date_end"]}
+        elif line.get("service_date"):
+            item["servicedDate"] = line["service_date"]
+        if line.get("place_of_service"):
+            item["locationCodeableConcept"] = concept(line["place_of_service"], POS)
+        if line.get("diagnosis_pointers"):
+            item["diagnosisSequence"] = line["diagnosis_pointers"]
+        if line.get("revenue_code"):
+            item["revenue"] = concept(line["revenue_code"], "https://www.nubc.org/CodeSystem/RevenueCodes")
+        if sequence := self.member(line.get("rendering_provider"), "rendering"):
+            item["careTeamSequence"] = [sequence]
+        if drug := line.get("drug"):
+            detail: dict[str, Any] = {"sequence": 1, "productOrService": concept(drug["ndc"], NDC)}
+            if drug["quantity"] is not None:
+                detail["quantity"] = {"value": float(drug["quantity"])}
+                if drug["unit"]:
+                    detail["quantity"]["code"] = _DRUG_UNITS[drug["unit"]]
+            item["detail"] = [detail]
+        return item
+
+    def resource(self) -> Resource:
+        claim = self.claim
+        if patient := claim.get("patient"):
+            sex = {"F": "female", "M": "male", "U": "unknown"}.get(patient["sex"])
+            name = [{"use": "official", "family": "Test", "given": [patient["first_name"]]}]
+            self.add(
+                "Patient",
+                "p",
+                birthDate=patient["birth_date"],
+                gender=sex,
+                name=name if patient["first_name"] else None,
+            )
+        for role in ("rendering", "referring", "attending", "operating"):
+            self.member(claim.get(f"{role}_provider"), role)
+        items = [self.item(line) for line in claim["lines"]]
+        resource: Resource = {
+            "resourceType": "Claim", "id": "c", "status": "active", "use": "claim", "created": "2026-10-02",
+            "identifier": [{"value": claim["claim_id"]}],
+            "type": concept(claim["form"], "http://terminology.hl7.org/CodeSystem/claim-type"),
+            "patient": {"reference": "Patient/p"}, "priority": concept("normal"),
+            "provider": self.billing() or {"display": "unknown"}, "insurance": self.insurance(),
+            "diagnosis": self.diagnoses(), "item": items, "careTeam": self.team,
+        }  # fmt: skip
+        if bill := claim.get("type_of_bill"):
+            code = concept(bill, "https://www.nubc.org/CodeSystem/TypeOfBill")
+            resource["supportingInfo"] = [{"sequence": 1, "category": concept("typeofbill", INFO), "code": code}]
+        if claim.get("original_reference_number"):
+            prior = {"relationship": concept("prior"), "reference": {"value": claim["original_reference_number"]}}
+            resource["related"] = [prior]
+        if claim.get("statement_from_date"):
+            resource["billablePeriod"] = {
+                "start": claim["statement_from_date"], "end": claim["statement_through_date"],
+            }  # fmt: skip
+        if facility := claim.get("service_facility"):
+            resource["facility"] = self.add(
+                "Location", "f", identifier=[{"system": NPI, "value": facility["npi"]}] if facility["npi"] else None,
+                name=facility["name"], address={"state": facility["state"]} if facility["state"] else None,
+            )  # fmt: skip
+        if claim.get("total_charge") is not None:
+            resource["total"] = {"value": float(claim["total_charge"]), "currency": "USD"}
+        return {key: value for key, value in resource.items() if value}
+
+
+def bundle(*claims: Claim, kind: str = "collection") -> Resource:
+    """A Bundle with each claim before the resources that it refers to; each claim's have ids of their own."""
+    entries = []
+    for number, claim in enumerate(claims, 1):
+        writer = Writer(claim)
+        for resource in (writer.resource(), *writer.others):
+            name = f"{resource['resourceType']}/{number}-{resource['id']}"
+            entries.append(
+                {"fullUrl": f"http://ehr.test/fhir/{name}", "resource": {**resource, "id": name.partition("/")[2]}}
+            )
+    found = json.loads(json.dumps(entries))
+    for entry in found:
+        number = entry["resource"]["id"].partition("-")[0]
+        _rename(entry["resource"], lambda name, number=number: name.replace("/", f"/{number}-", 1))
+    return {"resourceType": "Bundle", "type": kind, "entry": found}
+
+
+def _rename(value: Any, name: Callable[[str], str]) -> None:
+    """Gives every literal reference below a new name."""
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _rename(one, name)
+    if isinstance(value, dict) and isinstance(value.get("reference"), str):
+        value["reference"] = name(value["reference"])
+
+
+def contained(claim: Claim) -> Resource:
+    """One Claim that carries all that it refers to."""
+    writer = Writer(claim)
+    resource = {**writer.resource(), "contained": writer.others}
+    resource = json.loads(json.dumps(resource))
+    _rename(resource, lambda name: "#" + name.partition("/")[2])
+    return resource

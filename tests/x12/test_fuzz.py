@@ -1,0 +1,171 @@
+"""Damaged files: never a crash, never without end, and no claim that is neither read as it is nor told of."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
+from tests.x12.writer import file_of
+from worker.intake.documents import Document, Refusal, read_documents
+
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def several(base: dict[str, Any]) -> list[dict[str, Any]]:
+    """Four claims that differ in everything that could slip from one to another."""
+    made = []
+    for number in range(4):
+        claim = copy.deepcopy(base)
+        claim["claim_id"] = f"PCN-{number}"
+        claim["subscriber"]["member_id"] = f"MEMBER{number}"
+        claim["patient"]["birth_date"] = f"19{number}0-01-01"
+        claim["payer"]["id"] = f"PAYER{number}"
+        claim["diagnoses"][0] = f"M54{number}"
+        for line in claim["lines"]:
+            line["charge"] = f"{number + 1}{line['number']}.00"
+        made.append(claim)
+    return made
+
+
+FILES = {form: (several(base), file_of(several(base), dependent=[False, True, False, True])) for form, base in
+         (("P", PROFESSIONAL), ("I", INSTITUTIONAL))}  # fmt: skip
+SEGMENTS = {form: raw.split("~\n")[:-1] for form, (_, raw) in FILES.items()}
+
+
+def read(raw: str | bytes) -> list[Document | Refusal]:
+    return list(read_documents("f", io.BytesIO(raw if isinstance(raw, bytes) else raw.encode()), limit=2**20))
+
+
+def told(found: list[Document | Refusal]) -> bool:
+    return any(isinstance(item, Refusal) for item in found)
+
+
+IDENTITY = ("subscriber", "patient", "payer", "billing_provider")
+
+
+def sound(found: list[Document | Refusal], form: str, damaged: str) -> None:
+    """Each CLM is accounted for; what was read has the owner it had; whatever is not as it was is told."""
+    whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
+    numbers = [item.number for item in found if item.number]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) == sum(segment.startswith("CLM*") for segment in damaged.split("~\n"))
+    same = 0
+    for item in found:
+        if isinstance(item, Document):
+            claim = whole.get(item.value["claim_id"])
+            same += item.value == claim
+            if claim is not None and item.value != claim:
+                assert told(found)
+    assert told(found) or same >= 4
+
+
+@FEW
+@given(form=st.sampled_from("PI"), places=st.lists(st.integers(0, 500), min_size=1, max_size=3))
+def test_segments_that_are_cut_out(form: str, places: list[int]) -> None:
+    segments = list(SEGMENTS[form])
+    for place in places:
+        del segments[1 + place % (len(segments) - 1)]  # without an ISA nothing is read at all
+    damaged = "~\n".join(segments) + "~\n"
+    sound(read(damaged), form, damaged)
+
+
+@FEW
+@given(form=st.sampled_from("PI"), places=st.lists(st.integers(0, 500), min_size=1, max_size=3))
+def test_segments_that_are_doubled(form: str, places: list[int]) -> None:
+    segments = list(SEGMENTS[form])
+    for place in places:
+        segments.insert(place % len(segments), segments[place % len(segments)])
+    damaged = "~\n".join(segments) + "~\n"
+    sound(read(damaged), form, damaged)
+
+
+@FEW
+@given(
+    form=st.sampled_from("PI"),
+    pairs=st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), min_size=1, max_size=3),
+)
+def test_segments_that_are_swapped(form: str, pairs: list[tuple[int, int]]) -> None:
+    segments = list(SEGMENTS[form])
+    for one, other in pairs:
+        a, b = 1 + one % (len(segments) - 1), 1 + other % (len(segments) - 1)
+        segments[a], segments[b] = segments[b], segments[a]
+    damaged = "~\n".join(segments) + "~\n"
+    found = read(damaged)
+    numbers = [item.number for item in found if item.number]
+    assert len(numbers) == damaged.count("\nCLM*")
+
+
+def test_any_one_segment_that_goes_is_told_and_no_claim_gets_another_ones_owner() -> None:
+    for form in "PI":
+        whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
+        for place in range(len(SEGMENTS[form])):
+            segments = list(SEGMENTS[form])
+            gone = segments.pop(place)
+            found = read("~\n".join(segments) + "~\n")
+            assert told(found), gone
+            for item in found:
+                if isinstance(item, Document):
+                    owner = whole[item.value["claim_id"]]
+                    for key in IDENTITY:
+                        assert item.value.get(key, {}).items() <= owner[key].items(), gone
+
+
+def test_any_one_garbled_segment_identifier_is_told_and_costs_the_claims_it_may_belong_to() -> None:
+    for form in "PI":
+        whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
+        for place in range(1, len(SEGMENTS[form])):
+            segments = list(SEGMENTS[form])
+            segments[place] = "Q" + segments[place]
+            found = read("~\n".join(segments) + "~\n")
+            assert told(found), segments[place]
+            for item in found:
+                if isinstance(item, Document):
+                    assert item.value == whole[item.value["claim_id"]], segments[place]
+
+
+@FEW
+@given(form=st.sampled_from("PI"), at=st.integers(0, 10_000))
+def test_files_that_are_cut_off_anywhere(form: str, at: int) -> None:
+    claims, raw = FILES[form]
+    cut = raw[: at % len(raw.rstrip("~\n"))]
+    found = read(cut)
+    assert told(found)
+    for item, claim in zip([item for item in found if isinstance(item, Document)], claims, strict=False):
+        assert item.value == claim
+
+
+@FEW
+@given(raw=st.binary(max_size=3_000))
+@example(b"ISA*")
+@example(b"ISA" * 300)
+def test_any_bytes(raw: bytes) -> None:
+    for start in (b"", b"ISA*00*", FILES["P"][1][:106].encode(), FILES["P"][1][:2_000].encode()):
+        assert told(read(start + raw))
+
+
+@FEW
+@given(
+    form=st.sampled_from("PI"),
+    at=st.integers(0, 10_000),
+    junk=st.binary(min_size=1, max_size=20),
+    drop=st.integers(0, 20),
+)
+def test_bytes_that_are_overwritten(form: str, at: int, junk: bytes, drop: int) -> None:
+    raw = FILES[form][1].encode()
+    place = at % len(raw)
+    for item in read(raw[:place] + junk + raw[place + drop :]):
+        assert isinstance(item, Document | Refusal)
+
+
+@FEW
+@given(form=st.sampled_from("PI"), at=st.integers(0, 10_000), other=st.sampled_from("PI"))
+def test_a_file_that_breaks_off_into_another(form: str, at: int, other: str) -> None:
+    cut = FILES[form][1][: max(4, at % len(FILES[form][1].rstrip("~\n")))]
+    found = read(cut + FILES[other][1])
+    assert told(found)
+    assert [item.value for item in found if isinstance(item, Document)][-4:] == FILES[other][0]

@@ -1,0 +1,120 @@
+"""A claim written as 837 and read back is the same claim, whatever its fields, its neighbours and the separators."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.x12.writer import file_of
+from worker.intake.documents import Document
+from worker.intake.x12 import read_x12
+
+DIGITS, UPPER = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def word(least: int, most: int, alphabet: str = DIGITS + UPPER) -> st.SearchStrategy[str]:
+    return st.text(alphabet, min_size=least, max_size=most)
+
+
+NAME = st.text(UPPER + "abcxyz ÄÉß.-'", min_size=1, max_size=30).map(str.strip).filter(bool)
+DAY = st.dates(min_value=date(1900, 1, 1)).map(str)
+MONEY = st.decimals(0, 99_999, places=2, allow_nan=False).map(str)
+NPI = word(10, 10, DIGITS)
+
+
+def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+PROVIDER = sparse({"npi": NPI}, {"taxonomy": word(10, 10)})
+BARE = sparse({"npi": NPI}, {})
+MODIFIERS = st.lists(word(2, 2), min_size=1, max_size=4)
+CODES = st.lists(word(3, 7), min_size=1, max_size=12)
+FACILITY = sparse({"npi": NPI, "name": NAME, "state": word(2, 2, UPPER)}, {})
+OTHER = sparse({"payer_id": word(2, 10)}, {"paid": MONEY, "adjudication_date": DAY})
+DRUG = sparse(
+    {"ndc": word(11, 11, DIGITS), "quantity": MONEY, "unit": st.sampled_from(["ML", "UN", "GR", "F2", "ME"])}, {}
+)
+PATIENT = sparse({}, {"first_name": NAME, "birth_date": DAY, "sex": st.sampled_from("FMU")})
+SUBSCRIBER = sparse({"member_id": word(2, 20)}, {"group_number": word(1, 20)})
+BILLING = sparse(
+    {"npi": NPI, "entity": st.sampled_from(["person", "organization"])},
+    {"state": word(2, 2, UPPER), "taxonomy": word(10, 10)},
+)
+PAYER = sparse(
+    {"id": word(2, 20), "responsibility": st.sampled_from("PSTABU"), "filing_indicator": word(2, 2)}, {"name": NAME}
+)
+
+
+@st.composite
+def lines(draw: st.DrawFn, professional: bool) -> list[dict[str, Any]]:
+    made = []
+    for number in range(1, draw(st.integers(1, 5)) + 1):
+        line: dict[str, Any] = {"number": number, "charge": draw(MONEY)}
+        optional: dict[str, Any] = {"units": MONEY, "unit_basis": st.sampled_from(["UN", "MJ", "DA"]), "drug": DRUG}
+        if professional:
+            line["procedure"] = draw(st.one_of(st.just("64445"), word(5, 5).filter(lambda code: "64445" not in code)))
+            optional |= {
+                "modifiers": MODIFIERS, "place_of_service": word(2, 2, DIGITS), "rendering_provider": PROVIDER,
+                "diagnosis_pointers": st.lists(st.integers(1, 12), min_size=1, max_size=4),
+            }  # fmt: skip
+        else:
+            line["revenue_code"] = draw(word(4, 4, DIGITS))
+            if draw(st.booleans()):
+                line["procedure"] = "64445"
+                optional["modifiers"] = MODIFIERS
+            optional["rendering_provider"] = BARE
+        line |= draw(sparse({}, optional))
+        if draw(st.booleans()):
+            first, last = draw(DAY), draw(DAY)
+            line["service_date"] = first
+            if first != last and draw(st.booleans()):
+                line["service_date_end"] = last
+        made.append(line)
+    return made
+
+
+@st.composite
+def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
+    professional = form == "professional"
+    claim: dict[str, Any] = {
+        "claim_id": draw(word(1, 38, DIGITS + UPPER + "-. /")).strip() or "X", "form": form,
+        "frequency_code": draw(st.sampled_from("178")), "total_charge": draw(MONEY), "payer": draw(PAYER),
+        "subscriber": draw(SUBSCRIBER), "billing_provider": draw(BILLING), "diagnoses": draw(CODES),
+        "lines": draw(lines(professional)),
+    }  # fmt: skip
+    patient = draw(PATIENT)
+    if patient:
+        claim["patient"] = patient
+    optional: dict[str, Any] = {
+        "prior_authorization": word(1, 30), "original_reference_number": word(1, 30), "delay_reason_code": word(1, 2, DIGITS),
+        "service_facility": FACILITY, "other_payers": st.lists(OTHER, min_size=1, max_size=4), "referring_provider": BARE,
+    }  # fmt: skip
+    if professional:
+        claim["place_of_service"] = draw(word(2, 2, DIGITS))
+        optional["rendering_provider"] = PROVIDER
+    else:
+        claim["type_of_bill"] = f"0{draw(word(2, 2, DIGITS))}{claim['frequency_code']}"
+        claim["statement_from_date"], claim["statement_through_date"] = draw(DAY), draw(DAY)
+        optional |= {
+            "attending_provider": PROVIDER, "operating_provider": BARE, "rendering_provider": BARE,
+            "admitting_diagnosis": word(3, 7), "reason_diagnoses": st.lists(word(3, 7), min_size=1, max_size=3),
+        }  # fmt: skip
+    return claim | draw(sparse({}, optional))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), form=st.sampled_from(["professional", "institutional"]))
+def test_claims_written_as_837_are_read_back(data: st.DataObject, form: str) -> None:
+    given_claims = data.draw(st.lists(claims(form), min_size=1, max_size=4))
+    dependent = [data.draw(st.booleans()) for _ in given_claims]
+    separators = data.draw(st.sampled_from(["*:~", "|>\n", "~^_", "*\x1f\x1d"]))
+    written = [{"patient": {}, **claim} for claim in given_claims]
+    raw = file_of(written, separators, data.draw(st.sampled_from(["", "\n", "\r\n"])), dependent)
+    found = list(read_x12("f", io.BytesIO(raw.encode(data.draw(st.sampled_from(["utf-8", "latin-1"])))), limit=2**20))
+    assert [item.problems for item in found if not isinstance(item, Document)] == []
+    assert [item.value for item in found if isinstance(item, Document)] == given_claims

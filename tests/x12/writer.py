@@ -1,0 +1,209 @@
+"""A small 837 writer of the tests: claims as JSON to interchanges. It shares no code or table with the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Claim = dict[str, Any]
+Segments = list[list[str]]
+GUIDES = {"professional": "005010X222A2", "institutional": "005010X223A3"}
+
+
+def compact(day: str) -> str:
+    return day.replace("-", "")
+
+
+def days(qualifier: str, first: str | None, last: str | None) -> Segments:
+    if first is None:
+        return []
+    if last is None:
+        return [["DTP", qualifier, "D8", compact(first)]]
+    return [["DTP", qualifier, "RD8", f"{compact(first)}-{compact(last)}"]]
+
+
+def name(entity: str, kind: str, last: str, first: str = "", qualifier: str = "", code: str | None = None) -> list[str]:
+    return ["NM1", entity, kind, last, first, "", "", "", qualifier if code else "", code or ""]
+
+
+def provider(entity: str, given: Claim | None, role: str = "") -> Segments:
+    if given is None:
+        return []
+    segments = [name(entity, "1", "DOE", "PAT", "XX", given.get("npi"))]
+    if given.get("taxonomy"):
+        segments.append(["PRV", role, "PXC", given["taxonomy"]])
+    return segments
+
+
+def address(state: str | None) -> Segments:
+    return [["N3", "1 MAIN ST"], ["N4", "TOWN", state, "12345"]] if state else []
+
+
+def claim_segments(claim: Claim, c: str = ":") -> Segments:
+    """Loop 2300 and below. `c`: component separator."""
+    professional = claim["form"] == "professional"
+    if professional:
+        where = f"{claim['place_of_service']}{c}B{c}{claim['frequency_code']}"
+    else:
+        where = f"{claim['type_of_bill'][1:3]}{c}A{c}{claim['frequency_code']}"
+    head = ["CLM", claim["claim_id"], claim["total_charge"], "", "", where, "Y", "A", "Y", "Y"]
+    if claim.get("delay_reason_code"):
+        head += [""] * 10 + [claim["delay_reason_code"]]
+    out: Segments = [head]
+    if not professional:
+        out += days("434", claim["statement_from_date"], claim["statement_through_date"])
+        out.append(["CL1", "3", "", "01"])
+    out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
+    if claim.get("prior_authorization"):
+        out.append(["REF", "G1", claim["prior_authorization"]])
+    if claim.get("original_reference_number"):
+        out.append(["REF", "F8", claim["original_reference_number"]])
+    out.append(["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG"])
+    codes = [f"{'ABF' if place else 'ABK'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
+    if professional:
+        out += [["HI", *codes]] if codes else []
+    else:
+        out += [["HI", *codes[:1]]] if codes else []
+        if claim.get("admitting_diagnosis"):
+            out.append(["HI", f"ABJ{c}{claim['admitting_diagnosis']}"])
+        if claim.get("reason_diagnoses"):
+            out.append(["HI", *(f"APR{c}{code}" for code in claim["reason_diagnoses"])])
+        out += [["HI", *codes[start : start + 12]] for start in range(1, len(codes), 12)]
+        out.append(["HI", f"BH{c}A1{c}D8{c}19261111"])
+    if professional:
+        out += provider("DN", claim.get("referring_provider"))
+        out += provider("82", claim.get("rendering_provider"), "PE")
+    else:
+        out += provider("71", claim.get("attending_provider"), "AT")
+        out += provider("72", claim.get("operating_provider"))
+        out += provider("82", claim.get("rendering_provider"))
+    if facility := claim.get("service_facility"):
+        out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
+        out += address(facility.get("state"))
+    if not professional:
+        out += provider("DN", claim.get("referring_provider"))
+    for other in claim.get("other_payers", []):
+        out.append(["SBR", "S", "18", "", "", "", "", "", "", "CI"])
+        if other.get("paid") is not None:
+            out.append(["AMT", "D", other["paid"]])
+        out += [["OI", "", "", "Y", "", "", "Y"], name("IL", "1", "ROE", "SAM", "MI", "OTHERID1")]
+        out.append(name("PR", "2", "OTHER PAYER", "", "PI", other.get("payer_id")))
+        out += days("573", other.get("adjudication_date"), None)
+        out.append(name("82", "1", "", "", "G2", None))
+    for line in claim["lines"]:
+        out += line_segments(line, professional, c)
+    return out
+
+
+def line_segments(line: Claim, professional: bool, c: str) -> Segments:
+    code = c.join(["HC", line["procedure"], *line.get("modifiers", [])]) if line.get("procedure") else ""
+    amounts = [line["charge"], line.get("unit_basis") or "", line.get("units") or ""]
+    out: Segments = [["LX", str(line["number"])]]
+    if professional:
+        pointers = c.join(map(str, line.get("diagnosis_pointers", [])))
+        out.append(["SV1", code, *amounts, line.get("place_of_service") or "", "", pointers])
+    else:
+        out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
+    out += days("472", line.get("service_date"), line.get("service_date_end"))
+    out.append(["REF", "6R", f"LINE{line['number']}"])
+    if drug := line.get("drug"):
+        out.append(["LIN", "", "N4", drug["ndc"]])
+        out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
+    if rendering := line.get("rendering_provider"):
+        out += provider("82", rendering, "PE")
+    return out
+
+
+def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
+    """HL levels for claims that each are a dependent's (True) or the subscriber's; one provider level a provider."""
+    out: Segments = []
+    number = 0
+    billing, provider_level = None, 0
+    for claim, dependent in claims:
+        if claim["billing_provider"] != billing:
+            billing = claim["billing_provider"]
+            number += 1
+            provider_level = number
+            out.append(["HL", str(number), "", "20", "1"])
+            if billing.get("taxonomy"):
+                out.append(["PRV", "BI", "PXC", billing["taxonomy"]])
+            kind = "1" if billing.get("entity") == "person" else "2"
+            out.append(name("85", kind, "CLINIC", "", "XX", billing.get("npi")))
+            out += address(billing.get("state"))
+            out += [
+                ["REF", "EI", "123456789"],
+                ["NM1", "87", "2"],
+                ["N3", "2 SIDE ST"],
+                ["N4", "FARTOWN", "ZZ", "99999"],
+            ]
+        number += 1
+        subscriber, patient, payer = claim["subscriber"], claim["patient"], claim["payer"]
+        out.append(["HL", str(number), str(provider_level), "22", "1" if dependent else "0"])
+        out.append([
+            "SBR", payer["responsibility"], "" if dependent else "18", subscriber.get("group_number") or "",
+            "", "", "", "", "", payer["filing_indicator"],
+        ])  # fmt: skip
+        person = [*address("TX"), *_demographics(patient)]
+        first = patient.get("first_name") or ""
+        out.append(name("IL", "1", "ROE", "NOBODY" if dependent else first, "MI", subscriber["member_id"]))
+        out += [["DMG", "D8", "19010101", "U"]] if dependent else person
+        out.append(name("PR", "2", payer.get("name") or "", "", "PI", payer["id"]))
+        if dependent:
+            out += [
+                ["HL", str(number + 1), str(number), "23", "0"],
+                ["PAT", "19"],
+                name("QC", "1", "ROE", first),
+                *person,
+            ]
+            number += 1
+        out += claim_segments(claim, c)
+    return out
+
+
+def _demographics(patient: Claim) -> Segments:
+    if not patient.get("birth_date") and not patient.get("sex"):
+        return []
+    birth = compact(patient["birth_date"]) if patient.get("birth_date") else ""
+    return [["DMG", "D8" if birth else "", birth, patient.get("sex") or ""]]
+
+
+def transaction(segments: Segments, form: str, control: str = "0001") -> Segments:
+    head: Segments = [
+        ["ST", "837", control, GUIDES[form]],
+        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", "CH"],
+        name("41", "2", "SUBMITTER", "", "46", "SUB1"),
+        ["PER", "IC", "LISA", "TE", "5551234567"],
+        name("40", "2", "RECEIVER", "", "46", "REC1"),
+    ]
+    return [*head, *segments, ["SE", str(len(head) + len(segments) + 1), control]]
+
+
+def interchange(sets: Sequence[Segments], form: str, control: int = 1, separators: str = "*:~", end: str = "\n") -> str:
+    """`separators`: element, component, terminator."""
+    element, component, terminator = separators
+    isa = [
+        "ISA", "00", " " * 10, "00", " " * 10, "ZZ", f"{'SENDER':15}", "ZZ", f"{'RECEIVER':15}", "260101", "1200", "^",
+        "00501", f"{control:09d}", "0", "T", component,
+    ]  # fmt: skip
+    body = [segment for one in sets for segment in one]
+    every = [
+        isa, ["GS", "HC", "SENDER", "RECEIVER", "20260101", "1200", "1", "X", GUIDES[form]], *body,
+        ["GE", str(len(sets)), "1"], ["IEA", "1", f"{control:09d}"],
+    ]  # fmt: skip
+    return "".join(_segment(segment, element) + terminator + end for segment in every)
+
+
+def _segment(elements: list[str], separator: str) -> str:
+    if elements[0] == "ISA":
+        return separator.join(elements)
+    while elements and not elements[-1]:
+        elements = elements[:-1]
+    return separator.join(elements)
+
+
+def file_of(claims: Sequence[Claim], separators: str = "*:~", end: str = "\n", dependent: Sequence[bool] = ()) -> str:
+    """One interchange with one set for claims of one form."""
+    form = claims[0]["form"]
+    marks = list(dependent) or [False] * len(claims)
+    body = hierarchy(zip(claims, marks, strict=True), separators[1])
+    return interchange([transaction(body, form)], form, separators=separators, end=end)

@@ -1,0 +1,67 @@
+"""`scrub doctor`: what is wrong with this installation, and how to mend it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from worker.cli.terminal import Format, Style, hung, paint, say, say_bytes
+
+_STYLES: dict[str, Style] = {"well": "green", "poor": "yellow", "ill": "bold red"}
+
+
+def doctor(
+    format: Annotated[Format, typer.Option(help="text for people; json: one finding a line.")] = "text",
+) -> None:
+    """Examines packages, folders, secret, disk, rule book, Redis, clock, queue and workers. It changes nothing.
+
+    well: as it should be. poor: it works, and should be seen to. ill: claims do not flow, or may be lost.
+
+    Exit codes: 0 all is well, 1 something is poor or ill, 2 the settings cannot be used.
+
+    Example: `scrub doctor`
+    """
+    from dataclasses import asdict
+
+    import orjson
+
+    from rules.errors import ScrubError
+    from worker import doctor
+    from worker.cli.stores import opened
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    counts: Counter[str] = Counter()
+
+    def show(finding: doctor.Finding) -> None:
+        counts[finding.level] += 1
+        if format == "json":
+            say_bytes([orjson.dumps(asdict(finding))])
+            return
+        pad = " " * (4 - len(finding.level))
+        say(f"{paint(finding.level, _STYLES[finding.level])}{pad}  {finding.about:13} {hung(finding.sentence, 20)}")
+        if finding.mend:
+            say(f"{'':20}{paint('do:', 'bold')} {hung(finding.mend, 24)}")
+
+    today = datetime.now(UTC).date()
+    try:
+        with opened(settings, check=False) as store:
+            for finding in doctor.examine(settings, today, store):
+                show(finding)
+    except ScrubError as error:
+        if not counts:  # the embedded server does not start
+            for finding in doctor.examine(settings, today, None):
+                show(finding)
+        show(doctor.Finding("ill", "Redis", str(error)))
+    if format == "text":
+        say("", _verdict(counts))
+    raise typer.Exit(1 if counts["poor"] or counts["ill"] else 0)
+
+
+def _verdict(counts: Counter[str]) -> str:
+    if not counts["poor"] and not counts["ill"]:
+        return paint("All is well.", "bold green")
+    return paint(f"{counts['ill']} ill, {counts['poor']} poor, {counts['well']} well.", "bold")

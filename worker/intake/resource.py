@@ -1,0 +1,181 @@
+"""A FHIR resource in decoded JSON: typed access with the path of each element, codes by system, references by target.
+
+Whatever is in the input, nothing here raises: an element of the wrong type is noted as a problem and read as absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from rules.errors import Problem
+
+Resource = Mapping[str, Any]
+
+NPI = "hl7.org/fhir/sid/us-npi"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
+_VERSION = re.compile(r"/_history/[^/]+$")
+
+
+@lru_cache(maxsize=1_000)
+def plain_system(system: str | None) -> str:
+    """A code system's URI without scheme and last slash: senders write both http and https."""
+    return re.sub(r"^https?://", "", system or "").rstrip("/")
+
+
+class Targets:
+    """What references may point to: the entries of a Bundle, the lines before in a bulk file, contained resources."""
+
+    def __init__(self, outer: Targets | None = None) -> None:
+        """`outer`: asked for what is not known here."""
+        self._known: dict[str, Resource | None] = {}
+        self._outer = outer
+
+    def add(self, resource: Resource, url: str = "") -> None:
+        """Makes a resource known by its full URL, its type and id, and its type and each identifier."""
+        kind = resource.get("resourceType")
+        if url:
+            self._add(url, resource)
+        self._add(f"{kind}/{resource.get('id')}", resource)
+        for identifier in _objects(resource.get("identifier")):
+            self._add(f"{kind}?identifier={identifier.get('system')}|{identifier.get('value')}", resource)
+
+    def _add(self, name: str, resource: Resource) -> None:
+        """A name that two different resources share points to neither: a guess would mix up two patients."""
+        known = self._known.get(name, resource)
+        self._known[name] = resource if known is resource or known == resource else None
+
+    def within(self, resource: Resource) -> Targets:
+        """These, and what the resource contains."""
+        contained = _objects(resource.get("contained"))
+        if not contained:
+            return self
+        inner = Targets(self)
+        inner._known = {f"#{one.get('id')}": one for one in contained}
+        return inner
+
+    def find(self, reference: str) -> Resource | None:
+        """The resource that is meant; an absolute URL that no entry has is tried by its last two parts."""
+        name = _VERSION.sub("", reference)
+        found = self._find(name)
+        return self._find("/".join(name.split("/")[-2:])) if found is None and "://" in name else found
+
+    def _find(self, name: str) -> Resource | None:
+        if name in self._known:
+            return self._known[name]
+        return self._outer._find(name) if self._outer else None
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+@dataclass(slots=True)  # not frozen: a claim has some two hundred, and a frozen one takes three times as long to make
+class Node:
+    """An object of a resource, with its path; an element that is absent is an empty node."""
+
+    value: Resource
+    path: str
+    targets: Targets
+    problems: list[Problem] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def note(self, name: str, sentence: str) -> None:
+        """Notes a problem of one element, or with no name of the object itself."""
+        path = f"{self.path}.{name}" if name else self.path
+        self.problems.append(Problem(path, sentence, path))
+
+    def object(self, name: str) -> Node:
+        found = self.value.get(name)
+        if found is not None and not isinstance(found, dict):
+            self.note(name, "expected an object")
+            found = None
+        return Node(found or {}, f"{self.path}.{name}", self.targets, self.problems)
+
+    def objects(self, name: str) -> list[Node]:
+        rows = self._rows(name)
+        return [Node(row, f"{self.path}.{name}[{n}]", self.targets, self.problems) for n, row in enumerate(rows)]
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        found = self.value.get(name)
+        if found is None:
+            return []
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            self.note(name, "expected a list of objects")
+            return []
+        return found
+
+    def text(self, name: str) -> str | None:
+        found = self.value.get(name)
+        if found is not None and not isinstance(found, str):
+            self.note(name, "expected a string")
+            return None
+        return found or None
+
+    def number(self, name: str) -> Decimal | None:
+        found = self.value.get(name)
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, int | Decimal):
+            self.note(name, "expected a number")
+            return None
+        return Decimal(found)
+
+    def whole(self, name: str) -> int | None:
+        found = self.value.get(name)
+        if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
+            self.note(name, "expected a whole number")
+            return None
+        return found
+
+    def wholes(self, name: str) -> list[int]:
+        found = self.value.get(name)
+        if found is None:
+            return []
+        if not isinstance(found, list) or any(isinstance(one, bool) or not isinstance(one, int) for one in found):
+            self.note(name, "expected a list of whole numbers")
+            return []
+        return found
+
+    def day(self, name: str) -> str | None:
+        """The calendar day of a date or dateTime, as its sender's clock had it."""
+        found = self.text(name)
+        if found and not _DAY.fullmatch(found):
+            self.note(name, "expected a date with its day, as 2026-10-20")
+            return None
+        return found[:10] if found else None
+
+    def codes(self, *systems: str) -> list[str]:
+        """The codes of a CodeableConcept, each once: of these systems, or of any where none is named."""
+        found = []
+        for number, row in enumerate(self._rows("coding")):
+            code, system = row.get("code"), row.get("system")
+            if not isinstance(code, str | None) or not isinstance(system, str | None):
+                self.note(f"coding[{number}]", "expected strings as code and system")
+            elif code and (not systems or plain_system(system) in systems):
+                found.append(code)
+        return list(dict.fromkeys(found))
+
+    def code(self, *systems: str) -> str | None:
+        """The first of `codes`."""
+        return next(iter(self.codes(*systems)), None)
+
+    def target(self, *kinds: str) -> Node:
+        """The resource that a Reference points to; empty where it is not at hand, or of another type than these."""
+        found = self.targets.find(self.text("reference") or "")
+        kind = found.get("resourceType") if found else None
+        if found is None or not isinstance(kind, str) or (kinds and kind not in kinds):
+            return Node({}, self.path, self.targets, self.problems)
+        return Node(found, kind if kinds else self.path, self.targets.within(found), self.problems)
+
+    @property
+    def kind(self) -> str | None:
+        """The type of this resource."""
+        kind = self.value.get("resourceType")
+        return kind if isinstance(kind, str) else None

@@ -1,0 +1,9 @@
+"""Reading X12 837 claims: `read_x12`.
+
+`segments` cuts the stream, `envelope` keeps the count of interchanges, groups and sets, `walker` follows the loops of
+the claims, `loops` and `elements` fill their fields, and `fields` is the table of what comes from where.
+"""
+
+from worker.intake.x12.reader import read_x12
+
+__all__ = ["read_x12"]

@@ -1,0 +1,220 @@
+"""Reading one element: text, amounts, dates, codes and composites. No sentence here holds a value of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from functools import lru_cache
+
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_CODE = re.compile(r"[A-Za-z0-9]+")
+SCRUBBED = "64445"
+"""The procedure whose lines must not be lost on a guess; with something attached it is not read as another code."""
+_OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
+"""SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
+
+
+class Unreadable(Exception):
+    """The element cannot be read; the sentence says what was expected."""
+
+
+def text(raw: str, _elements: list[str], _component: str) -> str | None:
+    """The element as it stands; blanks around it are padding."""
+    return raw.strip() or None
+
+
+def when(place: int, qualifier: str) -> Callable[[str, list[str], str], str | None]:
+    """The element, where another one of the segment holds this qualifier."""
+
+    def qualified(raw: str, elements: list[str], _component: str) -> str | None:
+        return raw.strip() or None if elements[place].strip() == qualifier else None
+
+    return qualified
+
+
+def entity(raw: str, _elements: list[str], _component: str) -> str | None:
+    """NM102."""
+    return {"1": "person", "2": "organization"}.get(raw.strip())
+
+
+def number(raw: str, _elements: list[str], _component: str) -> str:
+    """A decimal number with its digits as they stand, so that no cent is lost on the way."""
+    raw = raw.strip()
+    if not _NUMBER.fullmatch(raw):
+        raise Unreadable("expected a decimal number such as 12 or 12.50")
+    if raw[-1] == "." or raw[0] in "-.":
+        whole_part, _, fraction = raw.removeprefix("-").partition(".")
+        raw = "-" * raw.startswith("-") + (whole_part or "0") + ("." + fraction if fraction else "")
+    return raw
+
+
+def whole(raw: str, _elements: list[str], _component: str) -> int:
+    """A count or position of at most six digits."""
+    raw = raw.strip()
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= 6):
+        raise Unreadable("expected a whole number")
+    return int(raw)
+
+
+@lru_cache(1_000)
+def _iso(raw: str) -> str:
+    if len(raw) == 8 and raw.isascii() and raw.isdigit():
+        day = f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            pass
+        else:
+            return day
+    raise Unreadable("expected a calendar date as CCYYMMDD")
+
+
+def day_of(place: int) -> Callable[[str, list[str], str], str]:
+    """A date whose format qualifier, D8, is in another element of the segment."""
+
+    def day(raw: str, elements: list[str], _component: str) -> str:
+        if elements[place].strip() != "D8":
+            raise Unreadable("expected a date in the format D8")
+        return _iso(raw.strip())
+
+    return day
+
+
+def _days(raw: str, elements: list[str]) -> tuple[str, str]:
+    kind, raw = elements[2].strip(), raw.strip()
+    if kind == "D8":
+        return _iso(raw), _iso(raw)
+    first, dash, last = raw.partition("-")
+    if kind != "RD8" or not dash:
+        raise Unreadable("expected a date in the format D8, or two with a dash in the format RD8")
+    return _iso(first), _iso(last)
+
+
+def first_day(raw: str, elements: list[str], _component: str) -> str:
+    """The day, or the first of a range."""
+    if elements[2] == "D8":
+        return _iso(raw.strip())
+    return _days(raw, elements)[0]
+
+
+def last_day(raw: str, elements: list[str], _component: str) -> str:
+    """The day, or the last of a range."""
+    return _days(raw, elements)[1]
+
+
+def later_day(raw: str, elements: list[str], _component: str) -> str | None:
+    """The last day of a range; None where it is one day."""
+    if elements[2] == "D8":
+        return None
+    first, last = _days(raw, elements)
+    return last if last != first else None
+
+
+def _unsplit(raw: str, component: str) -> str:
+    sentence = f"expected components separated by {component!r} (ISA16), and the element did not split"
+    others = {c for c in raw if c.isascii() and c.isprintable() and not c.isalnum() and c not in " .-/"}
+    return f"{sentence}; the file seems to use {others.pop()!r}" if len(others) == 1 else sentence
+
+
+@lru_cache(1_000)
+def _split(raw: str, component: str) -> tuple[str, ...]:
+    parts = raw.strip().split(component)
+    if len(parts) < 2:
+        raise Unreadable(_unsplit(raw, component))
+    return tuple(part.strip() for part in parts)
+
+
+def first_component(raw: str, _elements: list[str], component: str) -> str | None:
+    """The first component of a composite whose others are optional."""
+    return raw.partition(component)[0].strip() or None
+
+
+@lru_cache(1_000)
+def _location(raw: str, component: str) -> tuple[str, ...]:
+    """CLM05: facility code, its qualifier, claim frequency code."""
+    parts = _split(raw, component)
+    for part in parts:
+        if part and not _CODE.fullmatch(part):
+            raise Unreadable(_unsplit(part, component))
+    return parts
+
+
+def place_of_service(raw: str, _elements: list[str], component: str) -> str | None:
+    """CLM05-1 of an 837P, where CLM05-2 is B: place of service."""
+    parts = _location(raw, component)
+    if parts[1] not in ("B", ""):
+        raise Unreadable("expected B, place of service codes, in the second component")
+    return parts[0] or None
+
+
+def type_of_bill(raw: str, _elements: list[str], component: str) -> str | None:
+    """CLM05-1 and -3 of an 837I, where CLM05-2 is A: the four digits of the UB-04."""
+    parts = _location(raw, component)
+    if parts[1] not in ("A", ""):
+        raise Unreadable("expected A, uniform billing claim form bill type, in the second component")
+    return f"0{parts[0]}{parts[2]}" if len(parts) > 2 and parts[0] and parts[2] else None
+
+
+def frequency(raw: str, _elements: list[str], component: str) -> str | None:
+    """CLM05-3."""
+    parts = _location(raw, component)
+    if len(parts) < 3 or not parts[2]:
+        raise Unreadable("expected the claim frequency code in the third component")
+    return parts[2]
+
+
+@lru_cache(1_000)
+def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
+    """SV101 or SV202: procedure code and modifiers; no code where the qualifier names another code set."""
+    parts = _split(raw, component)
+    modifiers = tuple(part for part in parts[2:6] if part)
+    for modifier in modifiers:
+        if not _CODE.fullmatch(modifier):
+            raise Unreadable(f"expected modifiers of letters and digits, separated by {component!r} (ISA16)")
+    if parts[0] in _OTHER_CODE_SETS:
+        if len(parts[1]) == 5 and parts[1].isdigit():
+            raise Unreadable("expected the qualifier HC beside five digits, the form of CPT")
+        return None, modifiers
+    if parts[0] != "HC":
+        raise Unreadable("expected the qualifier HC in the first component")
+    if not _CODE.fullmatch(parts[1]) or (SCRUBBED in parts[1] and parts[1] != SCRUBBED):
+        raise Unreadable(
+            f"expected a procedure code alone, separated by {component!r} (ISA16), in the second component"
+        )
+    if len(parts) > 7 and parts[7]:
+        raise Unreadable("expected one procedure code; the eighth component makes it a range")
+    return parts[1], modifiers
+
+
+def procedure(raw: str, _elements: list[str], component: str) -> str | None:
+    """SV101-2 or SV202-2: a CPT or HCPCS code; None where the qualifier names another code set."""
+    return _service(raw, component)[0]
+
+
+def modifiers(raw: str, _elements: list[str], component: str) -> list[str] | None:
+    """SV101-3 to -6 or SV202-3 to -6."""
+    found = _service(raw, component)[1]
+    return list(found) if found else None
+
+
+@lru_cache(1_000)
+def _pointers(raw: str, component: str) -> tuple[int, ...]:
+    try:
+        return tuple(whole(part, [], component) for part in raw.split(component) if part.strip())
+    except Unreadable:
+        raise Unreadable(f"expected diagnosis pointers, whole numbers separated by {component!r} (ISA16)") from None
+
+
+def pointers(raw: str, _elements: list[str], component: str) -> list[int] | None:
+    """SV107: positions in the list of diagnoses."""
+    return list(_pointers(raw, component)) or None
+
+
+@lru_cache(1_000)
+def diagnosis(raw: str, component: str) -> tuple[str, str]:
+    """HI01 to HI12: the qualifier and the code."""
+    parts = _split(raw, component)
+    if not parts[0] or not parts[1]:
+        raise Unreadable("expected a qualifier and a code")
+    return parts[0], parts[1]

@@ -1,0 +1,166 @@
+"""Interchanges, groups and transaction sets: where a claim is, and whether every trailer says what is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rules.errors import Problem
+from worker.intake.x12.fields import Form
+from worker.intake.x12.loops import problem
+
+GUIDES: dict[str, Form] = {
+    "005010X222": "P", "005010X222A1": "P", "005010X222A2": "P",
+    "005010X223": "I", "005010X223A1": "I", "005010X223A2": "I", "005010X223A3": "I",
+}  # fmt: skip
+"""ST03 or GS08 to the form."""
+_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
+"""Characters of ISA01 to ISA16."""
+_MOST_FAULTS = 100
+
+
+@dataclass(slots=True)
+class Level:
+    """An interchange, functional group or transaction set."""
+
+    control: str = ""
+    ordinal: int = 0
+    inside: int = 0
+    """Groups in the interchange, sets in the group, claims in the set."""
+    open: bool = False
+    start: int = 0
+    """Number of its first segment."""
+    shown: str = "?"
+
+    def __post_init__(self) -> None:
+        self.shown = shown(self.control)
+
+
+class Envelope:
+    """Where the walk is, and the faults of what is around the claims."""
+
+    def __init__(self) -> None:
+        self.isa, self.gs, self.st = Level(), Level(), Level()
+        self.faults: list[Problem] = []
+        self.more_faults = 0
+        self.parties: dict[str, str] = {}
+        """Who sends to whom, for an acknowledgement."""
+        self.form: Form | None = None
+        """Of the open set, if its claims are read."""
+        self.unread = ""
+        """Why not, otherwise."""
+        self._version = ""
+
+    def position(self, segment: int) -> str:
+        """Of the newest claim, whose CLM is the segment of this number."""
+        isa, gs, st = self.isa, self.gs, self.st
+        return f"ISA {isa.shown} / GS {gs.shown} / ST {st.shown} / claim {st.inside} / segment {segment}"
+
+    def origin(self) -> str:
+        """As `position`, and unlike that of any other claim of the file where control numbers repeat."""
+        isa, gs, st = self.isa, self.gs, self.st
+        return f"{isa.shown}.{isa.ordinal}/{gs.shown}.{gs.ordinal}/{st.shown}.{st.ordinal}/{st.inside}"
+
+    def begin_interchange(self, elements: list[str]) -> None:
+        """ISA; the tokenizer has counted its sixteen elements."""
+        self.isa = Level(elements[13].strip(), self.isa.ordinal + 1, open=True)
+        self.gs, self.st = Level(), Level()
+        names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
+        self.parties = {name: elements[place].strip() for place, name in enumerate(names, 5)}
+        self.parties["usage"] = elements[15].strip()
+        for place, width in enumerate(_WIDTHS, 1):
+            if len(elements[place]) != width:
+                self.fault(f"ISA{place:02d} has {len(elements[place])} characters; expected {width}")
+
+    def begin_group(self, elements: list[str]) -> None:
+        """GS."""
+        if not self.isa.open:
+            self.fault("a group (GS) is in no interchange")
+        self.isa.inside += 1
+        self.gs = Level(at(elements, 6), self.isa.inside, open=True)
+        self.st = Level()
+        self._version = at(elements, 8)
+        self.parties |= {"group_sender": at(elements, 2), "group_receiver": at(elements, 3)}
+
+    def begin_set(self, elements: list[str], segment: int) -> None:
+        """ST, the segment of this number."""
+        if not self.gs.open:
+            self.fault("a transaction set (ST) is in no group")
+        self.gs.inside += 1
+        self.st = Level(at(elements, 2), self.gs.inside, open=True, start=segment)
+        self.form, self.unread = None, ""
+        kind, version = at(elements, 1), at(elements, 3) or self._version
+        form = GUIDES.get(version)
+        if kind != "837":
+            self.unread = f"the transaction set is no 837 but {shown(kind)}; claims are read from 837P and 837I"
+        elif form is None or form != GUIDES.get(self._version or version, form):
+            self.unread = (
+                "the 837's version (ST03, GS08) is none that is read; expected 005010X222A1 or A2 (837P), "
+                "005010X223A2 or A3 (837I)"
+            )
+        else:
+            self.form = form
+
+    def end_set(self, elements: list[str], segment: int) -> None:
+        """SE, the segment of this number."""
+        self._compare("SE01", at(elements, 1), segment - self.st.start + 1, "segments")
+        self._match("SE02", at(elements, 2), self.st.control, "ST02")
+        if not self.st.inside:
+            self.fault(self.unread or "the transaction set has no claim")
+        self.leave_set()
+
+    def leave_set(self) -> None:
+        """No set is open."""
+        self.st.open = False
+        self.form, self.unread = None, ""
+
+    def end_group(self, elements: list[str]) -> None:
+        """GE."""
+        if not self.gs.open:
+            self.fault("GE is there without a GS before it")
+            return
+        self._compare("GE01", at(elements, 1), self.gs.inside, "transaction sets")
+        self._match("GE02", at(elements, 2), self.gs.control, "GS06")
+        self.gs.open = False
+
+    def end_interchange(self, elements: list[str]) -> None:
+        """IEA."""
+        if not self.isa.open:
+            self.fault("IEA is there without an ISA before it")
+            return
+        self._compare("IEA01", at(elements, 1), self.isa.inside, "groups")
+        self._match("IEA02", at(elements, 2), self.isa.control, "ISA13")
+        self.isa.open = False
+
+    def break_off(self, level: Level, why: str) -> None:
+        """Ends a level whose trailer did not come."""
+        if level.open:
+            self.fault(why)
+            level.open = False
+
+    def fault(self, sentence: str) -> None:
+        """Notes a fault at the place where the walk is."""
+        if len(self.faults) >= _MOST_FAULTS:
+            self.more_faults += 1
+            return
+        levels = [("ISA", self.isa), ("GS", self.gs), ("ST", self.st)]
+        path = " / ".join(f"{name} {level.shown}" for name, level in levels if level.control)
+        self.faults.append(problem(path, sentence))
+
+    def _compare(self, name: str, said: str, found: int, what: str) -> None:
+        if not said or (said.lstrip("0") or "0") != str(found):
+            number = said if said.isascii() and said.isdigit() and len(said) <= 10 else "no number"
+            self.fault(f"{name} says {number}, and there are {found} {what}; some may be lost or added")
+
+    def _match(self, name: str, said: str, control: str, other: str) -> None:
+        if said != control:
+            self.fault(f"{name} is not the control number of {other}; expected the same")
+
+
+def at(elements: list[str], place: int) -> str:
+    """The element, or nothing where the segment is shorter."""
+    return elements[place].strip() if place < len(elements) else ""
+
+
+def shown(control: str) -> str:
+    """A control number, if it is one: a sentence must not quote what has slipped into its place."""
+    return control if control.isascii() and control.isalnum() and len(control) <= 9 and control[:1].isdigit() else "?"

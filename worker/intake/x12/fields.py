@@ -1,0 +1,215 @@
+"""What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
+
+A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, DECISIONS what stands in for a date, TRACE what an
+acknowledgement needs beside the claim.
+LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
+
+Source: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.intake.x12 import elements as read
+
+Form = Literal["P", "I"]
+Convert = Callable[[str, list[str], str], object]
+"""From the element, all elements of its segment, and the component separator; None: the field stays absent.
+
+Raises Unreadable.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row: the element of the segment, within the loop, that fills a field of the claim."""
+
+    path: str
+    """Of the claim, as in the claim's JSON; `lines[]` and `other_payers[]` stand for each of them."""
+    loop: str
+    segment: str
+    """`CLM`, or with its qualifier in element 1 as `NM1*PR`."""
+    element: int
+    convert: Convert = read.text
+    forms: str = "PI"
+
+
+FIELDS = (
+    # the provider who bills
+    Field("billing_provider.taxonomy", "2000A", "PRV*BI", 3, read.when(2, "PXC")),
+    Field("billing_provider.entity", "2010AA", "NM1*85", 2, read.entity),
+    Field("billing_provider.npi", "2010AA", "NM1*85", 9, read.when(8, "XX")),
+    Field("billing_provider.state", "2010AA", "N4", 2),
+    # the destination payer, the subscriber, the patient
+    Field("payer.responsibility", "2000B", "SBR", 1),
+    Field("subscriber.group_number", "2000B", "SBR", 3),
+    Field("payer.filing_indicator", "2000B", "SBR", 9),
+    Field("patient.first_name", "2010BA", "NM1*IL", 4),
+    Field("subscriber.member_id", "2010BA", "NM1*IL", 9, read.when(8, "MI")),
+    Field("patient.birth_date", "2010BA", "DMG", 2, read.day_of(1)),
+    Field("patient.sex", "2010BA", "DMG", 3),
+    Field("payer.name", "2010BB", "NM1*PR", 3),
+    Field("payer.id", "2010BB", "NM1*PR", 9),
+    Field("patient.first_name", "2010CA", "NM1*QC", 4),
+    Field("patient.birth_date", "2010CA", "DMG", 2, read.day_of(1)),
+    Field("patient.sex", "2010CA", "DMG", 3),
+    # the claim
+    Field("claim_id", "2300", "CLM", 1),
+    Field("total_charge", "2300", "CLM", 2, read.number),
+    Field("place_of_service", "2300", "CLM", 5, read.place_of_service, "P"),
+    Field("type_of_bill", "2300", "CLM", 5, read.type_of_bill, "I"),
+    Field("frequency_code", "2300", "CLM", 5, read.frequency),
+    Field("delay_reason_code", "2300", "CLM", 20),
+    Field("statement_from_date", "2300", "DTP*434", 3, read.first_day, "I"),
+    Field("statement_through_date", "2300", "DTP*434", 3, read.last_day, "I"),
+    Field("prior_authorization", "2300", "REF*G1", 2),
+    Field("original_reference_number", "2300", "REF*F8", 2),
+    Field("referring_provider.npi", "2310A", "NM1*DN", 9, read.when(8, "XX"), "P"),
+    Field("rendering_provider.npi", "2310B", "NM1*82", 9, read.when(8, "XX"), "P"),
+    Field("rendering_provider.taxonomy", "2310B", "PRV*PE", 3, read.when(2, "PXC"), "P"),
+    Field("service_facility.name", "2310C", "NM1*77", 3, read.text, "P"),
+    Field("service_facility.npi", "2310C", "NM1*77", 9, read.when(8, "XX"), "P"),
+    Field("service_facility.state", "2310C", "N4", 2, read.text, "P"),
+    Field("attending_provider.npi", "2310A", "NM1*71", 9, read.when(8, "XX"), "I"),
+    Field("attending_provider.taxonomy", "2310A", "PRV*AT", 3, read.when(2, "PXC"), "I"),
+    Field("operating_provider.npi", "2310B", "NM1*72", 9, read.when(8, "XX"), "I"),
+    Field("rendering_provider.npi", "2310D", "NM1*82", 9, read.when(8, "XX"), "I"),
+    Field("service_facility.name", "2310E", "NM1*77", 3, read.text, "I"),
+    Field("service_facility.npi", "2310E", "NM1*77", 9, read.when(8, "XX"), "I"),
+    Field("service_facility.state", "2310E", "N4", 2, read.text, "I"),
+    Field("referring_provider.npi", "2310F", "NM1*DN", 9, read.when(8, "XX"), "I"),
+    # other payers of the same claim
+    Field("other_payers[].paid", "2320", "AMT*D", 2, read.number),
+    Field("other_payers[].payer_id", "2330B", "NM1*PR", 9),
+    Field("other_payers[].adjudication_date", "2330B", "DTP*573", 3, read.day_of(2)),
+    # the service lines
+    Field("lines[].number", "2400", "LX", 1, read.whole),
+    Field("lines[].procedure", "2400", "SV1", 1, read.procedure, "P"),
+    Field("lines[].modifiers", "2400", "SV1", 1, read.modifiers, "P"),
+    Field("lines[].charge", "2400", "SV1", 2, read.number, "P"),
+    Field("lines[].unit_basis", "2400", "SV1", 3, read.text, "P"),
+    Field("lines[].units", "2400", "SV1", 4, read.number, "P"),
+    Field("lines[].place_of_service", "2400", "SV1", 5, read.text, "P"),
+    Field("lines[].diagnosis_pointers", "2400", "SV1", 7, read.pointers, "P"),
+    Field("lines[].revenue_code", "2400", "SV2", 1, read.text, "I"),
+    Field("lines[].procedure", "2400", "SV2", 2, read.procedure, "I"),
+    Field("lines[].modifiers", "2400", "SV2", 2, read.modifiers, "I"),
+    Field("lines[].charge", "2400", "SV2", 3, read.number, "I"),
+    Field("lines[].unit_basis", "2400", "SV2", 4, read.text, "I"),
+    Field("lines[].units", "2400", "SV2", 5, read.number, "I"),
+    Field("lines[].service_date", "2400", "DTP*472", 3, read.first_day),
+    Field("lines[].service_date_end", "2400", "DTP*472", 3, read.later_day),
+    Field("lines[].drug.ndc", "2410", "LIN", 3, read.when(2, "N4")),
+    Field("lines[].drug.quantity", "2410", "CTP", 4, read.number),
+    Field("lines[].drug.unit", "2410", "CTP", 5, read.first_component),
+    Field("lines[].rendering_provider.npi", "2420A", "NM1*82", 9, read.when(8, "XX"), "P"),
+    Field("lines[].rendering_provider.taxonomy", "2420A", "PRV*PE", 3, read.when(2, "PXC"), "P"),
+    Field("lines[].rendering_provider.npi", "2420C", "NM1*82", 9, read.when(8, "XX"), "I"),
+)
+
+DECISIONS = (
+    # where loop 2330B has no date, that of an other payer is the latest of its decisions on the lines
+    Field("decisions[].payer_id", "2430", "SVD", 1),
+    Field("decisions[].date", "2430", "DTP*573", 3, read.day_of(2)),
+)
+
+DIAGNOSES = {
+    # 2300 HI01 to HI12, by the qualifier in the first component; None: no diagnosis of the claim model
+    "ABK": "diagnoses", "ABF": "diagnoses", "BK": "diagnoses", "BF": "diagnoses",
+    "ABJ": "admitting_diagnosis", "BJ": "admitting_diagnosis",
+    "APR": "reason_diagnoses", "PR": "reason_diagnoses",
+    "ABN": None, "BN": None,  # external cause of injury
+    "DR": None,  # diagnosis related group
+    "BBR": None, "BR": None, "CAH": None, "BBQ": None, "BQ": None,  # inpatient procedures
+    "BP": None, "BO": None,  # anesthesia related procedures
+    "BI": None, "BH": None, "BE": None, "BG": None, "TC": None,  # occurrences, values, conditions, treatment codes
+}  # fmt: skip
+ICD9 = frozenset({"BK", "BF", "BJ", "PR", "BN"})
+"""Qualifiers of ICD-9-CM, beside which the code is no ICD-10-CM code, whatever its shape."""
+
+TRACE = (
+    # not on the claim, but on its acknowledgement (277CA); identifies persons
+    Field("batch", "ST", "BHT", 3),
+    Field("submitter.name", "1000A", "NM1*41", 3),
+    Field("submitter.id", "1000A", "NM1*41", 9),
+    Field("submitter.entity", "1000A", "NM1*41", 2),
+    Field("receiver.name", "1000B", "NM1*40", 3),
+    Field("receiver.id", "1000B", "NM1*40", 9),
+    Field("provider.entity", "2010AA", "NM1*85", 2),
+    Field("provider.name", "2010AA", "NM1*85", 3),
+    Field("provider.first_name", "2010AA", "NM1*85", 4),
+    Field("provider.npi", "2010AA", "NM1*85", 9, read.when(8, "XX")),
+    Field("provider.tax_id", "2010AA", "REF*EI", 2),
+    Field("patient.name", "2010BA", "NM1*IL", 3),
+    Field("patient.first_name", "2010BA", "NM1*IL", 4),
+    Field("member_id", "2010BA", "NM1*IL", 9, read.when(8, "MI")),
+    Field("patient.name", "2010CA", "NM1*QC", 3),
+    Field("patient.first_name", "2010CA", "NM1*QC", 4),
+    Field("clearinghouse_number", "2300", "REF*D9", 2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop and what may be in it; `rank`: siblings of a higher rank come after it."""
+
+    name: str
+    opens: tuple[str, ...]
+    parent: str
+    members: str
+    rank: int = 0
+    forms: str = "PI"
+
+
+_PERSON = "N3 N4 REF PER"
+_PROVIDER = "PRV N3 N4 REF PER"
+LOOPS = (
+    Loop("ST", (), "", "BHT REF"),
+    Loop("1000A", ("NM1*41",), "ST", "N2 PER"),
+    Loop("1000B", ("NM1*40",), "ST", "N2"),
+    # the HL segment opens 2000A (level 20), 2000B (22) and 2000C (23), the CLM segment 2300
+    Loop("2000A", (), "", "PRV CUR"),
+    Loop("2010AA", ("NM1*85",), "2000A", _PERSON),
+    Loop("2010AB", ("NM1*87",), "2000A", "N3 N4"),
+    Loop("2010AC", ("NM1*PE",), "2000A", _PERSON),
+    Loop("2000B", (), "", "SBR PAT"),
+    Loop("2010BA", ("NM1*IL",), "2000B", f"{_PERSON} DMG"),
+    Loop("2010BB", ("NM1*PR",), "2000B", _PERSON),
+    Loop("2000C", (), "", "PAT"),
+    Loop("2010CA", ("NM1*QC",), "2000C", f"{_PERSON} DMG"),
+    Loop("2300", (), "", "DTP CL1 PWK CN1 AMT REF K3 NTE CR1 CR2 CR3 CR5 CR6 CRC HI HCP QTY"),
+    Loop("2310A", ("NM1*DN", "NM1*P3"), "2300", _PROVIDER, 0, "P"),
+    Loop("2310B", ("NM1*82",), "2300", _PROVIDER, 0, "P"),
+    Loop("2310C", ("NM1*77",), "2300", _PROVIDER, 0, "P"),
+    Loop("2310D", ("NM1*DQ",), "2300", _PROVIDER, 0, "P"),
+    Loop("2310E", ("NM1*PW",), "2300", "N3 N4", 0, "P"),
+    Loop("2310F", ("NM1*45",), "2300", "N3 N4", 0, "P"),
+    Loop("2310A", ("NM1*71",), "2300", _PROVIDER, 0, "I"),
+    Loop("2310B", ("NM1*72",), "2300", _PROVIDER, 0, "I"),
+    Loop("2310C", ("NM1*ZZ",), "2300", _PROVIDER, 0, "I"),
+    Loop("2310D", ("NM1*82",), "2300", _PROVIDER, 0, "I"),
+    Loop("2310E", ("NM1*77",), "2300", _PROVIDER, 0, "I"),
+    Loop("2310F", ("NM1*DN",), "2300", _PROVIDER, 0, "I"),
+    Loop("2320", ("SBR",), "2300", "CAS AMT OI MIA MOA DMG", 1),
+    Loop("2330A", ("NM1*IL",), "2320", _PERSON),
+    Loop("2330B", ("NM1*PR",), "2320", f"{_PERSON} DTP"),
+    Loop("2330C-G", ("NM1*DN", "NM1*P3", "NM1*82", "NM1*77", "NM1*DQ", "NM1*85"), "2320", _PROVIDER, 0, "P"),
+    Loop(
+        "2330C-I", ("NM1*71", "NM1*72", "NM1*ZZ", "NM1*77", "NM1*82", "NM1*DN", "NM1*85"), "2320", _PROVIDER, 0, "I"
+    ),
+    Loop("2400", ("LX",), "2300", "SV1 SV5 PWK CR1 CR3 CRC DTP QTY MEA CN1 REF AMT K3 NTE PS1 HCP", 2, "P"),
+    Loop("2400", ("LX",), "2300", "SV2 PWK DTP QTY CN1 REF AMT K3 NTE HCP", 2, "I"),
+    Loop("2410", ("LIN",), "2400", "CTP REF"),
+    Loop("2420A", ("NM1*82",), "2400", _PROVIDER, 0, "P"),
+    Loop(
+        "2420B-H", ("NM1*QB", "NM1*77", "NM1*DQ", "NM1*DK", "NM1*DN", "NM1*P3", "NM1*PW", "NM1*45"), "2400",
+        _PROVIDER, 0, "P",
+    ),
+    Loop("2420C", ("NM1*82",), "2400", _PROVIDER, 0, "I"),
+    Loop("2420A-D", ("NM1*72", "NM1*ZZ", "NM1*DN"), "2400", _PROVIDER, 0, "I"),
+    Loop("2430", ("SVD",), "2400", "CAS DTP AMT"),
+    Loop("2440", ("LQ",), "2400", "FRM", 0, "P"),
+)  # fmt: skip

@@ -1,0 +1,198 @@
+"""The walker: which loop each segment is in, and the fields that it fills.
+
+The tables of `fields` are compiled once into a state for each loop: segment identifier (and qualifier, where one
+decides) to the loop that it opens and the rows that it fills. A segment that has no place where it stands is never
+passed over: from there to the next HL segment no claim can be trusted, as the segment may be what is left of an HL or
+a CLM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rules.errors import Problem
+from worker.intake.x12.elements import Unreadable, diagnosis, text
+from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+
+_MOST = 20
+"""Problems that are kept of one claim."""
+_QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
+_SPECIAL = frozenset({"HI", "SV1", "SV2"})
+_LISTS = ("lines[].", "other_payers[].", "decisions[].")
+
+
+class Row(NamedTuple):
+    """A field of FIELDS or TRACE, ready to run."""
+
+    parent: str | None
+    key: str
+    element: int
+    convert: Convert | None
+    """None: the text as it stands, without a call."""
+    traced: bool
+    place: str
+    """Such as `SV102`."""
+
+
+class Step(NamedTuple):
+    """What a segment does: the loop that it opens, if any, the rows that it fills, and what no row can say."""
+
+    opens: str | None
+    rows: tuple[Row, ...]
+    special: str = ""
+    """HI, SV1 or SV2: see `Walker`."""
+
+
+State = Mapping[str, "Step | Mapping[str, Step]"]
+
+
+def place_of(item: Field) -> str:
+    """The element as the guides write it: `SV102`."""
+    return f"{item.segment.partition('*')[0]}{item.element:02d}"
+
+
+def _row(item: Field, traced: bool) -> Row:
+    path = item.path
+    for prefix in _LISTS:
+        path = path.removeprefix(prefix)
+    parent, _, key = path.rpartition(".")
+    convert = None if item.convert is text else item.convert
+    return Row(parent or None, key, item.element, convert, traced, place_of(item))
+
+
+def _states(form: Form) -> dict[str, State]:
+    rows: dict[tuple[str, str], tuple[Row, ...]] = {}
+    for table in (FIELDS, DECISIONS, TRACE):
+        for item in table:
+            if form in item.forms:
+                key = (item.loop, item.segment)
+                rows[key] = (*rows.get(key, ()), _row(item, table is TRACE))
+    del rows["2300", "CLM"]
+    loops = [loop for loop in LOOPS if form in loop.forms]
+    return {loop.name: _state(loop, loops, rows) for loop in loops}
+
+
+def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[Row, ...]]) -> State:
+    """What may follow in this loop: its members, its children, and what its ancestors may still open."""
+    flat = {name: Step(None, rows.get((loop.name, name), ())) for name in loop.members.split()}
+    flat |= {segment: Step(None, found) for (name, segment), found in rows.items() if name == loop.name}
+    for opener in loop.opens:
+        flat.pop(opener, None)
+    at, rank = loop, 0
+    while True:
+        for child in loops:
+            if child.parent == at.name and child.rank >= rank:
+                for opener in child.opens:
+                    flat.setdefault(opener, Step(child.name, rows.get((child.name, opener), ())))
+        if not at.parent:
+            break
+        rank, at = at.rank, next(other for other in loops if other.name == at.parent)
+    state: dict[str, Step | dict[str, Step]] = {}
+    for name, step in flat.items():
+        segment, _, qualifier = name.partition("*")
+        if segment not in _QUALIFIED:
+            state[segment] = step._replace(special=segment) if segment in _SPECIAL else step
+            continue
+        entry = state.setdefault(segment, {})
+        assert isinstance(entry, dict)
+        entry[qualifier] = step  # the empty qualifier stands for those that no row names
+    return state
+
+
+CLAIM: dict[Form, tuple[Row, ...]] = {
+    form: tuple(
+        _row(item, False) for item in FIELDS if (item.loop, item.segment) == ("2300", "CLM") and form in item.forms
+    )
+    for form in ("P", "I")
+}
+"""The rows of CLM, which opens loop 2300 from wherever it stands."""
+STATES: dict[Form, dict[str, State]] = {"P": _states("P"), "I": _states("I")}
+KNOWN = frozenset(
+    {"ISA", "IEA", "GS", "GE", "ST", "SE", "TA1", "BHT", "HL", "CLM"}
+    | {name.partition("*")[0] for loop in LOOPS for name in (*loop.opens, *loop.members.split())}
+)
+"""Segment identifiers that may be named in a sentence; any other may be a piece of a name."""
+
+
+class Record:
+    """What one HL level, one claim, one line or one other payer has so far.
+
+    id: HL01, where it is an HL level. seen: loops that were opened, and service segments. icd9: codes beside a
+    qualifier of ICD-9-CM.
+    """
+
+    __slots__ = ("fields", "icd9", "id", "problems", "seen", "trace")
+
+    def __init__(self, id: str = "") -> None:
+        # By hand: there is one for each line, and a dataclass's factories take twice the time.
+        self.id = id
+        self.fields: dict[str, Any] = {}
+        self.trace: dict[str, Any] = {}
+        self.seen: set[str] = set()
+        self.problems: list[Problem] = []
+        self.icd9: list[str] = []
+
+    def fill(self, rows: Iterable[Row], elements: list[str], component: str, segment: int) -> None:
+        """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
+        count = len(elements)
+        for parent, key, place, convert, traced, name in rows:
+            if place >= count or not (raw := elements[place]):
+                continue
+            value: object
+            if convert is None:
+                value = raw.strip()
+                if not value:
+                    continue
+            else:
+                try:
+                    value = convert(raw, elements, component)
+                except Unreadable as error:
+                    self.add(segment, name, str(error))
+                    continue
+                if value is None:
+                    continue
+            target = self.trace if traced else self.fields
+            if parent:
+                target = target.setdefault(parent, {})
+            if target.setdefault(key, value) != value and not traced:
+                self.add(segment, name, "is there twice with different values; expected it once in its loop")
+
+    def diagnose(self, elements: list[str], component: str, segment: int) -> None:
+        """Takes the codes of an HI segment of loop 2300."""
+        for place, raw in enumerate(elements[1:], 1):
+            if not raw:
+                continue
+            name = f"HI{place:02d}"
+            try:
+                qualifier, code = diagnosis(raw, component)
+            except Unreadable as error:
+                self.add(segment, name, str(error))
+                continue
+            if qualifier not in DIAGNOSES:
+                self.add(segment, name, "expected a qualifier of the guide in the first component")
+                continue
+            target = DIAGNOSES[qualifier]
+            if qualifier in ICD9:
+                self.icd9.append(code)
+            if target == "admitting_diagnosis":
+                if self.fields.setdefault(target, code) != code:
+                    self.add(segment, name, "is a second admitting diagnosis; expected one")
+            elif target:
+                self.fields.setdefault(target, []).append(code)
+
+    def add(self, segment: int, name: str, sentence: str) -> None:
+        """Notes a problem of the element `name` in the segment of that number."""
+        add_problem(self.problems, segment, name, sentence)
+
+
+def add_problem(problems: list[Problem], segment: int, name: str, sentence: str) -> None:
+    """Notes a problem, unless there are many already: after a fault in the structure, each segment would add one."""
+    found = problem(f"segment {segment} {name}" if name else f"segment {segment}", sentence)
+    if len(problems) < _MOST and found not in problems:
+        problems.append(found)
+
+
+def problem(path: str, sentence: str) -> Problem:
+    """A problem whose path holds nothing of the file's content."""
+    return Problem(path, sentence, path)

@@ -1,0 +1,78 @@
+"""837P and 837I as documents: one stream in, a claim or a refusal out for each CLM, one summary of the envelope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from rules.claim import read_claim
+from rules.errors import ClaimInvalid, Problem
+from worker.intake.documents import Document, Refusal
+from worker.intake.x12.fields import FIELDS, Form
+from worker.intake.x12.loops import place_of, problem
+from worker.intake.x12.segments import Segments
+from worker.intake.x12.walker import Found, Walker
+
+_NAMED = ("claim_id", "total_charge")
+_INDEX = re.compile(r"\[\d+\]")
+_PLACES: dict[Form, dict[str, str]] = {
+    form: {item.path: f"{item.loop} {place_of(item)}" for item in FIELDS if form in item.forms} for form in ("P", "I")
+}
+
+
+def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") -> Iterator[Document | Refusal]:
+    """Every claim of the interchanges in the stream, in order; `limit`: bytes of one claim.
+
+    A claim is a Document, or a Refusal with its number. At the end comes one Refusal with number 0 if the envelope
+    has faults: counts and control numbers that do not match, segments that belong to nothing, a file that is cut off.
+    `ahead`: what was read of the stream before. Never raises for what is in the stream; errors of reading it
+    (OSError) pass through, those of decompressing it once everything before them is told.
+    """
+    segments = Segments(stream, ahead)
+    walker = Walker(segments, limit)
+    read = 0
+    for found in walker:
+        document = _document(name, found)
+        read += isinstance(document, Document)
+        yield document
+    if walker.envelope.faults:
+        yield Refusal(name, "", 0, tuple(_summary(walker, read)))
+    if segments.damage:
+        raise segments.damage
+
+
+def _document(name: str, found: Found) -> Document | Refusal:
+    problems = found.problems
+    if not problems:
+        try:
+            claim = read_claim(found.value)
+        except ClaimInvalid as error:
+            problems = tuple(_placed(each, found.form) for each in error.problems)
+        else:
+            return Document(
+                name, found.position, found.number, claim, found.value, origin=found.origin, trace=found.trace
+            )
+    return Refusal(name, found.position, found.number, problems, origin=found.origin, trace=_partial(found))
+
+
+def _partial(found: Found) -> dict[str, Any]:
+    """What an acknowledgement of a refused claim can name."""
+    days = {day for line in found.value.get("lines", ()) if (day := line.get("service_date"))}
+    named = {key: found.value[key] for key in _NAMED if key in found.value}
+    return found.trace | named | {"form": found.form, "days": sorted(days)}
+
+
+def _placed(found: Problem, form: Form | None) -> Problem:
+    """The problem with loop and element beside the path of the claim model."""
+    place = _PLACES[form].get(_INDEX.sub("[]", found.path)) if form else None
+    path = f"{place} ({found.path})" if place else found.path
+    return problem(path, found.sentence)
+
+
+def _summary(walker: Walker, read: int) -> Iterator[Problem]:
+    yield from walker.envelope.faults
+    if walker.envelope.more_faults:
+        yield problem("", f"and {walker.envelope.more_faults} more faults of the envelope")
+    refused = walker.count - read
+    yield problem("", f"{read} claim{'' if read == 1 else 's'} read and {refused} refused before the end of the file")

@@ -1,0 +1,172 @@
+"""Cutting a stream of bytes into the segments of X12 interchanges, in constant memory.
+
+The separators come from each ISA alone: the element separator is its fourth byte, the component separator is ISA16,
+the segment terminator follows ISA16. Nothing is inferred from the body. Elements of the ISA are counted, not
+measured, so that an ISA with a field of the wrong width is read all the same. Line breaks are no part of X12 text
+unless one is the terminator; a byte order mark, blank lines and blanks between segments are passed over. Text is
+UTF-8, else Windows-1252 (Latin-1 with quotation marks), segment by segment.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+BLOCK = 2**16
+LONGEST_SEGMENT = 2**16
+"""Bytes of one segment; the longest of the 837 guides has some two thousand."""
+_LONGEST_ISA = 256
+_ISA = re.compile(rb"ISA([^A-Za-z0-9\s])[0-9]{2}\1.{0,20}?\1[0-9]{2}\1", re.DOTALL)
+_BLANK = b" \t\r\n\v\f\0\x1a"
+_MARK = b"\xef\xbb\xbf"
+
+
+class Broken:
+    """In place of a segment: something that is none. The sentence holds nothing of it."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+
+
+TOO_LONG = Broken(f"a segment has more than {LONGEST_SEGMENT} bytes")
+CUT_OFF = Broken("another interchange begins inside a segment")
+NO_SEPARATORS = Broken(
+    "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and "
+    "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
+)
+NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
+UNFINISHED = Broken("the file ends inside a segment")
+
+
+class Segments:
+    """The segments of the stream, in order; iterate once. `element` and `component` are the separators in force."""
+
+    def __init__(self, stream: IO[bytes], ahead: bytes = b"") -> None:
+        self._stream = stream
+        self._data = ahead
+        self._ended = False
+        self._terminator = b""
+        self.element = "*"
+        self.component = ":"
+        self.damage: Exception | None = None
+        """Why a compressed stream ends where it ends, if it is cut off or damaged."""
+
+    def __iter__(self) -> Iterator[list[str] | Broken]:
+        """Batches of segments; an ISA is a batch of its own, after which the separators are the new ones."""
+        while not self._ended or self._data:
+            if not self._terminator:
+                found = self._header()
+                if found is not None:
+                    yield found
+                continue
+            yield from self._body()
+
+    def _fill(self, least: int) -> None:
+        """Reads until there are `least` bytes, or all there are."""
+        while not self._ended and len(self._data) < least:
+            try:
+                block = self._stream.read(BLOCK)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                block, self.damage = b"", error
+            self._ended = not block
+            self._data += block
+
+    def _header(self) -> list[str] | Broken | None:
+        """The ISA at the front of the data, which sets the separators; what is before the next ISA is passed over."""
+        while len(self._data) < _LONGEST_ISA and not self._ended:
+            self._fill(_LONGEST_ISA)
+            self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
+        self._data = self._data.removeprefix(_MARK).lstrip(_BLANK)
+        if not self._data:
+            return None
+        if not self._data.startswith(b"ISA"):
+            self._to_next_isa(0)
+            return NOT_AN_ISA
+        head = self._data[:_LONGEST_ISA]
+        parts = head.split(head[3:4], 16) if len(head) > 3 else []
+        separators = head[3:4] + parts[16][:2] if len(parts) == 17 else b""
+        if len(set(separators)) < 3 or not separators.isascii() or any(c in separators for c in b" \0"):
+            separators = b""
+        if not separators or re.search(rb"[A-Za-z0-9]", separators):
+            self._to_next_isa(3)
+            return NO_SEPARATORS
+        self.element, self.component = chr(separators[0]), chr(separators[1])
+        self._terminator = separators[2:]
+        length = len(head) - len(parts[16]) + 2
+        self._data = self._data[length:]
+        return [head[: length - 1].decode("latin-1").replace("\r", "").replace("\n", "")]
+
+    def _to_next_isa(self, start: int) -> None:
+        self._data = self._data[start:]
+        while not (found := _ISA.search(self._data)) and not self._ended:
+            self._data = self._data[-_LONGEST_ISA:]
+            self._fill(len(self._data) + 1)
+        self._data = self._data[found.start() :] if found else b""
+
+    def _body(self) -> Iterator[list[str] | Broken]:
+        """The segments up to the next ISA or the end of the file."""
+        skipping = False
+        while True:
+            self._fill(len(self._data) + 1)
+            data, terminator = self._data, self._terminator
+            found = _ISA.search(data)
+            bound = found.start() if found else len(data)
+            if not found and not self._ended:
+                # An ISA that is not all there yet must not be cut up by the separators of the one before.
+                near = data.rfind(b"ISA", max(0, len(data) - _LONGEST_ISA))
+                bound = near if near >= 0 else bound
+            cut = data.rfind(terminator, 0, bound) + 1
+            if cut:
+                start = data.index(terminator) + 1 if skipping else 0
+                skipping = False
+                yield _texts(data[start : cut - 1], terminator)
+            rest = data[cut:bound]
+            if found:
+                self._data, self._terminator = data[bound:], b""
+                if rest.strip(_BLANK + _MARK) and not skipping:
+                    yield CUT_OFF
+                return
+            self._data = data[cut:]
+            if self._ended:
+                yield from self._tail(rest, skipping)
+                return
+            if len(self._data) > LONGEST_SEGMENT:
+                self._data = self._data[-_LONGEST_ISA:]
+                if not skipping:
+                    yield TOO_LONG
+                skipping = True
+
+    def _tail(self, rest: bytes, skipping: bool) -> Iterator[list[str] | Broken]:
+        """What follows the last terminator: blank, an IEA whose terminator was left out, or a segment cut short."""
+        self._data = b""
+        rest = rest.strip(_BLANK)
+        if rest.startswith(b"IEA" + self.element.encode()):
+            yield _texts(rest, self._terminator)
+        elif rest and not skipping:
+            yield UNFINISHED
+
+
+def _texts(data: bytes, terminator: bytes) -> list[str]:
+    """Each segment as text; `data` ends before a terminator."""
+    data = data.translate(None, b"\r\n".replace(terminator, b""))
+    try:
+        texts = data.decode().split(terminator.decode())
+    except UnicodeDecodeError:
+        texts = [_text(piece) for piece in data.split(terminator)]
+    # Blank and indented segments are rare: the whole block is asked for them at once.
+    bounded = b"%b%b%b" % (terminator, data, terminator)
+    if any(terminator + blank in bounded for blank in (terminator, b" ", b"\t")):
+        return [stripped for text in texts if (stripped := text.strip())]
+    return texts
+
+
+def _text(piece: bytes) -> str:
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return piece.decode(encoding)
+        except UnicodeDecodeError:
+            pass
+    return piece.decode("latin-1")

@@ -1,0 +1,395 @@
+"""The 277CA, health care claim acknowledgement (005010X214): the verdicts on an 837, as billing systems read them.
+
+One 277 transaction set answers one 837 transaction set; one interchange answers one interchange. A claim for billing
+is A2, accepted; one that is not checked is A1, received and no more; one for rework carries a status for each finding
+that blocks (A3, A6, A7 or A8, with the element in error in STC12, and on its service line); one that cannot be read is
+A3. The answer comes from the scrubber, not from the payer: information source AY, a clearinghouse.
+
+Source: ASC X12N 005010X214; code lists of claim status category and claim status codes (X12, external lists 507, 508).
+"""
+
+from __future__ import annotations
+
+import shutil
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from rules.claim import Claim, Line
+from rules.report import Finding, Report
+from worker.intake.documents import Document, Refusal
+
+_NAME = "CLAIM SCRUBBER"
+_ID = "CLAIMSCRUBBER"
+_UNKNOWN = "UNKNOWN"
+_IN_MEMORY = 2**22
+"""Bytes of claims that wait in memory for the totals that go before them; more go to an unnamed file."""
+_MOST_STATUSES = 20
+_LONGEST_AMOUNT = 18
+"""Characters of an AMT02 or STC04."""
+_MESSAGE = 264
+"""Characters of STC12."""
+
+STATUSES = {
+    # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
+    "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
+    "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
+    "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
+    "DOC": ("294", "PWK", "PWK"),  # supporting documentation
+    "DRG": ("218", "LIN03", "LIN03"),  # NDC number
+    "DXN": ("255", "HI01-2", "HI01-2"),
+    "IDN": ("562", "NM109", "NM109"),  # entity's NPI
+    "MOD": ("453", "SV101-3", "SV202-3"),  # procedure code modifiers
+    "POS": ("249", "CLM05-1", "CLM05-1"),  # place of service
+    "TIM": ("718", "DTP*472", "DTP*472"),  # not submitted within the required time frame
+    "UNT": ("476", "SV104", "SV205"),  # missing or invalid units of service
+}
+ELEMENTS = {
+    # the element of a status code that a rule names
+    "121": ("LX01", "LX01"), "145": ("PRV03", "PRV03"), "158": ("DMG02", "DMG02"), "164": ("NM109", "NM109"),
+    "178": ("CLM02", "CLM02"), "187": ("DTP*472", "DTP*472"), "188": ("DTP*434", "DTP*434"),
+    "228": ("CLM05", "CLM05"), "249": ("CLM05-1", "CLM05-1"), "255": ("HI", "HI"), "400": ("CLM02", "CLM02"),
+    "453": ("SV101-3", "SV202-3"), "454": ("SV101-2", "SV202-2"), "455": ("SV201", "SV201"),
+    "464": ("REF*F8", "REF*F8"), "477": ("SV107", "SV107"), "535": ("CLM05-3", "CLM05-3"),
+    "562": ("NM109", "NM109"), "583": ("SV102", "SV203"),
+}  # fmt: skip
+UNREADABLE = {
+    # claim status code of an element that cannot be read; any other: 481, the format is invalid
+    "CLM02": "178", "CLM05": "249", "CTP04": "218", "DMG02": "158", "DMG03": "157", "DTP03": "187", "LX01": "121",
+    "SV101": "454", "SV102": "583", "SV104": "476", "SV107": "477", "SV202": "454", "SV203": "583", "SV205": "476",
+} | {f"HI{place:02d}": "255" for place in range(1, 13)}  # fmt: skip
+_ENTITIES = {"19": "AY", "145": "85", "157": "QC", "158": "QC", "164": "IL", "562": "85"}
+"""Entity of a status code that requires one."""
+_RELATIONS = frozenset({"BND", "DXN003", "DXN004", "DXN006", "MOD002", "MOD014", "CLM001", "CLM006", "CLM011"})
+"""Rules on fields that do not go together: A8."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """One STC: category and code, whether the claim is accepted, and the words beside it."""
+
+    category: str
+    code: str
+    message: str = ""
+    line: int | None = None
+    entity: str = ""
+
+    @property
+    def action(self) -> str:
+        return "WQ" if self.category in ("A1", "A2") else "U"
+
+    @property
+    def composite(self) -> str:
+        entity = self.entity or _ENTITIES.get(self.code, "")
+        return f"{self.category}:{self.code}" + (f":{entity}" if entity else "")
+
+
+class _Tally:
+    """Claims and dollars, accepted and rejected."""
+
+    def __init__(self) -> None:
+        self.counts = {"WQ": 0, "U": 0}
+        self.sums = {"WQ": Decimal(0), "U": Decimal(0)}
+
+    def add(self, action: str, charge: Decimal) -> None:
+        self.counts[action] += 1
+        self.sums[action] += charge
+
+    @property
+    def total(self) -> Decimal:
+        return self.sums["WQ"] + self.sums["U"]
+
+    def segments(self, accepted: str, rejected: str) -> Iterator[str]:
+        for qualifier, action in ((accepted, "WQ"), (rejected, "U")):
+            if self.counts[action]:
+                yield f"QTY*{qualifier}*{self.counts[action]}"
+        for qualifier, action in (("YU", "WQ"), ("YY", "U")):
+            if self.counts[action]:
+                yield f"AMT*{qualifier}*{_money(self.sums[action])}"
+
+
+class Acknowledgement:
+    """Writes interchanges of 277CA to `out` as the verdicts come, in the order of the 837; `close` writes the last.
+
+    Memory does not grow with the file. What waits for its totals holds names and member ids: it is in memory or in an
+    unnamed temporary file, and gone when this is.
+    """
+
+    def __init__(self, out: IO[bytes], now: datetime) -> None:
+        self._out = out
+        self._now = now
+        self._levels: tuple[str, ...] = ()
+        self._trace: Mapping[str, Any] = {}
+        self._provider: Mapping[str, Any] | None = None
+        self._sets = 0
+        self._file, self._number = "", 0
+        # Unlike those of the answers of another second, and one more for each interchange of this one.
+        self._control = int(now.timestamp()) % 10**9
+
+    def accept(self, document: Document, report: Report) -> None:
+        """Adds the verdict on a claim that was read."""
+        claim = document.claim
+        charge = claim.total_charge or Decimal(0)
+        self._add(document, claim.claim_id, charge, list(_verdict(report, claim)), claim)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Adds a claim that could not be read."""
+        trace = refusal.trace or {}
+        charge = trace.get("total_charge", "0")
+        charge = Decimal(charge) if len(charge) <= _LONGEST_AMOUNT else Decimal(0)
+        self._add(refusal, str(trace.get("claim_id", "0")), charge, list(_unread(refusal)), None)
+
+    def close(self) -> None:
+        """Ends the last interchange."""
+        self._end_interchange()
+        self._levels = ()
+
+    def _add(
+        self, item: Document | Refusal, claim_id: str, charge: Decimal, statuses: list[_Status], claim: Claim | None
+    ) -> None:
+        levels = tuple(item.origin.split("/")[:3])
+        trace = item.trace or {}
+        other_file = item.file != self._file or item.number <= self._number
+        self._number = item.number
+        if levels != self._levels or other_file:
+            if levels[:1] != self._levels[:1] or other_file:
+                self._end_interchange()
+                self._begin_interchange(trace, item.file)
+            else:
+                self._end_set()
+            self._begin_set(trace)
+            self._levels = levels
+        provider = trace.get("provider", {})
+        if provider != self._provider:
+            self._end_provider()
+            self._begin_provider(provider)
+        action = "U" if any(status.action == "U" for status in statuses) else "WQ"
+        self._all.add(action, charge)
+        self._own.add(action, charge)
+        for segment in _patient(next(self._hl), self._provider_hl, trace, claim_id):
+            self._write(self._claims, segment)
+        for segment in _statuses(statuses, charge, self._date, trace, claim):
+            self._write(self._claims, segment)
+
+    # the envelopes, outermost first
+
+    def _begin_interchange(self, trace: Mapping[str, Any], file: str) -> None:
+        self._file = file
+        self._control += 1
+        sender, qualifier = _must(trace.get("sender"), 15), _must(trace.get("sender_qualifier"), 2, "ZZ")
+        usage = "T" if trace.get("usage") == "T" else "P"
+        self._send(
+            f"ISA*00*          *00*          *ZZ*{_ID:<15}*{qualifier:<2}*{sender:<15}"
+            f"*{self._now:%y%m%d}*{self._now:%H%M}*^*00501*{self._control:09d}*0*{usage}*:"
+        )
+        receiver = _must(trace.get("group_sender"), 15, sender)
+        self._send(f"GS*HN*{_ID}*{receiver}*{self._date}*{self._now:%H%M}*{self._control}*X*005010X214")
+        self._sets = 0
+
+    def _end_interchange(self) -> None:
+        if not self._levels:
+            return
+        self._end_set()
+        self._send(f"GE*{self._sets}*{self._control}")
+        self._send(f"IEA*1*{self._control:09d}")
+
+    def _begin_set(self, trace: Mapping[str, Any]) -> None:
+        self._sets += 1
+        self._trace = trace
+        self._count = 0
+        self._hl = iter(range(3, 10**9))
+        self._all = _Tally()
+        self._provider = None
+        # `_pour` closes it, as it does the claims of each provider.
+        self._body: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+
+    def _end_set(self) -> None:
+        self._end_provider()
+        trace, day = self._trace, self._date
+        submitter = trace.get("submitter", {})
+        batch = _must(trace.get("batch"), 50, "0")
+        head = [
+            f"ST*277*{self._sets:04d}*005010X214",
+            f"BHT*0085*08*{batch}*{day}*{self._now:%H%M}*TH",
+            "HL*1**20*1",
+            f"NM1*AY*2*{_NAME}*****46*{_ID}",
+            f"TRN*1*{batch}",
+            f"DTP*050*D8*{day}",
+            f"DTP*009*D8*{day}",
+            "HL*2*1*21*1",
+            f"NM1*41*{_kind(submitter)}*{_must(submitter.get('name'), 60)}*****46*{_must(submitter.get('id'), 80)}",
+            f"TRN*2*{batch}",
+            f"STC*A1:19:AY*{day}*WQ*{_money(self._all.total)}",
+            *self._all.segments("90", "AA"),
+        ]
+        for segment in head:
+            self._send(segment)
+        self._pour(self._body, self._out)
+        self._send(f"SE*{len(head) + self._count + 1}*{self._sets:04d}")
+
+    def _begin_provider(self, provider: Mapping[str, Any]) -> None:
+        self._provider = provider
+        self._provider_hl = next(self._hl)
+        self._own = _Tally()
+        self._claims: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
+
+    def _end_provider(self) -> None:
+        provider = self._provider
+        if provider is None:
+            return
+        kind, number = ("XX", provider["npi"]) if "npi" in provider else ("FI", provider.get("tax_id"))
+        name = _must(provider.get("name"), 60)
+        first = _text(provider.get("first_name", ""), 35) if _kind(provider) == "1" else ""
+        for segment in (
+            f"HL*{self._provider_hl}*2*19*1",
+            f"NM1*85*{_kind(provider)}*{name}*{first}****{kind}*{_must(number, 80)}",
+            "TRN*1*0",
+            f"STC*A1:19:AY**WQ*{_money(self._own.total)}",
+            *self._own.segments("QA", "QC"),
+        ):
+            self._write(self._body, segment)
+        self._pour(self._claims, self._body)
+        self._provider = None
+
+    @property
+    def _date(self) -> str:
+        return f"{self._now:%Y%m%d}"
+
+    def _write(self, where: IO[bytes], segment: str) -> None:
+        self._count += 1
+        where.write(segment.rstrip("*").encode("ascii") + b"~\n")
+
+    def _send(self, segment: str) -> None:
+        self._out.write(segment.rstrip("*").encode("ascii") + b"~\n")
+
+    @staticmethod
+    def _pour(source: IO[bytes], target: IO[bytes]) -> None:
+        with source:
+            source.seek(0)
+            shutil.copyfileobj(source, target)
+
+
+def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
+    if report.disposition == "billing":
+        yield _Status("A2", "20")
+    elif report.disposition == "unchecked":
+        yield _Status("A1", "19", entity="40", message=f"NOT CHECKED: {report.reason}")
+    else:
+        for finding in report.findings:
+            if finding.severity == "block" and finding.outcome != "bypassed":
+                yield _finding(finding, claim)
+
+
+def _finding(finding: Finding, claim: Claim) -> _Status:
+    """Category and code from the rule where it expects a rejection, else from the tables above."""
+    code, form = finding.code, 0 if claim.form == "professional" else 1
+    denial = finding.expected_denial
+    status, *elements = STATUSES.get(code[:3], ("0", "CLM", "CLM"))
+    category = "A6" if finding.outcome == "undetermined" else "A3"
+    if denial and denial.kind == "rejection" and denial.category and denial.status:
+        category, status = denial.category, denial.status
+        elements = list(ELEMENTS.get(status, elements))
+    elif category == "A3":
+        category = "A8" if code in _RELATIONS or code[:3] in _RELATIONS else "A7" if code[:3] != "TIM" else "A3"
+    place = f" LINE {finding.line}" if finding.line is not None else ""
+    entity = ("71" if form else "82") if code == "IDN002" else ""
+    return _Status(category, status, f"{code}{place} {elements[form]}: {finding.message}", finding.line, entity)
+
+
+def _unread(refusal: Refusal) -> Iterator[_Status]:
+    """A claim that could not be read: unprocessable, with the element of each problem."""
+    institutional = (refusal.trace or {}).get("form") == "I"
+    for problem in refusal.problems[:_MOST_STATUSES]:
+        element = next((word for word in problem.path.split() if word in UNREADABLE), "")
+        status = "228" if institutional and element == "CLM05" else UNREADABLE.get(element, "481")
+        yield _Status("A3", status, str(problem))
+
+
+def _patient(hl: int, parent: int, trace: Mapping[str, Any], claim_id: str) -> Iterator[str]:
+    patient = trace.get("patient", {})
+    yield f"HL*{hl}*{parent}*PT"
+    yield (
+        f"NM1*QC*1*{_must(patient.get('name'), 60)}*{_text(patient.get('first_name', ''), 35)}"
+        f"****MI*{_must(trace.get('member_id'), 80)}"
+    )
+    yield f"TRN*2*{_must(claim_id, 50, '0')}"
+
+
+def _statuses(
+    statuses: list[_Status], charge: Decimal, day: str, trace: Mapping[str, Any], claim: Claim | None
+) -> Iterator[str]:
+    for status in statuses[:_MOST_STATUSES]:
+        stc = f"STC*{status.composite}*{day}*{status.action}*{_money(charge)}"
+        yield f"{stc}********{_text(status.message, _MESSAGE)}" if status.message else stc
+    if number := _text(trace.get("clearinghouse_number", ""), 50):
+        yield f"REF*D9*{number}"
+    if claim is not None and claim.type_of_bill:
+        yield f"REF*BLT*{_text(claim.type_of_bill.removeprefix('0'), 50)}"
+    days = _days(claim, trace)
+    yield _when(min(days), max(days)) if days else f"DTP*472*D8*{day}"
+    if claim is not None:
+        for line in claim.lines:
+            own = [status for status in statuses if status.line == line.number]
+            if own:
+                yield from _service(line, own, day)
+
+
+def _days(claim: Claim | None, trace: Mapping[str, Any]) -> list[date]:
+    """Days of service. The guide wants one; where none could be read, that of receipt stands in."""
+    days: list[date] = [date.fromisoformat(day) for day in trace.get("days", ())]
+    if claim is not None:
+        days += [line.service_date for line in claim.lines if line.service_date]
+        days += [line.service_date_end for line in claim.lines if line.service_date_end]
+        days += [day for day in (claim.statement_from_date, claim.statement_through_date) if day]
+    return days
+
+
+def _when(first: date, last: date) -> str:
+    start, end = (day.isoformat().replace("-", "") for day in (first, last))
+    return f"DTP*472*D8*{start}" if start == end else f"DTP*472*RD8*{start}-{end}"
+
+
+def _service(line: Line, statuses: list[_Status], day: str) -> Iterator[str]:
+    """Loop 2220D: the line, with up to three statuses, worst first as the report has them; none without a code."""
+    if not line.procedure and not line.revenue_code:
+        return
+    modifiers = [modifier for modifier in line.modifiers if len(modifier) == 2][:4]
+    procedure = _composite("HC", line.procedure, *modifiers) if line.procedure else _composite("NU", line.revenue_code)
+    revenue = line.revenue_code if line.procedure and line.revenue_code else ""
+    units = f"{line.units.normalize():f}" if line.units is not None else ""
+    yield f"SVC*{procedure}*{_money(line.charge)}**{_text(revenue, 48)}***{units}"
+    codes = list(dict.fromkeys(status.composite for status in statuses))[:3]
+    more = f"*******{'*'.join(codes[1:])}" if len(codes) > 1 else ""
+    yield f"STC*{codes[0]}*{day}*U{more}"
+    if line.service_date:
+        yield _when(line.service_date, line.service_date_end or line.service_date)
+
+
+def _kind(party: Mapping[str, Any]) -> str:
+    """NM102: a person or an organization."""
+    return "1" if party.get("entity") == "1" else "2"
+
+
+def _composite(*parts: str | None) -> str:
+    return ":".join(_text(part or "", 48) for part in parts).rstrip(":")
+
+
+def _money(amount: Decimal) -> str:
+    """Dollars as X12 writes them, without closing zeros behind the point."""
+    text = f"{amount:.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _text(text: str, longest: int) -> str:
+    """Text of the X12 basic and extended character sets, without the separators of this interchange."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return "".join(" " if c in "*~:^" or not c.isprintable() else c for c in plain).strip()[:longest].strip()
+
+
+def _must(text: str | None, longest: int, otherwise: str = _UNKNOWN) -> str:
+    """As `_text`, for an element that the guide requires."""
+    return _text(text or "", longest) or otherwise
