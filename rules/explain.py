@@ -169,8 +169,11 @@ def _asking(version: Version, facts: Facts) -> Asking:
 
 
 def _part(condition: Condition, facts: Facts) -> Part:
-    if condition.asks:
-        seen = {name: evidence(FACTS[name].kind, facts[name]) for name in condition.facts}
-        return Part(asked(condition.asks), condition.test(facts), seen)
+    says = asked(condition.asks) if condition.asks else JOINS[condition.join] if condition.join else "always"
     parts = tuple(_part(part, facts) for part in condition.parts)
-    return Part(JOINS[condition.join] if condition.join else "always", condition.test(facts), {}, parts)
+    names = condition.facts if condition.asks else ()
+    try:
+        seen = {name: evidence(FACTS[name].kind, facts[name]) for name in names}
+        return Part(says, condition.test(facts), seen, parts)
+    except Exception as error:  # a part that the verdict did not need must not hide the others
+        return Part(f"{says}: stopped with {type(error).__name__}", None, {}, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from rules.claim import Claim, read_claim
 from rules.examples import example_claim
 from rules.explain import Explanation, Part, explain
 from rules.loader import book_files, read_untried
+from rules.logic import Condition
 from rules.trial import examples_of, outcome_of
+from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
 
 MEDICARE = {"id": "1", "filing_indicator": "MB"}
@@ -102,6 +105,38 @@ def test_where_the_payers_own_rule_speaks_medicares_is_told_as_not_reported() ->
     told = {one.rule: one.judgements[0].told for one in explain(claim(payer=UHC, lines=TWO), shelf, shelf.rules)}
     assert "not reported" in told["64445/medicare/UNT001-one"]
     assert "not reported" not in told["64445/uhc/UNT001-own"]
+
+
+def raising(text: str) -> Book:
+    """A book whose one rule has a demand that raises."""
+
+    def explode(_: object) -> bool:
+        raise RuntimeError("CANARY")
+
+    shelf = book((ONE[0], text))
+    demand = Condition("explode(f)", "explode(f)", (), {"explode": explode})
+    broken = replace(shelf.rules[0], versions=(replace(shelf.rules[0].versions[0], demand=demand),))
+    return replace(shelf, rules=(broken,))
+
+
+def test_a_rule_that_raises_is_told_as_the_report_has_it() -> None:
+    (judgement,) = one(raising(RULE), claim()).judgements
+    assert (judgement.severity, judgement.asked) == ("block", ())
+    assert "stopped with RuntimeError: the report has ENG001" in judgement.told
+
+
+def test_a_part_that_raises_and_was_not_needed_is_told_beside_the_others() -> None:
+    examples = 'claim: {lines: [{units: 7, modifiers: ["50"]}]}'
+    text = RULE.replace("    require:", '    applies_when: {modifiers: {any_of: ["50"]}}\n    require:')
+    text = text.replace("claim: {lines: [{units: 1}]}", examples.replace("7", "1")).replace(
+        "claim: {lines: [{units: 2}]}", examples
+    )
+    (judgement,) = one(raising(text), claim()).judgements
+    assert judgement.outcome == "not_applicable"
+    told = judgement.asked[0].conditions
+    assert (told["applies when"].value, told["requires"].value) == (False, None)
+    assert told["requires"].says.endswith("stopped with RuntimeError")
+    assert "CANARY" not in str(judgement)
 
 
 def test_what_runs_comes_first() -> None:
