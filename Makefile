@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test oracles cover lint format schemas catalogue mutants unit clean
+.PHONY: help run test slow oracles cover lint format schemas boards catalogue mutants unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,11 +14,14 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 	@$(BIN)/scrub demo
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
-	@$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -q -n $(WORKERS)
 
 oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
 	@$(BIN)/pytest -q -n 2 -m slow tests/x12
 	@$(BIN)/python -m tests.bench.x12_speed
+
+slow: .venv/dev.stamp  ## tests that take minutes: the report of a million audit lines
+	@$(BIN)/pytest -q -s -m slow
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -34,6 +37,9 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/scrub rules lint
 	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
 	@$(BIN)/python -m ops.schemas --check
+	@$(BIN)/python -m ops.dashboards --check
+	@$(BIN)/python -m ops.alerts --check
+	@$(BIN)/python -m ops.logformats --check
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
@@ -47,6 +53,11 @@ schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 
 catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files
 	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
+
+boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the log lines' field lists
+	@$(BIN)/python -m ops.dashboards
+	@$(BIN)/python -m ops.alerts
+	@$(BIN)/python -m ops.logformats
 
 clean:  ## removes the environment and what the demonstration left
 	rm -rf .venv run

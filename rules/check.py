@@ -61,6 +61,8 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
 
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
     """The claim with its payer, role, history and the lines on trial."""
+    lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
+    days = [date_of(claim, line) for line in lines]
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -68,8 +70,9 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
         received=claim.received_date or received,
         tables=book.tables,
         procedure=book.procedure,
-        lines=tuple(line for line in claim.lines if line.procedure == book.procedure),
+        lines=lines,
         history=history,
+        first_day=None if None in days else min([day for day in days if day], default=None),
     )
 
 

@@ -9,6 +9,7 @@ stories that do not state their own.
               `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every
               rule but those of VOID. `once`: where the 64445 line stands twice, the code is still said once;
               `repair`: the finding has a patch that removes it and adds no block
+    tables    rows of an imported edition, as in an example of a rule file
     fill      the last line is repeated until the claim has so many lines
     each      the story is told for each of these values, in place of `<each>`
 """
@@ -31,7 +32,7 @@ from rules.examples import LINE, example_claim, merged
 from rules.patch import patched
 from rules.report import Finding, Report, Severity
 from rules.rulefile import Document, Node, Shape, Text, read_document, shaped
-from rules.trial import payer_part
+from rules.trial import no_rows, payer_part, with_rows
 
 VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
 """The rules that run on a void: it repeats a faulty original on purpose."""
@@ -56,9 +57,11 @@ class Story:
     """The claim with its 64445 line twice."""
     void: Claim | None
     repair: bool
+    tables: Mapping[str, tuple[str, ...]]
 
     def fault(self, book: Book) -> str | None:
         """What in the book's reports contradicts the story, or None."""
+        book = with_rows(book, self.tables)
         report = check(self.claim, book)
         if not self.code:
             return self._unpaid(report)
@@ -137,6 +140,7 @@ class StoryShape(Shape):
     with_: Annotated[tuple[Text, ...], Field(alias="with")] = ()
     once: Literal["true", "false"] = "false"
     repair: Literal["true", "false"] = "false"
+    tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     each: tuple[Text, ...] = ("",)
     fill: Annotated[int, BeforeValidator(int)] = 0
 
@@ -174,6 +178,9 @@ def _told(book: Book, document: Document, found: FileShape) -> Iterator[Story]:
         if (entry.code is None) is not good:
             document.complain(("stories", index), "a denied claim has a `code`, a good one none")
             continue
+        if fault := no_rows(entry.tables):
+            document.complain(("stories", index, "tables", fault[0]), fault[1])
+            continue
         for value in entry.each:
             try:
                 yield _story(book, document.file, found, entry, value)
@@ -204,6 +211,7 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         once=read_claim(_doubled(data)) if entry.once == "true" else None,
         void=read_claim(_voided(data)) if code and code not in VOID else None,
         repair=entry.repair == "true",
+        tables=entry.tables,
     )
 
 

@@ -41,9 +41,14 @@ class Example:
 
     def book(self, book: Book) -> Book:
         """The book as the example wants it: with its rows in place of the shipped ones."""
-        editions = [_edition(name, rows) for name, rows in self.tables.items()]
-        own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
-        return replace(book, tables={**book.tables, **own}) if own else book
+        return with_rows(book, self.tables)
+
+
+def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
+    """The book with rows of imported editions in place of the shipped ones, by table."""
+    editions = [_edition(name, rows) for name, rows in tables.items()]
+    own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
+    return replace(book, tables={**book.tables, **own}) if own else book
 
 
 def _edition(name: str, rows: tuple[str, ...]) -> Edition:
@@ -78,14 +83,14 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        if fault := _no_rows(shape.tables):
+        if fault := no_rows(shape.tables):
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
         history = History("consulted", tuple(billed.billed() for billed in shape.history))
         yield Example(index, shape.name, data, claim, shape.expect, history, shape.tables)
 
 
-def _no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+def no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
     """The first table that there is none of, or whose rows have another width, and a sentence about it."""
     for name, rows in tables.items():
         if name not in SPECS:

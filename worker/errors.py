@@ -160,3 +160,19 @@ class NoAuditFile(ScrubError):
     """{file} is no audit file: no line in it is one of an audit chain. Expected a file that a worker wrote, such as
     audit-<host>-<pid>-<random>.jsonl in the audit folder.
     """
+
+
+class ReportNeedsExtra(ScrubError):
+    """The report needs DuckDB and the Vega libraries, which are an extra: pip install 'claim-scrubber[report]'."""
+
+
+class ReportFailed(ScrubError):
+    """The audit lines cannot be counted: {reason}. What is left of {limit} of memory goes through the folder for
+    temporary files: see that the disk has room for half the size of the log, or set TMPDIR to one that has.
+    """
+
+
+class ReportEmpty(ScrubError):
+    """There is no decision in {files}, so there is nothing to report; expected audit files as the workers write them
+    (SCRUB_AUDIT_DIR, by default the folder audit of the state folder).
+    """

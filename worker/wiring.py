@@ -291,7 +291,7 @@ def recorder(store: Store) -> Recorder:
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
-    procedure = book(settings.book).procedure
+    procedure = book(settings.book, settings.tables_path).procedure
     return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 

@@ -31,6 +31,7 @@ SHAPE = {
     "billing_provider.taxonomy", "service_facility", "service_facility.kind", "service_facility.state",
     "rendering_provider", "rendering_provider.npi", "rendering_provider.taxonomy",
     "attending_provider", "attending_provider.npi", "attending_provider.taxonomy",
+    "operating_provider", "operating_provider.npi", "operating_provider.taxonomy",
     "lines", "lines.number", "lines.procedure", "lines.modifiers", "lines.units", "lines.unit_basis",
     "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
     "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
@@ -122,7 +123,7 @@ def other_of_the_shape(one: Claim) -> Claim:
         "statement_from_date": None, "statement_through_date": None,
         "original_reference_number": one.original_reference_number and "X9", "subscriber": None, "patient": None,
         "billing_provider": provider(one.billing_provider), "rendering_provider": provider(one.rendering_provider),
-        "attending_provider": provider(one.attending_provider),
+        "attending_provider": provider(one.attending_provider), "operating_provider": provider(one.operating_provider),
         "diagnoses": tuple("G57.01" for _ in one.diagnoses), "total_charge": None, "lines": tuple(lines),
     }  # fmt: skip
     return one.model_copy(update=update)

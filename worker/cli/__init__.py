@@ -21,6 +21,7 @@ from worker.cli import (
     doctor,
     history,
     quarantine,
+    report,
     rules,
     status,
     submit,
@@ -49,6 +50,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -183,7 +183,7 @@ def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
 def _facts(rule: Rule) -> list[tuple[str, ...]]:
     from rules.facts import FACTS
 
-    names = dict.fromkeys(name for version in rule.versions for name in version.read())
+    names = dict.fromkeys(name for version in rule.versions for name in version.read)
     return [(f"    {name}", FACTS[name].says) for name in names]
 
 
