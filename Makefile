@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test slow oracles bench cover lint format schemas boards mutants access secrets audit release unit clean
+.PHONY: help run test slow oracles bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
+	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
 	@$(BIN)/python -m ops.schemas --check
 	@$(BIN)/python -m ops.dashboards --check
 	@$(BIN)/python -m ops.alerts --check
@@ -53,6 +54,9 @@ mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a c
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
+
+catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files
+	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
 
 boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the log lines' field lists
 	@$(BIN)/python -m ops.dashboards

@@ -72,6 +72,12 @@ AuditLine = TypedDict(
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "rule.shadow": Annotated[
+            list[str], _about("codes of drafts that failed or were undetermined; they never route")
+        ],
+        "rule.shadow_block": Annotated[
+            list[str], _about("those of rule.shadow that would have sent the claim to rework, were they active")
+        ],
         "rule.undetermined": Annotated[
             list[str], _about("those of rule.block that were undetermined: a fact is missing")
         ],
@@ -139,6 +145,8 @@ def report_fields(report: Report) -> AuditLine:
         "rule.block": report.codes("block"),
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
+        "rule.shadow": report.shadow_codes(),
+        "rule.shadow_block": report.shadow_codes("block"),
     }
     line |= _of_blocks(report)
     if report.reason:
