@@ -67,5 +67,12 @@ class BookInvalid(ScrubError):
         return "\n".join([super().__str__(), *map(str, self.problems)])
 
 
+class CorpusInvalid(BookInvalid):
+    """The corpus cannot be read: {count} problem(s).
+
+    {listing}
+    """
+
+
 class BookMissing(ScrubError):
     """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/."""

@@ -339,16 +339,20 @@ def _finished(
         line["claim.requeued"] = True
     if reading.entry.forwarded_from:
         line["queue.forwarded_from"] = reading.entry.forwarded_from
+    if reading.entry.attempt:
+        line["queue.attempt"] = reading.entry.attempt
     return Decision(reading, item, line)
 
 
 def superseded(decision: Decision, status: str) -> AuditLine:
-    """The line that takes back the line of a decision that was not committed."""
-    kept = ("trace.id", "claim.claim_id", "claim.decision_id", "claim.event", "queue.entry", "batch.id", "book.digest")
-    line: AuditLine = {"log.level": "info", "event.action": "claim.superseded", "event.outcome": "unknown"}
-    line.update({name: value for name, value in decision.line.items() if name in kept})  # type: ignore[typeddict-item]
-    line["error.code"] = status
-    return line
+    """The line that takes back the line of a decision that was not committed: a copy, so that sums can subtract it."""
+    return {
+        **decision.line,
+        "log.level": "info",
+        "event.action": "claim.superseded",
+        "event.outcome": "unknown",
+        "error.code": status,
+    }
 
 
 def _failed(error: Exception) -> EventInvalid:

@@ -134,7 +134,8 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Finding("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
-    silent = [name for name, table in book.tables.items() if not _speaks(table.spans, today)]
+    filled = {name: table.spans for name, table in book.tables.items() if table.spans}
+    silent = [name for name, spans in filled.items() if not _speaks(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
         yield Finding("poor", "tables", sentence, "Import the current edition.")
@@ -310,7 +311,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
     yield from packages()
     yield from folders(settings)
     try:
-        yield from rule_book(wiring.book(settings.book), today)
+        yield from rule_book(wiring.book(settings.book, settings.tables_path), today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error))
     if store is None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from redis.exceptions import RedisError, ResponseError
@@ -127,9 +127,9 @@ class Drain:
                 continue
             tries = self.inbox.tries(expired)
             if len(tries) > self.settings.attempts:
-                self._give_up(entry, tries[1:])
+                self._give_up(replace(entry, attempt=self.settings.attempts), tries[1:])
             else:
-                self._try_alone(entry, tries)
+                self._try_alone(replace(entry, attempt=len(tries)), tries)
             if self._unfinished:
                 return
 

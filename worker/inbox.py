@@ -213,6 +213,8 @@ class Entry:
     event: bytes | None
     """The CloudEvent as JSON; None: the entry holds it in neither mode."""
     fields: Mapping[bytes, bytes]
+    attempt: int = 0
+    """Which lone attempt this is, since its first worker was lost; 0: it never was."""
 
     @property
     def forwarded_from(self) -> str | None:

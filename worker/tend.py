@@ -8,18 +8,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from celery import bootsteps
 from redis.exceptions import ResponseError
 
+from rules.sources import past_review
 from worker import pressure, wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
 from worker.keys import GROUP, TRIMMED_OUTLETS, Keys
 from worker.logs import log, safe_exception
-from worker.status import Books, books
+from worker.status import Books, books, books_line
 from worker.wiring import Store
 
 _LOG_MS = 10_000
@@ -56,7 +58,7 @@ def tend_once(store: Store, door: Bell) -> bool:
     if any(works) and not held:
         door.ring()
     if pressure.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
-        _report(found)
+        _report(store, found)
         decided = found.accepted - found.waiting - found.in_flight
         redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
         for part in keys.all:
@@ -94,25 +96,11 @@ def _hold(store: Store, found: Books) -> bool:
     return bool(why)
 
 
-def _report(found: Books) -> None:
+def _report(store: Store, found: Books) -> None:
+    book = wiring.book(store.settings.book, store.settings.tables_path)
+    line = books_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
     say = log(__name__).info if found.balance == 0 else log(__name__).error
-    say(
-        "the books" if found.balance == 0 else "the books do not balance",
-        **{
-            "queue.accepted": found.accepted,
-            "queue.waiting": found.waiting,
-            "queue.in_flight": found.in_flight,
-            "queue.repeated": found.repeated,
-            "queue.requeued": found.requeued,
-            "queue.forwarded": found.forwarded,
-            "queue.balance": found.balance,
-            "queue.oldest_s": round(found.oldest_waiting or 0, 3),
-            "queue.workers": len(found.alive),
-            "queue.held": found.hold is not None,
-            **{f"queue.{outlet.name}": outlet.count for outlet in found.outlets},
-            **{f"queue.{outlet.name}_unread": outlet.unread for outlet in found.outlets},
-        },
-    )
+    say("the books" if found.balance == 0 else "the books do not balance", **line)
 
 
 class TendStep(bootsteps.StartStopStep):

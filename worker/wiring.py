@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
@@ -34,6 +34,7 @@ from worker.embedded import Lease, socket_path
 from worker.errors import (
     PartitionMismatch,
     PartitionsMoving,
+    RedisForbids,
     RedisForgets,
     RedisMayEvict,
     RedisTooOld,
@@ -46,7 +47,7 @@ from worker.keys import Keys
 from worker.pressure import put
 from worker.quarantine import Clerk
 from worker.repartition import standing
-from worker.secret import fingerprint, load_secret
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
@@ -89,7 +90,8 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        PartitionsMoving, FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PartitionsMoving, PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence
+        with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
@@ -100,6 +102,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
+    except NoPermissionError as error:
+        store.close()
+        raise RedisForbids(where(settings), error) from None
     except BaseException:
         store.close()
         raise
@@ -107,11 +112,17 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet."""
+    """A client of the Redis of the claims; nothing is sent yet.
+
+    Raises:
+        PasswordUnusable
+    """
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
+    if settings.redis_password_file:
+        options["password"] = read_password(settings.redis_password_file)
     client: Redis = Redis.from_url(url, **options)
     return client
 
@@ -168,14 +179,22 @@ def where(settings: Settings) -> str:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
+
+    Raises:
+        PasswordUnusable
+    """
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
     parts = urlsplit(settings.redis_url)
+    if settings.redis_password_file:
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_password(settings.redis_password_file), safe="")
+        parts = parts._replace(netloc=f"{user}:{password}@{host}")
     if parts.scheme != "unix":
-        return settings.redis_url
+        return parts.geturl()
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
@@ -191,6 +210,8 @@ def check_server(redis: Redis, address: str) -> None:
         info = redis.info()
     except AuthenticationError:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except NoPermissionError as error:
+        raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
     if reasons := unfit(info, address):
@@ -307,7 +328,7 @@ def recorder(store: Store) -> Recorder:
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
-    procedure = book(settings.book).procedure
+    procedure = book(settings.book, settings.tables_path).procedure
     return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 

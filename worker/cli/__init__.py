@@ -22,6 +22,7 @@ from worker.cli import (
     history,
     partitions,
     quarantine,
+    report,
     rules,
     status,
     submit,
@@ -51,6 +52,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 
