@@ -40,7 +40,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
     billed before for its patient, without which the rules that read it do not run."""
     case = case_of(claim, book, received, history)
-    reason = _uncovered(case, book)
+    reason = uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
@@ -63,6 +63,8 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
 
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
     """The claim with its payer, role, history and the lines on trial."""
+    lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
+    days = [date_of(claim, line) for line in lines]
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -70,8 +72,9 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
         received=claim.received_date or received,
         tables=book.tables,
         procedure=book.procedure,
-        lines=tuple(line for line in claim.lines if line.procedure == book.procedure),
+        lines=lines,
         history=history,
+        first_day=None if None in days else min([day for day in days if day], default=None),
         provider=_named_provider(claim, book),
     )
 
@@ -88,7 +91,7 @@ def _superseded(history: History) -> str | None:
     return f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
 
 
-def _uncovered(case: Case, book: Book) -> str | None:
+def uncovered(case: Case, book: Book) -> str | None:
     """Why nothing can be said of the claim, or None."""
     if not case.lines:
         return f"no line carries procedure {book.procedure}"

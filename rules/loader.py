@@ -7,7 +7,7 @@ shipped tables; imported editions of official tables take their place after that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -82,26 +82,53 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A book whose examples have not been run, as its author works on it."""
+
+    book: Book
+    documents: Mapping[str, Document]
+    """The rule files by path without the ending, as they are written."""
+    problems: list[RuleProblem]
+    editions: list[Edition]
+
+
 def read_book(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Book:
     """The book in the content of its files, by path relative to the library folder, with imported editions by name."""
+    untried = _untried(files, imported or {})
+    for rule in untried.book.rules:
+        document = untried.documents[rule.file]
+        try_examples(untried.book, rule, document)
+        untried.problems.extend(document.problems)
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return with_editions(untried.book, untried.editions)
+
+
+def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Untried:
+    """The same without running the examples, with the rule files beside it."""
+    untried = _untried(files, imported or {})
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return replace(untried, book=with_editions(untried.book, untried.editions))
+
+
+def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes]) -> Untried:
+    """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
     tables = _tables(texts, sources, problems)
+    editions = _editions(imported, problems)
+    sound = not problems
     rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
-    editions = _editions(imported or {}, problems)
-    if head is None or problems:
+    if head is None or not sound:
         raise BookInvalid(problems)
-    digest = digest_of({**files, **{f"imported/{name}": content for name, content in (imported or {}).items()}})
+    digest = digest_of({**files, **{f"imported/{name}": content for name, content in imported.items()}})
     book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
-    for rule in rules:
-        try_examples(book, rule, documents[rule.file])
-        problems += documents[rule.file].problems
-    if problems:
-        raise BookInvalid(problems)
-    return with_editions(book, editions)
+    return Untried(book, documents, problems, editions)
 
 
 def with_editions(book: Book, editions: list[Edition]) -> Book:

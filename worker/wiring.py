@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 
 from rules.book import Book
@@ -30,9 +30,19 @@ from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
 from worker.commit import Committer, Head, script
+from worker.crossing import Crossing
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
-from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.errors import (
+    PartitionMismatch,
+    PartitionsMoving,
+    RedisForbids,
+    RedisForgets,
+    RedisMayEvict,
+    RedisTooOld,
+    RedisUnreachable,
+    SecretMismatch,
+)
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
@@ -40,7 +50,8 @@ from worker.logs import log
 from worker.overrides import load_overrides, today, warnings
 from worker.pressure import put
 from worker.quarantine import Clerk
-from worker.secret import fingerprint, load_secret
+from worker.repartition import standing
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
@@ -54,6 +65,7 @@ class Store:
 
     settings: Settings
     keys: Keys
+    """Of the first partition; these know the others."""
     redis: Redis
     """Tries again by itself after a lost connection."""
     once: Redis
@@ -82,17 +94,21 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PartitionsMoving, PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence
+        with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
-    store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
     if not check:
         return store
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
+    except NoPermissionError as error:
+        store.close()
+        raise RedisForbids(where(settings), error) from None
     except BaseException:
         store.close()
         raise
@@ -100,11 +116,17 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet."""
+    """A client of the Redis of the claims; nothing is sent yet.
+
+    Raises:
+        PasswordUnusable
+    """
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
+    if settings.redis_password_file:
+        options["password"] = read_password(settings.redis_password_file)
     client: Redis = Redis.from_url(url, **options)
     return client
 
@@ -112,7 +134,7 @@ def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
 def impatient_store(settings: Settings) -> Store:
     """A store for a worker's main process, where everything else waits while Redis is slow; nothing is checked."""
     client = connect(settings, Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1)
-    return Store(settings, Keys(), client, client)
+    return Store(settings, Keys(0, settings.partitions), client, client)
 
 
 def worker_name(pid: int | None = None) -> str:
@@ -161,14 +183,22 @@ def where(settings: Settings) -> str:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
+
+    Raises:
+        PasswordUnusable
+    """
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
     parts = urlsplit(settings.redis_url)
+    if settings.redis_password_file:
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_password(settings.redis_password_file), safe="")
+        parts = parts._replace(netloc=f"{user}:{password}@{host}")
     if parts.scheme != "unix":
-        return settings.redis_url
+        return parts.geturl()
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
@@ -184,6 +214,8 @@ def check_server(redis: Redis, address: str) -> None:
         info = redis.info()
     except AuthenticationError:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except NoPermissionError as error:
+        raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
     if reasons := unfit(info, address):
@@ -205,10 +237,13 @@ def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
 
 
 def _agree_on_partitions(store: Store) -> None:
-    wanted = store.settings.partitions
-    found = int(_settle(store, "partitions", str(wanted)))
+    ours = store.settings.partitions
+    _settle(store, "partitions", str(ours))
+    found, wanted = standing(store.redis)
     if found != wanted:
-        raise PartitionMismatch(found=found, wanted=wanted)
+        raise PartitionsMoving(found=found, wanted=wanted)
+    if found != ours:
+        raise PartitionMismatch(found=found, wanted=ours)
 
 
 def _settle(store: Store, name: str, ours: str) -> str:
@@ -285,33 +320,35 @@ def bell(store: Store) -> Bell:
 def drain(
     store: Store, door: Bell, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
 ) -> Drain:
-    """A consumer of the inbox, with its own name and audit file. Make it in the process that uses it.
+    """A consumer of all inboxes, with its own name and audit file. Make it in the process that uses it.
 
     Raises:
         BookInvalid, BookMissing, SecretUnusable, SecretMismatch
     """
-    settings, keys = store.settings, store.keys
-    secret = agreed_secret(store)
+    settings = store.settings
+    secret, rules = agreed_secret(store), book_in_force(settings)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
-    inbox = Inbox(store.redis, keys, consumer)
-    inbox.ensure()
-    return Drain(
-        settings=settings,
-        bench=Bench(
-            book_in_force(settings),
-            keys,
-            secret,
-            settings.max_event_bytes,
-            interrupts,
-            settings.history_months,
-        ),
-        inbox=inbox,
-        committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
-        audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
-        bell=door,
-        stopping=stopping,
-        book=lambda: book_in_force(settings),
-    )
+    audit = Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
+    memory_ms = settings.event_memory * 86_400_000
+    drains = []
+    for keys in store.keys.all:
+        inbox = Inbox(store.redis, keys, consumer)
+        inbox.ensure()
+        drains.append(
+            Drain(
+                settings=settings,
+                bench=Bench(rules, keys, secret, settings.max_event_bytes, interrupts, settings.history_months),
+                inbox=inbox,
+                committer=Committer(store.once, keys, consumer, memory_ms=memory_ms),
+                crossing=Crossing(store.redis, keys, memory_ms),
+                audit=audit,
+                bell=door,
+                stopping=stopping,
+                book=lambda: book_in_force(settings),
+            )
+        )
+    drains[0].others = drains[1:]
+    return drains[0]
 
 
 def recorder(store: Store) -> Recorder:
@@ -322,7 +359,7 @@ def recorder(store: Store) -> Recorder:
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
-    procedure = book(settings.book).procedure
+    procedure = book(settings.book, settings.tables_path).procedure
     return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 
@@ -339,8 +376,9 @@ def clerk(store: Store) -> Clerk:
 
 def chain_head(store: Store, chain: str) -> Head | None:
     """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
-    found = cast(bytes | None, store.redis.hget(store.keys.chains, chain))
-    if found is None:
-        return None
-    seq, mac = found.decode().split(" ")
-    return Head(chain, int(seq), mac)
+    heads = []
+    for keys in store.keys.all:  # each has that of the last commit on it; the last of all is the chain's
+        if found := cast(bytes | None, store.redis.hget(keys.chains, chain)):
+            seq, mac = found.decode().split(" ")
+            heads.append(Head(chain, int(seq), mac))
+    return max(heads, key=lambda head: head.seq, default=None)

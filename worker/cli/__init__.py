@@ -20,7 +20,9 @@ from worker.cli import (
     demo,
     doctor,
     history,
+    partitions,
     quarantine,
+    report,
     rules,
     status,
     submit,
@@ -43,12 +45,14 @@ app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("partitions")(partitions.partitions)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.cli.books import day_of
 from worker.cli.sources import Files, Intake, short
 from worker.cli.terminal import complain, flush, paint, say, say_bytes, writer
 
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 BookFolder = Annotated[
     Path | None, typer.Option("--book", metavar="DIR", help="Folder of the rule book; default: the one that ships.")
 ]
-
-
-def _day(text: str | date | None) -> date | None:
-    if text is None or isinstance(text, date):
-        return text
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
 
 
 def check(
@@ -65,7 +57,7 @@ def check(
     from worker.overrides import laid_over
     from worker.settings import load_settings
 
-    day = _day(received) or datetime.now().astimezone().date()
+    day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
     rules = laid_over(read_book(book or settings.book, settings.tables_path), settings.overrides)
     warn(rules.overrides.entries)
