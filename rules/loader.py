@@ -7,7 +7,7 @@ shipped tables; imported editions of official tables take their place after that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -50,11 +50,11 @@ def load_book(place: Path | None = None, imported: Path | None = None) -> Book:
         PackInvalid: the file is no packed book.
         BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
     """
-    files = book_files(place, imported)
+    files = whole_book(place, imported)
     return read_book(files.library, files.imported)
 
 
-def book_files(place: Path | None = None, imported: Path | None = None) -> Files:
+def whole_book(place: Path | None = None, imported: Path | None = None) -> Files:
     """The files of that book, as they are.
 
     Raises:
@@ -64,10 +64,19 @@ def book_files(place: Path | None = None, imported: Path | None = None) -> Files
     place = place or LIBRARY
     if place.is_file():
         return unpacked(str(place), place.read_bytes())
-    if not (place / "book.yaml").is_file():
-        raise BookMissing(folder=place)
-    library = {path.relative_to(place).as_posix(): path.read_bytes() for path in _files(place)}
-    return Files(library, edition_files(imported))
+    return Files(book_files(place), edition_files(imported))
+
+
+def book_files(folder: Path | None = None) -> Mapping[str, bytes]:
+    """The content of the book's files by path relative to the folder; None: the library that ships with the package.
+
+    Raises:
+        BookMissing: there is no book.
+    """
+    folder = folder or LIBRARY
+    if not (folder / "book.yaml").is_file():
+        raise BookMissing(folder=folder)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
 
 
 def edition_files(folder: Path | None) -> Mapping[str, bytes]:
@@ -91,6 +100,17 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A book whose examples have not been run, as its author works on it."""
+
+    book: Book
+    documents: Mapping[str, Document]
+    """The rule files by path without the ending, as they are written."""
+    problems: list[RuleProblem]
+    editions: list[Edition]
+
+
 def read_book(
     files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None, *, examples: bool = True
 ) -> Book:
@@ -98,24 +118,40 @@ def read_book(
 
     Without `examples` they are not run: for a book of which it is known that they pass.
     """
+    untried = _untried(files, imported or {})
+    for rule in untried.book.rules if examples else ():
+        document = untried.documents[rule.file]
+        try_examples(untried.book, rule, document)
+        untried.problems.extend(document.problems)
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return with_editions(untried.book, untried.editions)
+
+
+def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Untried:
+    """The same without running the examples, with the rule files beside it."""
+    untried = _untried(files, imported or {})
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return replace(untried, book=with_editions(untried.book, untried.editions))
+
+
+def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes]) -> Untried:
+    """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
     tables = _tables(texts, sources, problems)
+    editions = _editions(imported, problems)
+    sound = not problems
     rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
-    editions = _editions(imported or {}, problems)
-    if head is None or problems:
+    if head is None or not sound:
         raise BookInvalid(problems)
-    digest = Files(files, imported or {}).digest
+    digest = Files(files, imported).digest
     book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
-    for rule in rules if examples else ():
-        try_examples(book, rule, documents[rule.file])
-        problems += documents[rule.file].problems
-    if problems:
-        raise BookInvalid(problems)
-    return with_editions(book, editions)
+    return Untried(book, documents, problems, editions)
 
 
 def version_of(files: Mapping[str, bytes]) -> str:

@@ -42,7 +42,8 @@ def shape_of(case: Case) -> Hashable | None:
         claim.payer.responsibility, claim.payer.id,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
-        _present(claim.rendering_provider), _present(claim.attending_provider), not case.history.billed, tuple(lines),
+        _present(claim.rendering_provider), _present(claim.attending_provider), _present(claim.operating_provider),
+        not case.history.billed, tuple(lines),
     )  # fmt: skip
 
 

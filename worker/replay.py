@@ -21,6 +21,7 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
 _ABSENT = "absent"
+_LISTS = ("findings", "shadow", "overridden")
 
 Json = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     then = dict(report)
     of_history = {rule.file for rule in book.rules if rule.needs_history}
     taken = []
-    for name in ("findings", "shadow"):
+    for name in _LISTS:
         kept, apart = _apart(then.get(name, []), of_history)
         then[name], now[name] = kept, _apart(now[name], of_history)[0]
         taken += apart
@@ -84,7 +85,7 @@ def _apart(findings: list[Json], rules: set[str]) -> tuple[list[Json], list[Json
 
 def _keyed(report: Json) -> dict[str, Any]:
     """The report with its findings by rule, line and outcome, so that one that is new moves no other."""
-    return {**report, **{name: _by_identity(report.get(name, [])) for name in ("findings", "shadow")}}
+    return {**report, **{name: _by_identity(report.get(name, [])) for name in _LISTS}}
 
 
 def _by_identity(findings: list[Json]) -> dict[str, Json]:

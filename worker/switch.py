@@ -29,6 +29,7 @@ from worker.commit import script
 from worker.errors import BookNotThere, CommitRefused, NothingToRollBack, SwitchedMeanwhile
 from worker.keys import Keys
 from worker.logs import log
+from worker.overrides import Layer
 
 _HELD = "10"
 """Packed books that Redis holds; a rollback beyond them wants the file again."""
@@ -132,6 +133,8 @@ class Choice:
     own: Book
     folder: Path
     """Where books are kept."""
+    layer: Layer
+    """The hospital's overrides, which hold over every book."""
     trusted: Path | None = None
     """Public keys; None: signatures are not looked at."""
     _book: Book | None = None
@@ -148,13 +151,15 @@ class Choice:
         if self._book is None or digest != self._wanted:
             refused = ""
             try:
-                self._book = self._load(digest)
+                found = self._load(digest)
+                self.layer.over(found)
+                self._book = found
             except ScrubError as error:
                 self._book, refused = self._book or self.own, str(error)
                 log(__name__).error("the book in force is refused; the one before stays", **{"error.message": refused})
             self._wanted = digest
             self._say(Judging(BookName(self._book.version, self._book.digest), refused.split("\n")[0]))
-        return self._book
+        return self.layer.over(self._book)
 
     def _load(self, digest: str) -> Book:
         if digest in ("", self.own.digest):

@@ -74,8 +74,7 @@ class ClaimFacts(dict[str, Any]):
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        days = [date_of(case.claim, line) for line in case.lines]
-        self.day = None if None in days else min((day for day in days if day), default=None)
+        self.day = case.first_day
         """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
 
     def __missing__(self, name: str) -> Any:

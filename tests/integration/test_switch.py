@@ -11,7 +11,7 @@ import pytest
 
 from rules.claim import read_claim
 from rules.errors import BookInvalid, PackInvalid
-from rules.loader import book_files
+from rules.loader import whole_book
 from rules.pack import Files, packed
 from worker import kept, wiring
 from worker.audit import verify
@@ -28,7 +28,7 @@ from .helpers import Worker, claim, event, settled, until
 Start = Callable[..., Worker]
 PATIENT = {"SCRUB_SOFT_TIME_LIMIT": "20", "SCRUB_HARD_TIME_LIMIT": "30", "SCRUB_RECLAIM": "40", "SCRUB_BATCH": "50"}
 """A book is loaded between two batches, which may take seconds on a busy machine."""
-OWN = book_files()
+OWN = whole_book()
 
 
 def changed(version: str, more: Mapping[str, bytes] | None = None) -> Files:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.errors import PackInvalid
-from rules.loader import LIBRARY, book_files, load_book, read_book, version_of
+from rules.loader import LIBRARY, load_book, read_book, version_of, whole_book
 from rules.pack import Files, packed, unpacked
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-/", min_size=1, max_size=20).map(lambda name: f"a{name}.yaml")
@@ -29,7 +29,7 @@ def test_what_was_packed_comes_out_with_the_same_digest(library: dict[str, bytes
 
 
 def test_the_same_book_has_the_same_bytes_whatever_the_order_the_clock_and_the_line_ends() -> None:
-    book = book_files()
+    book = whole_book()
     windows = {name: text.replace(b"\n", b"\r\n") for name, text in reversed(book.library.items())}
     assert packed(Files(windows)) == packed(book)
     assert packed(Files(book.library, {"a.json": b"{}"})) != packed(book)
@@ -37,15 +37,15 @@ def test_the_same_book_has_the_same_bytes_whatever_the_order_the_clock_and_the_l
 
 def test_a_packed_book_judges_as_its_folder_does(tmp_path: Path) -> None:
     file = tmp_path / "a.book"
-    file.write_bytes(packed(book_files()))
+    file.write_bytes(packed(whole_book()))
     folder, one = load_book(), load_book(file, tmp_path)
     assert (one.digest, one.version, len(one.rules)) == (folder.digest, folder.version, len(folder.rules))
-    assert version_of(book_files(file).library) == folder.version
-    assert read_book(book_files(file).library, examples=False).digest == folder.digest
+    assert version_of(whole_book(file).library) == folder.version
+    assert read_book(whole_book(file).library, examples=False).digest == folder.digest
 
 
 def test_any_zip_program_opens_it_and_finds_the_library(tmp_path: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(packed(book_files()))) as archive:
+    with zipfile.ZipFile(io.BytesIO(packed(whole_book()))) as archive:
         archive.extractall(tmp_path)
     assert load_book(tmp_path).digest == load_book(LIBRARY).digest
 
@@ -64,8 +64,8 @@ def archive(*members: tuple[str, bytes]) -> bytes:
     [
         (b"", "not a zip file"),
         (b"no zip", "not a zip file"),
-        (packed(book_files())[:-200], "not a zip file"),
-        (packed(book_files()).replace(b"64445", b"64446"), "Bad CRC-32"),
+        (packed(whole_book())[:-200], "not a zip file"),
+        (packed(whole_book()).replace(b"64445", b"64446"), "Bad CRC-32"),
         (archive(("other.yaml", b"")), "there is no book.yaml in it"),
         (archive(("book.yaml", b""), ("book.yaml", b"")), "a name is in it twice"),
     ],

@@ -21,6 +21,7 @@ from rules.examples import example_claim
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from rules.loader import load_book
 from rules.shape import shape_of
+from tests.book import BOOK
 from tests.rules.claims import CLAIMS as ANY_CLAIM
 from worker.bench.claims import claim
 
@@ -31,6 +32,7 @@ SHAPE = {
     "billing_provider.taxonomy", "service_facility", "service_facility.kind", "service_facility.state",
     "rendering_provider", "rendering_provider.npi", "rendering_provider.taxonomy",
     "attending_provider", "attending_provider.npi", "attending_provider.taxonomy",
+    "operating_provider", "operating_provider.npi", "operating_provider.taxonomy",
     "lines", "lines.number", "lines.procedure", "lines.modifiers", "lines.units", "lines.unit_basis",
     "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
     "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
@@ -79,7 +81,7 @@ class Untouchable:
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 @pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if not fact.own])
@@ -122,7 +124,7 @@ def other_of_the_shape(one: Claim) -> Claim:
         "statement_from_date": None, "statement_through_date": None,
         "original_reference_number": one.original_reference_number and "X9", "subscriber": None, "patient": None,
         "billing_provider": provider(one.billing_provider), "rendering_provider": provider(one.rendering_provider),
-        "attending_provider": provider(one.attending_provider),
+        "attending_provider": provider(one.attending_provider), "operating_provider": provider(one.operating_provider),
         "diagnoses": tuple("G57.01" for _ in one.diagnoses), "total_charge": None, "lines": tuple(lines),
     }  # fmt: skip
     return one.model_copy(update=update)

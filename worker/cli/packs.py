@@ -40,13 +40,13 @@ def pack(
     * `scrub rules pack`
     * `scrub rules pack --book ./my-book -o november.book`
     """
-    from rules.loader import book_files, read_book
+    from rules.loader import read_book, whole_book
     from rules.pack import SUFFIX, packed
     from worker import kept
     from worker.settings import load_settings
 
     settings = load_settings()
-    files = book_files(book or settings.book, settings.tables_path)
+    files = whole_book(book or settings.book, settings.tables_path)
     found = read_book(files.library, files.imported)
     content = packed(files)
     if out == Path("-"):

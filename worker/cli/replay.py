@@ -52,7 +52,7 @@ def replay(
     * `scrub tail rework --format json | scrub replay -`
     """
     from rules.errors import ScrubError
-    from worker.cli.check import day_of
+    from worker.cli.books import day_of
     from worker.replay import replay as judge
 
     day = day_of(received)
@@ -146,13 +146,13 @@ def _claims(file: str) -> dict[str, Claim | None]:
 @cache
 def _book(digest: str, given: Path | None) -> Book:
     """The book of that digest: the given one, the one that ships or is set, or a kept one."""
-    from rules.loader import book_files, read_book
+    from rules.loader import read_book, whole_book
     from worker import kept
     from worker.errors import BookDiffers
     from worker.settings import load_settings
 
     settings = load_settings()
-    files = book_files(given or settings.book, settings.tables_path)
+    files = whole_book(given or settings.book, settings.tables_path)
     if files.digest == digest:
         return read_book(files.library, files.imported, examples=False)
     if given:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from worker.wiring import Store
 
 _EVERY = 2.0
+_PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
 _CLEAR = "\x1b[H\x1b[J"
 
 
@@ -70,9 +71,15 @@ def _json(found: Books, book: InForce) -> None:
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
     more: dict[str, object] = {name: getattr(found, name) for name in derived}
     more["workers"] = [asdict(worker) | {"alive": worker.alive} for worker in found.workers]
+    more["partitions"] = [
+        {name: getattr(part, name) for name in _PART} | {one.name: one.count for one in part.outlets}
+        for part in found.parts or (found,)
+    ]
     more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
     more["book"] = asdict(book)
-    say_bytes([orjson.dumps(asdict(found) | more)])
+    told = asdict(found) | more
+    del told["parts"]
+    say_bytes([orjson.dumps(told)])
 
 
 def _health(oldest: float) -> int:
@@ -99,6 +106,8 @@ def _health(oldest: float) -> int:
 
 
 def _balance(found: Books) -> str:
+    if found.parts and found.balance == found.forwarded - found.received > 0:
+        return f"The books do NOT balance: {found.balance} claims were forwarded and received nowhere."
     if found.balance:
         side = "unaccounted for" if found.balance > 0 else "more than were accepted"
         return f"The books do NOT balance: {abs(found.balance)} claims {side}."
@@ -128,9 +137,16 @@ def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
     rows += [("repeated", str(found.repeated), "events that were sent again; no second result")]
     if found.requeued:
         rows += [("requeued", str(found.requeued), "put back from quarantine")]
+    if found.forwarded:
+        rows += [
+            ("forwarded", str(found.forwarded), "handed on to their patient's partition, and accepted there again")
+        ]
     size = max(len(row[1]) for row in rows)
     yield from columns([(name, number.rjust(size), text) for name, number, text in rows], ("bold", None, "dim"))
     yield ""
+    if found.parts:
+        yield from _partitions(found)
+        yield ""
     yield from _workers(found, book)
     yield ""
     yield from _in_force(book)
@@ -138,6 +154,23 @@ def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
         since = time.strftime("%H:%M:%S", time.localtime(found.hold.since))
         yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
+
+
+def _partitions(found: Books) -> Iterator[str]:
+    yield paint("Partitions", "bold")
+    names = ("", "accepted", "waiting", "in flight", "decided", "forwarded", "off")
+    rows = [
+        (
+            part.accepted, part.waiting, part.in_flight, sum(outlet.count for outlet in part.outlets), part.forwarded,
+            part.balance,
+        )
+        for part in found.parts
+    ]  # fmt: skip
+    table = [names, *((str(number), *map(str, row)) for number, row in enumerate(rows))]
+    widths = [max(len(row[place]) for row in table) for place in range(len(names))]
+    for row in table:
+        line = "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        yield paint(line, "bold red") if row is not names and row[-1] != "0" else line
 
 
 def _readers(outlet: Outlet, found: Books) -> str:
