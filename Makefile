@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes more than they compute: four at once also on two cores.
 WORKERS := 4
 
-.PHONY: help run test oracles faults cover lint format schemas mutants unit clean
+.PHONY: help run test slow oracles faults bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 	@$(BIN)/scrub demo
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
-	@$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
+	@$(BIN)/pytest -q -n $(WORKERS)
 
 oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
 	@$(BIN)/pytest -q -n 2 -m slow tests/x12
@@ -23,6 +23,12 @@ oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claim
 faults: .venv/dev.stamp  ## kills, cuts, full disks and failovers under 20,000 claims each, about 40 minutes; FAULTS="--only cut --seed 7"
 	@SCRUBTEST_EXAMPLES=500 $(BIN)/pytest -q --timeout 1800 tests/faults/test_protocol.py
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour and more. Other engines: pip install --group bench
+	@$(BIN)/scrub bench --all -o bench.json
+
+slow: .venv/dev.stamp  ## tests that take minutes
+	@$(BIN)/pytest -q -s -m slow
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -36,7 +42,12 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
+	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
 	@$(BIN)/python -m ops.schemas --check
+	@$(BIN)/python -m ops.dashboards --check
+	@$(BIN)/python -m ops.alerts --check
+	@$(BIN)/python -m ops.logformats --check
+	@$(BIN)/python -m ops.access --check
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
@@ -47,6 +58,29 @@ mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a c
 
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
+
+catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files
+	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
+
+boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the log lines' field lists
+	@$(BIN)/python -m ops.dashboards
+	@$(BIN)/python -m ops.alerts
+	@$(BIN)/python -m ops.logformats
+access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users
+	@$(BIN)/python -m ops.access
+
+secrets:  ## passwords for docker-compose.yml, where they are missing
+	@ops/secrets.sh
+
+audit: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
+	@$(BIN)/python -m ops.audit
+
+release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their checksums, in dist/
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
+	  --output-reproducible --output-file dist/claim-scrubber.cdx.json requirements.lock
+	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean:  ## removes the environment and what the demonstration left
 	rm -rf .venv run

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ops import generated
 from rules.claim import Claim
 from rules.report import Report
 from worker.intake.events import ClaimEvent
@@ -48,9 +49,17 @@ def _envelope(kind: str, data: dict[str, Any]) -> dict[str, Any]:
             "type": {"const": kind},
             "time": {**text, "format": "date-time"},
             "datacontenttype": {"const": "application/json"},
-            "inboxentry": {**text, "description": "Id of the inbox entry that was judged."},
+            "inboxentry": {
+                **text,
+                "description": "The inbox entry that was judged; with several partitions <partition>:<id>.",
+            },
             "eventsource": {**text, "description": "`source` of the claim event."},
             "eventid": {**text, "description": "`id` of the claim event."},
+            "receiveddate": {
+                **text,
+                "format": "date",
+                "description": "Day that stood in, as the claim has no received date.",
+            },
             "traceparent": text,
             "data": data,
         },
@@ -121,21 +130,6 @@ def documents() -> dict[str, dict[str, Any]]:
     }
 
 
-def main(check: bool) -> int:
-    """Writes the files, or names the stale ones and returns 1."""
-    FOLDER.mkdir(exist_ok=True)
-    stale = []
-    for name, document in documents().items():
-        text = json.dumps(document, indent=2) + "\n"
-        file = FOLDER / name
-        if not file.exists() or file.read_text() != text:
-            stale.append(name)
-            if not check:
-                file.write_text(text)
-    for name in stale:
-        sys.stderr.write(f"ops/schema/{name}: {'is stale; run: make schemas' if check else 'written'}\n")
-    return 1 if check and stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    files = {FOLDER / name: json.dumps(document, indent=2) + "\n" for name, document in documents().items()}
+    sys.exit(generated.write(files, "make schemas"))

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
-from rules.case import Role
-from rules.payers import Registry, Selection
+from rules.overrides import Overrides
+from rules.payers import Registry
 from rules.plan import Assigned, Kind, Plan, ShapedPlan, plan_of, turning_points
 from rules.rule import Rule
 from rules.sources import Source
@@ -33,6 +33,8 @@ class Book:
     sources: Mapping[str, Source]
     tables: Tables
     rules: tuple[Rule, ...]
+    overrides: Overrides = field(default_factory=Overrides)
+    """What the hospital decided otherwise."""
     _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
     shaped: dict[Hashable, ShapedPlan | None] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -42,7 +44,7 @@ class Book:
         """The rules for one kind of claim, found once and kept."""
         found = self._assigned.get(kind)
         if found is None:
-            found = self._assigned[kind] = tuple(self._find(*kind))
+            found = self._assigned[kind] = tuple(self._find(kind))
         return found
 
     def period(self, day: date) -> int:
@@ -51,7 +53,7 @@ class Book:
 
     @cached_property
     def _turns(self) -> tuple[date, ...]:
-        return turning_points(self.rules, self.tables)
+        return turning_points(self.rules, self.tables, self.overrides.turns)
 
     def plan(self, kind: Kind, day: date) -> Plan:
         """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""
@@ -62,14 +64,15 @@ class Book:
             found = plans[place] = plan_of(self.assigned(kind), day)
         return found
 
-    def _find(self, selection: Selection, role: Role, void: bool, consulted: bool) -> list[Assigned]:
+    def _find(self, kind: Kind) -> list[Assigned]:
+        selection = kind.selection
         able = [
             rule
             for rule in self.rules
             if rule.status != "retired"
-            and role in rule.bills_as
-            and (rule.on_void or not void)
-            and (consulted or not rule.needs_history)
+            and kind.role in rule.bills_as
+            and (rule.on_void or not kind.void)
+            and (kind.consulted or not rule.needs_history)
         ]
         found = [Assigned(rule) for rule in able if rule.serves(selection.payer, selection.plan)]
         advantage = self.registry.advantage()
@@ -80,7 +83,7 @@ class Book:
                 for rule in able
                 if rule.code in advantage.codes and rule.serves("medicare", None) and rule.file not in own
             ]
-        return found
+        return self.overrides.assign(found, kind) if self.overrides.entries else found
 
     def covers_from_of(self, payer: str | None) -> date:
         """First date of service that the book speaks of for this payer."""

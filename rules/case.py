@@ -32,6 +32,10 @@ class Case:
     """The lines that carry the book's procedure."""
     history: History
     """What was billed before for this patient."""
+    first_day: date | None
+    """The first date of the lines on trial; None where one of them has none."""
+    provider: str | None = None
+    """NPI of the billing provider, where an override names it."""
 
 
 def role_of(claim: Claim) -> Role:

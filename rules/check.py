@@ -22,6 +22,7 @@ from rules.report import (
     EditionId,
     Finding,
     Outcome,
+    OverrideId,
     Report,
     Severity,
 )
@@ -39,11 +40,11 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
     billed before for its patient, without which the rules that read it do not run."""
     case = case_of(claim, book, received, history)
-    reason = _uncovered(case, book)
+    reason = uncovered(case, book)
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
-    findings = _taken_over_twice([finding for finding, draft in verdict.found if not draft])
+    findings = _taken_over_twice(verdict.found)
     routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     superseded = _superseded(history)
     return _report(
@@ -55,12 +56,15 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
         rules_run=verdict.run,
         editions=tuple(sorted(verdict.editions, key=lambda one: (one.table, one.title, one.edition or ""))),
         findings=tuple(sorted(findings, key=_order)),
-        shadow=tuple(sorted((finding for finding, draft in verdict.found if draft), key=_order)),
+        shadow=tuple(sorted(verdict.shadow, key=_order)),
+        overridden=tuple(sorted(verdict.overridden, key=_order)),
     )
 
 
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
     """The claim with its payer, role, history and the lines on trial."""
+    lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
+    days = [date_of(claim, line) for line in lines]
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -68,9 +72,16 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
         received=claim.received_date or received,
         tables=book.tables,
         procedure=book.procedure,
-        lines=tuple(line for line in claim.lines if line.procedure == book.procedure),
+        lines=lines,
         history=history,
+        first_day=None if None in days else min([day for day in days if day], default=None),
+        provider=_named_provider(claim, book),
     )
+
+
+def _named_provider(claim: Claim, book: Book) -> str | None:
+    number = claim.billing_provider.npi if claim.billing_provider else None
+    return number if number in book.overrides.providers else None
 
 
 def _superseded(history: History) -> str | None:
@@ -80,7 +91,7 @@ def _superseded(history: History) -> str | None:
     return f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
 
 
-def _uncovered(case: Case, book: Book) -> str | None:
+def uncovered(case: Case, book: Book) -> str | None:
     """Why nothing can be said of the claim, or None."""
     if not case.lines:
         return f"no line carries procedure {book.procedure}"
@@ -98,10 +109,19 @@ class Verdict:
 
     run: int = 0
     """How many had a version for the date."""
-    found: list[tuple[Finding, bool]] = field(default_factory=list)
-    """Each finding with whether it is a draft's."""
+    found: list[Finding] = field(default_factory=list)
+    shadow: list[Finding] = field(default_factory=list)
+    """By drafts."""
+    overridden: list[Finding] = field(default_factory=list)
+    """By rules that an override put out of force."""
     editions: set[EditionId] = field(default_factory=set)
     """Of the tables that they looked into."""
+
+    def of(self, assigned: Assigned) -> list[Finding]:
+        """Where the rule's findings belong."""
+        if assigned.rule.status == "draft":
+            return self.shadow
+        return self.overridden if assigned.published else self.found
 
 
 def _judge(case: Case, book: Book) -> Verdict:
@@ -118,7 +138,7 @@ def _judge(case: Case, book: Book) -> Verdict:
         for suspect in _suspects(scope, facts):
             finding = _judged(suspect.assigned, facts, case)
             if finding:
-                verdict.found.append((finding, suspect.assigned.rule.status == "draft"))
+                verdict.of(suspect.assigned).append(finding)
     return verdict
 
 
@@ -128,9 +148,11 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if shape is None or claim.day is None:
         return None
     period = book.period(claim.day)
+    if any(line.service_date and book.period(line.service_date) != period for line in case.claim.lines):
+        return None
     key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
-    if plan is None and all(facts.day and book.period(facts.day) == period for facts in lines):
+    if plan is None:
         if len(book.shaped) >= MOST_SHAPES:
             book.shaped.clear()
         seen = key in book.shaped
@@ -212,6 +234,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         evidence=version.evidence(facts),
         version=version.start.isoformat(),
         rule=rule.file,
+        override=assigned.override,
     )
 
 
@@ -267,6 +290,7 @@ def _report(
     editions: tuple[EditionId, ...] = (),
     findings: tuple[Finding, ...] = (),
     shadow: tuple[Finding, ...] = (),
+    overridden: tuple[Finding, ...] = (),
 ) -> Report:
     return Report(
         claim_id=case.claim.claim_id,
@@ -282,4 +306,13 @@ def _report(
         editions=editions,
         findings=findings,
         shadow=shadow,
+        overridden=overridden,
+        overrides=_overrides(case, book, (*findings, *overridden)) if book.overrides.entries else (),
     )
+
+
+def _overrides(case: Case, book: Book, findings: Iterable[Finding]) -> tuple[OverrideId, ...]:
+    """Those that touched the claim, each once."""
+    of_payer = book.overrides.ids.get(case.claim.payer.id)
+    found = {finding.override: None for finding in findings if finding.override}
+    return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

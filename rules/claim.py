@@ -321,9 +321,31 @@ def read_claim(data: object) -> Claim:
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Pydantic's errors in our words: misspelt keys before missing ones, and never a value of the input."""
+    return [_problem(detail, model) for detail in details_of(error, model)]
+
+
+def details_of(error: ValidationError, model: type[BaseModel]) -> list[ErrorDetails]:
+    """Pydantic's errors without those that another one brings about: a list is no shorter for an entry that is wrong,
+    and a key that was misspelt is not missing as well."""
     details = error.errors(include_url=False, include_context=True, include_input=False)
     details.sort(key=lambda detail: detail["type"] == "missing")
-    return [_problem(detail, model) for detail in details]
+    within = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    meant = {
+        (*location[:-1], _meant(model, location)[0])
+        for location in (detail["loc"] for detail in details if detail["type"] == "extra_forbidden")
+        if _meant(model, location)
+    }
+    return [
+        detail
+        for detail in details
+        if not (detail["type"] == "too_short" and detail["loc"] in within)
+        and not (detail["type"] == "missing" and detail["loc"] in meant)
+    ]
+
+
+def _meant(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The key that is nearest to an unknown one, if any is near."""
+    return get_close_matches(str(location[-1]), _keys_at(model, location[:-1]), n=1)
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
@@ -331,7 +353,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     path = path_text(location)
     if detail["type"] == "extra_forbidden":
         parent = path_text(location[:-1])
-        near = get_close_matches(str(location[-1]), _keys_at(model, location[:-1]), n=1)
+        near = _meant(model, location)
         hint = f"did you mean {near[0]!r}?" if near else "remove it, or see the JSON Schema for the keys there are"
         return Problem(path[:200], f"unknown key; {hint}", parent)
     return Problem(path, _sentence(detail), path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
@@ -53,7 +55,13 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
         status=shape.status,
         on_void=shape.on_void == "true",
         versions=versions,
+        digest=_digest(document),
     )
+
+
+def _digest(document: Document) -> str:
+    says = {key: value for key, value in document.data.items() if key != "examples"}
+    return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
 
 def _check_names(document: Document, shape: RuleShape, registry: Registry) -> None:

@@ -7,13 +7,14 @@ is unknown beside it: so a missing fact matters only where its value would chang
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 
 from rules.facts import FACTS, Fact, Facts, Kind, Scope
 from rules.formats import FORMATS
-from rules.logic import ALWAYS, Condition, every, negated, some
+from rules.logic import ALWAYS, Asked, Condition, every, negated, some
 from rules.tables import SPECS
 
 Path = tuple[str | int, ...]
@@ -99,8 +100,16 @@ def _tests_of(known: Fact, value: object, path: Path, scope: Scope, complain: Co
     if not isinstance(value, dict) or not value:
         complain(path, f"expected a mapping of tests; {known.name!r} ({known.kind}) has {_list(known.kind)}")
         return []
-    tests = [_test(known, name, literal, (*path, name), scope, complain) for name, literal in value.items()]
-    return [test for test in tests if test]
+    tests = [(name, _test(known, name, literal, (*path, name), scope, complain)) for name, literal in value.items()]
+    return [_asking(test, Asked(known.name, name, _written(value[name]))) for name, test in tests if test]
+
+
+def _asking(test: Condition, asks: Asked) -> Condition:
+    return replace(test, asks=asks, parts=(), join=None)
+
+
+def _written(literal: object) -> str | tuple[str, ...]:
+    return tuple(map(str, literal)) if isinstance(literal, list) else str(literal)
 
 
 def _test(known: Fact, name: str, literal: object, path: Path, scope: Scope, complain: Complain) -> Condition | None:

@@ -67,5 +67,25 @@ class BookInvalid(ScrubError):
         return "\n".join([super().__str__(), *map(str, self.problems)])
 
 
+class CorpusInvalid(BookInvalid):
+    """The corpus cannot be read: {count} problem(s).
+
+    {listing}
+    """
+
+
+class OverridesInvalid(BookInvalid):
+    """The overrides cannot be used: {count} problem(s). Mend them and load again; `scrub rules overrides` lists them.
+
+    {listing}
+    """
+
+
 class BookMissing(ScrubError):
-    """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/."""
+    """There is no rule book in {folder}: expected a folder with book.yaml, sources.yaml and payers/, or a packed
+    book.
+    """
+
+
+class PackInvalid(ScrubError):
+    """{file} is no packed book: {reason}. Expected a file that `scrub rules pack` wrote."""

@@ -1,4 +1,4 @@
-"""Reads a library folder into a Book: every file checked, every rule compiled, every example run.
+"""Reads a library folder or a packed book into a Book: every file checked, every rule compiled, every example run.
 
 A book with one fault does not load: all faults of all files are reported at once. The examples are run against the
 shipped tables; imported editions of official tables take their place after that, and are part of the book's digest.
@@ -7,18 +7,19 @@ shipped tables; imported editions of official tables take their place after that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from rules.book import Book, digest_of
+from rules.book import Book
 from rules.claim import iso_date
 from rules.compile import compile_rule
 from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid, BookMissing, RuleProblem
+from rules.pack import Files, unpacked
 from rules.payers import PayerShape, Registry
 from rules.rule import Rule
 from rules.rulefile import Document, read_document, shaped
@@ -39,18 +40,43 @@ class BookShape(BaseModel):
     covers_from: Annotated[date, BeforeValidator(iso_date)]
 
 
-def load_book(folder: Path | None = None, imported: Path | None = None) -> Book:
-    """The book in a folder; None: the library that ships with the package. `imported`: folder of imported editions.
+def load_book(place: Path | None = None, imported: Path | None = None) -> Book:
+    """The book in a folder or a packed file; None: the library that ships with the package.
+
+    `imported`: folder of imported editions, which a packed book does not look into: it has its own.
 
     Raises:
         BookMissing: there is no book.
+        PackInvalid: the file is no packed book.
         BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
+    """
+    files = whole_book(place, imported)
+    return read_book(files.library, files.imported)
+
+
+def whole_book(place: Path | None = None, imported: Path | None = None) -> Files:
+    """The files of that book, as they are.
+
+    Raises:
+        BookMissing, PackInvalid
+        BookInvalid: an imported edition cannot be read.
+    """
+    place = place or LIBRARY
+    if place.is_file():
+        return unpacked(str(place), place.read_bytes())
+    return Files(book_files(place), edition_files(imported))
+
+
+def book_files(folder: Path | None = None) -> Mapping[str, bytes]:
+    """The content of the book's files by path relative to the folder; None: the library that ships with the package.
+
+    Raises:
+        BookMissing: there is no book.
     """
     folder = folder or LIBRARY
     if not (folder / "book.yaml").is_file():
         raise BookMissing(folder=folder)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
-    return read_book(files, edition_files(imported))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
 
 
 def edition_files(folder: Path | None) -> Mapping[str, bytes]:
@@ -74,26 +100,65 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def read_book(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Book:
-    """The book in the content of its files, by path relative to the library folder, with imported editions by name."""
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A book whose examples have not been run, as its author works on it."""
+
+    book: Book
+    documents: Mapping[str, Document]
+    """The rule files by path without the ending, as they are written."""
+    problems: list[RuleProblem]
+    editions: list[Edition]
+
+
+def read_book(
+    files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None, *, examples: bool = True
+) -> Book:
+    """The book in the content of its files, by path relative to the library folder, with imported editions by name.
+
+    Without `examples` they are not run: for a book of which it is known that they pass.
+    """
+    untried = _untried(files, imported or {})
+    for rule in untried.book.rules if examples else ():
+        document = untried.documents[rule.file]
+        try_examples(untried.book, rule, document)
+        untried.problems.extend(document.problems)
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return with_editions(untried.book, untried.editions)
+
+
+def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Untried:
+    """The same without running the examples, with the rule files beside it."""
+    untried = _untried(files, imported or {})
+    if untried.problems:
+        raise BookInvalid(untried.problems)
+    return replace(untried, book=with_editions(untried.book, untried.editions))
+
+
+def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes]) -> Untried:
+    """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
     tables = _tables(texts, sources, problems)
+    editions = _editions(imported, problems)
+    sound = not problems
     rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
-    editions = _editions(imported or {}, problems)
-    if head is None or problems:
+    if head is None or not sound:
         raise BookInvalid(problems)
-    digest = digest_of({**files, **{f"imported/{name}": content for name, content in (imported or {}).items()}})
+    digest = Files(files, imported).digest
     book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
-    for rule in rules:
-        try_examples(book, rule, documents[rule.file])
-        problems += documents[rule.file].problems
-    if problems:
-        raise BookInvalid(problems)
-    return with_editions(book, editions)
+    return Untried(book, documents, problems, editions)
+
+
+def version_of(files: Mapping[str, bytes]) -> str:
+    """The version that a book calls itself; `?` where its book.yaml cannot be read."""
+    problems: list[RuleProblem] = []
+    head = _head(_decoded("book.yaml", files.get("book.yaml", b""), problems), problems)
+    return head.version if head else "?"
 
 
 def with_editions(book: Book, editions: list[Edition]) -> Book:

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One test as the rule file has it, for people."""
+
+    fact: str
+    test: str
+    against: str | tuple[str, ...]
+    """What the rule file compares with, as it stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,10 @@ class Condition:
     """Those of the facts that are asked whether they are missing."""
     parts: tuple[Condition, ...] = ()
     """What it is made of; none: it is a test of its facts."""
+    join: Literal["all", "any", "not"] | None = None
+    """How its parts are joined."""
+    asks: Asked | None = None
+    """What a test asks."""
 
     def test(self, facts: Any) -> bool | None:
         """True, False, or None where a missing fact would decide. Compiles anew: for explaining, not for judging."""
@@ -47,20 +61,20 @@ NEVER = Condition("False", "True")
 
 def every(parts: Iterable[Condition]) -> Condition:
     """False if any part is false, whatever is unknown beside it."""
-    return _joined(list(parts), "and", "or")
+    return _joined(list(parts), "all", "and", "or")
 
 
 def some(parts: Iterable[Condition]) -> Condition:
     """True if any part is true, whatever is unknown beside it."""
-    return _joined(list(parts), "or", "and")
+    return _joined(list(parts), "any", "or", "and")
 
 
 def negated(part: Condition) -> Condition:
     """Unknown stays unknown."""
-    return Condition(part.false, part.true, part.facts, part.constants, part.asked_missing, (part,))
+    return Condition(part.false, part.true, part.facts, part.constants, part.asked_missing, (part,), "not")
 
 
-def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
+def _joined(parts: list[Condition], join: Literal["all", "any"], of_true: str, of_false: str) -> Condition:
     if len(parts) == 1:
         return parts[0]
     return Condition(
@@ -70,6 +84,7 @@ def _joined(parts: list[Condition], of_true: str, of_false: str) -> Condition:
         {name: value for part in parts for name, value in part.constants.items()},
         tuple(dict.fromkeys(name for part in parts for name in part.asked_missing)),
         tuple(parts),
+        join,
     )
 
 

@@ -17,7 +17,7 @@ from rules.case import Case, Role
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.payers import Selection
-from rules.report import EditionId, Severity
+from rules.report import EditionId, OverrideId, Severity
 from rules.rule import Rule, Version
 
 if TYPE_CHECKING:
@@ -35,11 +35,15 @@ class Kind(NamedTuple):
     """Whether it voids another claim."""
     consulted: bool
     """Whether its history is known."""
+    provider: str | None = None
+    """Billing NPI, where an override names it."""
 
 
 def kind_of(case: Case) -> Kind:
     """The kind of a claim."""
-    return Kind(case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted")
+    return Kind(
+        case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted", case.provider
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,10 @@ class Assigned:
     rule: Rule
     at_most: Severity | None = None
     """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
+    override: OverrideId | None = None
+    """The override of the hospital that touches it."""
+    published: bool = False
+    """Whether it is the book's own, where that override put something else, or nothing, in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +174,11 @@ class _Shared(dict[str, Any]):
         return value
 
 
-def turning_points(rules: Iterable[Rule], tables: Tables) -> tuple[date, ...]:
-    """The days, in order, on which a version of any of the rules or a row of any table begins or is over."""
-    spans = [(version.start, version.end) for rule in rules for version in rule.versions]
+def turning_points(rules: Iterable[Rule], tables: Tables, others: Iterable[tuple[date, date]] = ()) -> tuple[date, ...]:
+    """The days, in order, on which a version of any of the rules, a row of any table or another period begins or is
+    over."""
+    spans = [*others]
+    spans += [(version.start, version.end) for rule in rules for version in rule.versions]
     dated = [
         *(table.spans.values() for table in tables.values()),
         *(table.reigns.values() for table in tables.values()),

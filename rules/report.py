@@ -45,6 +45,26 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideId:
+    """A decision of the hospital that stands over the book."""
+
+    name: str
+    effect: str
+    """`severity warn`, `switched off`, `filing limit of 120 days, primary claims`."""
+    reason: str
+    owner: str
+    expires: str
+    """The last day on which it holds, ISO 8601."""
+    state: Literal["in_force", "outdated", "expired"]
+    """outdated: it holds, though the rule was changed since it was written; expired: the book's own rule holds."""
+
+    def __str__(self) -> str:
+        told = {"in_force": f"until {self.expires}", "expired": f"expired on {self.expires}, not applied"}
+        until = told.get(self.state, f"until {self.expires}; the rule was changed since")
+        return f"{self.name}: {self.effect}: {self.reason} ({self.owner}, {until})"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One rule that failed, could not be determined, or was lifted by a modifier."""
 
@@ -66,6 +86,8 @@ class Finding:
     """First date of service of the rule version that judged, ISO 8601."""
     rule: str
     """The rule file in the library, without its ending."""
+    override: OverrideId | None = None
+    """The override of the hospital that touches the rule on this claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +136,16 @@ class Report:
     findings: tuple[Finding, ...] = field(default=())
     shadow: tuple[Finding, ...] = field(default=())
     """What draft rules found: for the record, never shown to a biller as a finding, never routing."""
+    overridden: tuple[Finding, ...] = field(default=())
+    """What rules of the book found that an override of the hospital switched off or replaced: for the record."""
+    overrides: tuple[OverrideId, ...] = field(default=())
+    """The overrides that touched this claim: what was found, what was not, or whose rules judged it."""
 
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""
         return list(dict.fromkeys(f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed"))
+
+    def shadow_codes(self, severity: Severity | None = None) -> list[str]:
+        """The same of draft rules; without a severity, of all."""
+        found = (f for f in self.shadow if severity in (None, f.severity) and f.outcome != "bypassed")
+        return list(dict.fromkeys(f.code for f in found))

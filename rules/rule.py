@@ -96,6 +96,8 @@ class Version:
     citation: Citation
     edition: EditionId | None
     """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
+    read: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names of the facts that the version reads, each once."""
     is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
     """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
     is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
@@ -111,6 +113,9 @@ class Version:
         )
         constants = {**applies.constants, **demand.constants, **lifted.constants}
         object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
+        bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()
+        read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)
+        object.__setattr__(self, "read", tuple(dict.fromkeys(read)))
         object.__setattr__(self, "is_off", compiled(applies.false, constants))
         object.__setattr__(self, "judge", compiled(outcome, constants))
 
@@ -124,20 +129,13 @@ class Version:
         """Those of them that are asked whether they are missing."""
         return (*self.applies.asked_missing, *self.demand.asked_missing)
 
-    def read(self) -> tuple[str, ...]:
-        """Names of the facts that the version reads, each once."""
-        bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()
-        return tuple(
-            dict.fromkeys((*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts))
-        )
-
     def gaps(self, facts: Facts) -> tuple[str, ...]:
         """The missing facts that keep the version from a verdict, each once."""
         parts = [self.applies, self.demand, *([self.bypass.when] if self.bypass else ())]
         return tuple(dict.fromkeys(name for part in parts for name in part.gaps(facts)))
 
     def evidence(self, facts: Facts) -> dict[str, Evidence]:
-        return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read()}
+        return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +154,13 @@ class Rule:
     status: Literal["draft", "active", "retired"]
     on_void: bool
     versions: tuple[Version, ...]
+    digest: str = ""
+    """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
 
     @property
     def needs_history(self) -> bool:
         """Whether a version reads what was billed before, so that the rule cannot run without a ledger."""
-        return any(FACTS[name].history for version in self.versions for name in version.read())
+        return any(FACTS[name].history for version in self.versions for name in version.read)
 
     def serves(self, payer: str | None, plan: str | None) -> bool:
         """Whether the rule is for this payer's plan; only `all` is for a payer that is not in the registry."""

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rules.case import Role
-from rules.claim import iso_date, path_text, problems_of
+from rules.claim import details_of, iso_date, path_text, problems_of
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
 from rules.report import Grade, Outcome, Severity
@@ -226,12 +226,6 @@ def shaped(document: Document, shape: type[ShapeT], data: Any, path: Path = ()) 
     try:
         return shape.model_validate(data)
     except ValidationError as error:
-        for detail, problem in zip(_details(error), problems_of(error, shape), strict=True):
-            document.complain((*path, *detail), problem.sentence)
+        for detail, problem in zip(details_of(error, shape), problems_of(error, shape), strict=True):
+            document.complain((*path, *detail["loc"]), problem.sentence)
         return None
-
-
-def _details(error: ValidationError) -> list[Path]:
-    details = error.errors(include_url=False, include_input=False)
-    details.sort(key=lambda detail: detail["type"] == "missing")
-    return [detail["loc"] for detail in details]

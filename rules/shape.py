@@ -22,26 +22,28 @@ def shape_of(case: Case) -> Hashable | None:
     if claim.documentation or claim.other_payers:
         return None
     billing, first = claim.billing_provider, case.lines[0].service_date
+    if first is None:
+        return None
     lines = []
     for line in claim.lines:
         if _is_rare(line):
             return None
+        assert line.service_date is not None
         lines.append(
             (
                 line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
-                line.diagnosis_pointers, not line.revenue_code, line.service_date == first,
+                line.diagnosis_pointers, not line.revenue_code, (line.service_date - first).days,
                 line.drug and (line.drug.ndc, line.drug.quantity, line.drug.unit),
             )
         )  # fmt: skip
-    if first is None:
-        return None
     return (
         claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
         not claim.original_reference_number, not claim.prior_authorization, len(claim.diagnoses),
         claim.payer.responsibility, claim.payer.id,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
-        _present(claim.rendering_provider), _present(claim.attending_provider), not case.history.billed, tuple(lines),
+        _present(claim.rendering_provider), _present(claim.attending_provider), _present(claim.operating_provider),
+        not case.history.billed, tuple(lines),
     )  # fmt: skip
 
 

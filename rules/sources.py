@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 
@@ -28,3 +29,8 @@ class Source(BaseModel):
     retrieved: Day | None = None
     review_by: Day | None = None
     """After this day the document wants to be looked at again."""
+
+
+def past_review(sources: Mapping[str, Source], day: date) -> list[str]:
+    """Keys of the sources whose review day lies before this day, in order."""
+    return sorted(key for key, source in sources.items() if source.review_by and source.review_by < day)

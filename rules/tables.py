@@ -80,6 +80,11 @@ class Table:
     """The first date that a shipped row of each part covers."""
     reigns: Mapping[str, tuple[tuple[date, date, Edition], ...]] = field(default_factory=dict)
     """The imported editions of each part, each from its first to its last date."""
+    words: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Everything that stands in a key."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", frozenset(word for key in self.spans for word in key))
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""

@@ -41,9 +41,14 @@ class Example:
 
     def book(self, book: Book) -> Book:
         """The book as the example wants it: with its rows in place of the shipped ones."""
-        editions = [_edition(name, rows) for name, rows in self.tables.items()]
-        own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
-        return replace(book, tables={**book.tables, **own}) if own else book
+        return with_rows(book, self.tables)
+
+
+def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
+    """The book with rows of imported editions in place of the shipped ones, by table."""
+    editions = [_edition(name, rows) for name, rows in tables.items()]
+    own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
+    return replace(book, tables={**book.tables, **own}) if own else book
 
 
 def _edition(name: str, rows: tuple[str, ...]) -> Edition:
@@ -78,14 +83,14 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
         except (AttributeError, TypeError):
             document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
             continue
-        if fault := _no_rows(shape.tables):
+        if fault := no_rows(shape.tables):
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
         history = History("consulted", tuple(billed.billed() for billed in shape.history))
         yield Example(index, shape.name, data, claim, shape.expect, history, shape.tables)
 
 
-def _no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+def no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
     """The first table that there is none of, or whose rows have another width, and a sentence about it."""
     for name, rows in tables.items():
         if name not in SPECS:
@@ -111,17 +116,41 @@ def payer_part(book: Book, name: str) -> dict[str, Any]:
 
 def try_examples(book: Book, rule: Rule, document: Document) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
+    for trial in trials_of(book, rule, document):
+        if trial.fault:
+            document.complain(trial.place, trial.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one example."""
+
+    example: Example
+    place: tuple[str | int, ...]
+    """Where in the rule file the fault belongs."""
+    fault: str | None
+    """None: the rule says what the example expects."""
+
+
+def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
+    """Each example of a rule file, run; a broken one is noted in the document and left out.
+
+    Those of a retired rule say what it said while it ran: they are kept, and not run.
+    """
+    if rule.status == "retired":
+        return
     patches = any(version.patch for version in rule.versions)
     for example in examples_of(book, rule, document):
         own = example.book(book)
         outcome = outcome_of(own, rule, example.claim, example.history)
+        place: tuple[str | int, ...] = ("examples", example.index)
+        fault = None
         if outcome != example.expect:
-            document.complain(
-                ("examples", example.index, "expect"),
-                f"example {example.name!r} expects {example.expect}; the rule says {outcome}",
-            )
-        elif outcome == "fail" and patches and (fault := _unrepaired(own, rule, example)):
-            document.complain(("examples", example.index), f"example {example.name!r} is not repaired: {fault}")
+            place = (*place, "expect")
+            fault = f"example {example.name!r} expects {example.expect}; the rule says {outcome}"
+        elif outcome == "fail" and patches and (unrepaired := _unrepaired(own, rule, example)):
+            fault = f"example {example.name!r} is not repaired: {unrepaired}"
+        yield Trial(example, place, fault)
 
 
 def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:

@@ -18,7 +18,6 @@ from rules.errors import ScrubError
 from worker import logs, pressure, wiring
 from worker.audit import check_folder
 from worker.embedded import Lease
-from worker.errors import SettingsInvalid
 from worker.settings import load_settings
 from worker.tend import TendStep, tend_once
 from worker.wiring import Store
@@ -27,11 +26,12 @@ QUEUE = "scrub-bells"
 
 try:
     settings = load_settings()
-except SettingsInvalid as error:
+    broker = wiring.broker_url(settings)
+except ScrubError as error:
     sys.exit(str(error))
 app = Celery("claim-scrubber", include=["worker.tasks"])
 app.conf.update(
-    broker_url=wiring.broker_url(settings),
+    broker_url=broker,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # a worker outlives any outage of its broker
     broker_transport_options={
@@ -42,7 +42,7 @@ app.conf.update(
         # Without these a half-open connection hangs the worker for ever.
         "socket_timeout": 5,
         "socket_connect_timeout": 3,
-        "socket_keepalive": not wiring.broker_url(settings).startswith("redis+socket"),
+        "socket_keepalive": not broker.startswith("redis+socket"),
         "health_check_interval": 10,
         "global_keyprefix": "scrub:",
         "priority_steps": [0],
@@ -108,7 +108,7 @@ def _take_hold(**_: Any) -> None:
             wiring.agreed_secret(store)
         check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
-        wiring.book(settings.book, settings.tables_path)
+        wiring.book_of_today(settings)
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))

@@ -7,7 +7,10 @@ objects by itself, and Loki turns them into underscores either way. Of what iden
 Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
 again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
 claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why),
-history.imported and history.rejected (a person told the ledger).
+history.imported and history.rejected (a person told the ledger), book.switched (a person put another book in force).
+
+How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
+repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import Field
 
 from rules.claim import Claim
-from rules.report import Report
+from rules.report import Denial, Report
 
 Action = Literal[
     "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
-    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected",
+    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
 ]  # fmt: skip
 
 
@@ -63,21 +66,46 @@ AuditLine = TypedDict(
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],
+        "claim.judged": Annotated[list[int], _about("numbers of the lines that carry the book's procedure")],
         "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
         "claim.problems": Annotated[list[str], _about("of a quarantined claim: paths and sentences, no values")],
         "rule.run": Annotated[int, _about("rules that were judged")],
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
         "rule.warn": Annotated[list[str], _about("the same of severity warn")],
         "rule.note": Annotated[list[str], _about("the same of severity note")],
+        "rule.found": Annotated[
+            list[str], _about("every finding as CODE@LINE, or CODE@ for the claim; with ? where it was undetermined")
+        ],
+        "rule.overridden": Annotated[
+            list[str], _about("codes that an override of the hospital touched on this claim, found or put out of force")
+        ],
+        "override.name": Annotated[list[str], _about("those overrides, by name")],
+        "override.told": Annotated[list[str], _about("the same in words: effect, reason, owner, last day, state")],
+        "rule.shadow": Annotated[
+            list[str], _about("codes of drafts that failed or were undetermined; they never route")
+        ],
+        "rule.shadow_block": Annotated[
+            list[str], _about("those of rule.shadow that would have sent the claim to rework, were they active")
+        ],
+        "rule.undetermined": Annotated[
+            list[str], _about("those of rule.block that were undetermined: a fact is missing")
+        ],
+        "rule.denials": Annotated[
+            list[str], _about("what the payer would have answered to the rules that failed and block")
+        ],
         "error.code": Annotated[
             str, _about("why the claim is in quarantine, unchecked, or superseded by a later version")
         ],
         "book.version": Annotated[str, _about("version of the rule book")],
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
+        "book.previous_version": Annotated[str, _about("version of the book that was in force before a switch")],
+        "book.previous_digest": Annotated[str, _about("SHA-256 over that book")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
-        "queue.entry": Annotated[str, _about("inbox entry id")],
+        "queue.entry": Annotated[str, _about("inbox entry id; with several partitions <partition>:<id>")],
+        "queue.forwarded_from": Annotated[str, _about("inbox entry as which it first came in, on another partition")],
         "quarantine.entry": Annotated[str, _about("quarantine entry id that a person requeued or dropped")],
+        "queue.attempt": Annotated[int, _about("of a claim taken over from a lost worker: which lone attempt this is")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
         "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
@@ -129,7 +157,36 @@ def report_fields(report: Report) -> AuditLine:
         "rule.block": report.codes("block"),
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
+        "rule.found": [
+            f"{found.code}@{found.line or ''}{'?' * (found.outcome == 'undetermined')}"
+            for found in report.findings
+            if found.outcome != "bypassed"
+        ],
+        "rule.shadow": report.shadow_codes(),
+        "rule.shadow_block": report.shadow_codes("block"),
     }
+    if report.overrides:
+        touched = (f.code for f in (*report.findings, *report.overridden) if f.override)
+        line["rule.overridden"] = list(dict.fromkeys(touched))
+        line["override.name"] = [one.name for one in report.overrides]
+        line["override.told"] = [str(one) for one in report.overrides]
+    line |= _of_blocks(report)
     if report.reason:
         line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"
     return line
+
+
+def _of_blocks(report: Report) -> AuditLine:
+    blocks = [finding for finding in report.findings if finding.severity == "block"]
+    undetermined = dict.fromkeys(finding.code for finding in blocks if finding.outcome == "undetermined")
+    failed = [finding.expected_denial for finding in blocks if finding.outcome == "fail"]
+    denials = dict.fromkeys(denial_code(denial) for denial in failed if denial)
+    return {"rule.undetermined": list(undetermined), "rule.denials": list(denials)}
+
+
+def denial_code(denial: Denial) -> str:
+    """`CO-151 N362` (group, CARC, RARC) for a denial; `277CA A7:255` (category, status) for a rejection."""
+    if denial.kind == "rejection":
+        return "277CA " + (":".join(code for code in (denial.category, denial.status) if code) or "rejection")
+    codes = "-".join(code for code in (denial.group, denial.carc) if code) or "denial"
+    return f"{codes} {denial.rarc}" if denial.rarc else codes

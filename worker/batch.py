@@ -24,7 +24,7 @@ from worker.commit import ABSENT, UNCHECKED, Item, Route, decision_id
 from worker.errors import EventInvalid
 from worker.inbox import Entry
 from worker.intake.events import Submission, read_event
-from worker.keys import Keys
+from worker.keys import REGISTERED, Keys
 from worker.ledger import Entry as Claimed
 from worker.ledger import Ledger, entry_of, expiry_ms, patient_hash, person_of
 from worker.logs import safe_exception
@@ -125,6 +125,17 @@ def _read(entry: Entry, bench: Bench) -> Reading:
     return Reading(entry, submission, nanoseconds=time.perf_counter_ns() - started, patient=patient)
 
 
+def home(reading: Reading, keys: Keys) -> Keys:
+    """Where an entry is to be judged: by its patient, else by its event; where neither can be told, it is."""
+    mark = reading.patient or reading.identity
+    return keys.at(mark) if mark else keys
+
+
+def front(reading: Reading, keys: Keys) -> Keys:
+    """Where the identity of an event is registered, whatever its data."""
+    return keys.at(reading.identity) if reading.identity else keys
+
+
 def keys_of(readings: Iterable[Reading], keys: Keys) -> list[str]:
     """The event keys and ledgers that the decisions on these readings will rest on."""
     found: dict[str, None] = {}
@@ -155,11 +166,13 @@ def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench)
 def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decision:
     started = time.perf_counter_ns() - reading.nanoseconds
     if reading.identity and not reading.requeued:
-        digest, _, first = memory.get(bench.keys.event(reading.identity), ABSENT).partition(" ")
+        digest, _, first = _known_of(reading, memory, bench).partition(" ")
+        first = first.partition(" ")[0]
         if digest == reading.digest:
-            return _repeated(reading, memory, bench, first.partition(" ")[0], started)
+            return _repeated(reading, memory, bench, first, started)
         if digest:
-            told = Problem("", f"the first decision on this event is {first.partition(' ')[0]}")
+            where = f"on partition {first[1:]}" if first.startswith(REGISTERED) else first
+            told = Problem("", f"the first decision on this event is {where}")
             return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
     if reading.refusal:
         refusal = reading.refusal
@@ -171,6 +184,15 @@ def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decisi
     except Exception as error:
         failure = _failed(error)
         return quarantine(reading, failure.reason, failure.problems, bench, memory, started)
+
+
+def _known_of(reading: Reading, memory: Mapping[str, str], bench: Bench) -> str:
+    """What the event memory holds here, else at the event's front; its own registration there is nothing."""
+    identity = reading.identity or ""
+    if here := memory.get(bench.keys.event(identity)):
+        return here
+    there = memory.get(front(reading, bench.keys).event(identity), ABSENT)
+    return ABSENT if there.startswith(f"{reading.digest} {REGISTERED}") else there
 
 
 def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: int) -> Decision:
@@ -185,11 +207,14 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
     if report.disposition == "quarantine":
         problem = Problem("", report.reason or "the check put it there")
         return quarantine(reading, "check_failed", (problem,), bench, memory, started)
-    payload = outlets.scrubbed(decision, reading.entry.id, submission.event, submission.event.data, report)
-    entered = _entered(patient, report.disposition == "billing", bench) if patient else {}
+    received = None if claim.received_date else reading.day
+    name, event = bench.keys.named(reading.entry.id), submission.event
+    payload = outlets.scrubbed(decision, name, event, event.data, report, received)
+    entered = _entered(patient, report.disposition == "billing", reading.entry.id, bench) if patient else {}
     item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
     facts = auditline.claim_fields(claim, reading.patient)
     facts.update(auditline.report_fields(report))
+    facts["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
     return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
 
 
@@ -208,7 +233,7 @@ def _patient(reading: Reading, memory: Mapping[str, str], bench: Bench) -> _Pati
         return None
     claim, key = reading.submission.claim, bench.keys.ledger(reading.patient)
     person = person_of(bench.secret, reading.patient, claim)
-    entry = entry_of(claim, reading.entry.id, reading.digest, bench.book.procedure, person)
+    entry = entry_of(claim, reading.entry.revision, reading.digest, bench.book.procedure, person)
     return _Patient(key, Ledger.parse(memory.get(key, "")), entry)
 
 
@@ -221,11 +246,11 @@ class _Entered(TypedDict, total=False):
     ledger_until: int
 
 
-def _entered(patient: _Patient, billed: bool, bench: Bench) -> _Entered:
-    """The ledger that the decision rests on, and what becomes of it."""
+def _entered(patient: _Patient, billed: bool, version: str, bench: Bench) -> _Entered:
+    """The ledger that the decision rests on, and what becomes of it, in that version."""
     new, since = patient.entry, months_after(patient.entry.day, -bench.months)
     rests: _Entered = {"ledger_key": patient.key, "ledger_version": patient.ledger.version}
-    after = patient.ledger.after(new, billed=billed, version=new.revision, since=since)
+    after = patient.ledger.after(new, billed=billed, version=version, since=since)
     if after is patient.ledger:
         return rests
     return {**rests, "ledger_writes": str(after), "ledger_until": expiry_ms(after, bench.months)}
@@ -242,7 +267,9 @@ def quarantine(
     """The decision that an entry is not to be judged; the reason is one of `outlets.REASONS`."""
     decision = _decision(reading, bench)
     problems = tuple(problems)
-    payload = outlets.quarantined(decision, reading.entry, reason, problems, reading.origin)
+    payload = outlets.quarantined(
+        decision, bench.keys.named(reading.entry.id), reading.entry, reason, problems, reading.origin
+    )
     item = _item(reading, "quarantine", payload, decision, memory, bench)
     if reading.submission:
         line = auditline.claim_fields(reading.submission.claim, reading.patient)
@@ -258,7 +285,7 @@ def quarantine(
 def _repeated(reading: Reading, memory: Mapping[str, str], bench: Bench, first: str, started: int) -> Decision:
     decision = _decision(reading, bench)
     key = bench.keys.event(reading.identity or "")
-    item = Item(reading.entry.id, "repeated", b"", key, expects=memory[key])
+    item = Item(reading.entry.id, "repeated", b"", key, expects=memory.get(key, ABSENT))
     line: AuditLine = {"claim.first_decision_id": first}
     if reading.submission:
         line = {**auditline.claim_fields(reading.submission.claim, reading.patient), **line}
@@ -286,7 +313,9 @@ def _item(
     if reading.requeued:
         return Item(reading.entry.id, route, payload, key, UNCHECKED, writes, **entered)
     found = memory.get(key, ABSENT)
-    return Item(reading.entry.id, route, payload, key, found, "" if found else writes, **entered)
+    return Item(
+        reading.entry.id, route, payload, key, found, "" if _known_of(reading, memory, bench) else writes, **entered
+    )
 
 
 def _finished(
@@ -302,23 +331,29 @@ def _finished(
         **facts,
         "book.version": bench.book.version,
         "book.digest": bench.book.digest,
-        "queue.entry": reading.entry.id,
+        "queue.entry": bench.keys.named(reading.entry.id),
         "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - reading.entry.milliseconds),
     }
     if reading.identity:
         line["claim.event"] = reading.identity
     if reading.requeued:
         line["claim.requeued"] = True
+    if reading.entry.forwarded_from:
+        line["queue.forwarded_from"] = reading.entry.forwarded_from
+    if reading.entry.attempt:
+        line["queue.attempt"] = reading.entry.attempt
     return Decision(reading, item, line)
 
 
 def superseded(decision: Decision, status: str) -> AuditLine:
-    """The line that takes back the line of a decision that was not committed."""
-    kept = ("trace.id", "claim.claim_id", "claim.decision_id", "claim.event", "queue.entry", "batch.id", "book.digest")
-    line: AuditLine = {"log.level": "info", "event.action": "claim.superseded", "event.outcome": "unknown"}
-    line.update({name: value for name, value in decision.line.items() if name in kept})  # type: ignore[typeddict-item]
-    line["error.code"] = status
-    return line
+    """The line that takes back the line of a decision that was not committed: a copy, so that sums can subtract it."""
+    return {
+        **decision.line,
+        "log.level": "info",
+        "event.action": "claim.superseded",
+        "event.outcome": "unknown",
+        "error.code": status,
+    }
 
 
 def _failed(error: Exception) -> EventInvalid:

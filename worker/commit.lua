@@ -52,7 +52,7 @@ local statuses, items = {}, (#ARGV - HEAD) / STRIDE
 local owned, broken, settled = {}, {}, false
 for item = 1, items do
   local at = HEAD + (item - 1) * STRIDE
-  if not outlets[ARGV[at + 2]] and ARGV[at + 2] ~= 'repeated' then
+  if not outlets[ARGV[at + 2]] and ARGV[at + 2] ~= 'repeated' and ARGV[at + 2] ~= 'forwarded' then
     return redis.error_reply('ERR there is no outlet ' .. ARGV[at + 2])
   end
   owned[item] = mine(ARGV[at + 1])

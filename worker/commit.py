@@ -20,7 +20,7 @@ from redis.exceptions import ResponseError
 from worker.errors import CommitRefused
 from worker.keys import GROUP, OUTLETS, Keys
 
-Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated"]
+Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated", "forwarded"]
 Status = Literal["done", "not_mine", "retry"]
 
 ABSENT = ""
@@ -35,7 +35,7 @@ class Item:
     """Inbox entry id."""
     route: Route
     payload: bytes
-    """The outlet entry; empty for `repeated`, which has none."""
+    """The outlet entry; empty for `repeated` and `forwarded`, which have none."""
     event_key: str | None = None
     expects: str = ABSENT
     """Value of the event key that the decision rests on; `ABSENT`, or `UNCHECKED` for a requeued event."""

@@ -24,7 +24,9 @@ from rules.book import Book
 from rules.errors import ScrubError
 from worker import wiring
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
+from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
+from worker.repartition import standing
 from worker.secret import fingerprint, load_secret
 from worker.settings import Settings
 from worker.status import Books, books
@@ -133,7 +135,8 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Finding("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
-    silent = [name for name, table in book.tables.items() if not _speaks(table.spans, today)]
+    filled = {name: table.spans for name, table in book.tables.items() if table.spans}
+    silent = [name for name, spans in filled.items() if not _speaks(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
         yield Finding("poor", "tables", sentence, "Import the current edition.")
@@ -141,6 +144,18 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.version} ({book.digest[:8]}), {len(book.rules)} rules; next review of a source by {next_review}."
         yield Finding("well", "rule book", text)
+
+
+def overrides(book: Book, today: date) -> Iterator[Finding]:
+    """Whether the hospital's overrides hold, and are still of the rules that they were written for."""
+    entries = book.overrides.entries
+    sentences = list(warnings(entries))
+    yield from (Finding("poor", "overrides", f"{text[:1].upper()}{text[1:]}.") for text in sentences)
+    for entry in ending(entries, today):
+        sentence = f"Override {entry.name} ({entry.effect}) holds until {entry.expires}."
+        yield Finding("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
+    if entries and not sentences:
+        yield Finding("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
 
 
 def _speaks(spans: Any, today: date) -> bool:
@@ -259,16 +274,24 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
 
 def _agreement(store: Store) -> Iterator[Finding]:
     settings, keys = store.settings, store.keys
-    kinds = {keys.inbox: "stream", keys.counters: "hash", keys.chains: "hash", keys.attempts: "hash"}
-    for key, kind in {**kinds, **{keys.outlet(name): "stream" for name in OUTLETS}}.items():
+    kinds: dict[str, str] = {}
+    for part in keys.all:
+        kinds |= {part.inbox: "stream", part.counters: "hash", part.chains: "hash", part.attempts: "hash"}
+        kinds |= {part.outlet(name): "stream" for name in OUTLETS}
+    for key, kind in kinds.items():
         found = cast(bytes, store.redis.type(key)).decode()
         if found not in (kind, "none"):
             sentence = f"{key} is a {found}, expected a {kind}; claims wait until it is."
             yield Finding("ill", "keys", sentence, f"Look at it, then: redis-cli rename {key} aside")
     meta = {name.decode(): value.decode() for name, value in cast(Any, store.redis.hgetall(keys.meta)).items()}
-    if int(meta.get("partitions", settings.partitions)) != settings.partitions:
-        sentence = f"This Redis holds {meta['partitions']} partitions, SCRUB_PARTITIONS says {settings.partitions}."
-        yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={meta['partitions']}.")
+    if "partitions" in meta:
+        number, wanted = standing(store.redis)
+        if number != wanted:
+            sentence = f"A change from {number} to {wanted} partitions is under way, or broke off; no worker starts."
+            yield Finding("ill", "partitions", sentence, f"scrub partitions {wanted}")
+        elif number != settings.partitions:
+            sentence = f"This Redis holds {number} partitions, SCRUB_PARTITIONS says {settings.partitions}."
+            yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={number}.")
     if "fingerprint" in meta and settings.secret_path.exists():
         try:
             ours = fingerprint(load_secret(settings.secret_path))
@@ -301,7 +324,9 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
     yield from packages()
     yield from folders(settings)
     try:
-        yield from rule_book(wiring.book(settings.book), today)
+        book = wiring.own_book(settings)
+        yield from rule_book(book, today)
+        yield from overrides(laid_over(book, settings.overrides, today), today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error))
     if store is None:

@@ -1,47 +1,65 @@
-"""Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty."""
+"""Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty.
+
+A process serves all partitions, a batch of each in turn: none waits for another, and none is lost with a worker.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from redis.exceptions import RedisError, ResponseError
 
+from rules.book import Book
 from rules.errors import Problem
 from worker import batch
 from worker.audit import Audit
-from worker.batch import Bench, Decision
+from worker.batch import Bench, Decision, Reading
 from worker.bell import Bell
-from worker.commit import Committer
+from worker.commit import Committer, Head, Item
+from worker.crossing import Crossing
+from worker.errors import CommitRefused
 from worker.inbox import Entry, Inbox
 from worker.logs import safe_exception
 from worker.settings import Settings
 
+T = TypeVar("T")
 _ROUNDS = 20
 """How often a batch is judged again because others decided on its events or patients meanwhile."""
 
 
 @dataclass(slots=True)
 class Drain:
-    """One consumer at work. Make it after the fork, and use it from one thread."""
+    """One consumer at work on one partition. Make it after the fork, and use it from one thread."""
 
     settings: Settings
     bench: Bench
     inbox: Inbox
     committer: Committer
+    crossing: Crossing
     audit: Audit
     bell: Bell
+    book: Callable[[], Book]
+    """The book in force, asked before every batch: somebody may switch it, and an override ends with its last day."""
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""
     done: Counter[str] = field(default_factory=Counter)
     """Claims by route, since this drain was made."""
+    others: Sequence[Drain] = ()
+    """The same process on the other partitions; `run` serves them as well."""
     _unfinished: bool = False
+    _turn: int = field(default_factory=os.getpid)
+    """Each run begins with another partition, each process somewhere else: none is always the last."""
 
     def run(self) -> None:
-        """Works until the inbox is empty, the budget is spent, or the worker is to stop.
+        """Works until all inboxes are empty, the budget is spent, or the worker is to stop.
+
+        A partition with a key of the wrong type does not keep the others waiting.
 
         Raises:
             redis.exceptions.RedisError, CommitRefused, AuditUnwritable: what was in hand stays pending, and the next
@@ -50,29 +68,55 @@ class Drain:
         self.bell.answer()
         if self.stopping():
             return
-        try:
-            self._run(time.monotonic() + self.settings.drain_budget)
-        except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
-            self.inbox.ensure()
+        deadline = time.monotonic() + self.settings.drain_budget
+        drains = [self, *self.others]
+        self._turn += 1
+        first = self._turn % len(drains)
+        failures: list[Exception] = []
+        served = [one for one in drains[first:] + drains[:first] if one._guarded(failures, one._prepare, deadline)]
+        if _around(served, failures, deadline) or (not failures and any(one._unfinished for one in drains)):
             self.bell.ring()
+        if failures:
+            # No ring: what failed fails again, and tend looks after it in a moment.
+            raise failures[0]
 
-    def _run(self, deadline: float) -> None:
+    def _guarded(self, failures: list[Exception], act: Callable[..., T], *arguments: float) -> T | None:
+        """What it answers; None: this partition is not to be served for now."""
+        try:
+            return act(*arguments)
+        except ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                self.inbox.ensure()
+                self.bell.ring()
+            else:
+                failures.append(error)
+        except CommitRefused as error:
+            failures.append(error)
+        return None
+
+    def _prepare(self, deadline: float) -> bool:
+        """Takes up what was left; answers whether there is no more of it that this process has in hand."""
+        self._open_book()
         if self._unfinished:
             self._finish()
         if not self._unfinished:
             self._recover(deadline)
-        while not (self.stopping() or self._unfinished):
-            entries = self.inbox.take(self.settings.batch)
-            if len(entries) == self.settings.batch:
-                self.bell.ring()
-            if not entries:
-                return
+        return not self._unfinished
+
+    def _serve(self) -> int | None:
+        """Judges a batch; answers how many were taken, None: they could not all be committed."""
+        self._open_book()
+        entries = self.inbox.take(self.settings.batch)
+        if len(entries) == self.settings.batch:
+            self.bell.ring()
+        if entries:
             self.process(entries)
-            if time.monotonic() > deadline:
-                break
-        self.bell.ring()
+        return None if self._unfinished else len(entries)
+
+    def _open_book(self) -> None:
+        """Takes up the book in force; nothing is in hand meanwhile."""
+        if (book := self.book()) is not self.bench.book:
+            self.bench = replace(self.bench, book=book)
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
@@ -93,9 +137,9 @@ class Drain:
                 continue
             tries = self.inbox.tries(expired)
             if len(tries) > self.settings.attempts:
-                self._give_up(entry, tries[1:])
+                self._give_up(replace(entry, attempt=self.settings.attempts), tries[1:])
             else:
-                self._try_alone(entry, tries)
+                self._try_alone(replace(entry, attempt=len(tries)), tries)
             if self._unfinished:
                 return
 
@@ -134,14 +178,27 @@ class Drain:
 
     def _process(self, entries: Sequence[Entry]) -> bool:
         """Answers whether everything was committed, by us or by who took it over."""
-        readings = batch.read(entries, self.bench)
+        readings = self._forward(batch.read(entries, self.bench))
+        fronts = self.crossing.register(readings)
         for _ in range(_ROUNDS):
-            memory = self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
-            again = self._commit(batch.decide(readings, memory, self.bench))
-            readings = [decision.reading for decision in again]
             if not readings:
                 return True
-        return False
+            memory = fronts | self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
+            again = self._commit(batch.decide(readings, memory, self.bench))
+            readings = [decision.reading for decision in again]
+        return not readings
+
+    def _forward(self, readings: list[Reading]) -> list[Reading]:
+        """Hands on what belongs on another partition; answers what is to be judged here."""
+        strays = self.crossing.strays(readings)
+        if not strays:
+            return readings
+        self.crossing.hand_over(strays)
+        items = [Item(reading.entry.id, "forwarded", b"") for reading in strays]
+        # There is no line on the log yet, and so no new head: the claim gets its line where it is judged.
+        self.done["forwarded"] += self.committer.commit(items, Head()).count("done")
+        moved = {reading.entry.id for reading in strays}
+        return [reading for reading in readings if reading.entry.id not in moved]
 
     def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""
@@ -155,3 +212,20 @@ class Drain:
                 refused.append((decision, status))
         self.audit.write([batch.superseded(decision, status) for decision, status in refused])
         return [decision for decision, status in refused if status == "retry"]
+
+
+def _around(served: Sequence[Drain], failures: list[Exception], deadline: float) -> bool:
+    """A batch of each in turn, until none has anything; answers whether it broke off before that."""
+    busy = bool(served)
+    while busy:
+        busy, left = False, []
+        for one in served:
+            if one.stopping():
+                return True
+            taken = one._guarded(failures, one._serve)
+            busy |= bool(taken)
+            left += [one] if taken is not None else []
+            if taken and time.monotonic() > deadline:
+                return True
+        served = left
+    return False

@@ -191,6 +191,8 @@ def _arguments(folder: Path, path: Path) -> list[str]:
     options = {
         "port": "0", "unixsocket": str(path), "unixsocketperm": "700", "dir": str(folder), "daemonize": "no",
         "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
+        # Both keep arguments of commands, and those are claims.
+        "slowlog-log-slower-than": "-1", "crash-log-enabled": "no",
     }  # fmt: skip
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 

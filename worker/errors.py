@@ -25,8 +25,15 @@ class FolderUnusable(ScrubError):
 
 
 class SecretUnusable(ScrubError):
-    """The secret file {file} cannot be used: {reason}. Expected a file of your own with mode 0600 and at least 32
-    bytes; mend it, or set SCRUB_SECRET_FILE to another one.
+    """The secret file {file} cannot be used: {reason}. Expected a file of your own with mode 0600, or one of root's
+    that your group may read and not write (0440), with at least 32 bytes; mend it, or set SCRUB_SECRET_FILE to
+    another one.
+    """
+
+
+class PasswordUnusable(ScrubError):
+    """The password file {file} cannot be used: {reason}. Expected a file with the password of Redis on one line; mend
+    it, or set SCRUB_REDIS_PASSWORD_FILE to another one.
     """
 
 
@@ -38,8 +45,18 @@ class SecretMismatch(ScrubError):
 
 class PartitionMismatch(ScrubError):
     """This Redis holds {found} partition(s), and SCRUB_PARTITIONS says {wanted}. Set SCRUB_PARTITIONS={found}; the
-    number cannot change while claims are on the queue.
+    number cannot change while claims are on the queue (`scrub partitions --help` says how it can).
     """
+
+
+class PartitionsMoving(ScrubError):
+    """The number of partitions is being changed from {found} to {wanted}, or that broke off. Wait until it is done;
+    where nobody does it any more, run `scrub partitions {wanted}` again.
+    """
+
+
+class PartitionsFixed(ScrubError):
+    """The number of partitions does not change: {reason}."""
 
 
 class ServerMissing(ScrubError):
@@ -54,6 +71,16 @@ class ServerFailed(ScrubError):
 
 class RedisUnreachable(ScrubError):
     """Redis at {where} does not answer ({reason}). Start it, or set SCRUB_REDIS_URL to a server that runs."""
+
+
+class RedisForbids(ScrubError):
+    """Redis at {where} does not let this user do that ({reason}). Use the user that is meant for it (ops/security.md
+    lists them), or give this one the right.
+    """
+
+    def __init__(self, where: str, error: Exception) -> None:
+        # A pipeline's error begins with the command and its arguments, which may be a claim.
+        super().__init__(where=where, reason=str(error).rpartition("caused error: ")[2])
 
 
 class RedisTooOld(ScrubError):
@@ -159,4 +186,54 @@ class NotRequeueable(ScrubError):
 class NoAuditFile(ScrubError):
     """{file} is no audit file: no line in it is one of an audit chain. Expected a file that a worker wrote, such as
     audit-<host>-<pid>-<random>.jsonl in the audit folder.
+    """
+
+
+class BookNotKept(ScrubError):
+    """No book of digest {digest} is kept in {folder}. Workers keep every book that they judge by: look on the machine
+    of one, and give its file with --book.
+    """
+
+
+class BookDiffers(ScrubError):
+    """The book given has the digest {found}; the report was made by {wanted}."""
+
+
+class BookNotSigned(ScrubError):
+    """The book {book} is not signed by a key of {keys}: {reason}. Sign it with `scrub rules sign`."""
+
+
+class KeyUnusable(ScrubError):
+    """{file} cannot be used as a key: expected {expected}. `openssl genpkey -algorithm ed25519 -out private.pem` makes
+    a private key, `openssl pkey -in private.pem -pubout -out public.pem` its public one.
+    """
+
+
+class BookNotThere(ScrubError):
+    """The workers are to judge by the book {digest}, and Redis does not hold it. Switch to its file once more with
+    `scrub rules switch`.
+    """
+
+
+class NothingToRollBack(ScrubError):
+    """The workers judge by their own book: no switch is left to roll back."""
+
+
+class SwitchedMeanwhile(ScrubError):
+    """Somebody else has switched the book at the same moment; nothing was changed. Look at `scrub status`."""
+
+
+class ReportNeedsExtra(ScrubError):
+    """The report needs DuckDB and the Vega libraries, which are an extra: pip install 'claim-scrubber[report]'."""
+
+
+class ReportFailed(ScrubError):
+    """The audit lines cannot be counted: {reason}. What is left of {limit} of memory goes through the folder for
+    temporary files: see that the disk has room for half the size of the log, or set TMPDIR to one that has.
+    """
+
+
+class ReportEmpty(ScrubError):
+    """There is no decision in {files}, so there is nothing to report; expected audit files as the workers write them
+    (SCRUB_AUDIT_DIR, by default the folder audit of the state folder).
     """

@@ -71,12 +71,13 @@ class Recorder:
         counts: Counter[Fate] = Counter()
         rest = iter(documents)
         while chunk := list(islice(rest, _CHUNK)):
-            patients: dict[str, list[Entry]] = {}
+            patients: dict[Keys, dict[str, list[Entry]]] = {}
             for document in chunk:
                 fate = self._sort(document, today, patients)
                 if fate:
                     counts[fate] += 1
-            counts += self._entered(patients, months_after(today, -self.months))
+            for keys, ledgers in patients.items():
+                counts += self._entered(keys, ledgers, months_after(today, -self.months))
             on_progress(counts.total())
         return counts
 
@@ -88,7 +89,7 @@ class Recorder:
             AuditUnwritable, CommitRefused, redis.exceptions.RedisError
         """
         done = 0
-        for key in self._keys_with(claim_id):
+        for keys, key in self._keys_with(claim_id):
             head = Head()
             while True:
                 found = self._read([key])[key]
@@ -97,12 +98,12 @@ class Recorder:
                     break
                 if not head.chain:
                     head = self.audit.write([_line("history.rejected", claim_id=claim_id, why=why)])
-                if not self._write({key: (found, found.rejected(claim_id, _version()))}, head):
+                if not self._write(keys, {key: (found, found.rejected(claim_id, _version()))}, head):
                     done += 1
                     break
         return done
 
-    def _sort(self, document: Document, today: date, patients: dict[str, list[Entry]]) -> Fate | None:
+    def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[Entry]]]) -> Fate | None:
         """Puts the claim with its patient; or answers why it has no place in a ledger."""
         claim = document.claim
         lines = [line for line in claim.lines if line.procedure == self.procedure]
@@ -119,10 +120,11 @@ class Recorder:
         data = document.value["data"] if document.event else document.value
         person = person_of(self.secret, patient, claim)
         entry = entry_of(claim, imported_revision(min(day, today)), digest(data), self.procedure, person)
-        patients.setdefault(self.keys.ledger(patient), []).append(entry)
+        keys = self.keys.at(patient)
+        patients.setdefault(keys, {}).setdefault(keys.ledger(patient), []).append(entry)
         return None
 
-    def _entered(self, patients: dict[str, list[Entry]], since: date) -> Counter[Fate]:
+    def _entered(self, keys: Keys, patients: dict[str, list[Entry]], since: date) -> Counter[Fate]:
         counts: Counter[Fate] = Counter()
         left = patients
         if left:
@@ -135,7 +137,7 @@ class Recorder:
                 after, fates[key] = _folded(found, left[key], version, since)
                 if after is not found:
                     changes[key] = (found, after)
-            refused = self._write(changes, head)
+            refused = self._write(keys, changes, head)
             for key in left.keys() - refused:
                 counts += fates[key]
             left = {key: left[key] for key in refused}
@@ -147,14 +149,14 @@ class Recorder:
         values = cast(list[bytes | None], self.redis.mget(keys))
         return {key: Ledger.parse((value or b"").decode()) for key, value in zip(keys, values, strict=True)}
 
-    def _write(self, changes: dict[str, tuple[Ledger, Ledger]], head: Head) -> set[str]:
-        """Writes each ledger in place of the one that was read; answers those that changed meanwhile."""
+    def _write(self, keys: Keys, changes: dict[str, tuple[Ledger, Ledger]], head: Head) -> set[str]:
+        """Writes each ledger of a partition in place of the one that was read; answers those that changed meanwhile."""
         arguments: list[str | int] = [head.chain, head.seq, head.mac]
         for found, after in changes.values():
             arguments += (found.version, str(after), expiry_ms(after, self.months))
         try:
             statuses = cast(
-                Any, self.redis.eval(script("history"), 1 + len(changes), self.keys.chains, *changes, *arguments)
+                Any, self.redis.eval(script("history"), 1 + len(changes), keys.chains, *changes, *arguments)
             )
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
@@ -162,13 +164,14 @@ class Recorder:
             raise
         return {key for key, status in zip(changes, statuses, strict=True) if not status}
 
-    def _keys_with(self, claim_id: str) -> Iterator[str]:
+    def _keys_with(self, claim_id: str) -> Iterator[tuple[Keys, str]]:
         """Ledgers whose text holds the claim id. There is no index: it would cost as much as the ledgers."""
         wanted = claim_id.encode()
-        pages = self.redis.scan_iter(match=self.keys.ledger("*"), count=_PAGE)
-        while page := [key.decode() for key in islice(pages, _PAGE)]:
-            values = cast(list[bytes | None], self.redis.mget(page))
-            yield from (key for key, value in zip(page, values, strict=True) if value and wanted in value)
+        for keys in self.keys.all:
+            pages = self.redis.scan_iter(match=keys.ledger("*"), count=_PAGE)
+            while page := [key.decode() for key in islice(pages, _PAGE)]:
+                values = cast(list[bytes | None], self.redis.mget(page))
+                yield from ((keys, key) for key, value in zip(page, values, strict=True) if value and wanted in value)
 
 
 def _folded(found: Ledger, entries: Sequence[Entry], version: str, since: date) -> tuple[Ledger, Counter[Fate]]:

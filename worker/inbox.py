@@ -9,6 +9,7 @@ XADD {claims:0}:inbox * ce_specversion 1.0 ce_id ... ce_source ... ce_type claim
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.documents import Document
 from worker.intake.events import TYPE, canonical, structured
-from worker.keys import FIELD, GROUP, GROUPED_OUTLETS, Keys
+from worker.keys import FIELD, FORWARDED, GROUP, GROUPED_OUTLETS, Keys
+from worker.ledger import order
+from worker.place import Place, place
 from worker.pressure import Patience, full, memory, put
 from worker.settings import Settings
 
@@ -31,13 +34,14 @@ SOURCE = "urn:claim-scrubber:submit"
 """Source of events that `submit` makes of plain claims. One constant, so that a file that is sent again under another
 name makes no second event."""
 _PIPELINE = 500
+_NAME = re.compile(rb"\d{1,5}:\d{1,15}-\d{1,15}")
 
 Submittable = Mapping[str, Any] | bytes | Document
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was accepted: the inbox entry of each event, in order."""
+    """What was accepted: the name of the inbox entry of each event, in order."""
 
     entries: tuple[str, ...]
 
@@ -95,13 +99,14 @@ def send(
 ) -> Receipt:
     """As `submit`, on a connection that is open already, and without a ring."""
     accepted: list[str] = []
+    where = place(redis, keys, settings)
     for chunk in _chunks(_events(items, source, settings.max_event_bytes)):
         events = chunk
         while events:
             _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait)
-            answers = _add(redis, keys, events)
+            answers = _add(redis, where, events)
             refused = [event for event, answer in zip(events, answers, strict=True) if isinstance(answer, Exception)]
-            accepted += (answer.decode() for answer in answers if isinstance(answer, bytes))
+            accepted += (answer for answer in answers if isinstance(answer, str))
             if refused and len(refused) == len(events):
                 # Redis has no room at all, though it was below the ceiling a moment ago.
                 _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait, at_least_once=True)
@@ -111,20 +116,24 @@ def send(
     return Receipt(tuple(accepted))
 
 
-def _add(redis: Redis, keys: Keys, events: Sequence[bytes]) -> list[bytes | OutOfMemoryError]:
-    """The inbox entry of each event, or that Redis has no memory for it.
+def _add(redis: Redis, where: Place, events: Sequence[bytes]) -> list[str | OutOfMemoryError]:
+    """The name of the inbox entry of each event, or that Redis has no memory for it.
 
     Raises:
         redis.exceptions.RedisError: of any other kind.
     """
+    places = [where.of(event) for event in events]
     with redis.pipeline(transaction=False) as pipeline:
-        for event in events:
+        for keys, event in zip(places, events, strict=True):
             pipeline.xadd(keys.inbox, {FIELD: event})
         answers = cast(Any, pipeline.execute(raise_on_error=False))
     for answer in answers:
         if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
             raise answer
-    return list(answers)
+    return [
+        keys.named(answer.decode()) if isinstance(answer, bytes) else answer
+        for keys, answer in zip(places, answers, strict=True)
+    ]
 
 
 def _await_room(
@@ -204,11 +213,25 @@ class Entry:
     event: bytes | None
     """The CloudEvent as JSON; None: the entry holds it in neither mode."""
     fields: Mapping[bytes, bytes]
+    attempt: int = 0
+    """Which lone attempt this is, since its first worker was lost; 0: it never was."""
+
+    @property
+    def forwarded_from(self) -> str | None:
+        """`<partition>:<entry>`, where it first came in; None: here."""
+        found = self.fields.get(FORWARDED.encode())
+        return found.decode() if found and _NAME.fullmatch(found) else None
+
+    @property
+    def revision(self) -> str:
+        """The entry id under which it first came in: of two versions of a claim, the one with the greater is later."""
+        first = (self.forwarded_from or "").rpartition(":")[2]
+        return min(first, self.id, key=order) if first else self.id
 
     @property
     def milliseconds(self) -> int:
         """When Redis took it in, milliseconds since 1970."""
-        return int(self.id.split("-")[0])
+        return order(self.revision)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +261,7 @@ class Inbox:
 
     def take(self, count: int) -> list[Entry]:
         """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
-        return [] if self._redis.exists(self._keys.hold) else self._read(count, ">")
+        return [] if self._redis.exists(self._keys.first.hold) else self._read(count, ">")
 
     def unfinished(self, count: int) -> list[Entry]:
         """Up to `count` entries that this consumer took and did not commit."""
@@ -275,7 +298,7 @@ class Inbox:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hget(self._keys.attempts, expired.entry)
             pipeline.getdel(self._keys.end(expired.entry))
-            pipeline.get(self._keys.end(process))
+            pipeline.get(self._keys.first.end(process))
             known, *ends = cast(Any, pipeline.execute())
         end = next((end.decode() for end in ends if end), VANISHED)
         tries = [*known.decode().split("\n"), end] if known else [end]

@@ -52,11 +52,15 @@ def patient_hash(secret: bytes, claim: Claim) -> str | None:
 
     Spaces, dashes and small letters make no other patient.
     """
-    member = claim.subscriber.member_id if claim.subscriber else None
+    return patient_of(secret, claim.payer.id, claim.subscriber.member_id if claim.subscriber else None)
+
+
+def patient_of(secret: bytes, payer: str, member: str | None) -> str | None:
+    """As `patient_hash`, of payer id and member id alone."""
     member = "".join(filter(str.isalnum, member)).upper() if member else None
     if not member:
         return None
-    person = f"patient\0{claim.payer.id.strip().upper()}\0{member}".encode()
+    person = f"patient\0{payer.strip().upper()}\0{member}".encode()
     return hmac.digest(secret, person, "sha256").hex()[:32]
 
 

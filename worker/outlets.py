@@ -13,9 +13,11 @@ from __future__ import annotations
 import base64
 import socket
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from heapq import merge
+from itertools import repeat
 from typing import Any, NotRequired, cast
 
 import orjson
@@ -29,6 +31,7 @@ from worker.errors import OutletUnknown
 from worker.inbox import Entry, ensure_group
 from worker.intake.events import ClaimEvent
 from worker.keys import FIELD, OUTLETS, Keys
+from worker.ledger import order
 from worker.settings import Settings
 
 SOURCE = "urn:claim-scrubber:worker"
@@ -87,9 +90,14 @@ class OutletEntry:
     """An entry of an outlet."""
 
     id: str
-    """Stream entry id."""
+    """Stream entry id; with several partitions `<partition>:<id>`."""
     event: dict[str, Any]
     """The CloudEvent."""
+
+    @property
+    def bare(self) -> str:
+        """Its id on its own stream."""
+        return self.id.rpartition(":")[2]
 
     @property
     def decision_id(self) -> str:
@@ -101,27 +109,34 @@ class OutletEntry:
         return data
 
 
-def scrubbed(decision: str, entry: str, event: ClaimEvent, data: object, report: Report) -> bytes:
-    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings."""
+def scrubbed(
+    decision: str, entry: str, event: ClaimEvent, data: object, report: Report, received: date | None = None
+) -> bytes:
+    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings.
+
+    `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
+    """
     envelope = _envelope("claim.scrubbed.v1", decision, entry)
     envelope |= {"eventsource": event.source, "eventid": event.id}
+    if received:
+        envelope["receiveddate"] = received.isoformat()
     if event.traceparent:
         envelope["traceparent"] = event.traceparent
     return orjson.dumps({**envelope, "data": {"claim": data, "report": report}}, default=str)
 
 
 def quarantined(
-    decision: str, entry: Entry, reason: str, problems: Iterable[Problem], origin: tuple[str, str] | None
+    decision: str, name: str, entry: Entry, reason: str, problems: Iterable[Problem], origin: tuple[str, str] | None
 ) -> bytes:
     """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte.
 
-    `origin`: source and id of the event, where its envelope could be read.
+    `name`: of the inbox entry. `origin`: source and id of the event, where its envelope could be read.
     """
     data: QuarantineData = {
         "reason": reason,
         "sentence": REASONS[reason],
         "problems": [{"path": problem.path, "sentence": problem.sentence} for problem in problems],
-        "inbox_entry": entry.id,
+        "inbox_entry": name,
     }
     if entry.event is None:
         data["fields"] = {_text(name): _text(value) for name, value in entry.fields.items()}
@@ -130,7 +145,7 @@ def quarantined(
             data["event"] = entry.event.decode()
         except UnicodeDecodeError:
             data["event_base64"] = base64.b64encode(entry.event).decode()
-    envelope = _envelope("claim.quarantined.v1", decision, entry.id)
+    envelope = _envelope("claim.quarantined.v1", decision, name)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
     return orjson.dumps({**envelope, "data": data})
@@ -181,31 +196,34 @@ class Reader:
     def __init__(
         self, redis: Redis, keys: Keys, outlet: str, group: str, consumer: str, *, reclaim_ms: int = 60_000
     ) -> None:
-        self._stream = _stream(keys, outlet)
+        self._streams = {_stream(part, outlet): part for part in keys.all}
         self._redis = redis
         self._group = group
         self._consumer = consumer
         self._reclaim_ms = reclaim_ms
         self._seen: OrderedDict[str, None] = OrderedDict()
-        ensure_group(redis, self._stream, group)
+        for stream in self._streams:
+            ensure_group(redis, stream, group)
 
     def entries(self, *, follow: bool) -> Iterator[OutletEntry]:
         """As `consume`."""
-        last = "0"
-        while page := self._read(last):
-            last = page[-1][0].decode()
-            yield from self._each(page)
-        while (page := self._abandoned() or self._read(">", block=follow)) or follow:
-            yield from self._each(page)
+        last = dict.fromkeys(self._streams, "0")
+        while pages := self._read(last):
+            for stream, page in pages:
+                last[stream] = page[-1][0].decode()
+                yield from self._each(stream, page)
+        news = dict.fromkeys(self._streams, ">")
+        while (pages := self._abandoned() or self._read(news, block=follow)) or follow:
+            for stream, page in pages:
+                yield from self._each(stream, page)
 
-    def _each(self, page: Page) -> Iterator[OutletEntry]:
+    def _each(self, stream: str, page: Page) -> Iterator[OutletEntry]:
         for entry, fields in page:
-            if fields and (found := self._fresh(entry, fields)):
+            if fields and (found := self._fresh(_parsed(self._streams[stream], entry, fields))):
                 yield found
-            self._redis.xack(self._stream, self._group, entry)
+            self._redis.xack(stream, self._group, entry)
 
-    def _fresh(self, entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry | None:
-        found = _parsed(entry, fields)
+    def _fresh(self, found: OutletEntry) -> OutletEntry | None:
         if found.decision_id in self._seen:
             return None
         self._seen[found.decision_id] = None
@@ -213,15 +231,20 @@ class Reader:
             self._seen.popitem(last=False)
         return found
 
-    def _read(self, start: str, *, block: bool = False) -> Page:
+    def _read(self, starts: Mapping[str, str], *, block: bool = False) -> list[tuple[str, Page]]:
+        """A page of each partition, so that none waits for another."""
         answer: Any = self._redis.xreadgroup(
-            self._group, self._consumer, {self._stream: start}, count=_PAGE, block=1000 if block else None
+            self._group, self._consumer, cast(Any, starts), count=_PAGE, block=1000 if block else None
         )
-        return [pair for _, page in answer for pair in page]
+        return [(stream.decode(), page) for stream, page in answer if page]
 
-    def _abandoned(self) -> Page:
-        answer: Any = self._redis.xautoclaim(self._stream, self._group, self._consumer, self._reclaim_ms, count=_PAGE)
-        return list(answer[1])
+    def _abandoned(self) -> list[tuple[str, Page]]:
+        found = []
+        for stream in self._streams:
+            answer: Any = self._redis.xautoclaim(stream, self._group, self._consumer, self._reclaim_ms, count=_PAGE)
+            if answer[1]:
+                found.append((stream, list(answer[1])))
+        return found
 
 
 def tail(redis: Redis, keys: Keys, outlet: str, *, follow: bool = False, start: str = "-") -> Iterator[OutletEntry]:
@@ -232,17 +255,25 @@ def tail(redis: Redis, keys: Keys, outlet: str, *, follow: bool = False, start: 
     Raises:
         OutletUnknown
     """
-    stream, last = _stream(keys, outlet), start
+    last = dict.fromkeys(keys.all, start)
     while True:
-        first = last if last == "-" else f"({last}"
-        page = cast(Page, redis.xrange(stream, first, "+", count=_PAGE))
-        for entry, fields in page:
-            last = entry.decode()
-            yield _parsed(entry, fields)
-        if not page:
-            if not follow:
-                return
-            redis.xread({stream: "0" if last == "-" else last}, count=1, block=1000)
+        found = (zip(repeat(part), pages(redis, part, outlet, last[part])) for part in keys.all)
+        for part, entry in merge(*found, key=lambda pair: order(pair[1].bare)):
+            last[part] = entry.bare
+            yield entry
+        if not follow:
+            return
+        starts = {_stream(part, outlet): "0" if seen == "-" else seen for part, seen in last.items()}
+        redis.xread(cast(Any, starts), count=1, block=1000)
+
+
+def pages(redis: Redis, keys: Keys, outlet: str, start: str = "-") -> Iterator[OutletEntry]:
+    """The entries of one partition, as `tail`, without waiting."""
+    while page := cast(
+        Page, redis.xrange(_stream(keys, outlet), start if start == "-" else f"({start}", "+", count=_PAGE)
+    ):
+        start = page[-1][0].decode()
+        yield from (_parsed(keys, entry, fields) for entry, fields in page)
 
 
 def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
@@ -251,8 +282,12 @@ def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
     Raises:
         OutletUnknown
     """
-    page = cast(Page, redis.xrevrange(_stream(keys, outlet), count=count + 1))
-    return page[count][0].decode() if len(page) > count else "-"
+    found: list[str] = []
+    for part in keys.all:
+        page = cast(Page, redis.xrevrange(_stream(part, outlet), count=count + 1))
+        found += (entry.decode() for entry, _ in page)
+    found.sort(key=order, reverse=True)
+    return found[count] if len(found) > count else "-"
 
 
 def _stream(keys: Keys, outlet: str) -> str:
@@ -261,5 +296,5 @@ def _stream(keys: Keys, outlet: str) -> str:
     return keys.outlet(outlet)
 
 
-def _parsed(entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry:
-    return OutletEntry(entry.decode(), orjson.loads(fields[FIELD.encode()]))
+def _parsed(keys: Keys, entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry:
+    return OutletEntry(keys.named(entry.decode()), orjson.loads(fields[FIELD.encode()]))

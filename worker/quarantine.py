@@ -6,9 +6,12 @@ where it was, and nothing is ever in two places.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import merge
+from itertools import takewhile
 from typing import Any, cast
 
 import orjson
@@ -21,22 +24,25 @@ from worker.commit import script
 from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
 from worker.intake.events import decode
 from worker.keys import Keys
-from worker.outlets import OutletEntry, tail
+from worker.ledger import order
+from worker.outlets import OutletEntry, pages
 
 OUTLET = "quarantine"
 
 
 def entries(redis: Redis, keys: Keys, reason: str | None = None) -> Iterator[OutletEntry]:
     """What stands in quarantine now, oldest first, of one reason code where it is given; not what comes later."""
+    for entry in merge(*(_until_now(redis, part) for part in keys.all), key=lambda entry: order(entry.bare)):
+        if reason is None or entry.data["reason"] == reason:
+            yield entry
+
+
+def _until_now(redis: Redis, keys: Keys) -> Iterator[OutletEntry]:
     last = redis.xrevrange(keys.outlet(OUTLET), count=1)
     if not last:
         return
-    end = _order(cast(Any, last)[0][0].decode())
-    for entry in tail(redis, keys, OUTLET):
-        if _order(entry.id) > end:
-            return
-        if reason is None or entry.data["reason"] == reason:
-            yield entry
+    end = order(cast(Any, last)[0][0].decode())
+    yield from takewhile(lambda entry: order(entry.bare) <= end, pages(redis, keys, OUTLET))
 
 
 def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
@@ -45,13 +51,14 @@ def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
     Raises:
         NotInQuarantine
     """
-    try:
-        found = cast(Any, redis.xrange(keys.outlet(OUTLET), name, name, count=1))
-    except ResponseError:  # not the form of an id
-        found = []
+    place, found = keys.found(name), []
+    if place:
+        part, entry = place
+        with contextlib.suppress(ResponseError):  # not the form of an id
+            found = cast(Any, redis.xrange(part.outlet(OUTLET), entry, entry, count=1))
     if not found:
         raise NotInQuarantine(entry=name)
-    return OutletEntry(found[0][0].decode(), orjson.loads(found[0][1][b"event"]))
+    return OutletEntry(part.named(found[0][0].decode()), orjson.loads(found[0][1][b"event"]))
 
 
 def content(entry: OutletEntry) -> str:
@@ -80,10 +87,6 @@ def again(entry: OutletEntry) -> bytes:
 
 def _as_written(number: str) -> orjson.Fragment:
     return orjson.Fragment(number)
-
-
-def _order(name: str) -> tuple[int, ...]:
-    return tuple(map(int, name.split("-")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class Clerk:
             "quarantine.entry": entry.id,
         }
         head = self.audit.write([line])
-        keys, names = self.keys, (entry.id, event, head.chain, str(head.seq), head.mac)
+        keys, name = self.keys.found(entry.id) or (self.keys, entry.id)
+        names = (name, event, head.chain, str(head.seq), head.mac)
         places = (keys.outlet(OUTLET), keys.inbox, keys.counters, keys.chains)
         try:
             done = self.redis.eval(script("quarantine"), len(places), *places, *cast(Any, names))

@@ -1,4 +1,7 @@
-"""The secret: key of the patient hashes and the audit chains. It never leaves its file; Redis holds a fingerprint."""
+"""The secret: key of the patient hashes and the audit chains. It never leaves its file; Redis holds a fingerprint.
+
+And the password of Redis, where it is in a file.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from worker.errors import SecretUnusable
+from worker.errors import PasswordUnusable, SecretUnusable
 
 _BYTES = 32
 
@@ -29,9 +32,11 @@ def load_secret(file: Path) -> bytes:
             secret = stream.read(4_096).strip()
     except OSError as error:
         raise SecretUnusable(file=file, reason=error.strerror) from None
-    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
+    # Orchestrators hand secrets out as files of root's that a group may read: the process cannot change its secret.
+    handed_out = found.st_uid == 0 and os.getuid() != 0
+    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & (0o037 if handed_out else 0o077):
         raise SecretUnusable(file=file, reason="others may read it")
-    if found.st_uid != os.getuid():
+    if found.st_uid != os.getuid() and not handed_out:
         raise SecretUnusable(file=file, reason="it belongs to another user")
     if len(secret) < _BYTES:
         raise SecretUnusable(file=file, reason=f"it has {len(secret)} bytes")
@@ -41,6 +46,23 @@ def load_secret(file: Path) -> bytes:
 def fingerprint(secret: bytes) -> str:
     """Tells two secrets apart and gives away neither; 16 hexadecimal digits."""
     return hmac.digest(secret, b"fingerprint", "sha256").hex()[:16]
+
+
+def read_password(file: Path) -> str:
+    """The password in the file, without the line's end. Its mode is whoever's who made it: see ops/security.md.
+
+    Raises:
+        PasswordUnusable: it cannot be read, is empty, or has more than one line.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise PasswordUnusable(file=file, reason=error.strerror) from None
+    except UnicodeDecodeError:
+        raise PasswordUnusable(file=file, reason="it is not UTF-8") from None
+    if len(lines) != 1 or not lines[0]:
+        raise PasswordUnusable(file=file, reason="it has several lines" if len(lines) > 1 else "it is empty")
+    return lines[0]
 
 
 def _make(file: Path) -> None:

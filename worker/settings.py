@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -47,6 +47,11 @@ def _redis_url(url: str) -> str:
     return url
 
 
+def _has_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -65,6 +70,8 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, AfterValidator(_redis_url)] | None = None
     """Redis of the claims: redis://, rediss://, unix://, or redis+sentinel:// (see worker.sentinel). None: the embedded
     server in the state folder."""
+    redis_password_file: Folder | None = None
+    """File with the password of Redis, so that none stands in the URL. None: the URL's, if it has one."""
     broker_url: str | None = None
     """Broker of the Celery bells, in kombu's spelling or as redis+sentinel://. None: the Redis of the claims."""
     state_dir: Folder = Field(default_factory=_state_dir)
@@ -72,9 +79,13 @@ class Settings(BaseSettings):
     secret_file: Folder | None = None
     """Key of the patient hashes and the audit chains; made at first use. None: `secret` in the state folder."""
     book: Folder | None = None
-    """Folder of the rule book. None: the one that is shipped."""
-    partitions: Annotated[int, Field(ge=1)] = 1
-    """How many sets of keys the claims are spread over."""
+    """Folder of the rule book, or a packed one. None: the one that is shipped."""
+    book_key: Folder | None = None
+    """Public keys in PEM: a packed book must be signed by one of them. None: signatures are not looked at."""
+    overrides: Folder | None = None
+    """YAML file of what the hospital decided otherwise than the book says. None: nothing."""
+    partitions: Annotated[int, Field(ge=1, le=256)] = 1
+    """How many sets of keys the claims are spread over; fixed once claims are there."""
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200
     """Claims read and committed at once."""
     drain_budget: Seconds = 5
@@ -139,6 +150,11 @@ class Settings(BaseSettings):
     def tables_path(self) -> Path:
         """Folder of the imported editions of official tables."""
         return self.state_dir / "tables"
+
+    @cached_property
+    def books_path(self) -> Path:
+        """Folder of the packed books that workers judged by."""
+        return self.state_dir / "books"
 
     @cached_property
     def server_path(self) -> Path:
@@ -209,8 +225,11 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 def _contradictions(settings: Settings) -> list[str]:
     """Times that must lie in order: a batch must end by its limit, and be reclaimed only after the hardest one."""
     problems = []
-    if settings.partitions != 1:
-        problems.append("SCRUB_PARTITIONS: only 1 partition is served so far")
+    if settings.redis_password_file:
+        if settings.redis_url is None:
+            problems.append("SCRUB_REDIS_PASSWORD_FILE: expected SCRUB_REDIS_URL as well; the embedded server has none")
+        elif _has_password(settings.redis_url):
+            problems.append("SCRUB_REDIS_PASSWORD_FILE: SCRUB_REDIS_URL has a password already; leave one of them out")
     ordered = ("drain_budget", "soft_time_limit", "hard_time_limit", "reclaim")
     for less, more in pairwise(ordered):
         if getattr(settings, less) >= getattr(settings, more):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, TypedDict, cast
 
 import orjson
+from pydantic import Field
 from redis import Redis
 
 from worker.commit import script
@@ -54,6 +55,7 @@ class Outlet:
 
 
 _RATE_SECONDS = 70
+_COUNTS = ("accepted", "repeated", "requeued", "forwarded", "received", "dropped", "waiting", "in_flight")
 ALIVE = 15.0
 """Seconds for which a worker counts as alive after it last said so; it does every 5."""
 
@@ -106,7 +108,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """One snapshot of a partition."""
+    """One snapshot: of a partition, or of all of them."""
 
     moment: float
     """Seconds since 1970, by the clock of Redis."""
@@ -115,6 +117,10 @@ class Books:
     repeated: int
     requeued: int
     """Put back on the queue from quarantine; these no longer count as quarantined."""
+    forwarded: int
+    """Handed on to the partition of their patient, which accepted them as well."""
+    received: int
+    """Of the accepted, those that another partition handed on."""
     dropped: int
     """Of the quarantined, those that a person deleted."""
     waiting: int
@@ -132,6 +138,8 @@ class Books:
     hold: Hold | None
     rate: Rate | None
     """None: no worker has kept samples yet."""
+    parts: tuple[Books, ...] = ()
+    """Of each partition, where there are several."""
 
     @property
     def alive(self) -> tuple[Worker, ...]:
@@ -152,12 +160,16 @@ class Books:
     def accounted(self) -> int:
         """Everything that became of what was accepted."""
         decided = sum(outlet.count for outlet in self.outlets)
-        return decided + self.repeated + self.requeued + self.waiting + self.in_flight
+        return decided + self.repeated + self.requeued + self.forwarded + self.waiting + self.in_flight
 
     @property
     def balance(self) -> int:
-        """accepted - accounted: 0, or something is wrong."""
-        return self.accepted - self.accounted
+        """accepted - accounted: 0, or something is wrong. Of several partitions none may be off, nor may one have
+        forwarded what none received."""
+        if not self.parts:
+            return self.accepted - self.accounted
+        off = self.accepted - self.accounted or max(part.balance for part in self.parts)
+        return off or max(0, self.forwarded - self.received)
 
     @property
     def settled(self) -> bool:
@@ -168,15 +180,85 @@ class Books:
         return next(outlet for outlet in self.outlets if outlet.name == name)
 
 
+BooksLine = TypedDict(
+    "BooksLine",
+    {
+        "event.action": Annotated[Literal["queue.books"], Field(description="what happened")],
+        "queue.accepted": Annotated[int, Field(description="events that were ever taken in")],
+        "queue.waiting": Annotated[int, Field(description="claims that no worker has had yet")],
+        "queue.in_flight": Annotated[int, Field(description="claims that a worker has and did not commit")],
+        "queue.repeated": Annotated[int, Field(description="events that were sent again")],
+        "queue.requeued": Annotated[int, Field(description="claims put on the queue again from quarantine")],
+        "queue.forwarded": Annotated[int, Field(description="events handed on to the partition of their patient")],
+        "queue.balance": Annotated[int, Field(description="accepted less accounted for: 0, or something is wrong")],
+        "queue.oldest_s": Annotated[float, Field(description="age of the oldest claim that waits, seconds; 0: none")],
+        "queue.consumers": Annotated[int, Field(description="worker processes that took claims of late or hold some")],
+        "queue.workers": Annotated[int, Field(description="workers that said of late that they are alive")],
+        "queue.held": Annotated[bool, Field(description="whether the workers wait: an outlet or Redis is full")],
+        "queue.billing": Annotated[int, Field(description="claims that ever went to billing")],
+        "queue.rework": Annotated[int, Field(description="claims that ever went to rework")],
+        "queue.unchecked": Annotated[int, Field(description="claims that ever went to unchecked")],
+        "queue.quarantine": Annotated[int, Field(description="claims that ever went to quarantine")],
+        "queue.billing_unread": Annotated[int, Field(description="entries of billing that its reader has not had")],
+        "queue.rework_unread": Annotated[int, Field(description="entries of rework that its reader has not had")],
+        "book.version": Annotated[str, Field(description="version of the rule book")],
+        "book.past_review": Annotated[int, Field(description="sources of the book past their review date")],
+        "book.sources_past_review": Annotated[list[str], Field(description="which they are")],
+    },
+)
+"""What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
+
+
+def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
+    """The books as a log line. `version`: of the rule book; `past_review`: its sources that want to be looked at."""
+    return {
+        "event.action": "queue.books",
+        "queue.accepted": found.accepted,
+        "queue.waiting": found.waiting,
+        "queue.in_flight": found.in_flight,
+        "queue.repeated": found.repeated,
+        "queue.requeued": found.requeued,
+        "queue.forwarded": found.forwarded,
+        "queue.balance": found.balance,
+        "queue.oldest_s": round(found.oldest_waiting or 0, 3),
+        "queue.consumers": len(found.consumers),
+        "queue.workers": len(found.alive),
+        "queue.held": found.hold is not None,
+        "queue.billing": found.outlet("billing").count,
+        "queue.rework": found.outlet("rework").count,
+        "queue.unchecked": found.outlet("unchecked").count,
+        "queue.quarantine": found.outlet("quarantine").count,
+        "queue.billing_unread": found.outlet("billing").unread,
+        "queue.rework_unread": found.outlet("rework").unread,
+        "book.version": version,
+        "book.past_review": len(past_review),
+        "book.sources_past_review": past_review,
+    }
+
+
 def books(redis: Redis, keys: Keys) -> Books:
     """The books at this instant.
 
     Raises:
         redis.exceptions.RedisError
     """
+    names = [_asked(part) for part in keys.all]
+    if keys.count == 1:
+        return _books(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
+    with redis.pipeline() as pipeline:  # all at one instant
+        for asked in names:
+            pipeline.eval(script("status"), len(asked), *asked, GROUP)
+        answers = cast(Any, pipeline.execute())
+    return _summed(tuple(map(_books, answers)), samples=answers[0][9])
+
+
+def _asked(keys: Keys) -> list[str]:
     fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples]
-    names = [*fixed, *map(keys.outlet, OUTLETS)]
-    answer = cast(Any, redis.eval(script("status"), len(names), *names, GROUP))
+    return [*fixed, *map(keys.outlet, OUTLETS)]
+
+
+def _books(answer: Any) -> Books:
+    """The books of a partition."""
     time, stream, groups, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
     inbox, counters = _fields(stream), _fields(counted)
@@ -190,6 +272,8 @@ def books(redis: Redis, keys: Keys) -> Books:
         accepted=accepted,
         repeated=int(counters.get("repeated", 0)),
         requeued=int(counters.get("requeued", 0)),
+        forwarded=int(counters.get("forwarded", 0)),
+        received=int(counters.get("received", 0)),
         dropped=int(counters.get("dropped", 0)),
         waiting=waiting,
         in_flight=in_flight,
@@ -203,6 +287,48 @@ def books(redis: Redis, keys: Keys) -> Books:
         workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
         hold=_hold(hold),
         rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
+    )
+
+
+def _summed(parts: Sequence[Books], samples: Sequence[bytes]) -> Books:
+    """The books of all partitions; `samples` tell of all of them."""
+    first = parts[0]
+    found = replace(
+        first,
+        **{name: sum(getattr(part, name) for part in parts) for name in _COUNTS},
+        oldest_waiting=max((part.oldest_waiting for part in parts if part.oldest_waiting is not None), default=None),
+        oldest_in_flight=max(
+            (part.oldest_in_flight for part in parts if part.oldest_in_flight is not None), default=None
+        ),
+        outlets=tuple(
+            Outlet(name, sum(one.count for one in same), sum(one.length for one in same), _together(same))
+            for name in OUTLETS
+            for same in [[part.outlet(name) for part in parts]]
+        ),
+        consumers=_merged(one for part in parts for one in part.consumers),
+        parts=tuple(replace(part, rate=None) for part in parts),
+    )
+    decided = found.accepted - found.waiting - found.in_flight
+    return replace(found, rate=_rate(samples, found.moment, found.accepted, decided))
+
+
+def _together(outlets: Iterable[Outlet]) -> tuple[Consumer, ...]:
+    return _merged(group for outlet in outlets for group in outlet.groups)
+
+
+def _merged(consumers: Iterable[Consumer]) -> tuple[Consumer, ...]:
+    """Those of one name are one, whose numbers are sums; it was idle since it last read anywhere."""
+    by_name: dict[str, list[Consumer]] = {}
+    for one in consumers:
+        by_name.setdefault(one.name, []).append(one)
+    return tuple(
+        Consumer(
+            name,
+            sum(one.pending for one in same),
+            min((one.idle for one in same if one.idle is not None), default=None),
+            None if any(one.lag is None for one in same) else sum(one.lag or 0 for one in same),
+        )
+        for name, same in sorted(by_name.items())
     )
 
 

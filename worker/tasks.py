@@ -34,7 +34,10 @@ def knock(broker: str, options: dict[str, Any]) -> None:
     if broker == app.conf.broker_url:
         scrub.apply_async(expires=expires, retry=False)
         return
-    with app.connection_for_write(broker, transport_options=options) as connection, app.amqp.Producer(connection) as producer:
+    with (
+        app.connection_for_write(broker, transport_options=options) as connection,
+        app.amqp.Producer(connection) as producer,
+    ):
         scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from celery import bootsteps
+from redis.exceptions import ResponseError
 
+from rules.sources import past_review
 from worker import pressure, wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
-from worker.keys import GROUP, TRIMMED_OUTLETS
+from worker.keys import GROUP, TRIMMED_OUTLETS, Keys
 from worker.logs import log, safe_exception
-from worker.status import Books, books
+from worker.status import Books, books, books_line
 from worker.wiring import Store
 
 _LOG_MS = 10_000
@@ -43,9 +46,34 @@ def tend_once(store: Store, door: Bell) -> bool:
     settings, keys, redis = store.settings, store.keys, store.once
     if not pressure.put(redis, keys.tend, "1", max(1, int(settings.tend * 900)), "NX"):
         return False
-    for name in TRIMMED_OUTLETS:
-        pressure.trim(redis, keys.outlet(name), int(settings.retention * 86_400_000), _TRIM)
     idle = int(settings.reclaim * 1000)
+    works, failures = list[bool](), list[ResponseError]()
+    for part in keys.all:
+        try:
+            works.append(_look_after(store, part, idle))
+        except ResponseError as error:  # a key in the way on one is no reason to leave the others
+            failures.append(error)
+    found = books(redis, keys)
+    held = _hold(store, found)
+    if any(works) and not held:
+        door.ring()
+    if pressure.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
+        _report(store, found)
+        decided = found.accepted - found.waiting - found.in_flight
+        redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
+        for part in keys.all:
+            places = (part.inbox, part.workers, part.judging)
+            redis.eval(script("prune"), len(places), *places, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
+    if failures:
+        raise failures[0]
+    return True
+
+
+def _look_after(store: Store, keys: Keys, idle: int) -> bool:
+    """One partition; answers whether there is work on it. `idle`: ms after which an entry is taken over."""
+    redis = store.once
+    for name in TRIMMED_OUTLETS:
+        pressure.trim(redis, keys.outlet(name), int(store.settings.retention * 86_400_000), _TRIM)
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.xinfo_groups(keys.inbox)
         pipeline.xlen(keys.inbox)
@@ -54,17 +82,8 @@ def tend_once(store: Store, door: Bell) -> bool:
         groups, length, pending, expired = cast(Any, pipeline.execute(raise_on_error=False))
     if isinstance(groups, Exception) or isinstance(pending, Exception):
         ensure_groups(redis, keys)
-        return True
-    found = books(redis, keys)
-    held = _hold(store, found)
-    if not held and (expired or length > int(pending["pending"])):
-        door.ring()
-    if pressure.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
-        _report(found)
-        decided = found.accepted - found.waiting - found.in_flight
-        redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
-        redis.eval(script("prune"), 2, keys.inbox, keys.workers, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
-    return True
+        return bool(redis.xlen(keys.inbox))
+    return bool(expired) or length > int(pending["pending"])
 
 
 def _hold(store: Store, found: Books) -> bool:
@@ -78,24 +97,11 @@ def _hold(store: Store, found: Books) -> bool:
     return bool(why)
 
 
-def _report(found: Books) -> None:
+def _report(store: Store, found: Books) -> None:
+    book = wiring.own_book(store.settings)
+    line = books_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
     say = log(__name__).info if found.balance == 0 else log(__name__).error
-    say(
-        "the books" if found.balance == 0 else "the books do not balance",
-        **{
-            "queue.accepted": found.accepted,
-            "queue.waiting": found.waiting,
-            "queue.in_flight": found.in_flight,
-            "queue.repeated": found.repeated,
-            "queue.requeued": found.requeued,
-            "queue.balance": found.balance,
-            "queue.oldest_s": round(found.oldest_waiting or 0, 3),
-            "queue.workers": len(found.alive),
-            "queue.held": found.hold is not None,
-            **{f"queue.{outlet.name}": outlet.count for outlet in found.outlets},
-            **{f"queue.{outlet.name}_unread": outlet.unread for outlet in found.outlets},
-        },
-    )
+    say("the books" if found.balance == 0 else "the books do not balance", **line)
 
 
 class TendStep(bootsteps.StartStopStep):

@@ -9,37 +9,50 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from rules.book import Book
 from rules.errors import ScrubError
-from rules.loader import load_book
-from worker import sentinel
+from rules.loader import read_book, whole_book
+from rules.pack import Files
+from worker import kept, sentinel, signature
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
 from worker.commit import Committer, Head, script
+from worker.crossing import Crossing
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
-from worker.errors import PartitionMismatch, RedisForgets, RedisMayEvict, RedisTooOld, RedisUnreachable, SecretMismatch
+from worker.errors import (
+    PartitionMismatch,
+    PartitionsMoving,
+    RedisForbids,
+    RedisForgets,
+    RedisMayEvict,
+    RedisTooOld,
+    RedisUnreachable,
+    SecretMismatch,
+)
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
+from worker.overrides import Layer
 from worker.pressure import put
 from worker.quarantine import Clerk
-from worker.secret import fingerprint, load_secret
+from worker.repartition import standing
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
+from worker.switch import Choice, Librarian
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
 _LEAST_REDIS = (7, 0)
@@ -52,6 +65,7 @@ class Store:
 
     settings: Settings
     keys: Keys
+    """Of the first partition; these know the others."""
     redis: Redis
     """Tries again by itself after a lost connection."""
     once: Redis
@@ -80,17 +94,21 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
     Raises:
         SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        FolderUnusable, ServerMissing, ServerFailed: each a sentence with what to do.
+        PartitionsMoving, PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence
+        with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
-    store = Store(settings, Keys(), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
+    store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
     if not check:
         return store
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
+    except NoPermissionError as error:
+        store.close()
+        raise RedisForbids(where(settings), error) from None
     except BaseException:
         store.close()
         raise
@@ -98,11 +116,17 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet."""
+    """A client of the Redis of the claims; nothing is sent yet.
+
+    Raises:
+        PasswordUnusable
+    """
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
+    if settings.redis_password_file:
+        options["password"] = read_password(settings.redis_password_file)
     if watched := sentinel.of(settings.redis_url):
         options |= {"socket_keepalive": True, "db": watched.db}
-        options |= {"username": watched.username, "password": watched.password}
+        options = {"username": watched.username, "password": watched.password, **options}
         found: Any = Sentinel(watched.nodes, sentinel_kwargs=_SOCKET)  # type: ignore[no-untyped-call]
         return cast(Redis, found.master_for(watched.name, **options))
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
@@ -115,7 +139,7 @@ def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
 def impatient_store(settings: Settings) -> Store:
     """A store for a worker's main process, where everything else waits while Redis is slow; nothing is checked."""
     client = connect(settings, Retry(NoBackoff(), 0), socket_timeout=1, socket_connect_timeout=1)
-    return Store(settings, Keys(), client, client)
+    return Store(settings, Keys(0, settings.partitions), client, client)
 
 
 def worker_name(pid: int | None = None) -> str:
@@ -127,9 +151,9 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
     """Says that this worker is alive, with these pool processes, since then (seconds since 1970).
 
     Raises:
-        BookInvalid, BookMissing, redis.exceptions.RedisError
+        what `book_of_today` raises, redis.exceptions.RedisError
     """
-    found = book(store.settings.book)
+    found = book_of_today(store.settings)
     says = {
         "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
         "version": service_version(), "book_version": found.version, "book_digest": found.digest,
@@ -166,16 +190,26 @@ def where(settings: Settings) -> str:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://."""
+    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
+
+    Raises:
+        PasswordUnusable
+    """
     if watched := sentinel.of(settings.broker_url or settings.redis_url):
+        if settings.redis_password_file and not settings.broker_url:
+            watched = replace(watched, password=read_password(settings.redis_password_file))
         return watched.broker_url
     if settings.broker_url:
         return settings.broker_url
     if settings.redis_url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
     parts = urlsplit(settings.redis_url)
+    if settings.redis_password_file:
+        user, _, host = parts.netloc.rpartition("@")
+        password = quote(read_password(settings.redis_password_file), safe="")
+        parts = parts._replace(netloc=f"{user}:{password}@{host}")
     if parts.scheme != "unix":
-        return settings.redis_url
+        return parts.geturl()
     query = parts.query.replace("db=", "virtual_host=")
     login = f"{parts.netloc}" if parts.netloc else ""
     return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
@@ -197,6 +231,8 @@ def check_server(redis: Redis, address: str) -> None:
         info = redis.info()
     except AuthenticationError:
         raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+    except NoPermissionError as error:
+        raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
         raise RedisUnreachable(where=address, reason=type(error).__name__) from None
     if reasons := unfit(info, address):
@@ -218,10 +254,13 @@ def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
 
 
 def _agree_on_partitions(store: Store) -> None:
-    wanted = store.settings.partitions
-    found = int(_settle(store, "partitions", str(wanted)))
+    ours = store.settings.partitions
+    _settle(store, "partitions", str(ours))
+    found, wanted = standing(store.redis)
     if found != wanted:
-        raise PartitionMismatch(found=found, wanted=wanted)
+        raise PartitionsMoving(found=found, wanted=wanted)
+    if found != ours:
+        raise PartitionMismatch(found=found, wanted=ours)
 
 
 def _settle(store: Store, name: str, ours: str) -> str:
@@ -246,14 +285,48 @@ def agreed_secret(store: Store) -> bytes:
     return secret
 
 
-@cache
-def book(folder: Path | None, imported: Path | None = None) -> Book:
-    """The rule book, read once a process; None: the one that is shipped. `imported`: folder of imported tables.
+def own_files(settings: Settings) -> Files:
+    """The files of the book that workers with these settings judge by until somebody puts another in force.
 
     Raises:
-        BookInvalid, BookMissing
+        BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
     """
-    return load_book(folder, imported)
+    place, trusted = settings.book, settings.book_key
+    if place and trusted and place.is_file():
+        signature.verify(place.read_bytes(), signature.signature_of(place), trusted, str(place))
+    return whole_book(place, settings.tables_path)
+
+
+@cache
+def own_book(settings: Settings) -> Book:
+    """That book, read once a process, and kept for replays.
+
+    Raises:
+        FolderUnusable, and what `own_files` raises
+    """
+    files = own_files(settings)
+    found = read_book(files.library, files.imported)
+    kept.keep(settings.books_path, files)
+    return found
+
+
+@cache
+def layer(settings: Settings) -> Layer:
+    """The hospital's overrides, read once a process, as the book is: all claims of a day are judged by the same ones.
+
+    Raises:
+        OverridesInvalid
+    """
+    return Layer(settings.overrides, settings.books_path)
+
+
+def book_of_today(settings: Settings) -> Book:
+    """The workers' own book with the overrides as they stand today.
+
+    Raises:
+        OverridesInvalid, and what `own_book` raises
+    """
+    return layer(settings).over(own_book(settings))
 
 
 def bell(store: Store) -> Bell:
@@ -272,43 +345,49 @@ def bell(store: Store) -> Bell:
 def drain(
     store: Store, door: Bell, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
 ) -> Drain:
-    """A consumer of the inbox, with its own name and audit file. Make it in the process that uses it.
+    """A consumer of all inboxes, with its own name and audit file. Make it in the process that uses it.
 
     Raises:
-        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+        SecretUnusable, SecretMismatch, and what `own_book` raises
     """
-    settings, keys = store.settings, store.keys
-    secret = agreed_secret(store)
+    settings = store.settings
+    secret, rules = agreed_secret(store), book_of_today(settings)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
-    inbox = Inbox(store.redis, keys, consumer)
-    inbox.ensure()
-    return Drain(
-        settings=settings,
-        bench=Bench(
-            book(settings.book, settings.tables_path),
-            keys,
-            secret,
-            settings.max_event_bytes,
-            interrupts,
-            settings.history_months,
-        ),
-        inbox=inbox,
-        committer=Committer(store.once, keys, consumer, memory_ms=settings.event_memory * 86_400_000),
-        audit=Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync),
-        bell=door,
-        stopping=stopping,
+    audit = Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
+    memory_ms = settings.event_memory * 86_400_000
+    choice = Choice(
+        store.redis, store.keys, consumer, own_book(settings), settings.books_path, layer(settings), settings.book_key
     )
+    drains = []
+    for keys in store.keys.all:
+        inbox = Inbox(store.redis, keys, consumer)
+        inbox.ensure()
+        drains.append(
+            Drain(
+                settings=settings,
+                bench=Bench(rules, keys, secret, settings.max_event_bytes, interrupts, settings.history_months),
+                inbox=inbox,
+                committer=Committer(store.once, keys, consumer, memory_ms=memory_ms),
+                crossing=Crossing(store.redis, keys, memory_ms),
+                audit=audit,
+                bell=door,
+                book=choice.book,
+                stopping=stopping,
+            )
+        )
+    drains[0].others = drains[1:]
+    return drains[0]
 
 
 def recorder(store: Store) -> Recorder:
     """Who writes into ledgers for a person, with an audit file of its own.
 
     Raises:
-        BookInvalid, BookMissing, SecretUnusable, SecretMismatch
+        SecretUnusable, SecretMismatch, and what `own_book` raises
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
-    procedure = book(settings.book).procedure
+    procedure = own_book(settings).procedure
     return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 
@@ -323,10 +402,22 @@ def clerk(store: Store) -> Clerk:
     return Clerk(store.once, store.keys, audit)
 
 
+def librarian(store: Store) -> Librarian:
+    """Who puts books in force, with an audit file of its own.
+
+    Raises:
+        SecretUnusable, SecretMismatch
+    """
+    settings = store.settings
+    audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    return Librarian(store.once, store.keys, audit, lambda: own_files(settings), settings.books_path)
+
+
 def chain_head(store: Store, chain: str) -> Head | None:
     """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
-    found = cast(bytes | None, store.redis.hget(store.keys.chains, chain))
-    if found is None:
-        return None
-    seq, mac = found.decode().split(" ")
-    return Head(chain, int(seq), mac)
+    heads = []
+    for keys in store.keys.all:  # each has that of the last commit on it; the last of all is the chain's
+        if found := cast(bytes | None, store.redis.hget(keys.chains, chain)):
+            seq, mac = found.decode().split(" ")
+            heads.append(Head(chain, int(seq), mac))
+    return max(heads, key=lambda head: head.seq, default=None)

@@ -36,12 +36,15 @@ _MESSAGE = 264
 
 STATUSES = {
     # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
+    "AUT": ("48", "REF*G1", "REF*G1"),  # referral or authorization
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
     "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
     "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
     "DOC": ("294", "PWK", "PWK"),  # supporting documentation
     "DRG": ("218", "LIN03", "LIN03"),  # NDC number
+    "DUP": ("54", "CLM01", "CLM01"),  # duplicate of a claim or line processed before
     "DXN": ("255", "HI01-2", "HI01-2"),
+    "FRQ": ("259", "DTP*472", "DTP*472"),  # frequency of service
     "IDN": ("562", "NM109", "NM109"),  # entity's NPI
     "MOD": ("453", "SV101-3", "SV202-3"),  # procedure code modifiers
     "POS": ("249", "CLM05-1", "CLM05-1"),  # place of service

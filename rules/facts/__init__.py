@@ -62,9 +62,9 @@ def line_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callabl
     return fact(kind, label, "line", own=own)
 
 
-def history_fact(kind: Kind, label: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line against what was billed before."""
-    return fact(kind, label, "line", history=True)
+    return fact(kind, label, "line", own=own, history=True)
 
 
 class ClaimFacts(dict[str, Any]):
@@ -74,8 +74,7 @@ class ClaimFacts(dict[str, Any]):
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        days = [date_of(case.claim, line) for line in case.lines]
-        self.day = None if None in days else min((day for day in days if day), default=None)
+        self.day = case.first_day
         """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
 
     def __missing__(self, name: str) -> Any:

@@ -162,9 +162,9 @@ def received_date(case: Case) -> date | None:
 @fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
     """The last date of any line; missing where a 64445 line has none."""
-    if any(date_of(case.claim, line) is None for line in case.lines):
+    if case.first_day is None:
         return None
-    return max(day for line in case.claim.lines if (day := last_date_of(case.claim, line)) is not None)
+    return max([day for line in case.claim.lines if (day := last_date_of(case.claim, line)) is not None])
 
 
 @fact("lines", "the dates of service")
@@ -187,12 +187,12 @@ def statement_ends_before_start(case: Case) -> bool:
 def serves_before_birth(case: Case) -> bool | None:
     """Whether a line's date is before the patient's birth date."""
     birth = case.claim.patient.birth_date if case.claim.patient else None
-    days = [date_of(case.claim, line) for line in case.claim.lines]
     if birth is None:
         return None
-    if any(day is not None and day < birth for day in days):
+    days = [day for line in case.claim.lines if (day := date_of(case.claim, line))]
+    if days and min(days) < birth:
         return True
-    return None if any(date_of(case.claim, line) is None for line in case.lines) else False
+    return None if case.first_day is None else False
 
 
 @fact("lines", "the procedure codes")

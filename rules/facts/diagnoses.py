@@ -11,6 +11,7 @@ from rules.case import Case, date_of
 from rules.claim import Claim, Line
 from rules.facts import fact, line_fact
 from rules.formats import icd9, icd10
+from rules.tables import Table
 
 CODE_LENGTH = 5
 ANESTHESIA = ("00100", "01999")
@@ -28,19 +29,21 @@ def diagnosis_count(case: Case) -> Decimal:
 def repeated_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnoses that stand in the list more than once."""
     codes = [undotted(code) for code in case.claim.diagnoses]
+    if len(set(codes)) == len(codes):
+        return ()
     return tuple(dict.fromkeys(code for code in codes if codes.count(code) > 1))
 
 
 @fact("codes", "the diagnoses", own=True)
 def icd9_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have the form of ICD-9-CM."""
-    return tuple(code for code in _all(case.claim) if icd9(code))
+    return tuple([code for code in _all(case.claim) if icd9(code)])
 
 
 @fact("codes", "the diagnoses", own=True)
 def malformed_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have neither the form of ICD-10-CM nor that of ICD-9-CM."""
-    return tuple(code or "(empty)" for code in _all(case.claim) if not icd10(code) and not icd9(code))
+    return tuple([code or "(empty)" for code in _all(case.claim) if not icd10(code) and not icd9(code)])
 
 
 @line_fact("codes", "the diagnosis pointers", own=True)
@@ -50,7 +53,9 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    everyone = tuple(_side(case, code, line) for code in case.claim.diagnoses)
+    find = case.tables["laterality"].find
+    rows = [find((undotted(code),), day) for code in case.claim.diagnoses]
+    everyone = tuple([row[0] if row else "none" for row in rows])
     if case.claim.form == "institutional":
         return tuple(sorted(set(everyone)))
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
@@ -59,45 +64,40 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     return everyone[:1] if len(set(everyone)) <= 1 else None
 
 
-def _first_day(case: Case) -> date | None:
-    days = [date_of(case.claim, line) for line in case.lines]
-    return None if None in days else min(day for day in days if day)
-
-
 @fact("codes", "the date of service", own=True)
 def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
-    day = _first_day(case)
+    day = case.first_day
     if day is None:
         return None
-    headers = case.tables["diagnosis_headers"]
-    return tuple(dict.fromkeys(code for code in _all(case.claim) if headers.find((undotted(code),), day) is not None))
+    find = case.tables["diagnosis_headers"].find
+    return tuple(dict.fromkeys([code for code in _all(case.claim) if find((undotted(code),), day) is not None]))
 
 
 @fact("codes", "the date of service", own=True)
 def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the first 64445 date."""
-    day = _first_day(case)
+    day = case.first_day
     if day is None:
         return None
-    codes = dict.fromkeys(case.claim.diagnoses)
-    return tuple(f"{one} with {other}" for one, other in combinations(codes, 2) if _excluded(case, one, other, day))
-
-
-def _excluded(case: Case, one: str, other: str, day: date) -> bool:
-    find = case.tables["excludes1"].find
-    return any(
-        find(pair, day) is not None
-        for first in _groups(one)
-        for second in _groups(other)
-        for pair in ((first, second), (second, first))
+    table = case.tables["excludes1"]
+    listed = [(code, groups) for code in dict.fromkeys(case.claim.diagnoses) if (groups := _groups(code, table))]
+    return tuple(
+        f"{one} with {other}"
+        for (one, groups), (other, others) in combinations(listed, 2)
+        if any(
+            table.find(pair, day) is not None
+            for first in groups
+            for second in others
+            for pair in ((first, second), (second, first))
+        )
     )
 
 
-def _groups(code: str) -> tuple[str, ...]:
-    """The code and every group above it: M5431, M543, M54."""
+def _groups(code: str, table: Table) -> list[str]:
+    """The code and every group above it (M5431, M543, M54) that the table names."""
     bare = undotted(code)
-    return tuple(bare[:length] for length in range(len(bare), 1, -1))
+    return [bare[:length] for length in range(len(bare), 1, -1) if bare[:length] in table.words]
 
 
 @line_fact("flag", "the diagnosis pointers", own=True)
@@ -111,8 +111,8 @@ def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
 
 
 def _usual(case: Case, code: str, day: date) -> bool:
-    find = case.tables["block_reasons"].find
-    return any(find((group,), day) is not None for group in _groups(code))
+    table = case.tables["block_reasons"]
+    return any(table.find((group,), day) is not None for group in _groups(code, table))
 
 
 def of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
@@ -138,12 +138,6 @@ def operative(case: Case, code: str) -> bool:
         return False
     needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]
     return ANESTHESIA[0] <= code <= ANESTHESIA[1] or (SURGERY[0] <= code <= SURGERY[1] and not needle)
-
-
-def _side(case: Case, code: str, line: Line) -> str:
-    day = date_of(case.claim, line)
-    row = case.tables["laterality"].find((undotted(code),), day) if day else None
-    return row[0] if row else "none"
 
 
 def _all(claim: Claim) -> tuple[str, ...]:

@@ -5,13 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from rules.case import Case, date_of, last_date_of
+from rules.case import Case, last_date_of
 from rules.facts import fact
-
-
-def _first_day(case: Case) -> date | None:
-    days = [date_of(case.claim, line) for line in case.lines]
-    return None if None in days else min(day for day in days if day)
 
 
 def _through_day(case: Case) -> date | None:
@@ -45,7 +40,7 @@ def filing_order(case: Case) -> str:
 @fact("date", "the date of service", own=True)
 def filing_start(case: Case) -> date | None:
     """The day from which a filing year counts: professional the first 64445 date, institutional the through date."""
-    return _through_day(case) if case.claim.form == "institutional" else _first_day(case)
+    return _through_day(case) if case.claim.form == "institutional" else case.first_day
 
 
 @fact("flag", "the date of service or of receipt", own=True)

@@ -142,7 +142,7 @@ def billed_by_others(case: Case, line: Line) -> Iterator[Billed]:
             yield billed
 
 
-@history_fact("number", "the date of service")
+@history_fact("number", "the date of service", own=True)
 def injections_of_site(case: Case, line: Line) -> Decimal | None:
     """The most days on which the line's side was injected within any six months that include the line's day: this
     claim and what was billed before under others; a day counts once, whoever billed it."""

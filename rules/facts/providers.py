@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rules.case import Case
 from rules.claim import Provider
@@ -31,10 +31,10 @@ def billing_state(case: Case) -> str | None:
 @fact("codes", "the provider NPIs", own=True)
 def malformed_npis(case: Case) -> tuple[str, ...]:
     """The roles (rendering, line 2 rendering, attending, operating) whose NPI is there but not a valid one."""
-    return tuple(role for role, provider in _providers(case) if provider.npi is not None and not npi(provider.npi))
+    return tuple([role for role, one in _providers(case) if one.npi is not None and not npi(one.npi)])
 
 
-@fact("codes", "the provider taxonomies", own=True)
+@fact("codes", "the provider taxonomies")
 def malformed_taxonomies(case: Case) -> tuple[str, ...]:
     """The roles (billing, rendering, line 2 rendering, attending, operating) whose taxonomy is there but malformed."""
     billing = case.claim.billing_provider
@@ -98,16 +98,12 @@ def _member_id(case: Case, form: Callable[[str], bool]) -> bool | None:
     return form(member_id) if member_id else None
 
 
-def _providers(case: Case) -> Iterator[tuple[str, Provider]]:
+def _providers(case: Case) -> list[tuple[str, Provider]]:
     claim = case.claim
-    roles = {
-        "rendering": claim.rendering_provider,
-        "attending": claim.attending_provider,
-        "operating": claim.operating_provider,
-    }
-    for role, provider in roles.items():
-        if provider:
-            yield role, provider
-    for line in claim.lines:
-        if line.rendering_provider:
-            yield f"line {line.number} rendering", line.rendering_provider
+    roles = [
+        ("rendering", claim.rendering_provider),
+        ("attending", claim.attending_provider),
+        ("operating", claim.operating_provider),
+    ]
+    roles += [(f"line {line.number} rendering", line.rendering_provider) for line in claim.lines]
+    return [(role, provider) for role, provider in roles if provider]

@@ -9,7 +9,7 @@ import pytest
 from rules.book import Book
 from rules.check import check
 from rules.claim import read_claim
-from rules.loader import load_book
+from tests.book import BOOK
 from worker.demo.claims import EXAMPLES, Example
 from worker.demo.events import all_events, unreadable
 from worker.errors import EventInvalid
@@ -18,7 +18,7 @@ from worker.intake.events import read_event
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.number} {example.shows}")

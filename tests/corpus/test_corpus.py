@@ -6,11 +6,10 @@ from collections import Counter
 
 import pytest
 
-from rules.loader import load_book
 from rules.trial import ROLES
+from tests.book import BOOK
 from tests.corpus.stories import Story, read_stories
 
-BOOK = load_book()
 STORIES = read_stories(BOOK)
 PAYERS = {"medicare", "aetna", "bcbs", "cigna", "uhc"}
 

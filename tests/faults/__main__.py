@@ -36,7 +36,7 @@ def run(scenario: Scenario, seed: int, claims: int, faults: int) -> dict[str, An
                 reckoning: Reckoning | None = scenario.play(found)
         except NotHere as error:
             return {**row, "state": "not run", "notes": [str(error)]}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the suite goes on with the next scenario
             row["error"] = f"{type(error).__name__}: {error}"
             row["logs"] = _logs(found)
             reckoning = None
@@ -77,7 +77,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     lines = ["| " + " | ".join((*_HEAD, "state")) + " |", "|" + "---|" * (len(_HEAD) + 1)]
     lines += ["| " + " | ".join(str(row.get(name, "")) for name in (*_HEAD, "state")) + " |" for row in rows]
-    notes = [f"* {row['scenario']}: {row['what']} {' '.join(f'({note})' for note in row.get('notes', ()))}" for row in rows]
+    notes = [
+        f"* {row['scenario']}: {row['what']} {' '.join(f'({note})' for note in row.get('notes', ()))}" for row in rows
+    ]
     return "\n".join([*lines, "", *notes, ""])
 
 

@@ -225,4 +225,3 @@ def cluster(stage: Stage) -> Reckoning:
 def _info(client: Redis) -> bytes:
     answer = client.execute_command("CLUSTER INFO")
     return answer if isinstance(answer, bytes) else "\n".join(f"{k}:{v}" for k, v in answer.items()).encode()
-

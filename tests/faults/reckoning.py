@@ -163,7 +163,16 @@ def shown(report: dict[str, Any]) -> dict[str, Any]:
 def verdicts(book: Path | None, count: int) -> tuple[str, dict[str, dict[str, Any]]]:
     """Digest of the book, and what `scrub check` says of the first so many claims, by claim id."""
     lines = b"\n".join(orjson.dumps(claim(number)) for number in range(count))
-    command = [sys.executable, "-m", "worker", "check", "-", "--format", "json", *(["--book", str(book)] if book else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "worker",
+        "check",
+        "-",
+        "--format",
+        "json",
+        *(["--book", str(book)] if book else []),
+    ]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
     done = subprocess.run(command, input=lines, capture_output=True, check=False, env=clean)
     if done.returncode not in (0, 1):

@@ -239,7 +239,7 @@ def loading(stage: Stage) -> Reckoning:
     for _ in stage.each():
         with stage.server.client as client:
             client.bgrewriteaof()
-            stage.until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])  # noqa: B023
+            stage.until(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
             delay = 2_500_000 // max(1, client.dbsize())
         stage.server.kill()
         stage.server.start(wait=False, key_load_delay=str(delay), loading_process_events_interval_bytes="1024")
@@ -343,7 +343,11 @@ def clock(stage: Stage) -> Reckoning:
 
 
 def _faketime() -> Path:
-    places = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), "/usr/lib", *map(str, Path("/usr/lib").glob("*-linux-gnu"))]
+    places = [
+        *os.environ.get("LD_LIBRARY_PATH", "").split(":"),
+        "/usr/lib",
+        *map(str, Path("/usr/lib").glob("*-linux-gnu")),
+    ]
     found = next((Path(place) / FAKETIME for place in places if place and (Path(place) / FAKETIME).exists()), None)
     if not found:
         raise NotHere("libfaketime is not installed; on Debian: apt install libfaketime")
@@ -453,4 +457,3 @@ def disk(stage: Stage) -> Reckoning:
         for worker in stage.workers:
             worker.kill()
         subprocess.run(["umount", str(folder)], check=False, capture_output=True)
-

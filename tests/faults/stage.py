@@ -118,7 +118,7 @@ class Stage:
                     self._send(store, first, last)
                     if self.bells:
                         bell.ring()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told where the thread is joined
             self._failure = error
 
     def _send(self, store: Store, first: int, last: int) -> None:

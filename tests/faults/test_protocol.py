@@ -21,7 +21,14 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -95,7 +102,7 @@ class Actor:
             self._drain.run()
         except (Killed, RedisConnectionError):
             pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told where the thread is joined
             self.failure = error
         self._thread = None
         self._stopped.set()
@@ -159,7 +166,11 @@ class Protocol(RuleBasedStateMachine):
 
     # The producer.
 
-    @rule(name=st.integers(0, EVENTS - 1), variant=st.sampled_from((0, 0, 0, 1)), rings=st.sampled_from((True, True, False)))
+    @rule(
+        name=st.integers(0, EVENTS - 1),
+        variant=st.sampled_from((0, 0, 0, 1)),
+        rings=st.sampled_from((True, True, False)),
+    )
     def put(self, name: int, variant: int, rings: bool) -> None:
         """Several events of a patient bill the same block; an event may come again, or with other content."""
         data = claim(name % PATIENTS, claim_id=f"P-{name}", diagnoses=["M54.31", "M54.16"][: 1 + variant])
@@ -276,7 +287,9 @@ class Protocol(RuleBasedStateMachine):
             assert not [entry for entry, count in Counter(self._results()).items() if count > 1]
 
     def _results(self) -> list[str]:
-        return [entry.event["inboxentry"] for name in OUTLETS for entry in tail(self.store.redis, self.store.keys, name)]
+        return [
+            entry.event["inboxentry"] for name in OUTLETS for entry in tail(self.store.redis, self.store.keys, name)
+        ]
 
     def teardown(self) -> None:
         if not hasattr(self, "workers"):
@@ -359,7 +372,11 @@ def explore(examples: int, **options: Any) -> None:
     with _store() as store:
         machine = type("Protocol", (Protocol,), {"store": store})
         chosen = settings(
-            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), **options
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            **options,
         )
         run_state_machine_as_test(machine, settings=chosen)
 

@@ -53,8 +53,8 @@ class Client:
 
 
 def readme_command(verb: str) -> list[str]:
-    """The words of the one indented command with this verb in the README."""
-    (line,) = re.findall(rf"^    ({verb} .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    """The words of the first indented command with this verb in the README."""
+    line, *_ = re.findall(rf"^    ({verb} .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
     words: list[str] = re.findall(r"'[^']*'|\S+", line)
     return [word.strip("'") for word in words]
 

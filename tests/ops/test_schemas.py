@@ -13,13 +13,12 @@ from ops import schemas
 from rules.check import check
 from rules.claim import read_claim
 from rules.examples import example_claim
-from rules.loader import load_book
 from rules.trial import ROLES
+from tests.book import BOOK
 from worker.batch import Bench, decide, read
 from worker.inbox import Entry
 from worker.keys import FIELD, Keys
 
-BOOK = load_book()
 EVENT = {
     "specversion": "1.0",
     "id": "1",

@@ -7,11 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rules.examples import example_claim
-from rules.loader import load_book
 from rules.trial import ROLES
+from tests.book import BOOK
 from tests.corpus.stories import read_stories
 
-BOOK = load_book()
 STORIES = read_stories(BOOK)
 PAYERS: list[dict[str, Any]] = [
     {"id": "x", "filing_indicator": "MB"},

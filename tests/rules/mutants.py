@@ -71,8 +71,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
         )
         for role in ("asc", "practitioner")
     },
-    ("64445/cigna/TIM002-little-time", "versions[0] applies_when any[0] without participating"): (
-        "without a contract the claim is covered by any[1], whose 180 days hold the 90 of any[0]"
+    ("64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
+        "the shipped rates hold for the whole period of the version, so the amount is never missing in it"
     ),
     ("64445/medicare/BND005-record", "versions[0] forbid without has_record"): (
         "without a record no fact of it is there, and the rest of the condition asks for one"

@@ -15,8 +15,9 @@ from rules.claim import read_claim
 from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid
 from rules.examples import example_claim
-from rules.loader import load_book, read_book
+from rules.loader import read_book
 from rules.tables import SPECS, read_table
+from tests.book import BOOK
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 
 SHIPPED, _ = read_table("mue", "f", f"{','.join(SPECS['mue'].columns)}\npractitioner,64445,1,3,2024-07-01,,s\noutpatient_hospital,64445,1,3,2024-07-01,,s\n", {"s": None})  # fmt: skip
@@ -176,7 +177,7 @@ def test_editions_are_part_of_the_books_digest_and_clashes_do_not_load() -> None
 
 
 def mue_report(*editions: Edition, units: str = "1") -> Any:
-    book = load_book()
+    book = BOOK
     tables = {**book.tables, "mue": merged(book.tables["mue"], list(editions))}
     from dataclasses import replace
 

@@ -1,30 +1,25 @@
-"""Every example of every rule file, one test each; and the base claims that they differ from."""
+"""Every example of every rule file, one test a file; and the base claims that they differ from."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from rules.examples import example_claim
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
+from rules.rule import Rule
 from rules.rulefile import read_document
-from rules.trial import ROLES, Example, examples_of, outcome_of
-
-BOOK = load_book()
-
-
-def examples() -> Iterator[object]:
-    for rule in BOOK.rules:
-        file = f"{rule.file}.yaml"
-        document = read_document(file, (LIBRARY / file).read_text(encoding="utf-8"))
-        for example in examples_of(BOOK, rule, document):
-            yield pytest.param(rule.file, example, id=f"{rule.file.partition('/')[2]}: {example.name}")
+from rules.trial import ROLES, examples_of, outcome_of
+from tests.book import BOOK
 
 
-@pytest.mark.parametrize(("file", "example"), list(examples()))
-def test_example(file: str, example: Example) -> None:
-    assert outcome_of(example.book(BOOK), BOOK.files[file], example.claim, example.history) == example.expect
+@pytest.mark.parametrize("rule", BOOK.rules, ids=lambda rule: rule.file.partition("/")[2])
+def test_examples(rule: Rule) -> None:
+    file = f"{rule.file}.yaml"
+    document = read_document(file, (LIBRARY / file).read_text(encoding="utf-8"))
+    found = {
+        one.name: outcome_of(one.book(BOOK), rule, one.claim, one.history) for one in examples_of(BOOK, rule, document)
+    }
+    assert found == {example["name"]: example["expect"] for example in document.data["examples"]}
 
 
 def test_lines_are_laid_over_the_base_line_and_numbered() -> None:

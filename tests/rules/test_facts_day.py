@@ -11,9 +11,8 @@ from rules.check import case_of
 from rules.claim import read_claim
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
-from rules.loader import load_book
+from tests.book import BOOK
 
-BOOK = load_book()
 OTHER: dict[str, Any] = {"npi": "1245319599"}
 MEDICARE = {"id": "04412", "filing_indicator": "MB"}
 

@@ -12,12 +12,12 @@ from rules.claim import read_claim
 from rules.examples import example_claim
 from rules.facts import FACTS, ClaimFacts
 from rules.formats import aetna_id, blue_id, cigna_id, fep_id, uhc_id
-from rules.loader import load_book
+from tests.book import BOOK
 
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 def facts(book: Book, **difference: Any) -> ClaimFacts:

@@ -14,10 +14,9 @@ from rules.claim import Claim, read_claim
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOTHING_BILLED, Billed, History
-from rules.loader import load_book
 from rules.report import Report
+from tests.book import BOOK
 
-BOOK = load_book()
 DAY = date(2026, 7, 13)
 NEEDING = {"DUP001", "DUP002", "FRQ001"}
 

@@ -12,10 +12,8 @@ from rules.check import case_of
 from rules.claim import read_claim
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
-from rules.loader import load_book
 from rules.tables import FOREVER, Table
-
-BOOK = load_book()
+from tests.book import BOOK
 
 
 def pairs(*others: dict[str, Any], **line: Any) -> tuple[str, ...] | None:

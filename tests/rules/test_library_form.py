@@ -11,10 +11,11 @@ from rules.case import Role
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
 from rules.examples import example_claim
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
 from rules.report import Report
 from rules.rulefile import read_document
 from rules.trial import examples_of
+from tests.book import BOOK
 
 FAMILIES = ("CLM", "IDN", "PAY", "DXN", "POS")
 ON_VOID = {"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"}
@@ -37,7 +38,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 def claim(role: Role = "practitioner", payer: str = "aetna", **difference: Any) -> Claim:

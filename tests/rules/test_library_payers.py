@@ -11,8 +11,8 @@ from rules.case import Role
 from rules.check import check
 from rules.claim import read_claim
 from rules.examples import example_claim
-from rules.loader import load_book
 from rules.report import Finding, Report
+from tests.book import BOOK
 
 FAMILIES = ("UNT", "MOD", "BND", "TIM")
 PAYERS: dict[str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ ROLES: tuple[Role, ...] = ("practitioner", "hospital_outpatient", "asc")
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 def report(book: Book, payer: str, role: Role = "practitioner", **difference: Any) -> Report:

@@ -11,6 +11,29 @@ from rules.loader import LIBRARY, load_book, read_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 
 
+def test_the_examples_of_sound_rules_run_beside_a_faulty_one() -> None:
+    wrong = RULE.replace("units: 2}]}, expect: fail", "units: 2}]}, expect: undetermined")
+    assert wrong != RULE
+    files = {
+        **LIBRARY_FILES,
+        FILE: (wrong + "  - {name: three, claim: {lines: [{units: 3}]}, expect: fail}\n").encode(),
+        FILE.replace("one", "two"): RULE.replace("severity: block", "severity: loud").encode(),
+    }
+    with pytest.raises(BookInvalid) as caught:
+        read_book(files)
+    assert [(problem.file, problem.path) for problem in caught.value.problems] == [
+        (FILE, "examples[1].expect"),
+        (FILE.replace("one", "two"), "versions[0].severity"),
+    ]
+
+
+def test_a_wrong_entry_does_not_make_its_list_too_short_nor_a_misspelt_key_missing() -> None:
+    text = RULE.replace("severity:", "severty:").replace("name: one", "nmae: one")
+    with pytest.raises(BookInvalid) as caught:
+        read_book({**LIBRARY_FILES, FILE: text.encode()})
+    assert [problem.path for problem in caught.value.problems] == ["versions[0].severty", "examples[0].nmae"]
+
+
 def faults(rule: str = RULE, **files: bytes | str) -> list[str]:
     content = {
         name.replace("__", "/"): text.encode() if isinstance(text, str) else text for name, text in files.items()

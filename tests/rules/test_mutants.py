@@ -7,8 +7,9 @@ from zlib import crc32
 import pytest
 import yaml
 
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
 from rules.rulefile import read_document
+from tests.book import BOOK
 from tests.rules.mutants import EXPLAINED, Mutant, all_mutants, borders_of, mutants_of, summary, verdict_on
 from tests.rules.small import RULE
 
@@ -16,7 +17,7 @@ ONE_IN = 40
 """A fixed slice, so that a run says the same twice."""
 FILE = "64445/medicare/UNT001-one-unit"
 WHOLE = read_document(FILE, (LIBRARY / f"{FILE}.yaml").read_text(encoding="utf-8")).data
-MUTANTS = [mutant for mutant in all_mutants(load_book()) if (mutant.file, mutant.change) not in EXPLAINED]
+MUTANTS = [mutant for mutant in all_mutants(BOOK) if (mutant.file, mutant.change) not in EXPLAINED]
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,9 @@ def test_no_mutant_goes_unnoticed(mutant: Mutant) -> None:
 
 
 def test_every_rule_is_changed_and_each_change_once() -> None:
-    everyone = [(mutant.file, mutant.change) for mutant in all_mutants(load_book())]
+    everyone = [(mutant.file, mutant.change) for mutant in all_mutants(BOOK)]
     assert len(set(everyone)) == len(everyone)
-    assert {file for file, _ in everyone} == {rule.file for rule in load_book().rules}
+    assert {file for file, _ in everyone} == {rule.file for rule in BOOK.rules}
     assert EXPLAINED.keys() <= set(everyone)
 
 
@@ -96,7 +97,7 @@ def test_nested_conditions_are_changed_at_every_depth() -> None:
 
 
 def test_every_border_between_versions_has_an_example_on_each_side() -> None:
-    book = load_book()
+    book = BOOK
     assert {rule.file: days for rule in book.rules if (days := borders_of(book, rule))} == {}
 
 

@@ -11,10 +11,10 @@ from rules.check import OF_MEDICARE, case_of, check
 from rules.claim import Payer, read_claim
 from rules.examples import example_claim
 from rules.facts import ClaimFacts, LineFacts
-from rules.loader import load_book
 from rules.payers import Selection
 from rules.plan import Kind
 from rules.report import Report
+from tests.book import BOOK
 
 OTHER_MEDICARE_CODES = {
     "TIM001",
@@ -32,7 +32,7 @@ OTHER_MEDICARE_CODES = {
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 def select(book: Book, **payer: Any) -> Selection:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from rules.book import Book
 from rules.case import Case
 from rules.check import case_of, check
 from rules.claim import Claim, read_claim
+from rules.examples import example_claim
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from rules.loader import load_book
 from rules.shape import shape_of
+from tests.book import BOOK
+from tests.rules.claims import CLAIMS as ANY_CLAIM
 from worker.bench.claims import claim
 
 SHAPE = {
@@ -25,6 +32,7 @@ SHAPE = {
     "billing_provider.taxonomy", "service_facility", "service_facility.kind", "service_facility.state",
     "rendering_provider", "rendering_provider.npi", "rendering_provider.taxonomy",
     "attending_provider", "attending_provider.npi", "attending_provider.taxonomy",
+    "operating_provider", "operating_provider.npi", "operating_provider.taxonomy",
     "lines", "lines.number", "lines.procedure", "lines.modifiers", "lines.units", "lines.unit_basis",
     "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
     "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
@@ -73,7 +81,7 @@ class Untouchable:
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return BOOK
 
 
 @pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if not fact.own])
@@ -116,7 +124,7 @@ def other_of_the_shape(one: Claim) -> Claim:
         "statement_from_date": None, "statement_through_date": None,
         "original_reference_number": one.original_reference_number and "X9", "subscriber": None, "patient": None,
         "billing_provider": provider(one.billing_provider), "rendering_provider": provider(one.rendering_provider),
-        "attending_provider": provider(one.attending_provider),
+        "attending_provider": provider(one.attending_provider), "operating_provider": provider(one.operating_provider),
         "diagnoses": tuple("G57.01" for _ in one.diagnoses), "total_charge": None, "lines": tuple(lines),
     }  # fmt: skip
     return one.model_copy(update=update)
@@ -163,3 +171,45 @@ def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
         other = other_of_the_shape(one)
         fresh.shaped.clear()
         assert check(other, shaped) == check(other, fresh)
+
+
+def medicare_days(*days: int) -> Claim:
+    """Two blocks and imaging guidance, each on a day of July."""
+    lines = [
+        {"procedure": procedure, "modifiers": [], "service_date": f"2026-07-{day:02}"}
+        for procedure, day in zip(("64445", "64445", "76942"), days, strict=True)
+    ]
+    payer = {"id": "04412", "filing_indicator": "MB"}
+    return read_claim(example_claim("practitioner", {"lines": lines}, payer))
+
+
+@pytest.mark.parametrize("days", [(13, 14, 14), (13, 14, 15), (13, 14, 13)])
+def test_the_pattern_of_days_belongs_to_the_shape(days: tuple[int, ...]) -> None:
+    fresh = check(medicare_days(*days), load_book())
+    used = load_book()
+    for other in ((13, 14, 15), (13, 14, 14), (13, 14, 13)):
+        for _ in range(3):
+            check(medicare_days(*other), used)
+    assert check(medicare_days(*days), used) == fresh
+    assert ("BND001" in fresh.codes("block")) is (days[2] in days[:2])
+
+
+USED, FRESH = load_book(), load_book()
+
+
+@given(data=ANY_CLAIM, shifts=st.lists(st.integers(-2, 2), min_size=6, max_size=6), dollars=st.integers(0, 900))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_used_book_says_what_a_fresh_book_says(data: dict[str, Any], shifts: list[int], dollars: int) -> None:
+    one = read_claim(data)
+    days = [
+        line.service_date and line.service_date + timedelta(days=shift)
+        for line, shift in zip(one.lines, cycle(shifts), strict=False)
+    ]
+    lines = [
+        line.model_copy(update={"service_date": day, "charge": Decimal(dollars)})
+        for line, day in zip(one.lines, days, strict=True)
+    ]
+    other = one.model_copy(update={"lines": tuple(lines), "diagnoses": tuple("G57.01" for _ in one.diagnoses)})
+    for known in (one, other, one, other, one, other):
+        FRESH.shaped.clear()
+        assert check(known, USED) == check(known, FRESH)

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from rules.check import check
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
 from rules.report import Finding
 from rules.rule import Rule, Text, enumerated, shown
 from rules.rulefile import read_document
 from rules.trial import examples_of
-
-BOOK = load_book()
+from tests.book import BOOK
 
 
 @pytest.mark.parametrize(

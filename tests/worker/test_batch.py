@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rules.examples import example_claim
 from worker import batch, wiring
 from worker.batch import Bench, Decision
 from worker.commit import decision_id
@@ -130,3 +132,15 @@ def test_a_line_tells_what_a_dashboard_needs_and_nothing_of_the_person(bench: Be
     assert line["claim.patient_hash"] != other.line["claim.patient_hash"]
     (absent,) = decide(bench, entry(3, data={**CLAIM, "subscriber": None}))
     assert "claim.patient_hash" not in absent.line
+
+
+def test_a_draft_is_logged_and_never_routes(bench: Bench) -> None:
+    drafts = ("64445/common/CLM001-total-charge", "64445/common/UNT001-other-payers")
+    rules = tuple(replace(rule, status="draft") if rule.file in drafts else rule for rule in bench.book.rules)
+    shadow = replace(bench, book=replace(bench.book, rules=rules))
+    faulty = example_claim("practitioner", {"total_charge": "1.00", "lines": [{"units": "2"}]}, {"id": "87726"})
+    (active,), (logged,) = decide(bench, entry(1, data=faulty)), decide(shadow, entry(1, data=faulty))
+    assert (active.item.route, active.line["rule.block"], active.line["rule.shadow"]) == ("rework", ["CLM001"], [])
+    assert (logged.item.route, logged.line["rule.block"]) == ("billing", [])
+    assert (logged.line["rule.shadow"], logged.line["rule.shadow_block"]) == (["CLM001", "UNT001"], ["CLM001"])
+    assert "UNT001" not in logged.line["rule.warn"]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rules.check import check
 from rules.claim import Claim, read_claim
-from rules.loader import load_book
+from tests.book import BOOK
 from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, bundle, concept, contained
 from worker.intake.documents import Document, Found, Passed, Refusal, read_documents
 from worker.intake.fhir import FIELDS
@@ -387,7 +387,7 @@ def test_a_claim_without_any_procedure_code_is_unchecked_and_not_clean() -> None
     for item in value["item"]:
         item["productOrService"] = SNOMED
     (claim,) = claims(read(value))
-    assert check(claim, load_book()).disposition == "unchecked"
+    assert check(claim, BOOK).disposition == "unchecked"
 
 
 @pytest.mark.parametrize("payor", ["contained", "elsewhere", "typed"])
@@ -572,6 +572,6 @@ def test_the_public_samples_give_their_counts() -> None:
     with (SAMPLES / "synthea/bundle_Buster_Hoeger.json").open("rb") as stream:
         whole = list(read_documents("bundle.json", stream))
     assert Counter(type(one).__name__ for one in whole) == {"Document": 6, "Refusal": 1, "Passed": 59}
-    book = load_book()
+    book = BOOK
     for claim in claims(bulk + whole):
         assert check(claim, book).disposition == "unchecked"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from worker.errors import SecretUnusable
-from worker.secret import fingerprint, load_secret
+from worker.errors import PasswordUnusable, SecretUnusable
+from worker.secret import fingerprint, load_secret, read_password
 
 
 def test_it_is_made_once_whoever_comes_first(tmp_path: Path) -> None:
@@ -30,6 +35,51 @@ def test_one_that_is_no_secret_is_refused(tmp_path: Path, content: str, mode: in
     file.chmod(mode)
     with pytest.raises(SecretUnusable, match=reason):
         load_secret(file)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of root's and leave root")
+@pytest.mark.parametrize(
+    ("mode", "reason"), [(0o440, ""), (0o444, "others may read it"), (0o460, "others may read it")]
+)
+def test_one_that_root_hands_to_our_group_is_taken_unless_others_may_read_or_the_group_may_write(
+    mode: int, reason: str
+) -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    file = folder / "secret"
+    file.write_text("x" * 64)
+    os.chown(file, 0, 10001)
+    file.chmod(mode)
+    code = (
+        "import os, sys; from pathlib import Path; from worker.secret import load_secret;"
+        "os.setgroups([10001]); os.setgid(10001); os.setuid(10001); print(len(load_secret(Path(sys.argv[1]))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)
+    shutil.rmtree(folder)
+    assert (reason in done.stderr) if reason else (done.stdout == "64\n"), done.stderr
+
+
+@pytest.mark.parametrize(("content", "found"), [("word\n", "word"), ("word", "word"), (" wo rd \r\n", " wo rd ")])
+def test_a_password_is_the_one_line_of_its_file(tmp_path: Path, content: str, found: str) -> None:
+    (tmp_path / "password").write_text(content, newline="")
+    assert read_password(tmp_path / "password") == found
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"\n", "it is empty"),
+        (b"a\nb\n", "several lines"),
+        (b"\xff", "UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_without_a_password_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    if content is not None:
+        (tmp_path / "password").write_bytes(content)
+    with pytest.raises(PasswordUnusable, match=reason):
+        read_password(tmp_path / "password")
 
 
 def test_a_fingerprint_tells_two_secrets_apart() -> None:

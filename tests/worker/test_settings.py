@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from worker import wiring
 from worker.errors import SettingsInvalid
@@ -40,7 +42,7 @@ def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("SCRUB_REDIS_URL", "redis://h:port/0", "expected a URL that starts with redis://"),
         ("SCRUB_MEMORY_CEILING", "95", "SCRUB_MEMORY_CEILING: expected at most SCRUB_WORKER_CEILING"),
         ("SCRUB_REDIS_URL", "http://x", "expected a URL that starts with redis://"),
-        ("SCRUB_PARTITIONS", "2", "only 1 partition is served"),
+        ("SCRUB_PARTITIONS", "0", "at least 1"),
         ("SCRUB_DRAIN_BUDGET", "25", "expected less than SCRUB_SOFT_TIME_LIMIT"),
         ("SCRUB_RECLAIM", "10", "expected less than SCRUB_RECLAIM"),
         ("SCRUB_VISIBILITY_TIMEOUT", "10", "expected more than SCRUB_HARD_TIME_LIMIT"),
@@ -87,6 +89,36 @@ def test_the_broker_is_the_redis_of_the_claims(redis: str | None, broker: str) -
 
 def test_a_broker_of_its_own_is_used() -> None:
     assert wiring.broker_url(load_settings(broker_url="amqp://h")) == "amqp://h"
+
+
+@pytest.mark.parametrize(
+    ("redis", "broker"),
+    [
+        ("redis://worker@h:1/2", "redis://worker:p%40%2Fss@h:1/2"),
+        ("rediss://h/2?ssl_ca_certs=/ca.pem", "rediss://:p%40%2Fss@h/2?ssl_ca_certs=/ca.pem"),
+        ("redis://worker@[::1]:1/2", "redis://worker:p%40%2Fss@[::1]:1/2"),
+        ("unix://worker@/run/r.sock?db=3", "redis+socket://worker:p%40%2Fss@/run/r.sock?virtual_host=3"),
+    ],
+)
+def test_the_password_comes_from_its_file(tmp_path: Path, redis: str, broker: str) -> None:
+    (tmp_path / "password").write_text("p@/ss\n")
+    settings = load_settings(redis_url=redis, redis_password_file=tmp_path / "password")
+    assert wiring.broker_url(settings) == broker
+    assert wiring.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()["password"] == "p@/ss"
+    assert "p@/ss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (None, "expected SCRUB_REDIS_URL as well"),
+        ("redis://u:p@h", "has a password already"),
+        ("unix:///r.sock?password=p", "has a password already"),
+    ],
+)
+def test_a_password_file_that_makes_no_sense_is_refused(tmp_path: Path, url: str | None, sentence: str) -> None:
+    with pytest.raises(SettingsInvalid, match=sentence):
+        load_settings(redis_url=url, redis_password_file=tmp_path / "password")
 
 
 def test_no_password_is_in_the_address_that_messages_show() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.check import check
-from rules.loader import load_book
+from tests.book import BOOK
 from tests.cli.conftest import Run
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.oracles import validates
@@ -23,8 +23,6 @@ from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
 from worker.intake.documents import Document, read_documents
 from worker.x12_277ca import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
-
-BOOK = load_book()
 
 
 def clean(**changes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rules.check import check
-from rules.loader import load_book
+from tests.book import BOOK
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.writer import file_of, hierarchy, interchange, transaction
 from worker.intake.documents import Document, Refusal, read_documents
@@ -210,7 +210,7 @@ def test_a_claim_with_64445_that_cannot_be_read_is_refused_and_never_read_as_ano
 def test_a_claim_without_its_place_is_for_the_rules() -> None:
     (found,) = read(file_of([PROFESSIONAL]).replace("***11:B:7*", "****"))
     assert isinstance(found, Document)
-    codes = check(found.claim, load_book(), received=date(2026, 10, 20)).codes("block")
+    codes = check(found.claim, BOOK, received=date(2026, 10, 20)).codes("block")
     assert "CLM009" in codes
 
 
@@ -329,7 +329,7 @@ def test_a_segment_without_end_is_passed_over_without_being_held() -> None:
 
 
 def test_the_claims_of_the_reader_can_be_judged() -> None:
-    book = load_book()
+    book = BOOK
     for base in (PROFESSIONAL, INSTITUTIONAL):
         (found,) = read(file_of([base]))
         assert isinstance(found, Document)
@@ -358,4 +358,4 @@ def test_units_of_a_file_reach_the_rules(units: str, disposition: str) -> None:
         given.pop(key)
     (found,) = read(file_of([given]))
     assert isinstance(found, Document)
-    assert check(found.claim, load_book(), received=date(2026, 10, 20)).disposition == disposition
+    assert check(found.claim, BOOK, received=date(2026, 10, 20)).disposition == disposition

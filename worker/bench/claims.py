@@ -23,13 +23,9 @@ PAYERS: Mapping[str, Mapping[str, Any]] = {
     "cigna": {"id": "62308", "filing_indicator": "CI", "responsibility": "P"},
     "uhc": {"id": "87726", "filing_indicator": "CI", "responsibility": "P"},
 }
-_MEMBERS = {
-    "medicare": "{0}EG4TE5MK{1:02}",
-    "aetna": "W{2:09}",
-    "bcbs": "ZGP{2:09}",
-    "cigna": "U{2:08}",
-    "uhc": "{2:09}",
-}
+_LETTERS = "ACDEFGHJKMNPQRTUVWXY"
+_MBI = ("123456789", _LETTERS, _LETTERS, "0123456789", _LETTERS, _LETTERS, "0123456789", _LETTERS, _LETTERS)
+_MEMBERS = {"aetna": "W{:09}", "bcbs": "ZGP{:09}", "cigna": "U{:08}", "uhc": "{:09}"}
 _ROLES: tuple[Role, ...] = ("practitioner", "practitioner", "practitioner", "hospital_outpatient", "asc")
 _FIRST, _DAYS = date(2026, 2, 2), 240
 _FAULTS: tuple[Mapping[str, Any], ...] = (
@@ -60,7 +56,6 @@ def claim(number: int, payer: str | None = None) -> dict[str, Any]:
     beside = chance.sample(_BESIDE, chance.choice((0, 0, 0, 1, 1, 2)))
     lines = [block, *({"service_date": day, **_of_role(line, role)} for line in beside)]
     person = number * 4 // 5
-    member = _MEMBERS[name].format(1 + person % 9, person % 100, person % 10**8)
     difference = {
         "claim_id": f"BENCH-{number:09}",
         "received_date": (date.fromisoformat(day) + timedelta(days=9)).isoformat(),
@@ -68,11 +63,22 @@ def claim(number: int, payer: str | None = None) -> dict[str, Any]:
             "M54.32" if left else "M54.31",
             *chance.sample(("G89.29", "M54.16", "Z79.891"), chance.randrange(3)),
         ],
-        "subscriber": {"member_id": member},
+        "subscriber": {"member_id": _member(name, person)},
         "patient": {"birth_date": f"{1935 + person % 60}-0{1 + person % 9}-11", "sex": "FM"[person % 2]},
         "lines": lines,
     }
     return example_claim(role, difference, PAYERS[name])
+
+
+def _member(payer: str, person: int) -> str:
+    """A member id of the payer's usual form, one for each person."""
+    if payer != "medicare":
+        return _MEMBERS[payer].format(person)
+    found, rest = "", person
+    for characters in _MBI:
+        rest, place = divmod(rest, len(characters))
+        found += characters[place]
+    return f"{found}{person % 100:02}"
 
 
 def _of_role(line: Mapping[str, Any], role: Role) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def beside(book: Book, *, number: int, rounds: int) -> Section:
     """
     files = {f"64445/{name}" for name in rivals.FILES}
     small = replace(book, rules=tuple(rule for rule in book.rules if rule.file in files))
-    claims = _medicare_office(number)
+    claims = medicare_office(number)
     others, missing = rivals.rivals()
     judges: Mapping[str, Callable[[Claim], Any]] = {
         "Python by hand": rivals.by_hand, "claim-scrubber": lambda one: check(one, small), **others,
@@ -100,7 +100,8 @@ def beside(book: Book, *, number: int, rounds: int) -> Section:
     return Section("Twenty rules of a Medicare office claim", ("said by", "us a claim", "times by hand"), rows)
 
 
-def _medicare_office(number: int) -> list[Claim]:
+def medicare_office(number: int) -> list[Claim]:
+    """Claims that all of the twenty rules speak of."""
     claims, place = list[Claim](), 0
     while len(claims) < number:
         one = read_claim(claim(place, "medicare"))

@@ -20,7 +20,12 @@ from worker.cli import (
     demo,
     doctor,
     history,
+    outcomes,
+    packs,
+    partitions,
     quarantine,
+    replay,
+    report,
     rules,
     status,
     submit,
@@ -43,12 +48,18 @@ app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("partitions")(partitions.partitions)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")
 app.add_typer(quarantine.app, name="quarantine")
+for command in (packs.pack, packs.sign, packs.verify, packs.switch, packs.rollback):
+    rules.app.command()(command)
 app.add_typer(rules.app, name="rules")
+app.command("replay")(replay.replay)
+app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(tables.app, name="tables")
 app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from worker.cli.books import day_of
 from worker.cli.sources import Files, Intake, short
 from worker.cli.terminal import complain, flush, paint, say, say_bytes, writer
 
@@ -18,17 +19,11 @@ if TYPE_CHECKING:
     from worker.intake.documents import Document
 
 BookFolder = Annotated[
-    Path | None, typer.Option("--book", metavar="DIR", help="Folder of the rule book; default: the one that ships.")
+    Path | None,
+    typer.Option(
+        "--book", metavar="DIR", help="Folder of the rule book, or a packed one; default: the one that ships."
+    ),
 ]
-
-
-def _day(text: str | date | None) -> date | None:
-    if text is None or isinstance(text, date):
-        return text
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
 
 
 def check(
@@ -61,11 +56,14 @@ def check(
     * `scrub check --format x12-277ca march.837 > march.277ca`
     """
     from rules.check import check as judge
+    from worker.cli.overrides import warn
+    from worker.overrides import laid_over
     from worker.settings import load_settings
 
-    day = _day(received) or datetime.now().astimezone().date()
+    day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = read_book(book or settings.book, settings.tables_path)
+    rules = laid_over(read_book(book or settings.book, settings.tables_path), settings.overrides)
+    warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()
     if format == "x12-277ca":
@@ -114,7 +112,7 @@ def read_book(folder: Path | None, imported: Path | None = None) -> Book:
     """The book of the folder, with the imported tables of another.
 
     Raises:
-        BookMissing, BookInvalid
+        BookMissing, BookInvalid, PackInvalid
     """
     from rules.errors import BookMissing
     from rules.loader import load_book

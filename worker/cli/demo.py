@@ -45,7 +45,8 @@ def demo(
 ) -> None:
     """Runs demonstration claims through the whole pipe: a real server, a real worker, a consumer on each outlet.
 
-    Afterwards nothing runs any more, and the audit log and the outlets can be looked at. Ctrl-C ends it cleanly.
+    Afterwards nothing runs any more, and the audit log, the outlets and a page that shows it all in plots
+    (report.html, in the same folder) can be looked at. Ctrl-C ends it cleanly.
 
     Exit codes: 0 the books balance and everything was consumed, 2 not so within a minute, or the folder is not ours.
 
@@ -70,6 +71,7 @@ def demo(
         raise
     if outcome:  # None: a signal came, and `held` has raised it
         _tell(outcome[0], outcome[1], book, settings, time.monotonic() - began)
+        _report(settings, book)
 
 
 def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | None:
@@ -110,7 +112,11 @@ def _wait(parts: Stage, total: int) -> bool:
             decided = sum(outlet.count for outlet in found.outlets)
             went = decided + found.repeated
             progress.update(task, completed=went, description="checking" if went else "the worker starts")
-            return found.accepted == total and found.settled and decided == sum(map(len, parts.consumed.values()))
+            return (
+                found.accepted - found.forwarded == total
+                and found.settled
+                and decided == sum(map(len, parts.consumed.values()))
+            )
 
         return parts.wait(done, seconds=SECONDS)
 
@@ -134,12 +140,27 @@ def _tell(found: Books, consumed: Consumed, book: Book, settings: Settings, seco
     for payer, report, finding in _chosen(judged):
         say(f"{paint(report.claim_id, 'bold')}  {payer}", *explained(finding), "")
     counts = " + ".join(f"{outlet.count} {outlet.name}" for outlet in found.outlets)
+    if found.forwarded:
+        counts += f" + {found.forwarded} forwarded"
     say(
         paint(f"The books balance: {found.accepted} accepted = {counts} + {found.repeated} repeated.", "bold green"),
         f"Everything was consumed from its outlet. {seconds:.1f} seconds; nothing runs any more.",
         "",
         *_afterwards(settings),
     )
+
+
+def _report(settings: Settings, book: Book) -> None:
+    from worker.cli.report import write
+    from worker.errors import ReportNeedsExtra
+
+    page = settings.state_dir / "report.html"
+    try:
+        write(sorted(settings.audit_path.iterdir()), page, book)
+    except ReportNeedsExtra as error:
+        say("", f"No page of this was made. {error}")
+    else:
+        say("", paint(f"Open it in a browser: {_short(page)}", "bold green"))
 
 
 def _where_they_went(reports: list[Report], consumed: Consumed, book: Book) -> Table:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli.check import BookFolder, read_book
-from worker.cli.terminal import Format, columns, complain, paint, say, say_bytes
+from worker.cli import author, diff, docs, explain, impact, lint, overrides, trial
+from worker.cli.books import day_of, read_untried, rules_named
+from worker.cli.check import BookFolder
+from worker.cli.terminal import Format, Style, columns, paint, say, say_bytes, width
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from rules.book import Book
-    from rules.rule import Rule, Text, Version
+    from rules.rule import Rule, Version
 
 Severity = Literal["block", "warn", "note"]
 Grade = Literal["A", "B", "C", "S"]
+Status = Literal["draft", "active", "retired"]
 FormatOption = Annotated[Format, typer.Option(help="text for people; json: one object a line.")]
 
 app = typer.Typer(no_args_is_help=True)
-_CONDITIONS = (("when", "applies_when"), ("requires", "require"), ("forbids", "forbid"))
+_HEADS = ("code", "severity", "grade", "status", "dates of service", "payers", "title")
 
 
 @app.callback()
 def _group() -> None:
-    """The rule book: what is checked, for which payer, since when, and who says so."""
+    """The rule book: what is checked, for which payer, since when, and who says so; and the bench of its author.
+
+    How to add or change a rule: rules/README.md.
+    """
 
 
 @app.command("list")
@@ -34,12 +40,22 @@ def list_(
     payer: Annotated[
         str | None, typer.Option(metavar="PAYER", help="medicare, aetna, bcbs, cigna, uhc, or payer/plan.")
     ] = None,
-    severity: Annotated[Severity | None, typer.Option(help="Of the newest version.")] = None,
-    grade: Annotated[Grade | None, typer.Option(help="How good the source is, of the newest version.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Letters of a code (UNT), or text in title, message or fix.")
+    ] = None,
+    severity: Annotated[Severity | None, typer.Option(help="Of the version that is shown.")] = None,
+    grade: Annotated[Grade | None, typer.Option(help="How good the source is, of the version that is shown.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Versions in force on this date of service; default: the newest ones."),
+    ] = None,
+    status: Annotated[
+        Status | None, typer.Option(help="draft: runs and is logged, never routes; retired: does not run.")
+    ] = None,
     book: BookFolder = None,
     format: FormatOption = "text",
 ) -> None:
-    """Lists the rules, one a line: code, severity, grade, title, payers. All filters must hold.
+    """Lists the rules, one a line: code, severity, grade, status, dates, payers, title. All filters must hold.
 
     With --payer, the rules that are for all payers are listed too.
 
@@ -47,36 +63,65 @@ def list_(
 
     * `scrub rules list --payer medicare --severity block`
 
+    * `scrub rules list --subject UNT --on 2025-06-30`
+
+    * `scrub rules list --status draft`
+
     * `scrub rules list --format json | jq -r .code | sort -u`
     """
-    rules = _book(book)
+    rules = read_untried(book).book
+    day = day_of(on)
     if payer is not None:
         _known_payer(payer, rules)
-    ordered = sorted(rules.rules, key=lambda rule: (rule.code, rule.file))
-    found = [rule for rule in ordered if _wanted(rule, payer, severity, grade)]
+    found = [
+        (rule, version)
+        for rule in sorted(rules.rules, key=lambda rule: (rule.code, rule.file))
+        if (version := rule.version_on(day) if day else rule.versions[-1])
+        and status in (None, rule.status)
+        and severity in (None, version.severity)
+        and grade in (None, version.citation.grade)
+        and _serves(rule, payer)
+        and _is_about(rule, version, subject)
+    ]
     if format == "json":
         import orjson
 
-        say_bytes(orjson.dumps(_described(rule)) for rule in found)
+        say_bytes(orjson.dumps(_described(rule)) for rule, _ in found)
         return
-    rows = []
-    for rule in found:
-        newest = rule.versions[-1]
-        status = "" if rule.status == "active" else f" ({rule.status})"
-        rows.append((rule.code, newest.severity, newest.citation.grade, f"{rule.title} [{_payers(rule)}]{status}"))
-    say(*columns(rows, ("bold", None, "dim")), "")
-    codes = len({rule.code for rule in found})
-    say(f"{len(found)} rules under {codes} codes. `scrub rules show CODE` tells all of one.")
+    _table(found, day)
 
 
-def _wanted(rule: Rule, payer: str | None, severity: str | None, grade: str | None) -> bool:
-    newest = rule.versions[-1]
+def _serves(rule: Rule, payer: str | None) -> bool:
     key, _, plan = (payer or "").partition("/")
-    return (
-        (payer is None or rule.serves(key, plan or None))
-        and severity in (None, newest.severity)
-        and grade in (None, newest.citation.grade)
-    )
+    return payer is None or rule.serves(key, plan or None)
+
+
+def _is_about(rule: Rule, version: Version, subject: str | None) -> bool:
+    if subject is None:
+        return True
+    from rules.words import SUBJECTS, subject_of, template
+
+    if subject in SUBJECTS or (subject[:3] in SUBJECTS and subject.isupper()):
+        return rule.code.startswith(subject)
+    texts = (rule.file, rule.title, subject_of(rule.code), template(version.message), template(version.fix))
+    return any(subject.casefold() in text.casefold() for text in texts)
+
+
+def _table(found: list[tuple[Rule, Version]], day: date | None) -> None:
+    from rules.words import payers, period
+
+    rows = [
+        (r.code, v.severity, v.citation.grade, r.status, period(v), payers(r), r.title)
+        for r, v in found
+    ]  # fmt: skip
+    styles: tuple[Style | None, ...] = ("bold", None, "dim", None, "dim", None)
+    if not width():
+        say(*columns(rows))
+        return
+    lines = columns([_HEADS, *rows], styles)
+    say(*lines, "")
+    codes, when = len({rule.code for rule, _ in found}), f" in force on {day}" if day else ""
+    say(f"{len(found)} rules under {codes} codes{when}. `scrub rules show CODE` tells all of one.")
 
 
 def _known_payer(payer: str, book: Book) -> None:
@@ -90,7 +135,7 @@ def _known_payer(payer: str, book: Book) -> None:
 
 @app.command("show")
 def show(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Such as UNT001.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Such as UNT001, or a file: UNT001-one-unit.")],
     book: BookFolder = None,
     format: FormatOption = "text",
 ) -> None:
@@ -102,49 +147,56 @@ def show(
 
     * `scrub rules show MOD004 --format json`
     """
-    rules = _book(book)
-    found = sorted((rule for rule in rules.rules if rule.code == code.upper()), key=lambda rule: rule.file)
-    if not found:
-        near = get_close_matches(code.upper(), {rule.code for rule in rules.rules}, n=3)
-        raise typer.BadParameter(f"there is no rule {code!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
-    documents = {rule.file: _document(rule, book) for rule in found}
+    untried = read_untried(book)
+    found = rules_named(code, untried.book)
     if format == "json":
         import orjson
 
-        say_bytes(orjson.dumps(_described(rule) | {"document": documents[rule.file]}) for rule in found)
+        say_bytes(orjson.dumps(_described(r) | {"document": untried.documents[r.file].data}) for r in found)
         return
     for rule in found:
-        say(*_shown(rule, documents[rule.file]))
+        say(*_shown(rule, untried.documents[rule.file].data))
 
 
 def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
+    from rules.words import payers
+
     status = "" if rule.status == "active" else f"  ({rule.status})"
     yield f"{paint(rule.code, 'bold')}  {paint(rule.title, 'bold')}{status}"
     rows = [
-        ("payers", _payers(rule)),
+        ("payers", payers(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
         ("judges", "each 64445 line" if rule.scope == "line" else "the claim as a whole"),
         ("runs", "in the worker, where there is a ledger" if rule.needs_history else "everywhere"),
         ("file", f"{rule.file}.yaml"),
     ]
     yield from columns([(f"  {name}", text) for name, text in rows], ("dim",))
-    for version, written in zip(rule.versions, document["versions"], strict=True):
-        yield from _version(version, written)
+    for version in rule.versions:
+        yield from _version(version)
+    yield "  " + paint("facts", "dim")
+    yield from columns(_facts(rule))
     yield "  " + paint("examples", "dim")
     yield from columns([(f"    {entry['expect']}", entry["name"]) for entry in document["examples"]])
     yield ""
 
 
-def _version(version: Version, written: dict[str, Any]) -> Iterator[str]:
-    from worker.cli.verdicts import STYLES, cited, expected
+def _facts(rule: Rule) -> list[tuple[str, ...]]:
+    from rules.facts import FACTS
 
-    start, end = version.start.isoformat(), version.end
-    period = f"since {start}" if end.year == 9999 else f"{start} to {end.isoformat()}"
-    yield f"  {paint(version.severity, STYLES[version.severity])}  for dates of service {period}"
-    rows = [(name, _condition(written[key])) for name, key in _CONDITIONS if written.get(key) is not None]
-    rows += [("says", _template(version.message)), ("fix", _template(version.fix))]
+    names = dict.fromkeys(name for version in rule.versions for name in version.read)
+    return [(f"    {name}", FACTS[name].says) for name in names]
+
+
+def _version(version: Version) -> Iterator[str]:
+    from rules.words import cited, conditions, expected, period, sentence, template
+    from worker.cli.verdicts import STYLES
+
+    yield f"  {paint(version.severity, STYLES[version.severity])}  for dates of service {period(version)}"
+    rows = [(name, sentence(condition)) for name, condition in conditions(version)]
+    rows += [("says", template(version.message)), ("fix", template(version.fix))]
+    rows += [("patch", f"{patch.op} {patch.path} {patch.value or ''}".rstrip()) for patch in version.patch]
     if version.bypass:
-        rows += [("lifted when", _condition(written["bypass"]["when"])), ("", _template(version.bypass.message))]
+        rows += [("when lifted", template(version.bypass.message)), ("", template(version.bypass.fix))]
     rows += [("source", cited(version.citation))]
     if version.citation.url:
         rows += [("", version.citation.url)]
@@ -153,96 +205,62 @@ def _version(version: Version, written: dict[str, Any]) -> Iterator[str]:
     yield from columns([(f"    {name}", text) for name, text in rows], ("dim",))
 
 
-def _condition(node: Any) -> str:
-    """A condition as the rule file has it, on one line."""
-    if isinstance(node, dict):
-        return "; ".join(f"{key} {_inner(value)}" for key, value in node.items())
-    return _inner(node)
+@app.command("facts")
+def facts(
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="In a fact's name or sentence.")] = None,
+    format: FormatOption = "text",
+) -> None:
+    """Lists the facts that rules may read: name, scope, kind, what it says; and the tests that each kind has.
 
-
-def _inner(node: Any) -> str:
-    if isinstance(node, dict):
-        text = ", ".join(f"{key} {_inner(value)}" for key, value in node.items())
-        return f"({text})" if len(node) > 1 else text
-    if isinstance(node, list):
-        return "[" + ", ".join(_inner(entry) for entry in node) + "]"
-    return str(node)
-
-
-def _template(text: Text) -> str:
-    return "".join(literal + (f"{{{name}}}" if name else "") for literal, name in text.parts)
-
-
-@app.command("lint")
-def lint(book: BookFolder = None, format: FormatOption = "text") -> None:
-    """Checks every file of the book: its shape, its facts and tests, its sources and grades, and all its examples.
-
-    All faults of all files are listed at once, each as `file:line:col: path: sentence`.
-
-    Exit codes: 0 no fault, 1 faults, 2 there is no book in the folder.
-
-    Example: `scrub rules lint --book ./my-book`
+    Example: `scrub rules facts units`
     """
-    from rules.errors import BookInvalid
+    from rules.conditions import TESTS
+    from rules.facts import FACTS
 
-    try:
-        rules = _book(book)
-    except BookInvalid as error:
-        folder = _folder(book)
-        for problem in error.problems:
-            if format == "json":
-                import orjson
+    wanted = (text or "").casefold()
+    found = [one for one in FACTS.values() if wanted in one.name.casefold() or wanted in one.says.casefold()]
+    if format == "json":
+        import orjson
 
-                say_bytes([orjson.dumps(problem)])
-            else:
-                say(f"{folder}/{problem}" if folder else str(problem))
-        complain(f"{len(error.problems)} fault{'s' if len(error.problems) > 1 else ''}")
-        raise typer.Exit(1) from None
-    if format == "text":
-        versions = sum(len(rule.versions) for rule in rules.rules)
-        examples = sum(len(_document(rule, book)["examples"]) for rule in rules.rules)
-        say(
-            f"No fault in {len(rules.rules)} rules, {versions} versions, {examples} examples and {len(rules.sources)}"
-            f" sources. Book {rules.version}, digest {rules.digest[:12]}."
+        say_bytes(
+            orjson.dumps({"name": f.name, "scope": f.scope, "kind": f.kind, "says": f.says, "tests": _tests(f.kind)})
+            for f in found
         )
+        return
+    say(*columns([(f.name, f.scope, f.kind, f.says) for f in sorted(found, key=lambda f: f.name)], ("bold",)))
+    if width():
+        say("", *columns([(kind, ", ".join(_tests(kind))) for kind in TESTS], ("dim",)))
 
 
-def _book(folder: Path | None) -> Book:
-    from worker.settings import load_settings
+def _tests(kind: Any) -> tuple[str, ...]:
+    from rules.conditions import TESTS
 
-    return read_book(_folder(folder), load_settings().tables_path)
-
-
-def _folder(folder: Path | None) -> Path | None:
-    from worker.settings import load_settings
-
-    return folder or load_settings().book
+    return (*TESTS[kind], "missing")
 
 
-def _document(rule: Rule, book: Path | None) -> dict[str, Any]:
-    """The rule file as it is written."""
-    from rules.loader import LIBRARY
-    from rules.rulefile import read_document
-
-    file = (_folder(book) or LIBRARY) / f"{rule.file}.yaml"
-    data: dict[str, Any] = read_document(rule.file, file.read_text("utf-8")).data
-    return data
-
-
-def _payers(rule: Rule) -> str:
-    text = ", ".join(rule.payers)
-    return f"{text} but {', '.join(rule.except_payers)}" if rule.except_payers else text
+app.command("explain")(explain.explain)
+app.command("lint")(lint.lint)
+app.command("test")(trial.tried)
+app.command("new")(author.new)
+app.command("docs")(docs.docs)
+app.command("diff")(diff.diff)
+app.command("impact")(impact.impact)
+app.command("overrides")(overrides.overrides)
 
 
 def _described(rule: Rule) -> dict[str, Any]:
+    from rules.words import conditions, sentence, subject_of, template
+
     return {
-        "code": rule.code, "title": rule.title, "file": rule.file, "payers": rule.payers,
-        "except_payers": rule.except_payers, "bills_as": sorted(rule.bills_as), "scope": rule.scope,
-        "status": rule.status,
+        "code": rule.code, "title": rule.title, "subject": subject_of(rule.code), "file": rule.file,
+        "payers": rule.payers, "except_payers": rule.except_payers, "bills_as": sorted(rule.bills_as),
+        "scope": rule.scope, "status": rule.status,
         "versions": [
             {
                 "from": version.start, "to": None if version.end.year == 9999 else version.end,
-                "severity": version.severity, "message": _template(version.message), "fix": _template(version.fix),
+                "severity": version.severity,
+                "conditions": {name: sentence(condition) for name, condition in conditions(version)},
+                "message": template(version.message), "fix": template(version.fix),
                 "expected_denial": version.denial, "citation": version.citation,
             }
             for version in rule.versions

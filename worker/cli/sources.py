@@ -17,7 +17,7 @@ from worker.cli.terminal import complain, plain
 if TYPE_CHECKING:
     from worker.intake.documents import Document, Refusal
 
-FORMATS = "JSON, NDJSON, CloudEvents or FHIR R4 (Claim, Bundle or NDJSON), told by content; plain or gzip"
+FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
 Files = Annotated[
     list[str],
     typer.Argument(
@@ -64,11 +64,11 @@ class Intake:
         for file in self.files:
             name = "stdin" if file == "-" else plain(file)
             try:
-                with self._open(file) as stream:
+                with open_source(file) as stream:
                     yield from self.within(name, stream)
             except (OSError, ValueError) as error:
                 self.refused += 1
-                complain(f"{name}: {_reason(error)}")
+                complain(f"{name}: {reason_of(error)}")
 
     def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
         """As `found`, of one open file."""
@@ -114,12 +114,18 @@ class Intake:
         rest = ", ..." if len(self.passed) > _KINDS else ""
         return f"{self.passed.total()} passed by ({kinds}{rest})"
 
-    def _open(self, file: str) -> IO[bytes]:
-        if file != "-":
-            return open(file, "rb")
-        if sys.stdin is None:
-            raise OSError("standard input is closed")
-        return open(sys.stdin.fileno(), "rb", closefd=False)
+
+def open_source(file: str) -> IO[bytes]:
+    """The file, or standard input for `-`.
+
+    Raises:
+        OSError, ValueError: see `reason_of`.
+    """
+    if file != "-":
+        return open(file, "rb")
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return open(sys.stdin.fileno(), "rb", closefd=False)
 
 
 def short(position: str) -> str:
@@ -147,7 +153,8 @@ def refusal_lines(refusal: Refusal) -> list[str]:
     return lines
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file cannot be opened, as a user may be told."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError):

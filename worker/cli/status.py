@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import columns, complain, flush, on_terminal, paint, say, say_bytes
+from worker.cli.terminal import columns, complain, flush, on_terminal, paint, plain, say, say_bytes
 
 if TYPE_CHECKING:
     from worker.status import Books, Outlet, Worker
+    from worker.switch import InForce
     from worker.wiring import Store
 
 _EVERY = 2.0
+_PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
 _CLEAR = "\x1b[H\x1b[J"
 
 
@@ -46,15 +48,16 @@ def status(
     if healthcheck:
         raise typer.Exit(_health(oldest))
     from worker.status import books
+    from worker.switch import in_force
 
     with opened() as store:
         while True:
-            found = books(store.redis, store.keys)
+            found, book = books(store.redis, store.keys), in_force(store.redis, store.keys)
             if json:
-                _json(found)
+                _json(found, book)
             else:
                 clear = _CLEAR if watch and on_terminal(sys.stdout) else ""
-                say(clear + "\n".join(_screen(found, store)), *([""] if watch else []))
+                say(clear + "\n".join(_screen(found, book, store)), *([""] if watch else []))
             if not watch:
                 break
             flush()
@@ -62,14 +65,21 @@ def status(
     raise typer.Exit(1 if found.balance else 0)
 
 
-def _json(found: Books) -> None:
+def _json(found: Books, book: InForce) -> None:
     import orjson
 
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
     more: dict[str, object] = {name: getattr(found, name) for name in derived}
     more["workers"] = [asdict(worker) | {"alive": worker.alive} for worker in found.workers]
+    more["partitions"] = [
+        {name: getattr(part, name) for name in _PART} | {one.name: one.count for one in part.outlets}
+        for part in found.parts or (found,)
+    ]
     more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
-    say_bytes([orjson.dumps(asdict(found) | more)])
+    more["book"] = asdict(book)
+    told = asdict(found) | more
+    del told["parts"]
+    say_bytes([orjson.dumps(told)])
 
 
 def _health(oldest: float) -> int:
@@ -96,13 +106,15 @@ def _health(oldest: float) -> int:
 
 
 def _balance(found: Books) -> str:
+    if found.parts and found.balance == found.forwarded - found.received > 0:
+        return f"The books do NOT balance: {found.balance} claims were forwarded and received nowhere."
     if found.balance:
         side = "unaccounted for" if found.balance > 0 else "more than were accepted"
         return f"The books do NOT balance: {abs(found.balance)} claims {side}."
     return f"The books balance: {found.accepted} accepted, {found.accounted} accounted for."
 
 
-def _screen(found: Books, store: Store) -> Iterator[str]:
+def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
     from worker.pressure import memory
     from worker.wiring import where
 
@@ -125,15 +137,40 @@ def _screen(found: Books, store: Store) -> Iterator[str]:
     rows += [("repeated", str(found.repeated), "events that were sent again; no second result")]
     if found.requeued:
         rows += [("requeued", str(found.requeued), "put back from quarantine")]
+    if found.forwarded:
+        rows += [
+            ("forwarded", str(found.forwarded), "handed on to their patient's partition, and accepted there again")
+        ]
     size = max(len(row[1]) for row in rows)
     yield from columns([(name, number.rjust(size), text) for name, number, text in rows], ("bold", None, "dim"))
     yield ""
-    yield from _workers(found)
+    if found.parts:
+        yield from _partitions(found)
+        yield ""
+    yield from _workers(found, book)
     yield ""
+    yield from _in_force(book)
     if found.hold:
         since = time.strftime("%H:%M:%S", time.localtime(found.hold.since))
         yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
+
+
+def _partitions(found: Books) -> Iterator[str]:
+    yield paint("Partitions", "bold")
+    names = ("", "accepted", "waiting", "in flight", "decided", "forwarded", "off")
+    rows = [
+        (
+            part.accepted, part.waiting, part.in_flight, sum(outlet.count for outlet in part.outlets), part.forwarded,
+            part.balance,
+        )
+        for part in found.parts
+    ]  # fmt: skip
+    table = [names, *((str(number), *map(str, row)) for number, row in enumerate(rows))]
+    widths = [max(len(row[place]) for row in table) for place in range(len(names))]
+    for row in table:
+        line = "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        yield paint(line, "bold red") if row is not names and row[-1] != "0" else line
 
 
 def _readers(outlet: Outlet, found: Books) -> str:
@@ -149,12 +186,12 @@ def _readers(outlet: Outlet, found: Books) -> str:
     )
 
 
-def _workers(found: Books) -> Iterator[str]:
+def _workers(found: Books, book: InForce) -> Iterator[str]:
     if found.workers:
         yield paint("Workers", "bold")
-        yield from columns([_worker(worker, found) for worker in found.workers])
-        if len({worker.book_digest for worker in found.alive}) > 1:
-            yield paint("They judge by different rule books: a deploy is under way, or one was left behind.", "yellow")
+        yield from columns([_worker(worker, found, book) for worker in found.workers])
+        if len({digest for worker in found.alive for _, digest in _judged_by(worker, book)}) > 1:
+            yield paint("They judge by different rule books: a switch is under way, or one was left behind.", "yellow")
     if not found.alive:
         unfinished = found.waiting + found.in_flight
         ones = "one" if not found.workers else "another one"
@@ -162,13 +199,35 @@ def _workers(found: Books) -> Iterator[str]:
         yield paint(f"{said}; start {ones} with `scrub worker`.", "yellow" if unfinished else None)
 
 
-def _worker(worker: Worker, found: Books) -> tuple[str, ...]:
+def _worker(worker: Worker, found: Books, book: InForce) -> tuple[str, ...]:
     state = paint("alive", "green") if worker.alive else paint("gone", "yellow")
     in_hand = sum(one.pending for one in found.consumers if worker.runs(one.name))
     number = len(worker.processes)
-    book = f"book {worker.book_version} ({worker.book_digest[:8]}), scrub {worker.version}"
+    by = " and ".join(f"{version} ({digest[:8]})" for version, digest in _judged_by(worker, book))
     seen = "" if worker.alive else f"; last seen {_span(worker.seen)} ago"
-    return f"  {worker.name}", state, f"{number} process{'es' * (number != 1)}, {in_hand} in hand; {book}{seen}"
+    processes = f"{number} process{'es' * (number != 1)}, {in_hand} in hand"
+    return f"  {worker.name}", state, f"{processes}; book {by}, scrub {worker.version}{seen}"
+
+
+def _judged_by(worker: Worker, book: InForce) -> list[tuple[str, str]]:
+    """Version and digest of the books of its processes; what it started with, where none has judged yet."""
+    found = {one.book for name, one in book.judging.items() if worker.runs(name)}
+    return sorted((one.version, one.digest) for one in found) or [(worker.book_version, worker.book_digest)]
+
+
+def _in_force(book: InForce) -> Iterator[str]:
+    """The book that a person put in force, and who refused it."""
+    if book.last is None:
+        return
+    last = book.last
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last.moment))
+    what = "Each worker's own book" if last.own else f"Book {last.book.version} ({last.book.digest[:8]})"
+    before = f"{last.before.version} ({last.before.digest[:8]})"
+    yield f"{what} is in force since {when}, by {last.who}: {plain(last.reason)}. Before: {before}."
+    refused = {one.refused for one in book.judging.values() if one.refused}
+    for reason in sorted(refused):
+        number = sum(one.refused == reason for one in book.judging.values())
+        yield paint(f"{number} process{'es' * (number != 1)} did not take it up: {reason}", "bold red")
 
 
 def _span(seconds: float) -> str:

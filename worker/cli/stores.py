@@ -18,18 +18,21 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
     """A store that is closed whatever happens; without `check` it may be unfit, or not answer.
 
     Raises:
+        RedisForbids: this user may not do that.
         RedisUnreachable: also where Redis is lost on the way; and the other errors of `worker.wiring.open_store`.
     """
-    from redis.exceptions import RedisError
+    from redis.exceptions import NoPermissionError, RedisError
 
     from worker import wiring
-    from worker.errors import RedisUnreachable
+    from worker.errors import RedisForbids, RedisUnreachable
     from worker.settings import load_settings
 
     settings = settings or load_settings()
     with _whole(settings, check) as store:
         try:
             yield store
+        except NoPermissionError as error:
+            raise RedisForbids(wiring.where(settings), error) from None
         except RedisError as error:
             raise RedisUnreachable(where=wiring.where(settings), reason=type(error).__name__) from None
 

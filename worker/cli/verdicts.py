@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from worker.cli.terminal import Style, hung, paint, plain
 
 if TYPE_CHECKING:
-    from rules.report import Citation, Denial, Finding, Report
+    from rules.report import Finding, Report
 
 STYLES: dict[str, Style] = {
     "block": "bold red", "warn": "yellow", "note": "blue",
@@ -46,6 +46,8 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 def explained(finding: Finding) -> Iterator[str]:
     """One finding in full."""
+    from rules.words import cited, expected
+
     place = f"line {finding.line}" if finding.line is not None else "claim"
     severity = "lifted" if finding.outcome == "bypassed" else finding.severity
     head = f"  {place:<8}{paint(f'{severity:<6}', STYLES[finding.severity])}  {paint(finding.code, 'bold')}  "
@@ -54,24 +56,11 @@ def explained(finding: Finding) -> Iterator[str]:
     yield _labelled("source:", cited(finding.citation), "dim")
     if finding.citation.url:
         yield " " * _TEXTS + paint(finding.citation.url, "dim")
+    if finding.override:
+        yield _labelled("by:", f"override {finding.override}", "magenta")
     if finding.expected_denial:
         yield _labelled("expect:", expected(finding.expected_denial))
 
 
 def _labelled(label: str, text: str, style: Style | None = None) -> str:
     return " " * _LABELS + paint(f"{label:<8}", "dim") + hung(plain(text), _TEXTS, style)
-
-
-def cited(citation: Citation) -> str:
-    """Title, edition and place of the source, with its grade."""
-    parts = [part for part in (citation.source, citation.edition, citation.locator) if part]
-    return ", ".join(parts) + f" [grade {citation.grade}]"
-
-
-def expected(denial: Denial) -> str:
-    """What the payer is expected to answer, as it stands on a remittance or a 277CA."""
-    if denial.kind == "rejection":
-        codes = " ".join(code for code in (denial.category, denial.status) if code)
-        return f"rejection before adjudication{f' ({codes})' if codes else ''}"
-    codes = "-".join(code for code in (denial.group, denial.carc) if code)
-    return " ".join(["denial", *(code for code in (codes, denial.rarc) if code)])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, flush
+from worker.cli.stores import opened
+from worker.cli.terminal import complain, flush, say
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 _START = "import sys; from worker.app import app; app.worker_main(sys.argv[1:])"
 """Not `celery -A`: that would look for a package `worker` in the current folder first."""
@@ -18,6 +22,10 @@ def worker(
     concurrency: Annotated[
         int | None, typer.Option("--concurrency", "-c", min=1, max=512, help="Processes; default: one a core.")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="See whether a worker could start here (settings, secret, book, Redis); end."),
+    ] = False,
 ) -> None:
     """Checks the claims on the queue until it is stopped.
 
@@ -27,6 +35,7 @@ def worker(
     Examples:
 
     * `scrub worker`
+    * `scrub worker --check`
     * `SCRUB_REDIS_URL=redis://queue.example:6379/0 scrub worker -c 8`
     """
     from worker import audit
@@ -34,6 +43,9 @@ def worker(
 
     settings = load_settings()
     audit.check_folder(settings.audit_path)
+    if check:
+        _check(settings)
+        return
     number = concurrency or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
     redis = "embedded, in " + str(settings.server_path)
     if settings.redis_url:
@@ -52,6 +64,16 @@ def worker(
     )
     flush()
     os.execv(sys.executable, command(number))  # noqa: S606 - there is no shell to want
+
+
+def _check(settings: Settings) -> None:
+    """What a worker looks at before its first claim."""
+    from worker import wiring
+
+    found = wiring.book_of_today(settings)
+    with opened(settings) as store:
+        wiring.agreed_secret(store)
+        say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.version} ({len(found.rules)} rules).")
 
 
 def command(processes: int) -> list[str]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -98,7 +98,7 @@ class ClaimEvent(BaseModel):
                 raise PydanticCustomError("extension", "an extension attribute is not a string, integer or boolean")
         return self
 
-    @property
+    @cached_property
     def identity(self) -> str:
         return event_identity(self.source, self.id)
 

@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -45,7 +45,8 @@ class Member:
     path: str
     """Names of the zips around it and its own, with slashes between."""
     size: int
-    archive: zipfile.ZipFile | None = None
+    archive: Path | bytes | None = None
+    """The zip that it is in: a file, or the content of a zip in a zip."""
     inner: str = ""
 
     @property
@@ -91,14 +92,20 @@ class Member:
 
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
-        opened = self.archive.open(self.inner) if self.archive else self.file.open("rb")
         try:
-            with opened as stream:
-                yield stream
+            with ExitStack() as opened:
+                if self.archive is None:
+                    yield opened.enter_context(self.file.open("rb"))
+                else:
+                    yield opened.enter_context(opened.enter_context(_archive(self.archive)).open(self.inner))
         except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
             raise Fault(0, "the zip is cut short, damaged or encrypted; get it again") from None
         except OSError as error:
             raise Fault(0, f"cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def _archive(source: Path | bytes) -> zipfile.ZipFile:
+    return zipfile.ZipFile(source if isinstance(source, Path) else io.BytesIO(source))
 
 
 def members(file: Path) -> list[Member]:
@@ -112,24 +119,23 @@ def members(file: Path) -> list[Member]:
             if file.suffix.lower() == ".zip":
                 raise zipfile.BadZipFile
             return [Member(file, file.name, file.stat().st_size)]
-        return list(_inside(file, file.name, zipfile.ZipFile(file)))
+        return list(_inside(file, file.name, file))
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
         raise TableRefused([f"{file}: is no whole zip: it is cut short, damaged or encrypted; get it again"]) from None
     except OSError as error:
         raise TableRefused([f"{file}: {error.strerror or 'cannot be read'}"]) from None
 
 
-def _inside(file: Path, path: str, archive: zipfile.ZipFile) -> Iterator[Member]:
-    for info in archive.infolist():
-        if info.is_dir():
-            continue
-        here = f"{path}/{info.filename}"
-        if info.filename.lower().endswith(".zip"):
-            with archive.open(info) as stream:
-                content = io.BytesIO(stream.read())
-            yield from _inside(file, here, zipfile.ZipFile(content))
-        else:
-            yield Member(file, here, info.file_size, archive, info.filename)
+def _inside(file: Path, path: str, source: Path | bytes) -> Iterator[Member]:
+    with _archive(source) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            here = f"{path}/{info.filename}"
+            if info.filename.lower().endswith(".zip"):
+                yield from _inside(file, here, archive.read(info))
+            else:
+                yield Member(file, here, info.file_size, source, info.filename)
 
 
 def identity(file: Path) -> File:

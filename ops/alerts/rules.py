@@ -1,0 +1,112 @@
+"""The alerts: what is wrong, from when on, how bad it is. What to do stands in ops/runbook.md, under their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from ops import logql
+
+OLDEST_SECONDS = 300
+"""A claim that waits longer is late; the drain takes up work within a second."""
+QUARANTINE_AN_HOUR = 10
+DROP = 0.8
+"""Of the clean claim rate of seven days, the last included (Grafana's grammar has no `offset` behind `unwrap`)."""
+LEAST_CLAIMS = 50
+"""A day, below which a rate says nothing."""
+SILENCE = "2m"
+"""The tender speaks every 10 seconds, whichever worker it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule. `wait`: how long the expression must hold before somebody is called."""
+
+    name: str
+    expression: str
+    severity: Literal["critical", "warning", "info"]
+    summary: str
+    description: str
+    wait: str = "0m"
+
+    @property
+    def runbook(self) -> str:
+        """Where it stands what to do."""
+        return f"ops/runbook.md#{self.name.lower()}"
+
+
+def alerts() -> tuple[Alert, ...]:
+    """All of them, the worst first."""
+    balance = logql.label("queue.balance")
+    tender = logql.actions("queue.books")
+    payer, rate = "claim.payer", "Clean claim rate (HFMA CL-1)"
+    day = logql.clean_rate("1d", payer)
+    week = logql.clean_rate("7d", payer)
+    enough = logql.decisions("1d", payer, requeued="!=true")
+    return (
+        Alert(
+            "BooksDoNotBalance",
+            f"sum(count_over_time({tender} | {balance} != 0 [2m])) > 0",
+            "critical",
+            "The books do not balance",
+            "Accepted claims and what became of them differ: a claim may be lost, or counted twice.",
+        ),
+        Alert(
+            "NoWorker",
+            f"absent_over_time({logql.found('queue.books')} [{SILENCE}])",
+            "critical",
+            "No worker",
+            f"No worker has logged the books for {SILENCE}. Claims wait, none is lost.",
+        ),
+        Alert(
+            "OldestClaimTooOld",
+            f"{logql.books('queue.oldest_s', SILENCE, 'min')} > {OLDEST_SECONDS}",
+            "critical",
+            "A claim waits too long",
+            f"The oldest claim has waited for more than {OLDEST_SECONDS} seconds: workers are stuck, or too few.",
+        ),
+        Alert(
+            "QuarantineGrows",
+            f"{logql.decisions('1h', disposition='=quarantine')} > {QUARANTINE_AN_HOUR}",
+            "warning",
+            "Quarantine grows",
+            f"More than {QUARANTINE_AN_HOUR} claims went to quarantine within an hour: a sender changed its format, or"
+            " claims kill their worker.",
+        ),
+        Alert(
+            "CleanClaimRateDrops",
+            f"(({day}) < ({DROP} * ({week}))) and ({enough} >= {LEAST_CLAIMS})",
+            "warning",
+            "Fewer claims of {{ $labels.claim_payer }} are clean",
+            f"{rate} of a day below {DROP:.0%} of that of seven: the payer, the rules or a sender changed something.",
+            wait="15m",
+        ),
+        Alert(
+            "SourcePastReview",
+            f"{logql.books('book.past_review', '10m')} > 0",
+            "info",
+            "A source of the rule book is past its review date",
+            "Rules rest on a document that nobody has looked at since its review date.",
+            wait="1h",
+        ),
+    )
+
+
+def document() -> str:
+    """The file for Loki's ruler."""
+    rules: list[dict[str, Any]] = [
+        {
+            "alert": alert.name,
+            "expr": alert.expression,
+            "for": alert.wait,
+            "labels": {"severity": alert.severity, "service": "claim-scrubber"},
+            "annotations": {"summary": alert.summary, "description": alert.description, "runbook": alert.runbook},
+        }
+        for alert in alerts()
+    ]
+    groups = {"groups": [{"name": "claim-scrubber", "interval": "1m", "rules": rules}]}
+    return "# Written by `make boards`; change ops/alerts/rules.py.\n" + yaml.safe_dump(
+        groups, sort_keys=False, width=10_000
+    )

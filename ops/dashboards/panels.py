@@ -1,0 +1,118 @@
+"""The kinds of panels that the dashboards are made of, by Grafana's own builders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from grafana_foundation_sdk.builders import bargauge, common, logs, loki, stat, timeseries
+from grafana_foundation_sdk.builders.dashboard import FieldColor
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BigValueGraphMode,
+    GraphDrawStyle,
+    LegendDisplayMode,
+    LegendPlacement,
+    SortOrder,
+    StackingMode,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, FieldColorModeId
+
+AUTO, RANGE = "$__auto", "$__range"
+"""Grafana's own variables: the width of a point, and all that is shown."""
+_SOURCE = DataSourceRef(type_val="loki", uid="${datasource}")
+
+
+def query(expression: str, legend: str = "", *, instant: bool = False, ref: str = "A") -> loki.Dataquery:
+    """One LogQL query. `instant`: its value at the end alone."""
+    found = loki.Dataquery().ref_id(ref).expr(expression).legend_format(legend).datasource(_SOURCE)
+    return found.query_type("instant" if instant else "range")
+
+
+def number(title: str, text: str, expression: str, unit: str, colour: str, decimals: int = 0) -> stat.Panel:
+    """One number."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(text)
+        .datasource(_SOURCE)
+        .with_target(query(expression, instant=True))
+        .unit(unit)
+        .decimals(decimals)
+        .no_value("-")
+        .reduce_options(_newest_value())
+        .graph_mode(BigValueGraphMode.NONE)
+        .color_scheme(_fixed(colour))
+        .span(4)
+        .height(4)
+    )
+
+
+def over_time(
+    title: str,
+    text: str,
+    *queries: loki.Dataquery,
+    unit: str = "locale",
+    width: int = 12,
+    colours: Mapping[str, str] | None = None,
+) -> timeseries.Panel:
+    """Lines over time from 0 on; `colours` by the name of a line."""
+    panel = timeseries.Panel().title(title).description(text).datasource(_SOURCE).unit(unit).min(0)
+    panel.span(width).height(8).line_width(2).fill_opacity(8).show_points(VisibilityMode.AUTO)
+    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
+    panel.legend(legend.show_legend(True))
+    panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+    for one in queries:
+        panel.with_target(one)
+    return _coloured(panel, colours or {})
+
+
+def stacked(panel: timeseries.Panel, colours: Mapping[str, str]) -> timeseries.Panel:
+    """The same as stacked columns."""
+    panel.draw_style(GraphDrawStyle.BARS).fill_opacity(90).line_width(0)
+    panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+    return _coloured(panel, colours)
+
+
+def ranking(title: str, text: str, expression: str, colour: str, unit: str = "locale") -> bargauge.Panel:
+    """The twelve largest, as bars."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(text)
+        .datasource(_SOURCE)
+        .with_target(query(f"topk(12, {expression})", "{{entry}}", instant=True))
+        .unit(unit)
+        .min(0)
+        .no_value("none")
+        .reduce_options(_newest_value())
+        .orientation(VizOrientation.HORIZONTAL)
+        .display_mode(BarGaugeDisplayMode.BASIC)
+        .color_scheme(_fixed(colour))
+        .span(12)
+        .height(10)
+    )
+
+
+def newest(title: str, expression: str) -> logs.Panel:
+    """The lines themselves."""
+    panel = logs.Panel().title(title).datasource(_SOURCE).with_target(query(expression))
+    return panel.show_time(True).span(24).height(9)
+
+
+def _newest_value() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+
+
+def _fixed(colour: str) -> FieldColor:
+    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour)
+
+
+def _coloured(panel: timeseries.Panel, colours: Mapping[str, str]) -> timeseries.Panel:
+    for name, colour in colours.items():
+        fixed: Any = {"mode": "fixed", "fixedColor": colour}
+        panel.override_by_name(name, [DynamicConfigValue("color", fixed)])
+    return panel

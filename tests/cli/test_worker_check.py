@@ -1,0 +1,40 @@
+"""`scrub worker --check`: whether a worker could start here, and nothing is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+def test_where_all_is_well_it_says_so(scrub: Run) -> None:
+    done = scrub("worker", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("A worker can start: Redis at ")
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"SCRUB_REDIS_URL": "redis://127.0.0.1:1"}, "does not answer"),
+        ({"SCRUB_BOOK": "/nowhere"}, "There is no rule book in /nowhere"),
+        ({"SCRUB_SECRET_FILE": "/etc/hostname"}, "cannot be used: others may read it"),
+        (
+            {"SCRUB_REDIS_URL": "redis://worker@127.0.0.1:1", "SCRUB_REDIS_PASSWORD_FILE": "/nowhere/password"},
+            "The password file /nowhere/password cannot be used: No such file or directory",
+        ),
+        ({"SCRUB_REDIS_PASSWORD_FILE": "/nowhere/password"}, "expected SCRUB_REDIS_URL as well"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_sentence(scrub: Run, environment: dict[str, str], sentence: str) -> None:
+    done = scrub("worker", "--check", **environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+def test_celery_tells_a_missing_password_file_too(scrub: Run, home: Path) -> None:
+    done = scrub("worker", SCRUB_REDIS_URL="redis://w@127.0.0.1:1", SCRUB_REDIS_PASSWORD_FILE=str(home / "none"))
+    assert done.returncode != 0
+    assert f"The password file {home / 'none'} cannot be used" in done.stderr

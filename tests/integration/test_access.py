@@ -1,0 +1,280 @@
+"""The users of Redis: each can do its work and nothing else. On a real server, started as the container starts it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+
+from ops import access
+from worker import wiring
+from worker.keys import OUTLETS, Keys
+from worker.outlets import consume
+from worker.status import books
+
+from .guarded import Guarded, guarded
+from .helpers import Worker, claim, event, settled, until
+
+KEYS = Keys()
+EVERYBODY = [user.name for user in access.USERS]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with guarded(short(tmp_path_factory)) as found:
+        admin = found.client("admin")
+        admin.xadd(KEYS.inbox, {"event": "inbox"})
+        for name in OUTLETS:
+            admin.xadd(KEYS.outlet(name), {"event": name})
+            admin.xgroup_create(KEYS.outlet(name), name, id="0")
+        admin.xgroup_create(KEYS.inbox, "scrub", id="0")
+        yield found
+
+
+def short(factory: pytest.TempPathFactory) -> Path:
+    """A socket's path may have 107 bytes."""
+    folder = factory.mktemp("r")
+    assert len(str(folder)) < 90
+    return folder
+
+
+def scrub(server: Guarded, user: str, *arguments: str, stdin: bytes = b"") -> Any:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments], input=stdin, capture_output=True, timeout=60, check=False,
+        env={**clean, **server.environment(user)},
+    )  # fmt: skip
+
+
+def test_the_acl_file_is_what_the_table_says() -> None:
+    assert access.FILE.read_text() == access.text()
+
+
+def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_the_producers_bell(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with guarded(short(tmp_path_factory)) as server:
+        admin = server.client("admin")
+        first = Worker(server.folder, env=server.environment("worker")).wait_ready()
+        second = None
+        try:
+            lines = b"\n".join(event(number) for number in range(30))
+            assert scrub(server, "producer", "submit", "-", stdin=lines).returncode == 0
+            admin.xadd(KEYS.inbox, {"event": "no claim"})
+            with wiring.open_store(server.settings("operator")) as store:
+                settled(store, 31)
+                # What a worker that is killed leaves behind, bells and claims, is taken over by the next.
+                os.kill(first.process.pid, signal.SIGSTOP)
+                for number in range(30, 60):
+                    admin.xadd(KEYS.inbox, {"event": event(number)})
+                first.kill()
+                second = Worker(server.folder, env=server.environment("worker")).wait_ready()
+                settled(store, 61)
+                assert books(store.redis, store.keys).balance == 0
+            for outlet in ("billing", "rework"):
+                consumed = list(consume(outlet, settings=server.settings(outlet), follow=False))
+                assert len(consumed) == admin.xlen(KEYS.outlet(outlet))
+            assert admin.xlen(KEYS.outlet("billing")) + admin.xlen(KEYS.outlet("rework")) == 60
+            for command in (("status",), ("status", "--json"), ("tail", "quarantine"), ("tail", "billing")):
+                done = scrub(server, "operator", *command)
+                assert (done.returncode, done.stderr) == (0, b""), command
+            assert scrub(server, "worker", "status", "--healthcheck").returncode == 0
+            assert scrub(server, "worker", "worker", "--check").returncode == 0
+            assert server.client("monitor").xinfo_groups(KEYS.inbox)[0]["lag"] == 0
+            assert second.stop() == 0
+        finally:
+            for worker in (first, second):
+                if worker:
+                    worker.kill()
+        refused = {(line["username"], line["object"]) for line in admin.execute_command("ACL LOG")}
+        assert refused <= {("producer", "set"), ("producer", KEYS.gate)}
+        assert secrets_of(server).isdisjoint(first.text().split('"')), "a password in the worker's log"
+        for secret in secrets_of(server):
+            assert secret not in first.text() + second.text() + server.log()
+
+
+def secrets_of(server: Guarded) -> set[str]:
+    return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
+
+
+def may(server: Guarded, user: str, *command: str) -> bool:
+    """What the server itself says of a command, without running it."""
+    return bool(server.client("admin").execute_command("ACL DRYRUN", user, *command) == b"OK")
+
+
+def test_nobody_comes_in_without_a_name_and_a_password(server: Guarded) -> None:
+    from redis import Redis
+
+    with Redis(unix_socket_path=str(server.socket)) as nobody, pytest.raises(AuthenticationError):
+        nobody.ping()
+    liar = Redis(unix_socket_path=str(server.socket), username="worker", password="x")
+    with liar, pytest.raises(AuthenticationError):
+        liar.ping()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "CONFIG GET *", "CONFIG SET appendonly no", "FLUSHALL", "FLUSHDB", "KEYS *", "ACL LIST", "ACL SETUSER x",
+        "SHUTDOWN", "MONITOR", "DEBUG SLEEP 0", "MODULE LIST", "CLIENT LIST", "CLIENT KILL TYPE normal", "SLOWLOG GET",
+        "SAVE", "BGSAVE", "REPLICAOF NO ONE", "SWAPDB 0 1", "RANDOMKEY", "FUNCTION LIST", "SCRIPT FLUSH", "SORT x",
+        "RENAME {claims:0}:inbox x", "COPY {claims:0}:inbox x", "DUMP {claims:0}:inbox", "OBJECT FREQ {claims:0}:inbox",
+        "MIGRATE h 1 k 0 1", "XGROUP DESTROY {claims:0}:inbox scrub", "XGROUP SETID {claims:0}:inbox scrub $",
+        "XSETID {claims:0}:inbox 1-1", "GET elsewhere", "SET elsewhere 1",
+    ],
+)  # fmt: skip
+def test_nobody_but_the_administrator_may_change_the_server_or_look_at_it_as_a_whole(
+    server: Guarded, command: str
+) -> None:
+    assert [user for user in EVERYBODY if may(server, user, *command.split())] == []
+    assert may(server, "admin", *command.split())
+
+
+@pytest.mark.parametrize("outlet", OUTLETS)
+def test_nobody_but_the_worker_writes_an_outlet(server: Guarded, outlet: str) -> None:
+    key = KEYS.outlet(outlet)
+    assert may(server, "worker", "XADD", key, "*", "event", "x")
+    others = [name for name in EVERYBODY if name != "worker"]
+    for command in (f"XADD {key} * event x", f"DEL {key}", f"XTRIM {key} MAXLEN 0", f"SET {key} x", f"UNLINK {key}"):
+        assert [user for user in others if may(server, user, *command.split())] == []
+    deleters = [user for user in others if may(server, user, "XDEL", key, "1-1")]
+    assert deleters == (["operator"] if outlet == "quarantine" else [])
+
+
+@pytest.mark.parametrize("outlet", OUTLETS)
+def test_a_script_gives_nobody_more(server: Guarded, outlet: str) -> None:
+    script = "return redis.call('XADD', KEYS[1], '*', 'event', 'x')"
+    for user in EVERYBODY:
+        if user == "worker":
+            continue
+        with pytest.raises(
+            (NoPermissionError, ResponseError), match=r"(?i)permission|can't run this command|can't access|NOPERM"
+        ):
+            server.client(user).eval(script, 1, KEYS.outlet(outlet))
+    assert server.client("admin").xlen(KEYS.outlet(outlet)) == 1
+
+
+def test_a_producer_reads_neither_inbox_nor_outlet(server: Guarded) -> None:
+    for key in (KEYS.inbox, *map(KEYS.outlet, OUTLETS)):
+        for command in (
+            f"XRANGE {key} - +", f"XREAD STREAMS {key} 0", f"XREADGROUP GROUP scrub me STREAMS {key} >", f"XLEN {key}",
+            f"XINFO STREAM {key}", f"XINFO STREAM {key} FULL", f"XPENDING {key} scrub", f"XDEL {key} 1-1", f"GET {key}",
+        ):  # fmt: skip
+            assert not may(server, "producer", *command.split())
+    producer = server.client("producer")
+    assert producer.xadd(KEYS.inbox, {"event": "from the producer"})
+    with pytest.raises(NoPermissionError):
+        producer.xrange(KEYS.inbox)
+
+
+@pytest.mark.parametrize("user", ["billing", "rework", "unchecked"])
+def test_a_consumer_reads_its_own_outlet_and_nothing_else(server: Guarded, user: str) -> None:
+    client = server.client(user)
+    ((_, ((entry, fields),)),) = client.xreadgroup(user, "me", {KEYS.outlet(user): ">"})
+    assert fields == {b"event": user.encode()}
+    assert client.xack(KEYS.outlet(user), user, entry) == 1
+    for key in {KEYS.inbox, *map(KEYS.outlet, OUTLETS)} - {KEYS.outlet(user)}:
+        for command in (f"XREADGROUP GROUP {user} me STREAMS {key} >", f"XRANGE {key} - +", f"XLEN {key}"):
+            assert not may(server, user, *command.split())
+
+
+def test_the_monitor_sees_numbers_and_no_claim(server: Guarded) -> None:
+    key = KEYS.inbox
+    assert may(server, "monitor", "XINFO", "GROUPS", key)
+    for command in (f"XINFO STREAM {key}", f"XRANGE {key} - +", f"XREAD STREAMS {key} 0", f"XADD {key} * event x"):
+        assert not may(server, "monitor", *command.split())
+
+
+def test_nobody_but_the_worker_reaches_the_bells(server: Guarded) -> None:
+    for user in EVERYBODY:
+        assert may(server, user, "LPUSH", "scrub:scrub-bells", "x") is (user == "worker")
+        assert may(server, user, "PUBLISH", access.CONTROL, "x") is (user == "worker")
+
+
+def test_what_the_user_may_not_do_is_told_in_a_sentence_without_the_claim(server: Guarded) -> None:
+    done = scrub(server, "billing", "submit", "-", stdin=event(1, data=claim(1, claim_id="CANARY")))
+    assert done.returncode == 2
+    assert b"does not let this user do that" in done.stderr
+    assert b"CANARY" not in done.stderr
+    done = scrub(server, "producer", "tail", "rework")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"ops/security.md" in done.stderr
+
+
+def test_it_keeps_no_claim_in_its_slow_log_and_evicts_nothing(server: Guarded) -> None:
+    admin = server.client("admin")
+    for name, value in {
+        "slowlog-log-slower-than": "-1", "crash-log-enabled": "no", "maxmemory-policy": "noeviction",
+        "appendonly": "yes", "appendfsync": "always", "maxmemory": str(768 * 2**20),
+    }.items():  # fmt: skip
+        assert admin.config_get(name) == {name: value}
+    assert "CANARY" not in server.log()
+
+
+def test_a_missing_password_is_told_and_nothing_starts(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [access.FILE.parent / "start.sh"], env={"PATH": os.environ["PATH"], "SECRETS": str(tmp_path), "RUN": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "expected the password of the user worker" in done.stderr
+
+
+def test_no_password_is_on_a_command_line(server: Guarded) -> None:
+    shown = subprocess.run(["ps", "axeww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert "start.sh" in shown or "redis" in shown or "valkey" in shown
+    for secret in secrets_of(server):
+        assert secret not in shown
+    until(lambda: not (server.folder / "run" / "users.sed").exists())
+
+
+@pytest.mark.skipif(
+    not shutil.which("redis-cli"), reason="redis-cli, which the container of Redis has, is not installed"
+)
+def test_the_container_is_healthy_as_long_as_redis_can_write_its_file(
+    server: Guarded, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def health(of: Guarded, socket: Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [access.FILE.parent / "healthy.sh", "-s", socket], capture_output=True, text=True, check=False,
+            env={**os.environ, "SECRETS": str(of.folder / "secrets")},
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    assert health(server, server.socket) == (0, "")
+    assert health(server, server.folder / "nothing.sock")[0] != 0
+    with guarded(short(tmp_path_factory), "--appendonly", "no") as forgetful:
+        assert health(forgetful, forgetful.socket) == (1, "healthy.sh: expected aof_enabled:1\n")
+
+
+def test_an_operator_empties_the_quarantine_and_enters_history(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for module in ("worker.quarantine", "worker.history"):
+        pytest.importorskip(module, reason=f"{module} is not in this tree")
+    with guarded(short(tmp_path_factory)) as server:
+        admin = server.client("admin")
+        worker = Worker(server.folder, env=server.environment("worker")).wait_ready()
+        try:
+            for data in (event(1, data={"claim_id": "broken"}), b"no claim"):
+                admin.xadd(KEYS.inbox, {"event": data})
+            with wiring.open_store(server.settings("operator")) as store:
+                settled(store, 2)
+                for arguments in (("requeue", "--reason-code", "claim_invalid"), ("drop", "--reason-code", "not_json")):
+                    done = scrub(server, "operator", "quarantine", *arguments, "--reason", "a test")
+                    assert (done.returncode, done.stderr) == (0, b"")
+                settled(store, 3)
+            line = event(5, data=claim(5, received_date="2026-10-20")) + b"\n"
+            done = scrub(server, "operator", "history", "import", "-", stdin=line)
+            assert (done.returncode, done.stderr) == (0, b"")
+            worker.stop()
+        finally:
+            worker.kill()
+        # It rings no bell; the workers look by themselves.
+        assert {line["object"] for line in admin.execute_command("ACL LOG")} <= {"set", KEYS.gate}

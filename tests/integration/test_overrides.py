@@ -1,0 +1,152 @@
+"""Overrides in the pipe: what a worker judges by, what it writes down, and that they end with their last day."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rules.errors import OverridesInvalid
+from rules.impact import Comparison
+from rules.overridefile import read_overrides
+from worker import doctor, wiring
+from worker.bell import Bell
+from worker.impact import Pool, Task, outlet_parts
+from worker.inbox import send
+from worker.outlets import tail
+from worker.settings import Settings, load_settings
+from worker.wiring import Store
+
+from .helpers import Worker, claim, event, settled
+
+LAST = date(2027, 6, 30)
+TEXT = """\
+overrides:
+  - name: contract-2026
+    filing_limit: 3
+    severity: block
+    payers: [uhc]
+    reason: section 4.2
+    owner: J. Miller
+    expires: {last}
+    written_for: "{pin}"
+"""
+
+
+@pytest.fixture
+def file(home: Path) -> Path:
+    """A contract by which every claim of these tests is late."""
+    with pytest.raises(OverridesInvalid) as caught:
+        read_overrides("o.yaml", TEXT.replace('    written_for: "{pin}"\n', "").format(last=LAST), wiring.book(None))
+    pin = str(caught.value.problems[0]).split()[-2]
+    (home / "o.yaml").write_text(TEXT.format(last=LAST, pin=pin))
+    return home / "o.yaml"
+
+
+@pytest.fixture
+def settings(home: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
+        monkeypatch.delenv(name)
+    return load_settings(state_dir=home, overrides=file)
+
+
+def late(number: int) -> bytes:
+    data = claim(number, received_date="2026-10-20", payer={"id": "87726", "responsibility": "P"})
+    data["lines"][0]["service_date"] = "2026-10-01"
+    return event(number, data=data)
+
+
+def audited(home: Path) -> list[dict[str, Any]]:
+    lines = [line for path in (home / "audit").glob("*.jsonl") for line in path.read_text().splitlines()]
+    return [found for found in map(json.loads, lines) if found["event.action"] == "claim.scrubbed"]
+
+
+def test_a_worker_judges_by_them_and_outlet_and_audit_line_name_them(
+    store: Store, home: Path, file: Path, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker(env={"SCRUB_OVERRIDES": str(file)}).wait_ready()
+    send(store.redis, store.keys, [late(1)], source="test", settings=store.settings)
+    settled(store, 1)
+    (entry,) = tail(store.redis, store.keys, "rework")
+    report = entry.data["report"]
+    (found,) = [finding for finding in report["findings"] if finding["code"] == "TIM001"]
+    assert found["override"]["name"] == "contract-2026"
+    assert (found["override"]["owner"], found["override"]["reason"]) == ("J. Miller", "section 4.2")
+    assert report["book"]["digest"] != wiring.book(None).digest
+    (line,) = audited(home)
+    assert line["rule.overridden"] == ["TIM001"]
+    assert line["override.name"] == ["contract-2026"]
+    assert "J. Miller, until 2027-06-30" in line["override.told"][0]
+
+
+@pytest.fixture
+def days(monkeypatch: pytest.MonkeyPatch) -> list[date]:
+    """The calendar: its last entry is today."""
+    found = [LAST]
+    monkeypatch.setattr(wiring, "today", lambda: found[-1])
+    return found
+
+
+@pytest.fixture
+def run(store: Store, days: list[date]) -> Iterator[Callable[[int], None]]:
+    assert days
+    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+
+    def run(number: int) -> None:
+        send(store.redis, store.keys, [late(number)], source="test", settings=store.settings)
+        drain.run()
+
+    yield run
+    drain.audit.close()
+
+
+def test_after_its_last_day_a_running_worker_judges_by_the_book_and_says_so(
+    store: Store, home: Path, days: list[date], run: Callable[[int], None]
+) -> None:
+    run(1)
+    days.append(LAST + timedelta(days=1))
+    run(2)
+    first, second = audited(home)
+    assert (first["claim.disposition"], "TIM001" in first["rule.block"]) == ("rework", True)
+    assert "TIM001" not in second["rule.block"]
+    assert first["book.digest"] != second["book.digest"]
+    assert store.redis.xlen(store.keys.inbox) == 0
+
+
+def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, run: Callable[[int], None]) -> None:
+    run(1)
+    run(2)
+    comparison = Comparison(wiring.book_in_force(store.settings), wiring.book(None))
+    pool = Pool(Task(comparison, LAST, 2**20, 5), 1)
+    today = datetime.now(UTC).date()
+    (found,) = pool.outcomes(outlet_parts(store.redis, store.keys, today))
+    assert found.tally.claims == 2
+    assert found.tally.touched == 2
+    assert {find.code for find in found.tally.finds} >= {"TIM001"}
+    assert list(outlet_parts(store.redis, store.keys, today + timedelta(days=1))) == []
+
+
+def test_the_doctor_names_overrides_that_want_a_person(settings: Settings) -> None:
+    def levels(day: date) -> list[tuple[str, str]]:
+        return [(f.level, f.sentence) for f in doctor.examine(settings, day, None) if f.about == "overrides"]
+
+    assert [level for level, _ in levels(date(2026, 11, 23))] == ["well"]
+    assert "holds until 2027-06-30" in levels(LAST)[0][1]
+    assert (
+        levels(LAST + timedelta(days=1))[0][0],
+        levels(LAST + timedelta(days=1))[0][1][23:44],
+    ) == ("poor", "expired on 2027-06-30")
+
+
+def test_a_worker_does_not_start_with_faulty_overrides(
+    home: Path, file: Path, start_worker: Callable[..., Worker]
+) -> None:
+    file.write_text(file.read_text().replace("filing_limit", "filling_limit"))
+    worker = start_worker(env={"SCRUB_OVERRIDES": str(file)})
+    assert worker.process.wait(60) != 0
+    assert "did you mean 'filing_limit'?" in worker.log.read_text()

@@ -1,0 +1,243 @@
+"""Another book put in force while workers judge: taken up between batches, by all, and no claim the worse for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from rules.claim import read_claim
+from rules.errors import BookInvalid, PackInvalid
+from rules.loader import whole_book
+from rules.pack import Files, packed
+from worker import kept, wiring
+from worker.audit import verify
+from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile
+from worker.inbox import send
+from worker.outlets import tail
+from worker.replay import replay
+from worker.settings import Settings
+from worker.switch import BookName, Librarian, in_force
+from worker.wiring import Store
+
+from .helpers import Worker, claim, event, settled, until
+
+Start = Callable[..., Worker]
+PATIENT = {"SCRUB_SOFT_TIME_LIMIT": "20", "SCRUB_HARD_TIME_LIMIT": "30", "SCRUB_RECLAIM": "40", "SCRUB_BATCH": "50"}
+"""A book is loaded between two batches, which may take seconds on a busy machine."""
+OWN = whole_book()
+
+
+def changed(version: str, more: Mapping[str, bytes] | None = None) -> Files:
+    """The shipped book under another version."""
+    head = OWN.library["book.yaml"].replace(b"2026.11", version.encode())
+    assert head != OWN.library["book.yaml"]
+    return Files({**OWN.library, "book.yaml": head, **(more or {})})
+
+
+OTHER, THIRD = changed("2026.12"), changed("2027.01")
+
+
+@pytest.fixture
+def librarian(store: Store) -> Librarian:
+    return wiring.librarian(store)
+
+
+def put(store: Store, *numbers: int) -> None:
+    send(store.redis, store.keys, map(event, numbers), source="test", settings=store.settings)
+
+
+def judged(store: Store) -> dict[str, list[str]]:
+    """The digests of the books that judged each claim."""
+    found: dict[str, list[str]] = {}
+    for name in ("billing", "rework", "unchecked", "quarantine"):
+        for entry in tail(store.redis, store.keys, name):
+            report = entry.data["report"]
+            found.setdefault(report["claim_id"], []).append(report["book"]["digest"])
+    return found
+
+
+def test_a_switch_among_two_thousand_claims_loses_none_and_each_names_the_book_that_judged_it(
+    store: Store, settings: Settings, librarian: Librarian, start_worker: Start
+) -> None:
+    started = start_worker(env=PATIENT).wait_ready()
+    put(store, *range(1_000))
+    until(lambda: len(judged(store)) > 200)
+    librarian.switch(packed(OTHER), b"", "other.book", "a test")
+    put(store, *range(1_000, 2_000))
+    books = settled(store, 2_000, seconds=60)
+    assert books.balance == 0
+    found = judged(store)
+    assert {name: len(digests) for name, digests in found.items()} == {f"PCN-{n:05}": 1 for n in range(2_000)}
+    counts = Counter(digests[0] for digests in found.values())
+    assert counts.keys() == {OWN.digest, OTHER.digest}
+    assert counts[OTHER.digest] >= 900
+    last = in_force(store.redis, store.keys)
+    assert last.digest == OTHER.digest
+    assert {one.book.digest for one in last.judging.values()} == {OTHER.digest}
+    assert started.stop() == 0
+    lines = [
+        orjson.loads(line)
+        for file in settings.audit_path.glob("audit-*.jsonl")
+        for line in file.read_bytes().splitlines()
+    ]
+    logged = {one["claim.decision_id"]: one["book.digest"] for one in lines if one["event.action"] == "claim.scrubbed"}
+    for name in ("billing", "rework"):
+        for entry in tail(store.redis, store.keys, name):
+            assert logged[entry.decision_id] == entry.data["report"]["book"]["digest"]
+    (line,) = (one for one in lines if one["event.action"] == "book.switched")
+    assert (line["book.previous_digest"], line["book.digest"]) == (OWN.digest, OTHER.digest)
+    assert (line["event.reason"], line["book.previous_version"], line["book.version"]) == (
+        "a test",
+        "2026.11",
+        "2026.12",
+    )
+    assert line["user.name"]
+
+
+def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_again(
+    store: Store, settings: Settings, librarian: Librarian, start_worker: Start
+) -> None:
+    start_worker(env=PATIENT).wait_ready()
+    put(store, 1)
+    settled(store, 1)
+    librarian.switch(packed(OTHER), b"", "other.book", "a test")
+    bare = claim(3, received_date=None)
+    send(store.redis, store.keys, [event(2), event(3, data=bare)], source="test", settings=settings)
+    settled(store, 3)
+    assert {file.stem for file in settings.books_path.iterdir()} == {OWN.digest, OTHER.digest}
+    entries = [entry for name in ("billing", "rework") for entry in tail(store.redis, store.keys, name)]
+    assert len(entries) == 3
+    for entry in entries:
+        report = entry.data["report"]
+        day = entry.event.get("receiveddate")
+        assert (day is None) == (report["claim_id"] != "PCN-00003")
+        book = kept.find(settings.books_path, report["book"]["digest"])
+        again = replay(
+            report, read_claim(entry.data["claim"]), book, day and __import__("datetime").date.fromisoformat(day)
+        )
+        assert again.identical, again.differences
+
+
+def test_a_rollback_goes_back_step_by_step_to_the_workers_own_book(
+    store: Store, librarian: Librarian, start_worker: Start
+) -> None:
+    start_worker(env=PATIENT, concurrency=1).wait_ready()
+    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    librarian.switch(packed(THIRD), b"", "third.book", "two")
+    assert librarian.switch(packed(THIRD), b"", "third.book", "again") is None
+    digests = []
+    for number in range(3):
+        put(store, number)
+        settled(store, number + 1)
+        digests.append(judged(store)[f"PCN-{number:05}"][0])
+        if number < 2:
+            librarian.roll_back("back", None)
+    assert digests == [THIRD.digest, OTHER.digest, OWN.digest]
+    with pytest.raises(NothingToRollBack):
+        librarian.roll_back("back", None)
+    last = in_force(store.redis, store.keys)
+    assert last.digest is None
+    assert last.last is not None
+    assert last.last.own
+    assert (last.last.before.digest, last.last.book.digest) == (OTHER.digest, OWN.digest)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [(b"no book", PackInvalid), (packed(changed("9", {"sources.yaml": b"x: {}\n"})), BookInvalid)],
+)
+def test_a_book_that_does_not_load_is_refused_and_nothing_changes(
+    store: Store, librarian: Librarian, content: bytes, error: type[Exception]
+) -> None:
+    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    with pytest.raises(error):
+        librarian.switch(content, b"", "bad.book", "two")
+    assert in_force(store.redis, store.keys).digest == OTHER.digest
+
+
+def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_and_says_so(
+    store: Store, librarian: Librarian, start_worker: Start
+) -> None:
+    started = start_worker(env=PATIENT, concurrency=1).wait_ready()
+    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    put(store, 1)
+    settled(store, 1)
+    librarian.switch(packed(THIRD), b"", "third.book", "two")
+    store.redis.hset(store.keys.books, THIRD.digest, b"x" * 100)
+    put(store, 2)
+    settled(store, 2)
+    assert judged(store) == {"PCN-00001": [OTHER.digest], "PCN-00002": [OTHER.digest]}
+    (one,) = in_force(store.redis, store.keys).judging.values()
+    assert one.book.digest == OTHER.digest
+    assert "cannot be unpacked" in one.refused
+    assert started.text().count("the book in force is refused") == 1
+    librarian.switch(packed(changed("2027.02")), b"", "fourth.book", "three")
+    put(store, 3)
+    settled(store, 3)
+    assert judged(store)["PCN-00003"] == [changed("2027.02").digest]
+
+
+def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_takes_no_unsigned_one(
+    store: Store, home: Path, librarian: Librarian, start_worker: Start
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    public = Ed25519PrivateKey.generate().public_key()
+    key = home / "public.pem"
+    key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    first = start_worker(env=PATIENT, concurrency=1).wait_ready()
+    put(store, 1)
+    settled(store, 1)
+    first.stop()
+    start_worker(env={**PATIENT, "SCRUB_BOOK_KEY": str(key)}, concurrency=1).wait_ready()
+    put(store, 2)
+    settled(store, 2)
+    assert judged(store) == {"PCN-00001": [OTHER.digest], "PCN-00002": [OWN.digest]}
+    librarian.switch(packed(THIRD), b"", "third.book", "two")
+    with pytest.raises(BookNotSigned):
+        librarian.roll_back("back to one without a signature", key)
+
+
+def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
+    store: Store, settings: Settings, librarian: Librarian
+) -> None:
+    class Slow(Librarian):
+        def _digest(self, place: int) -> str:
+            return "" if place == 0 else super()._digest(place)
+
+    late = Slow(librarian.redis, librarian.keys, librarian.audit, librarian.own, librarian.folder)
+    librarian.switch(packed(OTHER), b"", "other.book", "first")
+    with pytest.raises(SwitchedMeanwhile):
+        late.switch(packed(THIRD), b"", "third.book", "second")
+    assert in_force(store.redis, store.keys).digest == OTHER.digest
+    lines = [orjson.loads(line) for line in librarian.audit.file.read_bytes().splitlines()]
+    assert [(one.get("event.reason"), one["event.outcome"]) for one in lines[1:]] == [
+        ("first", "success"), ("second", "success"), ("second", "failure"),
+    ]  # fmt: skip
+    secret = wiring.agreed_secret(store)
+    found = verify(librarian.audit.file, secret)
+    assert found.state == "sound"
+
+
+def test_redis_holds_the_ten_newest_books(store: Store, librarian: Librarian) -> None:
+    for number in range(12):
+        name = BookName(str(number), f"{number:064}")
+        librarian._put(librarian._digest(0), name, bytes(64) + b"x", f"number {number}")
+    assert store.redis.hlen(store.keys.books) == 10
+    assert store.redis.llen(store.keys.book) == 12
+
+
+def test_a_worker_judges_by_the_packed_book_that_its_setting_names(
+    store: Store, home: Path, start_worker: Start
+) -> None:
+    file = kept.write(home / "other.book", packed(OTHER))
+    start_worker(env={**PATIENT, "SCRUB_BOOK": str(file)}, concurrency=1).wait_ready()
+    put(store, 1)
+    settled(store, 1)
+    assert judged(store) == {"PCN-00001": [OTHER.digest]}

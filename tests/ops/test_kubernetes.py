@@ -1,0 +1,157 @@
+"""The Kubernetes manifests: against the schemas of Kubernetes, and against the code that they run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from ops.access import USERS
+from tests.ops.test_container import DOCKERFILE, understood
+from worker.keys import GROUP, Keys
+from worker.settings import PREFIX, Settings, load_settings
+
+FOLDER = Path(__file__).parents[2] / "ops/kubernetes"
+VERSIONS = ("1.29.0", "1.33.0", "1.37.0")
+KEDA = {"ScaledObject", "TriggerAuthentication"}
+
+
+def written() -> Iterator[dict[str, Any]]:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["resources"]
+    assert sorted([*listed, "kustomization.yaml"]) == sorted(path.name for path in FOLDER.glob("*.yaml"))
+    for name in listed:
+        yield from yaml.safe_load_all((FOLDER / name).read_text())
+
+
+DOCUMENTS = list(written())
+
+
+def one(kind: str) -> dict[str, Any]:
+    (found,) = (document for document in DOCUMENTS if document["kind"] == kind)
+    return found
+
+
+POD: dict[str, Any] = one("Deployment")["spec"]["template"]["spec"]
+CONTAINERS = [*POD["initContainers"], *POD["containers"]]
+
+
+def valid(document: dict[str, Any]) -> None:
+    if document["kind"] not in KEDA:
+        for version in VERSIONS:
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda document: f"{document['kind']}-{document['metadata']['name']}"
+)
+def test_each_holds_to_the_schema_of_kubernetes(document: dict[str, Any]) -> None:
+    valid(document)
+
+
+def test_a_misspelt_field_is_found() -> None:
+    with pytest.raises(kubernetes_validate.ValidationError):
+        valid({**one("PodDisruptionBudget"), "spec": {"maxUnavailabel": 1}})
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl, which carries kustomize, is not installed")
+def test_kustomize_builds_them_into_what_is_valid_too() -> None:
+    done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    built = list(yaml.safe_load_all(done.stdout))
+    assert len(built) == len(DOCUMENTS) + 1  # the generated settings
+    for document in built:
+        valid(document)
+        if document["kind"] not in {"Namespace"}:
+            assert document["metadata"]["namespace"] == "claim-scrubber"
+    (deployment,) = (document for document in built if document["kind"] == "Deployment")
+    template = deployment["spec"]["template"]
+    assert {c["image"] for c in template["spec"]["containers"]} == {"registry.example/claim-scrubber:0.1.0"}
+    selected = deployment["spec"]["selector"]["matchLabels"].items()
+    assert selected <= template["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container["name"])
+def test_every_container_holds_to_the_restricted_pod_security_standard(container: dict[str, Any]) -> None:
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"requests", "limits"} == container["resources"].keys()
+    assert POD["securityContext"]["runAsNonRoot"] is True
+    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert f"USER {POD['securityContext']['runAsUser']}:{POD['securityContext']['runAsGroup']}" in DOCKERFILE
+    assert one("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container["name"])
+def test_its_commands_exist_and_its_mounts_are_declared(container: dict[str, Any]) -> None:
+    assert understood(container["args"])
+    for probe in ("startupProbe", "readinessProbe"):
+        if probe in container:
+            program, *arguments = container[probe]["exec"]["command"]
+            assert program == "scrub"
+            assert understood(arguments)
+    assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in POD["volumes"]}
+
+
+def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    for line in (FOLDER / "settings.env").read_text().splitlines():
+        name, _, value = line.partition("=")
+        assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    (worker,) = POD["containers"]
+    mounts = {mount["mountPath"] for mount in worker["volumeMounts"]}
+    assert settings.redis_password_file
+    assert str(settings.redis_password_file.parent) in mounts
+    assert str(settings.secret_path) in mounts, "by subPath, so that it is no link"
+    assert str(settings.state_dir) in mounts
+    assert settings.audit_path.is_relative_to(settings.state_dir), "audit files outlive their pod"
+    (state,) = (volume for volume in POD["volumes"] if volume["name"] == "state")
+    assert state["persistentVolumeClaim"]["claimName"] == one("PersistentVolumeClaim")["metadata"]["name"]
+    assert one("PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteMany"], "all workers write there"
+    assert settings.redis_url
+    assert settings.redis_url.startswith("rediss://")
+    assert POD["terminationGracePeriodSeconds"] > settings.hard_time_limit
+
+
+def test_no_secret_stands_in_a_manifest() -> None:
+    text = "".join(path.read_text() for path in FOLDER.iterdir())
+    assert "kind: Secret" not in text
+    assert {volume["secret"]["secretName"] for volume in POD["volumes"] if "secret" in volume} == {"claim-scrubber"}
+    assert all(volume["secret"]["defaultMode"] == 0o440 for volume in POD["volumes"] if "secret" in volume)
+
+
+def test_scaling_looks_at_the_streams_own_names_as_a_user_that_sees_no_claim() -> None:
+    scaled, login = one("ScaledObject")["spec"], one("TriggerAuthentication")
+    (trigger,) = scaled["triggers"]
+    assert trigger["metadata"]["stream"] == Keys().inbox
+    assert trigger["metadata"]["consumerGroup"] == GROUP
+    assert trigger["type"] == "redis-streams"
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    assert trigger["authenticationRef"]["name"] == login["metadata"]["name"]
+    assert scaled["scaleTargetRef"]["name"] == one("Deployment")["metadata"]["name"]
+    assert "replicas" not in one("Deployment")["spec"], "two would set the number"
+    given = {entry["parameter"]: entry["key"] for entry in login["spec"]["secretTargetRef"]}
+    assert given["password"].removeprefix("redis-") in {user.name for user in USERS}
+    assert scaled["minReplicaCount"] > one("PodDisruptionBudget")["spec"]["maxUnavailable"]
+
+
+def test_a_worker_is_reached_by_nobody_and_reaches_redis_and_names_alone() -> None:
+    policies = [document["spec"] for document in DOCUMENTS if document["kind"] == "NetworkPolicy"]
+    everything, worker = policies
+    assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert worker["ingress"] == []
+    ports = {(port["protocol"], port["port"]) for rule in worker["egress"] for port in rule["ports"]}
+    assert ports == {("TCP", 6379), ("UDP", 53), ("TCP", 53)}
+    assert all(rule["to"] for rule in worker["egress"])

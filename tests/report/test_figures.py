@@ -1,0 +1,188 @@
+"""The report's numbers: against a plain count of the same lines, and what a crash or a lost race does not change."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.errors import ReportEmpty
+from worker.report.figures import Figures, count
+from worker.report.load import loaded
+
+from .generated import lines
+
+Line = dict[str, Any]
+Counted = Callable[..., Figures]
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Counted:
+    """The figures of these lines."""
+
+    def counted(*given: Line | bytes, name: str = "audit.jsonl") -> Figures:
+        raw = b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in given)
+        (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+        with loaded([tmp_path / name]) as database:
+            return count(database, name)
+
+    return counted
+
+
+def verdict(number: int, disposition: str = "billing", **changes: Any) -> Line:
+    return {
+        "@timestamp": f"2026-10-01T08:{number // 60:02}:{number % 60:02}.000000Z", "event.action": "claim.scrubbed",
+        "claim.decision_id": f"{number:032x}", "claim.claim_id": f"PCN-{number}", "claim.frequency_code": "1",
+        "claim.payer": "medicare", "claim.disposition": disposition, "claim.charge_cents": 10_000,
+        "queue.entry": f"{1_790_841_600_000 + number * 1000}-0", "queue.latency_ms": 100, "book.version": "1",
+        "book.digest": "d" * 64, "audit.chain": "a", **changes,
+    }  # fmt: skip
+
+
+def superseded(line: Line) -> Line:
+    return {**line, "event.action": "claim.superseded", "error.code": "not_mine"}
+
+
+def test_they_are_those_of_a_plain_count(counted: Counted) -> None:
+    given = list(lines(3_000))
+    found = counted(*given)
+    real = {line["claim.decision_id"]: line for line in given if line["event.action"] != "claim.superseded"}
+    went = Counter((line.get("claim.payer") or "", line["claim.disposition"]) for line in real.values())
+    assert found.whole["decisions"] == len(real) == 3_000
+    assert found.whole["clean"] == sum(n for (_, disposition), n in went.items() if disposition == "billing")
+    assert {(row["payer"], name): row[name] for row in found.by_payer for name in ("billing", "rework", "unchecked", "quarantine") if row[name]} == went  # fmt: skip
+    shown: Counter[tuple[str, str]] = Counter()
+    for row in found.over_time:
+        shown[row["payer"], row["disposition"]] += row["n"]
+    assert shown == went
+    codes, cents = Counter[str](), Counter[str]()
+    for line in real.values():
+        for code in line.get("rule.block", []):
+            codes[code] += 1
+            cents[code] += line["claim.charge_cents"] or 0
+    assert {row["code"]: row["claims"] for row in found.findings if row["claims"]} == codes
+    assert {row["code"]: row["cents"] for row in found.findings if row["claims"]} == {c: cents[c] for c in codes}
+    denials = Counter(code for line in real.values() for code in line.get("rule.denials", []))
+    assert {row["code"]: row["claims"] for row in found.denials} == denials
+    assert sum(row["decided"] for row in found.flow) == 3_000
+    assert found.flow[-1]["waiting"] >= 0
+    latencies = sorted(line["queue.latency_ms"] for line in real.values())
+    assert found.whole["p50"] == pytest.approx(latencies[1_500], rel=0.05)
+    assert found.whole["p99"] == pytest.approx(latencies[2_970], rel=0.1)
+    assert found.whole["longest"] == latencies[-1]
+
+
+def test_a_decision_that_a_crash_left_twice_counts_once(counted: Counted) -> None:
+    found = counted(verdict(1), verdict(1, **{"audit.chain": "b", "@timestamp": "2026-10-01T08:05:00.000000Z"}))
+    assert (found.whole["decisions"], found.lines["twice"]) == (1, 1)
+
+
+def test_a_decision_that_was_taken_back_does_not_count_and_counts_once_where_another_worker_made_it(
+    counted: Counted,
+) -> None:
+    ours, theirs = verdict(1, "rework"), verdict(1, "rework", **{"audit.chain": "b"})
+    found = counted(ours, superseded(ours), verdict(2))
+    assert (found.whole["decisions"], found.whole["held"], found.lines["superseded"]) == (1, 0, 1)
+    found = counted(ours, theirs, superseded(ours), verdict(2))
+    assert (found.whole["decisions"], found.whole["held"], found.lines["twice"]) == (2, 1, 0)
+
+
+def test_a_repeated_event_is_no_claim_also_when_it_was_taken_back(counted: Counted) -> None:
+    repeated = {**verdict(1), "event.action": "claim.repeated"}
+    del repeated["claim.disposition"]
+    found = counted(verdict(1), repeated, superseded(repeated))
+    assert (found.whole["decisions"], found.lines["repeated"], found.lines["twice"]) == (1, 1, 0)
+
+
+def test_a_claim_that_was_mended_is_billed_and_still_not_clean(counted: Counted) -> None:
+    same = {"claim.claim_id": "PCN-1"}
+    found = counted(verdict(1, "rework", **{"rule.block": ["UNT001"]}), verdict(2, **same))
+    assert (found.whole["firsts"], found.whole["clean"], found.whole["billed"], found.whole["held"]) == (1, 0, 1, 0)
+    replacement = verdict(3, **same, **{"claim.frequency_code": "7"})
+    found = counted(verdict(1), replacement)
+    assert (found.whole["firsts"], found.whole["clean"]) == (2, 2)
+
+
+def test_the_first_verdict_goes_by_the_stream_within_a_batch_that_shares_its_time(counted: Counted) -> None:
+    same = {"claim.claim_id": "PCN-1", "@timestamp": "2026-10-01T08:00:00.000000Z"}
+    found = counted(verdict(2, "billing", **same), verdict(1, "rework", **same))
+    assert (found.whole["clean"], found.whole["billed"]) == (0, 1)
+
+
+def test_a_claim_put_back_from_quarantine_does_not_count_again(counted: Counted) -> None:
+    unread = verdict(1, "quarantine", **{"claim.claim_id": None, "event.action": "claim.quarantined"})
+    found = counted(unread, verdict(2, **{"claim.requeued": True}))
+    assert (found.whole["firsts"], found.whole["clean"], found.whole["requeued"]) == (1, 0, 1)
+
+
+def test_the_charge_of_a_claim_is_at_stake_once_however_often_it_was_sent_in(counted: Counted) -> None:
+    again = {"claim.claim_id": "PCN-1", "rule.block": ["UNT001"], "rule.denials": ["CO-151"]}
+    found = counted(verdict(1, "rework", **again), verdict(2, "rework", **again))
+    assert [(row["claims"], row["cents"]) for row in found.findings] == [(1, 10_000)]
+    assert [(row["claims"], row["cents"]) for row in found.denials] == [(1, 10_000)]
+    assert found.whole["held_cents"] == 10_000
+
+
+def test_what_is_no_audit_line_is_passed_over_and_counted(counted: Counted) -> None:
+    tender = {"@timestamp": "2026-10-01T08:00:00Z", "event.action": "queue.books", "queue.balance": 0}
+    found = counted(verdict(1), b"worker: Warm shutdown (MainProcess)\n", tender, b'{"event.action": "claim.scr')
+    assert (found.whole["decisions"], found.lines["lines"], found.lines["passed_over"]) == (1, 4, 3)
+
+
+@pytest.mark.parametrize("name", ["a[1]*?.jsonl", "audit.jsonl.gz", "audit'.jsonl"])
+def test_files_are_read_by_their_very_name_packed_or_not(counted: Counted, name: str) -> None:
+    assert counted(verdict(1), name=name).whole["decisions"] == 1
+
+
+@pytest.mark.parametrize("given", [(), ({"event.action": "audit.opened"},), (b"\n",)])
+def test_a_log_without_a_decision_is_refused(counted: Counted, given: Any) -> None:
+    with pytest.raises(ReportEmpty, match="There is no decision in audit.jsonl"):
+        counted(*given)
+
+
+@pytest.mark.parametrize("missing", ["duckdb", "vl_convert"])
+def test_without_the_extra_a_sentence_says_how_to_get_it(tmp_path: Path, missing: str) -> None:
+    file = tmp_path / "audit.jsonl"
+    file.write_text(json.dumps(verdict(1)))
+    code = f"import sys; sys.modules[{missing!r}] = None; from worker.cli import main; main()"
+    command = [sys.executable, "-c", code, "report", str(file), "-o", str(tmp_path / "r.html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "claim-scrubber[report]" in done.stderr
+    assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize(("part", "number"), list(enumerate([signal.SIGINT, signal.SIGTERM, signal.SIGINT])))
+def test_a_signal_at_any_moment_ends_it_soon_and_leaves_nothing(tmp_path: Path, number: int, part: int) -> None:
+    raw = b"".join(json.dumps(line).encode() + b"\n" for line in lines(500))
+    (tmp_path / "audit.jsonl").write_bytes(raw * 100)
+    (tmp_path / "tmp").mkdir()
+    command = [
+        str(Path(sys.executable).with_name("scrub")),
+        "report",
+        str(tmp_path / "audit.jsonl"),
+        "-o",
+        str(tmp_path / "r.html"),
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True) as process:
+        time.sleep(0.6 + part + random.random())
+        process.send_signal(number)
+        began = time.monotonic()
+        _, err = process.communicate(timeout=30)
+    assert b"Traceback" not in err, err
+    assert process.returncode in (0, 128 + number)
+    assert time.monotonic() - began < 10
+    assert not list((tmp_path / "tmp").iterdir())
+    assert {file.name for file in tmp_path.iterdir()} <= {"audit.jsonl", "tmp", "r.html"}

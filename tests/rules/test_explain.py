@@ -1,0 +1,169 @@
+"""Explanations agree with the verdict, and say why a rule does not run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rules.book import Book
+from rules.check import check
+from rules.claim import Claim, read_claim
+from rules.examples import example_claim
+from rules.explain import Explanation, Part, explain
+from rules.loader import book_files, read_untried
+from rules.logic import Condition
+from rules.trial import examples_of, outcome_of
+from tests.rules.small import RULE
+from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
+
+MEDICARE = {"id": "1", "filing_indicator": "MB"}
+
+
+def claim(role: Any = "practitioner", payer: Any = MEDICARE, **difference: Any) -> Claim:
+    return read_claim(example_claim(role, difference, payer))
+
+
+def one(shelf: Book, data: Claim) -> Explanation:
+    (found,) = explain(data, shelf, shelf.rules)
+    return found
+
+
+def test_a_failed_rule_shows_the_condition_and_the_value_that_it_saw() -> None:
+    found = one(book(ONE), claim(lines=TWO))
+    (judgement,) = found.judgements
+    assert (found.not_run, judgement.line, judgement.outcome, judgement.severity) == ((), 1, "fail", "block")
+    assert "the version of 2026-01-01 is in force" in judgement.told
+    (asking,) = judgement.asked
+    assert asking.conditions == {"requires": Part("units is at most 1", False, {"units": "2"})}
+
+
+def test_a_missing_fact_is_unknown() -> None:
+    (judgement,) = one(book(ONE), claim(lines=[{"units": None}])).judgements
+    assert judgement.outcome == "undetermined"
+    assert judgement.asked[0].conditions["requires"] == Part("units is at most 1", None, {"units": None})
+
+
+def test_each_line_on_trial_is_explained() -> None:
+    found = one(book(ONE), claim(lines=[{}, {"units": "2"}, {"procedure": "99213"}]))
+    assert [(j.line, j.outcome) for j in found.judgements] == [(1, "pass"), (2, "fail")]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (claim(payer={"id": "87726"}), "it is for medicare; this claim is for uhc"),
+        (claim(payer={"id": "nobody"}), "this claim's payer id nobody is in no payer file"),
+        (claim("hospital_outpatient"), "billed as practitioner; this one is billed as hospital_outpatient"),
+        (claim(frequency_code="8"), "the claim is a void"),
+        (claim(lines=[{"procedure": "64450"}]), "the claim is unchecked: no line carries procedure 64445"),
+        (claim(lines=[{"service_date": "2020-01-01"}]), "the claim is unchecked: line 1 is dated 2020-01-01"),
+    ],
+)
+def test_a_rule_that_does_not_run_says_why(data: Claim, reason: str) -> None:
+    found = one(book(ONE), data)
+    assert found.judgements == ()
+    assert any(reason in text for text in found.not_run), found.not_run
+
+
+def test_all_reasons_are_told() -> None:
+    retired = (ONE[0], rule(status="status: retired"))
+    found = one(book(retired), claim("hospital_outpatient", UHC, frequency_code="8"))
+    assert len(found.not_run) == 4
+    assert found.not_run[0] == "it is retired"
+
+
+def test_a_date_that_no_version_covers_is_named_with_the_versions() -> None:
+    (judgement,) = one(book(ONE), claim(lines=[{"units": "2", "service_date": "2025-12-31"}])).judgements
+    assert (judgement.outcome, judgement.severity, judgement.asked) == ("out_of_range", None, ())
+    assert "no version covers the date of service 2025-12-31; versions: since 2026-01-01" in judgement.told
+
+
+def test_without_a_date_every_version_is_asked() -> None:
+    (judgement,) = one(book(ONE), claim(lines=[{"units": "2", "service_date": None}])).judgements
+    assert (judgement.outcome, judgement.day) == ("undetermined", None)
+    assert [asking.outcome for asking in judgement.asked] == ["fail"]
+
+
+def test_a_draft_is_told_to_run_in_the_shadow() -> None:
+    found = one(book((ONE[0], rule(status="status: draft"))), claim(lines=TWO))
+    assert found.status == "draft"
+    assert "never routing" in found.judgements[0].told
+
+
+def test_a_rule_that_a_medicare_advantage_plan_takes_over_is_told_with_its_ceiling() -> None:
+    shelf = book(ONE, **{"payers/medicare.yaml": ADVANTAGE})
+    (judgement,) = one(shelf, claim(payer=UHC, lines=TWO)).judgements
+    assert judgement.severity == "warn"
+    assert "at most warn" in judgement.told
+
+
+def test_where_the_payers_own_rule_speaks_medicares_is_told_as_not_reported() -> None:
+    own = ("64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
+    shelf = book(ONE, own, **{"payers/medicare.yaml": ADVANTAGE})
+    told = {one.rule: one.judgements[0].told for one in explain(claim(payer=UHC, lines=TWO), shelf, shelf.rules)}
+    assert "not reported" in told["64445/medicare/UNT001-one"]
+    assert "not reported" not in told["64445/uhc/UNT001-own"]
+
+
+def raising(text: str) -> Book:
+    """A book whose one rule has a demand that raises."""
+
+    def explode(_: object) -> bool:
+        raise RuntimeError("CANARY")
+
+    shelf = book((ONE[0], text))
+    demand = Condition("explode(f)", "explode(f)", (), {"explode": explode})
+    broken = replace(shelf.rules[0], versions=(replace(shelf.rules[0].versions[0], demand=demand),))
+    return replace(shelf, rules=(broken,))
+
+
+def test_a_rule_that_raises_is_told_as_the_report_has_it() -> None:
+    (judgement,) = one(raising(RULE), claim()).judgements
+    assert (judgement.severity, judgement.asked) == ("block", ())
+    assert "stopped with RuntimeError: the report has ENG001" in judgement.told
+
+
+def test_a_part_that_raises_and_was_not_needed_is_told_beside_the_others() -> None:
+    examples = 'claim: {lines: [{units: 7, modifiers: ["50"]}]}'
+    text = RULE.replace("    require:", '    applies_when: {modifiers: {any_of: ["50"]}}\n    require:')
+    text = text.replace("claim: {lines: [{units: 1}]}", examples.replace("7", "1")).replace(
+        "claim: {lines: [{units: 2}]}", examples
+    )
+    (judgement,) = one(raising(text), claim()).judgements
+    assert judgement.outcome == "not_applicable"
+    told = judgement.asked[0].conditions
+    assert (told["applies when"].value, told["requires"].value) == (False, None)
+    assert told["requires"].says.endswith("stopped with RuntimeError")
+    assert "CANARY" not in str(judgement)
+
+
+def test_what_runs_comes_first() -> None:
+    other = ("64445/uhc/UNT001-a.yaml", rule(payers="payers: [uhc]"))
+    shelf = book(ONE, other)
+    assert [bool(one.not_run) for one in explain(claim(), shelf, shelf.rules)] == [False, True]
+
+
+def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
+    untried = read_untried(book_files())
+    order = ["fail", "undetermined", "bypassed", "pass", "not_applicable", "out_of_range"]
+    for each in untried.book.rules:
+        for example in list(examples_of(untried.book, each, untried.documents[each.file]))[::4]:
+            shelf = example.book(untried.book)
+            (told,) = explain(example.claim, shelf, [each], history=example.history)
+            outcomes = {judgement.outcome for judgement in told.judgements}
+            if told.not_run:
+                assert not [
+                    f for f in check(example.claim, shelf, history=example.history).findings if f.rule == each.file
+                ], each.file
+                continue
+            assert min(outcomes, key=order.index) == outcome_of(shelf, each, example.claim, example.history), (
+                each.file,
+                example.name,
+            )
+            for judgement in told.judgements:
+                for asking in judgement.asked:
+                    applies = asking.conditions.get("applies when")
+                    if applies:
+                        assert (applies.value is False) is (asking.outcome == "not_applicable")

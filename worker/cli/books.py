@@ -1,0 +1,62 @@
+"""The rule book as its author's commands see it: read without running its examples, rules found by their names."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rules.book import Book
+    from rules.loader import Untried
+    from rules.rule import Rule
+
+
+def book_folder(given: Path | None) -> Path | None:
+    """The folder or packed book that is given, or that the settings name; None: the book that ships."""
+    from worker.settings import load_settings
+
+    return given or load_settings().book
+
+
+def read_untried(given: Path | None) -> Untried:
+    """The book with its rule files, examples not run: an author also looks at a rule that is not right yet.
+
+    Raises:
+        BookMissing, BookInvalid
+    """
+    from rules import loader
+    from worker.settings import load_settings
+
+    files = loader.whole_book(book_folder(given), load_settings().tables_path)
+    return loader.read_untried(files.library, files.imported)
+
+
+def rules_named(name: str, book: Book) -> list[Rule]:
+    """The rules of a code, or the one of a file: `UNT001`, `UNT001-one-unit`, `64445/medicare/UNT001-one-unit.yaml`."""
+    wanted = name.removesuffix(".yaml").upper()
+    found = [rule for rule in book.rules if wanted == rule.code or f"/{rule.file}".upper().endswith(f"/{wanted}")]
+    if not found:
+        codes = {rule.code for rule in book.rules}
+        near = get_close_matches(wanted[:6], codes, n=3)
+        raise typer.BadParameter(f"there is no rule {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
+    return sorted(found, key=lambda rule: rule.file)
+
+
+def reached(path: Path) -> str:
+    """The path as it is reached from the working folder, where it lies below it."""
+    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)
+
+
+def day_of(text: str | None) -> date | None:
+    """A date of the command line."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None

@@ -1,0 +1,211 @@
+"""`scrub rules impact`: what a new book would change for claims of the past."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from worker.cli.check import BookFolder
+from worker.cli.sources import FORMATS, refusal_lines
+from worker.cli.terminal import complain, on_terminal, say
+
+if TYPE_CHECKING:
+    from rules.book import Book
+    from worker.impact import Outcome, Part, Shadow, Task
+    from worker.settings import Settings
+
+
+def impact(
+    files: Annotated[list[str] | None, typer.Argument(metavar="[CLAIMS]...", help=f"{FORMATS}; `-` is input.")] = None,
+    book: BookFolder = None,
+    old: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|REV", help="Compare with this folder or git revision; default: the book in force."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Claims that went to billing, rework and unchecked since then (UTC)."),
+    ] = None,
+    from_log: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="AUDIT", help="What drafts in shadow found, by these audit files; needs no claims."),
+    ] = None,
+    drafts: Annotated[
+        bool, typer.Option("--drafts", help="Judge the new book's drafts as if they were active.")
+    ] = False,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Claim ids to show of each kind.")] = 5,
+    cores: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes; default: one a core.")] = None,
+    received: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Stands in for a missing day of receipt; default: today.")
+    ] = None,
+    format: Annotated[
+        Literal["text", "json", "html"], typer.Option(help="text for people; json: one object; html: one page.")
+    ] = "text",
+) -> None:
+    """Tells what a new book would change, before it is put in force: which claims would move, by rule and payer.
+
+    Both books judge every claim without a ledger (offline), so rules on duplicates and frequency run on neither side.
+    Imported tables are in force for both. Nothing is written, published or taken from an outlet.
+
+    Exit codes: 0 no claim would move between outlets, 1 some would, 2 something could not be read.
+
+    Examples:
+
+    * `scrub rules impact --book ./my-book october.ndjson.gz`
+    * `scrub rules impact --book ./my-book --since 2026-11-01 --format html > impact.html`
+    * `scrub rules impact --old HEAD~3 claims/*.837`
+    * `scrub rules impact --from-log ~/.local/state/claim-scrubber/audit/*.jsonl`
+    """
+    from worker.settings import load_settings
+
+    if bool(files) + bool(since and not from_log) + bool(from_log) != 1:
+        raise typer.BadParameter("expected CLAIMS..., or --since DATE, or --from-log AUDIT")
+    if from_log:
+        _from_log(from_log, _day(since), examples, format)
+    if not book and not old and not drafts:
+        raise typer.BadParameter("expected --book NEW, --old OLD or --drafts; else both books are the same")
+    settings = load_settings()
+    task = _task(book, old, drafts, examples, _day(received), settings)
+    _judge(files or [], _day(since), task, cores, settings, format)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
+
+
+def _task(new: Path | None, old: str | None, drafts: bool, most: int, day: date | None, settings: Settings) -> Task:
+    from rules.impact import Comparison
+    from worker.cli.check import read_book
+    from worker.impact import Task
+    from worker.overrides import laid_over
+
+    tables = settings.tables_path
+    before = _old(old, settings) if old else read_book(settings.book, tables)
+    after = read_book(new or settings.book, tables)
+    before, after = (laid_over(book, settings.overrides) for book in (before, after))
+    comparison = Comparison(before, after, drafts=drafts)
+    return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
+
+
+def _old(name: str, settings: Settings) -> Book:
+    from rules.loader import edition_files, read_book
+    from worker.cli.revisions import files_of
+
+    return read_book(files_of(name, settings.book), edition_files(settings.tables_path))
+
+
+def _judge(
+    files: list[str], since: date | None, task: Task, cores: int | None, settings: Settings, format: str
+) -> None:
+    from rules.impact import Tally
+    from worker.cli.impact_views import Result, html, json, text
+    from worker.impact import Pool
+    from worker.impact import cores as available
+
+    tally, began, sizes = Tally(task.most), time.monotonic(), [_size(file) for file in files]
+    reading = _Reading(files)
+    used = min(cores or available(), available())
+    pool = Pool(task, used)
+    try:
+        with _progress(sum(sizes) if all(sizes) else None) as shown:
+            for outcome in shown(pool.outcomes(reading.parts(since, settings))):
+                reading.tell(outcome)
+                tally.merge(outcome.tally)
+    finally:
+        pool.close()
+    result = Result(
+        task.comparison.old, task.comparison.new, tally, reading.refused, reading.passed, time.monotonic() - began, used
+    )
+    say({"json": json, "html": html, "text": text}[format](result))
+    raise typer.Exit(2 if reading.refused else 1 if tally.routes else 0)
+
+
+def _size(file: str) -> int:
+    try:
+        return Path(file).stat().st_size
+    except OSError:
+        return 0
+
+
+class _Reading:
+    """The input, and what of it could not be read."""
+
+    def __init__(self, files: list[str]) -> None:
+        self._files = files
+        self.refused = 0
+        self.passed = 0
+
+    def parts(self, since: date | None, settings: Settings) -> Iterator[Part]:
+        from worker.impact import file_parts, outlet_parts
+
+        if since:
+            from worker.cli.stores import opened
+
+            with opened(settings) as store:
+                yield from outlet_parts(store.redis, store.keys, since)
+        for file in self._files:
+            try:
+                yield from file_parts(file, sys.stdin.buffer.read)
+            except (OSError, ValueError) as error:
+                self.refused += 1
+                complain(f"{file}: {getattr(error, 'strerror', None) or error}")
+
+    def tell(self, outcome: Outcome) -> None:
+        self.passed += outcome.passed
+        for refusal in outcome.refusals:
+            self.refused += 1
+            for line in refusal_lines(refusal):
+                complain(line)
+
+
+Shown = Callable[[Iterator["Outcome"]], Iterator["Outcome"]]
+
+
+@contextmanager
+def _progress(size: int | None) -> Iterator[Shown]:
+    """A bar over the bytes of the files, with claims and claims/s, on standard error where that is a terminal."""
+    if not on_terminal(sys.stderr):
+        yield lambda outcomes: outcomes
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    from worker.cli.terminal import console
+
+    numbers = TextColumn("{task.fields[claims]:,} claims, {task.fields[speed]:,.0f}/s")
+    with Progress(
+        BarColumn(), TaskProgressColumn(), numbers, TimeElapsedColumn(), console=console(stderr=True), transient=True
+    ) as bar:
+        task, began = bar.add_task("", total=size, claims=0, speed=0.0), time.monotonic()
+
+        def shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+            claims = 0
+            for outcome in outcomes:
+                claims += outcome.tally.claims
+                speed = claims / max(0.001, time.monotonic() - began)
+                bar.update(task, advance=outcome.size, claims=claims, speed=speed)
+                yield outcome
+
+        yield shown
+
+
+def _from_log(files: list[Path], since: date | None, most: int, format: str) -> None:
+    from worker.cli.impact_views import shadow_html, shadow_json, shadow_text
+    from worker.impact import from_log
+
+    try:
+        shadow: Shadow = from_log(files, since, most)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(2) from None
+    say({"json": shadow_json, "html": shadow_html, "text": shadow_text}[format](shadow))
+    raise typer.Exit(1 if shadow.moves else 0)

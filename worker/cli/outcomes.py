@@ -1,0 +1,238 @@
+"""`scrub outcomes import`: which rules earn their place, by what the payers did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from io import RawIOBase
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from worker.cli.sources import open_source, reason_of, show
+from worker.cli.terminal import Format, columns, complain, console, on_terminal, paint, plain, say, say_bytes
+
+if TYPE_CHECKING:
+    from rules.book import Book
+    from worker.intake.documents import Refusal
+    from worker.outcomes import Outcomes, Reason, Tally
+
+Row = tuple[str, ...]
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """What the payers did with the claims, against what the rules had said of them."""
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Remittances, X12 835, plain or gzip; `-` is standard input.")
+    ],
+    audit: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Audit files or folders; default: the audit folder. May be repeated."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="text for people; json: one object.")] = "text",
+) -> None:
+    """Matches remittances to the decisions of the audit log, and counts by rule and payer.
+
+    denied: the payer kept back money for another reason than its price, the patient's share or another payer. A rule
+    is held to the newest decision up to the day of the remittance. mended: it found something at first, and nothing
+    any more in what was sent. Nothing is kept: give all files that are to be counted together, and each only once
+    counts. No claim and no person is named.
+
+    Exit codes: 0 everything was read, 2 a remittance or an audit file could not be read.
+
+    Examples:
+
+    * `scrub outcomes import era/*.835`
+    * `scrub outcomes import --audit ./audit-2026 --format json era.835.gz | jq .rules`
+    """
+    from worker import outcomes
+    from worker.cli.check import read_book
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    logs = _logs(audit or [settings.audit_path])
+    book = read_book(settings.book, settings.tables_path)
+    refused = 0
+
+    def refuse(refusal: Refusal) -> None:
+        nonlocal refused
+        refused += 1
+        show(refusal)
+
+    with _progress(files, logs) as seen:
+        log = outcomes.log_lines(logs, seen)
+        payments = _payments(files, refuse, seen)
+        try:
+            found = outcomes.compare(payments, log, book.procedure, _expected(book))
+        except OSError as error:
+            complain(f"the audit log: {reason_of(error)}")
+            raise typer.Exit(2) from None
+    if format == "json":
+        import orjson
+
+        say_bytes([orjson.dumps({**_plain(found), "refused": refused}, default=str)])
+    else:
+        say(*_text(found, refused, book))
+    raise typer.Exit(2 if refused or found.unreadable else 0)
+
+
+def _payments(files: list[str], refuse: Callable[[Refusal], None], seen: Callable[[int], None]) -> Iterator[Any]:
+    from rules.errors import Problem
+    from worker.intake.documents import Refusal
+    from worker.intake.x12.remittance import Payment, read_remittances
+
+    for file in files:
+        name = "stdin" if file == "-" else plain(file)
+        try:
+            with open_source(file) as stream:
+                for found in read_remittances(name, cast(Any, _Counted(stream, seen))):
+                    if isinstance(found, Payment):
+                        yield found
+                    else:
+                        refuse(found)
+        except (OSError, ValueError) as error:
+            refuse(Refusal(name, "", 0, (Problem("", reason_of(error)),)))
+
+
+def _logs(places: list[Path]) -> list[Path]:
+    """The audit files."""
+    found = []
+    for place in places:
+        if place.is_dir():
+            found += sorted([*place.glob("*.jsonl"), *place.glob("*.jsonl.gz")])
+        elif place.exists():
+            found.append(place)
+        else:
+            raise typer.BadParameter(f"{plain(str(place))} is not there; give the audit files", param_hint="--audit")
+    return found
+
+
+def _expected(book: Book) -> dict[str, frozenset[str]]:
+    """The CARCs that the rules of each code expect."""
+    found: dict[str, set[str]] = {}
+    for rule in book.rules:
+        for version in rule.versions:
+            if version.denial and version.denial.carc:
+                found.setdefault(rule.code, set()).add(version.denial.carc)
+    return {code: frozenset(carcs) for code, carcs in found.items()}
+
+
+def _text(found: Outcomes, refused: int, book: Book) -> Iterator[str]:
+    told = found.remittances
+    rest = ", ".join(f"{told[name]} {name}" for name in told if name not in ("read", "matched"))
+    yield f"{told['read']} claims on the remittances, {told['matched']} matched" + (f"; {rest}" if rest else "") + "."
+    if refused:
+        yield f"{refused} could not be read."
+    if found.unreadable:
+        yield f"{found.unreadable} lines of the audit log could not be read."
+    if found.payers:
+        yield from _payers(found)
+    if found.rules:
+        yield from _rules(found)
+    if found.missed:
+        yield from _missed(found, book)
+
+
+def _payers(found: Outcomes) -> Iterator[str]:
+    rows: list[Row] = [("  payer", "lines denied", "of them predicted", "lines paid")]
+    for payer, counts in sorted(found.payers.items()):
+        rows.append((f"  {payer}", *(str(counts[name]) for name in ("denied", "predicted", "paid"))))
+    yield ""
+    yield from columns(rows)
+
+
+def _rules(found: Outcomes) -> Iterator[str]:
+    head = ("  rule", "payer", "denied", "kept back", "as expected", "paid", "paid out", "mended", "paid out then")
+    rows: list[Row] = [head]
+    for (code, payer), row in sorted(found.rules.items()):
+        as_expected = f"{row.as_expected} of {row.denied.count}" if row.denied.count else "-"
+        rows.append((f"  {code}", payer, *_cells(row.denied), as_expected, *_cells(row.paid), *_cells(row.mended)))
+    yield from ("", paint("Predicted", "bold") + ", by rule and payer")
+    yield from columns(rows)
+
+
+def _missed(found: Outcomes, book: Book) -> Iterator[str]:
+    rows: list[Row] = [("  payer", "CARC", "RARC", "denied", "kept back", "rules that expect it")]
+    by_carc = _by_carc(book)
+    for (payer, reason), tally in _dearest(found):
+        codes = (plain(f"{reason.group}-{reason.carc}"), plain(" ".join(reason.rarc)) or "-")
+        rows.append((f"  {payer}", *codes, *_cells(tally), ", ".join(by_carc.get(reason.carc, ())) or "none"))
+    yield from ("", paint("Denied and not predicted", "bold") + ", by payer and reason, the dearest first")
+    yield from columns(rows)
+
+
+def _dearest(found: Outcomes) -> list[tuple[tuple[str, Reason], Tally]]:
+    return sorted(found.missed.items(), key=lambda pair: (-pair[1].money, pair[0][0], pair[0][1].carc))
+
+
+def _by_carc(book: Book) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for code, carcs in sorted(_expected(book).items()):
+        for carc in carcs:
+            found.setdefault(carc, []).append(code)
+    return found
+
+
+def _cells(tally: Tally) -> tuple[str, str]:
+    return (str(tally.count), _money(tally.money)) if tally.count else ("-", "-")
+
+
+def _money(amount: Decimal) -> str:
+    return f"${amount:,.2f}"
+
+
+def _plain(found: Outcomes) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "remittances": dict(found.remittances),
+        "payers": {payer: {name: counts[name] for name in ("denied", "predicted", "paid")}
+                   for payer, counts in sorted(found.payers.items())},
+        "rules": [{"code": code, "payer": payer, **asdict(row)} for (code, payer), row in sorted(found.rules.items())],
+        "missed": [
+            {"payer": payer, **asdict(reason), **asdict(tally)}
+            for (payer, reason), tally in _dearest(found)
+        ],
+        "decisions": found.decisions,
+        "unreadable_log_lines": found.unreadable,
+    }  # fmt: skip
+
+
+class _Counted(RawIOBase):
+    """A stream that tells how many bytes were read."""
+
+    def __init__(self, stream: IO[bytes], seen: Callable[[int], None]) -> None:
+        self._stream, self._seen = stream, seen
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._seen(len(data))
+        return len(data)
+
+
+@contextmanager
+def _progress(files: list[str], logs: list[Path]) -> Iterator[Callable[[int], None]]:
+    """A bar of the bytes read, on standard error, where that is a terminal."""
+    if not on_terminal(sys.stderr):
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    sizes = [file.stat().st_size for file in (*map(Path, files), *logs) if file.is_file()]
+    parts = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*parts, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=sum(sizes))
+        yield lambda size: bar.advance(task, size)

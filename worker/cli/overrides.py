@@ -1,0 +1,109 @@
+"""`scrub rules overrides`: what this hospital decided otherwise, and whether it still holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.check import BookFolder, read_book
+from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_bytes
+
+if TYPE_CHECKING:
+    from rules.book import Book
+    from rules.overrides import Override
+
+_STYLES: dict[str, Style] = {"in_force": "green", "outdated": "yellow", "expired": "bold red"}
+
+
+def overrides(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Default: the one that SCRUB_OVERRIDES names.")
+    ] = None,
+    book: BookFolder = None,
+    format: Annotated[Format, typer.Option(help="text for people; json: one override a line.")] = "text",
+) -> None:
+    """Checks the hospital's overrides and lists them: what they change, for whom, why, by whom, until when.
+
+    in_force: it holds. outdated: it holds, but what it touches was changed since it was written. expired: it holds no
+    more, and the book's own rule does. All faults of the file are listed at once as `file:line:col: path: sentence`.
+
+    Exit codes: 0 all hold, 1 one is expired or outdated, or the file has faults, 2 there is no file or no book.
+
+    Example: `SCRUB_OVERRIDES=./overrides.yaml scrub rules overrides`
+    """
+    from rules.errors import OverridesInvalid
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    file = file or settings.overrides
+    if file is None:
+        raise typer.BadParameter("expected FILE, or the variable SCRUB_OVERRIDES")
+    if not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}")
+    try:
+        entries = standing(file, read_book(book or settings.book, settings.tables_path))
+    except OverridesInvalid as error:
+        for problem in error.problems:
+            say(str(problem))
+        complain(f"{len(error.problems)} fault{'s' * (len(error.problems) != 1)}")
+        raise typer.Exit(1) from None
+    if format == "json":
+        import orjson
+
+        say_bytes(orjson.dumps(_described(entry)) for entry in entries)
+    else:
+        for entry in entries:
+            _show(entry)
+        say(f"{len(entries)} override{'s' * (len(entries) != 1)}.")
+    raise typer.Exit(1 if warn(entries) else 0)
+
+
+def standing(file: Path | None, book: Book) -> tuple[Override, ...]:
+    """The overrides of the file as they stand today.
+
+    Raises:
+        OverridesInvalid
+    """
+    from worker.overrides import laid_over
+
+    return laid_over(book, file).overrides.entries
+
+
+def warn(entries: tuple[Override, ...]) -> int:
+    """Says on standard error which of them no longer hold, or want a look; and how many sentences that were."""
+    from worker.overrides import warnings
+
+    sentences = list(warnings(entries))
+    for sentence in sentences:
+        complain(plain(sentence))
+    return len(sentences)
+
+
+def _show(entry: Override) -> None:
+    say(f"{paint(entry.name, 'bold')}  {paint(entry.state, _STYLES[entry.state])}")
+    scope = [*(entry.payers or ("all payers",)), *(f"billing NPI {one}" for one in sorted(entry.providers))]
+    rows = [
+        ("does", entry.effect),
+        ("for", ", ".join(scope)),
+        ("dates", _period(entry)),
+        ("touches", ", ".join(sorted(entry.files))),
+        ("reason", entry.reason),
+        ("owner", f"{entry.owner}, until {entry.expires}"),
+    ]
+    say(*columns([(f"  {name}", plain(text)) for name, text in rows if text], ("dim",)), "")
+
+
+def _period(entry: Override) -> str:
+    since = "" if entry.start.year == 1 else f"from {entry.start}"
+    return f"{since}{'' if entry.end.year == 9999 else f' to {entry.end}'}".strip() or "all dates of service"
+
+
+def _described(entry: Override) -> dict[str, Any]:
+    return {
+        "name": entry.name, "state": entry.state, "effect": entry.effect, "payers": entry.payers,
+        "providers": sorted(entry.providers), "from": None if entry.start.year == 1 else entry.start,
+        "to": None if entry.end.year == 9999 else entry.end, "files": sorted(entry.files), "reason": entry.reason,
+        "owner": entry.owner, "expires": entry.expires, "written_for": entry.written_for, "pin": entry.pin,
+    }  # fmt: skip

@@ -1,0 +1,186 @@
+"""`scrub replay`: was this verdict the one that the book of its time gives?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.sources import Intake, reason_of
+from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_bytes
+
+if TYPE_CHECKING:
+    from rules.book import Book
+    from rules.claim import Claim
+    from worker.replay import Replay
+
+_WANTED = ("claim_id", "disposition", "history", "book", "findings")
+
+
+def replay(
+    reports: Annotated[
+        str,
+        typer.Argument(metavar="REPORT", help="Reports as JSON, or outlet entries, one or one a line; `-`: stdin."),
+    ],
+    claims: Annotated[
+        str | None,
+        typer.Argument(metavar="[CLAIM]", help="Its claims, as `check` reads them; outlet entries have them."),
+    ] = None,
+    book: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The book, packed or its folder, where it is not kept here.")
+    ] = None,
+    received: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="What stood in where the claim has no received date, as YYYY-MM-DD."),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="text for people; json: one object a report.")] = "text",
+) -> None:
+    """Judges claims again by the books of their reports, and says field by field what differs.
+
+    Every worker keeps the books that it judges by, in the state folder under their digests. Findings that rest on
+    earlier claims of the patient are taken from the report, since the ledger of that moment is kept nowhere.
+
+    Exit codes: 0 all are identical, 1 something differs, 2 a report, claim or book cannot be read.
+
+    Examples:
+
+    * `scrub replay report.json claim.json`
+    * `scrub tail rework --format json | scrub replay -`
+    """
+    from rules.errors import ScrubError
+    from worker.cli.books import day_of
+    from worker.replay import replay as judge
+
+    day = day_of(received)
+    by_id = _claims(claims) if claims else {}
+    code = 0
+    for place, one in _reports(reports):
+        try:
+            report, claim, stood_in = _pair(one, by_id)
+            found = _book(report["book"]["digest"], book)
+            stood_in = day or stood_in
+            if claim.received_date is None and stood_in is None and not received:
+                raise ValueError("the claim has no received date; say with --received which day stood in")
+            done = judge(report, claim, found, stood_in)
+        except (ScrubError, ValueError) as error:
+            complain(f"{place}: {error}")
+            code = 2
+            continue
+        _show(done, found, format)
+        code = max(code, 0 if done.identical else 1)
+    raise typer.Exit(code)
+
+
+def _reports(file: str) -> Iterator[tuple[str, Any]]:
+    """The JSON objects of the file with their places."""
+    import sys
+
+    import orjson
+
+    name = "stdin" if file == "-" else plain(file)
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{name}: {reason_of(error)}") from None
+    try:
+        whole = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.strip():
+                yield f"{name}:{number}", _line(line)
+        return
+    items = whole if isinstance(whole, list) else [whole]
+    yield from ((f"{name}: item {number}" if len(items) > 1 else name, one) for number, one in enumerate(items, 1))
+
+
+def _line(line: bytes) -> Any:
+    import orjson
+
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Claim, date | None]:
+    """A report with its claim, and the day that stood in for its received date."""
+    from rules.claim import read_claim
+
+    stood_in = None
+    claim: Claim | None = None
+    if isinstance(one, dict) and isinstance(one.get("data"), dict) and "report" in one["data"]:
+        stood_in = date.fromisoformat(one["receiveddate"]) if "receiveddate" in one else None
+        claim = read_claim(one["data"]["claim"])
+        one = one["data"]["report"]
+    if not isinstance(one, dict) or not all(key in one for key in _WANTED) or "digest" not in one["book"]:
+        raise ValueError("expected a report, or an outlet entry with one, as `--format json` writes them")
+    name = str(one["claim_id"])
+    if name in claims:
+        claim = claims[name]
+        if claim is None:
+            raise ValueError(f"claim {plain(name)} is among the claims more than once, with other content")
+    if claim is None:
+        raise ValueError(f"the claim {plain(name)} is not there; give the file that holds it after the report")
+    return one, claim, stood_in
+
+
+def _claims(file: str) -> dict[str, Claim | None]:
+    """The claims of the file; None: there are several of that id."""
+    from worker.settings import load_settings
+
+    intake = Intake([file], load_settings().max_event_bytes)
+    found: dict[str, Claim | None] = {}
+    for document in intake.documents():
+        name = document.claim.claim_id
+        same = found.get(name, document.claim) == document.claim
+        found[name] = document.claim if same else None
+    if intake.refused:
+        raise typer.Exit(2)
+    return found
+
+
+@cache
+def _book(digest: str, given: Path | None) -> Book:
+    """The book of that digest: the given one, the one that ships or is set, or a kept one."""
+    from rules.loader import read_book, whole_book
+    from worker import kept
+    from worker.errors import BookDiffers
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    files = whole_book(given or settings.book, settings.tables_path)
+    if files.digest == digest:
+        return read_book(files.library, files.imported, examples=False)
+    if given:
+        raise BookDiffers(found=files.digest[:12], wanted=digest[:12])
+    return kept.find(settings.books_path, digest)
+
+
+def _show(done: Replay, book: Book, format: Format) -> None:
+    if format == "json":
+        from dataclasses import asdict
+
+        import orjson
+
+        say_bytes([orjson.dumps({**asdict(done), "identical": done.identical}, default=str)])
+        return
+    number = len(done.differences)
+    differ = f"{number} field{' differs' if number == 1 else 's differ'}"
+    word = paint("identical", "green") if done.identical else paint(differ, "red")
+    say(f"{paint(plain(done.claim_id), 'bold')}  {word}  by book {book.version} ({book.digest[:12]})")
+    if done.taken:
+        say(f"  as in the report, since they rest on earlier claims: {', '.join(done.taken)}")
+    rows = []
+    for one in done.differences:
+        rows += [(f"  {plain(one.path)}", "then", _value(one.then)), ("", "now", _value(one.now))]
+    say(*columns(rows, ("bold", "dim")))
+
+
+def _value(value: Any) -> str:
+    import orjson
+
+    return plain(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -1,0 +1,109 @@
+"""The file of `SCRUB_OVERRIDES`: read, laid over a book, and what a person must know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from rules.book import Book
+from rules.overridefile import PIN, problem, read_overrides
+from rules.overrides import Override, overridden
+from worker import kept
+from worker.logs import log
+
+SOON = 30
+"""Days before its last one from which an override is said to end soon."""
+
+
+def load_overrides(file: Path | None, book: Book) -> tuple[Override, ...]:
+    """The overrides of a file, for a book; none without a file.
+
+    Raises:
+        OverridesInvalid: also where the file cannot be read; to judge without it would be another book.
+    """
+    return read_overrides(str(file), read_text(file), book) if file else ()
+
+
+def read_text(file: Path) -> str:
+    """The file's content.
+
+    Raises:
+        OverridesInvalid: it cannot be read.
+    """
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise problem(str(file), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise problem(str(file), f"is not UTF-8 at byte {error.start}") from None
+
+
+def today() -> date:
+    """By the calendar of this machine."""
+    return datetime.now().astimezone().date()
+
+
+def laid_over(book: Book, file: Path | None, day: date | None = None) -> Book:
+    """The book as the hospital has it on a day; None: today.
+
+    Raises:
+        OverridesInvalid
+    """
+    return overridden(book, load_overrides(file, book), day or today())
+
+
+@dataclass
+class Layer:
+    """The overrides of a file over whichever book is in force. The file is read once.
+
+    Raises:
+        OverridesInvalid: it cannot be read.
+    """
+
+    file: Path | None
+    folder: Path
+    """Where books are kept: what was laid over which, for replays."""
+
+    def __post_init__(self) -> None:
+        self._text = read_text(self.file) if self.file else ""
+        self._laid: dict[str, tuple[date, Book]] = {}
+
+    def over(self, book: Book) -> Book:
+        """The book as it is judged by today, made once a day; what a person must know of it is logged then.
+
+        Raises:
+            OverridesInvalid: they do not fit this book.
+            FolderUnusable
+        """
+        if self.file is None:
+            return book
+        day, found = today(), self._laid.get(book.digest)
+        if found is None or found[0] != day:
+            laid = overridden(book, read_overrides(str(self.file), self._text, book), day)
+            kept.keep_laid(self.folder, laid.digest, kept.Laid(book.digest, day, self._text))
+            for sentence in warnings(laid.overrides.entries):
+                log(__name__).warning(sentence)
+            found = self._laid[book.digest] = day, laid
+        return found[1]
+
+
+def warnings(entries: Iterable[Override]) -> Iterator[str]:
+    """A sentence for each override that no longer holds, or whose rule was changed since it was written."""
+    for entry in entries:
+        if entry.state == "expired":
+            yield (
+                f"override {entry.name} expired on {entry.expires} and is not applied ({entry.effect}; "
+                f"{entry.owner}): renew it or take it out"
+            )
+        if entry.outdated:
+            yield (
+                f"override {entry.name} was written for another version of what it touches ({entry.effect}; "
+                f"{entry.owner}): look whether it is still right, then set written_for to {entry.pin[:PIN]}"
+            )
+
+
+def ending(entries: Iterable[Override], day: date) -> list[Override]:
+    """Those that end soon."""
+    return [entry for entry in entries if 0 <= (entry.expires - day).days <= SOON]

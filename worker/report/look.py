@@ -1,0 +1,27 @@
+"""Colours and wording that the report and the dashboards share.
+
+Colours are after Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart also by colour-blind readers; a
+disposition has the same one everywhere. Each has a lightness for a light and one for a dark page.
+"""
+
+from __future__ import annotations
+
+DISPOSITIONS = ("billing", "rework", "unchecked", "quarantine")
+"""In the order in which they are stacked."""
+LIGHT = {"billing": "#00825f", "rework": "#d55e00", "unchecked": "#8a939e", "quarantine": "#a8508c", "plain": "#0072b2"}
+DARK = {"billing": "#2bb68f", "rework": "#f28a3c", "unchecked": "#a3adb8", "quarantine": "#d98cc0", "plain": "#56b4e9"}
+LIGHT_PAGE = {
+    "ground": "#f5f6f8", "paper": "#ffffff", "ink": "#1c2329", "quiet": "#55606b", "rule": "#e3e6ea", "edge": "#8a939e",
+}  # fmt: skip
+DARK_PAGE = {
+    "ground": "#12161a", "paper": "#1a2026", "ink": "#e8ecf0", "quiet": "#a8b3be", "rule": "#2d353d", "edge": "#66717c",
+}  # fmt: skip
+SERIES_LIGHT = ("#0072b2", "#d55e00", "#00825f", "#a8508c", "#946200", "#4a5560")
+SERIES_DARK = ("#56b4e9", "#f28a3c", "#2bb68f", "#d98cc0", "#e6b422", "#c3ccd6")
+
+CLEAN_CLAIM_RATE = (
+    "Claims that passed every edit without a person's help, of all claims that came in (HFMA MAP Key CL-1, Clean Claim"
+    " Rate). Here: claims whose first verdict was billing. Held back, unchecked and unreadable claims are not clean."
+)
+"""The definition is HFMA's, https://www.hfma.org/data-and-insights/map-initiative/"""
+AT_STAKE = "Total charge (CLM02) of the claims concerned: what was billed, not what would have been paid."
