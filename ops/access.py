@@ -77,7 +77,7 @@ USERS = (
             Right(_HELLO + " time script|load script|exists multi exec discard unwatch"),
             Right(
                 f"{_STREAMS} {_LOOKS} xgroup|create xgroup|delconsumer eval evalsha type exists "
-                "get getdel set mget del hget hset hsetnx hdel hincrby hgetall lpush ltrim lrange",
+                "get getdel set mget del pttl hget hset hsetnx hdel hincrby hgetall lpush ltrim lrange lindex",
                 _claims("*"),
             ),
             Right(
@@ -97,7 +97,7 @@ USERS = (
             Right(_HELLO),
             Right("xadd", _claims("inbox", mode="%W")),
             Right("hget", _claims("meta", mode="%R")),
-            Right("exists set eval evalsha", _claims("full")),
+            Right("exists set pttl del eval evalsha", _claims("full")),
             # Whether an event was sent before: by its identity, which only its sender knows.
             Right("mget", _claims("event:*", mode="%R")),
         ),
@@ -108,11 +108,12 @@ USERS = (
     User(
         "operator",
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
-        "enters billing history. Writes no other outlet.",
+        "enters billing history, puts rule books in force. Writes no other outlet.",
         (
             Right(_HELLO + " time scan script|load script|exists"),
             Right(
-                f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall lrange",
+                f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall hkeys lrange "
+                "lindex pttl",
                 _claims("*", mode="%R"),
             ),
             Right("eval evalsha", _claims("*")),
@@ -121,6 +122,8 @@ USERS = (
             Right("hincrby", _claims("counters")),
             Right("hset", _claims("chains")),
             Right("set", _claims("ledger:*", "full")),
+            Right("del", _claims("full")),
+            Right("hset hdel lpush lpop ltrim", _claims("book", "books", "switches")),
             Right("hsetnx", _claims("meta")),
         ),
     ),

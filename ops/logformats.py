@@ -21,9 +21,11 @@ OPERATIONAL = ("@timestamp", "log.level", "log.logger", "message", "service.name
 """What the operational log has on any line, by `worker.logs`; all of them text."""
 _ELASTIC: dict[Kind, str] = {
     "text": "keyword", "whole": "long", "decimal": "double", "flag": "boolean", "texts": "keyword",
+    "wholes": "long",
 }  # fmt: skip
 _LNAV: dict[Kind, str] = {
     "text": "string", "whole": "integer", "decimal": "float", "flag": "boolean", "texts": "json",
+    "wholes": "json",
 }  # fmt: skip
 _IDENTIFIERS = ("claim.claim_id", "claim.decision_id", "claim.payer", "queue.entry", "trace.id", "batch.id")
 

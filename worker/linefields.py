@@ -8,8 +8,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic.fields import FieldInfo
 
-Kind = Literal["text", "whole", "decimal", "flag", "texts"]
-_KINDS: dict[Any, Kind] = {str: "text", int: "whole", float: "decimal", bool: "flag", list: "texts"}
+Kind = Literal["text", "whole", "decimal", "flag", "texts", "wholes"]
+_KINDS: dict[Any, Kind] = {
+    str: "text", int: "whole", float: "decimal", bool: "flag", list[str]: "texts", list[int]: "wholes",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class LineField:
     name: str
     """As on the line, with dots."""
     kind: Kind
-    """texts: a list of them."""
+    """texts and wholes: lists of them."""
     about: str
     nullable: bool = False
 
@@ -42,4 +44,4 @@ def _field(name: str, hint: Any) -> LineField:
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
     if get_origin(kind) is Literal:
         kind = str
-    return LineField(name, _KINDS[get_origin(kind) or kind], about.description or "", nullable)
+    return LineField(name, _KINDS[kind], about.description or "", nullable)

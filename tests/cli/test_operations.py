@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rules.errors import ScrubError
+from tests.book import BOOK
 from worker import pressure, wiring
 from worker.bell import Bell
 from worker.cli import app
@@ -145,7 +146,7 @@ def test_status_tells_workers_that_live_from_those_that_are_gone(here: Run, stor
         found = json.loads(here("status", "--json").stdout)
         (one,) = found["workers"]
         assert (one["alive"], one["pid"], len(one["processes"])) == (True, worker.pid, 1)
-        assert one["book_digest"] == wiring.book(None).digest
+        assert one["book_digest"] == BOOK.digest
         assert "alive  1 process, 0 in hand; book" in here("status").stdout
         assert "well  workers       1 alive." in here("doctor").stdout
     finally:

@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.integration.helpers import until
-from worker.embedded import _binary
+from worker.embedded import server_binary
 from worker.settings import Settings, load_settings
 
 OPS = Path(__file__).parents[2] / "ops"
@@ -71,7 +71,7 @@ def guarded(folder: Path, *options: str, binary: str | None = None) -> Iterator[
         "SECRETS": str(secrets),
         "RUN": str(run),
         "DATA": str(data),
-        "REDIS_SERVER": binary or os.environ.get("TEST_REDIS_SERVER") or _binary(),
+        "REDIS_SERVER": binary or os.environ.get("TEST_REDIS_SERVER") or server_binary(),
     }
     where = ["--port", "0", "--unixsocket", str(folder / "s.sock")]
     with (folder / "server.log").open("wb") as log:

@@ -15,6 +15,8 @@ import pytest
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from ops import access
+from rules.loader import book_files
+from rules.pack import Files, packed
 from worker import wiring
 from worker.keys import OUTLETS, Keys
 from worker.outlets import consume
@@ -255,9 +257,9 @@ def test_the_container_is_healthy_as_long_as_redis_can_write_its_file(
         assert health(forgetful, forgetful.socket) == (1, "healthy.sh: expected aof_enabled:1\n")
 
 
-def test_an_operator_empties_the_quarantine_and_enters_history(tmp_path_factory: pytest.TempPathFactory) -> None:
-    for module in ("worker.quarantine", "worker.history"):
-        pytest.importorskip(module, reason=f"{module} is not in this tree")
+def test_an_operator_empties_the_quarantine_enters_history_and_switches_the_book(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     with guarded(short(tmp_path_factory)) as server:
         admin = server.client("admin")
         worker = Worker(server.folder, env=server.environment("worker")).wait_ready()
@@ -273,6 +275,15 @@ def test_an_operator_empties_the_quarantine_and_enters_history(tmp_path_factory:
             line = event(5, data=claim(5, received_date="2026-10-20")) + b"\n"
             done = scrub(server, "operator", "history", "import", "-", stdin=line)
             assert (done.returncode, done.stderr) == (0, b"")
+            files = dict(book_files())
+            files["book.yaml"] = files["book.yaml"].replace(b'version: "', b'version: "next-')
+            pack = server.folder / "next.book"
+            pack.write_bytes(packed(Files(files)))
+            for arguments in (("switch", str(pack)), ("rollback",), ("switch", str(pack))):
+                done = scrub(server, "operator", "rules", *arguments, "--reason", "a test")
+                assert (done.returncode, done.stderr) == (0, b"")
+            admin.xadd(KEYS.inbox, {"event": event(6)})
+            until(lambda: b"next-" in b"".join(admin.hgetall(KEYS.judging).values()))
             worker.stop()
         finally:
             worker.kill()

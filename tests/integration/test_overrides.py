@@ -14,7 +14,8 @@ import pytest
 from rules.errors import OverridesInvalid
 from rules.impact import Comparison
 from rules.overridefile import read_overrides
-from worker import doctor, wiring
+from tests.book import BOOK
+from worker import doctor, overrides, wiring
 from worker.bell import Bell
 from worker.impact import Pool, Task, outlet_parts
 from worker.inbox import send
@@ -42,7 +43,7 @@ overrides:
 def file(home: Path) -> Path:
     """A contract by which every claim of these tests is late."""
     with pytest.raises(OverridesInvalid) as caught:
-        read_overrides("o.yaml", TEXT.replace('    written_for: "{pin}"\n', "").format(last=LAST), wiring.book(None))
+        read_overrides("o.yaml", TEXT.replace('    written_for: "{pin}"\n', "").format(last=LAST), BOOK)
     pin = str(caught.value.problems[0]).split()[-2]
     (home / "o.yaml").write_text(TEXT.format(last=LAST, pin=pin))
     return home / "o.yaml"
@@ -77,7 +78,7 @@ def test_a_worker_judges_by_them_and_outlet_and_audit_line_name_them(
     (found,) = [finding for finding in report["findings"] if finding["code"] == "TIM001"]
     assert found["override"]["name"] == "contract-2026"
     assert (found["override"]["owner"], found["override"]["reason"]) == ("J. Miller", "section 4.2")
-    assert report["book"]["digest"] != wiring.book(None).digest
+    assert report["book"]["digest"] != BOOK.digest
     (line,) = audited(home)
     assert line["rule.overridden"] == ["TIM001"]
     assert line["override.name"] == ["contract-2026"]
@@ -88,7 +89,7 @@ def test_a_worker_judges_by_them_and_outlet_and_audit_line_name_them(
 def days(monkeypatch: pytest.MonkeyPatch) -> list[date]:
     """The calendar: its last entry is today."""
     found = [LAST]
-    monkeypatch.setattr(wiring, "today", lambda: found[-1])
+    monkeypatch.setattr(overrides, "today", lambda: found[-1])
     return found
 
 
@@ -121,7 +122,7 @@ def test_after_its_last_day_a_running_worker_judges_by_the_book_and_says_so(
 def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, run: Callable[[int], None]) -> None:
     run(1)
     run(2)
-    comparison = Comparison(wiring.book_in_force(store.settings), wiring.book(None))
+    comparison = Comparison(wiring.book_of_today(store.settings), BOOK)
     pool = Pool(Task(comparison, LAST, 2**20, 5), 1)
     today = datetime.now(UTC).date()
     (found,) = pool.outcomes(outlet_parts(store.redis, store.keys, today))

@@ -44,7 +44,7 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
     settled(store, 2)
     found = {entry.event["eventid"]: entry for name in ALL for entry in tail(store.redis, store.keys, name)}
     assert found.keys() == {"evt-1", "evt-2"}
-    book = wiring.book(store.settings.book, store.settings.tables_path)
+    book = wiring.own_book(store.settings)
     for entry in found.values():
         offline = check(read_claim(entry.data["claim"]), book, history=NOTHING_BILLED)
         assert orjson.dumps(entry.data["report"]) == orjson.dumps(orjson.loads(orjson.dumps(offline)))

@@ -36,7 +36,10 @@ def tender(
 ) -> Line:
     """What a worker's tender logs, by its own function."""
     outlets = tuple(Outlet(name, 0, 0, ()) for name in OUTLETS)
-    found = Books(0, 5 + missing, 0, 0, 0, 5, 0, oldest, None, outlets, (), (), None, None)
+    found = Books(
+        moment=0, accepted=5 + missing, repeated=0, requeued=0, forwarded=0, received=0, dropped=0, waiting=5, in_flight=0,
+        oldest_waiting=oldest, oldest_in_flight=None, outlets=outlets, consumers=(), workers=(), hold=None, rate=None,
+    )  # fmt: skip
     return {
         "@timestamp": at(ago),
         "log.level": "info",

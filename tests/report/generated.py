@@ -17,7 +17,8 @@ from uuid import UUID
 
 import orjson
 
-from worker import batch, wiring
+from tests.book import BOOK
+from worker import batch
 from worker.batch import Bench
 from worker.demo.claims import EXAMPLES
 from worker.inbox import Entry
@@ -34,7 +35,7 @@ AFTER_CHANGE = 0.55
 @cache
 def templates() -> dict[tuple[str | None, bool], list[dict[str, Any]]]:
     """Real lines by payer and whether they went to billing."""
-    bench = Bench(wiring.book(None), Keys(), b"k" * 32, 2**20)
+    bench = Bench(BOOK, Keys(), b"k" * 32, 2**20)
     found: dict[tuple[str | None, bool], list[dict[str, Any]]] = {}
     for number, example in enumerate(EXAMPLES):
         event = {

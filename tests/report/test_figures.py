@@ -9,13 +9,17 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from duckdb import DuckDBPyConnection
 
 from worker.errors import ReportEmpty
 from worker.report.figures import Figures, count
@@ -52,6 +56,25 @@ def verdict(number: int, disposition: str = "billing", **changes: Any) -> Line:
 
 def superseded(line: Line) -> Line:
     return {**line, "event.action": "claim.superseded", "error.code": "not_mine"}
+
+
+def test_a_query_that_still_runs_does_not_hide_what_ended_the_report(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").write_bytes(json.dumps(verdict(1)).encode())
+    forever = "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE a.range + b.range = c.range"
+
+    def ask_forever(database: DuckDBPyConnection) -> None:
+        with suppress(duckdb.Error):
+            database.execute(forever)
+
+    def broken_off() -> None:
+        with loaded([tmp_path / "audit.jsonl"]) as database:
+            threading.Thread(target=ask_forever, args=(database,), daemon=True).start()
+            time.sleep(0.3)
+            threading.Timer(0.5, database.interrupt).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
 
 
 def test_they_are_those_of_a_plain_count(counted: Counted) -> None:

@@ -74,6 +74,7 @@ def test_a_failed_block_rule_sends_the_claim_to_rework_with_all_that_a_biller_ne
         "evidence": {"units": "2"},
         "version": "2026-01-01",
         "rule": "64445/medicare/UNT001-one",
+        "override": None,
     }
 
 

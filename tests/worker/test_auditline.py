@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from rules.report import Denial
-from worker import batch, wiring
+from tests.book import BOOK
+from worker import batch
 from worker.auditline import AuditLine, denial_code
 from worker.batch import Bench, Decision
 from worker.demo.claims import EXAMPLES
 from worker.inbox import Entry
 from worker.keys import Keys
 
-BENCH = Bench(wiring.book(None), Keys(), b"k" * 32, 2**20)
+BENCH = Bench(BOOK, Keys(), b"k" * 32, 2**20)
 
 
 def decide(claim: dict[str, Any], attempt: int = 0) -> Decision:

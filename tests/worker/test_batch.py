@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rules.examples import example_claim
-from worker import batch, wiring
+from tests.book import BOOK
+from worker import batch
 from worker.batch import Bench, Decision
 from worker.commit import decision_id
 from worker.inbox import Entry
@@ -28,7 +29,7 @@ CLAIM: dict[str, Any] = {
 
 @pytest.fixture
 def bench() -> Bench:
-    return Bench(wiring.book(None), Keys(), b"k" * 32, 2**20)
+    return Bench(BOOK, Keys(), b"k" * 32, 2**20)
 
 
 def entry(number: int, **changes: Any) -> Entry:

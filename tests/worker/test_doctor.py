@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from worker import doctor, wiring
+from tests.book import BOOK
+from worker import doctor
 from worker.settings import load_settings
 
 
@@ -29,7 +30,7 @@ def test_another_version_of_a_package_is_ill_and_names_what_was_expected(monkeyp
 
 
 def test_sources_past_their_review_date_are_named() -> None:
-    book = wiring.book(None)
+    book = BOOK
     first = min(source.review_by for source in book.sources.values() if source.review_by)
     assert "sources" not in {finding.about for finding in doctor.rule_book(book, first)}
     finding, *_ = doctor.rule_book(book, first + timedelta(days=1))
@@ -38,7 +39,7 @@ def test_sources_past_their_review_date_are_named() -> None:
 
 
 def test_tables_that_do_not_speak_of_today_are_named() -> None:
-    found = {finding.about: finding for finding in doctor.rule_book(wiring.book(None), date(1990, 1, 1))}
+    found = {finding.about: finding for finding in doctor.rule_book(BOOK, date(1990, 1, 1))}
     assert "ncci_ptp" in found["tables"].sentence
 
 
