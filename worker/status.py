@@ -249,7 +249,7 @@ def books(redis: Redis, keys: Keys) -> Books:
         for asked in names:
             pipeline.eval(script("status"), len(asked), *asked, GROUP)
         answers = cast(Any, pipeline.execute())
-    return _summed(tuple(map(_books, answers)), samples=answers[0][9])
+    return _summed(tuple(map(_books, answers)), samples=answers[0][8])
 
 
 def _asked(keys: Keys) -> list[str]:
@@ -259,13 +259,12 @@ def _asked(keys: Keys) -> list[str]:
 
 def _books(answer: Any) -> Books:
     """The books of a partition."""
-    time, stream, groups, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
+    time, stream, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
     inbox, counters = _fields(stream), _fields(counted)
-    group = next((_fields(group) for group in groups if _fields(group)["name"] == GROUP.encode()), {})
     in_flight = int(pending[0]) if pending else 0
-    lag = group.get("lag")
-    waiting = int(lag) if lag is not None else int(inbox.get("length", 0)) - in_flight
+    # Not the lag of the group: after a failover the new primary may count it from entries that were decided long ago.
+    waiting = int(inbox.get("length", 0)) - in_flight
     accepted = int(inbox.get("entries-added", 0))
     return Books(
         moment=moment,

@@ -16,6 +16,7 @@ from worker.bell import Bell
 from worker.drain import Drain
 from worker.errors import AuditUnwritable
 from worker.inbox import Inbox, send
+from worker.keys import GROUP
 from worker.outlets import tail
 from worker.settings import Settings, load_settings
 from worker.status import books
@@ -203,8 +204,17 @@ def test_tending_forgets_dead_consumers_and_never_one_with_something_pending(sto
 
 
 def test_only_one_worker_tends_in_a_period(store: Store, bell: Bell) -> None:
-    store.redis.set(store.keys.tend, "1", px=10_000)
+    store.redis.set(store.keys.tend, "1", px=int(store.settings.tend * 900))
     assert not tend_once(store, bell)
+
+
+def test_the_books_balance_where_a_failover_lost_how_far_the_group_had_read(store: Store, drain: Drain) -> None:
+    put(store, 3)
+    drain.run()
+    last = store.redis.xinfo_stream(store.keys.inbox)["last-generated-id"]
+    store.redis.execute_command("XGROUP", "SETID", store.keys.inbox, GROUP, last, "ENTRIESREAD", 1)
+    found = books(store.redis, store.keys)
+    assert (found.waiting, found.balance) == (0, 0)
 
 
 def test_the_books_never_settle_when_an_entry_is_taken_away_from_outside(store: Store, drain: Drain) -> None:
