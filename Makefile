@@ -43,6 +43,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
 	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
+	@$(BIN)/python -m ops.tried --check
 	@$(BIN)/python -m ops.schemas --check
 	@$(BIN)/python -m ops.dashboards --check
 	@$(BIN)/python -m ops.alerts --check
@@ -59,13 +60,15 @@ mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a c
 schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
 	@$(BIN)/python -m ops.schemas
 
-catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files
+catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files, and that their examples pass
 	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
+	@$(BIN)/python -m ops.tried
 
 boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the log lines' field lists
 	@$(BIN)/python -m ops.dashboards
 	@$(BIN)/python -m ops.alerts
 	@$(BIN)/python -m ops.logformats
+
 access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users
 	@$(BIN)/python -m ops.access
 

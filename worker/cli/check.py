@@ -108,8 +108,8 @@ def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -
         acknowledgement.close()
 
 
-def read_book(folder: Path | None, imported: Path | None = None) -> Book:
-    """The book of the folder, with the imported tables of another.
+def read_book(folder: Path | None, imported: Path | None = None, *, examples: bool | None = None) -> Book:
+    """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`.
 
     Raises:
         BookMissing, BookInvalid, PackInvalid
@@ -118,7 +118,7 @@ def read_book(folder: Path | None, imported: Path | None = None) -> Book:
     from rules.loader import load_book
 
     try:
-        return load_book(folder, imported)
+        return load_book(folder, imported, examples=examples)
     except OSError:
         raise BookMissing(folder=folder) from None
 

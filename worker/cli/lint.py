@@ -75,7 +75,7 @@ def lint(
     problems: tuple[RuleProblem, ...] = ()
     wanting = 0
     try:
-        rules = read_book(folder, settings.tables_path)
+        rules = read_book(folder, settings.tables_path, examples=True)
         wanting = warn(standing(settings.overrides, rules))
     except BookInvalid as error:
         problems = error.problems
