@@ -27,9 +27,9 @@ Node = Any
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
 try:
-    from yaml import CSafeLoader as _Loader
+    from yaml import CBaseLoader as _Loader
 except ImportError:  # PyYAML built without libyaml: slower, same marks
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+    from yaml import BaseLoader as _Loader  # type: ignore[assignment]
 
 
 class Shape(BaseModel):

@@ -34,6 +34,7 @@ app.conf.update(
     broker_url=broker,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,  # a worker outlives any outage of its broker
+    broker_channel_error_retry=True,  # also the -UNBLOCKED of a primary that became a replica
     broker_transport_options={
         # kombu: an unanswered bell is delivered again after this; the shortest of all apps on a broker counts.
         "visibility_timeout": settings.visibility_timeout,
