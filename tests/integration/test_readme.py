@@ -28,6 +28,14 @@ def test_the_readmes_claim_is_clean(tmp_path: Path) -> None:
     assert "1 claim: 1 billing" in done.stdout
 
 
+def test_the_readmes_override_is_one(tmp_path: Path) -> None:
+    (tmp_path / "o.yaml").write_text(block("yaml"))
+    command = [sys.executable, "-m", "worker", "rules", "overrides", "o.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "filing limit of 180 days, primary claims" in done.stdout
+
+
 def test_the_readmes_python_sends_a_claim_and_reads_its_verdict(
     tmp_path: Path, home: Path, store: Store, start_worker: Callable[..., Worker]
 ) -> None:
