@@ -70,9 +70,9 @@ SPECS: Mapping[str, Spec] = {
 """Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """One loaded table."""
+    """One loaded table; no two are equal, so that what was looked up in one can be kept by it."""
 
     name: str
     spans: Mapping[Key, tuple[Span, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from itertools import combinations
 
 from rules.case import Case, date_of
@@ -17,6 +18,8 @@ CODE_LENGTH = 5
 ANESTHESIA = ("00100", "01999")
 SURGERY = ("10004", "69990")
 BLOCKS = ("64400", "64530")
+_kept = lru_cache(maxsize=2**14)
+"""Hospitals bill few different lists of diagnoses, each thousands of times."""
 
 
 @fact("number", "the diagnoses")
@@ -28,22 +31,35 @@ def diagnosis_count(case: Case) -> Decimal:
 @fact("codes", "the diagnoses", own=True)
 def repeated_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnoses that stand in the list more than once."""
-    codes = [undotted(code) for code in case.claim.diagnoses]
-    if len(set(codes)) == len(codes):
-        return ()
+    return _repeated(case.claim.diagnoses)
+
+
+@_kept
+def _repeated(diagnoses: tuple[str, ...]) -> tuple[str, ...]:
+    codes = [undotted(code) for code in diagnoses]
     return tuple(dict.fromkeys(code for code in codes if codes.count(code) > 1))
 
 
 @fact("codes", "the diagnoses", own=True)
 def icd9_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have the form of ICD-9-CM."""
-    return tuple([code for code in _all(case.claim) if icd9(code)])
+    return _icd9(_all(case.claim))
+
+
+@_kept
+def _icd9(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(icd9, codes))
 
 
 @fact("codes", "the diagnoses", own=True)
 def malformed_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have neither the form of ICD-10-CM nor that of ICD-9-CM."""
-    return tuple([code or "(empty)" for code in _all(case.claim) if not icd10(code) and not icd9(code)])
+    return _malformed(_all(case.claim))
+
+
+@_kept
+def _malformed(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code or "(empty)" for code in codes if not icd10(code) and not icd9(code))
 
 
 @line_fact("codes", "the diagnosis pointers", own=True)
@@ -53,9 +69,7 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    find = case.tables["laterality"].find
-    rows = [find((undotted(code),), day) for code in case.claim.diagnoses]
-    everyone = tuple([row[0] if row else "none" for row in rows])
+    everyone = _sides(case.tables["laterality"], case.claim.diagnoses, day)
     if case.claim.form == "institutional":
         return tuple(sorted(set(everyone)))
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
@@ -64,14 +78,24 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     return everyone[:1] if len(set(everyone)) <= 1 else None
 
 
+@_kept
+def _sides(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
+    rows = [table.find((undotted(code),), day) for code in codes]
+    return tuple(row[0] if row else "none" for row in rows)
+
+
 @fact("codes", "the date of service", own=True)
 def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
     day = case.first_day
     if day is None:
         return None
-    find = case.tables["diagnosis_headers"].find
-    return tuple(dict.fromkeys([code for code in _all(case.claim) if find((undotted(code),), day) is not None]))
+    return _headers(case.tables["diagnosis_headers"], _all(case.claim), day)
+
+
+@_kept
+def _headers(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(code for code in codes if table.find((undotted(code),), day) is not None))
 
 
 @fact("codes", "the date of service", own=True)
@@ -80,8 +104,12 @@ def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     day = case.first_day
     if day is None:
         return None
-    table = case.tables["excludes1"]
-    listed = [(code, groups) for code in dict.fromkeys(case.claim.diagnoses) if (groups := _groups(code, table))]
+    return _excludes1(case.tables["excludes1"], case.claim.diagnoses, day)
+
+
+@_kept
+def _excludes1(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
+    listed = [(code, groups) for code in dict.fromkeys(codes) if (groups := _groups(code, table))]
     return tuple(
         f"{one} with {other}"
         for (one, groups), (other, others) in combinations(listed, 2)
@@ -107,11 +135,12 @@ def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    return of_line(case, line, lambda code: _usual(case, code, day))
-
-
-def _usual(case: Case, code: str, day: date) -> bool:
     table = case.tables["block_reasons"]
+    return of_line(case, line, lambda code: _usual(table, code, day))
+
+
+@_kept
+def _usual(table: Table, code: str, day: date) -> bool:
     return any(table.find((group,), day) is not None for group in _groups(code, table))
 
 

@@ -8,14 +8,13 @@ import time
 
 from redis import Redis
 
-from worker.embedded import server_binary
 from worker.keys import Keys
 
 from . import scenarios
 from .proxy import Proxy
 from .reckoning import Reckoning, reckon
 from .scenarios import NotHere, scenario
-from .server import Server, free_port
+from .server import BINARY, Server, free_port
 from .stage import Stage
 
 _LAG = 0.3
@@ -52,7 +51,7 @@ class Group:
         )
         with (folder / "log").open("wb") as log:
             self._sentinels.append(subprocess.Popen(
-                [server_binary(), str(folder / "sentinel.conf"), "--sentinel"],
+                [BINARY, str(folder / "sentinel.conf"), "--sentinel"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             ))  # fmt: skip
         return port
@@ -155,6 +154,11 @@ def wait(stage: Stage) -> Reckoning:
 @scenario("waitaof", 5)
 def waitaof(stage: Stage) -> Reckoning:
     """The same with WAITAOF 1 1: on the disk of the primary and of the replica."""
+    with stage.server.start().client as client:
+        known = client.execute_command("COMMAND", "INFO", "WAITAOF")
+    stage.server.kill()
+    if not any(known.values() if isinstance(known, dict) else known):
+        raise NotHere("this server has no WAITAOF (Redis 7.2); name one that has in TEST_REDIS_SERVER")
     stage.wait_replicas, stage.wait_disk = 1, True
     return _failovers(stage, _LAG)
 

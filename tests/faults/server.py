@@ -17,6 +17,8 @@ from redis.retry import Retry
 
 from worker.embedded import server_binary
 
+BINARY = os.environ.get("TEST_REDIS_SERVER") or server_binary()
+
 
 def free_port() -> int:
     """A port that nobody listens on; below the range that the kernel hands out, so that no connection takes it."""
@@ -61,7 +63,7 @@ class Server:
         arguments = [part for name, value in chosen.items() for part in (f"--{name}", *value.split(" "))]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [server_binary(), *arguments], env={**os.environ, **self.environment},
+                [BINARY, *arguments], env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         if wait:

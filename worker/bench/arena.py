@@ -58,6 +58,18 @@ class Arena:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
+    def await_moving(self, done: Callable[[], int], *, seconds: float = 60) -> None:
+        """Waits until something is done.
+
+        Raises:
+            NotMoving: nothing is.
+        """
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                raise NotMoving(self.log.read_text("utf-8", "replace")[-2000:])
+            time.sleep(0.05)
+
     def rate(self, done: Callable[[], int], total: int, *, seconds: float = 300) -> float:
         """Units a second between the tenth and the last twentieth of `total`, so that neither start nor end counts.
 

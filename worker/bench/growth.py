@@ -87,12 +87,17 @@ def memory(claims: int, *, tell: Tell) -> Section:
 
 def _resident(worker: int) -> float:
     """MiB of the largest child of the worker."""
-    found = []
+    return max(children(worker).values()) / 1024
+
+
+def children(worker: int) -> dict[int, int]:
+    """The pool processes of a worker, with the KiB that each has resident."""
+    found = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
         except OSError:
             continue
         if int(fields["PPid"]) == worker and "VmRSS" in fields:
-            found.append(int(fields["VmRSS"].split()[0]) / 1024)
-    return max(found)
+            found[int(fields["Pid"])] = int(fields["VmRSS"].split()[0])
+    return found

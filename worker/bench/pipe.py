@@ -83,15 +83,16 @@ def backlogs(sizes: Sequence[int], *, tell: Tell) -> Section:
     for size in sizes:
         tell(f"pipe: a backlog of {size}")
         with arena("everysec") as place:
-            empty = _memory(place)
+            empty = used_memory(place)
             fill(place, size)
-            each = (_memory(place) - empty) / size
+            each = (used_memory(place) - empty) / size
             place.start(command(1))
             rows.append((size, round(place.rate(lambda: decided(place), min(size, 40_000))), round(each)))
     return Section("The pipe, by backlog, one process", ("waiting", "claims/s", "Redis bytes a waiting claim"), rows)
 
 
-def _memory(place: Arena) -> int:
+def used_memory(place: Arena) -> int:
+    """Bytes that the server has in use."""
     return int(place.store.redis.info("memory")["used_memory"])
 
 

@@ -14,7 +14,19 @@ from worker.cli.terminal import complain, on_terminal, say
 if TYPE_CHECKING:
     from worker.bench.tables import Section
 
-PARTS = ("rules", "rivals", "books", "pipe", "everysec", "latency", "batches", "backlogs", "memory")
+PARTS = (
+    "rules",
+    "rivals",
+    "books",
+    "pipe",
+    "everysec",
+    "latency",
+    "profile",
+    "batches",
+    "backlogs",
+    "ledgers",
+    "memory",
+)
 _QUICK = ("rules", "rivals", "pipe", "latency")
 
 
@@ -59,7 +71,7 @@ def bench(
 
 def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
     from rules.loader import load_book
-    from worker.bench import growth, latency, pipe, rules
+    from worker.bench import growth, latency, ledgers, pipe, profile, rules
 
     book = load_book()
     cores = (1, 2, 4)
@@ -77,6 +89,8 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
         "latency": [lambda: latency.latencies(idle=400, loaded=20_000, processes=2, tell=_tell)],
         "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, tell=_tell)],
         "backlogs": [lambda: pipe.backlogs((1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
+        "profile": [lambda: profile.stages(Path("bench"), tell=_tell)],
+        "ledgers": [lambda: ledgers.ledgers((1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
         "memory": [lambda: growth.memory(claims, tell=_tell)],
     }
     for part in PARTS:

@@ -1,0 +1,58 @@
+"""Ledgers: what the pipe does with many patients known, and what a patient takes of Redis' memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from rules.claim import read_claim
+from worker import wiring
+from worker.bench.arena import Arena, arena
+from worker.bench.claims import claim
+from worker.bench.pipe import Tell, decided, fill, used_memory
+from worker.bench.tables import Section
+from worker.cli.work import command
+from worker.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
+
+_BEFORE = date(2025, 11, 3)
+"""When they were billed before: no duplicate of what the benchmark sends, and within the retention."""
+_CLAIMS = 20_000
+_AT_ONCE = 2_000
+
+
+def ledgers(sizes: Sequence[int], *, tell: Tell) -> Section:
+    """Claims a second of one process with ledgers of so many patients, one claim each."""
+    rows = []
+    for size in sizes:
+        tell(f"ledgers of {size} patients")
+        with arena("everysec") as place:
+            empty = used_memory(place)
+            _bill(place, size)
+            each = (used_memory(place) - empty) / size
+            fill(place, _CLAIMS)
+            place.start(command(1))
+            rows.append((size, round(place.rate(lambda: decided(place), _CLAIMS)), round(each)))
+    note = (
+        "The first patients are those of the claims that are sent; a ledger is found by its key, whatever their number."
+    )
+    return Section(
+        "The pipe, by patients known, one process", ("patients", "claims/s", "Redis bytes a patient"), rows, note
+    )
+
+
+def _bill(place: Arena, patients: int) -> None:
+    keys, secret = place.store.keys, wiring.agreed_secret(place.store)
+    ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
+    revision = imported_revision(_BEFORE)
+    models = [read_claim(claim(number)) for number in range(50)]
+    for first in range(0, patients, _AT_ONCE):
+        with place.store.redis.pipeline(transaction=False) as pipeline:
+            for number in range(first, min(first + _AT_ONCE, patients)):
+                one = read_claim(claim(number)) if number < _CLAIMS else models[number % len(models)]
+                patient = patient_hash(secret, one) if number < _CLAIMS else f"{number:032x}"
+                if patient is None:
+                    continue
+                entry = entry_of(one, revision, f"{number:064x}", "64445", person_of(secret, patient, one))
+                pipeline.set(keys.ledger(patient), str(Ledger(revision, {f"OLD-{number}": entry})), pxat=ends)
+            pipeline.execute()
