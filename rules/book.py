@@ -37,7 +37,7 @@ class Book:
     """What the hospital decided otherwise."""
     _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    shaped: dict[Hashable, ShapedPlan | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    shaped: dict[Hashable, ShapedPlan] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Plans by kind, period and shape of the claim; None: such a claim was seen once."""
 
     def assigned(self, kind: Kind) -> tuple[Assigned, ...]:

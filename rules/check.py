@@ -30,7 +30,7 @@ from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
 
 ENGINE_CODE = "ENG001"
-MOST_SHAPES = 10_000
+MOST_SHAPES = 20_000
 """Shapes of claims whose plans are kept; a hospital has some hundreds."""
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
@@ -143,7 +143,7 @@ def _judge(case: Case, book: Book) -> Verdict:
 
 
 def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFacts]) -> ShapedPlan | None:
-    """The plan for claims of this shape, from the second such claim on."""
+    """The plan for claims of this shape, made at the first of them."""
     shape = shape_of(case)
     if shape is None or claim.day is None:
         return None
@@ -155,8 +155,7 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if plan is None:
         if len(book.shaped) >= MOST_SHAPES:
             book.shaped.clear()
-        seen = key in book.shaped
-        plan = book.shaped[key] = shaped(book.plan(kind_of(case), claim.day), claim, lines) if seen else None
+        plan = book.shaped[key] = shaped(book.plan(key[0], claim.day), claim, lines)
     return plan
 
 

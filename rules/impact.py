@@ -155,10 +155,8 @@ def _activated(rule: Rule) -> Rule:
 
 def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
     """The books with the rules alone that differ; None where more than rules does."""
-    if any(
-        getattr(old, part) != getattr(new, part)
-        for part in ("procedure", "covers_from", "registry", "tables", "overrides")
-    ):
+    parts = ("procedure", "covers_from", "registry", "overrides")
+    if any(getattr(old, part) != getattr(new, part) for part in parts) or _rows(old) != _rows(new):
         return None
     known = {(rule.file, rule.digest, rule.status) for rule in old.rules}
     common = known & {(rule.file, rule.digest, rule.status) for rule in new.rules}
@@ -167,6 +165,10 @@ def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
         for book in (old, new)
     )
     return left, right
+
+
+def _rows(book: Book) -> list[object]:
+    return [(table.name, table.spans, table.starts, table.reigns) for table in book.tables.values()]
 
 
 def _said(report: Report) -> _Said:

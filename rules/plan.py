@@ -7,7 +7,7 @@ rules that hang on their amounts, dates, identifiers and diagnoses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import chain
@@ -147,9 +147,9 @@ def _shaped(scope: Scope, facts: Facts) -> Scope:
     return Scope(scope.run, left, tabled, tuple(editions), {name: shared[name] for name in read})
 
 
-def _holds(test: Callable[[Facts], bool], asked_missing: Iterable[str], shared: _Shared) -> bool:
+def _holds(test: Callable[[Facts], bool], asked_missing: Sequence[str], shared: _Shared) -> bool:
     """Whether the test holds whatever the facts are that the shape does not tell."""
-    if not all(map(shared.tells, asked_missing)):
+    if asked_missing and not all(map(shared.tells, asked_missing)):
         return False
     try:
         return test(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -336,5 +337,10 @@ def _places(entry: Entry) -> set[tuple[date, str]]:
 
 def expiry_ms(ledger: Ledger, months: int) -> int:
     """When nothing in the ledger counts any more, in milliseconds since 1970."""
-    end = months_after(ledger.newest, months) + timedelta(days=1)
+    return _expiry_ms(ledger.newest, months)
+
+
+@lru_cache(maxsize=4_096)
+def _expiry_ms(newest: date, months: int) -> int:
+    end = months_after(newest, months) + timedelta(days=1)
     return max(1, int(datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp() * 1000))

@@ -70,13 +70,13 @@ class Arena:
                 raise NotMoving(self.log.read_text("utf-8", "replace")[-2000:])
             time.sleep(0.05)
 
-    def rate(self, done: Callable[[], int], total: int, *, seconds: float = 300) -> float:
-        """Units a second between the tenth and the last twentieth of `total`, so that neither start nor end counts.
+    def rate(self, done: Callable[[], int], total: int, *, since: float = 0.1, seconds: float = 300) -> float:
+        """Units a second from the part `since` of `total` to its last twentieth: neither start nor end counts.
 
         Raises:
             NotMoving: nothing is done for ten seconds, or it takes longer than `seconds`.
         """
-        first, last = total // 10, total * 19 // 20
+        first, last = int(total * since), total * 19 // 20
         deadline, moved, before = time.monotonic() + seconds, time.monotonic(), -1
         begun: tuple[float, int] | None = None
         while True:

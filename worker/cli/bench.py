@@ -82,9 +82,9 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
         ],
         "rivals": [lambda: rules.beside(book, number=200, rounds=rounds)],
         "books": [lambda: growth.books(book, (100, 1_000, 10_000), number=200, rounds=rounds)],
-        "pipe": [lambda: pipe.throughput(cores, claims=10_000, tasks=3_000, fsync="always", rounds=rounds, tell=_tell)],
+        "pipe": [lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="always", rounds=rounds, tell=_tell)],
         "everysec": [
-            lambda: pipe.throughput(cores, claims=10_000, tasks=3_000, fsync="everysec", rounds=rounds, tell=_tell)
+            lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="everysec", rounds=rounds, tell=_tell)
         ],
         "latency": [lambda: latency.latencies(idle=400, loaded=20_000, processes=2, tell=_tell)],
         "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, tell=_tell)],
