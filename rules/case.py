@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rules.claim import Claim, Line
 
@@ -17,8 +16,7 @@ Role = Literal["practitioner", "hospital_outpatient", "asc"]
 ASC_TAXONOMY = "261QA1903X"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """Everything that a fact may be derived from."""
 
     claim: Claim

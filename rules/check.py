@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any, TypeVar
 
 from rules.book import Book
 from rules.case import Case, date_of, role_of
@@ -29,6 +30,7 @@ from rules.report import (
 from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
 
+T = TypeVar("T")
 ENGINE_CODE = "ENG001"
 MOST_SHAPES = 20_000
 """Shapes of claims whose plans are kept; a hospital has some hundreds."""
@@ -54,10 +56,10 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
         "full" if case.selection.payer else "common_only",
         superseded,
         rules_run=verdict.run,
-        editions=tuple(sorted(verdict.editions, key=lambda one: (one.table, one.title, one.edition or ""))),
-        findings=tuple(sorted(findings, key=_order)),
-        shadow=tuple(sorted(verdict.shadow, key=_order)),
-        overridden=tuple(sorted(verdict.overridden, key=_order)),
+        editions=_sorted(verdict.editions, _edition_order),
+        findings=_sorted(findings, _order),
+        shadow=_sorted(verdict.shadow, _order),
+        overridden=_sorted(verdict.overridden, _order),
     )
 
 
@@ -148,7 +150,8 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if shape is None or claim.day is None:
         return None
     period = book.period(claim.day)
-    if any(line.service_date and book.period(line.service_date) != period for line in case.claim.lines):
+    others = {line.service_date for line in case.claim.lines} - {claim.day, None}
+    if any(book.period(day) != period for day in others if day):
         return None
     key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
@@ -273,6 +276,14 @@ def _taken_over_twice(findings: list[Finding]) -> list[Finding]:
         if owner == finding.rule or "/medicare/" not in finding.rule or "/medicare/" in owner:
             kept.append(finding)
     return kept
+
+
+def _sorted(found: Collection[T], order: Callable[[T], Any]) -> tuple[T, ...]:
+    return tuple(sorted(found, key=order)) if found else ()
+
+
+def _edition_order(edition: EditionId) -> tuple[str, str, str]:
+    return edition.table, edition.title, edition.edition or ""
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str]:

@@ -40,6 +40,9 @@ class Fact:
 
 
 FACTS: dict[str, Fact] = {}
+_DERIVED: dict[str, Callable[..., Any]] = {}
+_DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
+"""How the facts of each scope are derived: the one look-up of the hottest path."""
 
 
 def fact(
@@ -52,6 +55,7 @@ def fact(
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
         FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, history)
+        (_DERIVED if scope == "claim" else _DERIVED_OF_LINES)[name] = derive
         return derive
 
     return add
@@ -78,7 +82,7 @@ class ClaimFacts(dict[str, Any]):
         """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = FACTS[name].derive(self.case)
+        value = self[name] = _DERIVED[name](self.case)
         return value
 
 
@@ -94,8 +98,8 @@ class LineFacts(dict[str, Any]):
         self.day = date_of(claim.case.claim, line)
 
     def __missing__(self, name: str) -> Any:
-        known = FACTS[name]
-        value = self[name] = known.derive(self.case, self.line) if known.scope == "line" else self.claim[name]
+        derive = _DERIVED_OF_LINES.get(name)
+        value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
         return value
 
 

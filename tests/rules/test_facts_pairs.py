@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -44,7 +43,7 @@ def authorization(rows: list[tuple[str, str]], payer: dict[str, Any], **differen
     case = case_of(read_claim(data), BOOK, None)
     always = Table("authorizations", dict.fromkeys(rows, ((date.min, FOREVER, ()),)), {"": date.min})
     tables = {**BOOK.tables, "authorizations": always}
-    wanted: bool | None = ClaimFacts(replace(case, tables=tables))["authorization_wanted"]
+    wanted: bool | None = ClaimFacts(case._replace(tables=tables))["authorization_wanted"]
     return wanted
 
 
