@@ -264,6 +264,8 @@ def _line(
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
+        line = None
+    if not isinstance(line, dict):
         shadow.unread += 1
         return
     action, decision = line.get("event.action"), line.get("claim.decision_id")

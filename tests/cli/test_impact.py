@@ -171,6 +171,22 @@ def test_the_log_tells_what_drafts_would_have_done(scrub: Run, home: Path) -> No
     assert "Would move from billing to rework" in scrub("rules", "impact", "--from-log", home / "a.jsonl").stdout
 
 
+def test_the_log_may_be_several_files_as_a_shell_lists_them(scrub: Run, home: Path) -> None:
+    draft = {"rule.shadow": ["UNT009"], "rule.shadow_block": ["UNT009"]}
+    for number in "123":
+        (home / f"{number}.jsonl").write_bytes(_line(number, **draft))
+    files = [home / f"{number}.jsonl" for number in "123"]
+    done = scrub("rules", "impact", "--from-log", *files, "--format", "json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["claims"] == 3
+
+
+def test_a_line_of_the_log_that_is_no_object_is_counted_as_unread(scrub: Run, home: Path) -> None:
+    (home / "a.jsonl").write_bytes(b"[1]\n7\n" + _line("1"))
+    found = json.loads(scrub("rules", "impact", "--from-log", home / "a.jsonl", "--format", "json").stdout)
+    assert (found["claims"], found["unread"]) == (1, 2)
+
+
 OVERRIDES = """\
 overrides:
   - name: one-side
