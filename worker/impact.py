@@ -268,7 +268,7 @@ def _line(
     if not isinstance(line, dict):
         shadow.unread += 1
         return
-    action, decision = line.get("event.action"), line.get("claim.decision_id")
+    action, decision = line.get("event.action"), str(line.get("claim.decision_id"))
     if since and str(line.get("@timestamp", "")) < since.isoformat():
         return
     if action == "claim.superseded":

@@ -233,9 +233,19 @@ def test_check_names_the_override_that_touched_a_finding(scrub: Run, home: Path)
     assert "by:     override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
 
 
+def test_explain_judges_under_the_overrides_as_check_does(scrub: Run, home: Path) -> None:
+    (home / "o.yaml").write_text(OVERRIDES.format(expires="2099-12-31", pin="0" * 12))
+    two_units = {**claim(0, "medicare")}
+    two_units["lines"][0]["units"] = "2"
+    (home / "c.json").write_text(json.dumps(two_units))
+    done = scrub("rules", "explain", "c.json", "UNT001", SCRUB_OVERRIDES="o.yaml")
+    assert "fail (note)" in done.stdout
+    assert "by override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
+
+
 def test_faulty_overrides_stop_every_command_with_all_faults(scrub: Run, home: Path) -> None:
     (home / "o.yaml").write_text(OVERRIDES.format(expires="soon", pin="0" * 12).replace("rule:", "rul:"))
-    for command in (("check", "-"), ("rules", "overrides")):
+    for command in (("check", "-"), ("rules", "explain", "-", "UNT001"), ("rules", "overrides")):
         done = scrub(*command, stdin=json.dumps(CLEAN).encode(), SCRUB_OVERRIDES="o.yaml")
         assert done.returncode in (1, 2)
         told = done.stdout + done.stderr

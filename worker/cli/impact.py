@@ -27,7 +27,9 @@ def impact(
     book: BookFolder = None,
     old: Annotated[
         str | None,
-        typer.Option(metavar="DIR|REV", help="Compare with this folder or git revision; default: SCRUB_BOOK, else the one that ships."),
+        typer.Option(
+            metavar="DIR|REV", help="Compare with this folder or git revision; default: SCRUB_BOOK, or the shipped one."
+        ),
     ] = None,
     since: Annotated[
         str | None,
