@@ -60,6 +60,17 @@ def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> 
     assert (same.returncode, same.stdout) == (0, "The books say the same.\n")
 
 
+def test_diff_and_impact_take_a_packed_book_too(scrub: Run, new: Path, claims: Path) -> None:
+    assert scrub("rules", "pack", "--book", new, "-o", "new.book").returncode == 0
+    assert scrub("rules", "diff", new, "new.book").stdout == "The books say the same.\n"
+    assert scrub("rules", "diff", LIBRARY, "new.book").stdout == scrub("rules", "diff", LIBRARY, new).stdout
+    by_pack = impact(scrub, "--old", "new.book", "--book", LIBRARY, claims)
+    by_folder = impact(scrub, "--old", new, "--book", LIBRARY, claims)
+    assert by_pack["routes"] == by_folder["routes"] != []
+    no_book = scrub("rules", "diff", claims, new)
+    assert (no_book.returncode, no_book.stdout) == (2, "")
+
+
 def test_diff_reads_revisions_of_the_work_tree_that_holds_the_book(scrub: Run, new: Path) -> None:
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")

@@ -28,7 +28,7 @@ def impact(
     old: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR|REV", help="Compare with this folder or git revision; default: SCRUB_BOOK, or the shipped one."
+            metavar="DIR|REV", help="Compare with this folder, packed book or git revision; default: as --book."
         ),
     ] = None,
     since: Annotated[
