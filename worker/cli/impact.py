@@ -28,7 +28,9 @@ def impact(
     old: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR|REV", help="Compare with this folder, packed book or git revision; default: as --book."
+            metavar="DIR|REV",
+            help="Compare with this folder, packed book or git revision; default: that of SCRUB_BOOK, "
+            "or the shipped one.",
         ),
     ] = None,
     since: Annotated[

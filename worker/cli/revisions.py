@@ -1,4 +1,4 @@
-"""Where the commands find a book: in a folder, in a packed file, or at a revision of the git work tree that holds the book."""
+"""Where the commands find a book: a folder, a packed file, or a revision of the git work tree that holds the book."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import typer
 
 
 def files_of(name: str, home: Path | None) -> Mapping[str, bytes]:
-    """The files of a book: `name` is a folder or a packed book, else a git revision of the book in `home` (None: the one that ships).
+    """The files of a book: `name` is a folder, a packed book, or a git revision of the book in `home`.
+
+    `home` None: the one that ships.
 
     Raises:
         BookMissing: the folder holds no book.
