@@ -83,13 +83,21 @@ def explain(
     """Each of the rules on the claim, those that run first. `received` and `history` are as in `rules.check.check`."""
     case = case_of(claim, book, received, history)
     report = check(claim, book, received=received, history=history)
-    found = [*report.findings, *report.shadow]
-    told = [_explained(rule, case, book, found) for rule in rules]
+    found = [*report.findings, *report.shadow, *report.overridden]
+    told = [_explained(rule, case, book, found) for rule in _with_contracts(list(rules), case, book)]
     return tuple(sorted(told, key=lambda one: (bool(one.not_run), one.rule)))
 
 
+def _with_contracts(rules: list[Rule], case: Case, book: Book) -> list[Rule]:
+    """The rules, and those of their codes that stand in no rule file: filing limits of the hospital's overrides."""
+    own, codes = {rule.file for rule in book.rules}, {rule.code for rule in rules}
+    added = (one.rule for one in book.assigned(kind_of(case)) if one.rule.file not in own and one.rule.code in codes)
+    return [*rules, *added]
+
+
 def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Explanation:
-    assigned = next((one for one in book.assigned(kind_of(case)) if one.rule is rule), None)
+    # An override may part a rule by its dates, or by the claims that it is about.
+    assigned = [one for one in book.assigned(kind_of(case)) if one.rule.file == rule.file and one.rule.versions]
     reason = uncovered(case, book)
     not_run = [f"the claim is unchecked: {reason}"] if reason else []
     if not assigned:
@@ -98,7 +106,7 @@ def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Expl
     if assigned and not reason:
         claim = ClaimFacts(case)
         every: list[Facts] = [claim] if rule.scope == "claim" else [LineFacts(claim, line) for line in case.lines]
-        judgements = tuple(_judgement(assigned, facts, found) for facts in every)
+        judgements = tuple(one for facts in every for one in _judgements(assigned, facts, found))
     return Explanation(rule.code, rule.title, rule.file, rule.status, tuple(not_run), judgements)
 
 
@@ -129,6 +137,12 @@ def _payer_of(case: Case, book: Book) -> str:
     return f"this claim is for {chosen.payer}" + (f"/{chosen.plan}" if chosen.plan else unknown)
 
 
+def _judgements(assigned: list[Assigned], facts: Facts, found: list[Finding]) -> list[Judgement]:
+    """What the parts of a rule say; without those that are for other dates or claims, unless all are."""
+    every = [_judgement(one, facts, found) for one in assigned]
+    return [one for one in every if one.outcome not in ("out_of_range", "not_applicable")] or every[-1:]
+
+
 def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgement:
     rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
     try:
@@ -144,19 +158,24 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
         told = f"no version covers the date of service {facts.day}; versions: {', '.join(map(period, rule.versions))}"
     else:
         versions = (version,)
-        told = f"date of service {facts.day}: the version of {version.start} is in force"
+        since = "" if version.start == date.min else f" of {version.start}"
+        told = f"date of service {facts.day}: the version{since} is in force"
         if version.edition:
             told += f"; the table {version.edition.table} judges by its edition {edition_id(version, facts).edition}"
     severity = None
     if outcome not in ("pass", "not_applicable", "out_of_range"):
         severity = "note" if outcome == "bypassed" else capped(version.severity, assigned.at_most)
         told += _became(assigned, number, found)
+    if assigned.override and versions:
+        told += f"; by override {assigned.override}"
     return Judgement(number, facts.day, outcome, severity, told, tuple(_asking(one, facts) for one in versions))
 
 
 def _became(assigned: Assigned, number: int | None, found: list[Finding]) -> str:
     if assigned.rule.status == "draft":
         return "; a draft: logged in the shadow, never shown and never routing"
+    if assigned.published:
+        return "; kept for the record, never shown and never routing"
     ceiling = f"; at most {assigned.at_most}, as a Medicare Advantage plan takes it over" if assigned.at_most else ""
     if any((one.rule, one.line) == (assigned.rule.file, number) for one in found):
         return ceiling

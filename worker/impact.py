@@ -264,9 +264,11 @@ def _line(
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
+        line = None
+    if not isinstance(line, dict):
         shadow.unread += 1
         return
-    action, decision = line.get("event.action"), line.get("claim.decision_id")
+    action, decision = line.get("event.action"), str(line.get("claim.decision_id"))
     if since and str(line.get("@timestamp", "")) < since.isoformat():
         return
     if action == "claim.superseded":

@@ -58,6 +58,8 @@ def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path
     assert (written["code"], written["status"], written["title"]) == ("UNT004", "draft", "A title: with signs")
     assert [example["expect"] for example in written["examples"]] == ["pass", "fail", "out_of_range"]
     assert scrub("rules", "lint", "--book", "book").returncode == 0
+    for line in [line for line in done.stdout.splitlines() if line.startswith("  scrub ")]:
+        assert scrub(*line.split()[1:]).returncode == 0, line
     again = scrub(*NEW, "--code", "UNT004", "--payer", "aetna")
     assert (again.returncode, "is there already" in unboxed(again.stderr)) == (2, True)
 

@@ -60,6 +60,17 @@ def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> 
     assert (same.returncode, same.stdout) == (0, "The books say the same.\n")
 
 
+def test_diff_and_impact_take_a_packed_book_too(scrub: Run, new: Path, claims: Path) -> None:
+    assert scrub("rules", "pack", "--book", new, "-o", "new.book").returncode == 0
+    assert scrub("rules", "diff", new, "new.book").stdout == "The books say the same.\n"
+    assert scrub("rules", "diff", LIBRARY, "new.book").stdout == scrub("rules", "diff", LIBRARY, new).stdout
+    by_pack = impact(scrub, "--old", "new.book", "--book", LIBRARY, claims)
+    by_folder = impact(scrub, "--old", new, "--book", LIBRARY, claims)
+    assert by_pack["routes"] == by_folder["routes"] != []
+    no_book = scrub("rules", "diff", claims, new)
+    assert (no_book.returncode, no_book.stdout) == (2, "")
+
+
 def test_diff_reads_revisions_of_the_work_tree_that_holds_the_book(scrub: Run, new: Path) -> None:
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
@@ -171,6 +182,22 @@ def test_the_log_tells_what_drafts_would_have_done(scrub: Run, home: Path) -> No
     assert "Would move from billing to rework" in scrub("rules", "impact", "--from-log", home / "a.jsonl").stdout
 
 
+def test_the_log_may_be_several_files_as_a_shell_lists_them(scrub: Run, home: Path) -> None:
+    draft = {"rule.shadow": ["UNT009"], "rule.shadow_block": ["UNT009"]}
+    for number in "123":
+        (home / f"{number}.jsonl").write_bytes(_line(number, **draft))
+    files = [home / f"{number}.jsonl" for number in "123"]
+    done = scrub("rules", "impact", "--from-log", *files, "--format", "json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["claims"] == 3
+
+
+def test_a_line_of_the_log_that_is_no_object_is_counted_as_unread(scrub: Run, home: Path) -> None:
+    (home / "a.jsonl").write_bytes(b"[1]\n7\n" + _line("1"))
+    found = json.loads(scrub("rules", "impact", "--from-log", home / "a.jsonl", "--format", "json").stdout)
+    assert (found["claims"], found["unread"]) == (1, 2)
+
+
 OVERRIDES = """\
 overrides:
   - name: one-side
@@ -217,9 +244,19 @@ def test_check_names_the_override_that_touched_a_finding(scrub: Run, home: Path)
     assert "by:     override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
 
 
+def test_explain_judges_under_the_overrides_as_check_does(scrub: Run, home: Path) -> None:
+    (home / "o.yaml").write_text(OVERRIDES.format(expires="2099-12-31", pin="0" * 12))
+    two_units = {**claim(0, "medicare")}
+    two_units["lines"][0]["units"] = "2"
+    (home / "c.json").write_text(json.dumps(two_units))
+    done = scrub("rules", "explain", "c.json", "UNT001", SCRUB_OVERRIDES="o.yaml")
+    assert "fail (note)" in done.stdout
+    assert "by override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
+
+
 def test_faulty_overrides_stop_every_command_with_all_faults(scrub: Run, home: Path) -> None:
     (home / "o.yaml").write_text(OVERRIDES.format(expires="soon", pin="0" * 12).replace("rule:", "rul:"))
-    for command in (("check", "-"), ("rules", "overrides")):
+    for command in (("check", "-"), ("rules", "explain", "-", "UNT001"), ("rules", "overrides")):
         done = scrub(*command, stdin=json.dumps(CLEAN).encode(), SCRUB_OVERRIDES="o.yaml")
         assert done.returncode in (1, 2)
         told = done.stdout + done.stderr

@@ -62,6 +62,12 @@ def test_list_shows_drafts(scrub: Run, home: Path) -> None:
     assert codes(scrub, "--status", "draft", "--book", "book") == {"UNT001"}
 
 
+def test_a_list_without_rules_says_so_beside_the_output(scrub: Run) -> None:
+    done = scrub("rules", "list", "--subject", "XYZ")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no rule" in done.stderr
+
+
 def _library(home: Path) -> Path:
     shutil.copytree(LIBRARY, home / "book")
     return home / "book"

@@ -17,6 +17,8 @@ from rules.logic import Condition
 from rules.trial import examples_of, outcome_of
 from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
+from tests.rules.test_overrides import book as overridden
+from tests.rules.test_overrides import entry
 
 MEDICARE = {"id": "1", "filing_indicator": "MB"}
 
@@ -143,6 +145,43 @@ def test_what_runs_comes_first() -> None:
     other = ("64445/uhc/UNT001-a.yaml", rule(payers="payers: [uhc]"))
     shelf = book(ONE, other)
     assert [bool(one.not_run) for one in explain(claim(), shelf, shelf.rules)] == [False, True]
+
+
+def judgements(shelf: Book, data: Claim, file: str) -> list[tuple[str, str, str | None, bool, bool]]:
+    """Rule file, outcome, severity, whether an override is named, whether it is for the record alone."""
+    named = [rule for rule in shelf.rules if rule.file.endswith(file)]
+    return [
+        (one.rule, each.outcome, each.severity, "override ours: " in each.told, "for the record" in each.told)
+        for one in explain(data, shelf, named)
+        for each in one.judgements
+    ]
+
+
+def test_a_severity_that_an_override_sets_is_told_with_its_name() -> None:
+    shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]"))
+    found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
+    assert found == [("64445/common/UNT001-other-payers", "fail", "note", True, False)]
+
+
+def test_a_rule_that_an_override_switched_off_is_told_to_be_for_the_record() -> None:
+    shelf = overridden(entry(rule="UNT001", severity='"off"', payers="[uhc]"))
+    found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
+    assert found == [("64445/common/UNT001-other-payers", "fail", "warn", True, True)]
+
+
+def test_an_override_for_other_dates_leaves_the_judgement_alone() -> None:
+    dates = "{from: 2026-06-01, to: 2026-06-30}"
+    shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]", effective=dates))
+    found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
+    assert found == [("64445/common/UNT001-other-payers", "fail", "warn", False, False)]
+
+
+def test_a_contracts_filing_limit_is_told_beside_the_rule_in_whose_place_it_stands() -> None:
+    shelf = overridden(entry(filing_limit="100", severity="block", payers="[uhc]"))
+    late = claim(payer={"id": "87726"}, received_date="2026-07-01", lines=[{"service_date": "2026-01-05"}])
+    found = judgements(shelf, late, "uhc/TIM001-primary")
+    assert ("64445/uhc/TIM001-primary", "fail", "warn", True, True) in found
+    assert ("overrides/ours/TIM001", "fail", "block", True, False) in found
 
 
 def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -167,7 +168,15 @@ def new(
         locator=locator,
         grade=own_grade,
     )
-    _write(plan, (book_folder(book) or LIBRARY) / rules.procedure, files, rules)
+    path = _write(plan, (book_folder(book) or LIBRARY) / rules.procedure, files, rules)
+    named = f" --book {shlex.quote(str(book))}" if book else ""
+    say(f"{reached(path)} is written: {plan.code}{', a draft' if plan.status == 'draft' else ''}.")
+    say(
+        "Next: edit its condition, message, fix and examples; then",
+        f"  scrub rules lint{named}",
+        f"  scrub rules test {path.stem}{named}",
+        f"  scrub rules show {path.stem}{named}",
+    )
 
 
 def _asked(name: str, given: str | None, question: str, default: str | None = None) -> str:
@@ -224,7 +233,7 @@ def _source(given: str, rules: Book) -> Source:
     return found
 
 
-def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) -> None:
+def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) -> Path:
     from rules.errors import BookInvalid
     from rules.loader import read_book
 
@@ -244,11 +253,4 @@ def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) ->
         raise typer.Exit(1) from None
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    stem = path.stem
-    say(f"{reached(path)} is written: {plan.code}{', a draft' if plan.status == 'draft' else ''}.")
-    say(
-        "Next: edit its condition, message, fix and examples; then",
-        "  scrub rules lint",
-        f"  scrub rules test {stem}",
-        f"  scrub rules show {stem}",
-    )
+    return path

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 BookFolder = Annotated[
     Path | None,
     typer.Option(
-        "--book", metavar="DIR", help="Folder of the rule book, or a packed one; default: the one that ships."
+        "--book",
+        metavar="DIR",
+        help="Folder of the rule book, or a packed one; default: SCRUB_BOOK, or the shipped one.",
     ),
 ]
 

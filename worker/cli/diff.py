@@ -13,7 +13,7 @@ from worker.cli.terminal import Format, columns, paint, plain, say, say_bytes
 if TYPE_CHECKING:
     from rules.diff import Change
 
-_BOOKS = "A folder, or a git revision of the book, such as HEAD~3."
+_BOOKS = "A folder, a packed book, or a git revision of the book, such as HEAD~3."
 
 
 def diff(

@@ -37,7 +37,8 @@ def explain(
 ) -> None:
     """Tells why a rule passed or failed on a claim: each condition, true, false or unknown, with the values it saw.
 
-    Where a rule does not run for the claim, it says why: payer, plan, billing role, void, dates, retired.
+    Where a rule does not run for the claim, it says why: payer, plan, billing role, void, dates, retired. What the
+    hospital's overrides (SCRUB_OVERRIDES) make of the rule is told beside it.
 
     Exit codes: 0 explained, 2 unreadable claim or unknown rule.
 
@@ -48,12 +49,14 @@ def explain(
     * `scrub rules explain claims.ndjson TIM001-one-year --claim-id PCN-0001 --format json`
     """
     from rules.explain import explain as tell
+    from worker.overrides import laid_over
     from worker.settings import load_settings
 
-    rules = read_untried(book).book
+    settings = load_settings()
+    rules = laid_over(read_untried(book).book, settings.overrides)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
-    intake = Intake([claim], load_settings().max_event_bytes)
+    intake = Intake([claim], settings.max_event_bytes)
     told = 0
     for document in intake.documents():
         if claim_id not in (None, document.claim.claim_id):

@@ -27,7 +27,11 @@ def impact(
     book: BookFolder = None,
     old: Annotated[
         str | None,
-        typer.Option(metavar="DIR|REV", help="Compare with this folder or git revision; default: the book in force."),
+        typer.Option(
+            metavar="DIR|REV",
+            help="Compare with this folder, packed book or git revision; default: that of SCRUB_BOOK, "
+            "or the shipped one.",
+        ),
     ] = None,
     since: Annotated[
         str | None,
@@ -35,7 +39,7 @@ def impact(
     ] = None,
     from_log: Annotated[
         list[Path] | None,
-        typer.Option(metavar="AUDIT", help="What drafts in shadow found, by these audit files; needs no claims."),
+        typer.Option(metavar="AUDIT...", help="What drafts in shadow found, by these audit files; takes no claims."),
     ] = None,
     drafts: Annotated[
         bool, typer.Option("--drafts", help="Judge the new book's drafts as if they were active.")
@@ -65,10 +69,10 @@ def impact(
     """
     from worker.settings import load_settings
 
-    if bool(files) + bool(since and not from_log) + bool(from_log) != 1:
-        raise typer.BadParameter("expected CLAIMS..., or --since DATE, or --from-log AUDIT")
-    if from_log:
-        _from_log(from_log, _day(since), examples, format)
+    if from_log:  # a shell's *.jsonl leaves all files but the first as arguments
+        _from_log([*from_log, *map(Path, files or [])], _day(since), examples, format)
+    if bool(files) + bool(since) != 1:
+        raise typer.BadParameter("expected CLAIMS..., or --since DATE, or --from-log AUDIT...")
     if not book and not old and not drafts:
         raise typer.BadParameter("expected --book NEW, --old OLD or --drafts; else both books are the same")
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""Where the commands find a book: in a folder, or at a revision of the git work tree that holds the book."""
+"""Where the commands find a book: a folder, a packed file, or a revision of the git work tree that holds the book."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ import typer
 
 
 def files_of(name: str, home: Path | None) -> Mapping[str, bytes]:
-    """The files of a book: `name` is a folder, else a git revision of the book in `home` (None: the one that ships).
+    """The files of a book: `name` is a folder, a packed book, or a git revision of the book in `home`.
+
+    `home` None: the one that ships.
 
     Raises:
         BookMissing: the folder holds no book.
+        PackInvalid: the file is no packed book.
         typer.BadParameter: it is neither.
     """
-    from rules.loader import LIBRARY, book_files
+    from rules.loader import LIBRARY, whole_book
 
-    if Path(name).is_dir():
-        return book_files(Path(name))
+    if Path(name).exists():
+        return whole_book(Path(name)).library
     folder = home or LIBRARY
     # `--end-of-options`: a name that begins with a dash is a revision too, never an option.
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if commit is None:
-        raise typer.BadParameter(f"{name!r} is neither a folder nor a git revision of the book in {folder}")
+        raise typer.BadParameter(
+            f"{name!r} is neither a folder, nor a packed book, nor a git revision of the book in {folder}"
+        )
     packed = _git(folder, "archive", "--format=tar", commit.decode().strip())
     files = _unpacked(packed) if packed else {}
     if "book.yaml" not in files:

@@ -10,7 +10,7 @@ import typer
 from worker.cli import author, diff, docs, explain, impact, lint, overrides, trial
 from worker.cli.books import day_of, read_untried, rules_named
 from worker.cli.check import BookFolder
-from worker.cli.terminal import Format, Style, columns, paint, say, say_bytes, width
+from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_bytes, width
 
 if TYPE_CHECKING:
     from datetime import date
@@ -83,6 +83,8 @@ def list_(
         and _serves(rule, payer)
         and _is_about(rule, version, subject)
     ]
+    if not found:
+        complain("no rule is so; `scrub rules list` lists all")
     if format == "json":
         import orjson
 
