@@ -135,11 +135,15 @@ USERS = (
 )
 ADMIN = "user admin on sanitize-payload #@admin@ ~* &* +@all"
 """For emergencies and for settings: everything. Nothing that runs by itself has its password."""
+DEFAULT = "user default off resetpass ~* &* +@all"
+"""Nobody: it is off and has no password. Its rights are those of the append-only file's own reader. Without them a
+restart drops everything that a script wrote, and says so in the log alone (redis/redis#14541, valkey-io/valkey#3983).
+"""
 
 
 def text() -> str:
     """The ACL file, which Redis wants without comments."""
-    return "\n".join(["user default off nopass resetkeys resetchannels -@all", *map(str, USERS), ADMIN]) + "\n"
+    return "\n".join([DEFAULT, *map(str, USERS), ADMIN]) + "\n"
 
 
 if __name__ == "__main__":

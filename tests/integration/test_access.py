@@ -103,6 +103,26 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
             assert secret not in first.text() + second.text() + server.log()
 
 
+def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = short(tmp_path_factory)
+    with guarded(folder) as server:
+        worker = Worker(folder, env=server.environment("worker")).wait_ready()
+        try:
+            for number in range(20):
+                server.client("producer").xadd(KEYS.inbox, {"event": event(number)})
+            with wiring.open_store(server.settings("operator")) as store:
+                settled(store, 20)
+                before = books(store.redis, store.keys)
+        finally:
+            worker.stop()
+    with guarded(folder) as server, wiring.open_store(server.settings("operator")) as store:
+        after = books(store.redis, store.keys)
+        assert (after.accepted, after.waiting, after.balance) == (20, 0, 0), server.log()
+        assert [outlet.count for outlet in after.outlets] == [outlet.count for outlet in before.outlets]
+        assert [outlet.length for outlet in after.outlets] == [outlet.length for outlet in before.outlets]
+        assert "error to its AOF-loading-client" not in server.log()
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 
@@ -117,9 +137,9 @@ def test_nobody_comes_in_without_a_name_and_a_password(server: Guarded) -> None:
 
     with Redis(unix_socket_path=str(server.socket)) as nobody, pytest.raises(AuthenticationError):
         nobody.ping()
-    liar = Redis(unix_socket_path=str(server.socket), username="worker", password="x")
-    with liar, pytest.raises(AuthenticationError):
-        liar.ping()
+    for user, word in (("worker", "x"), ("default", "x"), ("default", "")):
+        with Redis(unix_socket_path=str(server.socket)) as liar, pytest.raises(AuthenticationError):
+            liar.execute_command("AUTH", user, word)
 
 
 @pytest.mark.parametrize(
