@@ -110,7 +110,7 @@ USERS = (
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
         "enters billing history, puts rule books in force. Writes no other outlet.",
         (
-            Right(_HELLO + " time scan script|load script|exists"),
+            Right(_HELLO + " time scan script|load script|exists multi exec discard"),
             Right(
                 f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall hkeys lrange "
                 "lindex pttl",

@@ -123,6 +123,10 @@ def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathF
         assert "error to its AOF-loading-client" not in server.log()
 
 
+def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> None:
+    assert books(server.client("operator"), Keys(0, 4)).balance == books(server.client("admin"), Keys(0, 4)).balance
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 
