@@ -98,7 +98,8 @@ def lease() -> Lease | None:
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings.log_level)
     # That a pool process was killed is told there, and would stand in the log as the one line that is no JSON.
-    get_multiprocessing_logger().propagate = True
+    if pool := get_multiprocessing_logger():
+        pool.propagate = True
 
 
 @celeryd_init.connect

@@ -127,6 +127,20 @@ def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> No
     assert books(server.client("operator"), Keys(0, 4)).balance == books(server.client("admin"), Keys(0, 4)).balance
 
 
+def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: Guarded) -> None:
+    assert b"does not let this user do that" in scrub(server, "billing", "doctor").stdout
+    assert b"does not answer" not in scrub(server, "billing", "doctor").stdout
+    server.password("monitor").chmod(0o644)
+    right = server.password("monitor").read_text()
+    server.password("monitor").write_text("wrong")
+    try:
+        for command in ("status", "doctor"):
+            done = scrub(server, "monitor", command)
+            assert b"Mend the user in SCRUB_REDIS_URL, or the password" in done.stdout + done.stderr
+    finally:
+        server.password("monitor").write_text(right)
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 

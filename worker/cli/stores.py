@@ -34,7 +34,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
         except NoPermissionError as error:
             raise RedisForbids(wiring.where(settings), error) from None
         except RedisError as error:
-            raise RedisUnreachable(where=wiring.where(settings), reason=type(error).__name__) from None
+            raise RedisUnreachable(where=wiring.where(settings), reason=wiring.why_silent(error)) from None
 
 
 @contextmanager
