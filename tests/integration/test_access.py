@@ -141,6 +141,18 @@ def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: 
         server.password("monitor").write_text(right)
 
 
+def test_partitions_are_added_by_the_administrator_and_an_attempt_of_others_locks_nobody_out(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with guarded(short(tmp_path_factory)) as server:
+        for user in ("operator", "worker"):
+            done = scrub(server, user, "partitions", "2")
+            assert (done.returncode, b"does not let this user do that" in done.stderr) == (2, True)
+            assert server.client("admin").hget(KEYS.meta, "partitions") in (None, b"1")
+        assert scrub(server, "admin", "partitions", "2").returncode == 0
+        assert server.client("admin").hget(KEYS.meta, "partitions") == b"2"
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 
