@@ -153,6 +153,14 @@ def test_partitions_are_added_by_the_administrator_and_an_attempt_of_others_lock
         assert server.client("admin").hget(KEYS.meta, "partitions") == b"2"
 
 
+def test_a_worker_puts_no_book_in_force_and_is_told_that_it_may_not(server: Guarded, tmp_path: Path) -> None:
+    file = tmp_path / "own.book"
+    assert scrub(server, "worker", "rules", "pack", "-o", str(file)).returncode == 0
+    done = scrub(server, "worker", "rules", "switch", str(file), "--reason", "t")
+    assert (done.returncode, b"does not let this user do that" in done.stderr) == (2, True), done.stderr
+    assert server.client("admin").llen(KEYS.book) == 0
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 
