@@ -110,7 +110,7 @@ USERS = (
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
         "enters billing history, puts rule books in force. Writes no other outlet.",
         (
-            Right(_HELLO + " time scan script|load script|exists"),
+            Right(_HELLO + " time scan script|load script|exists multi exec discard"),
             Right(
                 f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall hkeys lrange "
                 "lindex pttl",
@@ -135,11 +135,15 @@ USERS = (
 )
 ADMIN = "user admin on sanitize-payload #@admin@ ~* &* +@all"
 """For emergencies and for settings: everything. Nothing that runs by itself has its password."""
+DEFAULT = "user default off resetpass ~* &* +@all"
+"""Nobody: it is off and has no password. Its rights are those of the append-only file's own reader. Without them a
+restart drops everything that a script wrote, and says so in the log alone (redis/redis#14541, valkey-io/valkey#3983).
+"""
 
 
 def text() -> str:
     """The ACL file, which Redis wants without comments."""
-    return "\n".join(["user default off nopass resetkeys resetchannels -@all", *map(str, USERS), ADMIN]) + "\n"
+    return "\n".join([DEFAULT, *map(str, USERS), ADMIN]) + "\n"
 
 
 if __name__ == "__main__":

@@ -8,10 +8,13 @@ import gc
 import mmap
 import sys
 import time
+import warnings
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_shutdown, worker_shutting_down
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from celery.utils.log import get_multiprocessing_logger
 from kombu import Queue
 from redis.exceptions import RedisError
 
@@ -95,6 +98,9 @@ def lease() -> Lease | None:
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings.log_level)
+    # That a pool process was killed is told there, and would stand in the log as the one line that is no JSON.
+    if pool := get_multiprocessing_logger():
+        pool.propagate = True
 
 
 @celeryd_init.connect
@@ -132,6 +138,12 @@ def _await_memory(store: Store) -> None:
         with contextlib.suppress(RedisError):
             tend_once(store, wiring.bell(store))
         time.sleep(settings.tend)
+
+
+@worker_ready.connect
+def _quieten(**_: Any) -> None:
+    # Celery switches these on at start, and warns at each loss of the broker of a setting that is as we want it.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 @worker_shutting_down.connect

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from packaging.requirements import Requirement
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from rules.book import Book
 from rules.errors import ScrubError
 from worker import wiring
+from worker.errors import RedisForbids, RedisRefuses
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -171,10 +172,13 @@ def server(store: Store) -> Iterator[Finding]:
         after = time.time()
         info: dict[str, Any] = store.redis.info()
     except AuthenticationError:
-        yield Finding("ill", "Redis", f"Redis at {address} wants another user or password.", "Mend SCRUB_REDIS_URL.")
+        yield Finding("ill", "Redis", str(RedisRefuses(where=address)))
+        return
+    except NoPermissionError as error:
+        yield Finding("ill", "Redis", str(RedisForbids(address, error)))
         return
     except (RedisError, OSError) as error:
-        sentence = f"Redis at {address} does not answer ({type(error).__name__})."
+        sentence = f"Redis at {address} does not answer ({wiring.why_silent(error)})."
         yield Finding("ill", "Redis", sentence, "Start it, or mend SCRUB_REDIS_URL.")
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
@@ -292,7 +296,12 @@ def _agreement(store: Store) -> Iterator[Finding]:
         elif number != settings.partitions:
             sentence = f"This Redis holds {number} partitions, SCRUB_PARTITIONS says {settings.partitions}."
             yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={number}.")
-    if "fingerprint" in meta and settings.secret_path.exists():
+    if "fingerprint" in meta and not settings.secret_path.exists():
+        sentence = (
+            f"{settings.secret_path} is not there, and the claims on this Redis were hashed with another machine's."
+        )
+        yield Finding("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
+    elif "fingerprint" in meta:
         try:
             ours = fingerprint(load_secret(settings.secret_path))
         except ScrubError:
@@ -337,6 +346,9 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         yield finding
     try:
         yield from queue(store, books(store.redis, store.keys))
+    except NoPermissionError as error:
+        if not ill:
+            yield Finding("ill", "Redis", str(RedisForbids(wiring.where(settings), error)))
     except RedisError as error:
         if not ill:
             yield Finding("ill", "Redis", f"It broke off ({type(error).__name__}).", "Look at its log.")

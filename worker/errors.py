@@ -73,6 +73,12 @@ class RedisUnreachable(ScrubError):
     """Redis at {where} does not answer ({reason}). Start it, or set SCRUB_REDIS_URL to a server that runs."""
 
 
+class RedisRefuses(RedisUnreachable):
+    """Redis at {where} wants another user or password. Mend the user in SCRUB_REDIS_URL, or the password there or in
+    SCRUB_REDIS_PASSWORD_FILE.
+    """
+
+
 class RedisForbids(ScrubError):
     """Redis at {where} does not let this user do that ({reason}). Use the user that is meant for it (ops/security.md
     lists them), or give this one the right.

@@ -20,22 +20,20 @@ from structlog.typing import EventDict, WrappedLogger
 _NAMES = {"timestamp": "@timestamp", "level": "log.level", "logger": "log.logger", "event": "message"}
 
 
+_SHARED: list[structlog.typing.Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+_BROKER = ("celery.worker.consumer.consumer", "celery.worker.consumer.connection")
+"""Loggers that speak of the broker alone: its address without the password, and when they try again."""
+
+
 def configure(level: str) -> None:
-    """Sends structlog and the standard library's logging through one handler. May be called again after a fork."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
+    """Sends the standard library's logging, and with it ours, to one handler. May be called again after a fork."""
     formatter = structlog.stdlib.ProcessorFormatter(
         pass_foreign_args=True,
-        foreign_pre_chain=[_foreign, *shared],
+        foreign_pre_chain=[_foreign, *_SHARED],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _plain_exception, _ecs, _render],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -59,12 +57,35 @@ def _frames(trace: TracebackType | None) -> list[str]:
 
 
 def _foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Of a record that carries an exception only the template is kept: its arguments are made of the exception."""
+    """A record that carries an exception says no more than kinds and numbers; texts may be made of the exception."""
     record: logging.LogRecord = event["_record"]
     arguments = event.pop("positional_args", None) or record.args or ()
     if record.exc_info or _has_error(arguments):
-        event["event"] = str(record.msg)
+        event["event"] = _filled(str(record.msg), arguments, texts=record.name in _BROKER and not record.exc_info)
     return event
+
+
+def _filled(template: str, arguments: Any, *, texts: bool) -> str:
+    def shown(value: Any) -> object:
+        if isinstance(value, BaseException):
+            return _Kind(type(getattr(value, "exc", value)).__name__)  # billiard wraps the one that happened
+        return value if isinstance(value, (int, float)) or (texts and isinstance(value, str)) else _Kind("...")
+
+    try:
+        if isinstance(arguments, dict):
+            return template % {name: shown(value) for name, value in arguments.items()}
+        return (template % tuple(map(shown, arguments))).strip()
+    except (TypeError, ValueError):
+        return template
+
+
+class _Kind(str):
+    """A name that %r shows without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 def _has_error(arguments: Any) -> bool:
@@ -96,6 +117,11 @@ def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
 
 
 def log(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    """The logger of a module. It leaves structlog's own settings to the program that we are imported into."""
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
     return logger

@@ -39,6 +39,7 @@ def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = l
 
     Raises:
         PartitionsFixed: the number cannot change, or not now; nothing moved.
+        redis.exceptions.NoPermissionError: this user may not do that; nothing moved.
         redis.exceptions.RedisError: it broke off; do it again.
     """
     now, wanted = standing(redis)
@@ -49,6 +50,7 @@ def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = l
     if count == wanted == now:
         return Counter()
     _assert_idle(redis, Keys(0, now))
+    _try_rights(redis)
     redis.hset(Keys().meta, "partitions", f"{now} to {count}")
     try:
         _assert_idle(redis, Keys(0, now))  # a worker may have started until this moment, and no later
@@ -64,6 +66,14 @@ def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = l
         on_progress(seen)
     redis.hset(Keys().meta, "partitions", str(count))
     return moved
+
+
+def _try_rights(redis: Redis) -> None:
+    """Before anything is noted, what only an administrator may: from then on no worker starts until it is done."""
+    nothing = f"{Keys().meta}:nothing"
+    redis.scan(count=1)
+    redis.pexpiretime(nothing)
+    redis.unlink(nothing)
 
 
 def _assert_idle(redis: Redis, keys: Keys) -> None:

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from rules.book import Book
 from rules.errors import ScrubError
@@ -39,6 +39,7 @@ from worker.errors import (
     RedisForbids,
     RedisForgets,
     RedisMayEvict,
+    RedisRefuses,
     RedisTooOld,
     RedisUnreachable,
     SecretMismatch,
@@ -230,13 +231,20 @@ def check_server(redis: Redis, address: str) -> None:
     try:
         info = redis.info()
     except AuthenticationError:
-        raise RedisUnreachable(where=address, reason="it wants another user or password") from None
+        raise RedisRefuses(where=address) from None
     except NoPermissionError as error:
         raise RedisForbids(address, error) from None
     except (RedisError, OSError) as error:
-        raise RedisUnreachable(where=address, reason=type(error).__name__) from None
+        raise RedisUnreachable(where=address, reason=why_silent(error)) from None
     if reasons := unfit(info, address):
         raise reasons[0]
+
+
+def why_silent(error: BaseException) -> str:
+    """Why Redis does not answer, in words where the name of the error says too little; none of the error's own."""
+    if isinstance(error, MasterNotFoundError):
+        return "none of the sentinels answers with a primary of that group"
+    return type(error).__name__
 
 
 def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:

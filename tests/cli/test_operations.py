@@ -271,3 +271,10 @@ def test_the_doctor_says_so_where_redis_does_not_answer_and_looks_at_the_rest(he
     assert done.returncode == 1
     assert findings(done)["ill"] == {"Redis", "rule book"}
     assert here("doctor", SCRUB_BATCH="x").returncode == 2
+
+
+def test_the_doctor_says_that_the_secret_of_this_redis_is_not_on_this_machine(here: Run, store: Store) -> None:
+    store.redis.hset(store.keys.meta, "fingerprint", "another")
+    done = here("doctor", "--format", "json", SCRUB_SECRET_FILE=str(store.settings.state_dir / "nowhere"))
+    assert "secret" in findings(done)["ill"]
+    assert not (store.settings.state_dir / "nowhere").exists()

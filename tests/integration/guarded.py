@@ -61,10 +61,10 @@ class Guarded:
 
 @contextmanager
 def guarded(folder: Path, *options: str, binary: str | None = None) -> Iterator[Guarded]:
-    """Starts it with passwords of its own, and ends it."""
+    """Starts it with passwords of its own, and ends it. The same folder again: the same server, restarted."""
     secrets, run, data = folder / "secrets", folder / "run", folder / "data"
-    run.mkdir(mode=0o700)
-    data.mkdir()
+    run.mkdir(mode=0o700, exist_ok=True)
+    data.mkdir(exist_ok=True)
     subprocess.run([OPS / "secrets.sh", secrets], check=True, capture_output=True)
     environment = {
         **os.environ,

@@ -103,6 +103,64 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
             assert secret not in first.text() + second.text() + server.log()
 
 
+def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = short(tmp_path_factory)
+    with guarded(folder) as server:
+        worker = Worker(folder, env=server.environment("worker")).wait_ready()
+        try:
+            for number in range(20):
+                server.client("producer").xadd(KEYS.inbox, {"event": event(number)})
+            with wiring.open_store(server.settings("operator")) as store:
+                settled(store, 20)
+                before = books(store.redis, store.keys)
+        finally:
+            worker.stop()
+    with guarded(folder) as server, wiring.open_store(server.settings("operator")) as store:
+        after = books(store.redis, store.keys)
+        assert (after.accepted, after.waiting, after.balance) == (20, 0, 0), server.log()
+        assert [outlet.count for outlet in after.outlets] == [outlet.count for outlet in before.outlets]
+        assert [outlet.length for outlet in after.outlets] == [outlet.length for outlet in before.outlets]
+        assert "error to its AOF-loading-client" not in server.log()
+
+
+def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> None:
+    assert books(server.client("operator"), Keys(0, 4)).balance == books(server.client("admin"), Keys(0, 4)).balance
+
+
+def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: Guarded) -> None:
+    assert b"does not let this user do that" in scrub(server, "billing", "doctor").stdout
+    assert b"does not answer" not in scrub(server, "billing", "doctor").stdout
+    server.password("monitor").chmod(0o644)
+    right = server.password("monitor").read_text()
+    server.password("monitor").write_text("wrong")
+    try:
+        for command in ("status", "doctor"):
+            done = scrub(server, "monitor", command)
+            assert b"Mend the user in SCRUB_REDIS_URL, or the password" in done.stdout + done.stderr
+    finally:
+        server.password("monitor").write_text(right)
+
+
+def test_partitions_are_added_by_the_administrator_and_an_attempt_of_others_locks_nobody_out(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with guarded(short(tmp_path_factory)) as server:
+        for user in ("operator", "worker"):
+            done = scrub(server, user, "partitions", "2")
+            assert (done.returncode, b"does not let this user do that" in done.stderr) == (2, True)
+            assert server.client("admin").hget(KEYS.meta, "partitions") in (None, b"1")
+        assert scrub(server, "admin", "partitions", "2").returncode == 0
+        assert server.client("admin").hget(KEYS.meta, "partitions") == b"2"
+
+
+def test_a_worker_puts_no_book_in_force_and_is_told_that_it_may_not(server: Guarded, tmp_path: Path) -> None:
+    file = tmp_path / "own.book"
+    assert scrub(server, "worker", "rules", "pack", "-o", str(file)).returncode == 0
+    done = scrub(server, "worker", "rules", "switch", str(file), "--reason", "t")
+    assert (done.returncode, b"does not let this user do that" in done.stderr) == (2, True), done.stderr
+    assert server.client("admin").llen(KEYS.book) == 0
+
+
 def secrets_of(server: Guarded) -> set[str]:
     return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
 
@@ -117,9 +175,9 @@ def test_nobody_comes_in_without_a_name_and_a_password(server: Guarded) -> None:
 
     with Redis(unix_socket_path=str(server.socket)) as nobody, pytest.raises(AuthenticationError):
         nobody.ping()
-    liar = Redis(unix_socket_path=str(server.socket), username="worker", password="x")
-    with liar, pytest.raises(AuthenticationError):
-        liar.ping()
+    for user, word in (("worker", "x"), ("default", "x"), ("default", "")):
+        with Redis(unix_socket_path=str(server.socket)) as liar, pytest.raises(AuthenticationError):
+            liar.execute_command("AUTH", user, word)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -46,3 +49,33 @@ def test_of_an_exception_only_type_and_place_are_kept(capsys: pytest.CaptureFixt
     assert "CANARY" not in str(found)
     assert found[0]["error.type"] == found[3]["error.type"] == "builtins.ValueError"
     assert str(found[0]["error.stack_trace"]).startswith("['test_logs.py:")
+
+
+def test_of_a_broken_broker_the_address_the_kind_of_error_and_the_next_try_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("info")
+    told = ("redis://worker:**@queue:6379//", ConnectionError("CANARY"), "Trying again in 2 seconds...")
+    logging.getLogger("celery.worker.consumer.consumer").error("consumer: Cannot connect to %s: %s.\n%s\n", *told)
+    (line,) = lines(capsys)
+    assert line["message"] == (
+        "consumer: Cannot connect to redis://worker:**@queue:6379//: ConnectionError.\nTrying again in 2 seconds..."
+    )
+
+
+def test_of_others_lines_about_an_error_kinds_and_numbers_are_filled_in_and_no_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("info")
+    logging.getLogger("other").error("%s failed after %d: %r", "CANARY", 3, ValueError("CANARY"))
+    logging.getLogger("other").error("%(name)s: %(exc)s", {"name": "CANARY", "exc": "CANARY"})
+    logging.getLogger("other").error("%s %.1f", ValueError("CANARY"), Decimal(1))
+    assert [line["message"] for line in lines(capsys)] == ["... failed after 3: ValueError", "...: ...", "%s %.1f"]
+
+
+def test_where_no_log_was_asked_for_nothing_is_printed_on_standard_output() -> None:
+    code = "from worker.logs import log; log('worker.bell').debug('CANARY'); log('worker.bell').warning('seen')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    assert "CANARY" not in done.stderr
+    assert "seen" in done.stderr

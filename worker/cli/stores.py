@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.wiring import Store
 
+_REFUSED = re.compile("ACL failure in script|user executing the script can't")
+"""How Redis says that a command within a script is not for this user; the words changed between versions."""
+
 
 @contextmanager
 def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[Store]:
@@ -21,7 +25,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
         RedisForbids: this user may not do that.
         RedisUnreachable: also where Redis is lost on the way; and the other errors of `worker.wiring.open_store`.
     """
-    from redis.exceptions import NoPermissionError, RedisError
+    from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
     from worker import wiring
     from worker.errors import RedisForbids, RedisUnreachable
@@ -34,7 +38,9 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
         except NoPermissionError as error:
             raise RedisForbids(wiring.where(settings), error) from None
         except RedisError as error:
-            raise RedisUnreachable(where=wiring.where(settings), reason=type(error).__name__) from None
+            if isinstance(error, ResponseError) and _REFUSED.search(str(error)):
+                raise RedisForbids(wiring.where(settings), error) from None
+            raise RedisUnreachable(where=wiring.where(settings), reason=wiring.why_silent(error)) from None
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""What an operator reads of a worker while pool processes and the server die under it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+from worker.embedded import Lease
+
+from .helpers import Worker, until
+
+
+def test_that_a_process_was_killed_or_the_broker_is_lost_is_told_in_json_and_with_every_place_filled(
+    home: Path,
+) -> None:
+    worker = Worker(home).wait_ready()
+    try:
+        with Lease(home / "redis"):
+            for child in worker.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            until(lambda: "exited with" in worker.text(), told=worker.text)
+        told = [line for line in worker.text().splitlines() if "exited with" in line or "Connection to" in line]
+        assert [json.loads(line)["log.level"] for line in told if "exited with" in line]
+        assert "%s" not in worker.text()
+        assert "CPendingDeprecationWarning" not in worker.text()
+    finally:
+        worker.kill()
