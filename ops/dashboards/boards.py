@@ -83,6 +83,12 @@ def _billing_rankings(board: Dashboard) -> None:
     text = "Rules of severity block that need a fact which the claim does not carry." + _EACH
     undetermined = logql.listed("rule.undetermined", RANGE, payer=_PAYER)
     board.with_panel(ranking("Undetermined", text, undetermined, LIGHT["unchecked"]))
+    text = "Drafts that would have sent the claim to rework, were they active; they route nothing." + _EACH
+    shadow = logql.listed("rule.shadow_block", RANGE, payer=_PAYER)
+    board.with_panel(ranking("Drafts in shadow", text, shadow, LIGHT["plain"]))
+    text = "Rules that an override of the hospital touched, found or put out of force." + _EACH
+    overridden = logql.listed("rule.overridden", RANGE, payer=_PAYER)
+    board.with_panel(ranking("Overridden rules", text, overridden, LIGHT["plain"]))
 
 
 def operations() -> Dashboard:

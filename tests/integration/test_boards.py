@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,9 @@ from ops import logformats
 from ops.alerts.rules import alerts
 from ops.dashboards.boards import expressions
 from ops.logql import FIELDS, STREAM
+from rules.loader import LIBRARY
+from rules.overrides import pin_of
+from tests.book import BOOK
 from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, Node, concrete, parse
 from worker.demo.events import all_events
@@ -56,6 +60,24 @@ def named(tree: Node) -> set[str]:
     return {BY_LABEL[label] for label in labels - made - {"service_name", "__error__"}} | paths
 
 
+DRAFT, OVERRIDDEN = "64445/medicare/UNT001-one-unit", "64445/uhc/MOD006-side-required"
+"""Rules that find something among the demonstration's claims."""
+OVERRIDE = """
+overrides:
+  - {{name: ours, rule: {rule}, severity: warn, reason: a test, owner: me, expires: 2099-12-31, written_for: "{pin}"}}
+"""
+
+
+def own_decisions(home: Path) -> dict[str, str]:
+    """Settings of a book with a draft, and of an override."""
+    shutil.copytree(LIBRARY, home / "book")
+    draft = home / f"book/{DRAFT}.yaml"
+    draft.write_text(draft.read_text().replace("status: active", "status: draft"))
+    pin = pin_of(rule for rule in BOOK.rules if rule.file == OVERRIDDEN)
+    (home / "overrides.yaml").write_text(OVERRIDE.format(rule=OVERRIDDEN, pin=pin[:12]))
+    return {"SCRUB_BOOK": str(home / "book"), "SCRUB_OVERRIDES": str(home / "overrides.yaml")}
+
+
 @pytest.fixture
 def ran(store: Store, home: Path, start_worker: Start) -> list[dict[str, Any]]:
     """The logs of workers that had the demonstration's claims, one of them left behind by a worker that died."""
@@ -69,7 +91,7 @@ def ran(store: Store, home: Path, start_worker: Start) -> list[dict[str, Any]]:
     events = [*all_events(), event(901, data=unknown), event(902, requeue_of="1-0")]
     for raw in events:
         redis.xadd(keys.inbox, {FIELD: raw})
-    start_worker().wait_ready()
+    start_worker(env=own_decisions(home)).wait_ready()
     settled(store, len(events) + 1)
     until(lambda: any(line.get("event.action") == "queue.books" for line in lines(home)))
     return lines(home)

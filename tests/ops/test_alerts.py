@@ -145,7 +145,7 @@ def test_every_alert_is_tried_both_ways_and_has_an_entry_in_the_runbook() -> Non
 def test_the_runbook_names_commands_and_settings_that_there_are() -> None:
     text = (OPS / "runbook.md").read_text()
     groups = {
-        group.name: {c.name for c in group.typer_instance.registered_commands}
+        group.name: {c.name or c.callback.__name__ for c in group.typer_instance.registered_commands if c.callback}
         for group in app.registered_groups
         if group.typer_instance
     }

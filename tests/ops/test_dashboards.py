@@ -121,5 +121,5 @@ def test_a_payer_without_one_clean_claim_has_a_rate_of_nought_and_does_not_vanis
 
 def test_no_claim_has_more_findings_of_a_kind_than_the_dashboards_look_at(month: list[dict[str, Any]]) -> None:
     for line in month:
-        for name in ("rule.block", "rule.denials", "rule.undetermined"):
+        for name in ("rule.block", "rule.denials", "rule.undetermined", "rule.shadow_block", "rule.overridden"):
             assert len(line.get(name, [])) <= logql.LISTED
