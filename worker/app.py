@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import mmap
 import sys
 import time
@@ -19,7 +18,7 @@ from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import logs, pressure, wiring
+from worker import collector, logs, pressure, wiring
 from worker.audit import check_folder
 from worker.embedded import Lease
 from worker.settings import load_settings
@@ -117,11 +116,7 @@ def _take_hold(**_: Any) -> None:
         check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
         wiring.book_of_today(settings)
-        # A batch makes and drops tens of thousands of objects and hardly a cycle: looking for some every 700 new
-        # objects, as Python does, took half of the time that reading a claim takes.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 50, 50)
+        collector.spare()
     except ScrubError as error:
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))

@@ -71,9 +71,11 @@ def bench(
 
 def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
     from rules.loader import load_book
+    from worker import collector
     from worker.bench import growth, latency, ledgers, pipe, profile, rules
 
     book = load_book()
+    collector.spare()  # as workers do
     cores = (1, 2, 4)
     parts: dict[str, list[Callable[[], Section]]] = {
         "rules": [
