@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests wait for processes more than they compute: four at once also on two cores.
-WORKERS := 4
+# The tests wait for processes as much as they compute: two more at once than there are cores.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
 .PHONY: help run test slow oracles faults bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
 

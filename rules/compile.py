@@ -15,7 +15,7 @@ from rules.logic import ALWAYS, Condition
 from rules.payers import Registry
 from rules.report import SEVERITIES, Citation, Denial, EditionId, Grade, Severity
 from rules.rule import Bypass, Patch, Rule, Text, Version
-from rules.rulefile import Document, RuleShape, VersionShape, shaped
+from rules.rulefile import Document, RuleShape, TriedRuleShape, VersionShape, shaped
 from rules.sources import Source
 
 ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
@@ -31,7 +31,7 @@ COMMON = "common"
 
 def compile_rule(document: Document, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
     """The rule of a file, or None; every fault is noted in the document."""
-    shape = shaped(document, RuleShape, document.data)
+    shape = shaped(document, TriedRuleShape if document.tried else RuleShape, document.data)
     if shape is None:
         return None
     _check_names(document, shape, registry)
@@ -41,7 +41,8 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
         if (version := _version(document, shape, entry, ("versions", index), sources))
     )
     _check_periods(document, versions)
-    _check_examples(document, shape)
+    if not document.tried:
+        _check_examples(document, shape)
     if document.problems:
         return None
     return Rule(

@@ -122,9 +122,9 @@ def read_book(
 
     `examples`: whether they are run; None: unless this is the shipped book, of which it is known that they pass.
     """
-    untried = _untried(files, imported or {})
     if examples is None:
         examples = Files(files).digest != TRIED.read_text("ascii").strip()
+    untried = _untried(files, imported or {}, tried=not examples)
     for rule in untried.book.rules if examples else ():
         document = untried.documents[rule.file]
         try_examples(untried.book, rule, document)
@@ -142,7 +142,7 @@ def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | Non
     return replace(untried, book=with_editions(untried.book, untried.editions))
 
 
-def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes]) -> Untried:
+def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes], *, tried: bool = False) -> Untried:
     """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
@@ -152,7 +152,7 @@ def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes]) -> Untri
     tables = _tables(texts, sources, problems)
     editions = _editions(imported, problems)
     sound = not problems
-    rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems)
+    rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems, tried=tried)
     if head is None or not sound:
         raise BookInvalid(problems)
     digest = Files(files, imported).digest
@@ -264,6 +264,8 @@ def _rules(
     sources: Mapping[str, Source],
     registry: Registry,
     problems: list[RuleProblem],
+    *,
+    tried: bool,
 ) -> tuple[list[Rule], dict[str, Document]]:
     rules: list[Rule] = []
     documents: dict[str, Document] = {}
@@ -271,7 +273,7 @@ def _rules(
         folder = name.partition("/")[0]
         if folder == "payers":
             continue
-        document = read_document(name, texts[name])
+        document = read_document(name, texts[name], tried=tried)
         if procedure not in (None, folder):
             document.complain((), f"no rule book reads this file; rules are in {procedure}/")
         rule = None if document.problems else compile_rule(document, sources, registry)

@@ -6,7 +6,8 @@ keys and aliases are refused; tags mean nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
@@ -23,6 +24,7 @@ from rules.report import Grade, Outcome, Severity
 Path = tuple[str | int, ...]
 Day = Annotated[date, BeforeValidator(iso_date)]
 Text = Annotated[str, Field(min_length=1)]
+_ENDING_EXAMPLES = re.compile(r"\nexamples:[^\n]*(?:\n(?:[ #-][^\n]*)?)*\Z")
 Node = Any
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
@@ -161,6 +163,12 @@ class RuleShape(Shape):
     examples: Annotated[tuple[ExampleShape, ...], Field(min_length=1)]
 
 
+class TriedRuleShape(RuleShape):
+    """The same without its examples, of which it is known that they pass."""
+
+    examples: tuple[ExampleShape, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A YAML file as plain data with the line and column of every path in it, both from 1."""
@@ -169,6 +177,8 @@ class Document:
     data: Any
     marks: dict[Path, tuple[int, int]]
     problems: list[RuleProblem] = field(default_factory=list)
+    tried: bool = False
+    """Whether it is known that its examples pass; they may be left out."""
 
     def complain(self, path: Path, sentence: str) -> None:
         """Notes a problem at the place of the path, or of the nearest path above it."""
@@ -179,9 +189,12 @@ class Document:
         self.problems.append(RuleProblem(self.file, line, column, path_text(path), sentence))
 
 
-def read_document(file: str, text: str) -> Document:
-    """The file's data and marks; what is wrong with its YAML is in `problems`."""
-    document = Document(file, None, {})
+def read_document(file: str, text: str, *, tried: bool = False) -> Document:
+    """The file's data and marks; what is wrong with its YAML is in `problems`. Of a rule file that was tried, the
+    examples that end it are not read: they are its longer half."""
+    if tried:
+        text = _ENDING_EXAMPLES.sub("\n", text)
+    document = Document(file, None, {}, tried=tried)
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -192,8 +205,7 @@ def read_document(file: str, text: str) -> Document:
     if node is None:
         document.complain((), "the file is empty")
         return document
-    data = _plain(node, (), document, set())
-    return Document(file, data, document.marks, document.problems)
+    return replace(document, data=_plain(node, (), document, set()))
 
 
 def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rules.errors import BookInvalid, BookMissing
-from rules.loader import LIBRARY, load_book, read_book
+from rules.loader import LIBRARY, book_files, load_book, read_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 
 
@@ -147,3 +147,19 @@ def test_files_that_are_not_utf8_are_named() -> None:
 def test_the_shipped_library_loads() -> None:
     book = load_book(LIBRARY)
     assert {"UNT001", "CLM001"} <= {rule.code for rule in book.rules}
+
+
+def test_a_book_whose_examples_are_known_to_pass_is_the_same_without_reading_them() -> None:
+    files = book_files()
+    tried, untried = read_book(files, examples=False), read_book(files, examples=True)
+    assert tried.rules
+    assert [repr(rule).split(" at 0x")[0] for rule in tried.rules] == [
+        repr(rule).split(" at 0x")[0] for rule in untried.rules
+    ]
+    assert [rule.digest for rule in tried.rules] == [rule.digest for rule in untried.rules]
+
+
+@pytest.mark.parametrize("text", [RULE, RULE.replace("status: active\n", "") + "status: active\n"])
+def test_examples_may_stand_anywhere_in_a_file(text: str) -> None:
+    files = {**LIBRARY_FILES, FILE: text.encode()}
+    assert [rule.code for rule in read_book(files, examples=False).rules] == ["UNT001"]
