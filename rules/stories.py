@@ -10,6 +10,7 @@ stories that do not state their own.
               rule but those of VOID. `once`: where the 64445 line stands twice, the code is still said once;
               `repair`: the finding has a patch that removes it and adds no block
     tables    rows of an imported edition, as in an example of a rule file
+    history   what was billed before, as in an example; without it no ledger is consulted
     fill      the last line is repeated until the claim has so many lines
     each      the story is told for each of these values, in place of `<each>`
 """
@@ -29,9 +30,10 @@ from rules.check import check
 from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
 from rules.examples import LINE, example_claim, merged
+from rules.history import NOT_CONSULTED, History
 from rules.patch import patched
 from rules.report import Finding, Report, Severity
-from rules.rulefile import Document, Node, Shape, Text, read_document, shaped
+from rules.rulefile import BilledShape, Document, Node, Shape, Text, read_document, shaped
 from rules.trial import no_rows, payer_part, with_rows
 
 VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
@@ -58,11 +60,12 @@ class Story:
     void: Claim | None
     repair: bool
     tables: Mapping[str, tuple[str, ...]]
+    history: History
 
     def fault(self, book: Book) -> str | None:
         """What in the book's reports contradicts the story, or None."""
         book = with_rows(book, self.tables)
-        report = check(self.claim, book)
+        report = self._report(self.claim, book)
         if not self.code:
             return self._unpaid(report)
         return (
@@ -71,6 +74,9 @@ class Story:
             or self._held_void(book)
             or (self._unrepaired(report, book) if self.repair else None)
         )
+
+    def _report(self, claim: Claim, book: Book) -> Report:
+        return check(claim, book, history=self.history)
 
     def _unpaid(self, report: Report) -> str | None:
         blocks, warns, notes = _codes(report)
@@ -92,20 +98,20 @@ class Story:
     def _repeated(self, book: Book) -> str | None:
         if self.once is None:
             return None
-        times = self._times(check(self.once, book))
+        times = self._times(self._report(self.once, book))
         return None if times == 1 else f"with the line twice, {self.code} is said {times} times"
 
     def _held_void(self, book: Book) -> str | None:
         if self.void is None:
             return None
-        held = {finding.code for finding in check(self.void, book).findings} - VOID
+        held = {finding.code for finding in self._report(self.void, book).findings} - VOID
         return f"its void is not left alone: {sorted(held)}" if held else None
 
     def _unrepaired(self, report: Report, book: Book) -> str | None:
         patches = [operation for finding in self._own(report) for operation in finding.patch]
         if not patches:
             return f"{self.code} has no patch"
-        after = check(read_claim(patched(self.data, patches)), book)
+        after = self._report(read_claim(patched(self.data, patches)), book)
         added = _codes(after)[0] - _codes(report)[0]
         return (
             f"after the patch: {self.code} {len(self._own(after))} times, and block {sorted(added)}"
@@ -141,6 +147,7 @@ class StoryShape(Shape):
     once: Literal["true", "false"] = "false"
     repair: Literal["true", "false"] = "false"
     tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    history: tuple[BilledShape, ...] = ()
     each: tuple[Text, ...] = ("",)
     fill: Annotated[int, BeforeValidator(int)] = 0
 
@@ -212,6 +219,7 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         void=read_claim(_voided(data)) if code and code not in VOID else None,
         repair=entry.repair == "true",
         tables=entry.tables,
+        history=History("consulted", tuple(one.billed() for one in entry.history)) if entry.history else NOT_CONSULTED,
     )
 
 
