@@ -171,6 +171,23 @@ def test_the_health_check_is_ill_without_redis_and_when_a_claim_waits_too_long(h
     assert (late.returncode, "the oldest claim is without decision for" in late.stdout) == (1, True)
 
 
+@pytest.fixture
+def tiny_disk(home: Path) -> Iterator[Path]:
+    """A folder on a disk of 256 KiB."""
+    folder = home / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted; it takes root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_the_health_check_is_ill_where_the_audit_log_has_no_room(here: Run, tiny_disk: Path) -> None:
+    ill = here("status", "--healthcheck", SCRUB_AUDIT_DIR=str(tiny_disk))
+    assert (ill.returncode, "no room for the audit log on this host (256 KiB)" in ill.stdout) == (1, True)
+
+
 def test_watch_shows_the_books_again_until_ctrl_c(home: Path, store: Store) -> None:
     with subprocess.Popen(
         [*SCRUB, "status", "--watch", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home,

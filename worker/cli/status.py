@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from worker.wiring import Store
 
 _EVERY = 2.0
+_LEAST_ROOM = 2**20
+"""Bytes on the disk of the audit log, below which a host's workers are as good as stopped."""
 _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
 _CLEAR = "\x1b[H\x1b[J"
 
@@ -95,6 +97,8 @@ def _health(oldest: float) -> int:
         complain(str(error))
         return 1
     ill = []
+    if (room := _audit_room()) is not None and room < _LEAST_ROOM:
+        ill.append(f"no room for the audit log on this host ({room // 1024} KiB), and no claim is decided without it")
     if not any(worker.host == socket.gethostname() for worker in found.alive):
         ill.append("no worker of this host is alive")
     if (found.oldest or 0) > oldest:
@@ -103,6 +107,16 @@ def _health(oldest: float) -> int:
             ill.append(f"the workers wait: {found.hold.reason}")
     say("; ".join(ill) if ill else f"healthy: {found.waiting} waiting, {found.in_flight} in flight")
     return 1 if ill else 0
+
+
+def _audit_room() -> int | None:
+    """Bytes that are free on the disk of the audit log; None: there is no such folder on this host."""
+    import shutil
+
+    from worker.settings import load_settings
+
+    folder = load_settings().audit_path
+    return shutil.disk_usage(folder).free if folder.is_dir() else None
 
 
 def _balance(found: Books) -> str:
