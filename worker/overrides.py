@@ -11,7 +11,6 @@ from rules.book import Book
 from rules.overridefile import PIN, problem, read_overrides
 from rules.overrides import Override, overridden
 from worker import kept
-from worker.logs import log
 
 SOON = 30
 """Days before its last one from which an override is said to end soon."""
@@ -83,10 +82,15 @@ class Layer:
         if found is None or found[0] != day:
             laid = overridden(book, read_overrides(str(self.file), self._text, book), day)
             kept.keep_laid(self.folder, laid.digest, kept.Laid(book.digest, day, self._text))
-            for sentence in warnings(laid.overrides.entries):
-                log(__name__).warning(sentence)
+            self._tell(laid)
             found = self._laid[book.digest] = day, laid
         return found[1]
+
+    def _tell(self, laid: Book) -> None:
+        from worker.logs import log  # which takes a tenth of the time that a command like `scrub check` needs to start
+
+        for sentence in warnings(laid.overrides.entries):
+            log(__name__).warning(sentence)
 
 
 def warnings(entries: Iterable[Override]) -> Iterator[str]:
