@@ -53,7 +53,9 @@ class Server:
         return Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def start(self, *, wait: bool = True, **options: str) -> Server:
-        """Starts it, with these options besides; `_` in a name stands for `-`."""
+        """Starts it, unless it runs, with these options besides; `_` in a name stands for `-`."""
+        if self.runs:
+            return self
         self.folder.mkdir(exist_ok=True, parents=True)
         chosen = {
             "port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), "appendonly": "yes",
@@ -84,14 +86,19 @@ class Server:
         except (RedisError, OSError):
             return False
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """kill -9."""
-        if self.process and self.process.poll() is None:
+        if self.process and self.runs:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(10)
 
     def again(self, down: float = 0) -> None:
         """kill -9, and a start from the file some seconds later."""
+        assert self.runs, "there is no server to kill"
         self.kill()
         time.sleep(down)
         self.start()

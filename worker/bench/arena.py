@@ -56,6 +56,10 @@ class Arena:
             process = self.started.pop()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                while True:  # its children too: who still dies still holds the server
+                    os.killpg(process.pid, 0)
+                    time.sleep(0.01)
             process.wait()
 
     def await_moving(self, done: Callable[[], int], *, seconds: float = 60) -> None:
