@@ -33,7 +33,7 @@ from rules.shape import shape_of
 T = TypeVar("T")
 ENGINE_CODE = "ENG001"
 MOST_SHAPES = 20_000
-"""Shapes of claims whose plans are kept; a hospital has some hundreds."""
+"""Shapes of claims whose plans are kept; of the benchmark's mix, one takes 1.6 KiB."""
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 

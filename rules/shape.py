@@ -1,6 +1,6 @@
 """The shape of a claim: all of it but amounts, dates, identifiers and diagnoses.
 
-Thousands of claims of a hospital share one. What a fact says that rests on the shape alone is the same for all of
+Many claims share one. What a fact says that rests on the shape alone is the same for all of
 them, and so is what a rule says that reads only such facts: it is worked out once (`rules/plan.py`). A fact that
 rests on anything else is declared `own=True`; a test derives every fact on a recording claim and holds it to that.
 """

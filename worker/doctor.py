@@ -24,6 +24,7 @@ from rules.book import Book
 from rules.errors import ScrubError
 from worker import wiring
 from worker.errors import RedisForbids, RedisRefuses
+from worker.fitness import unfit, why_silent
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -178,13 +179,12 @@ def server(store: Store) -> Iterator[Finding]:
         yield Finding("ill", "Redis", str(RedisForbids(address, error)))
         return
     except (RedisError, OSError) as error:
-        sentence = f"Redis at {address} does not answer ({wiring.why_silent(error)})."
+        sentence = f"Redis at {address} does not answer ({why_silent(error)})."
         yield Finding("ill", "Redis", sentence, "Start it, or mend SCRUB_REDIS_URL.")
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
     yield Finding("well", "Redis", f"{kind} at {address}")
-    unfit = wiring.unfit(info, address)
-    yield from (Finding("ill", "Redis", str(error)) for error in unfit)
+    yield from (Finding("ill", "Redis", str(error)) for error in unfit(info, address))
     yield from _health(info)
     if info.get("aof_enabled"):
         yield from _durability(store)

@@ -96,7 +96,6 @@ class Drain:
 
     def _prepare(self, deadline: float) -> bool:
         """Takes up what was left; answers whether there is no more of it that this process has in hand."""
-        self._open_book()
         if self._unfinished:
             self._finish()
         if not self._unfinished:
@@ -120,6 +119,7 @@ class Drain:
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
+        self._open_book()
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
             if self._unfinished:
@@ -132,6 +132,7 @@ class Drain:
         for expired in self.inbox.expired(idle):
             if self.stopping() or time.monotonic() > deadline:
                 return
+            self._open_book()
             entry = self.inbox.reclaim(expired.entry, idle)
             if entry is None:
                 continue

@@ -16,15 +16,6 @@ SOON = 30
 """Days before its last one from which an override is said to end soon."""
 
 
-def load_overrides(file: Path | None, book: Book) -> tuple[Override, ...]:
-    """The overrides of a file, for a book; none without a file.
-
-    Raises:
-        OverridesInvalid: also where the file cannot be read; to judge without it would be another book.
-    """
-    return read_overrides(str(file), read_text(file), book) if file else ()
-
-
 def read_text(file: Path) -> str:
     """The file's content.
 
@@ -45,12 +36,12 @@ def today() -> date:
 
 
 def laid_over(book: Book, file: Path | None, day: date | None = None) -> Book:
-    """The book as the hospital has it on a day; None: today.
+    """The book as the hospital has it on a day; None: today. Without a file, as it is.
 
     Raises:
-        OverridesInvalid
+        OverridesInvalid: also where the file cannot be read; to judge without it would be another book.
     """
-    return overridden(book, load_overrides(file, book), day or today())
+    return overridden(book, read_overrides(str(file), read_text(file), book), day or today()) if file else book
 
 
 @dataclass

@@ -146,6 +146,7 @@ class Choice:
 
         Raises:
             redis.exceptions.RedisError
+            FolderUnusable: the overrides of a new day cannot be kept for replays.
         """
         digest = (cast(bytes | None, self.redis.lindex(self.keys.book, 0)) or b"").decode()
         if self._book is None or digest != self._wanted:

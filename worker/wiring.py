@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Self, cast
@@ -17,12 +17,11 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import Sentinel
 
 from rules.book import Book
-from rules.errors import ScrubError
 from rules.loader import read_book, whole_book
 from rules.pack import Files
 from worker import kept, sentinel, signature
@@ -37,13 +36,9 @@ from worker.errors import (
     PartitionMismatch,
     PartitionsMoving,
     RedisForbids,
-    RedisForgets,
-    RedisMayEvict,
-    RedisRefuses,
-    RedisTooOld,
-    RedisUnreachable,
     SecretMismatch,
 )
+from worker.fitness import check_server
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
@@ -56,8 +51,6 @@ from worker.settings import Settings, load_settings
 from worker.switch import Choice, Librarian
 
 _SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
-_LEAST_REDIS = (7, 0)
-_LEAST_VALKEY = (7, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +119,8 @@ def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
     if settings.redis_password_file:
         options["password"] = read_password(settings.redis_password_file)
     if watched := sentinel.of(settings.redis_url):
-        options |= {"socket_keepalive": True, "db": watched.db}
-        options = {"username": watched.username, "password": watched.password, **options}
+        login = {"username": watched.username, "password": watched.password}
+        options = {"socket_keepalive": True, "db": watched.db, **login, **options}
         found: Any = Sentinel(watched.nodes, sentinel_kwargs=_SOCKET)  # type: ignore[no-untyped-call]
         return cast(Redis, found.master_for(watched.name, **options))
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
@@ -220,45 +213,6 @@ def broker_options(settings: Settings) -> dict[str, Any]:
     """What kombu wants to be told of this broker beside its URL."""
     watched = sentinel.of(settings.broker_url or settings.redis_url)
     return {"master_name": watched.name, "sentinel_kwargs": dict(_SOCKET)} if watched else {}
-
-
-def check_server(redis: Redis, address: str) -> None:
-    """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
-
-    Raises:
-        RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets
-    """
-    try:
-        info = redis.info()
-    except AuthenticationError:
-        raise RedisRefuses(where=address) from None
-    except NoPermissionError as error:
-        raise RedisForbids(address, error) from None
-    except (RedisError, OSError) as error:
-        raise RedisUnreachable(where=address, reason=why_silent(error)) from None
-    if reasons := unfit(info, address):
-        raise reasons[0]
-
-
-def why_silent(error: BaseException) -> str:
-    """Why Redis does not answer, in words where the name of the error says too little; none of the error's own."""
-    if isinstance(error, MasterNotFoundError):
-        return "none of the sentinels answers with a primary of that group"
-    return type(error).__name__
-
-
-def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
-    """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing."""
-    found: list[ScrubError] = []
-    valkey = info.get("valkey_version")
-    number, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
-    if tuple(int(part) for part in str(number).split(".")[:2]) < least:
-        found.append(RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {number}"))
-    if info.get("maxmemory_policy", "noeviction") != "noeviction":
-        found.append(RedisMayEvict(where=address, found=info["maxmemory_policy"]))
-    if not info.get("aof_enabled"):
-        found.append(RedisForgets(where=address))
-    return found
 
 
 def _agree_on_partitions(store: Store) -> None:

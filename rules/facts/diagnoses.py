@@ -19,7 +19,7 @@ ANESTHESIA = ("00100", "01999")
 SURGERY = ("10004", "69990")
 BLOCKS = ("64400", "64530")
 _kept = lru_cache(maxsize=2**14)
-"""Hospitals bill few different lists of diagnoses, each thousands of times."""
+"""The same lists of diagnoses come again and again."""
 
 
 @fact("number", "the diagnoses")

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from worker import wiring
 from worker.demo.claims import EXAMPLES
 from worker.embedded import Lease, server_runs
+from worker.settings import load_settings
+from worker.wiring import Store
 
 SCRUB = [str(Path(sys.executable).with_name("scrub"))]
 
@@ -43,6 +46,13 @@ def home() -> Iterator[Path]:
         assert not left, f"a server was left behind in {left}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def store(home: Path, unset: None) -> Iterator[Store]:
+    """The store of the commands' state folder."""
+    with wiring.open_store(load_settings(state_dir=home / "state")) as found:
+        yield found
 
 
 @pytest.fixture

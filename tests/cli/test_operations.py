@@ -21,20 +21,11 @@ from worker import pressure, wiring
 from worker.bell import Bell
 from worker.cli import app
 from worker.inbox import send
-from worker.settings import load_settings
 from worker.wiring import Store
 
 from .conftest import CLEAN, SCRUB, Run, environment
 
 Write = Callable[..., Path]
-
-
-@pytest.fixture
-def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
-    with wiring.open_store(load_settings(state_dir=home / "state")) as store:
-        yield store
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,7 @@ FOUR = {"SCRUB_PARTITIONS": "4", "SCRUB_HISTORY_MONTHS": "240"}
 
 
 @pytest.fixture
-def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+def store(home: Path, unset: None) -> Iterator[Store]:
     with wiring.open_store(load_settings(state_dir=home / "state", partitions=4, history_months=240)) as found:
         wiring.agreed_secret(found)  # a producer without it puts all on the first
         yield found

@@ -16,13 +16,11 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
 from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
 from worker.folder import Taken
 from worker.intake.documents import Refusal
 from worker.outlets import tail
-from worker.settings import load_settings
 from worker.status import books
 from worker.wiring import Store
 
@@ -66,14 +64,6 @@ def start(home: Path) -> Iterator[Start]:
         process.send_signal(signal.SIGTERM)
     for process in running:
         process.wait(30)
-
-
-@pytest.fixture
-def store(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
-    with wiring.open_store(load_settings(state_dir=home / "state")) as found:
-        yield found
 
 
 def put(drop: Path, name: str, *rows: dict[str, Any] | bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from worker import wiring
 from worker.embedded import Lease, server_runs
+from worker.inbox import Inbox
 from worker.settings import Settings, load_settings
 from worker.wiring import Store
 
@@ -38,9 +38,7 @@ def left(server: Path) -> bool:
 
 
 @pytest.fixture
-def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+def settings(home: Path, unset: None) -> Settings:
     return load_settings(state_dir=home)
 
 
@@ -48,6 +46,13 @@ def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def store(settings: Settings) -> Iterator[Store]:
     with wiring.open_store(settings) as found:
         yield found
+
+
+@pytest.fixture
+def inbox(store: Store) -> Inbox:
+    inbox = Inbox(store.redis, store.keys, "me")
+    inbox.ensure()
+    return inbox
 
 
 @pytest.fixture

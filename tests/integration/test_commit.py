@@ -15,13 +15,6 @@ MEMORY_MS = 60_000
 
 
 @pytest.fixture
-def inbox(store: Store) -> Inbox:
-    inbox = Inbox(store.redis, store.keys, "me")
-    inbox.ensure()
-    return inbox
-
-
-@pytest.fixture
 def committer(store: Store) -> Committer:
     return Committer(store.once, store.keys, "me", memory_ms=MEMORY_MS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +30,7 @@ class OutOfTime(Exception):
 
 
 @pytest.fixture
-def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+def settings(home: Path, unset: None) -> Settings:
     times = {"drain_budget": 0.1, "soft_time_limit": 0.2, "hard_time_limit": 0.3, "reclaim": 0.4, "tend": 0.01}
     return load_settings(state_dir=home, **times)
 

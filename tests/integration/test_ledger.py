@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import time
 from collections import Counter
@@ -35,10 +34,8 @@ TODAY = date(2026, 11, 1)
 
 
 @pytest.fixture
-def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(home: Path, unset: None) -> Settings:
     """The ledger keeps for 20 years what is dated 2026 here."""
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
     return load_settings(state_dir=home, history_months=240)
 
 
@@ -324,13 +321,6 @@ def test_a_producers_retry_and_a_redelivery_are_answered_from_memory_and_bill_on
 
 
 # The script.
-
-
-@pytest.fixture
-def inbox(store: Store) -> Inbox:
-    inbox = Inbox(store.redis, store.keys, "me")
-    inbox.ensure()
-    return inbox
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -50,9 +49,7 @@ def file(home: Path) -> Path:
 
 
 @pytest.fixture
-def settings(home: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+def settings(home: Path, file: Path, unset: None) -> Settings:
     return load_settings(state_dir=home, overrides=file)
 
 

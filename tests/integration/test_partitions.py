@@ -40,9 +40,7 @@ FOUR = {"SCRUB_PARTITIONS": str(COUNT), "SCRUB_HISTORY_MONTHS": "240"}
 
 
 @pytest.fixture
-def settings(home: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+def settings(home: Any, unset: None, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("SCRUB_PARTITIONS", str(COUNT))
     return load_settings(state_dir=home, history_months=240)
 

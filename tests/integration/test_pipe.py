@@ -17,6 +17,7 @@ from rules.history import NOTHING_BILLED
 from worker import wiring
 from worker.audit import verify
 from worker.errors import NoClaim, NoListOfClaims
+from worker.fitness import check_server
 from worker.inbox import send, submit
 from worker.intake.events import ClaimEvent
 from worker.outlets import Reader, consume, tail
@@ -216,7 +217,7 @@ def test_a_worker_that_cannot_work_ends_with_a_sentence(
 def test_a_server_that_could_lose_claims_is_refused(store: Store, option: str, value: str, sentence: str) -> None:
     store.redis.config_set(option, value)
     with pytest.raises(Exception, match=sentence):
-        wiring.check_server(store.redis, "here")
+        check_server(store.redis, "here")
 
 
 def test_another_secret_or_number_of_partitions_is_refused(store: Store) -> None:

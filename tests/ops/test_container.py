@@ -128,10 +128,9 @@ def test_what_is_no_command_is_not_understood() -> None:
         understood(["worker", "--no-such-option"])
 
 
+@pytest.mark.usefixtures("unset")
 def test_every_variable_is_a_setting_and_has_a_value_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     image = dict(re.findall(r"(SCRUB_\w+)=(\S+)", DOCKERFILE))
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
     for service in OURS.values():
         for name, value in (image | service["environment"]).items():
             assert name.removeprefix(PREFIX).lower() in Settings.model_fields

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -102,9 +101,8 @@ def test_its_commands_exist_and_its_mounts_are_declared(container: dict[str, Any
     assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in POD["volumes"]}
 
 
+@pytest.mark.usefixtures("unset")
 def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
     for line in (FOLDER / "settings.env").read_text().splitlines():
         name, _, value = line.partition("=")
         assert name.removeprefix(PREFIX).lower() in Settings.model_fields

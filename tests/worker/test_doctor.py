@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,11 +13,7 @@ from tests.book import BOOK
 from worker import doctor
 from worker.settings import load_settings
 
-
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SCRUB_")]:
-        monkeypatch.delenv(name)
+pytestmark = pytest.mark.usefixtures("unset")
 
 
 def test_another_version_of_a_package_is_ill_and_names_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,14 +21,14 @@ _CLAIMS = 20_000
 _AT_ONCE = 2_000
 
 
-def ledgers(sizes: Sequence[int], *, tell: Tell) -> Section:
+def ledgers(procedure: str, sizes: Sequence[int], *, tell: Tell) -> Section:
     """Claims a second of one process with ledgers of so many patients, one claim each."""
     rows = []
     for size in sizes:
         tell(f"ledgers of {size} patients")
         with arena("everysec") as place:
             empty = used_memory(place)
-            _bill(place, size)
+            _bill(place, size, procedure)
             each = (used_memory(place) - empty) / size
             fill(place, _CLAIMS)
             place.start(command(1))
@@ -41,7 +41,7 @@ def ledgers(sizes: Sequence[int], *, tell: Tell) -> Section:
     )
 
 
-def _bill(place: Arena, patients: int) -> None:
+def _bill(place: Arena, patients: int, procedure: str) -> None:
     keys, secret = place.store.keys, wiring.agreed_secret(place.store)
     ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
     revision = imported_revision(_BEFORE)
@@ -53,6 +53,6 @@ def _bill(place: Arena, patients: int) -> None:
                 patient = patient_hash(secret, one) if number < _CLAIMS else f"{number:032x}"
                 if patient is None:
                     continue
-                entry = entry_of(one, revision, f"{number:064x}", "64445", person_of(secret, patient, one))
+                entry = entry_of(one, revision, f"{number:064x}", procedure, person_of(secret, patient, one))
                 pipeline.set(keys.ledger(patient), str(Ledger(revision, {f"OLD-{number}": entry})), pxat=ends)
             pipeline.execute()

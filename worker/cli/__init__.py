@@ -21,7 +21,6 @@ from worker.cli import (
     doctor,
     history,
     outcomes,
-    packs,
     partitions,
     quarantine,
     replay,
@@ -52,8 +51,6 @@ app.command("partitions")(partitions.partitions)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")
 app.add_typer(quarantine.app, name="quarantine")
-for command in (packs.pack, packs.sign, packs.verify, packs.switch, packs.rollback):
-    rules.app.command()(command)
 app.add_typer(rules.app, name="rules")
 app.command("replay")(replay.replay)
 app.add_typer(outcomes.app, name="outcomes")

@@ -92,7 +92,7 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
         "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, tell=_tell)],
         "backlogs": [lambda: pipe.backlogs((1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
         "profile": [lambda: profile.stages(Path("bench"), tell=_tell)],
-        "ledgers": [lambda: ledgers.ledgers((1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
+        "ledgers": [lambda: ledgers.ledgers(book.procedure, (1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
         "memory": [lambda: growth.memory(claims, tell=_tell)],
     }
     for part in PARTS:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli import author, diff, docs, explain, impact, lint, overrides, trial
+from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
 from worker.cli.books import day_of, read_untried, rules_named
 from worker.cli.check import BookFolder
 from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_bytes, width
@@ -248,6 +248,11 @@ app.command("docs")(docs.docs)
 app.command("diff")(diff.diff)
 app.command("impact")(impact.impact)
 app.command("overrides")(overrides.overrides)
+app.command("pack")(packs.pack)
+app.command("sign")(packs.sign)
+app.command("verify")(packs.verify)
+app.command("switch")(packs.switch)
+app.command("rollback")(packs.rollback)
 
 
 def _described(rule: Rule) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from worker.cli.stores import opened
 from worker.cli.terminal import columns, complain, flush, on_terminal, paint, plain, say, say_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from worker.status import Books, Outlet, Worker
     from worker.switch import InForce
     from worker.wiring import Store
@@ -39,7 +41,7 @@ def status(
     """Shows what waits, what is in flight, what went where, who works, and whether the books balance.
 
     Exit codes: 0 the books balance, 1 they do not, 2 Redis cannot be used. With --healthcheck: 0 Redis answers, a
-    worker of this host is alive, and no claim is without decision for too long; else 1.
+    worker of this host is alive, its audit log has room, and no claim is without decision for too long; else 1.
 
     Examples:
 
@@ -92,12 +94,12 @@ def _health(oldest: float) -> int:
 
     try:
         with opened() as store:
-            found = books(store.redis, store.keys)
+            found, room = books(store.redis, store.keys), _room(store.settings.audit_path)
     except ScrubError as error:
         complain(str(error))
         return 1
     ill = []
-    if (room := _audit_room()) is not None and room < _LEAST_ROOM:
+    if room is not None and room < _LEAST_ROOM:
         ill.append(f"no room for the audit log on this host ({room // 1024} KiB), and no claim is decided without it")
     if not any(worker.host == socket.gethostname() for worker in found.alive):
         ill.append("no worker of this host is alive")
@@ -109,13 +111,10 @@ def _health(oldest: float) -> int:
     return 1 if ill else 0
 
 
-def _audit_room() -> int | None:
-    """Bytes that are free on the disk of the audit log; None: there is no such folder on this host."""
+def _room(folder: Path) -> int | None:
+    """Bytes that are free on the disk of a folder; None: there is no such folder on this host."""
     import shutil
 
-    from worker.settings import load_settings
-
-    folder = load_settings().audit_path
     return shutil.disk_usage(folder).free if folder.is_dir() else None
 
 

@@ -29,6 +29,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
 
     from worker import wiring
     from worker.errors import RedisForbids, RedisUnreachable
+    from worker.fitness import why_silent
     from worker.settings import load_settings
 
     settings = settings or load_settings()
@@ -40,7 +41,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
         except RedisError as error:
             if isinstance(error, ResponseError) and _REFUSED.search(str(error)):
                 raise RedisForbids(wiring.where(settings), error) from None
-            raise RedisUnreachable(where=wiring.where(settings), reason=wiring.why_silent(error)) from None
+            raise RedisUnreachable(where=wiring.where(settings), reason=why_silent(error)) from None
 
 
 @contextmanager
