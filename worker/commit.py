@@ -7,15 +7,15 @@ over by another worker meanwhile, it answers `not_mine`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from worker.errors import CommitRefused
 from worker.keys import GROUP, OUTLETS, Keys
@@ -69,14 +69,17 @@ class Committer:
     """Runs the script for one consumer. `redis` must not retry by itself: a lost reply would read as `not_mine`."""
 
     def __init__(self, redis: Redis, keys: Keys, consumer: str, *, memory_ms: int) -> None:
-        self._keys = keys
+        self._redis = redis
         self._consumer = consumer
         self._memory_ms = memory_ms
         self._script = redis.register_script(script("commit"))
         self._fixed = [keys.inbox, keys.counters, keys.chains, keys.attempts, *map(keys.outlet, OUTLETS)]
 
-    def commit(self, items: Sequence[Item], head: Head) -> list[Status]:
+    def commit(self, items: Sequence[Item], head: Head, meanwhile: Callable[[], None] = lambda: None) -> list[Status]:
         """Commits each item or leaves it pending, and stores the head of the audit chain.
+
+        `meanwhile` is called while Redis is at it. Whatever it raises is raised here: whether it was committed is
+        not known then.
 
         Raises:
             CommitRefused: a key has the wrong type; nothing was written.
@@ -90,7 +93,7 @@ class Committer:
             arguments += (item.entry, item.route, item.payload, event, item.expects, item.writes)
             arguments += (ledger, item.ledger_version, item.ledger_writes, item.ledger_until)
         try:
-            answer = cast(Any, self._script(keys=keys, args=arguments))
+            answer = self._run([len(keys), *keys, *arguments], meanwhile)
         except RedisConnectionError:
             raise
         except ResponseError as error:
@@ -98,6 +101,28 @@ class Committer:
                 raise CommitRefused(count=len(items), reason=error) from None
             raise
         return [status.decode() for status in answer]
+
+    def _run(self, arguments: Sequence[str | bytes | int], meanwhile: Callable[[], None]) -> Any:
+        connection: Any = self._redis.connection_pool.get_connection()
+        redis: Any = self._redis
+        answered = False
+        try:
+            connection.send_command("EVALSHA", self._script.sha, *arguments)
+            meanwhile()
+            answer = connection.read_response()
+            answered = True
+        except NoScriptError:
+            answered = True
+            redis.script_load(self._script.script)
+            return redis.execute_command("EVALSHA", self._script.sha, *arguments)
+        except ResponseError:
+            answered = True
+            raise
+        finally:
+            if not answered:  # the answer to this one would be taken for that to the next
+                connection.disconnect()
+            self._redis.connection_pool.release(connection)
+        return answer
 
 
 def _place(key: str | None, keys: list[str], places: dict[str, int]) -> int:

@@ -1,6 +1,7 @@
 """Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty.
 
 A process serves all partitions, a batch of each in turn: none waits for another, and none is lost with a worker.
+While Redis commits a batch, the next one is decoded, so a process has two of them in hand at most.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Drain:
     others: Sequence[Drain] = ()
     """The same process on the other partitions; `run` serves them as well."""
     _unfinished: bool = False
+    _ahead: list[Reading] = field(default_factory=list)
+    """The next batch, taken and decoded while the one before was committed."""
     _turn: int = field(default_factory=os.getpid)
     """Each run begins with another partition, each process somewhere else: none is always the last."""
 
@@ -102,15 +105,23 @@ class Drain:
             self._recover(deadline)
         return not self._unfinished
 
-    def _serve(self) -> int | None:
-        """Judges a batch; answers how many were taken, None: they could not all be committed."""
+    def _serve(self, ahead: bool) -> int | None:
+        """Judges a batch; answers how many were taken, None: they could not all be committed.
+
+        `ahead`: whether to take the next one as well, where this one is full.
+        """
         self._open_book()
+        readings, self._ahead = self._ahead, []
+        entries = [reading.entry for reading in readings] or self._take()
+        if entries:
+            self.process(entries, readings, ahead=ahead)
+        return None if self._unfinished else len(entries)
+
+    def _take(self) -> list[Entry]:
         entries = self.inbox.take(self.settings.batch)
         if len(entries) == self.settings.batch:
             self.bell.ring()
-        if entries:
-            self.process(entries)
-        return None if self._unfinished else len(entries)
+        return entries
 
     def _open_book(self) -> None:
         """Takes up the book in force; nothing is in hand meanwhile."""
@@ -120,6 +131,7 @@ class Drain:
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
         self._open_book()
+        self._ahead = []
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
             if self._unfinished:
@@ -160,11 +172,16 @@ class Drain:
         decision = batch.quarantine(batch.unread(entry), "attempts_exhausted", problems, self.bench)
         self._commit([decision])
 
-    def process(self, entries: Sequence[Entry]) -> None:
-        """Judges and commits the entries; what another worker decided meanwhile is judged again."""
+    def process(self, entries: Sequence[Entry], readings: Sequence[Reading] = (), *, ahead: bool = False) -> None:
+        """Judges and commits the entries; what another worker decided meanwhile is judged again.
+
+        `readings`: of these entries, where they are decoded already. `ahead`: whether to take and decode the next batch
+        meanwhile, where this one is full.
+        """
         self._unfinished = True
         try:
-            self._unfinished = not self._process(entries)
+            readings = readings or batch.read(entries, self.bench)
+            self._unfinished = not self._process(readings, ahead and len(entries) == self.settings.batch)
         except self.bench.interrupts as error:
             # Out of time on this batch: the entries expire and are tried one by one.
             self._unfinished = False
@@ -177,19 +194,20 @@ class Drain:
         end = f"out of time after {self.settings.soft_time_limit:g} s, at {places}"
         self.inbox.note_end(entry.id, end, int(self.settings.reclaim * 10_000))
 
-    def _process(self, entries: Sequence[Entry]) -> bool:
+    def _process(self, readings: Sequence[Reading], ahead: bool) -> bool:
         """Answers whether everything was committed, by us or by who took it over."""
-        readings = self._forward(batch.read(entries, self.bench))
+        readings = self._forward(readings)
         fronts = self.crossing.register(readings)
         for _ in range(_ROUNDS):
             if not readings:
                 return True
             memory = fronts | self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
-            again = self._commit(batch.decide(readings, memory, self.bench))
+            again = self._commit(batch.decide(readings, memory, self.bench), ahead)
+            ahead = False
             readings = [decision.reading for decision in again]
         return not readings
 
-    def _forward(self, readings: list[Reading]) -> list[Reading]:
+    def _forward(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """Hands on what belongs on another partition; answers what is to be judged here."""
         strays = self.crossing.strays(readings)
         if not strays:
@@ -201,10 +219,16 @@ class Drain:
         moved = {reading.entry.id for reading in strays}
         return [reading for reading in readings if reading.entry.id not in moved]
 
-    def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
+    def _commit(self, decisions: Sequence[Decision], ahead: bool = False) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""
         head = self.audit.write([decision.line for decision in decisions])
-        statuses = self.committer.commit([decision.item for decision in decisions], head)
+        # Taken before the commit is sent: Redis does one thing after the other, and would answer after it.
+        entries = self._take() if ahead else []
+
+        def read_ahead() -> None:
+            self._ahead = batch.read(entries, self.bench)
+
+        statuses = self.committer.commit([decision.item for decision in decisions], head, read_ahead)
         refused = []
         for decision, status in zip(decisions, statuses, strict=True):
             if status == "done":
@@ -216,17 +240,20 @@ class Drain:
 
 
 def _around(served: Sequence[Drain], failures: list[Exception], deadline: float) -> bool:
-    """A batch of each in turn, until none has anything; answers whether it broke off before that."""
-    busy = bool(served)
+    """A batch of each in turn, until none has anything; answers whether it broke off before that.
+
+    Then what was taken ahead is still finished.
+    """
+    busy, over = bool(served), False
     while busy:
         busy, left = False, []
         for one in served:
-            if one.stopping():
-                return True
-            taken = one._guarded(failures, one._serve)
+            over = over or one.stopping()
+            if over and not one._ahead:
+                continue
+            taken = one._guarded(failures, one._serve, not over)
             busy |= bool(taken)
             left += [one] if taken is not None else []
-            if taken and time.monotonic() > deadline:
-                return True
+            over = over or (bool(taken) and time.monotonic() > deadline)
         served = left
-    return False
+    return over

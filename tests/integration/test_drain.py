@@ -130,15 +130,15 @@ def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
     other = wiring.drain(store, bell)
     commit = drain.committer.commit
 
-    def late(items: Any, head: Any) -> Any:
+    def late(*arguments: Any) -> Any:
         drain.committer.commit = commit  # type: ignore[method-assign]
-        other.process(other.inbox.take(1))
-        return commit(items, head)
+        other.process(theirs)
+        return commit(*arguments)
 
     drain.committer.commit = late  # type: ignore[method-assign]
-    drain.settings = drain.settings.model_copy(update={"batch": 1})
-    put(store, 1)
     send(store.redis, store.keys, [event(9, data=claim(0))], source="test", settings=store.settings)
+    theirs = other.inbox.take(1)
+    put(store, 1)
     drain.run()
     other.audit.close()
     assert books(store.redis, store.keys).in_flight == 1

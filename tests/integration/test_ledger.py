@@ -176,9 +176,9 @@ def test_two_drains_take_turns_in_every_order(store: Store, drains: Callable[[],
             )
         elif moment == "before committing":
 
-            def write(items: Any, head: Head, commit: Any = commit, meanwhile: Any = meanwhile) -> Any:
+            def write(*arguments: Any, commit: Any = commit, meanwhile: Any = meanwhile) -> Any:
                 meanwhile()
-                return commit(items, head)
+                return commit(*arguments)
 
             first.committer.commit = write  # type: ignore[method-assign]
         first.process(mine)
@@ -517,10 +517,10 @@ def test_a_worker_that_judged_before_an_import_judges_again(
     put(store, event(1))
     commit = drain.committer.commit
 
-    def late(items: Any, head: Head) -> Any:
+    def late(*arguments: Any) -> Any:
         drain.committer.commit = commit  # type: ignore[method-assign]
         recorder.enter(documents(tmp_path, claim(1, claim_id="OLD")), TODAY)
-        return commit(items, head)
+        return commit(*arguments)
 
     drain.committer.commit = late  # type: ignore[method-assign]
     drain.run()

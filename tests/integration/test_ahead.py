@@ -1,0 +1,152 @@
+"""Taking the next batch while one is committed: what becomes of it where something goes wrong meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from worker import batch, wiring
+from worker.bell import Bell
+from worker.drain import Drain
+from worker.inbox import send
+from worker.outlets import tail
+from worker.settings import Settings, load_settings
+from worker.status import books
+from worker.wiring import Store
+
+from .helpers import event
+
+SIZE = 2
+
+
+class OutOfTime(Exception):
+    """Stands for the soft time limit."""
+
+
+@pytest.fixture
+def settings(home: Path, unset: None) -> Settings:
+    times = {"drain_budget": 0.5, "soft_time_limit": 0.6, "hard_time_limit": 0.7, "reclaim": 0.8}
+    return load_settings(state_dir=home, batch=SIZE, **times)
+
+
+@pytest.fixture
+def drain(store: Store) -> Iterator[Drain]:
+    bell = Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None)
+    drain = wiring.drain(store, bell, interrupts=(OutOfTime,))
+    yield drain
+    drain.audit.close()
+
+
+@pytest.fixture
+def during(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], None]:
+    """Has something happen while the first commit is on its way and the second batch is to be decoded."""
+    read, calls = batch.read, list[int]()
+
+    def happen(what: Callable[[], None]) -> None:
+        def reading(entries: Any, bench: Any) -> Any:
+            calls.extend([1] * bool(entries))
+            if entries and len(calls) == 2:
+                what()
+            return read(entries, bench)
+
+        monkeypatch.setattr(batch, "read", reading)
+
+    return happen
+
+
+def put(store: Store, count: int) -> None:
+    send(store.redis, store.keys, map(event, range(count)), source="test", settings=store.settings)
+
+
+def results(store: Store) -> Counter[str]:
+    outlets = ("billing", "rework", "unchecked", "quarantine")
+    return Counter(entry.event["eventid"] for outlet in outlets for entry in tail(store.redis, store.keys, outlet))
+
+
+def run_until_settled(store: Store, drain: Drain) -> None:
+    for _ in range(20):
+        drain.run()
+        if books(store.redis, store.keys).settled:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the books do not settle")
+
+
+def test_the_next_batch_is_in_hand_before_the_answer_to_a_commit(
+    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+) -> None:
+    seen = list[int]()
+    during(lambda: seen.append(books(store.redis, store.keys).waiting))
+    put(store, 3 * SIZE)
+    drain.run()
+    assert seen == [SIZE]
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_batch_that_is_not_full_takes_none_ahead(
+    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+) -> None:
+    seen = list[int]()
+    during(lambda: seen.append(1))
+    put(store, SIZE - 1)
+    drain.run()
+    assert not seen
+    assert books(store.redis, store.keys).settled
+
+
+def test_a_drain_that_is_to_stop_finishes_what_it_took_ahead_and_takes_no_more(store: Store, drain: Drain) -> None:
+    drain.stopping = lambda: bool(drain.done.total())
+    put(store, 3 * SIZE)
+    drain.run()
+    found = books(store.redis, store.keys)
+    assert (drain.done.total(), found.in_flight, found.waiting) == (2 * SIZE, 0, SIZE)
+
+
+def test_a_commit_whose_answer_is_lost_is_taken_up_again_with_the_batch_behind_it_and_nothing_is_twice(
+    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+) -> None:
+    during(store.once.connection_pool.disconnect)
+    put(store, 3 * SIZE)
+    with pytest.raises(RedisConnectionError):
+        drain.run()
+    run_until_settled(store, drain)
+    assert results(store) == {f"evt-{number}": 1 for number in range(3 * SIZE)}
+
+
+def test_out_of_time_while_a_commit_is_on_its_way_mistakes_no_answer_for_another(
+    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+) -> None:
+    def late() -> None:
+        raise OutOfTime
+
+    during(late)
+    put(store, 3 * SIZE)
+    with pytest.raises(OutOfTime):
+        drain.run()
+    run_until_settled(store, drain)
+    assert results(store) == {f"evt-{number}": 1 for number in range(3 * SIZE)}
+
+
+def test_out_of_time_leaves_the_batch_ahead_to_the_next_run(
+    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, calls = batch.decide, list[int]()
+
+    def slow(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OutOfTime
+        return decide(*arguments)
+
+    monkeypatch.setattr(batch, "decide", slow)
+    put(store, 3 * SIZE)
+    with pytest.raises(OutOfTime):
+        drain.run()
+    run_until_settled(store, drain)
+    assert results(store) == {f"evt-{number}": 1 for number in range(3 * SIZE)}
