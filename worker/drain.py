@@ -223,7 +223,7 @@ class Drain:
         """Log, then commit; answers the decisions that are to be made again."""
         head = self.audit.write([decision.line for decision in decisions])
         # Taken before the commit is sent: Redis does one thing after the other, and would answer after it.
-        entries = self._take() if ahead else []
+        entries = self._take() if ahead and not self.stopping() else []
 
         def read_ahead() -> None:
             self._ahead = batch.read(entries, self.bench)
