@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from secrets import token_hex
-from typing import TypedDict, Unpack
+from typing import NamedTuple
 
 from rules.book import Book
 from rules.check import check
@@ -48,8 +48,7 @@ class Bench:
     """For how long the ledger keeps what went to billing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """An entry as far as it could be read: a submission, or why there is none."""
 
     entry: Entry
@@ -57,17 +56,18 @@ class Reading:
     refusal: EventInvalid | None = None
     nanoseconds: int = 0
     """Time spent on reading."""
+    identity: str | None = None
+    """Of the event, where its envelope is sound."""
+    event_key: str | None = None
+    """Of the event memory, on the partition on which it was read."""
+    digest: str = ""
     patient: str | None = None
     """Keyed hash of payer and member id; None: not readable, or no member id."""
+    ledger_key: str | None = None
 
     @property
     def _known(self) -> Mapping[str, str]:
         return self.refusal.known if self.refusal else {}
-
-    @property
-    def identity(self) -> str | None:
-        """Of the event, where its envelope is sound."""
-        return self.submission.event.identity if self.submission else self._known.get("identity")
 
     @property
     def origin(self) -> tuple[str, str] | None:
@@ -75,10 +75,6 @@ class Reading:
         if self.submission:
             return self.submission.event.source, self.submission.event.id
         return (self._known["source"], self._known["id"]) if "id" in self._known else None
-
-    @property
-    def digest(self) -> str:
-        return self.submission.digest if self.submission else self._known.get("digest", "")
 
     @property
     def requeued(self) -> bool:
@@ -95,8 +91,7 @@ class Reading:
         return day or datetime.fromtimestamp(self.entry.milliseconds / 1000, UTC).date()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of one entry."""
 
     reading: Reading
@@ -119,10 +114,20 @@ def _read(entry: Entry, bench: Bench) -> Reading:
     except bench.interrupts:
         raise
     except EventInvalid as refusal:
-        return Reading(entry, refusal=refusal, nanoseconds=time.perf_counter_ns() - started)
+        return _refused(entry, refusal, bench, started)
     except Exception as error:
-        return Reading(entry, refusal=_failed(error), nanoseconds=time.perf_counter_ns() - started)
-    return Reading(entry, submission, nanoseconds=time.perf_counter_ns() - started, patient=patient)
+        return _refused(entry, _failed(error), bench, started)
+    keys, identity = bench.keys, submission.event.identity
+    ledger = keys.ledger(patient) if patient else None
+    spent = time.perf_counter_ns() - started
+    return Reading(entry, submission, None, spent, identity, keys.event(identity), submission.digest, patient, ledger)
+
+
+def _refused(entry: Entry, refusal: EventInvalid, bench: Bench, started: int) -> Reading:
+    identity = refusal.known.get("identity")
+    key = bench.keys.event(identity) if identity else None
+    spent = time.perf_counter_ns() - started
+    return Reading(entry, None, refusal, spent, identity, key, refusal.known.get("digest", ""))
 
 
 def home(reading: Reading, keys: Keys) -> Keys:
@@ -136,15 +141,9 @@ def front(reading: Reading, keys: Keys) -> Keys:
     return keys.at(reading.identity) if reading.identity else keys
 
 
-def keys_of(readings: Iterable[Reading], keys: Keys) -> list[str]:
+def keys_of(readings: Iterable[Reading]) -> list[str]:
     """The event keys and ledgers that the decisions on these readings will rest on."""
-    found: dict[str, None] = {}
-    for reading in readings:
-        if reading.identity:
-            found[keys.event(reading.identity)] = None
-        if reading.patient:
-            found[keys.ledger(reading.patient)] = None
-    return list(found)
+    return list(dict.fromkeys(key for one in readings for key in (one.event_key, one.ledger_key) if key))
 
 
 def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench) -> list[Decision]:
@@ -159,21 +158,21 @@ def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench)
             known[item.event_key] = item.writes
         if item.ledger_key and item.ledger_writes:
             known[item.ledger_key] = item.ledger_writes
-        decisions.append(Decision(reading, decision.item, {**decision.line, **batch}))
+        decision.line.update(batch)
+        decisions.append(decision)
     return decisions
 
 
 def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decision:
     started = time.perf_counter_ns() - reading.nanoseconds
-    if reading.identity and not reading.requeued:
-        digest, _, first = _known_of(reading, memory, bench).partition(" ")
+    if known := "" if reading.requeued else _known_of(reading, memory, bench):
+        digest, _, first = known.partition(" ")
         first = first.partition(" ")[0]
         if digest == reading.digest:
             return _repeated(reading, memory, bench, first, started)
-        if digest:
-            where = f"on partition {first[1:]}" if first.startswith(REGISTERED) else first
-            told = Problem("", f"the first decision on this event is {where}")
-            return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
+        where = f"on partition {first[1:]}" if first.startswith(REGISTERED) else first
+        told = Problem("", f"the first decision on this event is {where}")
+        return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
     if reading.refusal:
         refusal = reading.refusal
         return quarantine(reading, refusal.reason, refusal.problems, bench, memory, started)
@@ -188,19 +187,20 @@ def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decisi
 
 def _known_of(reading: Reading, memory: Mapping[str, str], bench: Bench) -> str:
     """What the event memory holds here, else at the event's front; its own registration there is nothing."""
-    identity = reading.identity or ""
-    if here := memory.get(bench.keys.event(identity)):
+    if reading.identity is None or reading.event_key is None:
+        return ABSENT
+    here = memory.get(reading.event_key, ABSENT)
+    if here or bench.keys.count == 1:
         return here
-    there = memory.get(front(reading, bench.keys).event(identity), ABSENT)
+    there = memory.get(front(reading, bench.keys).event(reading.identity), ABSENT)
     return ABSENT if there.startswith(f"{reading.digest} {REGISTERED}") else there
 
 
 def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: int) -> Decision:
     submission = reading.submission
     assert submission is not None
-    assert reading.entry.event is not None
-    claim = submission.claim
-    patient = _patient(reading, memory, bench)
+    claim, event = submission.claim, submission.event
+    patient = _patient(reading, submission, memory, bench)
     history = patient.ledger.history(patient.entry) if patient else NO_MEMBER_ID
     report = check(claim, bench.book, received=reading.day, history=history)
     decision = _decision(reading, bench, patient.ledger.version if patient else "")
@@ -208,18 +208,19 @@ def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: 
         problem = Problem("", report.reason or "the check put it there")
         return quarantine(reading, "check_failed", (problem,), bench, memory, started)
     received = None if claim.received_date else reading.day
-    name, event = bench.keys.named(reading.entry.id), submission.event
-    payload = outlets.scrubbed(decision, name, event, event.data, report, received)
-    entered = _entered(patient, report.disposition == "billing", reading.entry.id, bench) if patient else {}
-    item = _item(reading, report.disposition, payload, decision, memory, bench, **entered)
-    facts = auditline.claim_fields(claim, reading.patient)
-    facts.update(auditline.report_fields(report))
-    facts["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
-    return _finished(reading, item, "claim.scrubbed", decision, bench, started, facts)
+    payload = outlets.scrubbed(
+        decision, bench.keys.named(reading.entry.id), event, submission.content, report, received
+    )
+    item = _item(reading, report.disposition, payload, decision, memory, bench)
+    if patient:
+        item = _entered(item, patient, bench)
+    line = auditline.claim_fields(claim, reading.patient)
+    line.update(auditline.report_fields(report))
+    line["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
+    return _finished(reading, item, "claim.scrubbed", decision, bench, started, line)
 
 
-@dataclass(frozen=True, slots=True)
-class _Patient:
+class _Patient(NamedTuple):
     """A patient's ledger as it stands before a claim, and the claim as it would enter it."""
 
     key: str
@@ -227,33 +228,27 @@ class _Patient:
     entry: Claimed
 
 
-def _patient(reading: Reading, memory: Mapping[str, str], bench: Bench) -> _Patient | None:
+def _patient(reading: Reading, submission: Submission, memory: Mapping[str, str], bench: Bench) -> _Patient | None:
     """None: the claim has no member id."""
-    if reading.patient is None or reading.submission is None:
+    if reading.patient is None or reading.ledger_key is None:
         return None
-    claim, key = reading.submission.claim, bench.keys.ledger(reading.patient)
+    claim = submission.claim
     person = person_of(bench.secret, reading.patient, claim)
     entry = entry_of(claim, reading.entry.revision, reading.digest, bench.book.procedure, person)
-    return _Patient(key, Ledger.parse(memory.get(key, "")), entry)
+    return _Patient(reading.ledger_key, Ledger.parse(memory.get(reading.ledger_key, "")), entry)
 
 
-class _Entered(TypedDict, total=False):
-    """What an item says of its patient's ledger; nothing where there is none."""
-
-    ledger_key: str
-    ledger_version: str
-    ledger_writes: str
-    ledger_until: int
-
-
-def _entered(patient: _Patient, billed: bool, version: str, bench: Bench) -> _Entered:
-    """The ledger that the decision rests on, and what becomes of it, in that version."""
-    new, since = patient.entry, months_after(patient.entry.day, -bench.months)
-    rests: _Entered = {"ledger_key": patient.key, "ledger_version": patient.ledger.version}
-    after = patient.ledger.after(new, billed=billed, version=version, since=since)
-    if after is patient.ledger:
-        return rests
-    return {**rests, "ledger_writes": str(after), "ledger_until": expiry_ms(after, bench.months)}
+def _entered(item: Item, patient: _Patient, bench: Bench) -> Item:
+    """The item with the ledger that the decision rests on, and what becomes of it, in the version of its entry."""
+    new, ledger = patient.entry, patient.ledger
+    since = months_after(new.day, -bench.months)
+    after = ledger.after(new, billed=item.route == "billing", version=item.entry, since=since)
+    if after is ledger:
+        return item._replace(ledger_key=patient.key, ledger_version=ledger.version)
+    return item._replace(
+        ledger_key=patient.key, ledger_version=ledger.version, ledger_writes=str(after),
+        ledger_until=expiry_ms(after, bench.months),
+    )  # fmt: skip
 
 
 def quarantine(
@@ -284,11 +279,11 @@ def quarantine(
 
 def _repeated(reading: Reading, memory: Mapping[str, str], bench: Bench, first: str, started: int) -> Decision:
     decision = _decision(reading, bench)
-    key = bench.keys.event(reading.identity or "")
+    key = reading.event_key or ""
     item = Item(reading.entry.id, "repeated", b"", key, expects=memory.get(key, ABSENT))
     line: AuditLine = {"claim.first_decision_id": first}
     if reading.submission:
-        line = {**auditline.claim_fields(reading.submission.claim, reading.patient), **line}
+        line |= auditline.claim_fields(reading.submission.claim, reading.patient)
     return _finished(reading, item, "claim.repeated", decision, bench, started, line)
 
 
@@ -297,43 +292,36 @@ def _decision(reading: Reading, bench: Bench, ledger_version: str = "") -> str:
 
 
 def _item(
-    reading: Reading,
-    route: Route,
-    payload: bytes,
-    decision: str,
-    memory: Mapping[str, str] | None,
-    bench: Bench,
-    **entered: Unpack[_Entered],
+    reading: Reading, route: Route, payload: bytes, decision: str, memory: Mapping[str, str] | None, bench: Bench
 ) -> Item:
     """With the event key that the decision rests on; without `memory` it rests on none."""
-    if not reading.identity or memory is None:
-        return Item(reading.entry.id, route, payload, **entered)
-    key = bench.keys.event(reading.identity)
-    writes = f"{reading.digest} {decision} {reading.entry.id}"
+    entry, key = reading.entry.id, reading.event_key
+    if key is None or memory is None:
+        return Item(entry, route, payload)
+    writes = f"{reading.digest} {decision} {entry}"
     if reading.requeued:
-        return Item(reading.entry.id, route, payload, key, UNCHECKED, writes, **entered)
-    found = memory.get(key, ABSENT)
-    return Item(
-        reading.entry.id, route, payload, key, found, "" if _known_of(reading, memory, bench) else writes, **entered
-    )
+        return Item(entry, route, payload, key, UNCHECKED, writes)
+    writes = "" if _known_of(reading, memory, bench) else writes
+    return Item(entry, route, payload, key, memory.get(key, ABSENT), writes)
 
 
 def _finished(
     reading: Reading, item: Item, action: auditline.Action, decision: str, bench: Bench, started: int, facts: AuditLine
 ) -> Decision:
+    held = item.route == "quarantine"
     line: AuditLine = {
-        "log.level": "warning" if item.route == "quarantine" else "info",
+        "log.level": "warning" if held else "info",
         "event.action": action,
-        "event.outcome": "failure" if item.route == "quarantine" else "success",
+        "event.outcome": "failure" if held else "success",
         "event.duration": time.perf_counter_ns() - started,
         "trace.id": reading.trace_id or decision,
         "claim.decision_id": decision,
-        **facts,
-        "book.version": bench.book.version,
-        "book.digest": bench.book.digest,
-        "queue.entry": bench.keys.named(reading.entry.id),
-        "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - reading.entry.milliseconds),
     }
+    line.update(facts)
+    line["book.version"] = bench.book.version
+    line["book.digest"] = bench.book.digest
+    line["queue.entry"] = bench.keys.named(reading.entry.id)
+    line["queue.latency_ms"] = max(0, time.time_ns() // 1_000_000 - reading.entry.milliseconds)
     if reading.identity:
         line["claim.event"] = reading.identity
     if reading.requeued:

@@ -150,9 +150,9 @@ class Drain:
                 continue
             tries = self.inbox.tries(expired)
             if len(tries) > self.settings.attempts:
-                self._give_up(replace(entry, attempt=self.settings.attempts), tries[1:])
+                self._give_up(entry._replace(attempt=self.settings.attempts), tries[1:])
             else:
-                self._try_alone(replace(entry, attempt=len(tries)), tries)
+                self._try_alone(entry._replace(attempt=len(tries)), tries)
             if self._unfinished:
                 return
 
@@ -201,7 +201,7 @@ class Drain:
         for _ in range(_ROUNDS):
             if not readings:
                 return True
-            memory = fronts | self.inbox.remembered(batch.keys_of(readings, self.bench.keys))
+            memory = fronts | self.inbox.remembered(batch.keys_of(readings))
             again = self._commit(batch.decide(readings, memory, self.bench), ahead)
             ahead = False
             readings = [decision.reading for decision in again]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 from redis import Redis
@@ -34,6 +34,7 @@ SOURCE = "urn:claim-scrubber:submit"
 """Source of events that `submit` makes of plain claims. One constant, so that a file that is sent again under another
 name makes no second event."""
 _PIPELINE = 500
+_FIELD, _FORWARDED = FIELD.encode(), FORWARDED.encode()
 _NAME = re.compile(rb"\d{1,5}:\d{1,15}-\d{1,15}")
 
 Submittable = Mapping[str, Any] | bytes | Document
@@ -205,8 +206,7 @@ def _chunks(events: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An inbox entry that was delivered to this worker."""
 
     id: str
@@ -219,7 +219,7 @@ class Entry:
     @property
     def forwarded_from(self) -> str | None:
         """`<partition>:<entry>`, where it first came in; None: here."""
-        found = self.fields.get(FORWARDED.encode())
+        found = self.fields.get(_FORWARDED)
         return found.decode() if found and _NAME.fullmatch(found) else None
 
     @property
@@ -341,5 +341,5 @@ def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
 
 
 def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:
-    event = fields.get(FIELD.encode())
+    event = fields.get(_FIELD)
     return Entry(entry.decode(), structured(fields) if event is None else event, fields)

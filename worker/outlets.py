@@ -110,9 +110,9 @@ class OutletEntry:
 
 
 def scrubbed(
-    decision: str, entry: str, event: ClaimEvent, data: object, report: Report, received: date | None = None
+    decision: str, entry: str, event: ClaimEvent, claim: bytes, report: Report, received: date | None = None
 ) -> bytes:
-    """The outlet entry of a claim that was judged; `data` is the claim as it came, its decimals as strings.
+    """The outlet entry of a claim that was judged; `claim`: as canonical JSON.
 
     `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
     """
@@ -122,7 +122,8 @@ def scrubbed(
         envelope["receiveddate"] = received.isoformat()
     if event.traceparent:
         envelope["traceparent"] = event.traceparent
-    return orjson.dumps({**envelope, "data": {"claim": data, "report": report}}, default=str)
+    envelope["data"] = {"claim": orjson.Fragment(claim), "report": report}
+    return orjson.dumps(envelope)
 
 
 def quarantined(

@@ -383,7 +383,7 @@ def test_what_a_stopped_claim_promised_to_a_repeat_is_taken_back(
     entries = taken(store, inbox, 4)
     key = store.keys.event("e")
     first, second = items(store, [entries[0], entries[2]])
-    first = Item(**{**{name: getattr(first, name) for name in Item.__slots__}, "event_key": key, "writes": "value"})
+    first = first._replace(event_key=key, writes="value")
     repeat = Item(entries[1], "repeated", b"", key, expects="value")
     store.redis.xclaim(store.keys.inbox, "scrub", "another", 0, [entries[2]])
     assert committer.commit([first, repeat, second], Head()) == ["retry", "retry", "not_mine"]
@@ -421,7 +421,7 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
 
     def judge(place: int, readings: list[Any]) -> None:
         worker = workers[place]
-        memory = worker.inbox.remembered(batch.keys_of(readings, store.keys))
+        memory = worker.inbox.remembered(batch.keys_of(readings))
         judged[place] = batch.decide(readings, memory, worker.bench)
 
     while not books(store.redis, store.keys).settled:

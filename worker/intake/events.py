@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, cached_property
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jiter
 import orjson
@@ -113,13 +112,15 @@ class ClaimEvent(BaseModel):
         return match[1] if match else None
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A claim event that could be read: envelope, claim, and the digest that tells a repeat from a re-used identity."""
+class Submission(NamedTuple):
+    """A claim event that could be read."""
 
     event: ClaimEvent
     claim: Claim
+    content: bytes
+    """`data` as canonical JSON."""
     digest: str
+    """SHA-256 over it, which tells a repeat from a re-used identity; hexadecimal."""
 
 
 def decode(raw: bytes) -> Any:
@@ -225,7 +226,8 @@ def parse_event(value: object) -> Submission:
             problems += (_inside(problem) for problem in error.problems)
     if problems or event is None or claim is None:
         raise EventInvalid(reason, problems, _known(value, event))
-    return Submission(event, claim, digest(value["data"]))
+    content = canonical(value["data"])
+    return Submission(event, claim, content, sha256(content).hexdigest())
 
 
 def _inside(problem: Problem) -> Problem:
