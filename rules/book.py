@@ -12,6 +12,7 @@ from functools import cached_property
 from rules.overrides import Overrides
 from rules.payers import Registry
 from rules.plan import Assigned, Kind, Plan, ShapedPlan, plan_of, turning_points
+from rules.report import BookId
 from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
@@ -88,6 +89,11 @@ class Book:
     def covers_from_of(self, payer: str | None) -> date:
         """First date of service that the book speaks of for this payer."""
         return max(self.covers_from, self.registry.payers[payer].covers_from) if payer else self.covers_from
+
+    @cached_property
+    def named(self) -> BookId:
+        """As a report names it."""
+        return BookId(self.version, self.digest)
 
     @cached_property
     def files(self) -> Mapping[str, Rule]:

@@ -16,7 +16,6 @@ from rules.history import NOT_CONSULTED, History
 from rules.plan import Active, Assigned, Scope, ShapedPlan, edition_id, kind_of, shaped, undated
 from rules.report import (
     SEVERITIES,
-    BookId,
     Citation,
     Coverage,
     Disposition,
@@ -77,7 +76,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
         lines=lines,
         history=history,
         first_day=None if None in days else min([day for day in days if day], default=None),
-        provider=_named_provider(claim, book),
+        provider=_named_provider(claim, book) if book.overrides.providers else None,
     )
 
 
@@ -136,7 +135,8 @@ def _judge(case: Case, book: Book) -> Verdict:
     for facts, scope in zip(everything, scopes, strict=True):
         verdict.run += scope.run
         facts.update(scope.known)
-        verdict.editions.update(scope.editions, _editions(scope, facts))
+        if scope.editions or scope.tabled:
+            verdict.editions.update(scope.editions, _editions(scope, facts))
         for suspect in _suspects(scope, facts):
             finding = _judged(suspect.assigned, facts, case)
             if finding:
@@ -150,9 +150,9 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     if shape is None or claim.day is None:
         return None
     period = book.period(claim.day)
-    others = {line.service_date for line in case.claim.lines} - {claim.day, None}
-    if any(book.period(day) != period for day in others if day):
-        return None
+    for line in case.claim.lines:
+        if line.service_date != claim.day and line.service_date and book.period(line.service_date) != period:
+            return None
     key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
     if plan is None:
@@ -307,7 +307,7 @@ def _report(
         disposition=disposition,
         coverage=coverage,
         history=case.history.state,
-        book=BookId(book.version, book.digest),
+        book=book.named,
         payer=case.selection.payer,
         plan=case.selection.plan,
         bills_as=case.role,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Literal, NamedTuple
 
@@ -21,6 +21,11 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
     **dict.fromkeys(("CI", "BL", "HM", "12", "13", "14", "15"), "commercial"),
 }
 """What SBR09 says of the line of business where the claim does not say it itself."""
+
+
+MOST_SELECTED = 4_096
+"""Payers, as claims name them, whose rule sets are kept."""
+_Said = tuple[str, str | None, str | None, str | None]
 
 
 class Shape(BaseModel):
@@ -81,6 +86,7 @@ class Registry:
     payers: Mapping[str, PayerShape]
     ids: Mapping[str, tuple[str, str | None]]
     indicators: Mapping[str, str]
+    _selected: dict[_Said, Selection] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
@@ -93,16 +99,24 @@ class Registry:
 
         A Medicare Advantage plan is not Medicare, though some claims to one carry Medicare's filing indicator.
         """
-        by_indicator = self.indicators.get(payer.filing_indicator or "")
-        if by_indicator == MEDICARE and payer.line_of_business == "medicare_advantage":
+        said = payer.id, payer.filing_indicator, payer.plan, payer.line_of_business
+        found = self._selected.get(said)
+        if found is None:
+            if len(self._selected) >= MOST_SELECTED:
+                self._selected.clear()
+            found = self._selected[said] = self._select(*said)
+        return found
+
+    def _select(self, id: str, indicator: str | None, named: str | None, business: str | None) -> Selection:
+        by_indicator = self.indicators.get(indicator or "")
+        if by_indicator == MEDICARE and business == "medicare_advantage":
             by_indicator = None
-        key, plan = self.ids.get(payer.id, (by_indicator, None))
+        key, plan = self.ids.get(id, (by_indicator, None))
         known = True
-        if payer.plan is not None:
-            known = key is not None and payer.plan in self.payers[key].plans
-            plan = payer.plan if known else plan
-        business = payer.line_of_business or self._line_of_business(key, payer.filing_indicator)
-        return Selection(key, plan, known, business)
+        if named is not None:
+            known = key is not None and named in self.payers[key].plans
+            plan = named if known else plan
+        return Selection(key, plan, known, business or self._line_of_business(key, indicator))
 
     def _line_of_business(self, key: str | None, indicator: str | None) -> str | None:
         if key == MEDICARE:

@@ -7,9 +7,10 @@ rules that hang on their amounts, dates, identifiers and diagnoses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -137,41 +138,31 @@ def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedP
 
 
 def _shaped(scope: Scope, facts: Facts) -> Scope:
-    shared = _Shared(facts)
-    left = tuple(one for one in scope.active if not _holds(one.version.is_quiet, one.version.asked_missing, shared))
-    read = dict.fromkeys(name for one in left for name in one.version.quiet_facts if shared.tells(name))
-    applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version.asked_missing, shared)]
-    decided = [one for one in applies if all(map(shared.tells, one.version.applies.facts))]
+    own = _own(bool(facts.case.history.billed))
+    shared = facts.shared(own)
+    left = [one for one in scope.active if not _holds(one.version.is_quiet, one.version, shared, own)]
+    known = {name: shared[name] for one in left for name in one.version.quiet_facts if name not in own}
+    applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version, shared, own)]
+    decided = [one for one in applies if own.isdisjoint(one.version.applies.facts)]
     editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
     tabled = tuple(one for one in applies if one not in decided)
-    return Scope(scope.run, left, tabled, tuple(editions), {name: shared[name] for name in read})
+    return Scope(scope.run, tuple(left), tabled, tuple(editions), known)
 
 
-def _holds(test: Callable[[Facts], bool], asked_missing: Sequence[str], shared: _Shared) -> bool:
+@cache
+def _own(billed: bool) -> frozenset[str]:
+    """The facts that the shape does not tell; without earlier claims, it tells those of history too."""
+    return frozenset(name for name, fact in FACTS.items() if fact.own or (fact.history and billed))
+
+
+def _holds(test: Callable[[Facts], bool], version: Version, shared: Facts, own: frozenset[str]) -> bool:
     """Whether the test holds whatever the facts are that the shape does not tell."""
-    if asked_missing and not all(map(shared.tells, asked_missing)):
+    if version.asked_missing and not own.isdisjoint(version.asked_missing):
         return False
     try:
-        return test(shared)  # type: ignore[arg-type]  # the shared facts stand in for all of them
+        return test(shared)
     except Exception:  # a rule that raises is to be found by judging it
         return False
-
-
-class _Shared(dict[str, Any]):
-    """The facts of a claim that rest on its shape; the others are unknown, which is how a missing fact is told."""
-
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self.case = facts.case
-        self.day = facts.day
-
-    def tells(self, name: str) -> bool:
-        """Whether the shape decides the fact; without earlier claims, it decides those of history too."""
-        return not (FACTS[name].own or (FACTS[name].history and self.case.history.billed))
-
-    def __missing__(self, name: str) -> Any:
-        value = self[name] = self._facts[name] if self.tells(name) else None
-        return value
 
 
 def turning_points(rules: Iterable[Rule], tables: Tables, others: Iterable[tuple[date, date]] = ()) -> tuple[date, ...]:

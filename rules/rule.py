@@ -98,8 +98,10 @@ class Version:
     """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Names of the facts that the version reads, each once."""
+    quiet_facts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Those that decide whether it is quiet."""
     asked_missing: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """Those that decide whether it is quiet, and are asked whether they are missing."""
+    """Those of them that are asked whether they are missing."""
     is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
     """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
     is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
@@ -118,14 +120,10 @@ class Version:
         bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()
         read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)
         object.__setattr__(self, "read", tuple(dict.fromkeys(read)))
+        object.__setattr__(self, "quiet_facts", tuple(dict.fromkeys((*applies.facts, *self.demand.facts))))
         object.__setattr__(self, "asked_missing", (*applies.asked_missing, *self.demand.asked_missing))
         object.__setattr__(self, "is_off", compiled(applies.false, constants))
         object.__setattr__(self, "judge", compiled(outcome, constants))
-
-    @property
-    def quiet_facts(self) -> tuple[str, ...]:
-        """Names of the facts that decide whether the version is quiet."""
-        return (*self.applies.facts, *self.demand.facts)
 
     def gaps(self, facts: Facts) -> tuple[str, ...]:
         """The missing facts that keep the version from a verdict, each once."""

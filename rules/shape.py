@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from rules.case import Case
-from rules.claim import Line
 
 
 def shape_of(case: Case) -> Hashable | None:
@@ -26,14 +25,14 @@ def shape_of(case: Case) -> Hashable | None:
         return None
     lines = []
     for line in claim.lines:
-        if _is_rare(line):
+        day, drug = line.service_date, line.drug
+        if day is None or line.service_date_end is not None or line.rendering_provider is not None:
             return None
-        assert line.service_date is not None
         lines.append(
             (
                 line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
-                line.diagnosis_pointers, not line.revenue_code, (line.service_date - first).days,
-                line.drug and (line.drug.ndc, line.drug.quantity, line.drug.unit),
+                line.diagnosis_pointers, not line.revenue_code, day != first and (day - first).days,
+                drug and (drug.ndc, drug.quantity, drug.unit),
             )
         )  # fmt: skip
     return (
@@ -45,10 +44,6 @@ def shape_of(case: Case) -> Hashable | None:
         _present(claim.rendering_provider), _present(claim.attending_provider), _present(claim.operating_provider),
         not case.history.billed, tuple(lines),
     )  # fmt: skip
-
-
-def _is_rare(line: Line) -> bool:
-    return line.service_date is None or line.service_date_end is not None or line.rendering_provider is not None
 
 
 def _present(provider: object) -> Hashable:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from rules.errors import RuleProblem
@@ -82,9 +83,14 @@ class Table:
     """The imported editions of each part, each from its first to its last date."""
     words: frozenset[str] = field(init=False, repr=False, compare=False)
     """Everything that stands in a key."""
+    turns: tuple[date, ...] = field(init=False, repr=False, compare=False)
+    """The days, in order, on which a row begins or is over."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", frozenset(word for key in self.spans for word in key))
+        spans = [span for rows in self.spans.values() for span in rows]
+        over = {end + timedelta(days=1) for _, end, _ in spans if end < FOREVER}
+        object.__setattr__(self, "turns", tuple(sorted(over.union([date.min], (start for start, _, _ in spans)))))
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""
@@ -92,6 +98,10 @@ class Table:
             if start <= on <= end:
                 return values
         return None
+
+    def turn(self, on: date) -> date:
+        """The last day up to this one on which a row began or was over: since then the table says the same."""
+        return self.turns[bisect_right(self.turns, on) - 1]
 
     def edition(self, part: str, on: date) -> Edition | None:
         """The imported edition that speaks for a part of the table on this date of service, or None."""

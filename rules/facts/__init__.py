@@ -6,7 +6,7 @@ leak one. A fact whose value is None is missing, and a test on it is neither tru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -85,6 +85,12 @@ class ClaimFacts(dict[str, Any]):
         value = self[name] = _DERIVED[name](self.case)
         return value
 
+    def shared(self, own: Iterable[str]) -> ClaimFacts:
+        """The same facts but those, which are unknown: that is how a missing fact is told."""
+        found = ClaimFacts(self.case)
+        found.update(dict.fromkeys(own))
+        return found
+
 
 class LineFacts(dict[str, Any]):
     """The facts of one line, and through it those of its claim."""
@@ -101,6 +107,12 @@ class LineFacts(dict[str, Any]):
         derive = _DERIVED_OF_LINES.get(name)
         value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
         return value
+
+    def shared(self, own: Iterable[str]) -> LineFacts:
+        """As `ClaimFacts.shared`."""
+        found = LineFacts(self.claim, self.line)
+        found.update(dict.fromkeys(own))
+        return found
 
 
 Facts = ClaimFacts | LineFacts

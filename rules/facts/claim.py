@@ -17,7 +17,7 @@ PHYSICAL_STATUS = ("P1", "P2", "P3", "P4", "P5", "P6")
 
 
 def _numbers(case: Case, wanted: Callable[[Line], bool]) -> tuple[int, ...]:
-    return tuple(line.number for line in case.claim.lines if wanted(line))
+    return tuple([line.number for line in case.claim.lines if wanted(line)])
 
 
 @fact("code", "the claim form")
@@ -95,7 +95,7 @@ def total_charge(case: Case) -> Decimal | None:
 @fact("money", "the line charges", own=True)
 def line_charge_total(case: Case) -> Decimal:
     """Sum of all line charges, US dollars."""
-    return sum((line.charge for line in case.claim.lines), Decimal(0))
+    return sum([line.charge for line in case.claim.lines], Decimal(0))
 
 
 @fact("lines", "the line charges", own=True)

@@ -81,7 +81,9 @@ def diagnosis_covered(case: Case, line: Line) -> bool | None:
     table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
     if day is None or area is None:
         return None
-    return of_line(case, line, lambda code: table.find((area, undotted(code).upper()), day) is not None)
+    return of_line(
+        case, line, [table.find((area, undotted(code).upper()), day) is not None for code in case.claim.diagnoses]
+    )
 
 
 @line_fact("money", "the place of service")

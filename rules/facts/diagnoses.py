@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -69,7 +69,8 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    everyone = _sides(case.tables["laterality"], case.claim.diagnoses, day)
+    table = case.tables["laterality"]
+    everyone = _sides(table, case.claim.diagnoses, table.turn(day))
     if case.claim.form == "institutional":
         return tuple(sorted(set(everyone)))
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
@@ -90,7 +91,8 @@ def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     day = case.first_day
     if day is None:
         return None
-    return _headers(case.tables["diagnosis_headers"], _all(case.claim), day)
+    table = case.tables["diagnosis_headers"]
+    return _headers(table, _all(case.claim), table.turn(day))
 
 
 @_kept
@@ -104,7 +106,8 @@ def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     day = case.first_day
     if day is None:
         return None
-    return _excludes1(case.tables["excludes1"], case.claim.diagnoses, day)
+    table = case.tables["excludes1"]
+    return _excludes1(table, case.claim.diagnoses, table.turn(day))
 
 
 @_kept
@@ -136,17 +139,17 @@ def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     if day is None:
         return None
     table = case.tables["block_reasons"]
-    return of_line(case, line, lambda code: _usual(table, code, day))
+    return of_line(case, line, _usual(table, case.claim.diagnoses, table.turn(day)))
 
 
 @_kept
-def _usual(table: Table, code: str, day: date) -> bool:
-    return any(table.find((group,), day) is not None for group in _groups(code, table))
+def _usual(table: Table, codes: tuple[str, ...], day: date) -> tuple[bool, ...]:
+    return tuple(any(table.find((group,), day) is not None for group in _groups(code, table)) for code in codes)
 
 
-def of_line(case: Case, line: Line, wanted: Callable[[str], bool]) -> bool | None:
-    """Whether any diagnosis of the line is wanted; with its pointers missing, only where all or none are."""
-    everyone = [wanted(code) for code in case.claim.diagnoses]
+def of_line(case: Case, line: Line, everyone: Sequence[bool]) -> bool | None:
+    """Whether any diagnosis of the line is wanted, of those of the claim; with its pointers missing, only where all or
+    none are."""
     if case.claim.form == "institutional":
         return any(everyone)
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]

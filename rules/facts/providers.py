@@ -105,5 +105,7 @@ def _providers(case: Case) -> list[tuple[str, Provider]]:
         ("attending", claim.attending_provider),
         ("operating", claim.operating_provider),
     ]
-    roles += [(f"line {line.number} rendering", line.rendering_provider) for line in claim.lines]
+    roles += [
+        (f"line {line.number} rendering", line.rendering_provider) for line in claim.lines if line.rendering_provider
+    ]
     return [(role, provider) for role, provider in roles if provider]
