@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -12,12 +12,15 @@ from functools import cached_property
 from rules.overrides import Overrides
 from rules.payers import Registry
 from rules.plan import Assigned, Kind, Plan, ShapedPlan, plan_of, turning_points
+from rules.recent import Recent
 from rules.report import BookId
 from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
 
 Tables = Mapping[str, Table]
+MOST_SHAPES = 12_000
+"""Shapes of claims whose plans are kept."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,10 @@ class Book:
     """What the hospital decided otherwise."""
     _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    shaped: dict[Hashable, ShapedPlan] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Plans by kind, period and shape of the claim; None: such a claim was seen once."""
+    shaped: Recent[ShapedPlan] = field(
+        default_factory=lambda: Recent(MOST_SHAPES), init=False, repr=False, compare=False
+    )
+    """Plans by kind, period and shape of the claim."""
 
     def assigned(self, kind: Kind) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""

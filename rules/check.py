@@ -31,8 +31,6 @@ from rules.shape import shape_of
 
 T = TypeVar("T")
 ENGINE_CODE = "ENG001"
-MOST_SHAPES = 20_000
-"""Shapes of claims whose plans are kept; of the benchmark's mix, one takes 1.6 KiB."""
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 
@@ -156,8 +154,6 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
     if plan is None:
-        if len(book.shaped) >= MOST_SHAPES:
-            book.shaped.clear()
         plan = book.shaped[key] = shaped(book.plan(key[0], claim.day), claim, lines)
     return plan
 
