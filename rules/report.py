@@ -143,9 +143,10 @@ class Report:
 
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""
-        return list(dict.fromkeys(f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed"))
+        found = [f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed"]
+        return list(dict.fromkeys(found))
 
     def shadow_codes(self, severity: Severity | None = None) -> list[str]:
         """The same of draft rules; without a severity, of all."""
-        found = (f for f in self.shadow if severity in (None, f.severity) and f.outcome != "bypassed")
-        return list(dict.fromkeys(f.code for f in found))
+        found = [f.code for f in self.shadow if severity in (None, f.severity) and f.outcome != "bypassed"]
+        return list(dict.fromkeys(found))

@@ -40,6 +40,7 @@ _ROLES: Mapping[Role, str] = {"practitioner": "p", "hospital_outpatient": "h", "
 _STATE_OF = {letter: state for state, letter in _STATES.items()}
 _ROLE_OF = {letter: role for role, letter in _ROLES.items()}
 _DIGEST = 12
+_EPOCH, _MS_OF_DAY = date(1970, 1, 1).toordinal(), 86_400_000
 
 Person = tuple[str, str, str]
 """Keyed hashes of birth date, sex and first name, 4 characters each; empty: not known."""
@@ -178,7 +179,7 @@ def order(revision: str) -> tuple[int, int]:
 def day_of(revision: str) -> date:
     """The day (UTC) of an inbox entry, or of an imported claim."""
     milliseconds, number = order(revision)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).date() if milliseconds else date.fromordinal(number)
+    return date.fromordinal(_EPOCH + milliseconds // _MS_OF_DAY if milliseconds else number)
 
 
 def imported_revision(day: date) -> str:

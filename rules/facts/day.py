@@ -66,8 +66,8 @@ def blocks_of_day(case: Case, line: Line) -> list[Line]:
 
 def side_of(line: Line) -> str:
     """LT, RT, or nothing where the line names no side, or both."""
-    named = [side for side in SIDES if side in line.modifiers]
-    return named[0] if len(named) == 1 else ""
+    left, right = "LT" in line.modifiers, "RT" in line.modifiers
+    return "" if left is right else "LT" if left else "RT"
 
 
 def _units(case: Case, lines: list[Line]) -> Decimal | None:

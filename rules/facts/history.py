@@ -14,7 +14,7 @@ from functools import lru_cache, wraps
 from rules.case import Case, Role, date_of, last_date_of, role_is_certain
 from rules.claim import Line
 from rules.facts import history_fact, line_fact
-from rules.facts.day import BILATERAL, SIDES, same_day, side_of
+from rules.facts.day import BILATERAL, SIDES, same_day
 from rules.history import Billed, Side
 
 Find = Callable[[Case, Line], Iterator[Billed]]
@@ -27,14 +27,15 @@ NERVE_INJECTIONS = ("64400", "64455")
 
 def billed_side(line: Line) -> Side:
     """LT, RT, 50 for both sides, or nothing where the line names no side."""
-    if BILATERAL in line.modifiers or all(side in line.modifiers for side in SIDES):
+    left, right = "LT" in line.modifiers, "RT" in line.modifiers
+    if BILATERAL in line.modifiers or (left and right):
         return "50"
-    return side_of(line)  # type: ignore[return-value]
+    return "LT" if left else "RT" if right else ""
 
 
 def lifts_of(line: Line) -> tuple[str, ...]:
     """The line's modifiers that can tell its block from another of the same day."""
-    return tuple(code for code in LIFTING if code in line.modifiers)
+    return tuple([code for code in LIFTING if code in line.modifiers])
 
 
 def _lifted(line: Line, billed: Billed) -> bool:

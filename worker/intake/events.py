@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache, cached_property
+from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -97,7 +97,7 @@ class ClaimEvent(BaseModel):
                 raise PydanticCustomError("extension", "an extension attribute is not a string, integer or boolean")
         return self
 
-    @cached_property
+    @property
     def identity(self) -> str:
         return event_identity(self.source, self.id)
 
