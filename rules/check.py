@@ -136,7 +136,7 @@ def _judge(case: Case, book: Book) -> Verdict:
         if scope.editions or scope.tabled:
             verdict.editions.update(scope.editions, _editions(scope, facts))
         for suspect in _suspects(scope, facts):
-            finding = _judged(suspect.assigned, facts, case)
+            finding = _judged(suspect, facts, case)
             if finding:
                 verdict.of(suspect.assigned).append(finding)
     return verdict
@@ -185,9 +185,13 @@ def _editions(scope: Scope, facts: Facts) -> Iterable[EditionId]:
             yield edition_id(one.version, facts)
 
 
-def _judged(assigned: Assigned, facts: Facts, case: Case) -> Finding | None:
+def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
+    assigned, version = one.assigned, one.version
     try:
-        outcome, version = assigned.rule.judge(facts)
+        if facts.day is None:
+            outcome, version = assigned.rule.judge(facts)
+        else:
+            outcome = version.judge(facts)
         if outcome in ("pass", "not_applicable"):
             return None
         return _finding(assigned, version, outcome, facts, case)

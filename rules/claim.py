@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rules.errors import ClaimInvalid, Problem
@@ -29,13 +29,13 @@ CENT = Decimal("0.01")
 
 def iso_date(value: object) -> date:
     """A date from YYYY-MM-DD; numbers and times are refused."""
-    if isinstance(value, date):
-        return value
     if isinstance(value, str) and len(value) == 10:
         try:
             return date.fromisoformat(value)
         except ValueError:
             pass
+    elif type(value) is date:
+        return value
     raise PydanticCustomError("date", "expected a calendar date as YYYY-MM-DD")
 
 
@@ -59,11 +59,13 @@ _decimal_of_text = lru_cache(maxsize=4_096)(_decimal)
 
 def _number(value: object, places: int = 12) -> Decimal:
     """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+    if isinstance(value, str):
+        if len(value) > 30:
+            raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
+        return _decimal_of_text(value, places)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
-    if isinstance(value, str) and len(value) > 30:
-        raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
-    return _decimal_of_text(value, places) if isinstance(value, str) else _decimal(value, places)
+    return _decimal(value, places)
 
 
 def _money(value: object) -> Decimal:
@@ -89,9 +91,9 @@ _DECIMAL_SCHEMA = {
 _text = AfterValidator(_printable)
 _some = AfterValidator(_filled)
 
-Date = Annotated[date, BeforeValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
-Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_DECIMAL_SCHEMA)]
-Number = Annotated[Decimal, BeforeValidator(_number), WithJsonSchema(_DECIMAL_SCHEMA)]
+Date = Annotated[date, PlainValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Money = Annotated[Decimal, PlainValidator(_money), WithJsonSchema(_DECIMAL_SCHEMA)]
+Number = Annotated[Decimal, PlainValidator(_number), WithJsonSchema(_DECIMAL_SCHEMA)]
 Whole = Annotated[int, Field(strict=True, ge=-999_999, le=999_999)]
 Code = Annotated[str, Field(strict=True, max_length=30), _text]
 Name = Annotated[str, Field(strict=True, max_length=200), _text]

@@ -30,7 +30,7 @@ class Text:
         return tuple(name for _, name in self.parts if name is not None)
 
     def fill(self, facts: Facts) -> str:
-        text = "".join(literal + (shown(name, facts[name]) if name else "") for literal, name in self.parts)
+        text = "".join([literal + shown(name, facts[name]) if name else literal for literal, name in self.parts])
         return text[:1].upper() + text[1:]
 
 
