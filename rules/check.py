@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rules.book import Book
 from rules.case import Case, date_of, role_of
@@ -13,7 +13,7 @@ from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.history import NOT_CONSULTED, History
-from rules.plan import Active, Assigned, Scope, ShapedPlan, edition_id, kind_of, shaped, undated
+from rules.plan import Active, Assigned, Scope, ShapedPlan, edition_id, in_order, kind_of, shaped, undated
 from rules.report import (
     SEVERITIES,
     Citation,
@@ -53,10 +53,10 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
         "full" if case.selection.payer else "common_only",
         superseded,
         rules_run=verdict.run,
-        editions=_sorted(verdict.editions, _edition_order),
-        findings=_sorted(findings, _order),
-        shadow=_sorted(verdict.shadow, _order),
-        overridden=_sorted(verdict.overridden, _order),
+        editions=verdict.editions,
+        findings=_sorted(findings),
+        shadow=_sorted(verdict.shadow),
+        overridden=_sorted(verdict.overridden),
     )
 
 
@@ -113,7 +113,7 @@ class Verdict:
     """By drafts."""
     overridden: list[Finding] = field(default_factory=list)
     """By rules that an override put out of force."""
-    editions: set[EditionId] = field(default_factory=set)
+    editions: tuple[EditionId, ...] = ()
     """Of the tables that they looked into."""
 
     def of(self, assigned: Assigned) -> list[Finding]:
@@ -128,17 +128,17 @@ def _judge(case: Case, book: Book) -> Verdict:
     lines = [LineFacts(claim, line) for line in case.lines]
     plan = _shaped_plan(case, book, claim, lines)
     everything: list[Facts] = [claim, *lines]
-    scopes = (plan.claim, *plan.lines) if plan else [_scope(case, book, facts) for facts in everything]
+    scopes = plan.scopes if plan else [_scope(case, book, facts) for facts in everything]
     verdict = Verdict()
     for facts, scope in zip(everything, scopes, strict=True):
         verdict.run += scope.run
         facts.update(scope.known)
-        if scope.editions or scope.tabled:
-            verdict.editions.update(scope.editions, _editions(scope, facts))
         for suspect in _suspects(scope, facts):
             finding = _judged(suspect, facts, case)
             if finding:
                 verdict.of(suspect.assigned).append(finding)
+    settled = plan.editions if plan else None
+    verdict.editions = _editions(scopes, everything) if settled is None else settled
     return verdict
 
 
@@ -174,8 +174,15 @@ def _suspects(scope: Scope, facts: Facts) -> list[Active]:
         return list(scope.active)
 
 
-def _editions(scope: Scope, facts: Facts) -> Iterable[EditionId]:
-    """Of the tables that the rules which apply looked into."""
+def _editions(scopes: Iterable[Scope], everything: Iterable[Facts]) -> tuple[EditionId, ...]:
+    """Of the tables that the rules which apply looked into, in order."""
+    found: set[EditionId] = set()
+    for scope, facts in zip(scopes, everything, strict=True):
+        found.update(scope.editions, _of_tables(scope, facts))
+    return in_order(found)
+
+
+def _of_tables(scope: Scope, facts: Facts) -> Iterable[EditionId]:
     for one in scope.tabled:
         try:
             applies = not one.version.is_off(facts)
@@ -278,12 +285,8 @@ def _taken_over_twice(findings: list[Finding]) -> list[Finding]:
     return kept
 
 
-def _sorted(found: Collection[T], order: Callable[[T], Any]) -> tuple[T, ...]:
-    return tuple(sorted(found, key=order)) if found else ()
-
-
-def _edition_order(edition: EditionId) -> tuple[str, str, str]:
-    return edition.table, edition.title, edition.edition or ""
+def _sorted(found: Collection[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(found, key=_order)) if found else ()
 
 
 def _order(finding: Finding) -> tuple[int, str, int, str]:

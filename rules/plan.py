@@ -95,10 +95,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ShapedPlan:
-    """The same for claims of one shape: each line on trial has a scope of its own."""
+    """The same for claims of one shape."""
 
-    claim: Scope
-    lines: tuple[Scope, ...]
+    scopes: tuple[Scope, ...]
+    """Of the claim, then of each line on trial."""
+    editions: tuple[EditionId, ...] | None
+    """All that were looked into, in order; None: more than the shape decides that."""
 
 
 def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
@@ -134,7 +136,14 @@ def edition_id(version: Version, facts: Facts) -> EditionId:
 
 def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedPlan:
     """The plan for all claims that have the shape of this one."""
-    return ShapedPlan(_shaped(plan.claim, claim), tuple(_shaped(plan.line, facts) for facts in lines))
+    scopes = (_shaped(plan.claim, claim), *(_shaped(plan.line, facts) for facts in lines))
+    found = None if any(one.tabled for one in scopes) else {edition for one in scopes for edition in one.editions}
+    return ShapedPlan(scopes, None if found is None else in_order(found))
+
+
+def in_order(editions: Iterable[EditionId]) -> tuple[EditionId, ...]:
+    """By table, title and release."""
+    return tuple(sorted(editions, key=lambda one: (one.table, one.title, one.edition or "")))
 
 
 def _shaped(scope: Scope, facts: Facts) -> Scope:
