@@ -43,7 +43,7 @@ def interleaved(
     return {name: Figure(name, statistics.median(found), min(found), max(found)) for name, found in spent.items()}
 
 
-def machine() -> dict[str, str | int]:
+def machine() -> dict[str, str | int | float]:
     """What the figures were measured on."""
     import os
 
@@ -52,7 +52,24 @@ def machine() -> dict[str, str | int]:
         "system": platform.platform(),
         "cores": os.cpu_count() or 0,
         "cpu": _cpu(),
+        "yardstick_us": yardstick(),
     }
+
+
+def yardstick() -> float:
+    """Microseconds of a fixed piece of plain Python, the best of many: builds of one version of Python differ by a
+    quarter and more, and so do machines."""
+
+    def work() -> int:
+        found = {number: (number, str(number)) for number in range(1_000)}
+        return sum(len(text) for number, text in found.values() if found.get(number))
+
+    spent = []
+    for _ in range(200):
+        started = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - started)
+    return round(min(spent) * 1e6, 1)
 
 
 def _cpu() -> str:
