@@ -42,7 +42,7 @@ def role_of(claim: Claim) -> Role:
         return "hospital_outpatient"
     if claim.billing_provider and claim.billing_provider.taxonomy == ASC_TAXONOMY:
         return "asc"
-    if _at_asc(claim) and claim.rendering_provider is None and claim.service_facility is None:
+    if claim.rendering_provider is None and claim.service_facility is None and _at_asc(claim):
         return "asc"
     return "practitioner"
 

@@ -43,7 +43,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
-    findings = _taken_over_twice(verdict.found)
+    findings = _taken_over_twice(verdict.found) if verdict.found else []
     routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     superseded = _superseded(history)
     return _report(
@@ -64,6 +64,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     """The claim with its payer, role, history and the lines on trial."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
     days = [date_of(claim, line) for line in lines]
+    dated = [day for day in days if day]
     return Case(
         claim=claim,
         selection=book.registry.select(claim.payer),
@@ -73,7 +74,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
         procedure=book.procedure,
         lines=lines,
         history=history,
-        first_day=None if None in days else min([day for day in days if day], default=None),
+        first_day=min(dated) if dated and len(dated) == len(days) else None,
         provider=_named_provider(claim, book) if book.overrides.providers else None,
     )
 
@@ -151,10 +152,10 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     for line in case.claim.lines:
         if line.service_date != claim.day and line.service_date and book.period(line.service_date) != period:
             return None
-    key = (kind_of(case), period, shape)
+    key = (case.selection, case.role, case.history.state, case.provider, period, shape)
     plan = book.shaped.get(key)
     if plan is None:
-        plan = book.shaped[key] = shaped(book.plan(key[0], claim.day), claim, lines)
+        plan = book.shaped[key] = shaped(book.plan(kind_of(case), claim.day), claim, lines)
     return plan
 
 

@@ -35,16 +35,15 @@ def shape_of(case: Case) -> Hashable | None:
                 drug and (drug.ndc, drug.quantity, drug.unit),
             )
         )  # fmt: skip
+    rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider
     return (
         claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
         not claim.original_reference_number, not claim.prior_authorization, len(claim.diagnoses),
         claim.payer.responsibility, claim.payer.id,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
-        _present(claim.rendering_provider), _present(claim.attending_provider), _present(claim.operating_provider),
+        rendering and (not rendering.npi, rendering.taxonomy),
+        attending and (not attending.npi, attending.taxonomy),
+        operating and (not operating.npi, operating.taxonomy),
         not case.history.billed, tuple(lines),
     )  # fmt: skip
-
-
-def _present(provider: object) -> Hashable:
-    return provider and (not provider.npi, provider.taxonomy)  # type: ignore[attr-defined]
