@@ -124,7 +124,7 @@ class Drain:
         return entries
 
     def _open_book(self) -> None:
-        """Takes up the book in force; nothing is in hand meanwhile."""
+        """Takes up the book in force; nothing is judged meanwhile."""
         if (book := self.book()) is not self.bench.book:
             self.bench = replace(self.bench, book=book)
 
@@ -187,6 +187,8 @@ class Drain:
             self._unfinished = False
             if len(entries) == 1:
                 self._note_end(entries[0], error)
+            if self._ahead:
+                self.bell.ring()
             raise
 
     def _note_end(self, entry: Entry, error: BaseException) -> None:

@@ -36,8 +36,13 @@ def settings(home: Path, unset: None) -> Settings:
 
 
 @pytest.fixture
-def drain(store: Store) -> Iterator[Drain]:
-    bell = Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None)
+def rung() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def drain(store: Store, rung: list[int]) -> Iterator[Drain]:
+    bell = Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
     drain = wiring.drain(store, bell, interrupts=(OutOfTime,))
     yield drain
     drain.audit.close()
@@ -133,8 +138,8 @@ def test_out_of_time_while_a_commit_is_on_its_way_mistakes_no_answer_for_another
     assert results(store) == {f"evt-{number}": 1 for number in range(3 * SIZE)}
 
 
-def test_out_of_time_leaves_the_batch_ahead_to_the_next_run(
-    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+def test_out_of_time_leaves_the_batch_ahead_to_the_next_run_and_rings_for_it(
+    store: Store, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decide, calls = batch.decide, list[int]()
 
@@ -148,5 +153,8 @@ def test_out_of_time_leaves_the_batch_ahead_to_the_next_run(
     put(store, 3 * SIZE)
     with pytest.raises(OutOfTime):
         drain.run()
+    assert rung
+    drain.run()
+    assert books(store.redis, store.keys).in_flight == SIZE, "those that ran out of time, and not those behind them"
     run_until_settled(store, drain)
     assert results(store) == {f"evt-{number}": 1 for number in range(3 * SIZE)}
