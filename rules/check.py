@@ -152,10 +152,10 @@ def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFact
     for line in case.claim.lines:
         if line.service_date != claim.day and line.service_date and book.period(line.service_date) != period:
             return None
-    key = (case.selection, case.role, case.history.state, case.provider, period, shape)
+    key = (kind_of(case), period, shape)
     plan = book.shaped.get(key)
     if plan is None:
-        plan = book.shaped[key] = shaped(book.plan(kind_of(case), claim.day), claim, lines)
+        plan = book.shaped[key] = shaped(book.plan(key[0], claim.day), claim, lines)
     return plan
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
+from rules.recent import Recent
 from rules.report import Severity
 
 MEDICARE = "medicare"
@@ -25,7 +26,6 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
 
 MOST_SELECTED = 4_096
 """Payers, as claims name them, whose rule sets are kept."""
-_Said = tuple[str, str | None, str | None, str | None]
 
 
 class Shape(BaseModel):
@@ -86,7 +86,9 @@ class Registry:
     payers: Mapping[str, PayerShape]
     ids: Mapping[str, tuple[str, str | None]]
     indicators: Mapping[str, str]
-    _selected: dict[_Said, Selection] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _selected: Recent[Selection] = field(
+        default_factory=lambda: Recent(MOST_SELECTED), init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
@@ -102,8 +104,6 @@ class Registry:
         said = payer.id, payer.filing_indicator, payer.plan, payer.line_of_business
         found = self._selected.get(said)
         if found is None:
-            if len(self._selected) >= MOST_SELECTED:
-                self._selected.clear()
             found = self._selected[said] = self._select(*said)
         return found
 

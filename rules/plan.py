@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.case import Case, Role
@@ -179,10 +178,7 @@ def turning_points(rules: Iterable[Rule], tables: Tables, others: Iterable[tuple
     over."""
     spans = [*others]
     spans += [(version.start, version.end) for rule in rules for version in rule.versions]
-    dated = [
-        *(table.spans.values() for table in tables.values()),
-        *(table.reigns.values() for table in tables.values()),
-    ]
-    spans += [(start, end) for rows in chain(*dated) for start, end, _ in rows]
+    reigns = (rows for table in tables.values() for rows in table.reigns.values())
+    spans += [(start, end) for rows in reigns for start, end, _ in rows]
     over = {end + timedelta(days=1) for _, end in spans if end < date.max}
-    return tuple(sorted(over.union(start for start, _ in spans)))
+    return tuple(sorted(over.union((start for start, _ in spans), *(table.turns for table in tables.values()))))

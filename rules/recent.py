@@ -11,8 +11,7 @@ T = TypeVar("T")
 class Recent(Generic[T]):
     """At most `most` values by key, in two halves: when the newer is full, the older is dropped at once.
 
-    What is asked for goes to the newer half, so that what comes again and again stays. To keep an exact order of use
-    would cost each look-up as much as it saves.
+    What is asked for goes to the newer half, so that what comes again and again stays.
     """
 
     __slots__ = ("_half", "_newer", "_older")

@@ -90,7 +90,7 @@ class Table:
         object.__setattr__(self, "words", frozenset(word for key in self.spans for word in key))
         spans = [span for rows in self.spans.values() for span in rows]
         over = {end + timedelta(days=1) for _, end, _ in spans if end < FOREVER}
-        object.__setattr__(self, "turns", tuple(sorted(over.union([date.min], (start for start, _, _ in spans)))))
+        object.__setattr__(self, "turns", tuple(sorted(over.union(start for start, _, _ in spans))))
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""
@@ -101,7 +101,8 @@ class Table:
 
     def turn(self, on: date) -> date:
         """The last day up to this one on which a row began or was over: since then the table says the same."""
-        return self.turns[bisect_right(self.turns, on) - 1]
+        turned = bisect_right(self.turns, on)
+        return self.turns[turned - 1] if turned else date.min
 
     def edition(self, part: str, on: date) -> Edition | None:
         """The imported edition that speaks for a part of the table on this date of service, or None."""

@@ -102,25 +102,25 @@ class Committer:
         return [status.decode() for status in answer]
 
     def _run(self, arguments: Sequence[str | bytes | int], meanwhile: Callable[[], None]) -> Any:
-        connection: Any = self._redis.connection_pool.get_connection()
         redis: Any = self._redis
-        answered = False
+        connection = redis.connection_pool.get_connection()
+        answer: Any = None
         try:
             connection.send_command("EVALSHA", self._script.sha, *arguments)
             meanwhile()
-            answer = connection.read_response()
-            answered = True
-        except NoScriptError:
-            answered = True
+            try:
+                answer = connection.read_response()
+            except ResponseError as refusal:
+                answer = refusal
+        finally:
+            if answer is None:  # it is still to come, and would be taken for that to the next commit
+                connection.disconnect()
+            redis.connection_pool.release(connection)
+        if isinstance(answer, NoScriptError):
             redis.script_load(self._script.script)
             return redis.execute_command("EVALSHA", self._script.sha, *arguments)
-        except ResponseError:
-            answered = True
-            raise
-        finally:
-            if not answered:  # the answer to this one would be taken for that to the next
-                connection.disconnect()
-            self._redis.connection_pool.release(connection)
+        if isinstance(answer, ResponseError):
+            raise answer
         return answer
 
 

@@ -1,7 +1,7 @@
 """Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty.
 
 A process serves all partitions, a batch of each in turn: none waits for another, and none is lost with a worker.
-While Redis commits a batch, the next one is decoded, so a process has two of them in hand at most.
+While Redis commits a batch, the next one of that partition is taken and decoded: one of each is ahead at most.
 """
 
 from __future__ import annotations

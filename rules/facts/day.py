@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import takewhile
+from typing import Literal
 
 from rules.case import Case, date_of, last_date_of, ncci_setting
 from rules.claim import Line, Provider
@@ -64,7 +65,7 @@ def blocks_of_day(case: Case, line: Line) -> list[Line]:
     return [other for other, sure in _of_day(case, line) if sure]
 
 
-def side_of(line: Line) -> str:
+def side_of(line: Line) -> Literal["LT", "RT", ""]:
     """LT, RT, or nothing where the line names no side, or both."""
     left, right = "LT" in line.modifiers, "RT" in line.modifiers
     return "" if left is right else "LT" if left else "RT"

@@ -14,7 +14,7 @@ from functools import lru_cache, wraps
 from rules.case import Case, Role, date_of, last_date_of, role_is_certain
 from rules.claim import Line
 from rules.facts import history_fact, line_fact
-from rules.facts.day import BILATERAL, SIDES, same_day
+from rules.facts.day import BILATERAL, SIDES, same_day, side_of
 from rules.history import Billed, Side
 
 Find = Callable[[Case, Line], Iterator[Billed]]
@@ -27,10 +27,9 @@ NERVE_INJECTIONS = ("64400", "64455")
 
 def billed_side(line: Line) -> Side:
     """LT, RT, 50 for both sides, or nothing where the line names no side."""
-    left, right = "LT" in line.modifiers, "RT" in line.modifiers
-    if BILATERAL in line.modifiers or (left and right):
+    if BILATERAL in line.modifiers or ("LT" in line.modifiers and "RT" in line.modifiers):
         return "50"
-    return "LT" if left else "RT" if right else ""
+    return side_of(line)
 
 
 def lifts_of(line: Line) -> tuple[str, ...]:

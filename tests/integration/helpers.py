@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.ledger import Ledger
+from worker.outlets import tail
 from worker.status import Books, books
 from worker.wiring import Store
 
@@ -106,6 +107,13 @@ def settled(store: Store, accepted: int, seconds: float = 30) -> Books:
         lambda: books(store.redis, store.keys),
     )
     return books(store.redis, store.keys)
+
+
+def each_once(store: Store, count: int) -> None:
+    """Every one of so many events has one result."""
+    names = ("billing", "rework", "unchecked", "quarantine")
+    events = [entry.event["eventid"] for name in names for entry in tail(store.redis, store.keys, name)]
+    assert sorted(events) == sorted(f"evt-{number}" for number in range(count))
 
 
 def ledgers(store: Store) -> dict[str, Ledger]:

@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 
 from worker.inbox import send
-from worker.outlets import tail
 from worker.status import Books, books
 from worker.wiring import Store
 
-from .helpers import QUICK, Worker, claim, event, settled, until
+from .helpers import QUICK, Worker, claim, each_once, event, settled, until
 
 Start = Callable[..., Worker]
 POISON: dict[str, Any] = {"PYTHONPATH": str(Path(__file__).parent)}
@@ -41,12 +40,6 @@ LONG = {
     "SCRUB_VISIBILITY_TIMEOUT": "90",
 }
 """No time limit ends a claim within the test."""
-
-
-def each_once(store: Store, count: int) -> None:
-    names = ("billing", "rework", "unchecked", "quarantine")
-    events = [entry.event["eventid"] for name in names for entry in tail(store.redis, store.keys, name)]
-    assert sorted(events) == sorted(f"evt-{number}" for number in range(count))
 
 
 def test_sigterm_finishes_a_slow_batch_and_takes_no_other(store: Store, start_worker: Start) -> None:

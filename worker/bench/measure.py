@@ -57,8 +57,8 @@ def machine() -> dict[str, str | int | float]:
 
 
 def yardstick() -> float:
-    """Microseconds of a fixed piece of plain Python, the best of many: builds of one version of Python differ by a
-    quarter and more, and so do machines."""
+    """Microseconds of a fixed piece of plain Python, the best of many: builds of Python differ by a fifth, and
+    machines by more."""
 
     def work() -> int:
         found = {number: (number, str(number)) for number in range(1_000)}
