@@ -19,8 +19,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from rules.claim import iso_date, path_text
+from rules.claim import iso_date
 from rules.errors import RuleProblem
+from rules.problems import path_text
 from rules.report import EditionId
 from rules.tables import FOREVER, SPECS, Key, Span, Table
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from rules.book import Book
-from rules.claim import path_text
 from rules.conditions import did_you_mean
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, pin_of
 from rules.payers import MEDICARE
+from rules.problems import path_text
 from rules.rule import Rule
 from rules.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, shaped
 

@@ -15,7 +15,7 @@ Evidence = str | int | bool | tuple[str, ...] | tuple[int, ...] | None
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "note")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Denial:
     """What the payer is expected to answer if the claim is sent as it is.
 
@@ -31,7 +31,7 @@ class Denial:
     status: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Citation:
     """Who says so, and where to read it. Grade A: the rule-maker's own text, read; B: a named secondary source;
     C: weak or from memory; S: the claim contradicts itself."""
@@ -44,7 +44,7 @@ class Citation:
     grade: Grade
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OverrideId:
     """A decision of the hospital that stands over the book."""
 
@@ -64,7 +64,7 @@ class OverrideId:
         return f"{self.name}: {self.effect}: {self.reason} ({self.owner}, {until})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One rule that failed, could not be determined, or was lifted by a modifier."""
 
@@ -90,7 +90,7 @@ class Finding:
     """The override of the hospital that touches the rule on this claim."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BookId:
     """Which rule book judged."""
 
@@ -99,7 +99,7 @@ class BookId:
     """SHA-256 over the canonical text of every file of the book, hexadecimal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EditionId:
     """Which edition of a dated table judged the claim."""
 
@@ -111,7 +111,7 @@ class EditionId:
     hexadecimal; null: the rows that ship with the book."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """The verdict on one claim."""
 

@@ -16,9 +16,10 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rules.case import Role
-from rules.claim import details_of, iso_date, path_text, problems_of
+from rules.claim import iso_date
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
+from rules.problems import details_of, path_text, problems_of
 from rules.report import Grade, Outcome, Severity
 
 Path = tuple[str | int, ...]

@@ -19,8 +19,9 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from rules.claim import Claim, problems_of, read_claim
+from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, Problem
+from rules.problems import problems_of, schema_of
 from worker.errors import EventInvalid
 from worker.keys import event_identity
 
@@ -167,7 +168,7 @@ def _from(raw: bytes, line: int, column: int) -> bytes:
 @cache
 def _known_keys() -> frozenset[str]:
     """The keys that claims and envelopes have: these alone may be named, as any other could be a patient's."""
-    schema = Claim.model_json_schema()
+    schema = schema_of(Claim)
     objects = [schema, *schema["$defs"].values()]
     return frozenset(ClaimEvent.model_fields) | {key for one in objects for key in one.get("properties", ())}
 
