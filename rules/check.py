@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import repeat
+from operator import attrgetter
 from typing import TypeVar
 
 from rules.book import Book
@@ -130,11 +132,16 @@ def _judge(case: Case, book: Book) -> Verdict:
     plan = _shaped_plan(case, book, claim, lines)
     everything: list[Facts] = [claim, *lines]
     scopes = plan.scopes if plan else [_scope(case, book, facts) for facts in everything]
-    verdict = Verdict()
     for facts, scope in zip(everything, scopes, strict=True):
-        verdict.run += scope.run
         facts.update(scope.known)
-        for suspect in _suspects(scope, facts):
+    coded = _of_diagnoses(plan, book, case, everything) if plan else repeat(())
+    verdict = Verdict()
+    for facts, scope, of_diagnoses in zip(everything, scopes, coded):  # noqa: B905  repeat() has no end
+        verdict.run += scope.run
+        suspects = _suspects(scope.active, facts)
+        if of_diagnoses:
+            suspects = sorted((*suspects, *of_diagnoses), key=attrgetter("place"))
+        for suspect in suspects:
             finding = _judged(suspect, facts, case)
             if finding:
                 verdict.of(suspect.assigned).append(finding)
@@ -167,12 +174,23 @@ def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     return plan.line if of_line else plan.claim
 
 
-def _suspects(scope: Scope, facts: Facts) -> list[Active]:
-    """The rules in force that are not quiet."""
+def _of_diagnoses(plan: ShapedPlan, book: Book, case: Case, everything: Iterable[Facts]) -> tuple[list[Active], ...]:
+    """The rules on diagnoses that are not quiet, of claim and lines: found once for claims with these diagnoses."""
+    claim = case.claim
+    key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
+    found = book.coded.get(key)
+    if found is None:
+        pairs = zip(plan.scopes, everything, strict=True)
+        found = book.coded[key] = tuple(_suspects(scope.coded, facts) for scope, facts in pairs)
+    return found
+
+
+def _suspects(rules: tuple[Active, ...], facts: Facts) -> list[Active]:
+    """The rules that are not quiet."""
     try:
-        return [one for one in scope.active if not one.is_quiet(facts)]
+        return [one for one in rules if not one.is_quiet(facts)]
     except Exception:  # judged one by one, the rule that raises is found
-        return list(scope.active)
+        return list(rules)
 
 
 def _editions(scopes: Iterable[Scope], everything: Iterable[Facts]) -> tuple[EditionId, ...]:

@@ -66,6 +66,8 @@ class Active:
     assigned: Assigned
     version: Version
     is_quiet: Callable[[Facts], bool]
+    place: int
+    """Among all that are in force: a rule that is taken over comes after the payer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Scope:
     """How many versions are in force."""
     active: tuple[Active, ...]
     """Those of them that may have something to say."""
+    coded: tuple[Active, ...] = ()
+    """Those that may have something to say for some diagnoses, whatever else the claim does not share with others."""
     tabled: tuple[Active, ...] = ()
     """Versions that look into a dated table and may apply: the report names the edition that judged."""
     editions: tuple[EditionId, ...] = ()
@@ -92,9 +96,9 @@ class Plan:
     line: Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ShapedPlan:
-    """The same for claims of one shape."""
+    """The same for claims of one shape. Itself a key: equal only to itself."""
 
     scopes: tuple[Scope, ...]
     """Of the claim, then of each line on trial."""
@@ -105,17 +109,17 @@ class ShapedPlan:
 def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
     """The versions of these rules that are in force on the day."""
     found: dict[str, list[Active]] = {"claim": [], "line": []}
-    for one in assigned:
+    for place, one in enumerate(assigned):
         version = one.rule.version_on(day)
         if version:
-            found[one.rule.scope].append(Active(one, version, version.is_quiet))
+            found[one.rule.scope].append(Active(one, version, version.is_quiet, place))
     return Plan(_scope(found["claim"]), _scope(found["line"]))
 
 
 def undated(assigned: Iterable[Assigned], scope: str) -> Scope:
     """All rules of a scope, for facts without a date: only where the versions of a rule disagree does it matter."""
-    active = (Active(one, one.rule.versions[-1], _never) for one in assigned if one.rule.scope == scope)
-    return _scope(list(active))
+    of_scope = (one for one in assigned if one.rule.scope == scope)
+    return _scope([Active(one, one.rule.versions[-1], _never, place) for place, one in enumerate(of_scope)])
 
 
 def _never(_: Facts) -> bool:
@@ -123,7 +127,7 @@ def _never(_: Facts) -> bool:
 
 
 def _scope(active: list[Active]) -> Scope:
-    return Scope(len(active), tuple(active), tuple(one for one in active if one.version.edition))
+    return Scope(len(active), tuple(active), tabled=tuple(one for one in active if one.version.edition))
 
 
 def edition_id(version: Version, facts: Facts) -> EditionId:
@@ -146,21 +150,26 @@ def in_order(editions: Iterable[EditionId]) -> tuple[EditionId, ...]:
 
 
 def _shaped(scope: Scope, facts: Facts) -> Scope:
-    own = _own(bool(facts.case.history.billed))
+    own, uncoded = _own(bool(facts.case.history.billed))
     shared = facts.shared(own)
     left = [one for one in scope.active if not _holds(one.version.is_quiet, one.version, shared, own)]
     known = {name: shared[name] for one in left for name in one.version.quiet_facts if name not in own}
+    coded, rest = list[Active](), list[Active]()
+    for one in left:
+        (coded if uncoded.isdisjoint(one.version.quiet_facts) else rest).append(one)
     applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version, shared, own)]
     decided = [one for one in applies if own.isdisjoint(one.version.applies.facts)]
     editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
     tabled = tuple(one for one in applies if one not in decided)
-    return Scope(scope.run, tuple(left), tabled, tuple(editions), known)
+    return Scope(scope.run, tuple(rest), tuple(coded), tabled, tuple(editions), known)
 
 
 @cache
-def _own(billed: bool) -> frozenset[str]:
-    """The facts that the shape does not tell; without earlier claims, it tells those of history too."""
-    return frozenset(name for name, fact in FACTS.items() if fact.own or (fact.history and billed))
+def _own(billed: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """The facts that the shape does not tell, and those of them that the diagnoses do not tell either; without earlier
+    claims, the shape tells those of history too."""
+    uncoded = frozenset(name for name, fact in FACTS.items() if fact.own or (fact.history and billed))
+    return uncoded.union(name for name, fact in FACTS.items() if fact.coded), uncoded
 
 
 def _holds(test: Callable[[Facts], bool], version: Version, shared: Facts, own: frozenset[str]) -> bool:

@@ -2,7 +2,8 @@
 
 Many claims share one. What a fact says that rests on the shape alone is the same for all of
 them, and so is what a rule says that reads only such facts: it is worked out once (`rules/plan.py`). A fact that
-rests on anything else is declared `own=True`; a test derives every fact on a recording claim and holds it to that.
+rests on the diagnoses as well is declared `coded=True`, and what is said of it is kept by shape and diagnoses; one that
+rests on anything else is declared `own=True`. A test derives every fact on a recording claim and holds it to that.
 """
 
 from __future__ import annotations

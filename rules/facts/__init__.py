@@ -34,7 +34,9 @@ class Fact:
     """One sentence: what the fact is and how it is derived."""
     derive: Callable[..., Any]
     own: bool = False
-    """Whether it rests on an amount, a date, an identifier or a diagnosis, which claims of one shape do not share."""
+    """Whether it rests on an amount, a date or an identifier, which claims of one shape do not share."""
+    coded: bool = False
+    """Whether it rests on the diagnoses, and of what claims of one shape do not share on nothing else."""
     history: bool = False
     """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
 
@@ -46,7 +48,7 @@ _DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
 
 
 def fact(
-    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, history: bool = False
+    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, coded: bool = False, history: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
@@ -54,16 +56,18 @@ def fact(
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, history)
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, coded, history)
         (_DERIVED if scope == "claim" else _DERIVED_OF_LINES)[name] = derive
         return derive
 
     return add
 
 
-def line_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def line_fact(
+    kind: Kind, label: str, *, own: bool = False, coded: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line on trial; derived from the case and the line."""
-    return fact(kind, label, "line", own=own)
+    return fact(kind, label, "line", own=own, coded=coded)
 
 
 def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
