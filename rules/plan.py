@@ -154,14 +154,19 @@ def _shaped(scope: Scope, facts: Facts) -> Scope:
     shared = facts.shared(own)
     left = [one for one in scope.active if not _holds(one.version.is_quiet, one.version, shared, own)]
     known = {name: shared[name] for one in left for name in one.version.quiet_facts if name not in own}
-    coded, rest = list[Active](), list[Active]()
-    for one in left:
-        (coded if uncoded.isdisjoint(one.version.quiet_facts) else rest).append(one)
+    coded, rest = _parted(left, lambda one: uncoded.isdisjoint(one.version.quiet_facts))
     applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version, shared, own)]
-    decided = [one for one in applies if own.isdisjoint(one.version.applies.facts)]
+    decided, tabled = _parted(applies, lambda one: own.isdisjoint(one.version.applies.facts))
     editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
-    tabled = tuple(one for one in applies if one not in decided)
-    return Scope(scope.run, tuple(rest), tuple(coded), tabled, tuple(editions), known)
+    return Scope(scope.run, rest, coded, tabled, tuple(editions), known)
+
+
+def _parted(rules: Iterable[Active], wanted: Callable[[Active], bool]) -> tuple[tuple[Active, ...], tuple[Active, ...]]:
+    """Those that are wanted, and the others."""
+    parts: tuple[list[Active], list[Active]] = [], []
+    for one in rules:
+        parts[not wanted(one)].append(one)
+    return tuple(parts[0]), tuple(parts[1])
 
 
 @cache

@@ -39,7 +39,7 @@ def shape_of(case: Case) -> Hashable | None:
     rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider
     return (
         claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
-        not claim.original_reference_number, not claim.prior_authorization, len(claim.diagnoses),
+        not claim.original_reference_number, not claim.prior_authorization,
         claim.payer.responsibility, claim.payer.id,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),

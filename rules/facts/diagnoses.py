@@ -22,7 +22,7 @@ _kept = lru_cache(maxsize=2**14)
 """The same lists of diagnoses come again and again."""
 
 
-@fact("number", "the diagnoses")
+@fact("number", "the diagnoses", coded=True)
 def diagnosis_count(case: Case) -> Decimal:
     """How many diagnoses the claim has; admitting and reason-for-visit diagnoses do not count."""
     return Decimal(len(case.claim.diagnoses))
