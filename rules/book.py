@@ -19,9 +19,9 @@ from rules.sources import Source
 from rules.tables import Table
 
 Tables = Mapping[str, Table]
-MOST_SHAPES = 12_000
+MOST_SHAPES = 8_000
 """Shapes of claims whose plans are kept."""
-MOST_CODED = 24_000
+MOST_CODED = 16_000
 """The same of shapes with their diagnoses."""
 
 
