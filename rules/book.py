@@ -11,7 +11,7 @@ from functools import cached_property
 
 from rules.overrides import Overrides
 from rules.payers import Registry
-from rules.plan import Active, Assigned, Kind, Plan, ShapedPlan, plan_of, turning_points
+from rules.plan import Assigned, Kind, Plan, ShapedPlan, Suspects, plan_of, turning_points
 from rules.recent import Recent
 from rules.report import BookId
 from rules.rule import Rule
@@ -47,10 +47,8 @@ class Book:
         default_factory=lambda: Recent(MOST_SHAPES), init=False, repr=False, compare=False
     )
     """Plans by kind, period and shape of the claim."""
-    coded: Recent[tuple[list[Active], ...]] = field(
-        default_factory=lambda: Recent(MOST_CODED), init=False, repr=False, compare=False
-    )
-    """The rules on diagnoses that are not quiet, by plan and diagnoses: of the claim, then of each line on trial."""
+    coded: Recent[Suspects] = field(default_factory=lambda: Recent(MOST_CODED), init=False, repr=False, compare=False)
+    """The rules on diagnoses that are not quiet, by plan and diagnoses."""
 
     def assigned(self, kind: Kind) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import repeat
 from operator import attrgetter
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.history import NOT_CONSULTED, History
-from rules.plan import Active, Assigned, Scope, ShapedPlan, edition_id, in_order, kind_of, shaped, undated
+from rules.plan import Active, Assigned, Scope, ShapedPlan, Suspects, edition_id, in_order, kind_of, shaped, undated
 from rules.report import (
     SEVERITIES,
     Citation,
@@ -45,7 +44,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     if reason:
         return _report(case, book, "unchecked", "none", reason)
     verdict = _judge(case, book)
-    findings = _taken_over_twice(verdict.found) if verdict.found else []
+    findings = _taken_over_twice(verdict.found)
     routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
     superseded = _superseded(history)
     return _report(
@@ -134,9 +133,9 @@ def _judge(case: Case, book: Book) -> Verdict:
     scopes = plan.scopes if plan else [_scope(case, book, facts) for facts in everything]
     for facts, scope in zip(everything, scopes, strict=True):
         facts.update(scope.known)
-    coded = _of_diagnoses(plan, book, case, everything) if plan else repeat(())
+    coded = _of_diagnoses(plan, book, case.claim, everything) if plan else ((),) * len(scopes)
     verdict = Verdict()
-    for facts, scope, of_diagnoses in zip(everything, scopes, coded):  # noqa: B905  repeat() has no end
+    for facts, scope, of_diagnoses in zip(everything, scopes, coded, strict=True):
         verdict.run += scope.run
         suspects = _suspects(scope.active, facts)
         if of_diagnoses:
@@ -174,14 +173,13 @@ def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     return plan.line if of_line else plan.claim
 
 
-def _of_diagnoses(plan: ShapedPlan, book: Book, case: Case, everything: Iterable[Facts]) -> tuple[list[Active], ...]:
+def _of_diagnoses(plan: ShapedPlan, book: Book, claim: Claim, everything: Iterable[Facts]) -> Suspects:
     """The rules on diagnoses that are not quiet, of claim and lines: found once for claims with these diagnoses."""
-    claim = case.claim
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
     found = book.coded.get(key)
     if found is None:
         pairs = zip(plan.scopes, everything, strict=True)
-        found = book.coded[key] = tuple(_suspects(scope.coded, facts) for scope, facts in pairs)
+        found = book.coded[key] = tuple(tuple(_suspects(scope.coded, facts)) for scope, facts in pairs)
     return found
 
 

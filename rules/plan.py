@@ -2,7 +2,8 @@
 
 A plan is made for claims of one kind, period and shape. With the facts that rest on the shape alone known and all
 others unknown, a version that is quiet is quiet whatever the others are, and is left out; so most claims meet the few
-rules that hang on their amounts, dates, identifiers and diagnoses.
+rules that hang on their amounts, dates, identifiers and diagnoses. Those that hang on the shape and the diagnoses alone
+are tried once for claims that share both.
 """
 
 from __future__ import annotations
@@ -70,6 +71,10 @@ class Active:
     """Among all that are in force: a rule that is taken over comes after the payer's own."""
 
 
+Suspects = tuple[tuple[Active, ...], ...]
+"""Rules that are not quiet: of the claim as a whole, then of each line on trial."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What is to be judged of the claim as a whole, or of one line."""
@@ -118,8 +123,8 @@ def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
 
 def undated(assigned: Iterable[Assigned], scope: str) -> Scope:
     """All rules of a scope, for facts without a date: only where the versions of a rule disagree does it matter."""
-    of_scope = (one for one in assigned if one.rule.scope == scope)
-    return _scope([Active(one, one.rule.versions[-1], _never, place) for place, one in enumerate(of_scope)])
+    places = enumerate(assigned)
+    return _scope([Active(one, one.rule.versions[-1], _never, at) for at, one in places if one.rule.scope == scope])
 
 
 def _never(_: Facts) -> bool:

@@ -1,4 +1,7 @@
-"""The verdict on one claim: what was found, on which line, who says so, and where the claim goes."""
+"""The verdict on one claim: what was found, on which line, who says so, and where the claim goes.
+
+No slots here: orjson writes a dataclass that has a `__dict__` in half the time.
+"""
 
 from __future__ import annotations
 
