@@ -11,6 +11,7 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery import Task
 from celery.worker.request import Request
+from kombu.pools import producers
 
 from rules.errors import ScrubError
 from worker import wiring
@@ -34,10 +35,7 @@ def knock(broker: str, options: dict[str, Any]) -> None:
     if broker == app.conf.broker_url:
         scrub.apply_async(expires=expires, retry=False)
         return
-    with (
-        app.connection_for_write(broker, transport_options=options) as connection,
-        app.amqp.Producer(connection) as producer,
-    ):
+    with producers[app.connection_for_write(broker, transport_options=options)].acquire(block=True) as producer:
         scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 

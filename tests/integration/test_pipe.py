@@ -15,6 +15,7 @@ from rules.check import check
 from rules.claim import read_claim
 from rules.history import NOTHING_BILLED
 from worker import wiring
+from worker.app import QUEUE
 from worker.audit import verify
 from worker.errors import NoClaim, NoListOfClaims
 from worker.fitness import check_server
@@ -51,6 +52,20 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
         assert orjson.dumps(entry.data["report"]) == orjson.dumps(orjson.loads(orjson.dumps(offline)))
         assert (entry.event["type"], entry.event["datacontenttype"]) == ("claim.scrubbed.v1", "application/json")
         assert entry.data["claim"]["claim_id"] in ("PCN-00001", "PCN-00002")
+
+
+def test_rings_on_a_broker_of_their_own_share_a_connection(store: Store) -> None:
+    def ring() -> int:
+        store.redis.delete(store.keys.gate)
+        wiring.bell(store).ring()
+        found: Any = store.redis.info("stats")
+        return int(found["total_connections_received"])
+
+    first = ring()
+    assert [ring() for _ in range(3)] == [first] * 3
+    store.redis.client_kill_filter(_type="normal", skipme=True)
+    assert ring() == first + 1
+    assert store.redis.llen(f"scrub:{QUEUE}") == 5
 
 
 def test_what_cannot_be_read_goes_to_quarantine_and_delays_nobody(store: Store, start_worker: Start) -> None:
