@@ -11,12 +11,13 @@ from functools import cached_property
 
 from rules.overrides import Overrides
 from rules.payers import Registry
-from rules.plan import Assigned, Kind, Plan, ShapedPlan, Suspects, plan_of, turning_points
+from rules.plan import Assigned, Kind, Plan, plan_of, turning_points
 from rules.recent import Recent
 from rules.report import BookId
 from rules.rule import Rule
 from rules.sources import Source
 from rules.tables import Table
+from rules.verdict import Kept, Said
 
 Tables = Mapping[str, Table]
 MOST_SHAPES = 8_000
@@ -43,12 +44,10 @@ class Book:
     """What the hospital decided otherwise."""
     _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    shaped: Recent[ShapedPlan] = field(
-        default_factory=lambda: Recent(MOST_SHAPES), init=False, repr=False, compare=False
-    )
-    """Plans by kind, period and shape of the claim."""
-    coded: Recent[Suspects] = field(default_factory=lambda: Recent(MOST_CODED), init=False, repr=False, compare=False)
-    """The rules on diagnoses that are not quiet, by plan and diagnoses."""
+    shaped: Recent[Kept] = field(default_factory=lambda: Recent(MOST_SHAPES), init=False, repr=False, compare=False)
+    """By payer, period and shape of the claim."""
+    coded: Recent[Said] = field(default_factory=lambda: Recent(MOST_CODED), init=False, repr=False, compare=False)
+    """What the rules say that rest on shape and diagnoses, by plan and diagnoses."""
 
     def assigned(self, kind: Kind) -> tuple[Assigned, ...]:
         """The rules for one kind of claim, found once and kept."""
@@ -58,12 +57,15 @@ class Book:
         return found
 
     def period(self, day: date) -> int:
-        """Days of the same period have the same versions of all rules, and the same rows of all tables."""
+        """Days of the same period have the same versions of all rules, the same rows of all tables, and are covered or
+        not."""
         return bisect_right(self._turns, day)
 
     @cached_property
     def _turns(self) -> tuple[date, ...]:
-        return turning_points(self.rules, self.tables, self.overrides.turns)
+        covered = (self.covers_from, *(payer.covers_from for payer in self.registry.payers.values()))
+        periods = [*self.overrides.turns, *((start, date.max) for start in covered)]
+        return turning_points(self.rules, self.tables, periods)
 
     def plan(self, kind: Kind, day: date) -> Plan:
         """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""

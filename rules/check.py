@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
-from operator import attrgetter
-from typing import TypeVar
 
 from rules.book import Book
 from rules.case import Case, date_of, role_of
@@ -14,12 +12,22 @@ from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.history import NOT_CONSULTED, History
-from rules.plan import Active, Assigned, Scope, ShapedPlan, Suspects, edition_id, in_order, kind_of, shaped, undated
+from rules.plan import (
+    Active,
+    Assigned,
+    Scope,
+    ShapedPlan,
+    Spread,
+    edition_id,
+    in_order,
+    kind_of,
+    shaped,
+    spread,
+    undated,
+)
 from rules.report import (
     SEVERITIES,
     Citation,
-    Coverage,
-    Disposition,
     EditionId,
     Finding,
     Outcome,
@@ -29,8 +37,8 @@ from rules.report import (
 )
 from rules.rule import Version, enumerated, missing_labels
 from rules.shape import shape_of
+from rules.verdict import Kept, Said, Spoken, Verdict, verdict_of
 
-T = TypeVar("T")
 ENGINE_CODE = "ENG001"
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
@@ -40,56 +48,27 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
     billed before for its patient, without which the rules that read it do not run."""
     case = case_of(claim, book, received, history)
-    reason = uncovered(case, book)
-    if reason:
-        return _report(case, book, "unchecked", "none", reason)
-    verdict = _judge(case, book)
-    findings = _taken_over_twice(verdict.found)
-    routed = any(finding.severity == "block" and finding.outcome != "bypassed" for finding in findings)
-    superseded = _superseded(history)
-    return _report(
-        case,
-        book,
-        "rework" if routed or superseded else "billing",
-        "full" if case.selection.payer else "common_only",
-        superseded,
-        rules_run=verdict.run,
-        editions=verdict.editions,
-        findings=_sorted(findings),
-        shadow=_sorted(verdict.shadow),
-        overridden=_sorted(verdict.overridden),
-    )
+    report = _judge(case, book)
+    if history.superseded_by is None or report.disposition == "unchecked":
+        return report
+    reason = f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
+    return replace(report, disposition="rework", reason=reason)
 
 
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
     """The claim with its payer, role, history and the lines on trial."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
-    days = [date_of(claim, line) for line in lines]
-    dated = [day for day in days if day]
+    days = [day for line in lines if (day := date_of(claim, line))]
     return Case(
-        claim=claim,
-        selection=book.registry.select(claim.payer),
-        role=role_of(claim),
-        received=claim.received_date or received,
-        tables=book.tables,
-        procedure=book.procedure,
-        lines=lines,
-        history=history,
-        first_day=min(dated) if dated and len(dated) == len(days) else None,
-        provider=_named_provider(claim, book) if book.overrides.providers else None,
-    )
+        claim, book.registry.select(claim.payer), role_of(claim), claim.received_date or received, book.tables,
+        book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
+        _named_provider(claim, book) if book.overrides.providers else None,
+    )  # fmt: skip
 
 
 def _named_provider(claim: Claim, book: Book) -> str | None:
     number = claim.billing_provider.npi if claim.billing_provider else None
     return number if number in book.overrides.providers else None
-
-
-def _superseded(history: History) -> str | None:
-    """Why the claim must not be billed whatever the rules say, or None."""
-    if history.superseded_by is None:
-        return None
-    return f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
 
 
 def uncovered(case: Case, book: Book) -> str | None:
@@ -104,65 +83,48 @@ def uncovered(case: Case, book: Book) -> str | None:
     return None
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What the rules said of a claim."""
-
-    run: int = 0
-    """How many had a version for the date."""
-    found: list[Finding] = field(default_factory=list)
-    shadow: list[Finding] = field(default_factory=list)
-    """By drafts."""
-    overridden: list[Finding] = field(default_factory=list)
-    """By rules that an override put out of force."""
-    editions: tuple[EditionId, ...] = ()
-    """Of the tables that they looked into."""
-
-    def of(self, assigned: Assigned) -> list[Finding]:
-        """Where the rule's findings belong."""
-        if assigned.rule.status == "draft":
-            return self.shadow
-        return self.overridden if assigned.published else self.found
-
-
-def _judge(case: Case, book: Book) -> Verdict:
+def _judge(case: Case, book: Book) -> Report:
     claim = ClaimFacts(case)
-    lines = [LineFacts(claim, line) for line in case.lines]
-    plan = _shaped_plan(case, book, claim, lines)
-    everything: list[Facts] = [claim, *lines]
-    scopes = plan.scopes if plan else [_scope(case, book, facts) for facts in everything]
-    for facts, scope in zip(everything, scopes, strict=True):
-        facts.update(scope.known)
-    coded = _of_diagnoses(plan, book, case.claim, everything) if plan else ((),) * len(scopes)
-    verdict = Verdict()
-    for facts, scope, of_diagnoses in zip(everything, scopes, coded, strict=True):
-        verdict.run += scope.run
-        suspects = _suspects(scope.active, facts)
-        if of_diagnoses:
-            suspects = sorted((*suspects, *of_diagnoses), key=attrgetter("place"))
-        for suspect in suspects:
-            finding = _judged(suspect, facts, case)
-            if finding:
-                verdict.of(suspect.assigned).append(finding)
-    settled = plan.editions if plan else None
-    verdict.editions = _editions(scopes, everything) if settled is None else settled
-    return verdict
+    everything: list[Facts] = [claim, *[LineFacts(claim, line) for line in case.lines]]
+    kept = _kept(case, book, everything)
+    if kept is None:
+        return _judged_for_itself(case, book, everything)
+    plan, said = kept.plan, _of_diagnoses(kept, book, case, everything)
+    for number, known in plan.known:
+        everything[number].update(known)
+    own = _spoken(plan.active, everything, case)
+    if not own and not plan.tabled:
+        return said.report.of(case.claim.claim_id, case.history.state)
+    editions = _editions(plan.tabled, everything, plan.editions)
+    return _report(case, book, plan.run, editions, sorted([*said.spoken, *own]))
 
 
-def _shaped_plan(case: Case, book: Book, claim: ClaimFacts, lines: list[LineFacts]) -> ShapedPlan | None:
-    """The plan for claims of this shape, made at the first of them."""
-    shape = shape_of(case)
-    if shape is None or claim.day is None:
+def _judged_for_itself(case: Case, book: Book, everything: Sequence[Facts]) -> Report:
+    if reason := uncovered(case, book):
+        return _report(case, book, reason=reason)
+    scopes = [_scope(case, book, facts) for facts in everything]
+    spoken = _spoken(spread(scope.active for scope in scopes), everything, case)
+    editions = _editions(spread(scope.tabled for scope in scopes), everything)
+    return _report(case, book, sum(len(scope.active) for scope in scopes), editions, spoken)
+
+
+def _kept(case: Case, book: Book, everything: Sequence[Facts]) -> Kept | None:
+    """What is known of claims of this shape, worked out at the first; None: the claim is to be judged for itself."""
+    day = case.first_day
+    if day is None or (shape := shape_of(case)) is None:
         return None
-    period = book.period(claim.day)
+    period = book.period(day)
     for line in case.claim.lines:
-        if line.service_date != claim.day and line.service_date and book.period(line.service_date) != period:
+        if line.service_date != day and line.service_date and book.period(line.service_date) != period:
             return None
-    key = (kind_of(case), period, shape)
-    plan = book.shaped.get(key)
-    if plan is None:
-        plan = book.shaped[key] = shaped(book.plan(key[0], claim.day), claim, lines)
-    return plan
+    # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
+    key = (case.selection, case.history.state == "consulted", case.provider, period, shape)
+    kept = book.shaped.get(key)
+    if kept is None and uncovered(case, book) is None:
+        plan = shaped(book.plan(kind_of(case), day), everything)
+        said = _said(_spoken(plan.settled, everything, case), plan, book, case)
+        kept = book.shaped[key] = Kept(plan, said)
+    return kept
 
 
 def _scope(case: Case, book: Book, facts: Facts) -> Scope:
@@ -173,40 +135,56 @@ def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     return plan.line if of_line else plan.claim
 
 
-def _of_diagnoses(plan: ShapedPlan, book: Book, claim: Claim, everything: Iterable[Facts]) -> Suspects:
-    """The rules on diagnoses that are not quiet, of claim and lines: found once for claims with these diagnoses."""
+def _of_diagnoses(kept: Kept, book: Book, case: Case, everything: Sequence[Facts]) -> Said:
+    """What the rules say that rest on shape and diagnoses: found once for claims with these diagnoses."""
+    plan, claim = kept.plan, case.claim
+    if not plan.coded:
+        return kept.said
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
-    found = book.coded.get(key)
-    if found is None:
-        pairs = zip(plan.scopes, everything, strict=True)
-        found = book.coded[key] = tuple(tuple(_suspects(scope.coded, facts)) for scope, facts in pairs)
+    said = book.coded.get(key)
+    if said is None:
+        spoken = _spoken(plan.coded, everything, case)
+        said = _said(sorted([*kept.said.spoken, *spoken]), plan, book, case) if spoken else kept.said
+        book.coded[key] = said
+    return said
+
+
+def _said(spoken: Iterable[Spoken], plan: ShapedPlan, book: Book, case: Case) -> Said:
+    spoken = tuple(spoken)
+    return Said(spoken, _report(case, book, plan.run, plan.editions, spoken))
+
+
+def _spoken(rules: Spread, everything: Sequence[Facts], case: Case) -> list[Spoken]:
+    """What these rules find, in the order of judging."""
+    found = []
+    for number, one in _suspects(rules, everything):
+        finding = _judged(one, everything[number], case)
+        if finding:
+            found.append(Spoken(number, one.place, one.assigned, finding))
     return found
 
 
-def _suspects(rules: tuple[Active, ...], facts: Facts) -> list[Active]:
+def _suspects(rules: Spread, everything: Sequence[Facts]) -> Iterable[tuple[int, Active]]:
     """The rules that are not quiet."""
     try:
-        return [one for one in rules if not one.is_quiet(facts)]
+        return [(number, one) for number, one in rules if not one.is_quiet(everything[number])]
     except Exception:  # judged one by one, the rule that raises is found
-        return list(rules)
+        return rules
 
 
-def _editions(scopes: Iterable[Scope], everything: Iterable[Facts]) -> tuple[EditionId, ...]:
-    """Of the tables that the rules which apply looked into, in order."""
-    found: set[EditionId] = set()
-    for scope, facts in zip(scopes, everything, strict=True):
-        found.update(scope.editions, _of_tables(scope, facts))
-    return in_order(found)
+def _editions(
+    tabled: Spread, everything: Sequence[Facts], settled: tuple[EditionId, ...] = ()
+) -> tuple[EditionId, ...]:
+    """Of the tables that the rules which apply looked into, in order; `settled`: those that are known."""
+    found = {edition_id(one.version, everything[number]) for number, one in tabled if _applies(one, everything[number])}
+    return in_order(found.union(settled))
 
 
-def _of_tables(scope: Scope, facts: Facts) -> Iterable[EditionId]:
-    for one in scope.tabled:
-        try:
-            applies = not one.version.is_off(facts)
-        except Exception:  # judging it tells
-            applies = False
-        if applies and one.version.edition:
-            yield edition_id(one.version, facts)
+def _applies(one: Active, facts: Facts) -> bool:
+    try:
+        return not one.version.is_off(facts)
+    except Exception:  # judging it tells
+        return False
 
 
 def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
@@ -288,61 +266,38 @@ def capped(severity: Severity, at_most: Severity | None) -> Severity:
     return at_most if at_most and SEVERITIES.index(severity) < SEVERITIES.index(at_most) else severity
 
 
-def _taken_over_twice(findings: list[Finding]) -> list[Finding]:
-    """Without the findings of Medicare's rules where the payer's own rule of that code spoke on that line.
-
-    Rules that a Medicare Advantage plan takes over come after the payer's own.
-    """
-    seen: dict[tuple[str, int | None], str] = {}
-    kept = []
-    for finding in findings:
-        owner = seen.setdefault((finding.code, finding.line), finding.rule)
-        if owner == finding.rule or "/medicare/" not in finding.rule or "/medicare/" in owner:
-            kept.append(finding)
-    return kept
-
-
-def _sorted(found: Collection[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(found, key=_order)) if found else ()
-
-
-def _order(finding: Finding) -> tuple[int, str, int, str]:
-    return (SEVERITIES.index(finding.severity), finding.code, finding.line or 0, finding.rule)
-
-
 def _report(
     case: Case,
     book: Book,
-    disposition: Disposition,
-    coverage: Coverage,
-    reason: str | None = None,
-    rules_run: int = 0,
+    run: int = 0,
     editions: tuple[EditionId, ...] = (),
-    findings: tuple[Finding, ...] = (),
-    shadow: tuple[Finding, ...] = (),
-    overridden: tuple[Finding, ...] = (),
+    spoken: Iterable[Spoken] = (),
+    reason: str | None = None,
 ) -> Report:
+    """The report on these findings; `reason`: why nothing was judged."""
+    verdict = verdict_of(spoken)
     return Report(
         claim_id=case.claim.claim_id,
-        disposition=disposition,
-        coverage=coverage,
+        disposition="unchecked" if reason else "rework" if verdict.blocks else "billing",
+        coverage="none" if reason else "full" if case.selection.payer else "common_only",
         history=case.history.state,
         book=book.named,
         payer=case.selection.payer,
         plan=case.selection.plan,
         bills_as=case.role,
         reason=reason,
-        rules_run=rules_run,
+        rules_run=run,
         editions=editions,
-        findings=findings,
-        shadow=shadow,
-        overridden=overridden,
-        overrides=_overrides(case, book, (*findings, *overridden)) if book.overrides.entries else (),
+        findings=verdict.findings,
+        shadow=verdict.shadow,
+        overridden=verdict.overridden,
+        overrides=_overrides(case, book, verdict) if book.overrides.entries else (),
     )
 
 
-def _overrides(case: Case, book: Book, findings: Iterable[Finding]) -> tuple[OverrideId, ...]:
+def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
     """Those that touched the claim, each once."""
     of_payer = book.overrides.ids.get(case.claim.payer.id)
+    findings = (*verdict.findings, *verdict.overridden)
     found = {finding.override: None for finding in findings if finding.override}
     return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

@@ -1,21 +1,22 @@
 """Plans: the rule versions that can have anything to say on a claim, of those that are in force.
 
 A plan is made for claims of one kind, period and shape. With the facts that rest on the shape alone known and all
-others unknown, a version that is quiet is quiet whatever the others are, and is left out; so most claims meet the few
-rules that hang on their amounts, dates, identifiers and diagnoses. Those that hang on the shape and the diagnoses alone
-are tried once for claims that share both.
+others unknown, a version that is quiet is quiet whatever the others are, and is left out. Of those that are left, some
+read nothing but what the shape tells, and some nothing but that and the diagnoses: what they find is found once for all
+claims that share it (`rules/check.py`). So most claims meet the few rules that hang on their amounts, dates and
+identifiers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.case import Case, Role
-from rules.facts import FACTS, ClaimFacts, Facts, LineFacts
+from rules.facts import FACTS, Facts
 from rules.facts.parts import edition_of
 from rules.payers import Selection
 from rules.report import EditionId, OverrideId, Severity
@@ -60,9 +61,9 @@ class Assigned:
     """Whether it is the book's own, where that override put something else, or nothing, in its place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Active:
-    """A rule with its version of the day."""
+    """A rule with its version of the day; equal only to itself."""
 
     assigned: Assigned
     version: Version
@@ -71,26 +72,12 @@ class Active:
     """Among all that are in force: a rule that is taken over comes after the payer's own."""
 
 
-Suspects = tuple[tuple[Active, ...], ...]
-"""Rules that are not quiet: of the claim as a whole, then of each line on trial."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What is to be judged of the claim as a whole, or of one line."""
 
-    run: int
-    """How many versions are in force."""
     active: tuple[Active, ...]
-    """Those of them that may have something to say."""
-    coded: tuple[Active, ...] = ()
-    """Those that may have something to say for some diagnoses, whatever else the claim does not share with others."""
-    tabled: tuple[Active, ...] = ()
-    """Versions that look into a dated table and may apply: the report names the edition that judged."""
-    editions: tuple[EditionId, ...] = ()
-    """Editions that the shape alone decides."""
-    known: Mapping[str, Any] = field(default_factory=dict)
-    """The facts that are known from the shape."""
+    tabled: tuple[Active, ...]
+    """Those of them that look into a dated table: the report names the edition that judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +88,39 @@ class Plan:
     line: Scope
 
 
+Spread = tuple[tuple[int, Active], ...]
+"""Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line on trial."""
+
+
+@lru_cache(maxsize=4_096)
+def _one(spread: Spread) -> Spread:
+    """Plans of many shapes have the same rules: they share them."""
+    return spread
+
+
+def spread(scopes: Iterable[Iterable[Active]]) -> Spread:
+    """The rules of claim and lines."""
+    return _one(tuple((number, one) for number, rules in enumerate(scopes) for one in rules))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapedPlan:
     """The same for claims of one shape. Itself a key: equal only to itself."""
 
-    scopes: tuple[Scope, ...]
-    """Of the claim, then of each line on trial."""
-    editions: tuple[EditionId, ...] | None
-    """All that were looked into, in order; None: more than the shape decides that."""
+    run: int
+    """How many versions are in force."""
+    active: Spread
+    """Those of them that may have something to say."""
+    coded: Spread
+    """Those that may have something to say for some diagnoses, and the same for all claims with these."""
+    settled: Spread
+    """Those that say the same of all claims of the shape."""
+    tabled: Spread
+    """Those that look into a dated table, if they apply: which the shape does not tell."""
+    editions: tuple[EditionId, ...]
+    """Those that the shape tells, in order."""
+    known: tuple[tuple[int, Mapping[str, Any]], ...]
+    """By number of the scope the facts that `active` reads and the shape tells, where there are any."""
 
 
 def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
@@ -132,7 +144,7 @@ def _never(_: Facts) -> bool:
 
 
 def _scope(active: list[Active]) -> Scope:
-    return Scope(len(active), tuple(active), tabled=tuple(one for one in active if one.version.edition))
+    return Scope(tuple(active), tuple(one for one in active if one.version.edition))
 
 
 def edition_id(version: Version, facts: Facts) -> EditionId:
@@ -142,11 +154,20 @@ def edition_id(version: Version, facts: Facts) -> EditionId:
     return imported.named if imported else version.edition
 
 
-def shaped(plan: Plan, claim: ClaimFacts, lines: Iterable[LineFacts]) -> ShapedPlan:
-    """The plan for all claims that have the shape of this one."""
-    scopes = (_shaped(plan.claim, claim), *(_shaped(plan.line, facts) for facts in lines))
-    found = None if any(one.tabled for one in scopes) else {edition for one in scopes for edition in one.editions}
-    return ShapedPlan(scopes, None if found is None else in_order(found))
+def shaped(plan: Plan, everything: Sequence[Facts]) -> ShapedPlan:
+    """The plan for all claims that have the shape of this one; `everything`: the facts of it and of its lines."""
+    numbers = range(len(everything))
+    scopes = [plan.line if number else plan.claim for number in numbers]
+    parts = [_shaped(*pair) for pair in zip(scopes, everything, strict=True)]
+    return ShapedPlan(
+        run=sum(len(scope.active) for scope in scopes),
+        active=spread(part.active for part in parts),
+        coded=spread(part.coded for part in parts),
+        settled=spread(part.settled for part in parts),
+        tabled=spread(part.tabled for part in parts),
+        editions=in_order({edition for part in parts for edition in part.editions}),
+        known=tuple((number, part.known) for number, part in zip(numbers, parts, strict=True) if part.known),
+    )
 
 
 def in_order(editions: Iterable[EditionId]) -> tuple[EditionId, ...]:
@@ -154,16 +175,27 @@ def in_order(editions: Iterable[EditionId]) -> tuple[EditionId, ...]:
     return tuple(sorted(editions, key=lambda one: (one.table, one.title, one.edition or "")))
 
 
-def _shaped(scope: Scope, facts: Facts) -> Scope:
+class _Part(NamedTuple):
+    """What a shaped plan has of one scope."""
+
+    active: tuple[Active, ...]
+    coded: tuple[Active, ...]
+    settled: tuple[Active, ...]
+    tabled: tuple[Active, ...]
+    editions: list[EditionId]
+    known: Mapping[str, Any]
+
+
+def _shaped(scope: Scope, facts: Facts) -> _Part:
     own, uncoded = _own(bool(facts.case.history.billed))
     shared = facts.shared(own)
     left = [one for one in scope.active if not _holds(one.version.is_quiet, one.version, shared, own)]
-    known = {name: shared[name] for one in left for name in one.version.quiet_facts if name not in own}
-    coded, rest = _parted(left, lambda one: uncoded.isdisjoint(one.version.quiet_facts))
+    settled, unsettled = _parted(left, lambda one: own.isdisjoint(one.version.read))
+    coded, rest = _parted(unsettled, lambda one: uncoded.isdisjoint(one.version.read))
+    known = {name: shared[name] for one in rest for name in one.version.quiet_facts if name not in own}
     applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version, shared, own)]
     decided, tabled = _parted(applies, lambda one: own.isdisjoint(one.version.applies.facts))
-    editions = dict.fromkeys(edition_id(one.version, facts) for one in decided)
-    return Scope(scope.run, rest, coded, tabled, tuple(editions), known)
+    return _Part(rest, coded, settled, tabled, [edition_id(one.version, facts) for one in decided], known)
 
 
 def _parted(rules: Iterable[Active], wanted: Callable[[Active], bool]) -> tuple[tuple[Active, ...], tuple[Active, ...]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rules.history import State as HistoryState
+
 Severity = Literal["block", "warn", "note"]
 Outcome = Literal["pass", "fail", "bypassed", "not_applicable", "undetermined", "out_of_range"]
 Disposition = Literal["billing", "rework", "unchecked", "quarantine"]
@@ -122,7 +124,7 @@ class Report:
     disposition: Disposition
     coverage: Coverage
     """full: a rule set for this payer ran; common_only: payer unknown; none: nothing ran (see `reason`)."""
-    history: Literal["not_consulted", "consulted", "no_member_id"]
+    history: HistoryState
     """Whether what was billed before was looked at: consulted; not_consulted: there is no ledger here (offline);
     no_member_id: the claim does not say whose it is, so rules on duplicates and frequency did not run."""
     book: BookId
@@ -143,6 +145,12 @@ class Report:
     """What rules of the book found that an override of the hospital switched off or replaced: for the record."""
     overrides: tuple[OverrideId, ...] = field(default=())
     """The overrides that touched this claim: what was found, what was not, or whose rules judged it."""
+
+    def of(self, claim_id: str, history: HistoryState) -> Report:
+        """The same of another claim, in a quarter of the time that a new one takes."""
+        report = object.__new__(Report)
+        vars(report).update(vars(self), claim_id=claim_id, history=history)
+        return report
 
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""

@@ -117,7 +117,8 @@ class Version:
         )
         constants = {**applies.constants, **demand.constants, **lifted.constants}
         object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
-        bypass = (*self.bypass.when.facts, *self.bypass.message.facts) if self.bypass else ()
+        lift = self.bypass
+        bypass = (*lift.when.facts, *lift.message.facts, *lift.fix.facts) if lift else ()
         read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)
         object.__setattr__(self, "read", tuple(dict.fromkeys(read)))
         object.__setattr__(self, "quiet_facts", tuple(dict.fromkeys((*applies.facts, *self.demand.facts))))

@@ -11,6 +11,7 @@ from rules.claim import Line
 from rules.facts import fact, line_fact
 from rules.formats import modifier, procedure
 
+NO_CHARGE = Decimal(0)
 MOST_POINTERS = 4
 MOST_MODIFIERS = 4
 PHYSICAL_STATUS = ("P1", "P2", "P3", "P4", "P5", "P6")
@@ -95,13 +96,13 @@ def total_charge(case: Case) -> Decimal | None:
 @fact("money", "the line charges", own=True)
 def line_charge_total(case: Case) -> Decimal:
     """Sum of all line charges, US dollars."""
-    return sum([line.charge for line in case.claim.lines], Decimal(0))
+    return sum([line.charge for line in case.claim.lines], NO_CHARGE)
 
 
 @fact("lines", "the line charges", own=True)
 def lines_with_negative_charge(case: Case) -> tuple[int, ...]:
     """Lines whose charge is below zero."""
-    return _numbers(case, lambda line: line.charge < 0)
+    return tuple([line.number for line in case.claim.lines if line.charge < 0])
 
 
 @line_fact("money", "the line's charge", own=True)

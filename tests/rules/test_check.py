@@ -117,6 +117,32 @@ def test_a_date_before_the_payers_rules_begin_is_unchecked(day: str, disposition
     assert result.disposition == disposition
 
 
+def test_what_the_book_does_not_cover_is_unchecked_after_claims_that_it_covers() -> None:
+    used = book(ONE)
+    days = ("2024-07-01", "2024-06-30", "2024-07-01", "2024-06-30")
+    found = [report(used, lines=[{"service_date": day}]).disposition for day in days]
+    assert found == ["billing", "unchecked", "billing", "unchecked"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        rule().replace("{units} units", "{units} units for {charge}"),
+        rule().replace("Set units to 1.", "Set units to 1 and {charge} to less."),
+        rule().replace(
+            "    message", "    bypass: {when: {units: {ge: 3}}, message: Three, fix: 'Lower {charge}.'}\n    message"
+        ),
+    ],
+    ids=["message", "fix", "fix of a lifted edit"],
+)
+def test_a_sentence_shows_the_facts_of_its_own_claim(text: str) -> None:
+    used = book((ONE[0], text))
+    for charge in ("100.00", "200.00", "100.00"):
+        (finding,) = report(used, lines=[{"units": "3", "charge": charge}]).findings
+        assert f"${charge}" in f"{finding.message} {finding.fix}"
+        assert finding.evidence == {"units": "3", "charge": charge}
+
+
 @pytest.mark.parametrize(("day", "codes"), [("2025-12-31", []), ("2026-01-01", ["UNT001"])])
 def test_a_version_judges_from_its_first_day_on(day: str, codes: list[str]) -> None:
     assert report(book(ONE), lines=[{"units": "2", "service_date": day}]).codes("block") == codes

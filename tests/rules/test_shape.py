@@ -18,6 +18,7 @@ from rules.check import case_of, check
 from rules.claim import Claim, read_claim
 from rules.examples import example_claim
 from rules.facts import FACTS, ClaimFacts, LineFacts
+from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
 from rules.loader import load_book
 from rules.report import Report
 from rules.shape import shape_of
@@ -152,11 +153,11 @@ def test_claims_of_one_shape_share_every_shared_fact(book: Book) -> None:
     assert compared > 200
 
 
-def unplanned(one: Claim, book: Book) -> Report:
+def unplanned(one: Claim, book: Book, history: History = NOT_CONSULTED) -> Report:
     """What is said where every rule in force is tried on the claim itself, as on claims without a shape."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rules.check.shape_of", lambda case: None)
-        return check(one, book)
+        return check(one, book, history=history)
 
 
 def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
@@ -175,6 +176,17 @@ def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
         other = other_of_the_shape(one)
         fresh.shaped.clear()
         assert check(other, shaped) == check(other, fresh)
+
+
+def test_what_is_kept_names_the_claim_and_its_own_history() -> None:
+    book = load_book()
+    for one in CLAIMS[:60]:
+        other = replace(other_of_the_shape(one), diagnoses=one.diagnoses)
+        for history in (NOT_CONSULTED, NO_MEMBER_ID, NOTHING_BILLED):
+            for each in (one, other, one):
+                report = check(each, book, history=history)
+                assert (report.claim_id, report.history) == (each.claim_id, history.state)
+                assert report == unplanned(each, book, history)
 
 
 def medicare_days(*days: int) -> Claim:
