@@ -82,7 +82,7 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
             lambda: rules.stages(book, number=1_000, rounds=rounds),
             lambda: rules.by_payer(book, number=400, rounds=rounds),
         ],
-        "rivals": [lambda: rules.beside(book, number=200, rounds=rounds)],
+        "rivals": [lambda: rules.beside(book, number=2_000, rounds=rounds)],
         "books": [lambda: growth.books(book, (100, 1_000, 10_000), number=200, rounds=rounds)],
         "pipe": [lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="always", rounds=rounds, tell=_tell)],
         "everysec": [
