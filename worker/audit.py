@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import itertools
 import os
+import re
 import secrets
 import socket
 import sys
@@ -28,6 +29,7 @@ from worker.errors import AuditUnwritable, NoAuditFile
 
 _MAC = b',"audit.mac":"'
 _FIRST = b'{"@timestamp":'
+_NAMED = re.compile(r"audit-(.+)\.jsonl")
 _STDOUT = threading.Lock()
 
 
@@ -204,7 +206,9 @@ def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
         text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
         return Verdict(file, "torn", count, name, text)
     if not count:
-        return Verdict(file, "tampered", 0, None, "there is no line in it")
+        chain = _NAMED.fullmatch(file.name)
+        sentence = f"there is no line in it: its process ended before the first{known}"
+        return Verdict(file, "torn", 0, chain[1] if chain else None, sentence)
     return Verdict(file, "sound", count, name, f"{count} lines are sound{known}")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
@@ -92,6 +93,7 @@ def scrub() -> None:
     try:
         _drain().run()
     except SoftTimeLimitExceeded:
+        _let_go()
         log(__name__).warning("out of time; the claims in hand are tried again one by one")
     except ScrubError as error:
         log(__name__).error(str(error))
@@ -103,25 +105,47 @@ def scrub() -> None:
 def tend() -> None:
     """What every worker does each second by itself, for those who want it in a schedule of their own."""
     try:
-        store, door = _open()
-        tend_once(store, door)
+        kit = _kit()
+        tend_once(kit.store, kit.bell)
+    except SoftTimeLimitExceeded:
+        _let_go()
+        log(__name__).warning("tending ran out of time; it begins anew at the next turn")
     except Exception as error:
         log(__name__).warning("tending broke off", **safe_exception(error))
 
 
-def _open() -> tuple[Store, Bell]:
-    """This thread's own connections, made after the fork."""
-    if getattr(_mine, "process", None) != os.getpid():
-        _mine.process, _mine.drain, _mine.store = os.getpid(), None, None
-    if _mine.store is None:
-        _mine.store = wiring.open_store(settings, hold=False)
-        _mine.bell = wiring.bell(_mine.store)
-    return _mine.store, _mine.bell
+@dataclass(slots=True)
+class Kit:
+    """What a thread works with: connections and an audit chain of its own, made after the fork."""
+
+    process: int
+    store: Store
+    bell: Bell
+    drain: Drain | None = None
+
+
+def _kit() -> Kit:
+    kit: Kit | None = getattr(_mine, "kit", None)
+    if kit is None or kit.process != os.getpid():
+        store = wiring.open_store(settings, hold=False)
+        kit = _mine.kit = Kit(os.getpid(), store, wiring.bell(store))
+    return kit
 
 
 def _drain() -> Drain:
-    store, door = _open()
-    if _mine.drain is None:
-        _mine.drain = wiring.drain(store, door, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
-    found: Drain = _mine.drain
-    return found
+    kit = _kit()
+    if kit.drain is None:
+        kit.drain = wiring.drain(kit.store, kit.bell, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
+    return kit.drain
+
+
+def _let_go() -> None:
+    """The next task begins with nothing of what was at work: an answer may be half read, a line of the audit log
+    written and not yet counted. What was in hand expires, as that of a process that was killed.
+    """
+    kit: Kit | None = getattr(_mine, "kit", None)
+    _mine.kit = None
+    if kit:
+        if kit.drain:
+            kit.drain.audit.close()
+        kit.store.close()

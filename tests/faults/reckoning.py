@@ -198,12 +198,10 @@ def _audit(stage: Stage, entries: dict[str, list[OutletEntry]], found: Reckoning
     logged: dict[str, str] = {}
     taken_back, repeats = set(), set()
     for file in sorted(stage.audit.glob("*.jsonl")):
-        if not file.stat().st_size:
-            continue  # its process was killed before its first batch
         verdict = audit.verify(file, secret)
         if verdict.chain and (head := wiring.chain_head(stage.direct, verdict.chain)):
             verdict = audit.verify(file, secret, head)
-        if verdict.state == "tampered" and verdict.lines:
+        if verdict.state == "tampered":
             found.say(str(verdict))
         for raw in file.read_bytes().splitlines()[: verdict.lines]:
             line = orjson.loads(raw)

@@ -85,6 +85,14 @@ def test_a_file_whose_very_first_line_was_cut_off_is_torn(tmp_path: Path) -> Non
     assert verify(tmp_path / "f", SECRET).state == "torn"
 
 
+def test_a_file_that_was_emptied_is_told_from_one_that_never_had_a_line(written: tuple[Path, Head]) -> None:
+    file, head = written
+    file.write_bytes(b"")
+    found = verify(file, SECRET)
+    assert (found.state, found.chain) == ("torn", head.chain)
+    assert verify(file, SECRET, head).state == "tampered"
+
+
 @pytest.mark.parametrize("folder", ["/dev/null", "/proc/nowhere/audit"])
 def test_a_folder_that_can_hold_no_audit_file_is_refused_before_any_claim_is_taken(folder: str) -> None:
     with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):

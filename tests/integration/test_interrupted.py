@@ -1,0 +1,59 @@
+"""The soft time limit strikes at any instant, such as on the way back from a write to a slow disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from worker import audit, wiring
+from worker.outlets import tail
+from worker.secret import load_secret
+from worker.status import books
+from worker.wiring import Store
+
+from .helpers import each_once
+
+TIMES = {"DRAIN_BUDGET": "0.05", "SOFT_TIME_LIMIT": "0.1", "HARD_TIME_LIMIT": "0.15", "RECLAIM": "0.2"}
+
+
+def interrupted(home: Path, step: int, part: str) -> dict[str, int]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    ours = {f"SCRUB_{name}": value for name, value in {**TIMES, "ATTEMPTS": "100", "STATE_DIR": str(home)}.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.interrupted", str(step), part],
+        env={**clean, **ours}, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, int] = json.loads(done.stdout)
+    return found
+
+
+def check_log(store: Store) -> None:
+    """Every chain is whole, and has the decision of every result."""
+    secret, logged = load_secret(store.settings.secret_path), set()
+    for file in store.settings.audit_path.glob("*.jsonl"):
+        verdict = audit.verify(file, secret)
+        if verdict.chain and (head := wiring.chain_head(store, verdict.chain)):
+            verdict = audit.verify(file, secret, head)
+        assert verdict.state != "tampered", verdict
+        logged |= {orjson.loads(line).get("claim.decision_id") for line in file.read_bytes().splitlines()}
+    names = ("billing", "rework", "unchecked", "quarantine")
+    results = {entry.decision_id for name in names for entry in tail(store.redis, store.keys, name)}
+    assert results <= logged
+
+
+@pytest.mark.parametrize(("step", "part"), [(101, ""), (5, "audit.py"), pytest.param(3, "", marks=pytest.mark.slow)])
+def test_a_task_that_is_out_of_time_at_any_instant_leaves_the_books_and_the_log_whole(
+    home: Path, store: Store, step: int, part: str
+) -> None:
+    found = interrupted(home, step, part)
+    assert found["interrupted"] > 50, found
+    assert books(store.redis, store.keys).settled
+    each_once(store, found["sent"])
+    check_log(store)
