@@ -77,6 +77,34 @@ def test_a_query_that_still_runs_does_not_hide_what_ended_the_report(tmp_path: P
         broken_off()
 
 
+_INTERRUPTED_AT_THE_IMPORT = """
+import os, signal, sys
+from pathlib import Path
+from worker.cli.signals import Stopped, install
+from worker.report.load import loaded
+
+class Strike:
+    def find_spec(self, name, *_):
+        if name.startswith("_duckdb"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+install()
+sys.meta_path.insert(0, Strike())
+try:
+    with loaded([Path(sys.argv[1])]):
+        pass
+except Stopped:
+    sys.exit(0 if "_duckdb" in sys.modules else 3)
+"""
+
+
+def test_ctrl_c_while_duckdb_is_set_up_waits_until_it_is(tmp_path: Path) -> None:
+    (tmp_path / "audit.jsonl").write_bytes(json.dumps(verdict(1)).encode())
+    command = [sys.executable, "-c", _INTERRUPTED_AT_THE_IMPORT, str(tmp_path / "audit.jsonl")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_they_are_those_of_a_plain_count(counted: Counted) -> None:
     given = list(lines(3_000))
     found = counted(*given)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.auditline import AuditLine
+from worker.cli.signals import held
 from worker.errors import ReportFailed, ReportNeedsExtra
 from worker.linefields import Kind, fields_of
 
@@ -105,7 +106,8 @@ def loaded(files: Sequence[Path]) -> Iterator[DuckDBPyConnection]:
         OSError: a file cannot be read.
     """
     try:
-        import duckdb
+        with held():  # a signal in the middle of setting its extension up would abort the process
+            import duckdb
     except ImportError:
         raise ReportNeedsExtra from None
     for file in files:
