@@ -36,6 +36,11 @@ class Case(NamedTuple):
     """NPI of the billing provider, where an override names it."""
 
 
+def filled(text: str | None) -> bool:
+    """Whether there is anything but blanks in it."""
+    return bool(text and not text.isspace())
+
+
 def role_of(claim: Claim) -> Role:
     """Who bills: the hospital's outpatient department, an ambulatory surgical center, or a practitioner."""
     if claim.form == "institutional":

@@ -9,6 +9,7 @@ from datetime import date
 from rules.book import Book
 from rules.case import Case, date_of, role_of
 from rules.claim import Claim
+from rules.errors import MISTAKES
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.history import NOT_CONSULTED, History
@@ -89,7 +90,7 @@ def _judge(case: Case, book: Book) -> Report:
     kept = _kept(case, book, everything)
     if kept is None:
         return _judged_for_itself(case, book, everything)
-    plan, said = kept.plan, _of_diagnoses(kept, book, case, everything)
+    plan, said = kept.plan, _of_diagnoses(kept, case, book, everything)
     for number, known in plan.known:
         everything[number].update(known)
     own = _spoken(plan.active, everything, case)
@@ -122,7 +123,7 @@ def _kept(case: Case, book: Book, everything: Sequence[Facts]) -> Kept | None:
     kept = book.shaped.get(key)
     if kept is None and uncovered(case, book) is None:
         plan = shaped(book.plan(kind_of(case), day), everything)
-        said = _said(_spoken(plan.settled, everything, case), plan, book, case)
+        said = _said(_spoken(plan.settled, everything, case), plan, case, book)
         kept = book.shaped[key] = Kept(plan, said)
     return kept
 
@@ -135,7 +136,7 @@ def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     return plan.line if of_line else plan.claim
 
 
-def _of_diagnoses(kept: Kept, book: Book, case: Case, everything: Sequence[Facts]) -> Said:
+def _of_diagnoses(kept: Kept, case: Case, book: Book, everything: Sequence[Facts]) -> Said:
     """What the rules say that rest on shape and diagnoses: found once for claims with these diagnoses."""
     plan, claim = kept.plan, case.claim
     if not plan.coded:
@@ -144,14 +145,15 @@ def _of_diagnoses(kept: Kept, book: Book, case: Case, everything: Sequence[Facts
     said = book.coded.get(key)
     if said is None:
         spoken = _spoken(plan.coded, everything, case)
-        said = _said(sorted([*kept.said.spoken, *spoken]), plan, book, case) if spoken else kept.said
+        said = _said(sorted([*kept.said.spoken, *spoken]), plan, case, book) if spoken else kept.said
         book.coded[key] = said
     return said
 
 
-def _said(spoken: Iterable[Spoken], plan: ShapedPlan, book: Book, case: Case) -> Said:
-    spoken = tuple(spoken)
-    return Said(spoken, _report(case, book, plan.run, plan.editions, spoken))
+def _said(spoken: Iterable[Spoken], plan: ShapedPlan, case: Case, book: Book) -> Said:
+    found = tuple(spoken)
+    # Nothing that is kept names a claim.
+    return Said(found, _report(case, book, plan.run, plan.editions, found).of("", NOT_CONSULTED.state))
 
 
 def _spoken(rules: Spread, everything: Sequence[Facts], case: Case) -> list[Spoken]:
@@ -168,7 +170,7 @@ def _suspects(rules: Spread, everything: Sequence[Facts]) -> Iterable[tuple[int,
     """The rules that are not quiet."""
     try:
         return [(number, one) for number, one in rules if not one.is_quiet(everything[number])]
-    except Exception:  # judged one by one, the rule that raises is found
+    except MISTAKES:  # judged one by one, the rule that raises is found
         return rules
 
 
@@ -183,7 +185,7 @@ def _editions(
 def _applies(one: Active, facts: Facts) -> bool:
     try:
         return not one.version.is_off(facts)
-    except Exception:  # judging it tells
+    except MISTAKES:  # judging it tells
         return False
 
 
@@ -197,7 +199,7 @@ def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
         if outcome in ("pass", "not_applicable"):
             return None
         return _finding(assigned, version, outcome, facts, case)
-    except Exception as error:  # one broken rule must not hide what the others found
+    except MISTAKES as error:  # one broken rule must not hide what the others found
         return _broken(assigned, facts, error)
 
 

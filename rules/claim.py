@@ -50,6 +50,8 @@ def _decimal(value: str | int | Decimal, places: int) -> Decimal:
         raise PydanticCustomError("number", "expected at most 10 digits before and 12 after the decimal point")
     if places == 2 and number != round(number, 2):
         raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
+    if not number:
+        number = abs(number)  # -0 equals 0 and would be written otherwise
     return number.quantize(CENT) if places == 2 else number
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MISTAKES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError
+)  # fmt: skip
+"""What code raises by a mistake of its own. All else comes from outside, such as a time limit, and tells nothing of the
+rule in which it struck."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -10,6 +10,7 @@ from rules.book import Book
 from rules.case import Case
 from rules.check import capped, case_of, check, uncovered
 from rules.claim import Claim
+from rules.errors import MISTAKES
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
 from rules.history import NOT_CONSULTED, History
 from rules.logic import Condition
@@ -147,7 +148,7 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
     rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
     try:
         outcome, version = rule.judge(facts)
-    except Exception as error:  # as in rules.check: the claim is held
+    except MISTAKES as error:  # as in rules.check: the claim is held
         told = f"the rule stopped with {type(error).__name__}: the report has ENG001, and the claim is held"
         return Judgement(number, facts.day, "undetermined", "block", told, ())
     if facts.day is None:
@@ -194,5 +195,5 @@ def _part(condition: Condition, facts: Facts) -> Part:
     try:
         seen = {name: evidence(FACTS[name].kind, facts[name]) for name in names}
         return Part(says, condition.test(facts), seen, parts)
-    except Exception as error:  # a part that the verdict did not need must not hide the others
+    except MISTAKES as error:  # a part that the verdict did not need must not hide the others
         return Part(f"{says}: stopped with {type(error).__name__}", None, {}, parts)

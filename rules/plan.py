@@ -10,12 +10,14 @@ identifiers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.case import Case, Role
+from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts
 from rules.facts.parts import edition_of
 from rules.payers import Selection
@@ -192,10 +194,22 @@ def _shaped(scope: Scope, facts: Facts) -> _Part:
     left = [one for one in scope.active if not _holds(one.version.is_quiet, one.version, shared, own)]
     settled, unsettled = _parted(left, lambda one: own.isdisjoint(one.version.read))
     coded, rest = _parted(unsettled, lambda one: uncoded.isdisjoint(one.version.read))
-    known = {name: shared[name] for one in rest for name in one.version.quiet_facts if name not in own}
+    known = dict(_told(shared, {name for one in rest for name in one.version.quiet_facts} - own))
     applies = [one for one in scope.tabled if not _holds(one.version.is_off, one.version, shared, own)]
     decided, tabled = _parted(applies, lambda one: own.isdisjoint(one.version.applies.facts))
-    return _Part(rest, coded, settled, tabled, [edition_id(one.version, facts) for one in decided], known)
+    return _Part(rest, coded, settled, tabled, list(_named(decided, facts)), known)
+
+
+def _named(rules: Iterable[Active], facts: Facts) -> Iterable[EditionId]:
+    for one in rules:
+        with suppress(*MISTAKES):
+            yield edition_id(one.version, facts)
+
+
+def _told(shared: Facts, names: Iterable[str]) -> Iterable[tuple[str, Any]]:
+    for name in names:
+        with suppress(*MISTAKES):  # the rule that reads it is found by judging it
+            yield name, shared[name]
 
 
 def _parted(rules: Iterable[Active], wanted: Callable[[Active], bool]) -> tuple[tuple[Active, ...], tuple[Active, ...]]:
@@ -220,7 +234,7 @@ def _holds(test: Callable[[Facts], bool], version: Version, shared: Facts, own: 
         return False
     try:
         return test(shared)
-    except Exception:  # a rule that raises is to be found by judging it
+    except MISTAKES:  # a rule that raises is to be found by judging it
         return False
 
 

@@ -73,6 +73,8 @@ class OverrideId:
 class Finding:
     """One rule that failed, could not be determined, or was lifted by a modifier."""
 
+    # Reports of claims that are alike share it: nothing in it is ever changed.
+
     code: str
     outcome: Outcome
     severity: Severity

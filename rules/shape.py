@@ -10,16 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from rules.case import Case
+from rules.case import Case, filled
+
+_MOST_LINES = 12
+"""What is kept of a shape grows with its lines."""
 
 
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    Rare: records, other payers, providers of a line, ranges of days, lines without a date.
+    It has a line on trial. Rare: records, other payers, providers of a line, ranges of days, lines without a date, more
+    than a dozen lines.
     """
     claim = case.claim
-    if claim.documentation or claim.other_payers:
+    if claim.documentation or claim.other_payers or len(claim.lines) > _MOST_LINES:
         return None
     billing, first = claim.billing_provider, case.lines[0].service_date
     if first is None:
@@ -39,7 +43,7 @@ def shape_of(case: Case) -> Hashable | None:
     rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider
     return (
         claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
-        not claim.original_reference_number, not claim.prior_authorization,
+        not filled(claim.original_reference_number), not filled(claim.prior_authorization),
         claim.payer.responsibility, claim.payer.id,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),

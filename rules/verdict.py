@@ -21,7 +21,7 @@ class Spoken(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What rules found, and the report of a claim on which they found no more."""
+    """What rules found on claims that are alike, and the report where they found no more: of no claim yet."""
 
     spoken: tuple[Spoken, ...]
     report: Report

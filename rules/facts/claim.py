@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
-from rules.case import Case, date_of, last_date_of, role_is_certain
+from rules.case import Case, date_of, filled, last_date_of, role_is_certain
 from rules.claim import Line
 from rules.facts import fact, line_fact
 from rules.formats import modifier, procedure
@@ -48,7 +48,7 @@ def frequency_code(case: Case) -> str:
 @fact("flag", "the payer's original reference number")
 def has_original_reference(case: Case) -> bool:
     """Whether the claim names the payer's own number of the claim that it replaces or voids (REF*F8)."""
-    return bool(case.claim.original_reference_number)
+    return filled(case.claim.original_reference_number)
 
 
 @fact("code", "the delay reason code")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from rules.case import Case, date_of
+from rules.case import Case, date_of, filled
 from rules.claim import Line
 from rules.facts import fact, line_fact
 from rules.facts.diagnoses import of_line, undotted
@@ -58,7 +58,7 @@ def authorization_wanted(case: Case) -> bool | None:
 @fact("flag", "the prior authorization number")
 def has_prior_authorization(case: Case) -> bool:
     """Whether the claim carries a prior authorization number (REF*G1)."""
-    return bool((case.claim.prior_authorization or "").strip())
+    return filled(case.claim.prior_authorization)
 
 
 @line_fact("codes", "the state of the service facility or of the billing provider")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from rules.case import Case, date_of, last_date_of
+from rules.case import Case, date_of, filled, last_date_of
 from rules.claim import Documentation, Line
 from rules.facts import line_fact
 from rules.facts.day import BILATERAL, same_day
@@ -127,7 +127,7 @@ def record_lacks(case: Case, line: Line) -> tuple[str, ...]:
         "agents with volumes": any(
             entry.agents and all(agent.volume_ml is not None for agent in entry.agents) for entry in of_day
         ),
-        "response": any((entry.response or "").strip() for entry in of_day),
+        "response": any(filled(entry.response) for entry in of_day),
         "consent": any(entry.consent for entry in of_day),
         "time-out": any(entry.time_out for entry in of_day),
         "procedure note": any(entry.procedure_note for entry in of_day),

@@ -142,3 +142,10 @@ def test_control_characters_are_refused_in_identifiers() -> None:
 def test_a_claim_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         read_claim(claim()).claim_id = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("zero", ["-0", "-0.00", "0", "0.00"])
+def test_zero_has_no_sign(zero: str) -> None:
+    line = read_claim(claim(lines=[{"units": zero, "charge": zero}])).lines[0]
+    assert str(line.units) in ("0", "0.00")
+    assert str(line.charge) == "0.00"
