@@ -27,8 +27,8 @@ faults: .venv/dev.stamp  ## kills, cuts, full disks and failovers under 20,000 c
 bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour and more. Other engines: pip install --group bench
 	@$(BIN)/scrub bench --all -o bench.json
 
-slow: .venv/dev.stamp  ## tests that take minutes
-	@$(BIN)/pytest -q -s -m slow
+slow: .venv/dev.stamp  ## the tests that cost most: long journeys, kills, memory; some minutes. CI runs them as well
+	@$(BIN)/pytest -q -n $(WORKERS) -m slow
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -105,5 +105,7 @@ install:
 	@echo "Making the environment from $(LOCK) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo "Python has no venv module here; on Debian: apt install python3-venv"; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@# The lock names every package; left to look for dependencies, pip tries newer ones that have no hash there.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip check --quiet --disable-pip-version-check

@@ -50,6 +50,7 @@ def unboxed(text: str) -> str:
     return re.sub(r"[\s│]+", " ", text)
 
 
+@pytest.mark.slow
 def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path) -> None:
     done = scrub(*NEW, "--code", "unt", "--payer", "aetna")
     assert (done.returncode, done.stderr) == (0, "")
@@ -215,6 +216,7 @@ def test_a_title_cannot_put_a_script_on_the_page(scrub: Run, home: Path, shelf: 
     assert "<script>alert" not in (home / "c.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_stale_catalogue_is_told(scrub: Run, home: Path, shelf: Path) -> None:
     docs = ("rules", "docs", "--book", "book", "-o", "CATALOGUE.md")
     assert scrub(*docs, "--check").returncode == 1

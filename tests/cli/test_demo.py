@@ -65,6 +65,7 @@ def test_it_shows_the_whole_pipe_and_leaves_what_it_says(scrub: Run, home: Path)
     assert "Clean claim rate" in (home / "run/demo/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_it_is_fresh_each_time_keeps_what_it_is_asked_to_and_spares_what_is_not_its_own(scrub: Run, home: Path) -> None:
     theirs = home / "theirs"
     theirs.mkdir()
@@ -93,6 +94,7 @@ def _start(home: Path) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("part", range(4))
 def test_a_signal_at_any_moment_leaves_no_process_and_no_lock(home: Path, number: int, part: int) -> None:
@@ -113,6 +115,7 @@ def test_a_signal_at_any_moment_leaves_no_process_and_no_lock(home: Path, number
     assert not server_runs(home / "run/demo/redis")
 
 
+@pytest.mark.slow
 def test_two_at_once_in_one_folder_are_refused_and_the_first_goes_on(scrub: Run, home: Path) -> None:
     with _start(home) as first:
         deadline = time.monotonic() + 20
@@ -133,6 +136,7 @@ def test_a_worker_that_cannot_start_is_a_sentence_that_names_its_log(scrub: Run,
     assert not processes(home)
 
 
+@pytest.mark.slow
 def test_it_does_not_touch_the_redis_that_the_environment_names(scrub: Run, home: Path) -> None:
     done = scrub("demo", SCRUB_REDIS_URL="redis://127.0.0.1:1/0", SCRUB_AUDIT_DIR=str(home / "elsewhere"))
     assert done.returncode == 0, done.stderr

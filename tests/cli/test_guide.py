@@ -46,6 +46,7 @@ def edit(file: Path, old: str | None, new: str) -> None:
     file.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # some twenty processes, one after the other
 def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path) -> None:
     told: dict[str, str] = {}

@@ -60,6 +60,7 @@ def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> 
     assert (same.returncode, same.stdout) == (0, "The books say the same.\n")
 
 
+@pytest.mark.slow
 def test_diff_and_impact_take_a_packed_book_too(scrub: Run, new: Path, claims: Path) -> None:
     assert scrub("rules", "pack", "--book", new, "-o", "new.book").returncode == 0
     assert scrub("rules", "diff", new, "new.book").stdout == "The books say the same.\n"
@@ -114,6 +115,7 @@ def test_impact_says_which_claims_would_move_by_rule_and_payer(scrub: Run, new: 
     assert {move["code"] for move in found["moves"]} >= {"UNT001"}
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_same_on_one_core_and_on_several(scrub: Run, new: Path, home: Path) -> None:
     lines = b"".join(json.dumps(claim(number)).encode() + b"\n" for number in range(1500))
     (home / "many.ndjson").write_bytes(lines)
@@ -211,6 +213,7 @@ overrides:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expires", "pin", "code", "told"),
     [

@@ -40,6 +40,7 @@ def keys(home: Path) -> tuple[Path, Path]:
     return private, public
 
 
+@pytest.mark.slow
 def test_a_packed_book_is_the_same_file_each_time_and_serves_wherever_a_folder_does(
     scrub: Run, write: Write, other: Path, home: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_packed_book_is_the_same_file_each_time_and_serves_wherever_a_folder_d
     assert not (home / "bad.book").exists()
 
 
+@pytest.mark.slow
 def test_who_has_no_key_can_make_no_book_that_workers_with_keys_take(
     scrub: Run, other: Path, home: Path, keys: tuple[Path, Path]
 ) -> None:
@@ -83,6 +85,7 @@ def test_who_has_no_key_can_make_no_book_that_workers_with_keys_take(
     assert scrub("rules", "verify", "a.book").returncode == 2
 
 
+@pytest.mark.slow
 def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
     scrub("rules", "pack", "--book", other, "-o", "a.book")
     with Lease(home / "state" / "redis"):

@@ -70,6 +70,7 @@ def test_status_sums_the_partitions_and_shows_each(scrub: Run, store: Store) -> 
     assert (done.returncode, "1 claims were forwarded and received nowhere" in done.stdout) == (1, True)
 
 
+@pytest.mark.slow
 def test_an_entry_of_quarantine_has_its_partition_in_its_name(scrub: Run, store: Store) -> None:
     for partition in (3, 1):
         store.redis.xadd(Keys(partition, 4).inbox, {FIELD: b"{"})
@@ -85,6 +86,7 @@ def test_an_entry_of_quarantine_has_its_partition_in_its_name(scrub: Run, store:
     assert "Nothing is in quarantine" not in scrub("tail", "quarantine", **FOUR).stdout
 
 
+@pytest.mark.slow
 def test_history_is_entered_and_rejected_on_the_partition_of_each_patient(scrub: Run, store: Store, home: Path) -> None:
     file = home / "billed.ndjson"
     file.write_text("".join(json.dumps(patient(number)) + "\n" for number in range(20)))
@@ -99,6 +101,7 @@ def test_history_is_entered_and_rejected_on_the_partition_of_each_patient(scrub:
     assert (counts["billing"], counts["rework"]) == (2, 18)
 
 
+@pytest.mark.slow
 def test_the_number_grows_by_command_and_is_refused_where_it_is_not_the_one_of_redis(scrub: Run, store: Store) -> None:
     send(store.redis, store.keys, [event(number) for number in range(20)], source="t", settings=store.settings)
     assert scrub("partitions", "8", **FOUR).stderr.startswith("The number of partitions does not change: 20 claims")

@@ -107,6 +107,7 @@ def test_a_worker_in_one_terminal_and_submit_in_another_just_work(
     assert (sound.returncode, sound.stdout.count(": sound: ")) == (0, len(files))
 
 
+@pytest.mark.slow
 def test_what_is_sent_before_a_worker_starts_waits_for_it(
     scrub: Run, write: Write, start: Callable[[], Worker]
 ) -> None:
@@ -151,6 +152,7 @@ def test_submit_of_bad_files_alone_sends_nothing(scrub: Run, write: Write, home:
     assert "claim_id: is required" in done.stderr
 
 
+@pytest.mark.slow
 def test_tampering_a_torn_tail_and_a_missing_secret_are_told_apart(
     scrub: Run, write: Write, home: Path, start: Callable[[], Worker]
 ) -> None:

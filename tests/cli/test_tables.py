@@ -71,6 +71,7 @@ def test_pairs_are_imported_judge_and_are_undone(scrub: Run, home: Path, write: 
     assert (listed(scrub), checked(scrub, file)) == ([], before)
 
 
+@pytest.mark.slow
 def test_the_same_import_again_gives_the_same_book(scrub: Run, home: Path, write: Write) -> None:
     file, parts = write("c.json", claim()), quarter(home, PAIRS)
     scrub("tables", "import", *parts)
@@ -143,6 +144,7 @@ def test_undo_of_an_unknown_edition_is_bad_usage(scrub: Run) -> None:
     assert "There is no imported edition 'mue'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_broken_edition_stops_with_its_name_and_the_way_out(scrub: Run, home: Path, write: Write) -> None:
     scrub("tables", "import", *quarter(home, PAIRS))
     (entry,) = listed(scrub)

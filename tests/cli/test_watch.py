@@ -153,6 +153,7 @@ def killed_after(process: subprocess.Popen[bytes], store: Store, claims: int) ->
     process.wait()
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_file_loses_no_claim_and_gives_none_twice(
     drop: Path, start: Start, store: Store
 ) -> None:
@@ -169,6 +170,7 @@ def test_kill_9_in_the_middle_of_a_file_loses_no_claim_and_gives_none_twice(
     published_once(store, count)
 
 
+@pytest.mark.slow
 def test_submit_that_was_killed_is_simply_run_again(drop: Path, start: Start, store: Store, scrub: Run) -> None:
     count = 5_000
     start("worker", "-c", "2")

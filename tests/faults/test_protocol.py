@@ -405,4 +405,4 @@ def test_the_exploration_notices_when_the_commit_does_not_check(
     broken = whole.replace(check, instead)
     monkeypatch.setattr("worker.commit.script", lambda name: broken if name == "commit" else script(name))
     with pytest.raises((AssertionError, ExceptionGroup)):
-        explore(300, phases=(Phase.generate,), database=None, report_multiple_bugs=False)
+        explore(2000, phases=(Phase.generate,), database=None, report_multiple_bugs=False)

@@ -8,7 +8,9 @@ from .__main__ import run
 from .scenarios import SCENARIOS
 
 
-@pytest.mark.parametrize("name", ["children", "redis", "deaf", "outlet", "sentinel"])
+@pytest.mark.parametrize(
+    "name", ["children", "redis", "deaf", "outlet", pytest.param("sentinel", marks=pytest.mark.slow)]
+)
 def test_a_few_faults_lose_nothing_and_double_nothing(name: str) -> None:
     scenario = SCENARIOS[name]
     row = run(scenario, seed=1, claims=400, faults=1 if name == "sentinel" else 2)

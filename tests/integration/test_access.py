@@ -60,6 +60,7 @@ def test_the_acl_file_is_what_the_table_says() -> None:
     assert access.FILE.read_text() == access.text()
 
 
+@pytest.mark.slow
 def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_the_producers_bell(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -315,6 +316,7 @@ def test_the_container_is_healthy_as_long_as_redis_can_write_its_file(
         assert health(forgetful, forgetful.socket) == (1, "healthy.sh: expected aof_enabled:1\n")
 
 
+@pytest.mark.slow
 def test_an_operator_empties_the_quarantine_enters_history_and_switches_the_book(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

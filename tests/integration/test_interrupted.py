@@ -48,7 +48,7 @@ def check_log(store: Store) -> None:
     assert results <= logged
 
 
-@pytest.mark.parametrize(("step", "part"), [(101, ""), (5, "audit.py"), pytest.param(3, "", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("step", "part"), [(101, ""), (11, "audit.py"), pytest.param(3, "", marks=pytest.mark.slow)])
 def test_a_task_that_is_out_of_time_at_any_instant_leaves_the_books_and_the_log_whole(
     home: Path, store: Store, step: int, part: str
 ) -> None:

@@ -102,6 +102,7 @@ def test_two_copies_raced_through_two_workers_give_one_clean_claim_and_one_dupli
     assert books(store.redis, store.keys).balance == 0
 
 
+@pytest.mark.slow
 def test_many_claims_of_one_patient_through_many_workers_are_judged_one_after_another(
     store: Store, start_worker: Start
 ) -> None:
@@ -124,6 +125,7 @@ def test_many_claims_of_one_patient_through_many_workers_are_judged_one_after_an
     assert len(counting(store)) == 40
 
 
+@pytest.mark.slow
 def test_copies_stay_duplicates_while_workers_are_killed(store: Store, start_worker: Start) -> None:
     pairs = 500
     for number in range(pairs):

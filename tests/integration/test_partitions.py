@@ -122,6 +122,7 @@ def blocks(entry: OutletEntry) -> list[str]:
 # A producer that knows one partition.
 
 
+@pytest.mark.slow
 def test_kill_9_while_five_thousand_claims_are_handed_on_loses_nothing_and_finds_each_duplicate(
     store: Store, start_worker: Start
 ) -> None:

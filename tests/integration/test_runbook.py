@@ -93,6 +93,7 @@ def lines(block: str) -> list[list[str]]:
     return [shlex.split(line) for line in block.splitlines() if line and line[0] != "#"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", [s for s in SECTIONS if "" in s.blocks], ids=lambda section: section.title)
 def test_what_a_section_tells_to_run_runs(section: Section, world: World, tmp_path: Path) -> None:
     blocks = "\n".join([*PREAMBLE.blocks[""], *section.blocks[""]])

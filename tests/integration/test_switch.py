@@ -98,6 +98,7 @@ def test_a_switch_among_two_thousand_claims_loses_none_and_each_names_the_book_t
     assert line["user.name"]
 
 
+@pytest.mark.slow
 def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_again(
     store: Store, settings: Settings, librarian: Librarian, start_worker: Start
 ) -> None:
@@ -122,6 +123,7 @@ def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_agai
         assert again.identical, again.differences
 
 
+@pytest.mark.slow
 def test_a_rollback_goes_back_step_by_step_to_the_workers_own_book(
     store: Store, librarian: Librarian, start_worker: Start
 ) -> None:
@@ -159,6 +161,7 @@ def test_a_book_that_does_not_load_is_refused_and_nothing_changes(
     assert in_force(store.redis, store.keys).digest == OTHER.digest
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_and_says_so(
     store: Store, librarian: Librarian, start_worker: Start
 ) -> None:
@@ -181,6 +184,7 @@ def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_a
     assert judged(store)["PCN-00003"] == [changed("2027.02").digest]
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_takes_no_unsigned_one(
     store: Store, home: Path, librarian: Librarian, start_worker: Start
 ) -> None:

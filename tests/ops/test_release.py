@@ -37,6 +37,7 @@ def test_the_audits_verdict(packages: list[dict[str, Any]], code: int, sentence:
     assert any(sentence in one for one in sentences)
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_has_every_locked_package_with_its_hashes(tmp_path: Path) -> None:
     bill = tmp_path / "bill.json"
     subprocess.run(

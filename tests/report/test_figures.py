@@ -214,6 +214,7 @@ def test_without_the_extra_a_sentence_says_how_to_get_it(tmp_path: Path, missing
     assert not list(tmp_path.glob("*.html"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "number"), list(enumerate([signal.SIGINT, signal.SIGTERM, signal.SIGINT])))
 def test_a_signal_at_any_moment_ends_it_soon_and_leaves_nothing(tmp_path: Path, number: int, part: int) -> None:
     raw = b"".join(json.dumps(line).encode() + b"\n" for line in lines(500))

@@ -74,6 +74,7 @@ def test_every_plot_is_drawn_and_nothing_is_on_the_console_nor_asked_of_a_networ
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_page_of_a_demonstration_is_drawn_too(tab: Browser, demo: Path) -> None:
     tab.open(demo)
