@@ -153,7 +153,7 @@ def _of_diagnoses(kept: Kept, case: Case, book: Book, everything: Sequence[Facts
 def _said(spoken: Iterable[Spoken], plan: ShapedPlan, case: Case, book: Book) -> Said:
     found = tuple(spoken)
     # Nothing that is kept names a claim.
-    return Said(found, _report(case, book, plan.run, plan.editions, found).of("", NOT_CONSULTED.state))
+    return Said(found, _report(case, book, plan.run, plan.editions, found).kept())
 
 
 def _spoken(rules: Spread, everything: Sequence[Facts], case: Case) -> list[Spoken]:

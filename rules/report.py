@@ -6,7 +6,7 @@ No slots here: orjson writes a dataclass that has a `__dict__` in half the time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from rules.history import State as HistoryState
 
@@ -148,11 +148,25 @@ class Report:
     overrides: tuple[OverrideId, ...] = field(default=())
     """The overrides that touched this claim: what was found, what was not, or whose rules judged it."""
 
+    _shared: ClassVar[dict[str, Any] | None] = None
+
+    def kept(self) -> Report:
+        """The same of no claim, for others to be made of by `of`."""
+        report = self.of("", "not_consulted")
+        vars(report)["_shared"] = {}
+        return report
+
     def of(self, claim_id: str, history: HistoryState) -> Report:
         """The same of another claim, in a quarter of the time that a new one takes."""
         report = object.__new__(Report)
         vars(report).update(vars(self), claim_id=claim_id, history=history)
         return report
+
+    @property
+    def shared(self) -> dict[str, Any] | None:
+        """Room for what is worked out of a report and is the same for all that were made of one that is kept; None: it
+        was made of none."""
+        return self._shared
 
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""

@@ -26,6 +26,7 @@ import orjson
 from worker.auditline import AuditLine, now
 from worker.commit import Head
 from worker.errors import AuditUnwritable, NoAuditFile
+from worker.secret import keyed
 
 _MAC = b',"audit.mac":"'
 _FIRST = b'{"@timestamp":'
@@ -144,11 +145,11 @@ class Audit:
 
 
 def _key(secret: bytes) -> bytes:
-    return hmac.digest(secret, b"audit chain", "sha256")
+    return keyed(secret, b"audit chain")
 
 
 def _mac(key: bytes, before: str, body: bytes) -> str:
-    return hmac.digest(key, before.encode() + body, "sha256").hex()
+    return keyed(key, before.encode() + body).hex()
 
 
 @dataclass(frozen=True, slots=True)

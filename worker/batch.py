@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import NamedTuple
@@ -18,19 +18,22 @@ from rules.check import check
 from rules.errors import Problem
 from rules.facts.history import months_after
 from rules.history import NO_MEMBER_ID
+from rules.recent import Recent
 from worker import auditline, outlets
 from worker.auditline import AuditLine
 from worker.commit import ABSENT, UNCHECKED, Item, Route, decision_id
 from worker.errors import EventInvalid
-from worker.inbox import Entry
+from worker.inbox import Entry, moment
 from worker.intake.events import Submission, read_event
 from worker.keys import REGISTERED, Keys
+from worker.ledger import EMPTY, Ledger, entry_of, expiry_ms, patient_hash, person_of
 from worker.ledger import Entry as Claimed
-from worker.ledger import Ledger, entry_of, expiry_ms, patient_hash, person_of
 from worker.logs import safe_exception
+from worker.rendering import Rendered, rendered
 
 Interrupts = tuple[type[BaseException], ...]
 """Exceptions that end the task and are no fault of a claim, such as the soft time limit."""
+_MOST_RENDERED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Bench:
     interrupts: Interrupts = ()
     months: int = 36
     """For how long the ledger keeps what went to billing."""
+    reports: Recent[Rendered] = field(default_factory=lambda: Recent(_MOST_RENDERED))
+    """Reports as outlet and log show them, by what they say: claims that are alike share one."""
 
 
 class Reading(NamedTuple):
@@ -64,6 +69,8 @@ class Reading(NamedTuple):
     patient: str | None = None
     """Keyed hash of payer and member id; None: not readable, or no member id."""
     ledger_key: str | None = None
+    claimed: Claimed | None = None
+    """The claim as it would enter the patient's ledger, by the procedure of the book with which it was read."""
 
     @property
     def _known(self) -> Mapping[str, str]:
@@ -99,6 +106,22 @@ class Decision(NamedTuple):
     line: AuditLine
 
 
+class _Turn(NamedTuple):
+    """What the decisions of one batch are made with."""
+
+    bench: Bench
+    memory: dict[str, str] | None
+    """What Redis holds under their keys, carried from one decision to the next; None: they rest on none of it."""
+    moment: str
+    line: AuditLine
+    """What all their lines say."""
+
+
+def _turn(bench: Bench, memory: Mapping[str, str] | None, batch: AuditLine) -> _Turn:
+    line: AuditLine = {**batch, "book.version": bench.book.version, "book.digest": bench.book.digest}
+    return _Turn(bench, None if memory is None else dict(memory), moment(), line)
+
+
 def read(entries: Iterable[Entry], bench: Bench) -> list[Reading]:
     """Decodes every entry; never raises for what is in one."""
     return [_read(entry, bench) for entry in entries]
@@ -106,21 +129,26 @@ def read(entries: Iterable[Entry], bench: Bench) -> list[Reading]:
 
 def _read(entry: Entry, bench: Bench) -> Reading:
     started = time.perf_counter_ns()
+    patient = ledger = claimed = None
     try:
         if entry.event is None:
             raise EventInvalid("no_event", [Problem("", outlets.REASONS["no_event"])])
         submission = read_event(entry.event, limit=bench.limit)
-        patient = patient_hash(bench.secret, submission.claim)
+        event, claim, _, digest = submission
+        identity = event.identity
+        if patient := patient_hash(bench.secret, claim):
+            person = person_of(bench.secret, patient, claim)
+            claimed = entry_of(claim, entry.revision, digest, bench.book.procedure, person)
+            ledger = bench.keys.ledger(patient)
     except bench.interrupts:
         raise
     except EventInvalid as refusal:
         return _refused(entry, refusal, bench, started)
     except Exception as error:
         return _refused(entry, _failed(error), bench, started)
-    keys, identity = bench.keys, submission.event.identity
-    ledger = keys.ledger(patient) if patient else None
     spent = time.perf_counter_ns() - started
-    return Reading(entry, submission, None, spent, identity, keys.event(identity), submission.digest, patient, ledger)
+    key = bench.keys.event(identity)
+    return Reading(entry, submission, None, spent, identity, key, digest, patient, ledger, claimed)
 
 
 def _refused(entry: Entry, refusal: EventInvalid, bench: Bench, started: int) -> Reading:
@@ -148,41 +176,41 @@ def keys_of(readings: Iterable[Reading]) -> list[str]:
 
 def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench) -> list[Decision]:
     """Judges the readings in order; `memory`, what Redis holds under their keys, is carried from one to the next."""
-    known = dict(memory)
-    batch: AuditLine = {"batch.id": token_hex(8), "batch.size": len(readings)}
+    turn = _turn(bench, memory, {"batch.id": token_hex(8), "batch.size": len(readings)})
+    known = turn.memory
+    assert known is not None
     decisions = []
     for reading in readings:
-        decision = _decide(reading, known, bench)
+        decision = _decide(reading, known, turn)
         item = decision.item
         if item.event_key and item.writes:
             known[item.event_key] = item.writes
         if item.ledger_key and item.ledger_writes:
             known[item.ledger_key] = item.ledger_writes
-        decision.line.update(batch)
         decisions.append(decision)
     return decisions
 
 
-def _decide(reading: Reading, memory: Mapping[str, str], bench: Bench) -> Decision:
+def _decide(reading: Reading, memory: Mapping[str, str], turn: _Turn) -> Decision:
     started = time.perf_counter_ns() - reading.nanoseconds
-    if known := "" if reading.requeued else _known_of(reading, memory, bench):
+    known = _known_of(reading, memory, turn.bench)
+    if known and not reading.requeued:
         digest, _, first = known.partition(" ")
         first = first.partition(" ")[0]
         if digest == reading.digest:
-            return _repeated(reading, memory, bench, first, started)
+            return _repeated(reading, turn, first, started)
         where = f"on partition {first[1:]}" if first.startswith(REGISTERED) else first
         told = Problem("", f"the first decision on this event is {where}")
-        return quarantine(reading, "event_id_reused", (told,), bench, memory, started)
+        return _quarantined(reading, "event_id_reused", (told,), turn, started)
     if reading.refusal:
-        refusal = reading.refusal
-        return quarantine(reading, refusal.reason, refusal.problems, bench, memory, started)
+        return _quarantined(reading, reading.refusal.reason, reading.refusal.problems, turn, started)
     try:
-        return _judged(reading, memory, bench, started)
-    except bench.interrupts:
+        return _judged(reading, memory, turn, started)
+    except turn.bench.interrupts:
         raise
     except Exception as error:
         failure = _failed(error)
-        return quarantine(reading, failure.reason, failure.problems, bench, memory, started)
+        return _quarantined(reading, failure.reason, failure.problems, turn, started)
 
 
 def _known_of(reading: Reading, memory: Mapping[str, str], bench: Bench) -> str:
@@ -196,76 +224,54 @@ def _known_of(reading: Reading, memory: Mapping[str, str], bench: Bench) -> str:
     return ABSENT if there.startswith(f"{reading.digest} {REGISTERED}") else there
 
 
-def _judged(reading: Reading, memory: Mapping[str, str], bench: Bench, started: int) -> Decision:
-    submission = reading.submission
+def _judged(reading: Reading, memory: Mapping[str, str], turn: _Turn, started: int) -> Decision:
+    bench, submission, claimed = turn.bench, reading.submission, reading.claimed
     assert submission is not None
-    claim, event = submission.claim, submission.event
-    patient = _patient(reading, submission, memory, bench)
-    history = patient.ledger.history(patient.entry) if patient else NO_MEMBER_ID
+    event, claim, content, _ = submission
+    ledger = Ledger.parse(memory.get(reading.ledger_key or "", "")) if claimed else EMPTY
+    history = ledger.history(claimed) if claimed else NO_MEMBER_ID
     report = check(claim, bench.book, received=reading.day, history=history)
-    decision = _decision(reading, bench, patient.ledger.version if patient else "")
     if report.disposition == "quarantine":
         problem = Problem("", report.reason or "the check put it there")
-        return quarantine(reading, "check_failed", (problem,), bench, memory, started)
+        return _quarantined(reading, "check_failed", (problem,), turn, started)
+    decision = _decision(reading, bench, ledger.version)
+    said = rendered(report, bench.reports)
     received = None if claim.received_date else reading.day
-    payload = outlets.scrubbed(
-        decision, bench.keys.named(reading.entry.id), event, submission.content, report, received
-    )
-    item = _item(reading, report.disposition, payload, decision, memory, bench)
-    if patient:
-        item = _entered(item, patient, bench)
+    name = bench.keys.named(reading.entry.id)
+    payload = outlets.scrubbed(decision, name, event, content, said.of(report.claim_id), turn.moment, received)
+    rests = _rests_on(reading, decision, turn)
+    entered = _entered(reading, ledger, claimed, bench, report.disposition) if claimed else ()
+    item = Item(reading.entry.id, report.disposition, payload, *rests, *entered)
     line = auditline.claim_fields(claim, reading.patient)
-    line.update(auditline.report_fields(report))
+    line.update(said.line)
     line["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
-    return _finished(reading, item, "claim.scrubbed", decision, bench, started, line)
+    return _finished(reading, item, "claim.scrubbed", decision, turn, started, line)
 
 
-class _Patient(NamedTuple):
-    """A patient's ledger as it stands before a claim, and the claim as it would enter it."""
-
-    key: str
-    ledger: Ledger
-    entry: Claimed
-
-
-def _patient(reading: Reading, submission: Submission, memory: Mapping[str, str], bench: Bench) -> _Patient | None:
-    """None: the claim has no member id."""
-    if reading.patient is None or reading.ledger_key is None:
-        return None
-    claim = submission.claim
-    person = person_of(bench.secret, reading.patient, claim)
-    entry = entry_of(claim, reading.entry.revision, reading.digest, bench.book.procedure, person)
-    return _Patient(reading.ledger_key, Ledger.parse(memory.get(reading.ledger_key, "")), entry)
-
-
-def _entered(item: Item, patient: _Patient, bench: Bench) -> Item:
-    """The item with the ledger that the decision rests on, and what becomes of it, in the version of its entry."""
-    new, ledger = patient.entry, patient.ledger
-    since = months_after(new.day, -bench.months)
-    after = ledger.after(new, billed=item.route == "billing", version=item.entry, since=since)
+def _entered(
+    reading: Reading, ledger: Ledger, new: Claimed, bench: Bench, route: Route
+) -> tuple[str | None, str, str, int]:
+    """Of an item: the ledger that the decision rests on, what becomes of it, and until when, in the version of its
+    entry."""
+    since = months_after(new.day, -bench.months) if ledger.entries else date.min
+    after = ledger.after(new, billed=route == "billing", version=reading.entry.id, since=since)
     if after is ledger:
-        return item._replace(ledger_key=patient.key, ledger_version=ledger.version)
-    return item._replace(
-        ledger_key=patient.key, ledger_version=ledger.version, ledger_writes=str(after),
-        ledger_until=expiry_ms(after, bench.months),
-    )  # fmt: skip
+        return reading.ledger_key, ledger.version, "", 0
+    return reading.ledger_key, ledger.version, str(after), expiry_ms(after, bench.months)
 
 
-def quarantine(
-    reading: Reading,
-    reason: str,
-    problems: Iterable[Problem],
-    bench: Bench,
-    memory: Mapping[str, str] | None = None,
-    started: int | None = None,
-) -> Decision:
-    """The decision that an entry is not to be judged; the reason is one of `outlets.REASONS`."""
-    decision = _decision(reading, bench)
+def quarantine(reading: Reading, reason: str, problems: Iterable[Problem], bench: Bench) -> Decision:
+    """The decision that an entry is not to be judged, whatever is known of its event; the reason is one of
+    `outlets.REASONS`."""
+    return _quarantined(reading, reason, problems, _turn(bench, None, {}), time.perf_counter_ns())
+
+
+def _quarantined(reading: Reading, reason: str, problems: Iterable[Problem], turn: _Turn, started: int) -> Decision:
+    decision = _decision(reading, turn.bench)
     problems = tuple(problems)
-    payload = outlets.quarantined(
-        decision, bench.keys.named(reading.entry.id), reading.entry, reason, problems, reading.origin
-    )
-    item = _item(reading, "quarantine", payload, decision, memory, bench)
+    name = turn.bench.keys.named(reading.entry.id)
+    payload = outlets.quarantined(decision, name, reading.entry, reason, problems, reading.origin, turn.moment)
+    item = Item(reading.entry.id, "quarantine", payload, *_rests_on(reading, decision, turn))
     if reading.submission:
         line = auditline.claim_fields(reading.submission.claim, reading.patient)
     else:
@@ -273,42 +279,38 @@ def quarantine(
     line["claim.disposition"] = "quarantine"
     line["error.code"] = reason
     line["claim.problems"] = [str(Problem(problem.safe_path, problem.sentence)) for problem in problems[:20]]
-    started = time.perf_counter_ns() if started is None else started
-    return _finished(reading, item, "claim.quarantined", decision, bench, started, line)
+    return _finished(reading, item, "claim.quarantined", decision, turn, started, line)
 
 
-def _repeated(reading: Reading, memory: Mapping[str, str], bench: Bench, first: str, started: int) -> Decision:
-    decision = _decision(reading, bench)
-    key = reading.event_key or ""
+def _repeated(reading: Reading, turn: _Turn, first: str, started: int) -> Decision:
+    decision = _decision(reading, turn.bench)
+    key, memory = reading.event_key or "", turn.memory or {}
     item = Item(reading.entry.id, "repeated", b"", key, expects=memory.get(key, ABSENT))
     line: AuditLine = {"claim.first_decision_id": first}
     if reading.submission:
         line |= auditline.claim_fields(reading.submission.claim, reading.patient)
-    return _finished(reading, item, "claim.repeated", decision, bench, started, line)
+    return _finished(reading, item, "claim.repeated", decision, turn, started, line)
 
 
 def _decision(reading: Reading, bench: Bench, ledger_version: str = "") -> str:
     return decision_id(bench.keys.inbox, reading.entry.id, bench.book.digest, ledger_version)
 
 
-def _item(
-    reading: Reading, route: Route, payload: bytes, decision: str, memory: Mapping[str, str] | None, bench: Bench
-) -> Item:
-    """With the event key that the decision rests on; without `memory` it rests on none."""
-    entry, key = reading.entry.id, reading.event_key
+def _rests_on(reading: Reading, decision: str, turn: _Turn) -> tuple[str | None, str, str]:
+    """Of an item: the event key that the decision rests on, what it is to hold, and what it gets."""
+    key, memory = reading.event_key, turn.memory
     if key is None or memory is None:
-        return Item(entry, route, payload)
-    writes = f"{reading.digest} {decision} {entry}"
+        return None, ABSENT, ""
+    writes = f"{reading.digest} {decision} {reading.entry.id}"
     if reading.requeued:
-        return Item(entry, route, payload, key, UNCHECKED, writes)
-    writes = "" if _known_of(reading, memory, bench) else writes
-    return Item(entry, route, payload, key, memory.get(key, ABSENT), writes)
+        return key, UNCHECKED, writes
+    return key, memory.get(key, ABSENT), "" if _known_of(reading, memory, turn.bench) else writes
 
 
 def _finished(
-    reading: Reading, item: Item, action: auditline.Action, decision: str, bench: Bench, started: int, facts: AuditLine
+    reading: Reading, item: Item, action: auditline.Action, decision: str, turn: _Turn, started: int, facts: AuditLine
 ) -> Decision:
-    held = item.route == "quarantine"
+    held, entry = item.route == "quarantine", reading.entry
     line: AuditLine = {
         "log.level": "warning" if held else "info",
         "event.action": action,
@@ -316,20 +318,19 @@ def _finished(
         "event.duration": time.perf_counter_ns() - started,
         "trace.id": reading.trace_id or decision,
         "claim.decision_id": decision,
+        **facts,
+        **turn.line,
+        "queue.entry": turn.bench.keys.named(entry.id),
+        "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - entry.milliseconds),
     }
-    line.update(facts)
-    line["book.version"] = bench.book.version
-    line["book.digest"] = bench.book.digest
-    line["queue.entry"] = bench.keys.named(reading.entry.id)
-    line["queue.latency_ms"] = max(0, time.time_ns() // 1_000_000 - reading.entry.milliseconds)
     if reading.identity:
         line["claim.event"] = reading.identity
     if reading.requeued:
         line["claim.requeued"] = True
-    if reading.entry.forwarded_from:
-        line["queue.forwarded_from"] = reading.entry.forwarded_from
-    if reading.entry.attempt:
-        line["queue.attempt"] = reading.entry.attempt
+    if forwarded := entry.forwarded_from:
+        line["queue.forwarded_from"] = forwarded
+    if entry.attempt:
+        line["queue.attempt"] = entry.attempt
     return Decision(reading, item, line)
 
 

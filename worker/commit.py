@@ -19,6 +19,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from worker.errors import CommitRefused
 from worker.keys import GROUP, OUTLETS, Keys
+from worker.sent import Sent
 
 Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated", "forwarded"]
 Status = Literal["done", "not_mine", "retry"]
@@ -102,26 +103,17 @@ class Committer:
         return [status.decode() for status in answer]
 
     def _run(self, arguments: Sequence[str | bytes | int], meanwhile: Callable[[], None]) -> Any:
-        redis: Any = self._redis
-        connection = redis.connection_pool.get_connection()
-        answer: Any = None
+        sent = Sent(self._redis, "EVALSHA", self._script.sha, *arguments)
         try:
-            connection.send_command("EVALSHA", self._script.sha, *arguments)
             meanwhile()
-            try:
-                answer = connection.read_response()
-            except ResponseError as refusal:
-                answer = refusal
-        finally:
-            if answer is None:  # it is still to come, and would be taken for that to the next commit
-                connection.disconnect()
-            redis.connection_pool.release(connection)
-        if isinstance(answer, NoScriptError):
-            redis.script_load(self._script.script)
-            return redis.execute_command("EVALSHA", self._script.sha, *arguments)
-        if isinstance(answer, ResponseError):
-            raise answer
-        return answer
+        except BaseException:
+            sent.drop()
+            raise
+        try:
+            return sent.answer()
+        except NoScriptError:
+            self._redis.script_load(self._script.script)
+            return self._redis.execute_command("EVALSHA", self._script.sha, *arguments)  # type: ignore[no-untyped-call]
 
 
 def _place(key: str | None, keys: list[str], places: dict[str, int]) -> int:

@@ -1,7 +1,8 @@
 """Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty.
 
 A process serves all partitions, a batch of each in turn: none waits for another, and none is lost with a worker.
-While Redis commits a batch, the next one of that partition is taken and decoded: one of each is ahead at most.
+While a batch is judged, Redis hands out the next one of that partition, and while Redis commits it, the next one is
+decoded: one of each is ahead at most.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from worker.crossing import Crossing
 from worker.errors import CommitRefused
 from worker.inbox import Entry, Inbox
 from worker.logs import safe_exception
+from worker.sent import Sent
 from worker.settings import Settings
 
 T = TypeVar("T")
@@ -54,8 +56,12 @@ class Drain:
     others: Sequence[Drain] = ()
     """The same process on the other partitions; `run` serves them as well."""
     _unfinished: bool = False
-    _ahead: list[Reading] = field(default_factory=list)
-    """The next batch, taken and decoded while the one before was committed."""
+    _asked: Sent | None = None
+    """The next batch, asked for and not yet looked at."""
+    _ahead: list[Entry] = field(default_factory=list)
+    """The next batch, taken while the one before was at work."""
+    _decoded: list[Reading] = field(default_factory=list)
+    """The same, where it is decoded already."""
     _turn: int = field(default_factory=os.getpid)
     """Each run begins with another partition, each process somewhere else: none is always the last."""
 
@@ -111,14 +117,15 @@ class Drain:
         `ahead`: whether to take the next one as well, where this one is full.
         """
         self._open_book()
-        readings, self._ahead = self._ahead, []
-        entries = [reading.entry for reading in readings] or self._take()
+        entries, readings = self._ahead, self._decoded
+        self._ahead, self._decoded = [], []
+        entries = entries or self._rung(self.inbox.take(self.settings.batch))
         if entries:
             self.process(entries, readings, ahead=ahead)
         return None if self._unfinished else len(entries)
 
-    def _take(self) -> list[Entry]:
-        entries = self.inbox.take(self.settings.batch)
+    def _rung(self, entries: list[Entry]) -> list[Entry]:
+        """Rings for others where a batch is full."""
         if len(entries) == self.settings.batch:
             self.bell.ring()
         return entries
@@ -127,11 +134,12 @@ class Drain:
         """Takes up the book in force; nothing is judged meanwhile."""
         if (book := self.book()) is not self.bench.book:
             self.bench = replace(self.bench, book=book)
+            self._decoded = []  # by the book's procedure
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
         self._open_book()
-        self._ahead = []
+        self._ahead, self._decoded = [], []
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
             if self._unfinished:
@@ -187,9 +195,15 @@ class Drain:
             self._unfinished = False
             if len(entries) == 1:
                 self._note_end(entries[0], error)
+            with contextlib.suppress(RedisError):
+                self._ahead = self._given() or self._ahead
             if self._ahead:
                 self.bell.ring()
             raise
+        finally:
+            if self._asked:
+                self._asked.drop()
+                self._asked = None
 
     def _note_end(self, entry: Entry, error: BaseException) -> None:
         places = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
@@ -204,8 +218,10 @@ class Drain:
             if not readings:
                 return True
             memory = fronts | self.inbox.remembered(batch.keys_of(readings))
-            again = self._commit(batch.decide(readings, memory, self.bench), ahead)
+            if ahead and not self.stopping():
+                self._asked = self.inbox.ask(self.settings.batch)
             ahead = False
+            again = self._commit(batch.decide(readings, memory, self.bench))
             readings = [decision.reading for decision in again]
         return not readings
 
@@ -221,14 +237,20 @@ class Drain:
         moved = {reading.entry.id for reading in strays}
         return [reading for reading in readings if reading.entry.id not in moved]
 
-    def _commit(self, decisions: Sequence[Decision], ahead: bool = False) -> list[Decision]:
+    def _given(self) -> list[Entry]:
+        """The batch that was asked for; empty: none was."""
+        asked, self._asked = self._asked, None
+        return self._rung(self.inbox.given(asked)) if asked else []
+
+    def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""
         head = self.audit.write([decision.line for decision in decisions])
-        # Taken before the commit is sent: Redis does one thing after the other, and would answer after it.
-        entries = self._take() if ahead and not self.stopping() else []
+        # Before the commit is sent: to be read at all, it has to be out of the way.
+        self._ahead = self._given() or self._ahead
 
         def read_ahead() -> None:
-            self._ahead = batch.read(entries, self.bench)
+            if self._ahead and not self._decoded:
+                self._decoded = batch.read(self._ahead, self.bench)
 
         statuses = self.committer.commit([decision.item for decision in decisions], head, read_ahead)
         refused = []

@@ -28,6 +28,7 @@ from worker.keys import FIELD, FORWARDED, GROUP, GROUPED_OUTLETS, Keys
 from worker.ledger import order
 from worker.place import Place, place
 from worker.pressure import Patience, full, memory, put
+from worker.sent import Sent
 from worker.settings import Settings
 
 SOURCE = "urn:claim-scrubber:submit"
@@ -231,7 +232,7 @@ class Entry(NamedTuple):
     @property
     def milliseconds(self) -> int:
         """When Redis took it in, milliseconds since 1970."""
-        return order(self.revision)[0]
+        return int(self.revision.partition("-")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +262,29 @@ class Inbox:
 
     def take(self, count: int) -> list[Entry]:
         """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
-        return [] if self._redis.exists(self._keys.first.hold) else self._read(count, ">")
+        return [] if self._held() else self._read(count, ">")
+
+    def ask(self, count: int) -> Sent | None:
+        """As `take`, but the entries are to be had from `given`, later; None: the workers are held back."""
+        if self._held():
+            return None
+        return Sent(
+            self._redis, "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", self._keys.inbox, ">"
+        )
+
+    def given(self, sent: Sent) -> list[Entry]:
+        """The entries that were asked for. Where this raises they may have been taken, and are unfinished then."""
+        return _entries(sent.answer())
 
     def unfinished(self, count: int) -> list[Entry]:
         """Up to `count` entries that this consumer took and did not commit."""
         return self._read(count, "0")
 
+    def _held(self) -> bool:
+        return bool(self._redis.exists(self._keys.first.hold))
+
     def _read(self, count: int, start: str) -> list[Entry]:
-        answer: Any = self._redis.xreadgroup(GROUP, self._consumer, {self._keys.inbox: start}, count=count)
-        return [_entry(*pair) for _, page in answer for pair in page if pair[1]]
+        return _entries(self._redis.xreadgroup(GROUP, self._consumer, {self._keys.inbox: start}, count=count))
 
     def remembered(self, keys: Sequence[str]) -> dict[str, str]:
         """What event memory and ledgers hold under these keys, in one round trip; absent ones are left out."""
@@ -338,6 +353,11 @@ def ensure_group(redis: Redis, stream: str, group: str) -> None:
 
 def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
     return redis.xinfo_groups(stream)
+
+
+def _entries(answer: Any) -> list[Entry]:
+    """Those of one stream; one that was deleted meanwhile has no fields."""
+    return [_entry(*pair) for _, page in answer for pair in page if pair[1]]
 
 
 def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:

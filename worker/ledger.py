@@ -11,12 +11,11 @@ forward in memory, and written by the commit script if its version is still the 
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -26,6 +25,7 @@ from rules.claim import Claim, Line
 from rules.facts.history import billed_side, lifts_of, months_after
 from rules.history import NOTHING_BILLED, Billed, History, Relation, Side
 from rules.plan import VOID
+from worker.secret import keyed
 
 State = Literal["billed", "ended", "rejected", "seen"]
 """billed: it counts. ended: it was replaced or voided, maybe before it came. rejected: the payer did not take it.
@@ -63,26 +63,24 @@ def patient_of(secret: bytes, payer: str, member: str | None) -> str | None:
     if not member:
         return None
     person = f"patient\0{payer.strip().upper()}\0{member}".encode()
-    return hmac.digest(secret, person, "sha256").hex()[:32]
+    return keyed(secret, person).hex()[:32]
 
 
 def person_of(secret: bytes, patient: str, claim: Claim) -> Person:
     """What tells the members of one member id apart. Salted with the patient, so that no two patients compare."""
     if claim.patient is None:
         return NOBODY
-    sex = claim.patient.sex if claim.patient.sex != "U" else None
-    first = "".join(filter(str.isalpha, claim.patient.first_name or "")).upper()
-    birth = claim.patient.birth_date
-
-    def hashed(name: str, value: str) -> str:
-        digest = hmac.digest(secret, f"{name}\0{patient}\0{value}".encode(), "sha256")
-        return base64.b64encode(digest[:3]).decode()
-
+    sex, birth, first = claim.patient.sex, claim.patient.birth_date, claim.patient.first_name
+    letters = "".join(filter(str.isalpha, first)).upper() if first else ""
     return (
-        hashed("birth", birth.isoformat()) if birth else "",
-        hashed("sex", sex) if sex else "",
-        hashed("first", first) if first else "",
+        _hashed(secret, f"birth\0{patient}\0{birth.isoformat()}") if birth else "",
+        _hashed(secret, f"sex\0{patient}\0{sex}") if sex and sex != "U" else "",
+        _hashed(secret, f"first\0{patient}\0{letters}") if letters else "",
     )
+
+
+def _hashed(secret: bytes, text: str) -> str:
+    return base64.b64encode(keyed(secret, text.encode())[:3]).decode()
 
 
 def same_person(one: Person, other: Person) -> bool | None:
@@ -104,9 +102,10 @@ class Row(NamedTuple):
     units: Decimal | None
 
     def packed(self) -> list[Any]:
-        units = None if self.units is None else str(self.units)
-        packed = [self.day.toordinal(), ",".join((self.side, *self.lifts)), self.procedure, units]
-        return packed if self.last_day == self.day else [*packed, self.last_day.toordinal()]
+        day, last_day, side, lifts, procedure, units = self
+        modifiers = ",".join((side, *lifts)) if lifts else side
+        packed = [day.toordinal(), modifiers, procedure, None if units is None else str(units)]
+        return packed if last_day == day else [*packed, last_day.toordinal()]
 
     @classmethod
     def unpacked(cls, packed: list[Any]) -> Row:
@@ -117,8 +116,7 @@ class Row(NamedTuple):
         return cls(first, end, side, tuple(lifts), procedure, None if units is None else Decimal(units))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One claim of the ledger."""
 
     claim_id: str
@@ -132,7 +130,7 @@ class Entry:
     bills_as: Role = "practitioner"
     person: Person = NOBODY
     rows: tuple[Row, ...] = ()
-    reference: str | None = field(default=None, compare=False)
+    reference: str | None = None
     """What a replacement or void names; it is not kept."""
 
     @property
@@ -146,12 +144,12 @@ class Entry:
         return day_of(self.revision)
 
     def packed(self) -> list[Any]:
-        head = [self.claim_id, self.revision, _STATES[self.state]]
-        if not self.digest:
-            return head
-        person = "".join(part or _UNKNOWN for part in self.person)
-        rows = [row.packed() for row in self.rows]
-        return [*head, self.frequency, self.digest, self.npi, _ROLES[self.bills_as], person, rows]
+        claim_id, revision, state, frequency, digest, npi, role, (birth, sex, first), rows, _ = self
+        if not digest:
+            return [claim_id, revision, _STATES[state]]
+        person = f"{birth or _UNKNOWN}{sex or _UNKNOWN}{first or _UNKNOWN}"
+        packed = [row.packed() for row in rows]
+        return [claim_id, revision, _STATES[state], frequency, digest, npi, _ROLES[role], person, packed]
 
     @classmethod
     def unpacked(cls, packed: list[Any]) -> Entry:
@@ -178,8 +176,8 @@ def order(revision: str) -> tuple[int, int]:
 
 def day_of(revision: str) -> date:
     """The day (UTC) of an inbox entry, or of an imported claim."""
-    milliseconds, number = order(revision)
-    return date.fromordinal(_EPOCH + milliseconds // _MS_OF_DAY if milliseconds else number)
+    milliseconds, _, number = revision.partition("-")
+    return date.fromordinal(_EPOCH + int(milliseconds) // _MS_OF_DAY if milliseconds != "0" else int(number))
 
 
 def imported_revision(day: date) -> str:
@@ -189,19 +187,12 @@ def imported_revision(day: date) -> str:
 
 def entry_of(claim: Claim, revision: str, digest: str, procedure: str, person: Person) -> Entry:
     """The claim as the ledger would keep it."""
-    lines = [line for line in claim.lines if line.procedure == procedure]
+    rows = [row for line in claim.lines if line.procedure == procedure and (row := _row(claim, line))]
+    npi = (claim.billing_provider.npi if claim.billing_provider else None) or ""
     return Entry(
-        claim_id=claim.claim_id,
-        revision=revision,
-        state="billed",
-        frequency=claim.frequency_code,
-        digest=digest[:_DIGEST],
-        npi=(claim.billing_provider.npi if claim.billing_provider else None) or "",
-        bills_as=role_of(claim),
-        person=person,
-        rows=tuple(row for line in lines if (row := _row(claim, line))),
-        reference=claim.original_reference_number,
-    )
+        claim.claim_id, revision, "billed", claim.frequency_code, digest[:_DIGEST], npi, role_of(claim), person,
+        tuple(rows), claim.original_reference_number,
+    )  # fmt: skip
 
 
 def _row(claim: Claim, line: Line) -> Row | None:
@@ -213,13 +204,12 @@ def _row(claim: Claim, line: Line) -> Row | None:
     return Row(day, last, billed_side(line), lifts_of(line), line.procedure or "", line.units)
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """One patient's claims."""
 
     version: str = ""
     """What wrote it last; empty: there is none."""
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = MappingProxyType({})
     """By claim id."""
 
     @classmethod
@@ -269,7 +259,7 @@ class Ledger:
         if not billed:
             if not known and not new.rows:
                 return self
-            entries[new.claim_id] = replace(known or Entry(new.claim_id, "", "seen"), revision=new.revision)
+            entries[new.claim_id] = (known or Entry(new.claim_id, "", "seen"))._replace(revision=new.revision)
             seen = [entry for entry in entries.values() if entry.state == "seen"]
             if len(seen) > MOST_SEEN:
                 del entries[min(seen, key=lambda entry: entry.order).claim_id]
@@ -279,7 +269,7 @@ class Ledger:
                 entries[claim_id] = Entry(claim_id, new.revision, "ended")
         entry = new if new.frequency != VOID else Entry(new.claim_id, new.revision, "ended")
         later = known is not None and known.order > new.order
-        entries[new.claim_id] = replace(entry, revision=known.revision) if known and later else entry
+        entries[new.claim_id] = entry._replace(revision=known.revision) if known and later else entry
         return Ledger(version, entries)
 
     def _displaced(self, new: Entry) -> tuple[str, ...]:
@@ -304,7 +294,7 @@ class Ledger:
 
     def rejected(self, claim_id: str, version: str) -> Ledger:
         """The ledger once the payer's rejection of a claim was recorded."""
-        entry = replace(self.entries[claim_id], state="rejected")
+        entry = self.entries[claim_id]._replace(state="rejected")
         return Ledger(version, {**self.entries, claim_id: entry})
 
     @property

@@ -15,7 +15,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from heapq import merge
 from itertools import repeat
 from typing import Any, NotRequired, cast
@@ -110,24 +110,36 @@ class OutletEntry:
 
 
 def scrubbed(
-    decision: str, entry: str, event: ClaimEvent, claim: bytes, report: Report, received: date | None = None
+    decision: str,
+    entry: str,
+    event: ClaimEvent,
+    claim: bytes,
+    report: bytes,
+    moment: str,
+    received: date | None = None,
 ) -> bytes:
-    """The outlet entry of a claim that was judged; `claim`: as canonical JSON.
+    """The outlet entry of a claim that was judged; `claim`: as canonical JSON, `report`: as JSON.
 
     `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
     """
-    envelope = _envelope("claim.scrubbed.v1", decision, entry)
-    envelope |= {"eventsource": event.source, "eventid": event.id}
+    envelope = _envelope("claim.scrubbed.v1", decision, entry, moment)
+    envelope["eventsource"], envelope["eventid"] = event.source, event.id
     if received:
         envelope["receiveddate"] = received.isoformat()
     if event.traceparent:
         envelope["traceparent"] = event.traceparent
-    envelope["data"] = {"claim": orjson.Fragment(claim), "report": report}
+    envelope["data"] = {"claim": orjson.Fragment(claim), "report": orjson.Fragment(report)}
     return orjson.dumps(envelope)
 
 
 def quarantined(
-    decision: str, name: str, entry: Entry, reason: str, problems: Iterable[Problem], origin: tuple[str, str] | None
+    decision: str,
+    name: str,
+    entry: Entry,
+    reason: str,
+    problems: Iterable[Problem],
+    origin: tuple[str, str] | None,
+    moment: str,
 ) -> bytes:
     """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte.
 
@@ -146,7 +158,7 @@ def quarantined(
             data["event"] = entry.event.decode()
         except UnicodeDecodeError:
             data["event_base64"] = base64.b64encode(entry.event).decode()
-    envelope = _envelope("claim.quarantined.v1", decision, name)
+    envelope = _envelope("claim.quarantined.v1", decision, name, moment)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
     return orjson.dumps({**envelope, "data": data})
@@ -156,8 +168,7 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "backslashreplace")
 
 
-def _envelope(kind: str, decision: str, entry: str) -> dict[str, Any]:
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _envelope(kind: str, decision: str, entry: str, moment: str) -> dict[str, Any]:
     return {
         "specversion": "1.0", "id": decision, "source": SOURCE, "type": kind, "time": moment,
         "datacontenttype": "application/json", "inboxentry": entry,

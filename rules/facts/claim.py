@@ -102,7 +102,7 @@ def line_charge_total(case: Case) -> Decimal:
 @fact("lines", "the line charges", own=True)
 def lines_with_negative_charge(case: Case) -> tuple[int, ...]:
     """Lines whose charge is below zero."""
-    return tuple([line.number for line in case.claim.lines if line.charge < 0])
+    return tuple([line.number for line in case.claim.lines if line.charge < NO_CHARGE])
 
 
 @line_fact("money", "the line's charge", own=True)

@@ -1,7 +1,8 @@
 """The floor: the same streams, batches and commit, with no decoding, no rules and no audit.
 
-`python -m worker.bench.floor` drains the inbox of the server in SCRUB_STATE_DIR until it is killed. What it publishes
-is as long as a real result, and it writes an event key for each claim as the worker does.
+`python -m worker.bench.floor` drains the inbox of the server in SCRUB_STATE_DIR until it is killed. To Redis it is a
+worker: what it publishes is as long as a real result, and each claim has its event key and its patient's ledger, which
+are read, checked and written. A test holds its commits to those of a worker.
 """
 
 from __future__ import annotations
@@ -12,11 +13,25 @@ from hashlib import sha256
 
 from worker import wiring
 from worker.commit import Committer, Head, Item
-from worker.inbox import Inbox
+from worker.inbox import Entry, Inbox
+from worker.keys import Keys
 from worker.settings import load_settings
 
-_REPORT = b" " * 900
-"""About what a report adds to its claim."""
+_REPORT = b" " * 1_430
+"""As much as envelope and report add to an event, on average over the claims of the bench."""
+_LEDGER = " " * 130
+"""A ledger with one claim, without its version."""
+_YEARS = 3
+
+
+def item(entry: Entry, keys: Keys) -> Item:
+    """What a worker would commit of this entry, as far as Redis can tell."""
+    name = sha256(entry.id.encode()).hexdigest()
+    return Item(
+        entry.id, "billing", (entry.event or b"") + _REPORT,
+        keys.event(name), "", f"{name} {name[:32]} {entry.id}",
+        keys.ledger(name[:32]), "", f"{entry.id} {_LEDGER}", entry.milliseconds + _YEARS * 365 * 86_400_000,
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -32,19 +47,9 @@ def main() -> None:
             if not entries:
                 time.sleep(0.002)
                 continue
-            keys = [store.keys.event(sha256(entry.id.encode()).hexdigest()) for entry in entries]
-            inbox.remembered(keys)
-            items = [
-                Item(
-                    entry.id,
-                    "billing",
-                    (entry.event or b"") + _REPORT,
-                    key,
-                    writes=f"{key[-64:]} {key[-32:]} {entry.id}",
-                )
-                for entry, key in zip(entries, keys, strict=True)
-            ]
-            committer.commit(items, Head())
+            items = [item(entry, store.keys) for entry in entries]
+            inbox.remembered([key for item in items for key in (item.event_key, item.ledger_key) if key])
+            committer.commit(items, Head(consumer, 1, consumer))
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class ClaimEvent(BaseModel):
 
     @property
     def trace_id(self) -> str | None:
-        match = _TRACE.fullmatch(self.traceparent or "")
+        match = _TRACE.fullmatch(self.traceparent) if self.traceparent else None
         return match[1] if match else None
 
 
