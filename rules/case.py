@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -77,6 +78,20 @@ def date_of(claim: Claim, line: Line) -> date | None:
     if claim.statement_from_date is not None and claim.statement_from_date == claim.statement_through_date:
         return claim.statement_from_date
     return None
+
+
+def dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
+    """The dates of service of those lines that have one."""
+    start = claim.statement_from_date
+    whole = start if start == claim.statement_through_date else None
+    return [day for line in lines if (day := line.service_date or whole)]
+
+
+def last_dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
+    """The last days of those lines that have one."""
+    start = claim.statement_from_date
+    whole = start if start == claim.statement_through_date else None
+    return [day for line in lines if (day := line.service_date_end or line.service_date or whole)]
 
 
 def last_date_of(claim: Claim, line: Line) -> date | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from rules.book import Book
-from rules.case import Case, date_of, role_of
+from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
 from rules.errors import MISTAKES
 from rules.facts import ClaimFacts, Facts, LineFacts
@@ -59,7 +59,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
     """The claim with its payer, role, history and the lines on trial."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
-    days = [day for line in lines if (day := date_of(claim, line))]
+    days = dates_of(claim, lines)
     return Case(
         claim, book.registry.select(claim.payer), role_of(claim), claim.received_date or received, book.tables,
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,

@@ -79,8 +79,8 @@ class Audit:
     def file(self) -> Path:
         return self._folder / f"audit-{self.head.chain}.jsonl"
 
-    def write(self, lines: Sequence[AuditLine]) -> Head:
-        """Appends the lines with one write, and answers where the chain then stands.
+    def write(self, lines: Sequence[AuditLine | bytes]) -> Head:
+        """Appends the lines with one write, and answers where the chain then stands; bytes: a line as JSON.
 
         Raises:
             AuditUnwritable: and the chain stands where it stood.
@@ -109,20 +109,21 @@ class Audit:
         opened: AuditLine = {"event.action": "audit.opened", "event.outcome": "success", "log.level": "info"}
         self._append([opened])
 
-    def _append(self, lines: Sequence[AuditLine]) -> Head:
+    def _append(self, lines: Sequence[AuditLine | bytes]) -> Head:
         assert self._descriptor is not None
-        head, blocks = self.head, list[bytes]()
-        moment = now()
+        chain, seq, mac = self.head.chain, self.head.seq, self.head.mac
+        begin = orjson.dumps({"@timestamp": now(), **self._common})[:-1]
+        end = orjson.dumps({"audit.chain": chain})[1:-1]
+        blocks = list[bytes]()
         for line in lines:
-            seq = head.seq + 1
-            chained = {"audit.chain": head.chain, "audit.seq": seq}
-            body = orjson.dumps({"@timestamp": moment, **self._common, **line, **chained}, default=str)
-            mac = _mac(self._key, head.mac, body)
+            seq += 1
+            own = line if isinstance(line, bytes) else orjson.dumps(line, default=str)
+            body = b'%b,%b,%b,"audit.seq":%d}' % (begin, own[1:-1], end, seq)
+            mac = _mac(self._key, mac, body)
             blocks += (body[:-1], _MAC, mac.encode(), b'"}\n')
-            head = Head(head.chain, seq, mac)
         block = b"".join(blocks)
         self._put(block)
-        self.head = head
+        self.head = head = Head(chain, seq, mac)
         if self._stdout:
             with _STDOUT:
                 sys.stdout.buffer.write(block)

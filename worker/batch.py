@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from secrets import token_hex
 from typing import NamedTuple
 
+import orjson
+
 from rules.book import Book
 from rules.check import check
 from rules.errors import Problem
@@ -103,7 +105,13 @@ class Decision(NamedTuple):
 
     reading: Reading
     item: Item
-    line: AuditLine
+    text: bytes
+    """Its audit line as JSON."""
+
+    @property
+    def line(self) -> AuditLine:
+        found: AuditLine = orjson.loads(self.text)
+        return found
 
 
 class _Turn(NamedTuple):
@@ -113,13 +121,13 @@ class _Turn(NamedTuple):
     memory: dict[str, str] | None
     """What Redis holds under their keys, carried from one decision to the next; None: they rest on none of it."""
     moment: str
-    line: AuditLine
-    """What all their lines say."""
+    line: bytes
+    """What all their audit lines say, as JSON without its braces."""
 
 
 def _turn(bench: Bench, memory: Mapping[str, str] | None, batch: AuditLine) -> _Turn:
     line: AuditLine = {**batch, "book.version": bench.book.version, "book.digest": bench.book.digest}
-    return _Turn(bench, None if memory is None else dict(memory), moment(), line)
+    return _Turn(bench, None if memory is None else dict(memory), moment(), orjson.dumps(line)[1:-1])
 
 
 def read(entries: Iterable[Entry], bench: Bench) -> list[Reading]:
@@ -243,9 +251,8 @@ def _judged(reading: Reading, memory: Mapping[str, str], turn: _Turn, started: i
     entered = _entered(reading, ledger, claimed, bench, report.disposition) if claimed else ()
     item = Item(reading.entry.id, report.disposition, payload, *rests, *entered)
     line = auditline.claim_fields(claim, reading.patient)
-    line.update(said.line)
     line["claim.judged"] = [line.number for line in claim.lines if line.procedure == bench.book.procedure]
-    return _finished(reading, item, "claim.scrubbed", decision, turn, started, line)
+    return _finished(reading, item, "claim.scrubbed", decision, turn, started, line, said.line)
 
 
 def _entered(
@@ -308,8 +315,16 @@ def _rests_on(reading: Reading, decision: str, turn: _Turn) -> tuple[str | None,
 
 
 def _finished(
-    reading: Reading, item: Item, action: auditline.Action, decision: str, turn: _Turn, started: int, facts: AuditLine
+    reading: Reading,
+    item: Item,
+    action: auditline.Action,
+    decision: str,
+    turn: _Turn,
+    started: int,
+    facts: AuditLine,
+    said: bytes = b"",
 ) -> Decision:
+    """`said`: what the line says besides, as JSON without its braces."""
     held, entry = item.route == "quarantine", reading.entry
     line: AuditLine = {
         "log.level": "warning" if held else "info",
@@ -319,7 +334,6 @@ def _finished(
         "trace.id": reading.trace_id or decision,
         "claim.decision_id": decision,
         **facts,
-        **turn.line,
         "queue.entry": turn.bench.keys.named(entry.id),
         "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - entry.milliseconds),
     }
@@ -331,7 +345,8 @@ def _finished(
         line["queue.forwarded_from"] = forwarded
     if entry.attempt:
         line["queue.attempt"] = entry.attempt
-    return Decision(reading, item, line)
+    parts = (orjson.dumps(line)[:-1], turn.line, said) if said else (orjson.dumps(line)[:-1], turn.line)
+    return Decision(reading, item, b",".join(parts) + b"}")
 
 
 def superseded(decision: Decision, status: str) -> AuditLine:

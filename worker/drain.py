@@ -244,7 +244,7 @@ class Drain:
 
     def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
         """Log, then commit; answers the decisions that are to be made again."""
-        head = self.audit.write([decision.line for decision in decisions])
+        head = self.audit.write([decision.text for decision in decisions])
         # Before the commit is sent: to be read at all, it has to be out of the way.
         self._ahead = self._given() or self._ahead
 

@@ -9,7 +9,7 @@ the patient names. What is not told by partition (gate, tend, workers, hold, sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 FIELD = "event"
@@ -34,6 +34,10 @@ class Keys:
 
     partition: int = 0
     count: int = 1
+    _tag: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tag", f"{{claims:{self.partition}}}:")
 
     @property
     def all(self) -> tuple[Keys, ...]:
@@ -62,7 +66,7 @@ class Keys:
         return (Keys(int(number), self.count), entry) if known else None
 
     def _key(self, name: str) -> str:
-        return f"{{claims:{self.partition}}}:{name}"
+        return self._tag + name
 
     @property
     def inbox(self) -> str:
@@ -157,7 +161,7 @@ class Keys:
 
     def ledger(self, patient: str) -> str:
         """String with an expiry, the ledger of a patient hash: see worker.ledger."""
-        return self._key(f"ledger:{patient}")
+        return f"{self._tag}ledger:{patient}"
 
     def event(self, identity: str) -> str:
         """String with an expiry, the event memory: `digest decision entry` of the first decision on an event.
@@ -165,7 +169,7 @@ class Keys:
         It is kept where the event is decided. Where another partition is the event's front, by its identity, that one
         has `digest @home`, so that the same identity with the data of another patient is found out.
         """
-        return self._key(f"event:{identity}")
+        return f"{self._tag}event:{identity}"
 
     def handed(self, name: str) -> str:
         """String with an expiry: a requeued entry, by its name, was received; such a one is not looked for twice."""

@@ -300,7 +300,7 @@ class Ledger(NamedTuple):
     @property
     def newest(self) -> date:
         """The day of its last entry."""
-        return max((entry.day for entry in self.entries.values()), default=date.min)
+        return max([entry.day for entry in self.entries.values()], default=date.min)
 
 
 EMPTY = Ledger()

@@ -8,7 +8,7 @@ import orjson
 
 from rules.recent import Recent
 from rules.report import Report
-from worker.auditline import AuditLine, report_fields
+from worker.auditline import report_fields
 
 _HEAD = b'{"claim_id":'
 
@@ -18,8 +18,8 @@ class Rendered(NamedTuple):
 
     body: bytes
     """The report as JSON, after its claim id."""
-    line: AuditLine
-    """What an audit line says of it; many lines are made of it, and nothing in it is ever changed."""
+    line: bytes
+    """What an audit line says of it, as JSON without its braces."""
 
     def of(self, claim_id: str) -> bytes:
         """The report on this claim, as JSON."""
@@ -34,7 +34,7 @@ def rendered(report: Report, known: Recent[Rendered]) -> Rendered:
         body = orjson.dumps(report)[len(_HEAD) + len(orjson.dumps(report.claim_id)) :]
         found = known.get(body)
         if found is None:
-            found = known[body] = Rendered(body, report_fields(report))
+            found = known[body] = Rendered(body, orjson.dumps(report_fields(report))[1:-1])
         if shared is not None:
             shared[report.history] = found
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 
-from rules.case import Case, date_of, filled, last_date_of, role_is_certain
+from rules.case import Case, date_of, dates_of, filled, last_dates_of, role_is_certain
 from rules.claim import Line
 from rules.facts import fact, line_fact
 from rules.formats import modifier, procedure
@@ -165,7 +165,7 @@ def last_service_date(case: Case) -> date | None:
     """The last date of any line; missing where a 64445 line has none."""
     if case.first_day is None:
         return None
-    return max([day for line in case.claim.lines if (day := last_date_of(case.claim, line)) is not None])
+    return max(last_dates_of(case.claim, case.claim.lines))
 
 
 @fact("lines", "the dates of service")
@@ -190,7 +190,7 @@ def serves_before_birth(case: Case) -> bool | None:
     birth = case.claim.patient.birth_date if case.claim.patient else None
     if birth is None:
         return None
-    days = [day for line in case.claim.lines if (day := date_of(case.claim, line))]
+    days = dates_of(case.claim, case.claim.lines)
     if days and min(days) < birth:
         return True
     return None if case.first_day is None else False

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from rules.case import Case, last_date_of
+from rules.case import Case, last_dates_of
 from rules.facts import fact
 
 
 def _through_day(case: Case) -> date | None:
     if case.claim.form == "institutional" and case.claim.statement_through_date:
         return case.claim.statement_through_date
-    days = [last_date_of(case.claim, line) for line in case.lines]
-    return None if None in days else max(day for day in days if day)
+    days = last_dates_of(case.claim, case.lines)
+    return max(days) if len(days) == len(case.lines) else None
 
 
 def _elapsed(start: date | None, end: date | None) -> Decimal | None:

@@ -99,13 +99,14 @@ def _member_id(case: Case, form: Callable[[str], bool]) -> bool | None:
 
 
 def _providers(case: Case) -> list[tuple[str, Provider]]:
-    claim = case.claim
-    roles = [
-        ("rendering", claim.rendering_provider),
-        ("attending", claim.attending_provider),
-        ("operating", claim.operating_provider),
-    ]
-    roles += [
-        (f"line {line.number} rendering", line.rendering_provider) for line in claim.lines if line.rendering_provider
-    ]
-    return [(role, provider) for role, provider in roles if provider]
+    claim, found = case.claim, list[tuple[str, Provider]]()
+    if claim.rendering_provider:
+        found.append(("rendering", claim.rendering_provider))
+    if claim.attending_provider:
+        found.append(("attending", claim.attending_provider))
+    if claim.operating_provider:
+        found.append(("operating", claim.operating_provider))
+    for line in claim.lines:
+        if line.rendering_provider:
+            found.append((f"line {line.number} rendering", line.rendering_provider))
+    return found

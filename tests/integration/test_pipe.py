@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import TypeAdapter
 
 from rules.check import check
 from rules.claim import read_claim
@@ -163,7 +164,7 @@ def test_submit_rings_and_the_same_claims_again_are_no_second_event(
 def test_an_event_that_submit_makes_is_a_cloud_event_with_the_date(settings: Settings, store: Store) -> None:
     send(store.redis, store.keys, [claim(1, received_date=None)], source="urn:x", settings=settings)
     ((_, fields),) = store.redis.xrange(store.keys.inbox)
-    found = ClaimEvent.model_validate(orjson.loads(fields[b"event"]))
+    found = TypeAdapter(ClaimEvent).validate_python(orjson.loads(fields[b"event"]))
     assert (found.source, found.day is not None) == ("urn:x", True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import date, datetime
 from functools import cache
 from hashlib import sha256
@@ -16,7 +17,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import jiter
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
 from rules.claim import Claim, read_claim
@@ -65,10 +67,12 @@ def _trace(value: object) -> object:
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=1_024)]
 
 
-class ClaimEvent(BaseModel):
+@dataclass(
+    frozen=True, kw_only=True, slots=True,
+    config=ConfigDict(extra="ignore", hide_input_in_errors=True, json_schema_extra={"additionalProperties": True}),
+)  # fmt: skip
+class ClaimEvent:
     """The envelope; extension attributes are allowed as CloudEvents says, and their values are never read or logged."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     specversion: Literal["1.0"]
     id: Text
@@ -87,17 +91,6 @@ class ClaimEvent(BaseModel):
     """The quarantine entry that this event puts on the queue again; it skips the check for a repeated event."""
     data: Any
 
-    @model_validator(mode="after")
-    def _extensions(self) -> ClaimEvent:
-        for name, value in (self.model_extra or {}).items():
-            if name == "data_base64":
-                raise PydanticCustomError("base64", "data_base64 is not read; send the claim as JSON in data")
-            if not _NAME.fullmatch(name):
-                raise PydanticCustomError("extension", "an extension attribute has another name than a-z, 0-9 and _")
-            if not isinstance(value, str | int | bool):
-                raise PydanticCustomError("extension", "an extension attribute is not a string, integer or boolean")
-        return self
-
     @property
     def identity(self) -> str:
         return event_identity(self.source, self.id)
@@ -111,6 +104,24 @@ class ClaimEvent(BaseModel):
     def trace_id(self) -> str | None:
         match = _TRACE.fullmatch(self.traceparent) if self.traceparent else None
         return match[1] if match else None
+
+
+_EVENT = TypeAdapter(ClaimEvent)
+_ATTRIBUTES = frozenset(part.name for part in fields(ClaimEvent))
+
+
+def _extensions(value: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the attributes that are none of CloudEvents' own."""
+    if value.keys() <= _ATTRIBUTES:
+        return []
+    for name in (name for name in value if name not in _ATTRIBUTES):
+        if name == "data_base64":
+            return [Problem("", "data_base64 is not read; send the claim as JSON in data")]
+        if not _NAME.fullmatch(name):
+            return [Problem("", "an extension attribute has another name than a-z, 0-9 and _")]
+        if not isinstance(value[name], str | int | bool):
+            return [Problem("", "an extension attribute is not a string, integer or boolean")]
+    return []
 
 
 class Submission(NamedTuple):
@@ -170,7 +181,7 @@ def _known_keys() -> frozenset[str]:
     """The keys that claims and envelopes have: these alone may be named, as any other could be a patient's."""
     schema = schema_of(Claim)
     objects = [schema, *schema["$defs"].values()]
-    return frozenset(ClaimEvent.model_fields) | {key for one in objects for key in one.get("properties", ())}
+    return _ATTRIBUTES | {key for one in objects for key in one.get("properties", ())}
 
 
 def read_event(raw: bytes, *, limit: int) -> Submission:
@@ -216,9 +227,12 @@ def parse_event(value: object) -> Submission:
     problems: list[Problem] = []
     event = claim = None
     try:
-        event = ClaimEvent.model_validate(value)
+        event = _EVENT.validate_python(value)
     except ValidationError as error:
         problems += problems_of(error, ClaimEvent)
+    else:
+        if problems := _extensions(value):
+            event = None
     reason = "envelope_invalid" if problems else "claim_invalid"
     if "data" in value:
         try:
