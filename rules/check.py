@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -85,32 +85,53 @@ def uncovered(case: Case, book: Book) -> str | None:
 
 
 def _judge(case: Case, book: Book) -> Report:
-    claim = ClaimFacts(case)
-    everything: list[Facts] = [claim, *[LineFacts(claim, line) for line in case.lines]]
-    kept = _kept(case, book, everything)
+    key = _key(case, book)
+    if key is None:
+        return _judged_for_itself(case, book)
+    everything: Sequence[Facts] = ()
+    kept = book.shaped.get(key)
     if kept is None:
-        return _judged_for_itself(case, book, everything)
+        if uncovered(case, book):
+            return _judged_for_itself(case, book)
+        everything = _facts(case)
+        kept = book.shaped[key] = _keep(case, book, everything)
     plan, said = kept.plan, _of_diagnoses(kept, case, book, everything)
-    for number, known in plan.known:
-        everything[number].update(known)
-    own = _spoken(plan.active, everything, case)
-    if not own and not plan.tabled:
+    if not plan.tabled and _is_quiet(plan, case):
         return said.report.of(case.claim.claim_id, case.history.state)
+    everything = everything or _facts(case)
+    for facts, known in zip(everything, plan.known, strict=True):
+        facts.update(known)
+    own = _spoken(plan.active, everything, case)
     editions = _editions(plan.tabled, everything, plan.editions)
     return _report(case, book, plan.run, editions, sorted([*said.spoken, *own]))
 
 
-def _judged_for_itself(case: Case, book: Book, everything: Sequence[Facts]) -> Report:
+def _is_quiet(plan: ShapedPlan, case: Case) -> bool:
+    """Whether the rules on its own amounts, dates and identifiers are; False as well where only asking each tells."""
+    try:
+        return plan.quiet is not None and plan.quiet(case, plan.known)
+    except MISTAKES:
+        return False
+
+
+def _facts(case: Case) -> list[Facts]:
+    """The facts of the claim, and of each line on trial."""
+    claim = ClaimFacts(case)
+    return [claim, *[LineFacts(claim, line) for line in case.lines]]
+
+
+def _judged_for_itself(case: Case, book: Book) -> Report:
     if reason := uncovered(case, book):
         return _report(case, book, reason=reason)
+    everything = _facts(case)
     scopes = [_scope(case, book, facts) for facts in everything]
     spoken = _spoken(spread(scope.active for scope in scopes), everything, case)
     editions = _editions(spread(scope.tabled for scope in scopes), everything)
     return _report(case, book, sum(len(scope.active) for scope in scopes), editions, spoken)
 
 
-def _kept(case: Case, book: Book, everything: Sequence[Facts]) -> Kept | None:
-    """What is known of claims of this shape, worked out at the first; None: the claim is to be judged for itself."""
+def _key(case: Case, book: Book) -> Hashable | None:
+    """Claims with the same key meet the same plan; None: the claim is to be judged for itself."""
     day = case.first_day
     if day is None or (shape := shape_of(case)) is None:
         return None
@@ -119,13 +140,14 @@ def _kept(case: Case, book: Book, everything: Sequence[Facts]) -> Kept | None:
         if line.service_date != day and line.service_date and book.period(line.service_date) != period:
             return None
     # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
-    key = (case.selection, case.history.state == "consulted", case.provider, period, shape)
-    kept = book.shaped.get(key)
-    if kept is None and uncovered(case, book) is None:
-        plan = shaped(book.plan(kind_of(case), day), everything)
-        said = _said(_spoken(plan.settled, everything, case), plan, case, book)
-        kept = book.shaped[key] = Kept(plan, said)
-    return kept
+    return (case.selection, case.history.state == "consulted", case.provider, period, shape)
+
+
+def _keep(case: Case, book: Book, everything: Sequence[Facts]) -> Kept:
+    """What is to be known of claims of this shape, worked out at the first."""
+    assert case.first_day is not None
+    plan = shaped(book.plan(kind_of(case), case.first_day), everything)
+    return Kept(plan, _said(_spoken(plan.settled, everything, case), plan, case, book))
 
 
 def _scope(case: Case, book: Book, facts: Facts) -> Scope:
@@ -144,7 +166,7 @@ def _of_diagnoses(kept: Kept, case: Case, book: Book, everything: Sequence[Facts
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
     said = book.coded.get(key)
     if said is None:
-        spoken = _spoken(plan.coded, everything, case)
+        spoken = _spoken(plan.coded, everything or _facts(case), case)
         said = _said(sorted([*kept.said.spoken, *spoken]), plan, case, book) if spoken else kept.said
         book.coded[key] = said
     return said

@@ -20,6 +20,7 @@ from rules.case import Case, Role
 from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts
 from rules.facts.parts import edition_of
+from rules.fused import Quiet, fused
 from rules.payers import Selection
 from rules.report import EditionId, OverrideId, Severity
 from rules.rule import Rule, Version
@@ -121,8 +122,10 @@ class ShapedPlan:
     """Those that look into a dated table, if they apply: which the shape does not tell."""
     editions: tuple[EditionId, ...]
     """Those that the shape tells, in order."""
-    known: tuple[tuple[int, Mapping[str, Any]], ...]
-    """By number of the scope the facts that `active` reads and the shape tells, where there are any."""
+    known: tuple[Mapping[str, Any], ...]
+    """By number of the scope the facts that `active` reads and the shape tells."""
+    quiet: Quiet | None
+    """Whether none of `active` has anything to say; None: they are to be asked one by one."""
 
 
 def plan_of(assigned: Iterable[Assigned], day: date) -> Plan:
@@ -158,17 +161,18 @@ def edition_id(version: Version, facts: Facts) -> EditionId:
 
 def shaped(plan: Plan, everything: Sequence[Facts]) -> ShapedPlan:
     """The plan for all claims that have the shape of this one; `everything`: the facts of it and of its lines."""
-    numbers = range(len(everything))
-    scopes = [plan.line if number else plan.claim for number in numbers]
+    scopes = [plan.line if number else plan.claim for number in range(len(everything))]
     parts = [_shaped(*pair) for pair in zip(scopes, everything, strict=True)]
+    active = spread(part.active for part in parts)
     return ShapedPlan(
         run=sum(len(scope.active) for scope in scopes),
-        active=spread(part.active for part in parts),
+        active=active,
         coded=spread(part.coded for part in parts),
         settled=spread(part.settled for part in parts),
         tabled=spread(part.tabled for part in parts),
         editions=in_order({edition for part in parts for edition in part.editions}),
-        known=tuple((number, part.known) for number, part in zip(numbers, parts, strict=True) if part.known),
+        known=tuple(part.known for part in parts),
+        quiet=fused(active, _own(bool(everything[0].case.history.billed))[0]),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
-from typing import Literal
+from typing import Any, Literal
 
 from rules.case import Role
 from rules.facts import FACTS, Facts, Value, evidence
@@ -102,6 +102,10 @@ class Version:
     """Those that decide whether it is quiet."""
     asked_missing: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Those of them that are asked whether they are missing."""
+    quiet_text: str = field(init=False, repr=False, compare=False)
+    """When it is quiet, as an expression of the facts `f`."""
+    quiet_constants: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    """What that refers to besides."""
     is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
     """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
     is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
@@ -116,7 +120,9 @@ class Version:
             f"else 'fail' if {applies.true} and {demand.false} and {lifted.false} else 'undetermined'"
         )
         constants = {**applies.constants, **demand.constants, **lifted.constants}
-        object.__setattr__(self, "is_quiet", compiled(f"{applies.false} or {demand.true}", constants))
+        object.__setattr__(self, "quiet_text", f"({applies.false} or {demand.true})")
+        object.__setattr__(self, "quiet_constants", {**applies.constants, **demand.constants})
+        object.__setattr__(self, "is_quiet", compiled(self.quiet_text, constants))
         lift = self.bypass
         bypass = (*lift.when.facts, *lift.message.facts, *lift.fix.facts) if lift else ()
         read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)

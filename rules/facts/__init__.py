@@ -42,8 +42,8 @@ class Fact:
 
 
 FACTS: dict[str, Fact] = {}
-_DERIVED: dict[str, Callable[..., Any]] = {}
-_DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
+DERIVED: dict[str, Callable[..., Any]] = {}
+DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
 """How the facts of each scope are derived: the one look-up of the hottest path."""
 
 
@@ -57,7 +57,7 @@ def fact(
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
         FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, coded, history)
-        (_DERIVED if scope == "claim" else _DERIVED_OF_LINES)[name] = derive
+        (DERIVED if scope == "claim" else DERIVED_OF_LINES)[name] = derive
         return derive
 
     return add
@@ -86,7 +86,7 @@ class ClaimFacts(dict[str, Any]):
         """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
 
     def __missing__(self, name: str) -> Any:
-        value = self[name] = _DERIVED[name](self.case)
+        value = self[name] = DERIVED[name](self.case)
         return value
 
     def shared(self, own: Iterable[str]) -> ClaimFacts:
@@ -108,7 +108,7 @@ class LineFacts(dict[str, Any]):
         self.day = date_of(claim.case.claim, line)
 
     def __missing__(self, name: str) -> Any:
-        derive = _DERIVED_OF_LINES.get(name)
+        derive = DERIVED_OF_LINES.get(name)
         value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
         return value
 

@@ -94,7 +94,7 @@ class OutOfTime(Exception):
     """Comes from outside, as Celery's soft time limit does."""
 
 
-@pytest.mark.parametrize("scope", ["_DERIVED", "_DERIVED_OF_LINES"])
+@pytest.mark.parametrize("scope", ["DERIVED", "DERIVED_OF_LINES"])
 def test_what_strikes_a_rule_from_outside_is_raised_and_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch, scope: str
 ) -> None:
@@ -116,7 +116,7 @@ def test_what_strikes_a_rule_from_outside_is_raised_and_leaves_nothing_behind(
     assert struck > 15
 
 
-@pytest.mark.parametrize("scope", ["_DERIVED", "_DERIVED_OF_LINES"])
+@pytest.mark.parametrize("scope", ["DERIVED", "DERIVED_OF_LINES"])
 def test_a_fact_that_cannot_be_derived_holds_the_claim_and_the_other_rules_run(
     monkeypatch: pytest.MonkeyPatch, scope: str
 ) -> None:
