@@ -201,15 +201,15 @@ def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench)
 
 def _decide(reading: Reading, memory: Mapping[str, str], turn: _Turn) -> Decision:
     started = time.perf_counter_ns() - reading.nanoseconds
-    known = _known_of(reading, memory, turn.bench)
-    if known and not reading.requeued:
+    known = ABSENT if reading.requeued else _known_of(reading, memory, turn.bench)
+    if known:
         digest, _, first = known.partition(" ")
         first = first.partition(" ")[0]
         if digest == reading.digest:
             return _repeated(reading, turn, first, started)
         where = f"on partition {first[1:]}" if first.startswith(REGISTERED) else first
         told = Problem("", f"the first decision on this event is {where}")
-        return _quarantined(reading, "event_id_reused", (told,), turn, started)
+        return _quarantined(reading, "event_id_reused", (told,), turn, started, known=True)
     if reading.refusal:
         return _quarantined(reading, reading.refusal.reason, reading.refusal.problems, turn, started)
     try:
@@ -238,13 +238,13 @@ def _judged(reading: Reading, memory: Mapping[str, str], turn: _Turn, started: i
     event, claim, content, _ = submission
     ledger = Ledger.parse(memory.get(reading.ledger_key or "", "")) if claimed else EMPTY
     history = ledger.history(claimed) if claimed else NO_MEMBER_ID
-    report = check(claim, bench.book, received=reading.day, history=history)
+    received = None if claim.received_date else reading.day
+    report = check(claim, bench.book, received=received, history=history)
     if report.disposition == "quarantine":
         problem = Problem("", report.reason or "the check put it there")
         return _quarantined(reading, "check_failed", (problem,), turn, started)
     decision = _decision(reading, bench, ledger.version)
     said = rendered(report, bench.reports)
-    received = None if claim.received_date else reading.day
     name = bench.keys.named(reading.entry.id)
     payload = outlets.scrubbed(decision, name, event, content, said.of(report.claim_id), turn.moment, received)
     rests = _rests_on(reading, decision, turn)
@@ -273,12 +273,15 @@ def quarantine(reading: Reading, reason: str, problems: Iterable[Problem], bench
     return _quarantined(reading, reason, problems, _turn(bench, None, {}), time.perf_counter_ns())
 
 
-def _quarantined(reading: Reading, reason: str, problems: Iterable[Problem], turn: _Turn, started: int) -> Decision:
+def _quarantined(
+    reading: Reading, reason: str, problems: Iterable[Problem], turn: _Turn, started: int, *, known: bool = False
+) -> Decision:
+    """`known`: the event was decided before."""
     decision = _decision(reading, turn.bench)
     problems = tuple(problems)
     name = turn.bench.keys.named(reading.entry.id)
     payload = outlets.quarantined(decision, name, reading.entry, reason, problems, reading.origin, turn.moment)
-    item = Item(reading.entry.id, "quarantine", payload, *_rests_on(reading, decision, turn))
+    item = Item(reading.entry.id, "quarantine", payload, *_rests_on(reading, decision, turn, known=known))
     if reading.submission:
         line = auditline.claim_fields(reading.submission.claim, reading.patient)
     else:
@@ -303,15 +306,16 @@ def _decision(reading: Reading, bench: Bench, ledger_version: str = "") -> str:
     return decision_id(bench.keys.inbox, reading.entry.id, bench.book.digest, ledger_version)
 
 
-def _rests_on(reading: Reading, decision: str, turn: _Turn) -> tuple[str | None, str, str]:
-    """Of an item: the event key that the decision rests on, what it is to hold, and what it gets."""
+def _rests_on(reading: Reading, decision: str, turn: _Turn, *, known: bool = False) -> tuple[str | None, str, str]:
+    """Of an item: the event key that the decision rests on, what it is to hold, and what it gets, unless the event is
+    known."""
     key, memory = reading.event_key, turn.memory
     if key is None or memory is None:
         return None, ABSENT, ""
     writes = f"{reading.digest} {decision} {reading.entry.id}"
     if reading.requeued:
         return key, UNCHECKED, writes
-    return key, memory.get(key, ABSENT), "" if _known_of(reading, memory, turn.bench) else writes
+    return key, memory.get(key, ABSENT), "" if known else writes
 
 
 def _finished(

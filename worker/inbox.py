@@ -221,13 +221,13 @@ class Entry(NamedTuple):
     def forwarded_from(self) -> str | None:
         """`<partition>:<entry>`, where it first came in; None: here."""
         found = self.fields.get(_FORWARDED)
-        return found.decode() if found and _NAME.fullmatch(found) else None
+        return found.decode() if found is not None and _NAME.fullmatch(found) else None
 
     @property
     def revision(self) -> str:
         """The entry id under which it first came in: of two versions of a claim, the one with the greater is later."""
-        first = (self.forwarded_from or "").rpartition(":")[2]
-        return min(first, self.id, key=order) if first else self.id
+        origin = self.forwarded_from
+        return min(origin.rpartition(":")[2], self.id, key=order) if origin else self.id
 
     @property
     def milliseconds(self) -> int:

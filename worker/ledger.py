@@ -59,10 +59,11 @@ def patient_hash(secret: bytes, claim: Claim) -> str | None:
 
 def patient_of(secret: bytes, payer: str, member: str | None) -> str | None:
     """As `patient_hash`, of payer id and member id alone."""
-    member = "".join(filter(str.isalnum, member)).upper() if member else None
+    if member and not member.isalnum():
+        member = "".join(filter(str.isalnum, member))
     if not member:
         return None
-    person = f"patient\0{payer.strip().upper()}\0{member}".encode()
+    person = f"patient\0{payer.strip().upper()}\0{member.upper()}".encode()
     return keyed(secret, person).hex()[:32]
 
 
