@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from worker import batch, wiring
 from worker.bell import Bell
 from worker.drain import Drain
+from worker.errors import AuditUnwritable
 from worker.inbox import send
 from worker.settings import Settings, load_settings
 from worker.status import books
@@ -84,6 +86,67 @@ def test_the_next_batch_is_in_hand_before_the_answer_to_a_commit(
     put(store, 3 * SIZE)
     drain.run()
     assert seen == [SIZE]
+    assert books(store.redis, store.keys).settled
+
+
+def test_the_next_batch_is_handed_out_while_one_is_judged(
+    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, seen = batch.decide, list[tuple[int, int]]()
+
+    def look(*arguments: Any) -> Any:
+        found = books(store.redis, store.keys)
+        seen.append((found.in_flight, found.waiting))
+        return decide(*arguments)
+
+    monkeypatch.setattr(batch, "decide", look)
+    put(store, 3 * SIZE)
+    drain.run()
+    assert seen == [(2 * SIZE, SIZE), (2 * SIZE, 0), (SIZE, 0)]
+
+
+def test_workers_that_are_held_back_ask_for_nothing(store: Store, drain: Drain) -> None:
+    put(store, SIZE)
+    store.redis.set(store.keys.hold, "1", px=60_000)
+    assert drain.inbox.ask(SIZE) is None
+    store.redis.delete(store.keys.hold)
+    asked = drain.inbox.ask(SIZE)
+    assert asked is not None
+    assert len(drain.inbox.given(asked)) == SIZE
+
+
+def test_a_log_that_cannot_be_written_loses_no_batch_that_was_asked_for(
+    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(drain.audit, "_put", full_disk)
+        put(store, 3 * SIZE)
+        with pytest.raises(AuditUnwritable):
+            drain.run()
+        assert books(store.redis, store.keys).in_flight == 2 * SIZE
+    run_until_each_is_done_once(store, drain)
+
+
+def full_disk(_: bytes) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_batch_that_was_decoded_under_one_book_is_decoded_again_under_the_next(
+    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books_, read, procedures = [drain.book()], batch.read, list[str]()
+    drain.book = lambda: books_[-1]
+
+    def reading(entries: Any, bench: Any) -> Any:
+        procedures.append(bench.book.procedure)
+        if len(procedures) == 2:
+            books_.append(replace(books_[0], procedure="64447"))
+        return read(entries, bench)
+
+    monkeypatch.setattr(batch, "read", reading)
+    put(store, 3 * SIZE)
+    drain.run()
+    assert procedures == ["64445", "64445", "64447", "64447"]
     assert books(store.redis, store.keys).settled
 
 

@@ -19,7 +19,7 @@ from worker.settings import load_settings
 
 _REPORT = b" " * 1_430
 """As much as envelope and report add to an event, on average over the claims of the bench."""
-_LEDGER = " " * 130
+_LEDGER = " " * 111
 """A ledger with one claim, without its version."""
 _YEARS = 3
 

@@ -1,0 +1,61 @@
+"""The rules of a plan as one function: it says what the rules say one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rules.check import _facts, case_of, check
+from rules.claim import Claim, read_claim
+from rules.fused import fused
+from rules.history import NOTHING_BILLED
+from rules.loader import load_book
+from rules.plan import Active, Assigned, ShapedPlan
+from tests.book import BOOK
+from worker.bench.claims import claim
+
+CLAIMS = [read_claim(claim(number)) for number in range(800)]
+
+
+def plans() -> list[ShapedPlan]:
+    book = load_book()
+    for one in CLAIMS:
+        check(one, book, history=NOTHING_BILLED)
+    return [kept.plan for kept in book.shaped._newer.values()]
+
+
+def faulty(one: Claim) -> Claim:
+    return replace(one, total_charge=None, patient=None, billing_provider=None)
+
+
+@pytest.mark.parametrize("change", [lambda one: one, faulty])
+def test_it_is_quiet_where_each_of_its_rules_is(change: object) -> None:
+    book, seen = load_book(), set()
+    for one in map(change, CLAIMS):  # type: ignore[call-overload]
+        book.shaped.clear()
+        check(one, book, history=NOTHING_BILLED)
+        for kept in book.shaped._newer.values():
+            plan, case = kept.plan, case_of(one, book, None, NOTHING_BILLED)
+            assert plan.quiet is not None
+            found = plan.quiet(case, plan.known)
+            assert found is all(rule.is_quiet(_facts(case)[number]) for number, rule in plan.active)
+            seen.add(found)
+    assert False in seen
+
+
+def test_plans_of_many_shapes_share_one() -> None:
+    found = plans()
+    assert len({plan.quiet for plan in found}) < len(found) / 5
+
+
+def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
+    tabled = next(rule for rule in BOOK.rules if "(f, x)" in rule.versions[-1].quiet_text)
+    version = tabled.versions[-1]
+    assert fused(((0, Active(Assigned(tabled), version, version.is_quiet, 0)),), frozenset()) is None
+
+
+def test_no_rules_are_quiet() -> None:
+    quiet = fused((), frozenset())
+    assert quiet is not None
+    assert quiet(case_of(CLAIMS[0], BOOK, None), ({},))
