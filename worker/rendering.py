@@ -27,14 +27,23 @@ class Rendered(NamedTuple):
 
 
 def rendered(report: Report, known: Recent[Rendered]) -> Rendered:
-    """The report without its claim; `known`: what was rendered before, by its body."""
+    """The report without its claim; `known`: those that other reports share, by their bodies."""
     shared = report.shared
-    found: Rendered | None = shared.get(report.history) if shared is not None else None
+    if shared is None:
+        return _rendered(report, _body(report))
+    found: Rendered | None = shared.get(report.history)
     if found is None:
-        body = orjson.dumps(report)[len(_HEAD) + len(orjson.dumps(report.claim_id)) :]
+        body = _body(report)
         found = known.get(body)
         if found is None:
-            found = known[body] = Rendered(body, orjson.dumps(report_fields(report))[1:-1])
-        if shared is not None:
-            shared[report.history] = found
+            found = known[body] = _rendered(report, body)
+        shared[report.history] = found
     return found
+
+
+def _body(report: Report) -> bytes:
+    return orjson.dumps(report)[len(_HEAD) + len(orjson.dumps(report.claim_id)) :]
+
+
+def _rendered(report: Report, body: bytes) -> Rendered:
+    return Rendered(body, orjson.dumps(report_fields(report))[1:-1])

@@ -34,9 +34,17 @@ def test_what_is_rendered_once_is_what_each_report_says(history: object) -> None
 
 def test_claims_that_are_alike_share_it_and_histories_do_not() -> None:
     known: Recent[Rendered] = Recent(100)
-    first, second = (rendered(judged(7, name, history=NOTHING_BILLED), known) for name in ("A", "B"))
+    number = next(number for number in range(50) if judged(number, history=NOTHING_BILLED).shared is not None)
+    first, second = (rendered(judged(number, name, history=NOTHING_BILLED), known) for name in ("A", "B"))
     assert first is second
-    assert rendered(judged(7, history=NO_MEMBER_ID), known) is not first
+    assert rendered(judged(number, history=NO_MEMBER_ID), known) is not first
+
+
+def test_what_a_claim_alone_says_is_not_kept() -> None:
+    known: Recent[Rendered] = Recent(100)
+    number = next(number for number in range(50) if judged(number, history=NOTHING_BILLED).shared is None)
+    rendered(judged(number, history=NOTHING_BILLED), known)
+    assert len(known) == 0
 
 
 @pytest.mark.parametrize("claim_id", ['a"b', "a\\", "é", '","disposition":"billing"', "{}"])
