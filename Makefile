@@ -108,4 +108,3 @@ install:
 	@# The lock names every package; left to look for dependencies, pip tries newer ones that have no hash there.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m pip check --quiet --disable-pip-version-check

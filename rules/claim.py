@@ -55,7 +55,7 @@ def _decimal(value: str | int | Decimal, places: int) -> Decimal:
     return number.quantize(CENT) if places == 2 else number
 
 
-_decimal_of_text = lru_cache(maxsize=4_096)(_decimal)
+decimal_of_text = lru_cache(maxsize=4_096)(_decimal)
 """Amounts come from price lists. Of texts alone: equal numbers may be written with more zeros or fewer."""
 
 
@@ -64,7 +64,7 @@ def _number(value: object, places: int = 12) -> Decimal:
     if isinstance(value, str):
         if len(value) > 30:
             raise PydanticCustomError("number", "expected a decimal number of at most 30 characters")
-        return _decimal_of_text(value, places)
+        return decimal_of_text(value, places)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise PydanticCustomError("number", "expected a decimal number, as a string or a JSON number")
     return _decimal(value, places)

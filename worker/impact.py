@@ -22,10 +22,11 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from rules.claim import Claim, read_claim
+from rules.claim import Claim
 from rules.impact import Comparison, Group, Tally, charge_of
 from worker import outlets
 from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.events import claim_of
 from worker.keys import Keys
 
 BLOCK = 2**20
@@ -134,7 +135,7 @@ def examine(part: Part, task: Task) -> Outcome:
     found = Outcome(Tally(task.most), size=part.size)
     if part.claims:
         for value, day in part.claims:
-            _count(read_claim(value), day, task, found.tally)
+            _count(claim_of(value), day, task, found.tally)
         return found
     with io.BytesIO(part.content) if part.content is not None else open(part.name, "rb") as stream:
         for document in read_documents(part.name, stream, limit=task.limit):

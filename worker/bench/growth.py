@@ -8,18 +8,18 @@ from pathlib import Path
 
 from rules.book import Book
 from rules.check import check
-from rules.claim import read_claim
 from worker.bench.arena import arena
 from worker.bench.claims import claim
 from worker.bench.measure import interleaved
 from worker.bench.pipe import Tell, decided
 from worker.bench.tables import Section
 from worker.cli.work import command
+from worker.intake.events import claim_of
 
 
 def books(book: Book, sizes: Sequence[int], *, number: int, rounds: int) -> Section:
     """Microseconds a check with books of these sizes: more payers, or more rules for every payer."""
-    claims = [read_claim(claim(place)) for place in range(number)]
+    claims = [claim_of(claim(place)) for place in range(number)]
     cases = {}
     for size in sizes:
         for name, grown in (("for other payers", _others(book, size)), ("for every payer", _all(book, size))):

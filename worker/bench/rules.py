@@ -10,14 +10,14 @@ import orjson
 
 from rules.book import Book
 from rules.check import case_of, check
-from rules.claim import Claim, read_claim
+from rules.claim import Claim
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.plan import kind_of
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim
 from worker.bench.measure import Figure, interleaved
 from worker.bench.tables import Cell, Section
-from worker.intake.events import decode
+from worker.intake.events import claim_of, decode
 
 
 class RivalsDisagree(Exception):
@@ -28,16 +28,16 @@ def stages(book: Book, *, number: int, rounds: int) -> Section:
     """Microseconds a claim of each stage on the mix of all payers and forms."""
     raw = [orjson.dumps(claim(place)) for place in range(number)]
     values = [decode(one) for one in raw]
-    claims = [read_claim(value) for value in values]
+    claims = [claim_of(value) for value in values]
     reports = [check(one, book) for one in claims]
     found = interleaved(
         {
             "JSON": lambda: [decode(one) for one in raw],
-            "claim model": lambda: [read_claim(value) for value in values],
+            "claim model": lambda: [claim_of(value) for value in values],
             "check": lambda: [check(one, book) for one in claims],
             "all facts and rules": lambda: [_judged(one, book) for one in claims],
             "report to JSON": lambda: [orjson.dumps(report) for report in reports],
-            "decode to report": lambda: [check(read_claim(decode(one)), book) for one in raw],
+            "decode to report": lambda: [check(claim_of(decode(one)), book) for one in raw],
         },
         number,
         rounds=rounds,
@@ -66,7 +66,7 @@ def by_payer(book: Book, *, number: int, rounds: int) -> Section:
     cases: dict[str, Callable[[], object]] = {}
     for payer in PAYERS:
         raw = [orjson.dumps(claim(place, payer)) for place in range(number)]
-        cases[payer] = lambda raw=raw: [check(read_claim(decode(one)), book) for one in raw]  # type: ignore[misc]
+        cases[payer] = lambda raw=raw: [check(claim_of(decode(one)), book) for one in raw]  # type: ignore[misc]
     found = interleaved(cases, number, rounds=rounds)
     return Section(
         "Decode to report, by payer",
@@ -104,7 +104,7 @@ def medicare_office(number: int) -> list[Claim]:
     """Claims that all of the twenty rules speak of."""
     claims, place = list[Claim](), 0
     while len(claims) < number:
-        one = read_claim(claim(place, "medicare"))
+        one = claim_of(claim(place, "medicare"))
         if one.form == "professional" and one.place_of_service == "11":
             claims.append(one)
         place += 1

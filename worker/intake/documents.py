@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
-from worker.intake.events import ClaimEvent, decode, parse_event
+from worker.intake.events import ClaimEvent, claim_of, decode, parse_event
 from worker.intake.fhir import read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.resource import Targets
@@ -236,7 +236,7 @@ def _parsed(name: str, position: str, number: int, value: object, known: Targets
                 submission = parse_event(value)
                 yield Document(name, position, number, submission.claim, value, submission.event)
             else:
-                yield Document(name, position, number, read_claim(value), value)
+                yield Document(name, position, number, claim_of(value), value)
         except (EventInvalid, ClaimInvalid) as error:
             yield Refusal(name, position, number, error.problems)
 
