@@ -34,7 +34,8 @@ def ledgers(procedure: str, sizes: Sequence[int], *, tell: Tell) -> Section:
             place.start(command(1))
             rows.append((size, round(place.rate(lambda: decided(place), _CLAIMS)), round(each)))
     note = (
-        "The first patients are those of the claims that are sent; a ledger is found by its key, whatever their number."
+        "The first patients are those of the claims that are sent, which are then other versions of what was billed, "
+        "and go to rework for it: this is the bend. A ledger is found by its key, whatever their number."
     )
     return Section(
         "The pipe, by patients known, one process", ("patients", "claims/s", "Redis bytes a patient"), rows, note

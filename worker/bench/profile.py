@@ -19,10 +19,12 @@ _SECONDS = 8
 _RATE = 250
 _STAGES = {
     "take (inbox.py)": "read the batch from the inbox",
+    "given (inbox.py)": "read the batch from the inbox",
     "read_event (events.py)": "JSON, CloudEvent and claim model",
     "remembered (inbox.py)": "event memory and ledgers: one round trip",
     "check (check.py)": "facts, rules, report",
     "scrubbed (outlets.py)": "the outlet's event as JSON",
+    "rendered (rendering.py)": "the outlet's event as JSON",
     "commit (commit.py)": "commit script: one round trip",
     "write (audit.py)": "audit log: JSON, chain, disk",
     "decide (batch.py)": "the rest of deciding: ledgers, audit fields",
