@@ -77,7 +77,8 @@ def test_a_switch_among_two_thousand_claims_loses_none_and_each_names_the_book_t
     assert counts[OTHER.digest] >= 900
     last = in_force(store.redis, store.keys)
     assert last.digest == OTHER.digest
-    assert {one.book.digest for one in last.judging.values()} == {OTHER.digest}
+    # A process that got none of the claims since has not looked for a book.
+    assert OTHER.digest in {one.book.digest for one in last.judging.values()} <= {OWN.digest, OTHER.digest}
     assert started.stop() == 0
     lines = [
         orjson.loads(line)
