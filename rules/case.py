@@ -73,27 +73,26 @@ def ncci_setting(case: Case) -> str:
 
 def date_of(claim: Claim, line: Line) -> date | None:
     """The line's date of service, else the statement's where it spans a single day (837I lines may omit theirs)."""
-    if line.service_date is not None:
-        return line.service_date
-    if claim.statement_from_date is not None and claim.statement_from_date == claim.statement_through_date:
-        return claim.statement_from_date
-    return None
+    return line.service_date or _only_day(claim)
+
+
+def _only_day(claim: Claim) -> date | None:
+    start = claim.statement_from_date
+    return start if start == claim.statement_through_date else None
 
 
 def dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
     """The dates of service of those lines that have one."""
-    start = claim.statement_from_date
-    whole = start if start == claim.statement_through_date else None
-    return [day for line in lines if (day := line.service_date or whole)]
-
-
-def last_dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
-    """The last days of those lines that have one."""
-    start = claim.statement_from_date
-    whole = start if start == claim.statement_through_date else None
-    return [day for line in lines if (day := line.service_date_end or line.service_date or whole)]
+    only = _only_day(claim)
+    return [day for line in lines if (day := line.service_date or only)]
 
 
 def last_date_of(claim: Claim, line: Line) -> date | None:
     """The last day of the line's range, or its only day."""
     return line.service_date_end or date_of(claim, line)
+
+
+def last_dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
+    """The last days of those lines that have one."""
+    only = _only_day(claim)
+    return [day for line in lines if (day := line.service_date_end or line.service_date or only)]

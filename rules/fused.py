@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from rules.case import Case
@@ -31,7 +31,7 @@ def fused(rules: Spread, own: frozenset[str]) -> Quiet | None:
     derived: dict[str, str] = {}
     terms = []
     for place, (number, one) in enumerate(rules):
-        text = _FACT.sub(lambda found, scope=number: _read(found[1], scope, own, derived), one.version.quiet_text)  # type: ignore[misc]
+        text = _FACT.sub(partial(_read, number, own, derived), one.version.quiet_text)
         if _FACTS.search(text):
             return None
         terms.append(_CONSTANT.sub(f"K{place}_", text))
@@ -43,8 +43,9 @@ def fused(rules: Spread, own: frozenset[str]) -> Quiet | None:
     return quiet
 
 
-def _read(name: str, scope: int, own: frozenset[str], derived: dict[str, str]) -> str:
+def _read(scope: int, own: frozenset[str], derived: dict[str, str], found: re.Match[str]) -> str:
     """The fact as an expression: told by the shape, or a variable that is derived from the claim once."""
+    name = found[1]
     if name not in own:
         return f"k[{scope}][{name!r}]"
     how = f"DL[{name!r}](c, c.lines[{scope - 1}])" if name in DERIVED_OF_LINES else f"D[{name!r}](c)"
