@@ -42,10 +42,10 @@ LONG = {
 """No time limit ends a claim within the test."""
 
 
-def test_sigterm_finishes_a_slow_batch_and_takes_no_other(store: Store, start_worker: Start) -> None:
-    put(store, "SLOW-1", "SLOW-2", "PCN-3")
+def test_sigterm_finishes_a_slow_batch_and_the_one_ahead_and_takes_no_other(store: Store, start_worker: Start) -> None:
+    put(store, "SLOW-1", "SLOW-2", "PCN-3", "PCN-4", "PCN-5")
     worker = start_worker("-I", "poison", env={**LONG, "SCRUB_BATCH": "2"}, concurrency=1).wait_ready()
-    until(lambda: now(store).in_flight == 2)
+    until(lambda: now(store).in_flight == 4)
     assert worker.stop() == 0
     found = now(store)
     assert (found.in_flight, found.waiting, found.balance) == (0, 1, 0)
@@ -139,7 +139,7 @@ def first_process(namespace: subprocess.Popen[bytes]) -> int:
 def test_docker_stop_leaves_nothing_in_flight(store: Store, contained: Callable[..., subprocess.Popen[bytes]]) -> None:
     """The signal goes to process 1 alone, for which the kernel has no default action."""
     namespace = contained(**{**LONG, "SCRUB_BATCH": "2"})
-    put(store, *[f"SLOW-{number}" for number in range(8)])
+    put(store, *[f"SLOW-{number}" for number in range(12)])  # two processes hold at most 4 each
     until(lambda: now(store).in_flight)
     os.kill(first_process(namespace), signal.SIGTERM)
     assert namespace.wait(20) == 0
