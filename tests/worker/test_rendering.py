@@ -7,7 +7,7 @@ import pytest
 
 from rules.check import check
 from rules.claim import read_claim
-from rules.history import NO_MEMBER_ID, NOTHING_BILLED
+from rules.history import NO_MEMBER_ID, NOTHING_BILLED, History
 from rules.recent import Recent
 from rules.report import Report
 from tests.book import BOOK
@@ -16,13 +16,13 @@ from worker.bench.claims import claim
 from worker.rendering import Rendered, rendered
 
 
-def judged(number: int, claim_id: str = "", **history: object) -> Report:
+def judged(number: int, claim_id: str = "", *, history: History) -> Report:
     one = claim(number) | ({"claim_id": claim_id} if claim_id else {})
-    return check(read_claim(one), BOOK, **history)  # type: ignore[arg-type]
+    return check(read_claim(one), BOOK, history=history)
 
 
 @pytest.mark.parametrize("history", [NOTHING_BILLED, NO_MEMBER_ID])
-def test_what_is_rendered_once_is_what_each_report_says(history: object) -> None:
+def test_what_is_rendered_once_is_what_each_report_says(history: History) -> None:
     known: Recent[Rendered] = Recent(100)
     for number in range(300):
         report = judged(number, history=history)

@@ -1,4 +1,4 @@
-"""Claims as nearly all are, read in half of the time: msgspec builds them, and what it does not take, pydantic reads.
+"""Plain claims, read in half of the time: msgspec builds them, and what it does not take, pydantic reads.
 
 `rules.claim.Claim` stays the one definition: its parts are translated here into msgspec's structs, with the same names,
 types, bounds and defaults, so that what is read here is a claim to whoever looks at it. Nothing here says what is wrong
