@@ -20,9 +20,9 @@ from rules.tables import Table
 from rules.verdict import Kept, Said
 
 Tables = Mapping[str, Table]
-MOST_SHAPES = 8_000
+MOST_SHAPES = 6_000
 """Shapes of claims whose plans are kept."""
-MOST_CODED = 16_000
+MOST_CODED = 20_000
 """The same of shapes with their diagnoses."""
 
 

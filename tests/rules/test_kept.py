@@ -139,4 +139,4 @@ def test_what_is_kept_names_no_claim() -> None:
     check(read_claim(example_claim("practitioner", {**FULL, "claim_id": "CANARY"}, AETNA)), book)
     for memory in (book.shaped, book.coded):
         assert len(memory) > 0
-        assert "CANARY" not in repr([memory._newer, memory._older])
+        assert "CANARY" not in repr(memory._kept)

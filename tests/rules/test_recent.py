@@ -17,6 +17,32 @@ def test_what_is_asked_for_again_and_again_stays_whatever_else_comes() -> None:
     assert kept.get(0) is None
 
 
+def test_what_was_not_asked_for_since_its_turn_goes_first_and_nothing_else() -> None:
+    kept = Recent[str](3)
+    for key in "abc":
+        kept[key] = key
+    kept.get("a")
+    kept["d"] = "d"
+    assert list(kept) == ["c", "a", "d"]
+    kept["e"] = "e"
+    assert list(kept) == ["a", "d", "e"]
+
+
+def test_where_all_was_asked_for_the_first_one_goes() -> None:
+    kept = Recent[str](3)
+    for key in "abc":
+        kept[key] = key
+        kept.get(key)
+    kept["d"] = "d"
+    assert list(kept) == ["b", "c", "d"]
+
+
+def test_another_value_of_a_key_takes_no_room() -> None:
+    kept = Recent[int](2)
+    kept["a"], kept["b"], kept["a"] = 1, 2, 3
+    assert (kept.get("a"), kept.get("b"), len(kept)) == (3, 2, 2)
+
+
 def test_what_was_not_there_is_not_there() -> None:
     kept = Recent[str](10)
     assert kept.get("never") is None
