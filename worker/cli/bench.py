@@ -112,7 +112,9 @@ def _show(section: Section) -> None:
 
     from worker.cli.terminal import console
 
-    table = Table(title=section.title, title_justify="left", title_style="bold", box=None, header_style="dim")
+    # Not as the table's own title, which is broken to the table's width.
+    console().print(section.title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    table = Table(box=None, header_style="dim")
     for place, column in enumerate(section.columns):
         table.add_column(column, justify="right" if place else "left")
     for row in section.rows:
