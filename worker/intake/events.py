@@ -235,16 +235,16 @@ def parse_event(value: object) -> Submission:
         if problems := _extensions(value):
             event = None
     reason = "envelope_invalid" if problems else "claim_invalid"
-    content = b""
+    content = canonical(value.get("data"))
+    fingerprint = sha256(content).hexdigest()
     if "data" in value:
-        content = canonical(value["data"])
         try:
             claim = read_plain(value["data"], content) or read_claim(value["data"])
         except ClaimInvalid as error:
             problems += (_inside(problem) for problem in error.problems)
     if problems or event is None or claim is None:
-        raise EventInvalid(reason, problems, _known(value, event))
-    return Submission(event, claim, content, sha256(content).hexdigest())
+        raise EventInvalid(reason, problems, _known(value, event, fingerprint))
+    return Submission(event, claim, content, fingerprint)
 
 
 def claim_of(data: object) -> Claim:
@@ -262,12 +262,12 @@ def _inside(problem: Problem) -> Problem:
     return Problem(path, problem.sentence, safe)
 
 
-def _known(value: Mapping[str, Any], event: ClaimEvent | None) -> dict[str, str]:
+def _known(value: Mapping[str, Any], event: ClaimEvent | None, fingerprint: str) -> dict[str, str]:
     """What can be told of an event that cannot be read as a claim: its identity and claim id, where they are sound."""
     known: dict[str, str] = {}
     data = value.get("data")
     if event:
-        known |= {"identity": event.identity, "digest": digest(data), "source": event.source, "id": event.id}
+        known |= {"identity": event.identity, "digest": fingerprint, "source": event.source, "id": event.id}
         if event.requeue_of:
             known["requeue_of"] = event.requeue_of
         if event.trace_id:
