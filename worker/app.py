@@ -18,8 +18,9 @@ from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import collector, logs, pressure, wiring
+from worker import collector, logs, pressure, reachability, wiring
 from worker.audit import check_folder
+from worker.broker import Amqp
 from worker.embedded import Lease
 from worker.settings import load_settings
 from worker.tend import TendStep, tend_once
@@ -32,7 +33,7 @@ try:
     broker = wiring.broker_url(settings)
 except ScrubError as error:
     sys.exit(str(error))
-app = Celery("claim-scrubber", include=["worker.tasks"])
+app = Celery("claim-scrubber", include=["worker.tasks"], amqp=Amqp)
 app.conf.update(
     broker_url=broker,
     broker_connection_retry_on_startup=True,
@@ -94,9 +95,13 @@ def lease() -> Lease | None:
     return _leases[0] if _leases else None
 
 
+def _of_the_broker(error: BaseException) -> str:
+    return str(reachability.trouble(error, reachability.broker(settings), look=False))
+
+
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, _of_the_broker)
     # That a pool process was killed is told there, and would stand in the log as the one line that is no JSON.
     if pool := get_multiprocessing_logger():
         pool.propagate = True

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from packaging.requirements import Requirement
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis.exceptions import RedisError
 
 from rules.book import Book
 from rules.errors import ScrubError
-from worker import wiring
-from worker.errors import RedisForbids, RedisRefuses
-from worker.fitness import unfit, why_silent
+from worker import reachability, wiring
+from worker.fitness import unfit
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -172,15 +171,8 @@ def server(store: Store) -> Iterator[Finding]:
         seconds, microseconds = store.redis.time()
         after = time.time()
         info: dict[str, Any] = store.redis.info()
-    except AuthenticationError:
-        yield Finding("ill", "Redis", str(RedisRefuses(where=address)))
-        return
-    except NoPermissionError as error:
-        yield Finding("ill", "Redis", str(RedisForbids(address, error)))
-        return
     except (RedisError, OSError) as error:
-        sentence = f"Redis at {address} does not answer ({why_silent(error)})."
-        yield Finding("ill", "Redis", sentence, "Start it, or mend SCRUB_REDIS_URL.")
+        yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(store.settings))))
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
     yield Finding("well", "Redis", f"{kind} at {address}")
@@ -346,9 +338,6 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         yield finding
     try:
         yield from queue(store, books(store.redis, store.keys))
-    except NoPermissionError as error:
-        if not ill:
-            yield Finding("ill", "Redis", str(RedisForbids(wiring.where(settings), error)))
     except RedisError as error:
         if not ill:
-            yield Finding("ill", "Redis", f"It broke off ({type(error).__name__}).", "Look at its log.")
+            yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))

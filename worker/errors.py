@@ -69,24 +69,22 @@ class ServerFailed(ScrubError):
     """The embedded Redis in {folder} did not start: {reason}. Its log is {log}."""
 
 
-class RedisUnreachable(ScrubError):
-    """Redis at {where} does not answer ({reason}). Start it, or set SCRUB_REDIS_URL to a server that runs."""
+class RedisUnusable(ScrubError):
+    """{what} cannot be used. `worker.rediserrors` has one of these for each way."""
 
 
-class RedisRefuses(RedisUnreachable):
-    """Redis at {where} wants another user or password. Mend the user in SCRUB_REDIS_URL, or the password there or in
-    SCRUB_REDIS_PASSWORD_FILE.
-    """
+class RedisUnreachable(RedisUnusable):
+    """{what} cannot be reached. `worker.rediserrors` has one of these for each way."""
 
 
-class RedisForbids(ScrubError):
-    """Redis at {where} does not let this user do that ({reason}). Use the user that is meant for it (ops/security.md
+class RedisForbids(RedisUnusable):
+    """{what} does not let this user do that ({reason}). Use the user that is meant for it (ops/security.md
     lists them), or give this one the right.
     """
 
-    def __init__(self, where: str, error: Exception) -> None:
+    def __init__(self, what: str, error: Exception) -> None:
         # A pipeline's error begins with the command and its arguments, which may be a claim.
-        super().__init__(where=where, reason=str(error).rpartition("caused error: ")[2])
+        super().__init__(what=what, reason=str(error).rpartition("caused error: ")[2])
 
 
 class RedisTooOld(ScrubError):

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
-from redis.sentinel import MasterNotFoundError
 
 from rules.errors import ScrubError
-from worker.errors import RedisForbids, RedisForgets, RedisMayEvict, RedisRefuses, RedisTooOld, RedisUnreachable
+from worker.errors import RedisForgets, RedisMayEvict, RedisTooOld
 
 _LEAST_REDIS = (7, 0)
 _LEAST_VALKEY = (7, 2)
@@ -20,25 +18,10 @@ def check_server(redis: Redis, address: str) -> None:
     """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
 
     Raises:
-        RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets
+        RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
     """
-    try:
-        info = redis.info()
-    except AuthenticationError:
-        raise RedisRefuses(where=address) from None
-    except NoPermissionError as error:
-        raise RedisForbids(address, error) from None
-    except (RedisError, OSError) as error:
-        raise RedisUnreachable(where=address, reason=why_silent(error)) from None
-    if reasons := unfit(info, address):
+    if reasons := unfit(redis.info(), address):
         raise reasons[0]
-
-
-def why_silent(error: BaseException) -> str:
-    """Why Redis does not answer, in words where the name of the error says too little; none of the error's own."""
-    if isinstance(error, MasterNotFoundError):
-        return "none of the sentinels answers with a primary of that group"
-    return type(error).__name__
 
 
 def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any
@@ -25,15 +26,19 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+Explain = Callable[[BaseException], str]
 _BROKER = ("celery.worker.consumer.consumer", "celery.worker.consumer.connection")
 """Loggers that speak of the broker alone: its address without the password, and when they try again."""
 
 
-def configure(level: str) -> None:
-    """Sends the standard library's logging, and with it ours, to one handler. May be called again after a fork."""
+def configure(level: str, explain: Explain | None = None) -> None:
+    """Sends the standard library's logging, and with it ours, to one handler. May be called again after a fork.
+
+    `explain`: what Celery's lines on its broker are to say of an error; None: its kind alone.
+    """
     formatter = structlog.stdlib.ProcessorFormatter(
         pass_foreign_args=True,
-        foreign_pre_chain=[_foreign, *_SHARED],
+        foreign_pre_chain=[_Foreign(explain), *_SHARED],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _plain_exception, _ecs, _render],
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -56,19 +61,26 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return [f"{PurePath(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(trace, limit=-12)]
 
 
-def _foreign(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+class _Foreign:
     """A record that carries an exception says no more than kinds and numbers; texts may be made of the exception."""
-    record: logging.LogRecord = event["_record"]
-    arguments = event.pop("positional_args", None) or record.args or ()
-    if record.exc_info or _has_error(arguments):
-        event["event"] = _filled(str(record.msg), arguments, texts=record.name in _BROKER and not record.exc_info)
-    return event
+
+    def __init__(self, explain: Explain | None) -> None:
+        self._explain = explain
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        record: logging.LogRecord = event["_record"]
+        arguments = event.pop("positional_args", None) or record.args or ()
+        if record.exc_info or _has_error(arguments):
+            broker = record.name in _BROKER and not record.exc_info
+            event["event"] = _filled(str(record.msg), arguments, self._explain if broker else None, texts=broker)
+        return event
 
 
-def _filled(template: str, arguments: Any, *, texts: bool) -> str:
+def _filled(template: str, arguments: Any, explain: Explain | None, *, texts: bool) -> str:
     def shown(value: Any) -> object:
         if isinstance(value, BaseException):
-            return _Kind(type(getattr(value, "exc", value)).__name__)  # billiard wraps the one that happened
+            error = getattr(value, "exc", value)  # billiard may have wrapped the one that happened
+            return _Kind(explain(error).rstrip(".") if explain else type(error).__name__)
         return value if isinstance(value, (int, float)) or (texts and isinstance(value, str)) else _Kind("...")
 
     try:

@@ -11,17 +11,16 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from worker import sentinel
+from worker import redisurl, sentinel
 from worker.errors import SettingsInvalid
 
 PREFIX = "SCRUB_"
-_SCHEMES = ("redis", "rediss", "unix")
 
 
 def _state_dir() -> Path:
@@ -31,25 +30,32 @@ def _state_dir() -> Path:
 
 
 def _redis_url(url: str) -> str:
-    try:
-        if sentinel.of(url):
-            return url
-        parts = urlsplit(url)
-        fit = parts.scheme in _SCHEMES and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
-        fit = False
-    if not fit:
-        raise PydanticCustomError(
-            "url",
-            "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0, or"
-            " redis+sentinel://host:26379,host:26379/name",
-        )
+    found = _sentinel_problem(url) if url.startswith(f"{sentinel.SCHEME}:") else redisurl.problem(url)
+    if found:
+        raise PydanticCustomError("url", "{sentence}", {"sentence": found})
     return url
 
 
-def _has_password(url: str) -> bool:
-    parts = urlsplit(url)
-    return bool(parts.password) or "password" in parse_qs(parts.query)
+def _broker_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme in redisurl.SCHEMES or scheme == sentinel.SCHEME:
+        return _redis_url(url)
+    try:
+        fit = bool(rest) and scheme.replace("+", "").isalnum() and urlsplit(url.partition(";")[0]).port != 0
+    except ValueError:
+        fit = False
+    if not fit:
+        sentence = "expected the URL of a broker, as redis://host:6379/0 or amqp://user@host:5672//"
+        raise PydanticCustomError("url", "{sentence}", {"sentence": sentence})
+    return url
+
+
+def _sentinel_problem(url: str) -> str | None:
+    try:
+        sentinel.Sentinels.parse(url)
+    except ValueError:
+        return redisurl.SHAPE
+    return None
 
 
 def _absolute(path: Path) -> Path:
@@ -71,8 +77,9 @@ class Settings(BaseSettings):
     """Redis of the claims: redis://, rediss://, unix://, or redis+sentinel:// (see worker.sentinel). None: the embedded
     server in the state folder."""
     redis_password_file: Folder | None = None
-    """File with the password of Redis, so that none stands in the URL. None: the URL's, if it has one."""
-    broker_url: str | None = None
+    """File with the password of Redis, so that none stands in the URL; read at each new connection. None: the URL's, if
+    it has one."""
+    broker_url: Annotated[str, AfterValidator(_broker_url)] | None = None
     """Broker of the Celery bells, in kombu's spelling or as redis+sentinel://. None: the Redis of the claims."""
     state_dir: Folder = Field(default_factory=_state_dir)
     """Embedded server and imported tables; secret and audit files, unless they are set apart."""
@@ -228,7 +235,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.redis_password_file:
         if settings.redis_url is None:
             problems.append("SCRUB_REDIS_PASSWORD_FILE: expected SCRUB_REDIS_URL as well; the embedded server has none")
-        elif _has_password(settings.redis_url):
+        elif redisurl.password(settings.redis_url):
             problems.append("SCRUB_REDIS_PASSWORD_FILE: SCRUB_REDIS_URL has a password already; leave one of them out")
     ordered = ("drain_budget", "soft_time_limit", "hard_time_limit", "reclaim")
     for less, more in pairwise(ordered):

@@ -13,9 +13,10 @@ from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery import Task
 from celery.worker.request import Request
 from kombu.pools import producers
+from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import wiring
+from worker import reachability, wiring
 from worker.app import app, settings, stopping
 from worker.bell import Bell
 from worker.drain import Drain
@@ -97,6 +98,8 @@ def scrub() -> None:
         log(__name__).warning("out of time; the claims in hand are tried again one by one")
     except ScrubError as error:
         log(__name__).error(str(error))
+    except RedisError as error:
+        log(__name__).warning(_told(error), **safe_exception(error))
     except Exception as error:
         log(__name__).warning("the drain broke off; what was in hand is tried again", **safe_exception(error))
 
@@ -110,8 +113,17 @@ def tend() -> None:
     except SoftTimeLimitExceeded:
         _let_go()
         log(__name__).warning("tending ran out of time; it begins anew at the next turn")
+    except ScrubError as error:
+        log(__name__).error(str(error))
+    except RedisError as error:
+        log(__name__).warning(_told(error), **safe_exception(error))
     except Exception as error:
         log(__name__).warning("tending broke off", **safe_exception(error))
+
+
+def _told(error: RedisError) -> str:
+    """What a person can do about it; what was in hand is tried again whatever that is."""
+    return str(reachability.trouble(error, reachability.claims(settings), look=False))
 
 
 @dataclass(slots=True)

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from celery import bootsteps
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from rules.sources import past_review
-from worker import pressure, wiring
+from worker import pressure, reachability, wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
@@ -104,6 +104,12 @@ def _report(store: Store, found: Books) -> None:
     say("the books" if found.balance == 0 else "the books do not balance", **line)
 
 
+def _address() -> reachability.Address:
+    from worker.app import settings
+
+    return reachability.claims(settings)
+
+
 class TendStep(bootsteps.StartStopStep):
     """Runs `tend_once` on the worker's timer. Whatever fails here is logged, and never reaches the worker.
 
@@ -120,6 +126,7 @@ class TendStep(bootsteps.StartStopStep):
         self._quiet_until = 0.0
         self._pause = 0.0
         self._started = time.time()
+        self._teller = reachability.Teller(_address())
 
     def start(self, parent: Any) -> None:
         from worker.app import settings
@@ -153,8 +160,15 @@ class TendStep(bootsteps.StartStopStep):
         try:
             act(self._open())
             self._pause = 0.0
+            if self._teller.well():
+                log(__name__).info("Redis does what it is asked again")
+        except (RedisError, OSError) as error:
+            if sentence := self._teller.failed(error):
+                log(__name__).warning(sentence, **safe_exception(error))
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
+            self._quiet_until = time.monotonic() + self._pause
         except Exception as error:
-            log(__name__).debug("Redis did not answer the tender", **safe_exception(error))
+            log(__name__).debug("tending broke off", **safe_exception(error))
             self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
             self._quiet_until = time.monotonic() + self._pause
 

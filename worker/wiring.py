@@ -17,25 +17,25 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import NoPermissionError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from rules.book import Book
 from rules.loader import read_book, whole_book
 from rules.pack import Files
-from worker import kept, sentinel, signature
+from worker import kept, reachability, redisurl, sentinel, signature
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
 from worker.commit import Committer, Head, script
+from worker.credentials import FileLogin
 from worker.crossing import Crossing
 from worker.drain import Drain
 from worker.embedded import Lease, socket_path
 from worker.errors import (
     PartitionMismatch,
     PartitionsMoving,
-    RedisForbids,
     SecretMismatch,
 )
 from worker.fitness import check_server
@@ -45,12 +45,15 @@ from worker.keys import Keys
 from worker.overrides import Layer
 from worker.pressure import put
 from worker.quarantine import Clerk
+from worker.reachability import ANSWER_SECONDS, CONNECT_SECONDS
 from worker.repartition import standing
-from worker.secret import fingerprint, load_secret, read_password
+from worker.secret import fingerprint, load_secret
 from worker.settings import Settings, load_settings
 from worker.switch import Choice, Librarian
 
-_SOCKET: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 3}
+_SOCKET: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+
+where = reachability.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     `check`: for all but the doctor.
 
     Raises:
-        SettingsInvalid, RedisUnreachable, RedisTooOld, RedisMayEvict, RedisForgets, PartitionMismatch,
-        PartitionsMoving, PasswordUnusable, RedisForbids, FolderUnusable, ServerMissing, ServerFailed: each a sentence
-        with what to do.
+        SettingsInvalid, RedisUnusable (one of `worker.rediserrors`), RedisTooOld, RedisMayEvict, RedisForgets,
+        PartitionMismatch, PartitionsMoving, PasswordUnusable, FolderUnusable, ServerMissing, ServerFailed: each a
+        sentence with what to do.
     """
     settings = settings or load_settings()
     lease = Lease(settings.server_path) if settings.embedded and hold else None
@@ -100,9 +103,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     try:
         check_server(store.redis, where(settings))
         _agree_on_partitions(store)
-    except NoPermissionError as error:
+    except (RedisError, OSError) as error:
         store.close()
-        raise RedisForbids(where(settings), error) from None
+        raise reachability.trouble(error, reachability.claims(settings)) from None
     except BaseException:
         store.close()
         raise
@@ -110,24 +113,30 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
 
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
-    """A client of the Redis of the claims; nothing is sent yet.
-
-    Raises:
-        PasswordUnusable
-    """
+    """A client of the Redis of the claims; nothing is sent yet, and no password read."""
     options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
-    if settings.redis_password_file:
-        options["password"] = read_password(settings.redis_password_file)
+    login = _file_login(settings)
+    if login:
+        options["credential_provider"] = login
     if watched := sentinel.of(settings.redis_url):
-        login = {"username": watched.username, "password": watched.password}
-        options = {"socket_keepalive": True, "db": watched.db, **login, **options}
+        named = {} if login else {"username": watched.username, "password": watched.password}
+        options = {"socket_keepalive": True, "db": watched.db, **named, **options}
         found: Any = Sentinel(watched.nodes, sentinel_kwargs=_SOCKET)  # type: ignore[no-untyped-call]
         return cast(Redis, found.master_for(watched.name, **options))
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
-    client: Redis = Redis.from_url(url, **options)
+    client: Redis = Redis.from_url(redisurl.without_user(url) if login else url, **options)
     return client
+
+
+def _file_login(settings: Settings) -> FileLogin | None:
+    """How to log in where the password is in a file."""
+    url, file = settings.redis_url, settings.redis_password_file
+    if not url or not file:
+        return None
+    watched = sentinel.of(url)
+    return FileLogin(watched.username if watched else redisurl.username(url), file)
 
 
 def impatient_store(settings: Settings) -> Store:
@@ -173,46 +182,23 @@ def note_end(store: Store, pid: int, end: str) -> None:
     put(store.once, store.keys.end(worker_name(pid)), end, int(store.settings.reclaim * 10_000))
 
 
-def where(settings: Settings) -> str:
-    """The address of Redis without its password, for messages."""
-    if settings.redis_url is None:
-        return str(socket_path(settings.server_path))
-    if watched := sentinel.of(settings.redis_url):
-        return str(watched)
-    parts = urlsplit(settings.redis_url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}" if parts.scheme != "unix" else parts.path
-
-
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; kombu knows unix sockets as redis+socket://.
-
-    Raises:
-        PasswordUnusable
-    """
-    if watched := sentinel.of(settings.broker_url or settings.redis_url):
-        if settings.redis_password_file and not settings.broker_url:
-            watched = replace(watched, password=read_password(settings.redis_password_file))
-        return watched.broker_url
-    if settings.broker_url:
-        return settings.broker_url
-    if settings.redis_url is None:
+    """Where the Celery bells go, in kombu's spelling; without the password where that is in a file."""
+    url = settings.broker_url or settings.redis_url
+    if url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
-    parts = urlsplit(settings.redis_url)
-    if settings.redis_password_file:
-        user, _, host = parts.netloc.rpartition("@")
-        password = quote(read_password(settings.redis_password_file), safe="")
-        parts = parts._replace(netloc=f"{user}:{password}@{host}")
-    if parts.scheme != "unix":
-        return parts.geturl()
-    query = parts.query.replace("db=", "virtual_host=")
-    login = f"{parts.netloc}" if parts.netloc else ""
-    return f"redis+socket://{login}{parts.path}" + (f"?{query}" if query else "")
+    in_file = bool(settings.redis_password_file and not settings.broker_url)
+    if watched := sentinel.of(url):
+        return (replace(watched, username=None) if in_file else watched).broker_url
+    return redisurl.for_kombu(url, login=not in_file) if urlsplit(url).scheme in redisurl.SCHEMES else url
 
 
 def broker_options(settings: Settings) -> dict[str, Any]:
-    """What kombu wants to be told of this broker beside its URL."""
+    """What the transport of this broker wants to be told beside its URL."""
     watched = sentinel.of(settings.broker_url or settings.redis_url)
-    return {"master_name": watched.name, "sentinel_kwargs": dict(_SOCKET)} if watched else {}
+    login = None if settings.broker_url else _file_login(settings)
+    group = {"master_name": watched.name, "sentinel_kwargs": dict(_SOCKET)} if watched else {}
+    return {**group, "credential_provider": login}
 
 
 def _agree_on_partitions(store: Store) -> None:

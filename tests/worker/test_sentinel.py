@@ -27,7 +27,7 @@ def test_the_broker_is_the_same_group() -> None:
     settings = load_settings(redis_url="redis+sentinel://a:1,b:2/claims")
     assert wiring.broker_url(settings) == "sentinel://a:1/0;sentinel://b:2/0"
     assert wiring.broker_options(settings)["master_name"] == "claims"
-    assert wiring.broker_options(load_settings(redis_url="redis://a")) == {}
+    assert "master_name" not in wiring.broker_options(load_settings(redis_url="redis://a"))
 
 
 @pytest.mark.parametrize(

@@ -82,25 +82,53 @@ def test_the_broker_is_the_redis_of_the_claims(redis: str | None, broker: str) -
     assert wiring.broker_url(load_settings(redis_url=redis, state_dir=Path("/state"))) == broker
 
 
-def test_a_broker_of_its_own_is_used() -> None:
-    assert wiring.broker_url(load_settings(broker_url="amqp://h")) == "amqp://h"
+def test_a_broker_of_its_own_is_used_and_not_sent_the_password_of_the_claims(tmp_path: Path) -> None:
+    settings = load_settings(broker_url="amqp://h", redis_url="redis://w@h", redis_password_file=tmp_path / "password")
+    assert wiring.broker_url(settings) == "amqp://h"
+    assert wiring.broker_options(settings) == {"credential_provider": None}
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        ("rediss://h:1", "rediss://h:1/0?ssl_cert_reqs=required"),
+        ("redis://h:1?password=p%40&username=u", "redis://u:p%40@h:1/0"),
+        ("redis://h:1?db=3&socket_timeout=9", "redis://h:1/3"),
+        ("unix:///r.sock?password=p&socket_timeout=9", "redis+socket://:p@/r.sock"),
+    ],
+)
+def test_the_bells_go_to_the_same_server_database_and_user_and_their_certificate_is_checked(
+    url: str, broker: str
+) -> None:
+    assert wiring.broker_url(load_settings(redis_url=url)) == broker
+    assert wiring.broker_url(load_settings(broker_url=url)) == broker
 
 
 @pytest.mark.parametrize(
     ("redis", "broker"),
     [
-        ("redis://worker@h:1/2", "redis://worker:p%40%2Fss@h:1/2"),
-        ("rediss://h/2?ssl_ca_certs=/ca.pem", "rediss://:p%40%2Fss@h/2?ssl_ca_certs=/ca.pem"),
-        ("redis://worker@[::1]:1/2", "redis://worker:p%40%2Fss@[::1]:1/2"),
-        ("unix://worker@/run/r.sock?db=3", "redis+socket://worker:p%40%2Fss@/run/r.sock?virtual_host=3"),
+        ("redis://worker@h:1/2", "redis://worker@h:1/2"),
+        ("redis://h:1?username=worker&db=2", "redis://worker@h:1/2"),
+        ("rediss://h/2?ssl_ca_certs=/ca.pem", "rediss://h/2?ssl_ca_certs=/ca.pem&ssl_cert_reqs=required"),
+        ("redis://worker@[::1]:1/2", "redis://worker@[::1]:1/2"),
+        ("unix://worker@/run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
+        ("redis+sentinel://worker@a:1,b:2/claims/2", "sentinel://a:1/2;sentinel://b:2/2"),
     ],
 )
-def test_the_password_comes_from_its_file(tmp_path: Path, redis: str, broker: str) -> None:
+def test_the_password_is_read_from_its_file_at_each_connection_and_stands_nowhere_else(
+    tmp_path: Path, redis: str, broker: str
+) -> None:
     (tmp_path / "password").write_text("p@/ss\n")
     settings = load_settings(redis_url=redis, redis_password_file=tmp_path / "password")
+    options = wiring.broker_options(settings)
+    claims = wiring.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()
     assert wiring.broker_url(settings) == broker
-    assert wiring.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()["password"] == "p@/ss"
-    assert "p@/ss" not in repr(settings)
+    assert "p@/ss" not in repr((settings, options, claims))
+    for secret in ("p@/ss", "another"):
+        (tmp_path / "password").write_text(secret)
+        expected = ("worker", secret) if "worker" in redis else (secret,)
+        for provider in (options["credential_provider"], claims["credential_provider"]):
+            assert provider.get_credentials() == expected
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
+    from worker import reachability
 
     complain(f"watching {plain(str(folder.path))}; Ctrl-C ends it")
     resting: dict[Path, float] = {}
@@ -69,9 +70,7 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
                     if taken:
                         _submit(store, taken, source)
             except (RedisError, ScrubError) as error:
-                # An error of Redis may quote the command, and so a claim.
-                reason = str(error) if isinstance(error, ScrubError) else f"Redis fails ({type(error).__name__})."
-                _postpone(path, reason)
+                _postpone(path, str(reachability.trouble(error, reachability.claims(store.settings))))
                 time.sleep(_PAUSE)
                 break
             except OSError as error:

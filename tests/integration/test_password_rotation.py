@@ -1,0 +1,157 @@
+"""A password that is rotated under a worker that runs, without a restart: of its claims and of its bells.
+
+celery#5433, celery#9454 and kombu#2406 (a broker's password is read once), redis-py#2261 (credential providers),
+kubernetes#4673 (a mounted secret is swapped as a link while the pod runs), redis#4944 (two passwords at once).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from worker import wiring
+from worker.status import books
+
+from .guarded import Guarded, guarded
+from .helpers import Worker, event, settled, until
+
+FIRST, SECOND = "first-password-ZQXW", "second-password-WXQZ"
+
+
+@dataclass
+class Mount:
+    """A folder as Kubernetes mounts a secret: the file is a link to `..data/`, and that one is swapped."""
+
+    folder: Path
+    turn: int = 0
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "redis-worker"
+
+    def put(self, content: str | None) -> None:
+        """None: the folder is there, and no file in it."""
+        self.turn += 1
+        version = self.folder / f"..2026_{self.turn}"
+        version.mkdir(parents=True)
+        if content is not None:
+            (version / "redis-worker").write_text(content)
+        aside = self.folder / "..data_tmp"
+        aside.symlink_to(version.name)
+        aside.rename(self.folder / "..data")
+        if not self.file.is_symlink():
+            self.file.symlink_to("..data/redis-worker")
+
+
+@dataclass
+class World:
+    server: Guarded
+    admin: Redis
+    mount: Mount
+    worker: Worker
+    sent: int = 0
+
+    def send(self, count: int) -> None:
+        for number in range(self.sent, self.sent + count):
+            self.admin.xadd("{claims:0}:inbox", {"event": event(number)})
+        self.sent += count
+
+    def decide(self, count: int) -> None:
+        """So many more claims are sent, and decided: a bell came, and a batch was committed."""
+        self.send(count)
+        with wiring.open_store(self.server.settings("operator")) as store:
+            settled(store, self.sent, 60)
+
+    def log_in_anew(self) -> None:
+        """Every connection of the worker is cut, as by a failover or an administrator."""
+        assert int(self.admin.execute_command("CLIENT", "KILL", "USER", "worker")) > 0
+
+    def told(self, sentence: str) -> None:
+        until(lambda: sentence in self.worker.text(), 60, self.worker.text)
+
+
+@pytest.fixture
+def world(home: Path) -> Iterator[World]:
+    with guarded(home) as server:
+        mount = Mount(home / "mount")
+        mount.put(FIRST)
+        admin = server.client("admin")
+        admin.execute_command("ACL", "SETUSER", "worker", f">{FIRST}")
+        environment = {**server.environment("worker"), "SCRUB_REDIS_PASSWORD_FILE": str(mount.file)}
+        worker = Worker(home, env=environment).wait_ready(60)
+        try:
+            yield World(server, admin, mount, worker)
+        finally:
+            worker.kill()
+
+
+@pytest.mark.slow
+def test_a_worker_goes_on_while_its_password_is_rotated_and_no_password_is_shown(world: World) -> None:
+    world.decide(3)
+    processes = world.worker.children()
+
+    world.admin.execute_command("ACL", "SETUSER", "worker", f">{SECOND}")
+    world.mount.put(SECOND)
+    world.admin.execute_command("ACL", "SETUSER", "worker", f"<{FIRST}")
+    world.log_in_anew()
+    world.decide(3)
+
+    assert world.worker.children() == processes, "no process was started anew"
+    shown = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
+    for secret in (FIRST, SECOND):
+        assert secret not in world.worker.text()
+        assert secret not in shown
+    assert world.worker.stop(60) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), ("", "it is empty"), ("a\nb\n", "it has several lines")],
+    ids=["gone", "empty", "several-lines"],
+)
+def test_a_password_file_that_is_unusable_for_a_while_is_told_and_tried_again(
+    world: World, content: str | None, reason: str
+) -> None:
+    world.decide(3)
+    world.mount.put(content)
+    world.log_in_anew()
+    world.send(3)
+    world.told(f"The password file {world.mount.file} cannot be used: {reason}.")
+
+    world.mount.put(FIRST)
+    world.decide(3)
+    assert "Traceback" not in world.worker.text()
+    assert FIRST not in world.worker.text()
+    assert world.worker.stop(60) == 0
+
+
+@pytest.mark.slow
+def test_a_worker_whose_file_comes_late_waits_for_it_and_says_why(world: World) -> None:
+    world.decide(3)
+    world.admin.execute_command("ACL", "SETUSER", "worker", "resetpass", f">{SECOND}")
+    world.log_in_anew()
+    world.send(3)
+    world.told("wants another user or password. Mend the user in SCRUB_REDIS_URL")
+
+    world.mount.put(SECOND)
+    world.decide(3)
+    assert world.worker.stop(60) == 0
+
+
+def test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now(home: Path) -> None:
+    with guarded(home) as server:
+        admin = server.client("admin")
+        with wiring.open_store(server.settings("worker")) as store:
+            assert books(store.redis, store.keys).accepted == 0
+            admin.execute_command("ACL", "SETUSER", "worker", "resetpass", f">{SECOND}")
+            server.password("worker").unlink()
+            server.password("worker").write_text(f"{SECOND}\n")
+            for client in (store.redis, store.once):
+                client.connection_pool.disconnect()
+                assert client.hget(store.keys.meta, "partitions") == b"1"
