@@ -20,8 +20,10 @@ from redis.exceptions import RedisError
 from rules.errors import ScrubError
 from worker import collector, logs, pressure, reachability, wiring
 from worker.audit import check_folder
-from worker.broker import Amqp
+from worker.broker import Amqp, check
 from worker.embedded import Lease
+from worker.fitness import check_primary
+from worker.rediserrors import TransportUnknown
 from worker.settings import load_settings
 from worker.tend import TendStep, tend_once
 from worker.wiring import Store
@@ -116,15 +118,30 @@ def _take_hold(**_: Any) -> None:
             _leases.append(Lease(settings.server_path))
             atexit.register(_let_go)
         with wiring.open_store(settings, hold=False) as store:
+            check_primary(store.redis, reachability.claims(settings))
             _await_memory(store)
             wiring.agreed_secret(store)
+        _look_at_broker()
         check_folder(settings.audit_path)
         # Read before the fork: the pool processes share its pages, and start in no time.
         wiring.book_of_today(settings)
         collector.spare()
-    except ScrubError as error:
+    except (ScrubError, RedisError) as error:
+        if isinstance(error, RedisError):
+            error = reachability.trouble(error, reachability.claims(settings))
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))
+
+
+def _look_at_broker() -> None:
+    """One that does not answer now may do so later: Celery tries on, and its lines say why."""
+    try:
+        check(settings)
+    except TransportUnknown:
+        raise
+    except ScrubError as error:
+        logs.configure(settings.log_level, _of_the_broker)
+        logs.log(__name__).warning(str(error))
 
 
 def _await_memory(store: Store) -> None:

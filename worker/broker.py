@@ -8,6 +8,10 @@ from typing import Any
 import kombu
 from celery.app.amqp import AMQP
 
+from worker import reachability, wiring
+from worker.rediserrors import TransportUnknown
+from worker.settings import Settings
+
 LOGIN = "credential_provider"
 """Name among the transport options, which are all that Celery hands on; kombu wants it apart (kombu#2408)."""
 
@@ -27,3 +31,28 @@ class Amqp(AMQP):
 
     Connection = Connection
     BrokerConnection = Connection
+
+
+def check(settings: Settings) -> None:
+    """Whether a broker of its own can be used; that on the Redis of the claims needs no look of its own.
+
+    Raises:
+        RedisUnusable
+    """
+    if settings.broker_url is None:
+        return
+    address = reachability.broker(settings)
+    limits = {"socket_timeout": reachability.ANSWER_SECONDS, "socket_connect_timeout": reachability.CONNECT_SECONDS}
+    try:
+        connection = Connection(
+            wiring.broker_url(settings), connect_timeout=reachability.CONNECT_SECONDS,
+            transport_options={**limits, **wiring.broker_options(settings)},
+        )  # fmt: skip
+        connection.transport  # noqa: B018 - it is looked for here
+    except (ImportError, KeyError, ValueError):
+        raise TransportUnknown(what=address.what, setting=address.setting) from None
+    try:
+        with connection:
+            connection.connect()
+    except connection.connection_errors + connection.channel_errors as error:
+        raise reachability.trouble(error, address) from None

@@ -176,7 +176,7 @@ def server(store: Store) -> Iterator[Finding]:
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
     yield Finding("well", "Redis", f"{kind} at {address}")
-    yield from (Finding("ill", "Redis", str(error)) for error in unfit(info, address))
+    yield from (Finding("ill", "Redis", str(error)) for error in unfit(info, reachability.claims(store.settings)))
     yield from _health(info)
     if info.get("aof_enabled"):
         yield from _durability(store)

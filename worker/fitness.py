@@ -9,30 +9,49 @@ from redis import Redis
 
 from rules.errors import ScrubError
 from worker.errors import RedisForgets, RedisMayEvict, RedisTooOld
+from worker.reachability import Address
+from worker.rediserrors import ReplicaOnly, SentinelInstead, StillLoading
 
 _LEAST_REDIS = (7, 0)
 _LEAST_VALKEY = (7, 2)
 
 
-def check_server(redis: Redis, address: str) -> None:
+def check_server(redis: Redis, address: Address) -> None:
     """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
 
     Raises:
-        RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
+        SentinelInstead, StillLoading, RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
     """
     if reasons := unfit(redis.info(), address):
         raise reasons[0]
 
 
-def unfit(info: Mapping[str, Any], address: str) -> list[ScrubError]:
-    """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing."""
+def check_primary(redis: Redis, address: Address) -> None:
+    """Refuses a server that takes no claims, though it may be asked: for who is to decide on some.
+
+    Raises:
+        ReplicaOnly, redis.exceptions.RedisError
+    """
+    if redis.info("replication").get("role") == "slave":
+        raise ReplicaOnly(what=address.what, setting=address.setting)
+
+
+def unfit(info: Mapping[str, Any], address: Address) -> list[ScrubError]:
+    """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing; one that is
+    no Redis, or tells nothing yet, for that reason alone.
+    """
+    where, named = address.where, {"what": address.what, "setting": address.setting}
+    if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):
+        return [SentinelInstead(**named)]
+    if info.get("loading"):  # its append-only file counts as off until then
+        return [StillLoading(**named)]
     found: list[ScrubError] = []
     valkey = info.get("valkey_version")
     number, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
     if tuple(int(part) for part in str(number).split(".")[:2]) < least:
-        found.append(RedisTooOld(where=address, found=f"{'Valkey' if valkey else 'Redis'} {number}"))
+        found.append(RedisTooOld(where=where, found=f"{'Valkey' if valkey else 'Redis'} {number}"))
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
-        found.append(RedisMayEvict(where=address, found=info["maxmemory_policy"]))
+        found.append(RedisMayEvict(where=where, found=info["maxmemory_policy"]))
     if not info.get("aof_enabled"):
-        found.append(RedisForgets(where=address))
+        found.append(RedisForgets(where=where))
     return found

@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -44,6 +44,16 @@ class Address:
     """The variable that the address comes from."""
     url: str | None
     """None: the embedded server."""
+
+    @property
+    def where(self) -> str:
+        """The address alone, without the word for the server."""
+        return self.what.rpartition(" at ")[2]
+
+    @property
+    def kept(self) -> str:
+        """Where its password is."""
+        return "there" if self.setting == "SCRUB_BROKER_URL" else "there or in SCRUB_REDIS_PASSWORD_FILE"
 
     @property
     def socket(self) -> Path | None:
@@ -156,6 +166,9 @@ _TLS: tuple[tuple[str, Told], ...] = (
 )
 """By OpenSSL's name of the reason."""
 
+_PERHAPS_A_FILE = (told.TlsFailed, told.SocketMissing, told.SocketForbidden, told.ConnectionLost)
+"""What an unusable file of TLS looks like as well."""
+
 _NETWORK = {
     errno.EHOSTUNREACH,
     errno.ENETUNREACH,
@@ -181,12 +194,12 @@ def trouble(error: BaseException, address: Address, *, look: bool = True) -> Scr
         return RedisForbids(address.what, _server_said(chain))
     if issubclass(found, RedisUnreachable) and address.url is None:
         found = told.EmbeddedGone
-    if issubclass(found, (told.TlsFailed, told.SocketMissing, told.SocketForbidden)) and (file := _bad_file(address)):
+    if found in _PERHAPS_A_FILE and (file := _bad_file(address)):
         return file
     if found is told.SentinelsSilent:
         return found(what=address.what, setting=address.setting, first=_first_sentinel(address))
     seconds = CONNECT_SECONDS if found is told.HostUnreachable else ANSWER_SECONDS
-    return found(what=address.what, setting=address.setting, seconds=seconds, reason=reason)
+    return found(what=address.what, setting=address.setting, kept=address.kept, seconds=seconds, reason=reason)
 
 
 def _under(error: BaseException) -> Iterator[BaseException]:
@@ -203,7 +216,7 @@ def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
     """Which it is, and a word to go with it: a code, a name of OpenSSL's, or a type."""
     name = type(chain[0]).__name__
     for one in chain:
-        if isinstance(one, MasterNotFoundError):
+        if isinstance(one, MasterNotFoundError) and sentinel.of(address.url):
             return _sentinels(address), name
         if isinstance(one, exceptions.RedisError) and (found := _answer(one)):
             return found
@@ -292,24 +305,32 @@ def _speaks_tls(url: str) -> bool:
 def _bad_file(address: Address) -> ScrubError | None:
     """The first file of the address for TLS that cannot be used."""
     files = redisurl.tls_files(address.url or "")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for option, file in files.items():
-        try:
-            with open(file, "rb"):
-                pass
-            if option == "ssl_ca_certs":
-                context.load_verify_locations(file)
-            elif option == "ssl_certfile":
-                context.load_cert_chain(file, files.get("ssl_keyfile"))
-        except ssl.SSLError as error:
-            reason = "its key is another one's" if error.reason == "KEY_VALUES_MISMATCH" else "nothing in PEM is in it"
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-        else:
-            continue
-        return told.TlsFileUnusable(
-            what=address.what, setting=address.setting, file=file, option=option, reason=reason
-        )  # fmt: skip
+        if reason := _unreadable(file) or _unloadable(option, files):
+            named = {"what": address.what, "setting": address.setting, "file": file, "option": option}
+            return told.TlsFileUnusable(**named, reason=reason)
+    return None
+
+
+def _unreadable(file: str) -> str | None:
+    try:
+        with open(file, "rb"):
+            return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+def _unloadable(option: str, files: Mapping[str, str]) -> str | None:
+    context, key = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files.get("ssl_keyfile")
+    try:
+        if option == "ssl_ca_certs":
+            context.load_verify_locations(files[option])
+        elif option == "ssl_certfile" and not (key and _unreadable(key)):
+            context.load_cert_chain(files[option], key, password="")  # never asks at a terminal
+    except ssl.SSLError as error:
+        return "its key is another one's" if error.reason == "KEY_VALUES_MISMATCH" else "nothing usable in PEM is in it"
+    except OSError as error:
+        return error.strerror or type(error).__name__
     return None
 
 

@@ -140,15 +140,11 @@ class SentinelInstead(RedisUnusable):
 
 
 class PasswordWrong(RedisUnusable):
-    """{what} wants another user or password. Mend the user in {setting}, or the password there or in
-    SCRUB_REDIS_PASSWORD_FILE.
-    """
+    """{what} wants another user or password. Mend the user in {setting}, or the password {kept}."""
 
 
 class PasswordMissing(RedisUnusable):
-    """{what} wants a password, and got none. Name the user in {setting}, and the file of the password with
-    SCRUB_REDIS_PASSWORD_FILE.
-    """
+    """{what} wants a password, and got none. Name the user in {setting}, and give the password {kept}."""
 
 
 class PasswordUnwanted(RedisUnusable):
@@ -228,6 +224,12 @@ class CommandUnknown(RedisUnusable):
 class KeyInTheWay(RedisUnusable):
     """{what} holds a key of the claims that is of another type than theirs, so somebody else wrote it. `scrub doctor`
     names it. Claims wait meanwhile.
+    """
+
+
+class TransportUnknown(RedisUnusable):
+    """{what} has a scheme that no transport is installed for. Expected one of kombu's in {setting}, as redis:// or
+    amqp://, and its library installed.
     """
 
 

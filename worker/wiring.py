@@ -47,7 +47,7 @@ from worker.pressure import put
 from worker.quarantine import Clerk
 from worker.reachability import ANSWER_SECONDS, CONNECT_SECONDS
 from worker.repartition import standing
-from worker.secret import fingerprint, load_secret
+from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
 from worker.switch import Choice, Librarian
 
@@ -101,7 +101,9 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     if not check:
         return store
     try:
-        check_server(store.redis, where(settings))
+        if settings.redis_password_file:
+            read_password(settings.redis_password_file)  # told at once, whether Redis is there or not
+        check_server(store.redis, reachability.claims(settings))
         _agree_on_partitions(store)
     except (RedisError, OSError) as error:
         store.close()

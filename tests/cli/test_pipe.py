@@ -142,7 +142,7 @@ def test_an_unknown_outlet_and_a_dead_redis_are_sentences(scrub: Run, write: Wri
     assert (done.returncode, "expected billing" in done.stderr) == (2, True)
     for command in (["status"], ["tail", "billing"], ["submit", str(write("c.json", CLEAN))]):
         done = scrub(*command, SCRUB_REDIS_URL="redis://127.0.0.1:1/0")
-        assert (done.returncode, "127.0.0.1:1 does not answer" in done.stderr) == (2, True)
+        assert (done.returncode, "127.0.0.1:1 refuses the connection" in done.stderr) == (2, True)
 
 
 def test_submit_of_bad_files_alone_sends_nothing(scrub: Run, write: Write, home: Path) -> None:

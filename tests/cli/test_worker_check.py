@@ -18,7 +18,7 @@ def test_where_all_is_well_it_says_so(scrub: Run) -> None:
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [
-        ({"SCRUB_REDIS_URL": "redis://127.0.0.1:1"}, "does not answer"),
+        ({"SCRUB_REDIS_URL": "redis://127.0.0.1:1"}, "refuses the connection"),
         ({"SCRUB_BOOK": "/nowhere"}, "There is no rule book in /nowhere"),
         ({"SCRUB_SECRET_FILE": "/etc/hostname"}, "cannot be used: others may read it"),
         (

@@ -23,6 +23,7 @@ from worker.fitness import check_server
 from worker.inbox import send, submit
 from worker.intake.events import ClaimEvent
 from worker.outlets import Reader, consume, tail
+from worker.reachability import Address
 from worker.settings import Settings
 from worker.wiring import Store
 
@@ -213,7 +214,7 @@ def test_celery_lists_the_tasks(home: Path, settings: Settings, start_worker: St
     ("env", "sentence"),
     [
         ({"SCRUB_BATCH": "none"}, "SCRUB_BATCH"),
-        ({"SCRUB_REDIS_URL": "redis://127.0.0.1:1/0"}, "does not answer"),
+        ({"SCRUB_REDIS_URL": "redis://127.0.0.1:1/0"}, "refuses the connection: nothing listens there"),
         ({"SCRUB_BOOK": "/nowhere"}, "There is no rule book in /nowhere"),
     ],
 )
@@ -233,7 +234,7 @@ def test_a_worker_that_cannot_work_ends_with_a_sentence(
 def test_a_server_that_could_lose_claims_is_refused(store: Store, option: str, value: str, sentence: str) -> None:
     store.redis.config_set(option, value)
     with pytest.raises(Exception, match=sentence):
-        check_server(store.redis, "here")
+        check_server(store.redis, Address("Redis at here", "SCRUB_REDIS_URL", None))
 
 
 def test_another_secret_or_number_of_partitions_is_refused(store: Store) -> None:

@@ -30,14 +30,14 @@ def partitions(
     * `scrub partitions`
     * `scrub partitions 4`
     """
-    from worker import wiring
+    from worker import reachability
     from worker.fitness import check_server
     from worker.repartition import repartition, standing
     from worker.settings import load_settings
 
     settings = load_settings()
     with opened(settings, check=False) as store:
-        check_server(store.redis, wiring.where(settings))
+        check_server(store.redis, reachability.claims(settings))
         if count is None:
             now, wanted = standing(store.redis)
             say(f"{now}" if now == wanted else f"{now}; a change to {wanted} broke off: `scrub partitions {wanted}`")

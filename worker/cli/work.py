@@ -68,10 +68,13 @@ def worker(
 
 def _check(settings: Settings) -> None:
     """What a worker looks at before its first claim."""
-    from worker import wiring
+    from worker import broker, reachability, wiring
+    from worker.fitness import check_primary
 
     found = wiring.book_of_today(settings)
+    broker.check(settings)
     with opened(settings) as store:
+        check_primary(store.redis, reachability.claims(settings))
         wiring.agreed_secret(store)
         say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.version} ({len(found.rules)} rules).")
 
