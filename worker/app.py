@@ -97,7 +97,9 @@ def lease() -> Lease | None:
     return _leases[0] if _leases else None
 
 
-def _of_the_broker(error: BaseException) -> str:
+def _of_the_broker(error: BaseException) -> str | None:
+    if not isinstance(error, (RedisError, OSError)):
+        return None
     return str(reachability.trouble(error, reachability.broker(settings), look=False))
 
 

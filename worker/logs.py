@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import PurePath
@@ -26,7 +27,9 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-Explain = Callable[[BaseException], str]
+_AGAIN = 10.0
+"""Seconds before the same loss of the broker is told once more."""
+Explain = Callable[[BaseException], str | None]
 _BROKER = ("celery.worker.consumer.consumer", "celery.worker.consumer.connection")
 """Loggers that speak of the broker alone: its address without the password, and when they try again."""
 
@@ -34,7 +37,7 @@ _BROKER = ("celery.worker.consumer.consumer", "celery.worker.consumer.connection
 def configure(level: str, explain: Explain | None = None) -> None:
     """Sends the standard library's logging, and with it ours, to one handler. May be called again after a fork.
 
-    `explain`: what Celery's lines on its broker are to say of an error; None: its kind alone.
+    `explain`: what Celery's lines on its broker are to say of an error; None, or where it answers None: its kind alone.
     """
     formatter = structlog.stdlib.ProcessorFormatter(
         pass_foreign_args=True,
@@ -43,6 +46,7 @@ def configure(level: str, explain: Explain | None = None) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -61,6 +65,24 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return [f"{PurePath(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(trace, limit=-12)]
 
 
+class _Seldom(logging.Filter):
+    """Celery tells the same loss of its broker several times a second where that takes no writes: once in a while
+    will do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[str, type | None], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name not in _BROKER or not record.exc_info:
+            return True
+        what, now = (str(record.msg), record.exc_info[0]), time.monotonic()
+        if now - self._told.get(what, -_AGAIN) < _AGAIN:
+            return False
+        self._told[what] = now
+        return True
+
+
 class _Foreign:
     """A record that carries an exception says no more than kinds and numbers; texts may be made of the exception."""
 
@@ -73,6 +95,9 @@ class _Foreign:
         if record.exc_info or _has_error(arguments):
             broker = record.name in _BROKER and not record.exc_info
             event["event"] = _filled(str(record.msg), arguments, self._explain if broker else None, texts=broker)
+            if record.name in _BROKER and record.exc_info and record.exc_info[1] and self._explain:
+                reason = self._explain(record.exc_info[1])
+                event["event"] = " ".join(filter(None, (event["event"], reason)))
         return event
 
 
@@ -80,7 +105,8 @@ def _filled(template: str, arguments: Any, explain: Explain | None, *, texts: bo
     def shown(value: Any) -> object:
         if isinstance(value, BaseException):
             error = getattr(value, "exc", value)  # billiard may have wrapped the one that happened
-            return _Kind(explain(error).rstrip(".") if explain else type(error).__name__)
+            reason = explain(error) if explain else None
+            return _Kind(reason.rstrip(".") if reason else type(error).__name__)
         return value if isinstance(value, (int, float)) or (texts and isinstance(value, str)) else _Kind("...")
 
     try:

@@ -37,11 +37,11 @@ def _redis_url(url: str) -> str:
 
 
 def _broker_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
+    scheme, found, _ = url.partition("://")
     if scheme in redisurl.SCHEMES or scheme == sentinel.SCHEME:
         return _redis_url(url)
     try:
-        fit = bool(rest) and scheme.replace("+", "").isalnum() and urlsplit(url.partition(";")[0]).port != 0
+        fit = bool(found) and scheme.replace("+", "").isalnum() and urlsplit(url.partition(";")[0]).port != 0
     except ValueError:
         fit = False
     if not fit:

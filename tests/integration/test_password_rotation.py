@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 from redis import Redis
 
 from worker import wiring
+from worker.settings import load_settings
 from worker.status import books
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, event, settled, until
+from .unusable import plain
 
 FIRST, SECOND = "first-password-ZQXW", "second-password-WXQZ"
 
@@ -155,3 +158,29 @@ def test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now(h
             for client in (store.redis, store.once):
                 client.connection_pool.disconnect()
                 assert client.hget(store.keys.meta, "partitions") == b"1"
+
+
+@pytest.mark.slow
+def test_behind_sentinel_the_password_of_the_primary_is_rotated_the_same_way(home: Path) -> None:
+    with plain(home / "p") as server, ExitStack() as stack:
+        configuration = f"sentinel monitor claims 127.0.0.1 {server.port} 1"
+        watcher = stack.enter_context(plain(home / "w", sentinel=configuration))
+        admin, mount = server.client(), Mount(home / "mount")
+        mount.put(FIRST)
+        admin.execute_command("ACL", "SETUSER", "worker", "on", f">{FIRST}", "~*", "&*", "+@all")
+        url = f"redis+sentinel://worker@127.0.0.1:{watcher.port}/claims"
+        worker = Worker(home, env={"SCRUB_REDIS_URL": url, "SCRUB_REDIS_PASSWORD_FILE": str(mount.file)})
+        stack.callback(worker.kill)
+        worker.wait_ready(60)
+        store = stack.enter_context(wiring.open_store(load_settings(redis_url=server.url, state_dir=home)))
+        for turn, secret in enumerate((FIRST, SECOND)):
+            if turn:
+                admin.execute_command("ACL", "SETUSER", "worker", f">{secret}")
+                mount.put(secret)
+                admin.execute_command("ACL", "SETUSER", "worker", f"<{FIRST}")
+                assert int(admin.execute_command("CLIENT", "KILL", "USER", "worker")) > 0
+            for number in range(3 * turn, 3 * turn + 3):
+                admin.xadd("{claims:0}:inbox", {"event": event(number)})
+            settled(store, 3 * turn + 3, 90)
+            assert secret not in worker.text()
+        assert worker.stop(60) == 0

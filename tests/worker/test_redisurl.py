@@ -1,0 +1,104 @@
+"""What may stand in the URL of a Redis: told when the settings are read, without a part of a password.
+
+celery#7864, celery#3132, redis-py#1171 (`#`, `/`, `?`, `@` in a password), redis-py#728 (a database that is no number),
+redis-py#545 (an option of another type), weave#6907 (an option that is none: TypeError at the first command).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from worker import wiring
+from worker.errors import SettingsInvalid
+from worker.settings import load_settings
+
+CANARY = "ZQcanaryXW"
+
+
+def told(name: str, url: str) -> str:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(**{name: url})
+    assert len(caught.value.problems) == 1
+    sentence = caught.value.problems[0]
+    assert sentence.startswith(f"SCRUB_{name.upper()}: ")
+    assert CANARY not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("name", ["redis_url", "broker_url"])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("redis://h?socket_timeout=abc", "option socket_timeout of the query: expected seconds, from more than 0 to 3600"),
+        ("redis://h?socket_timeout=-1", "option socket_timeout of the query: expected seconds"),
+        ("redis://h?socket_timeout=nan", "option socket_timeout of the query: expected seconds"),
+        ("redis://h?max_connections=0", "option max_connections of the query: expected a whole number of at least 1"),
+        ("redis://h?health_check_interval=x", "option health_check_interval of the query: expected a whole number"),
+        ("redis://h?db=abc", "option db of the query: expected a whole number"),
+        ("redis://h?db=-1", "option db of the query: expected a whole number"),
+        ("redis://h?db=", "option db of the query: expected a whole number"),
+        ("redis://h?db=1&db=2", "option db of the query stands there twice"),
+        ("redis://h?nonsense=1", "option nonsense of the query is not known; expected none but db, username"),
+        ("redis://h?socket_timout=1", "option socket_timout of the query is not known; did you mean socket_timeout?"),
+        ("rediss://h?ssl_ca_cert=/ca", "option ssl_ca_cert of the query is not known; did you mean ssl_ca_certs?"),
+        ("rediss://h?ssl_cert_reqs=CERT_NONE", "option ssl_cert_reqs of the query: expected required or optional or none"),
+        ("rediss://h?ssl_check_hostname=maybe", "option ssl_check_hostname of the query: expected true or false"),
+        ("redis://h?ssl_ca_certs=/ca", "option ssl_ca_certs of the query is for TLS; expected rediss://"),
+        ("redis://h/abc", "expected the number of a database after the host"),
+        ("redis://h/1/2", "expected the number of a database after the host"),
+        ("redis://h/-1", "expected the number of a database after the host"),
+        ("redis://h:0", "expected a URL"),
+        ("redis://h:65536", "with a port from 1 to 65535"),
+        ("redis://h:port", "with a port from 1 to 65535"),
+        ("unix://", "expected the path of a socket"),
+        ("unix:///" + "x" * 200, "expected the path of a socket, of at most"),
+        ("unix:///r.sock?ssl_ca_certs=/ca", "is for TLS"),
+        ("redis+sentinel://a:1/claims?x=1", "redis+sentinel://host:26379,host:26379/name"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_told_with_what_was_expected(name: str, url: str, sentence: str) -> None:
+    assert sentence in told(name, url)
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#", "?db=", "#@", "/@", "?@", "%/", ":/", "?a=1&"])
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
+def test_a_password_that_breaks_the_url_is_told_how_to_be_written_and_not_shown(scheme: str, sign: str) -> None:
+    host = "/r.sock" if scheme == "unix" else "h:6379/0"
+    sentence = told("redis_url", f"{scheme}://worker:{CANARY}{sign}{CANARY}@{host}")
+    assert "%2F" in sentence or "expected the path of a socket" in sentence
+
+
+def test_a_password_is_read_where_it_is_written_as_told() -> None:
+    settings = load_settings(redis_url="redis://u:a%2Fb%3Fc%23d%40e%3Af@h:1/2")
+    assert (
+        wiring.connect(settings, wiring.Retry(wiring.NoBackoff(), 0)).get_connection_kwargs()["password"]
+        == "a/b?c#d@e:f"
+    )
+    assert wiring.broker_url(settings) == settings.redis_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h", "redis://h/", "redis://h:1/0", "redis://[::1]:1/15", "redis://u:p@h", "redis://:p@h", "redis://u@h",
+        "rediss://h?ssl_ca_certs=/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem&ssl_cert_reqs=required",
+        "rediss://h?ssl_check_hostname=false&ssl_ciphers=HIGH", "unix:///r.sock", "unix://u@/r.sock?db=3",
+        "redis://h?db=1&client_name=me&socket_timeout=2.5&socket_keepalive=yes&health_check_interval=0&protocol=2",
+    ],
+)  # fmt: skip
+def test_what_a_url_may_hold_is_taken_by_the_client(url: str) -> None:
+    client = wiring.connect(load_settings(redis_url=url), wiring.Retry(wiring.NoBackoff(), 0))
+    client.connection_pool.make_connection()  # takes every option, and connects to nothing
+    assert load_settings(broker_url=url).broker_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["amqp://guest@h:5672//", "sqs://", "sentinel://a:1/0;sentinel://b:2/0", "redis+socket:///r"]
+)
+def test_brokers_of_other_kinds_are_kombus_to_read(url: str) -> None:
+    assert wiring.broker_url(load_settings(broker_url=url)) == url
+
+
+@pytest.mark.parametrize("url", ["nothing", "://h", "amqp://h:port//", "amqp://h:0//"])
+def test_a_broker_that_is_no_url_is_told(url: str) -> None:
+    assert "expected the URL of a broker, as redis://host:6379/0 or amqp://" in told("broker_url", url)
