@@ -38,17 +38,18 @@ Told = type[RedisUnusable]
 class Address:
     """A server as messages name it."""
 
-    what: str
-    """Begins a sentence; no password is in it."""
+    server: str
+    where: str
+    """No password is in it."""
     setting: str
     """The variable that the address comes from."""
     url: str | None
     """None: the embedded server."""
 
     @property
-    def where(self) -> str:
-        """The address alone, without the word for the server."""
-        return self.what.rpartition(" at ")[2]
+    def what(self) -> str:
+        """Begins a sentence."""
+        return f"{self.server} at {self.where}"
 
     @property
     def kept(self) -> str:
@@ -71,15 +72,15 @@ def where(settings: Settings) -> str:
 def claims(settings: Settings) -> Address:
     """The Redis of the claims."""
     if settings.redis_url is None:
-        return Address(f"The embedded Redis at {where(settings)}", "SCRUB_STATE_DIR", None)
-    return Address(f"Redis at {where(settings)}", "SCRUB_REDIS_URL", settings.redis_url)
+        return Address("The embedded Redis", where(settings), "SCRUB_STATE_DIR", None)
+    return Address("Redis", where(settings), "SCRUB_REDIS_URL", settings.redis_url)
 
 
 def broker(settings: Settings) -> Address:
     """The broker of the bells."""
     if settings.broker_url is None:
         return claims(settings)
-    return Address(f"The broker at {_shown(settings.broker_url)}", "SCRUB_BROKER_URL", settings.broker_url)
+    return Address("The broker", _shown(settings.broker_url), "SCRUB_BROKER_URL", settings.broker_url)
 
 
 def _shown(url: str) -> str:
@@ -344,7 +345,7 @@ def _sentinels(address: Address) -> Told:
 
 def _first_sentinel(address: Address) -> str:
     name, error = next(_asked(address))
-    return str(trouble(error, Address(f"Sentinel at {name}", address.setting, f"redis://{name}"))) if error else ""
+    return str(trouble(error, Address("Sentinel", name, address.setting, f"redis://{name}"))) if error else ""
 
 
 def _asked(address: Address) -> Iterator[tuple[str, BaseException | None]]:

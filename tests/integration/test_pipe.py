@@ -234,7 +234,7 @@ def test_a_worker_that_cannot_work_ends_with_a_sentence(
 def test_a_server_that_could_lose_claims_is_refused(store: Store, option: str, value: str, sentence: str) -> None:
     store.redis.config_set(option, value)
     with pytest.raises(Exception, match=sentence):
-        check_server(store.redis, Address("Redis at here", "SCRUB_REDIS_URL", None))
+        check_server(store.redis, Address("Redis", "here", "SCRUB_REDIS_URL", None))
 
 
 def test_another_secret_or_number_of_partitions_is_refused(store: Store) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -20,12 +21,18 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
 from worker import rediserrors, wiring
+from worker.cli.stores import opened
 from worker.errors import RedisForbids, RedisUnusable
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 from .helpers import Worker, event, settled, until
 from .unusable import Plain, black_hole, busy, http, plain, says
@@ -224,6 +231,36 @@ def test_a_file_of_tls_that_cannot_be_used_is_named_with_its_option(
         found = refusal(url.replace("redis:", "rediss:") + "?" + query.format(files=files), home)
     assert type(found) is rediserrors.TlsFileUnusable
     assert f"({option} in SCRUB_REDIS_URL) cannot be used: {reason}" in str(found)
+
+
+def test_no_common_cipher_is_told_as_such(authority: trustme.CA, files: Path, home: Path) -> None:
+    context = secured(authority.issue_cert("localhost"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM")
+    with says(b"", context) as url:
+        assert type(refusal(over_tls(url, files, "&ssl_ciphers=AES256-SHA"), home)) is rediserrors.TlsFailed
+
+
+def test_a_certificate_that_is_for_something_else_is_told_with_openssls_reason(
+    authority: trustme.CA, files: Path, home: Path
+) -> None:
+    signer = load_pem_private_key(authority.private_key_pem.bytes(), None)
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    builder = x509.CertificateBuilder(issuer, x509.Name([]), key.public_key(), 1, now, now + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    made = builder.sign(signer, hashes.SHA256())  # type: ignore[arg-type]
+    pem = home / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with says(b"", context) as url:
+        found = refusal(over_tls(url, files), home)
+    assert type(found) is rediserrors.CertificateRefused
+    assert "purpose" in str(found)
 
 
 # What the server answers
@@ -443,6 +480,35 @@ def test_a_sentinel_is_not_taken_for_redis(server: Plain, home: Path) -> None:
         assert type(refusal(watcher.url, home)) is rediserrors.SentinelInstead
 
 
+# The embedded one
+
+
+def kill_it_under_a_command(settings: Settings) -> None:
+    with opened(settings) as store:
+        os.kill(store.redis.info()["process_id"], signal.SIGKILL)
+        until(lambda: not store.redis.ping())
+
+
+def test_an_embedded_server_that_was_killed_is_not_blamed_on_an_address(settings: Settings) -> None:
+    with pytest.raises(rediserrors.EmbeddedGone) as caught:
+        kill_it_under_a_command(settings)
+    assert str(caught.value).startswith(f"The embedded Redis at {wiring.where(settings)} is gone")
+    assert "SCRUB_REDIS_URL" not in str(caught.value)
+    with opened(settings) as store:
+        assert store.redis.ping(), "the next command starts it again"
+
+
+def test_every_way_has_a_test_here() -> None:
+    kinds = [
+        name
+        for name, kind in vars(rediserrors).items()
+        if isinstance(kind, type) and kind.__module__ == rediserrors.__name__
+    ]
+    assert len(kinds) > 30
+    tried = Path(__file__).read_text() + (Path(__file__).parents[1] / "cli/test_worker_check.py").read_text()
+    assert [name for name in kinds if f"{name}" not in tried] == []
+
+
 # Where it is told
 
 
@@ -507,7 +573,7 @@ def test_a_worker_does_not_begin_on_a_replica_though_it_can_be_read(server: Plai
         ("redis://127.0.0.1:1", "The broker at 127.0.0.1:1 refuses the connection"),
         (f"redis://:{CANARY}@nowhere.invalid", "The broker at nowhere.invalid:6379 cannot be found"),
         ("amqp://guest@127.0.0.1:1//", "The broker at 127.0.0.1:1 refuses the connection"),
-        ("nonsense://127.0.0.1:1", "has a scheme that no transport is installed for"),
+        ("nonsense://127.0.0.1:1", "has a scheme that no transport is installed for"),  # TransportUnknown
         ("unix:///nowhere/r.sock", "The broker at /nowhere/r.sock cannot be reached: there is no such socket"),
     ],
 )
