@@ -12,13 +12,20 @@ from typing import Any
 
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from celery.utils.log import get_multiprocessing_logger
 from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import collector, logs, pressure, reachability, wiring
+from worker import collector, logs, outputs, pressure, reachability, wiring
 from worker.audit import check_folder
 from worker.broker import Amqp, check
 from worker.embedded import Lease
@@ -114,6 +121,11 @@ def _configure_logs(**_: Any) -> None:
 @celeryd_init.connect
 def _take_hold(**_: Any) -> None:
     """Before the worker connects to its broker: its Redis is up and fit, and the book can be read."""
+    from celery.apps import worker as program
+
+    outputs.install()
+    # Celery's own writes before its handlers set their flag: a full pipe, or one without reader, would swallow SIGTERM.
+    program.safe_say = outputs.say  # type: ignore[attr-defined]
     _stop_page[0] = 0
     try:
         if settings.embedded and not _leases:
@@ -163,6 +175,11 @@ def _await_memory(store: Store) -> None:
 def _quieten(**_: Any) -> None:
     # Celery switches these on at start, and warns at each loss of the broker of a setting that is as we want it.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+
+
+@worker_process_shutdown.connect
+def _write_last_lines(**_: Any) -> None:
+    outputs.flush()
 
 
 @worker_shutting_down.connect

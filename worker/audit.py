@@ -13,8 +13,6 @@ import os
 import re
 import secrets
 import socket
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +21,7 @@ from typing import Literal
 
 import orjson
 
+from worker import outputs
 from worker.auditline import AuditLine, now
 from worker.commit import Head
 from worker.errors import AuditUnwritable, NoAuditFile
@@ -31,7 +30,6 @@ from worker.secret import keyed
 _MAC = b',"audit.mac":"'
 _FIRST = b'{"@timestamp":'
 _NAMED = re.compile(r"audit-(.+)\.jsonl")
-_STDOUT = threading.Lock()
 
 
 def service_version() -> str:
@@ -125,9 +123,7 @@ class Audit:
         self._put(block)
         self.head = head = Head(chain, seq, mac)
         if self._stdout:
-            with _STDOUT:
-                sys.stdout.buffer.write(block)
-                sys.stdout.buffer.flush()
+            outputs.standard(1).put(block)
         return head
 
     def _put(self, block: bytes) -> None:

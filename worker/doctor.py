@@ -311,6 +311,11 @@ def _workers(now: Books) -> Iterator[Finding]:
         yield Finding("ill" if waits else "poor", "workers", sentence, "scrub worker")
         return
     yield Finding("well", "workers", f"{len(alive)} alive.")
+    for worker in alive:
+        if worker.outputs:
+            sentence = f"{worker.name}: {worker.outputs}; {worker.left_out} lines were left out there."
+            mend = "Claims are decided all the same. See to what reads its output; else restart the worker."
+            yield Finding("poor", "outputs", sentence, mend)
     for what, found in (
         ("rule books", {f"{worker.book_version} ({worker.book_digest[:8]})" for worker in alive}),
         ("versions of scrub", {worker.version for worker in alive}),

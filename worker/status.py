@@ -78,6 +78,10 @@ class Worker:
     book_digest: str = ""
     started: float = 0
     """Seconds since 1970, by its own clock."""
+    outputs: str = ""
+    """What is wrong with its standard output or error; empty: nothing."""
+    left_out: int = 0
+    """Lines that it left out there since it started."""
 
     @property
     def alive(self) -> bool:
@@ -343,7 +347,7 @@ def _age(entry: bytes, moment: float) -> float:
     return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
 
 
-_SAID = ("host", "pid", "version", "book_version", "book_digest", "started")
+_SAID = ("host", "pid", "version", "book_version", "book_digest", "started", "outputs", "left_out")
 
 
 def _worker(name: str, value: bytes, moment: float) -> Worker:

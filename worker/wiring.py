@@ -24,7 +24,7 @@ from redis.sentinel import Sentinel
 from rules.book import Book
 from rules.loader import read_book, whole_book
 from rules.pack import Files
-from worker import kept, reachability, redisurl, sentinel, signature
+from worker import kept, outputs, reachability, redisurl, sentinel, signature
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -159,9 +159,11 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
         what `book_of_today` raises, redis.exceptions.RedisError
     """
     found = book_of_today(store.settings)
+    trouble, left_out = outputs.trouble(processes)
     says = {
         "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
         "version": service_version(), "book_version": found.version, "book_digest": found.digest,
+        "outputs": trouble, "left_out": left_out,
     }  # fmt: skip
     store.once.eval(script("beat"), 1, store.keys.workers, worker_name(), orjson.dumps(says).decode())
 

@@ -203,6 +203,10 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
     if found.workers:
         yield paint("Workers", "bold")
         yield from columns([_worker(worker, found, book) for worker in found.workers])
+        for worker in found.workers:
+            if worker.outputs or worker.left_out:
+                told = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
+                yield paint(plain(f"  {worker.name}: {told}"), "yellow")
         if len({digest for worker in found.alive for _, digest in _judged_by(worker, book)}) > 1:
             yield paint("They judge by different rule books: a switch is under way, or one was left behind.", "yellow")
     if not found.alive:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import complain, flush, say
+from worker.cli.terminal import complain, say
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -38,7 +38,7 @@ def worker(
     * `scrub worker --check`
     * `SCRUB_REDIS_URL=redis://queue.example:6379/0 scrub worker -c 8`
     """
-    from worker import audit
+    from worker import audit, outputs
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -52,6 +52,7 @@ def worker(
         from worker import wiring
 
         redis = wiring.where(settings)
+    outputs.install()
     complain(
         f"A claim-scrubber worker of {number} process{'es' if number > 1 else ''}. Ctrl-C once: it finishes what is in"
         f" hand, then ends.\n"
@@ -62,7 +63,7 @@ def worker(
         f"  send       scrub submit FILE...\n"
         f"Its own log follows, one JSON object a line."
     )
-    flush()
+    outputs.flush()
     os.execv(sys.executable, command(number))  # noqa: S606 - there is no shell to want
 
 
