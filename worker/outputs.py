@@ -321,7 +321,7 @@ def install() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            os.open(os.devnull, os.O_RDWR)  # not inherited: what we become sees for itself that it was closed
     out, err = standard(1), standard(2)
     out.other, err.other = err, out
     for name, output in (("stdout", out), ("stderr", err)):
