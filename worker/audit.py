@@ -2,7 +2,8 @@
 
 A line ends in `"audit.mac"`: HMAC-SHA-256 over the mac of the line before and this line without it. The commit script
 keeps the head (number and mac) of each chain in Redis, so that a cut tail shows as well. Lines are written before
-the commit of their batch: the log may hold a decision twice and never misses one.
+the commit of their batch: the log may hold a decision twice and never misses one. Before each commit the file is
+looked at: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from typing import Literal
 import orjson
 
 from worker import outputs
-from worker.auditline import AuditLine, now
+from worker.auditline import AuditLine, Loss, now
 from worker.commit import Head
-from worker.errors import AuditUnwritable, NoAuditFile
+from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
+from worker.logs import log
 from worker.secret import keyed
 
 _MAC = b',"audit.mac":"'
 _FIRST = b'{"@timestamp":'
+_ATTEMPTS = 3
+"""How often lines are written anew where the file is taken away at that moment."""
 _NAMED = re.compile(r"audit-(.+)\.jsonl")
 
 
@@ -71,14 +75,19 @@ class Audit:
             "host.name": socket.gethostname(),
             "process.pid": os.getpid(),
         }
+        self._before: tuple[Head, Loss] | None = None
+        """The chain that was lost under us, until the new one names it."""
         self.head = Head()
 
     @property
     def file(self) -> Path:
-        return self._folder / f"audit-{self.head.chain}.jsonl"
+        return self._folder / file_name(self.head.chain)
 
     def write(self, lines: Sequence[AuditLine | bytes]) -> Head:
         """Appends the lines with one write, and answers where the chain then stands; bytes: a line as JSON.
+
+        Once it answers, the lines are in the file of that name: where it was removed, moved or changed under us, they
+        are in a new one, whose first line says so.
 
         Raises:
             AuditUnwritable: and the chain stands where it stood.
@@ -86,29 +95,73 @@ class Audit:
         if not lines:
             return self.head
         try:
-            if self._descriptor is None:
-                self._open()
-            return self._append(lines)
+            for _ in range(_ATTEMPTS):
+                self._ready()
+                block = self._append(lines)
+                if self._lost() is None:
+                    self._copy(block)
+                    return self.head
         except OSError as error:
             raise AuditUnwritable(file=self.file, reason=error.strerror) from None
+        raise AuditUnwritable(file=self.file, reason="each new file is taken away at once")
 
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _open(self) -> None:
-        host = "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.") or "host"
-        chain = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.head = Head(chain, 0, "")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor, self._size = os.open(self.file, flags, 0o600), 0
-        opened: AuditLine = {"event.action": "audit.opened", "event.outcome": "success", "log.level": "info"}
-        self._append([opened])
+    def _ready(self) -> None:
+        """A file that holds all that was written to it, and may take more."""
+        if self._descriptor is not None and (loss := self._lost()):
+            self._before = (self.head, loss)
+            self.close()
+        if self._descriptor is None:
+            self._open()
 
-    def _append(self, lines: Sequence[AuditLine | bytes]) -> Head:
+    def _lost(self) -> Loss | None:
+        """What happened to the file; None: it is where it was, and as long as we made it."""
         assert self._descriptor is not None
+        ours = os.fstat(self._descriptor)
+        try:
+            there = os.stat(self.file)
+        except (FileNotFoundError, NotADirectoryError):
+            there = None
+        if not ours.st_nlink:
+            return "replaced" if there else "removed"
+        if there is None or not os.path.samestat(ours, there):
+            return "moved"
+        if ours.st_size == self._size:
+            return None
+        return "truncated" if ours.st_size < self._size else "appended"
+
+    def _open(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        chain = f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
+        file = self._folder / file_name(chain)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor, self._size = os.open(file, flags, 0o600), 0
+        self.head = Head(chain, 0, "")
+        opened: AuditLine = {"event.action": "audit.opened", "event.outcome": "success", "log.level": "info"}
+        if self._before:
+            head, loss = self._before
+            opened |= {
+                "event.outcome": "failure", "log.level": "error", "audit.lost": loss,
+                "audit.previous_chain": head.chain, "audit.previous_seq": head.seq, "audit.previous_mac": head.mac,
+            }  # fmt: skip
+        try:
+            block = self._append([opened])
+        except OSError:  # a chain begins with this line or not at all
+            self.close()
+            file.unlink(missing_ok=True)
+            raise
+        self._copy(block)
+        if self._before:
+            head, loss = self._before
+            error = AuditFileLost(file=self._folder / file_name(head.chain), loss=loss, seq=head.seq, new=file)
+            log(__name__).error(str(error), **{"event.action": "audit.lost"})
+        self._before = None
+
+    def _append(self, lines: Sequence[AuditLine | bytes]) -> bytes:
         chain, seq, mac = self.head.chain, self.head.seq, self.head.mac
         begin = orjson.dumps({"@timestamp": now(), **self._common})[:-1]
         end = orjson.dumps({"audit.chain": chain})[1:-1]
@@ -121,10 +174,12 @@ class Audit:
             blocks += (body[:-1], _MAC, mac.encode(), b'"}\n')
         block = b"".join(blocks)
         self._put(block)
-        self.head = head = Head(chain, seq, mac)
+        self.head = Head(chain, seq, mac)
+        return block
+
+    def _copy(self, block: bytes) -> None:
         if self._stdout:
             outputs.standard(1).put(block)
-        return head
 
     def _put(self, block: bytes) -> None:
         """All of it or, after a disk that is full, none of it: a torn line in the middle would look like tampering."""
@@ -136,9 +191,20 @@ class Audit:
             if self._fsync:
                 os.fsync(self._descriptor)
         except OSError:
-            os.ftruncate(self._descriptor, self._size)
+            if os.fstat(self._descriptor).st_size > self._size:
+                os.ftruncate(self._descriptor, self._size)
             raise
         self._size += len(block)
+
+
+def host_name() -> str:
+    """Name of this host as it stands in the names of chains."""
+    return "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.") or "host"
+
+
+def file_name(chain: str) -> str:
+    """Name of the file of a chain, in the audit folder."""
+    return f"audit-{chain}.jsonl"
 
 
 def _key(secret: bytes) -> bytes:

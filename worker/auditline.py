@@ -4,10 +4,12 @@ Keys are flat with dots (`"event.action"`), not nested: one key is one grep, Ela
 objects by itself, and Loki turns them into underscores either way. Of what identifies a person there is the
 `claim_id`, which the hospital made, and a keyed hash; nothing else of the claim's patient and subscriber.
 
-Actions: audit.opened (first line of a file), claim.scrubbed, claim.quarantined, claim.repeated (the same event
-again: no second result), claim.superseded (the line with this decision id was not committed: another worker had the
-claim, or it is judged again), quarantine.requeued and quarantine.dropped (a person took the entry out, and said why),
-history.imported and history.rejected (a person told the ledger), book.switched (a person put another book in force).
+Actions: audit.opened (first line of a file; where the file before was lost under its process, it names that one and
+why), audit.retired (a person took a chain off the list of those whose files must be there), claim.scrubbed,
+claim.quarantined, claim.repeated (the same event again: no second result), claim.superseded (the line with this
+decision id was not committed: another worker had the claim, or it is judged again), quarantine.requeued and
+quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person told
+the ledger), book.switched (a person put another book in force).
 
 How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
 repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.
@@ -26,9 +28,14 @@ from rules.claim import Claim
 from rules.report import Denial, Report
 
 Action = Literal[
-    "audit.opened", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
+    "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
     "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
 ]  # fmt: skip
+
+Loss = Literal["removed", "replaced", "moved", "truncated", "appended"]
+"""What happened to an audit file under the process that writes it; appended: somebody else wrote into it."""
+Retired = Literal["sound", "torn", "tampered", "missing", "unknown"]
+"""In which state a chain was retired; unknown: Redis did not know it."""
 
 
 def _about(text: str) -> Any:
@@ -39,9 +46,13 @@ AuditLine = TypedDict(
     "AuditLine",
     {
         "@timestamp": Annotated[str, _about("when the line was written, UTC, ISO 8601 with microseconds")],
-        "log.level": Annotated[str, _about("info, or warning for a quarantined claim")],
+        "log.level": Annotated[
+            str, _about("info; warning: a quarantined claim, a person's act; error: a file was lost")
+        ],
         "event.action": Annotated[Action, _about("what happened")],
-        "event.outcome": Annotated[Literal["success", "failure", "unknown"], _about("failure: quarantined")],
+        "event.outcome": Annotated[
+            Literal["success", "failure", "unknown"], _about("failure: quarantined, or a file was lost")
+        ],
         "event.duration": Annotated[int, _about("time spent on this claim, nanoseconds")],
         "event.reason": Annotated[str, _about("why a person did it, in that person's words")],
         "trace.id": Annotated[str, _about("trace id of the event's traceparent, else the decision id")],
@@ -110,6 +121,14 @@ AuditLine = TypedDict(
         "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
+        "audit.lost": Annotated[Loss, _about("of a new file: what happened to the one before, while it was written")],
+        "audit.previous_chain": Annotated[str, _about("of a new file: chain of the one that was lost")],
+        "audit.previous_seq": Annotated[int, _about("number of the last line that was written to it")],
+        "audit.previous_mac": Annotated[str, _about("mac of that line")],
+        "audit.retired_chain": Annotated[str, _about("chain that a person retired: its file may be anywhere now")],
+        "audit.retired_seq": Annotated[int, _about("number of its last line that was committed")],
+        "audit.retired_mac": Annotated[str, _about("mac of that line")],
+        "audit.retired_state": Annotated[Retired, _about("in which state its file was then")],
         "audit.mac": Annotated[str, _about("HMAC over the line before and this one; always last on the line")],
     },
     total=False,

@@ -146,6 +146,13 @@ class AuditUnwritable(ScrubError):
     """
 
 
+class AuditFileLost(ScrubError):
+    """The audit file {file} was {loss} while it was being written, after line {seq}. What follows is in {new}, whose
+    first line names it. Restore it from a backup, and find out what did that: log rotation must leave the audit folder
+    alone.
+    """
+
+
 class TableRefused(ScrubError):
     """Nothing was imported:
 

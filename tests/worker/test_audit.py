@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -149,3 +150,140 @@ def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):
         Audit(tmp_path / "file", SECRET).write([line(1)])
+
+
+# What others do to the file while it is written: logrotate's `create` and `copytruncate`, rm, mv.
+# google/cadvisor#1536, rollbar/rollbar-agent#37, Seldaek/monolog#1963, ansible/ansibullbot#868.
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def replaced(file: Path) -> None:
+    (file.parent / "other").write_bytes(file.read_bytes())
+    (file.parent / "other").rename(file)
+
+
+def moved(file: Path) -> None:
+    file.rename(file.with_suffix(".1"))
+
+
+def moved_and_made_again(file: Path) -> None:
+    moved(file)
+    file.touch()
+
+
+def truncated(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def cut_short(file: Path) -> None:
+    os.truncate(file, file.stat().st_size - 10)
+
+
+def appended(file: Path) -> None:
+    with file.open("ab") as stream:
+        stream.write(b"hello\n")
+
+
+def folder_removed(file: Path) -> None:
+    shutil.rmtree(file.parent)
+
+
+def folder_moved(file: Path) -> None:
+    file.parent.rename(file.parent.with_name("aside"))
+
+
+HARM = [
+    (removed, "removed"),
+    (replaced, "replaced"),
+    (moved, "moved"),
+    (moved_and_made_again, "moved"),
+    (truncated, "truncated"),
+    (cut_short, "truncated"),
+    (appended, "appended"),
+    (folder_removed, "removed"),
+    (folder_moved, "moved"),
+]
+
+
+@pytest.mark.parametrize(("harm", "loss"), HARM)
+def test_lines_go_to_a_new_chain_that_names_the_one_which_was_lost(
+    tmp_path: Path, harm: Callable[[Path], None], loss: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    audit = Audit(tmp_path / "audit", SECRET)
+    before = audit.write([line(1)])
+    old = audit.file
+    harm(old)
+    head = audit.write([line(2)])
+    audit.close()
+    assert audit.file != old
+    assert verify(audit.file, SECRET, head).state == "sound"
+    first, second = map(orjson.loads, audit.file.read_bytes().splitlines())
+    assert (first["event.action"], first["audit.lost"], first["log.level"]) == ("audit.opened", loss, "error")
+    found = first["audit.previous_chain"], first["audit.previous_seq"], first["audit.previous_mac"]
+    assert found == (before.chain, before.seq, before.mac)
+    assert second["claim.claim_id"] == "PCN-2"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert f"was {loss} while it was being written" in caplog.text
+    assert before.chain in caplog.text
+
+
+@pytest.mark.parametrize(("harm", "loss"), HARM)
+def test_a_file_that_is_lost_between_the_write_and_the_look_is_noticed_as_well(
+    tmp_path: Path, harm: Callable[[Path], None], loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = Audit(tmp_path / "audit", SECRET)
+    audit.write([line(1)])
+    old, real, harmed = audit.file, os.write, []
+
+    def write(descriptor: int, data: bytes) -> int:
+        done = real(descriptor, data)
+        if not harmed:
+            harmed.append(old)
+            harm(old)
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write)
+        head = audit.write([line(2)])
+    audit.close()
+    assert audit.file != old
+    assert verify(audit.file, SECRET, head).state == "sound"
+    assert [orjson.loads(raw).get("claim.claim_id") for raw in audit.file.read_bytes().splitlines()] == [None, "PCN-2"]
+    assert orjson.loads(audit.file.read_bytes().splitlines()[0])["audit.lost"] == loss
+
+
+def test_where_each_new_file_is_taken_away_at_once_nothing_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit, real = Audit(tmp_path, SECRET), os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        done = real(descriptor, data)
+        for file in tmp_path.iterdir():
+            file.unlink()
+        return done
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(AuditUnwritable, match="taken away"):
+        audit.write([line(1)])
+    audit.close()
+
+
+def test_a_chain_that_cannot_begin_for_want_of_room_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    audit = Audit(tmp_path, SECRET)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(AuditUnwritable, match="No space left"):
+            audit.write([line(1)])
+    assert not list(tmp_path.iterdir())
+    head = audit.write([line(1)])
+    audit.close()
+    assert verify(audit.file, SECRET, head).lines == 2
