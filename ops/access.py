@@ -108,7 +108,7 @@ USERS = (
     User(
         "operator",
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
-        "enters billing history, puts rule books in force. Writes no other outlet.",
+        "enters billing history, puts rule books in force, retires audit chains. Writes no other outlet.",
         (
             Right(_HELLO + " time scan script|load script|exists multi exec discard"),
             Right(
@@ -120,7 +120,7 @@ USERS = (
             Right("xadd", _claims("inbox", mode="%W")),
             Right("xdel", _claims("quarantine")),
             Right("hincrby", _claims("counters")),
-            Right("hset", _claims("chains")),
+            Right("hset hdel", _claims("chains")),
             Right("set", _claims("ledger:*", "full")),
             Right("del", _claims("full")),
             Right("hset hdel lpush lpop ltrim", _claims("book", "books", "switches")),

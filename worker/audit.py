@@ -30,10 +30,10 @@ from worker.logs import log
 from worker.secret import keyed
 
 _MAC = b',"audit.mac":"'
-_FIRST = b'{"@timestamp":'
+FIRST = b'{"@timestamp":'
 _ATTEMPTS = 3
 """How often lines are written anew where the file is taken away at that moment."""
-_NAMED = re.compile(r"audit-(.+)\.jsonl")
+_NAMED = re.compile(r"audit-(.+?)\.jsonl")
 
 
 def service_version() -> str:
@@ -197,14 +197,20 @@ class Audit:
         self._size += len(block)
 
 
-def host_name() -> str:
-    """Name of this host as it stands in the names of chains."""
-    return "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.") or "host"
+def host_name(name: str | None = None) -> str:
+    """Name of a host, by default this one's, as it stands in the names of chains."""
+    return "".join(c for c in name or socket.gethostname() if c.isalnum() or c in "-.") or "host"
 
 
 def file_name(chain: str) -> str:
     """Name of the file of a chain, in the audit folder."""
     return f"audit-{chain}.jsonl"
+
+
+def chain_of(name: str) -> str | None:
+    """The chain of a file of this name, also where log rotation added to it; None: it is no name of an audit file."""
+    found = _NAMED.match(name)
+    return found[1] if found else None
 
 
 def _key(secret: bytes) -> bytes:
@@ -220,8 +226,9 @@ class Verdict:
     """What the check of an audit file found."""
 
     file: Path
-    state: Literal["sound", "torn", "tampered"]
-    """torn: sound, but for a last line that a crash cut off before its batch was committed."""
+    state: Literal["sound", "torn", "tampered", "unknown"]
+    """torn: sound, but for a last line that a crash cut off before its batch was committed. unknown: of a chain that
+    Redis does not know."""
     lines: int
     """Lines that verify, from the first on."""
     chain: str | None
@@ -247,7 +254,7 @@ def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
         for raw in lines:
             if (
                 not count
-                and not raw.startswith(_FIRST)
+                and not raw.startswith(FIRST)
                 and not any(_MAC in line for line in itertools.chain([raw], lines))
             ):
                 raise NoAuditFile(file=file)
@@ -270,9 +277,8 @@ def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
         text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
         return Verdict(file, "torn", count, name, text)
     if not count:
-        chain = _NAMED.fullmatch(file.name)
         sentence = f"there is no line in it: its process ended before the first{known}"
-        return Verdict(file, "torn", 0, chain[1] if chain else None, sentence)
+        return Verdict(file, "torn", 0, chain_of(file.name), sentence)
     return Verdict(file, "sound", count, name, f"{count} lines are sound{known}")
 
 

@@ -22,8 +22,9 @@ from redis.exceptions import RedisError
 
 from rules.book import Book
 from rules.errors import ScrubError
-from worker import reachability, wiring
-from worker.fitness import unfit
+from worker import chains, reachability, wiring
+from worker.errors import RedisForbids, RedisRefuses
+from worker.fitness import unfit, why_silent
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -253,6 +254,7 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
     if now.hold:
         yield Finding("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
     yield from _workers(now)
+    yield from _audit_files(store)
     for outlet in now.outlets:
         if outlet.name in TRIMMED_OUTLETS and not outlet.groups and outlet.length:
             sentence = f"Nobody reads {outlet.name}: {outlet.length} entries are kept, and never trimmed."
@@ -301,6 +303,23 @@ def _agreement(store: Store) -> Iterator[Finding]:
         if ours != meta["fingerprint"]:
             sentence = f"{settings.secret_path} is not the secret that the claims on this Redis were hashed with."
             yield Finding("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
+
+
+def _audit_files(store: Store) -> Iterator[Finding]:
+    """Whether the files of the audit folder are those that Redis knows, and as long."""
+    settings = store.settings
+    try:
+        found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
+        gone = chains.retired(settings.audit_path, load_secret(settings.secret_path)) if found.unknown else {}
+    except OSError as error:
+        yield Finding(
+            "ill", "audit files", f"{settings.audit_path} cannot be read ({error.strerror}).", "Mend its owner."
+        )
+        return
+    except ScrubError:
+        return  # said of the secret already
+    for well, sentence, mend in chains.told(found, gone):
+        yield Finding("well" if well else "ill", "audit files", sentence, mend)
 
 
 def _workers(now: Books) -> Iterator[Finding]:

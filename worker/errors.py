@@ -153,6 +153,16 @@ class AuditFileLost(ScrubError):
     """
 
 
+class ChainUnknown(ScrubError):
+    """There is no audit chain {chain}: neither Redis nor the audit folder has it. `scrub audit verify` names those that
+    are there or missing; a chain is called as its file is, without `audit-` and `.jsonl`.
+    """
+
+
+class ChainInUse(ScrubError):
+    """Nothing was retired: live workers write {chains}. Stop them first, or leave these out."""
+
+
 class TableRefused(ScrubError):
     """Nothing was imported:
 

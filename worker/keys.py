@@ -151,7 +151,7 @@ class Keys:
 
     @property
     def chains(self) -> str:
-        """Hash: audit chain -> `seq mac` of its last line that was followed by a commit."""
+        """Hash: audit chain -> `seq mac` of its last line that was followed by a commit; until a person retires it."""
         return self._key("chains")
 
     @property

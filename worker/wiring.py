@@ -24,10 +24,11 @@ from redis.sentinel import Sentinel
 from rules.book import Book
 from rules.loader import read_book, whole_book
 from rules.pack import Files
-from worker import kept, outputs, reachability, redisurl, sentinel, signature
+from worker import chains, kept, outputs, reachability, redisurl, sentinel, signature
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
+from worker.chains import Archivist
 from worker.commit import Committer, Head, script
 from worker.credentials import FileLogin
 from worker.crossing import Crossing
@@ -354,6 +355,17 @@ def clerk(store: Store) -> Clerk:
     return Clerk(store.once, store.keys, audit)
 
 
+def archivist(store: Store) -> Archivist:
+    """Who retires audit chains, with an audit file of its own.
+
+    Raises:
+        SecretUnusable, SecretMismatch
+    """
+    settings, secret = store.settings, agreed_secret(store)
+    audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    return Archivist(store.once, store.keys, audit, secret, settings.audit_path)
+
+
 def librarian(store: Store) -> Librarian:
     """Who puts books in force, with an audit file of its own.
 
@@ -367,9 +379,4 @@ def librarian(store: Store) -> Librarian:
 
 def chain_head(store: Store, chain: str) -> Head | None:
     """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
-    heads = []
-    for keys in store.keys.all:  # each has that of the last commit on it; the last of all is the chain's
-        if found := cast(bytes | None, store.redis.hget(keys.chains, chain)):
-            seq, mac = found.decode().split(" ")
-            heads.append(Head(chain, int(seq), mac))
-    return max(heads, key=lambda head: head.seq, default=None)
+    return chains.known(store.redis, store.keys).get(chain)

@@ -1,7 +1,8 @@
-"""`scrub audit verify`: whether an audit file is as it was written."""
+"""`scrub audit`: whether the audit files are as they were written and all there, and how they are archived."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,15 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Style, complain, paint, plain, say
 
 if TYPE_CHECKING:
+    from worker.audit import Verdict
+    from worker.chains import Compared
     from worker.commit import Head
     from worker.settings import Settings
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
-_STYLES: dict[str, Style] = {"sound": "green", "torn": "yellow", "tampered": "bold red"}
+_STYLES: dict[str, Style] = {
+    "sound": "green", "torn": "yellow", "tampered": "bold red", "unknown": "bold red", "missing": "bold red",
+}  # fmt: skip
 
 
 @app.callback()
@@ -25,46 +30,129 @@ def _group() -> None:
 
 @app.command("verify")
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Audit files, as the workers wrote them.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Audit files; default: all of them, and none may be missing."),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask Redis where the files ended; a cut tail then stays unseen.")
+    ] = False,
+    every_host: Annotated[
+        bool, typer.Option("--every-host", help="Without FILE: the audit folder is that of all hosts, on one volume.")
     ] = False,
 ) -> None:
     """Checks that no line of an audit file was changed, removed, added or reordered, and that its end is there.
 
+    Without FILE: all files of the audit folder, and that each chain that Redis knows of this host has its file. A host
+    is this one, or one of which a file is in the folder; chains of other hosts are only counted.
+
     sound: as it was written. torn: sound, but for a last line that a crash cut off before it counted. tampered:
-    somebody changed it; the sentence says from which line on. Needs the secret that the workers used.
+    somebody changed it; the sentence says from which line on. unknown: Redis does not know its chain. missing: Redis
+    knows the chain, and there is no file. Needs the secret that the workers used.
 
-    Exit codes: 0 all are sound, 1 one is torn or tampered, 2 one cannot be read.
+    Exit codes: 0 all are sound, 1 one is not, 2 one cannot be read, or without FILE Redis does not answer.
 
-    Example: `scrub audit verify ~/.local/state/claim-scrubber/audit/*.jsonl`
+    Examples:
+
+    * `scrub audit verify`
+    * `scrub audit verify ~/.local/state/claim-scrubber/audit/*.jsonl`
     """
-    from rules.errors import ScrubError
-    from worker import audit
-    from worker.errors import SecretUnusable
-    from worker.secret import load_secret
     from worker.settings import load_settings
 
     settings = load_settings()
-    there = [file for file in files if _readable(file)]
-    if not there:
-        raise typer.Exit(2)
+    there, code = [file for file in files or () if _readable(file)], 0
+    if files:
+        code = 0 if len(there) == len(files) else 2
+        if not there:
+            raise typer.Exit(2)
+        _assert_secret(settings)
+    heads, found = (None, None) if offline else _asked(settings, every_host)
+    if not files:
+        there, code = _in_folder(settings, found), 0 if offline or found else 2
+    code = max([code, *_each(there, heads, settings)])
+    if found and not files:
+        code = max(code, _absent(found, settings))
+    raise typer.Exit(code)
+
+
+def _assert_secret(settings: Settings) -> None:
+    from worker.errors import SecretUnusable
+
     if not settings.secret_path.exists():
         raise SecretUnusable(file=settings.secret_path, reason="it is not there")
+
+
+def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compared] | tuple[None, None]:
+    """What Redis knows, and how it compares with the folder; None: it does not answer."""
+    from rules.errors import ScrubError
+    from worker import chains
+
+    try:
+        with opened(settings) as store:
+            found, heads = chains.compared(store.redis, store.keys, settings.audit_path, everywhere=every_host)
+            return heads, found
+    except ScrubError as error:
+        complain(f"Without Redis the ends of the files are not checked: {error}")
+        return None, None
+
+
+def _in_folder(settings: Settings, found: Compared | None) -> list[Path]:
+    """The files to verify; of a chain with several files the one that holds most of it."""
+    from worker import chains
+
+    if found is None:
+        return [end.file for end in chains.ends(settings.audit_path)]
+    for end in found.parts:
+        say(f"{plain(str(end.file))}: passed over: another file holds more of its chain")
+    return sorted(end.file for end in (*found.agree, *(end for end, _ in found.cut), *found.unknown))
+
+
+def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) -> Iterator[int]:
+    """Says how each file is, and answers the exit code for each."""
+    from rules.errors import ScrubError
+    from worker import audit, chains
+    from worker.secret import load_secret
+
+    if not files:
+        return
+    _assert_secret(settings)
     secret = load_secret(settings.secret_path)
-    code = 0 if len(there) == len(files) else 2
-    for file in there:
+    gone: dict[str, chains.Retirement] | None = None
+    for file in files:
         try:
-            found = audit.verify(file, secret)
-            if not offline and found.chain and (head := _head(settings, found.chain)):
-                found = audit.verify(file, secret, head)
+            if heads is None:
+                verdict = audit.verify(file, secret)
+            else:
+                verdict = chains.verify(file, secret, heads, {})
+                if verdict.state == "unknown":
+                    gone = chains.retired(settings.audit_path, secret) if gone is None else gone
+                    verdict = chains.verify(file, secret, heads, gone)
         except (OSError, ScrubError) as error:
             complain(plain(str(error)))
-            code = 2
+            yield 2
             continue
-        say(f"{plain(str(file))}: {paint(found.state, _STYLES[found.state])}: {plain(found.sentence)}")
-        code = max(code, 0 if found.state == "sound" else 1)
-    raise typer.Exit(code)
+        _say(verdict)
+        yield 0 if verdict.state == "sound" else 1
+
+
+def _say(verdict: Verdict) -> None:
+    say(f"{plain(str(verdict.file))}: {paint(verdict.state, _STYLES[verdict.state])}: {plain(verdict.sentence)}")
+
+
+def _absent(found: Compared, settings: Settings) -> int:
+    """Says which chains have no file, and answers the exit code."""
+    from worker.audit import file_name
+
+    for head in found.missing:
+        file = plain(str(settings.audit_path / file_name(head.chain)))
+        sentence = f"{head.seq} lines were committed, and the file is not there; restore it, or `scrub audit retire` it"
+        say(f"{file}: {paint('missing', _STYLES['missing'])}: {sentence}")
+    if found.elsewhere:
+        hosts = ", ".join(map(plain, found.hosts))
+        say(f"{len(found.elsewhere)} chains are of other hosts, and to be verified there: {hosts}")
+    if not (found.agree or found.cut or found.unknown or found.missing):
+        say(f"There is no audit file in {settings.audit_path}, and Redis knows of none of this host.")
+    return 1 if found.missing else 0
 
 
 def _readable(file: Path) -> bool:
@@ -76,13 +164,62 @@ def _readable(file: Path) -> bool:
         return False
 
 
-def _head(settings: Settings, chain: str) -> Head | None:
-    from rules.errors import ScrubError
-    from worker import wiring
+@app.command("retire")
+def retire(
+    chains: Annotated[
+        list[str] | None, typer.Argument(metavar="[CHAIN]...", help="Chains, or their files, which may be gone.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", help="All chains of a host, which is no more or whose files moved.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log; 1 to 200 signs.")] = "",
+) -> None:
+    """Takes chains off the list of those whose files must be in the audit folder: archived ones, or lost for good.
 
-    try:
-        with opened(settings) as store:
-            return wiring.chain_head(store, chain)
-    except ScrubError as error:
-        complain(f"Without Redis the end of the file is not checked: {error}")
-        return None
+    Who did it, why, where each chain ended and how its file was then stand in the audit log, by which a file that is
+    kept elsewhere still verifies. Verify before you archive: a file that was tampered with is retired as such. Chains
+    of live workers are refused.
+
+    Exit codes: 0 done, 1 a chain was written meanwhile and stays, 2 there is no such chain, or it is in use.
+
+    Examples:
+
+    * `scrub audit retire audit-web1-311-9f0c22ab.jsonl --reason 'on tape 12'`
+    * `scrub audit retire --host web1 --reason 'machine returned; its files are in the archive'`
+    """
+    from worker import wiring
+    from worker.chains import host_of, known
+    from worker.status import books
+
+    why = reason.strip()
+    if not why or len(why) > 200 or not why.isprintable():
+        raise typer.BadParameter("expected a sentence of 1 to 200 printable signs", param_hint="--reason")
+    if bool(chains) == bool(host):
+        raise typer.BadParameter("expected chains, or --host", param_hint="CHAIN")
+    with opened() as store:
+        names = list(dict.fromkeys(map(_chain, chains or ())))
+        if host:
+            names = sorted(chain for chain in known(store.redis, store.keys) if host_of(chain) == host)
+        if not names:
+            complain(f"Redis knows no chain of a host {plain(host or '')}.")
+            raise typer.Exit(2)
+        archivist = wiring.archivist(store)
+        try:
+            stay = archivist.retire(names, why, books(store.redis, store.keys).alive)
+        finally:
+            archivist.audit.close()
+    _complain_of(stay)
+    say(f"{len(names) - len(stay)} retired.")
+    raise typer.Exit(1 if stay else 0)
+
+
+def _complain_of(stay: Iterable[str]) -> None:
+    for chain in stay:
+        complain(f"{plain(chain)} was written meanwhile, and stays.")
+
+
+def _chain(name: str) -> str:
+    """The chain by its name, or by that of its file."""
+    from worker.audit import chain_of
+
+    return chain_of(Path(name).name) or name

@@ -1,0 +1,365 @@
+"""The audit files beside what Redis knows of them: what is missing, cut or strange is named, and archiving is an act.
+
+As the world loses them: logrotate's `create` and `copytruncate` (rollbar/rollbar-agent#37, google/cadvisor#1536), rm
+under a live process (ansible/ansibullbot#868), a folder on another disk, a Redis set up anew.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from worker import audit, chains, wiring
+from worker.audit import Audit
+from worker.commit import Head
+from worker.errors import ChainUnknown
+from worker.inbox import send
+from worker.secret import load_secret
+from worker.status import books
+from worker.wiring import Store
+
+from .guarded import guarded
+from .helpers import Worker, event, settled, until
+
+Start = Callable[..., Worker]
+Said = tuple[int, str]
+
+
+def put(store: Store, first: int, last: int) -> None:
+    send(store.redis, store.keys, [event(number) for number in range(first, last)], source="t", settings=store.settings)
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(store.settings.audit_path.glob("*.jsonl"))
+
+
+def judge(store: Store, first: int, last: int) -> Path:
+    """Claims decided by a process that ends then; answers its audit file."""
+    before = files(store)
+    drain = wiring.drain(store, wiring.bell(store))
+    put(store, first, last)
+    while not books(store.redis, store.keys).settled:
+        drain.run()
+    drain.audit.close()
+    (new,) = (file for file in files(store) if file not in before)
+    return new
+
+
+@pytest.fixture
+def scrub(store: Store) -> Callable[..., Said]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+
+    def run(*words: str | Path) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", *map(str, words)], capture_output=True, text=True, timeout=60,
+            env={**clean, "SCRUB_STATE_DIR": str(store.settings.state_dir)}, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def doctor(scrub: Callable[..., Said]) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in scrub("doctor", "--format", "json")[1].splitlines() if line.startswith("{")]
+    return [finding for finding in found if finding["about"] == "audit files"]
+
+
+def test_all_files_that_are_there_and_end_as_redis_knows_it_are_sound(store: Store, scrub: Callable[..., Said]) -> None:
+    one, other = judge(store, 0, 5), judge(store, 5, 9)
+    code, said = scrub("audit", "verify")
+    assert code == 0
+    assert said.splitlines() == [f"{file}: sound: {n} lines are sound" for file, n in sorted([(one, 6), (other, 5)])]
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+
+
+def test_an_installation_without_a_claim_has_nothing_to_complain_of(store: Store, scrub: Callable[..., Said]) -> None:
+    code, said = scrub("audit", "verify")
+    assert (code, "There is no audit file in" in said) == (0, True)
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+
+
+def test_a_file_that_is_gone_is_called_missing(store: Store, scrub: Callable[..., Said]) -> None:
+    gone, there = judge(store, 0, 5), judge(store, 5, 9)
+    gone.unlink()
+    code, said = scrub("audit", "verify")
+    assert code == 1
+    assert f"{gone}: missing: 6 lines were committed" in said
+    assert f"{there}: sound" in said
+    (finding,) = doctor(scrub)
+    assert (finding["level"], audit.chain_of(gone.name) in finding["sentence"]) == ("ill", True)
+
+
+def test_a_folder_that_is_gone_is_not_taken_for_a_new_installation(store: Store, scrub: Callable[..., Said]) -> None:
+    judge(store, 0, 5)
+    shutil.rmtree(store.settings.audit_path)
+    code, said = scrub("audit", "verify")
+    assert (code, "missing: 6 lines were committed" in said) == (1, True)
+    assert doctor(scrub)[0]["level"] == "ill"
+
+
+@pytest.mark.parametrize("keep", [0, 1, 5])
+def test_a_file_that_was_cut_is_found_without_naming_it(store: Store, scrub: Callable[..., Said], keep: int) -> None:
+    file = judge(store, 0, 5)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:keep]))
+    code, said = scrub("audit", "verify")
+    assert code == 1
+    assert f"{file}: tampered: the end is cut off: 6 lines were committed, {keep} are there" in said
+    assert doctor(scrub)[0]["level"] == "ill"
+
+
+def test_a_chain_that_was_taken_out_of_redis_does_not_make_its_cut_file_sound(
+    store: Store, scrub: Callable[..., Said]
+) -> None:
+    file = judge(store, 0, 5)
+    store.redis.hdel(store.keys.chains, str(audit.chain_of(file.name)))
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
+    for words in (("audit", "verify"), ("audit", "verify", file)):
+        code, said = scrub(*words)
+        assert code == 1
+        assert f"{file}: unknown: no head known" in said
+    assert doctor(scrub)[0]["level"] == "ill"
+
+
+def test_chains_of_another_host_are_counted_and_not_called_missing(store: Store, scrub: Callable[..., Said]) -> None:
+    judge(store, 0, 5)
+    store.redis.hset(store.keys.chains, "web-7.example-31-00c0ffee", f"9 {'0' * 64}")
+    code, said = scrub("audit", "verify")
+    assert (code, "1 chains are of other hosts, and to be verified there: web-7.example" in said) == (0, True)
+    assert [finding["level"] for finding in doctor(scrub)] == ["well", "well"]
+    code, said = scrub("audit", "verify", "--every-host")
+    assert (code, "audit-web-7.example-31-00c0ffee.jsonl: missing: 9 lines" in said) == (1, True)
+
+
+def test_a_host_of_which_a_file_is_here_has_all_its_files_here(store: Store, scrub: Callable[..., Said]) -> None:
+    """A container has another name after each upgrade, and its volume stays."""
+    file = judge(store, 0, 5)
+    chain = str(audit.chain_of(file.name))
+    store.redis.hset(store.keys.chains, "gone-pod-31-00c0ffee", f"9 {'0' * 64}")
+    (file.parent / "audit-gone-pod-32-00000000.jsonl").write_bytes(b"")
+    code, said = scrub("audit", "verify")
+    assert (code, "audit-gone-pod-31-00c0ffee.jsonl: missing" in said, chain in said) == (1, True, True)
+
+
+def test_a_copy_that_log_rotation_left_counts_as_the_file(store: Store, scrub: Callable[..., Said]) -> None:
+    moved, copied = judge(store, 0, 5), judge(store, 5, 9)
+    moved.rename(f"{moved}.1")
+    shutil.copy(copied, f"{copied}.1")
+    os.truncate(copied, 0)
+    code, said = scrub("audit", "verify")
+    assert code == 0, said
+    assert f"{moved}.1: sound: 6 lines" in said
+    assert f"{copied}: passed over: another file holds more of its chain" in said
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+
+
+def test_what_is_no_audit_file_in_the_folder_is_passed_over(store: Store, scrub: Callable[..., Said]) -> None:
+    file = judge(store, 0, 5)
+    (file.parent / "notes.txt").write_text("hello")
+    (file.parent / "old").mkdir()
+    (file.parent / "one.gz").write_bytes(gzip.compress(b"x"))
+    code, said = scrub("audit", "verify")
+    assert (code, said) == (0, f"{file}: sound: 6 lines are sound\n")
+
+
+def test_an_archived_file_is_retired_with_a_reason_and_nobody_nags_any_more(
+    store: Store, scrub: Callable[..., Said], tmp_path: Path
+) -> None:
+    file = judge(store, 0, 5)
+    archived = tmp_path / file.name
+    shutil.copy(file, archived)
+    assert scrub("audit", "retire", file, "--reason", "on tape 12") == (0, "1 retired.\n")
+    assert scrub("audit", "verify")[0] == 0, "not deleted yet"
+    file.unlink()
+    assert scrub("audit", "verify")[0] == 0
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+    code, said = scrub("audit", "verify", archived)
+    assert (code, "sound: 6 lines are sound; retired on" in said, ": on tape 12" in said) == (0, True, True)
+    archived.write_bytes(b"".join(archived.read_bytes().splitlines(keepends=True)[:3]))
+    code, said = scrub("audit", "verify", archived)
+    assert (code, "6 lines were committed, 3 are there" in said) == (1, True)
+    (line,) = [
+        line for own in files(store) for line in map(orjson.loads, own.read_bytes().splitlines())
+        if line["event.action"] == "audit.retired"
+    ]  # fmt: skip
+    assert (line["event.reason"], line["audit.retired_seq"], line["audit.retired_state"]) == ("on tape 12", 6, "sound")
+    assert line["user.name"]
+    assert list(chains.known(store.redis, store.keys)) == [line["audit.chain"]], "the list does not only grow"
+
+
+def torn(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b'{"@timest')
+
+
+@pytest.mark.parametrize(
+    ("harm", "state"),
+    [
+        (lambda file: file.unlink(), "missing"),
+        (lambda file: os.truncate(file, 100), "tampered"),
+        (torn, "torn"),
+    ],
+)
+def test_the_audit_log_says_how_the_file_was_when_it_was_retired(
+    store: Store, scrub: Callable[..., Said], harm: Callable[[Path], object], state: str
+) -> None:
+    file = judge(store, 0, 5)
+    harm(file)
+    chain = str(audit.chain_of(file.name))
+    assert scrub("audit", "retire", chain, "--reason", "lost on 3 May")[0] == 0
+    (own,) = [one for one in files(store) if one != file]
+    (line,) = [orjson.loads(raw) for raw in own.read_bytes().splitlines() if b"audit.retired" in raw]
+    found = line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_state"]
+    assert found == (chain, 6, state)
+
+
+def test_a_retirement_that_was_forged_into_a_file_does_not_count(store: Store, scrub: Callable[..., Said]) -> None:
+    file, other = judge(store, 0, 5), judge(store, 5, 9)
+    store.redis.hdel(store.keys.chains, str(audit.chain_of(file.name)))
+    lines = other.read_bytes().splitlines(keepends=True)
+    forged = orjson.loads(lines[-1]) | {
+        "event.action": "audit.retired", "event.reason": "x", "user.name": "x", "audit.seq": 6,
+        "audit.retired_chain": audit.chain_of(file.name), "audit.retired_seq": 1, "audit.retired_mac": "0" * 64,
+    }  # fmt: skip
+    other.write_bytes(b"".join([*lines, orjson.dumps(forged) + b"\n"]))
+    code, said = scrub("audit", "verify")
+    assert (code, f"{file}: unknown: no head known" in said) == (1, True)
+
+
+def test_what_is_not_there_or_in_use_is_not_retired(
+    store: Store, scrub: Callable[..., Said], start_worker: Start
+) -> None:
+    code, said = scrub("audit", "retire", "web-1-00c0ffee", "--reason", "x")
+    assert (code, "There is no audit chain web-1-00c0ffee" in said) == (2, True)
+    assert scrub("audit", "retire", "web-1-00c0ffee")[0] == 2, "no reason"
+    assert scrub("audit", "retire", "--reason", "x")[0] == 2, "nothing named"
+    assert scrub("audit", "retire", "--host", "nobody", "--reason", "x")[0] == 2
+    worker = start_worker(concurrency=1).wait_ready()
+    put(store, 0, 5)
+    settled(store, 5)
+    (file,) = files(store)
+    until(lambda: books(store.redis, store.keys).alive)
+    code, said = scrub("audit", "retire", file, "--reason", "x")
+    assert (code, "live workers write" in said) == (2, True)
+    assert worker.stop() == 0
+    assert scrub("audit", "retire", file, "--reason", "x")[0] == 0
+
+
+def test_all_chains_of_a_host_that_is_no_more_are_retired_at_once(store: Store, scrub: Callable[..., Said]) -> None:
+    judge(store, 0, 5)
+    for chain in ("pod-7-1-00c0ffee", "pod-7-2-00c0ffef", "pod-8-1-00c0ffee"):
+        store.redis.hset(store.keys.chains, chain, f"9 {'0' * 64}")
+    assert scrub("audit", "retire", "--host", "pod-7", "--reason", "scaled down")[0] == 0
+    assert "other hosts, and to be verified there: pod-8" in scrub("audit", "verify")[1]
+
+
+def test_a_chain_that_is_written_meanwhile_stays(store: Store) -> None:
+    file = judge(store, 0, 5)
+    chain = str(audit.chain_of(file.name))
+
+    class Later(Audit):
+        """Stands for a process that commits while its chain is being retired."""
+
+        def write(self, lines: Any) -> Head:
+            store.redis.hset(store.keys.chains, chain, f"7 {'1' * 64}")
+            return super().write(lines)
+
+    secret = load_secret(store.settings.secret_path)
+    later = Later(store.settings.audit_path, secret)
+    archivist = chains.Archivist(store.once, store.keys, later, secret, store.settings.audit_path)
+    assert archivist.retire([chain], "x", []) == [chain]
+    later.close()
+    assert chains.known(store.redis, store.keys)[chain].seq == 7
+
+
+def test_without_redis_the_folder_cannot_be_compared_and_that_is_no_verdict(
+    store: Store, scrub: Callable[..., Said], tmp_path: Path
+) -> None:
+    judge(store, 0, 5)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    env = {**clean, "SCRUB_STATE_DIR": str(store.settings.state_dir), "SCRUB_REDIS_URL": f"unix://{tmp_path}/none"}
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "audit", "verify"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=env,
+        check=False,
+    )
+    assert (done.returncode, "Without Redis" in done.stderr, "sound" in done.stdout) == (2, True, True)
+    assert scrub("audit", "verify", "--offline")[0] == 0
+
+
+def test_the_operator_of_a_guarded_server_may_verify_and_retire(home: Path) -> None:
+    with guarded(home) as server:
+        with wiring.open_store(server.settings("worker")) as store:
+            file = judge(store, 0, 3)
+        with wiring.open_store(server.settings("operator")) as store:
+            found, _ = chains.compared(store.redis, store.keys, store.settings.audit_path)
+            assert [end.file for end in found.agree] == [file]
+            archivist = wiring.archivist(store)
+            assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
+            with pytest.raises(ChainUnknown):
+                archivist.retire(["nobody-1-00000000"], "x", [])
+            archivist.audit.close()
+
+
+def test_several_partitions_are_compared_by_the_last_commit_on_any_of_them(home: Path, unset: None) -> None:
+    settings = wiring.load_settings(state_dir=home, partitions=3)
+    with wiring.open_store(settings) as store:
+        file = judge(store, 0, 20)
+        found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
+        assert [(end.file, end.seq) for end in found.agree] == [(file, len(file.read_bytes().splitlines()))]
+        archivist = wiring.archivist(store)
+        assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
+        archivist.audit.close()
+        assert str(audit.chain_of(file.name)) not in chains.known(store.redis, store.keys)
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def folder_removed(file: Path) -> None:
+    shutil.rmtree(file.parent)
+
+
+def truncated(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def rotated(file: Path) -> None:
+    file.rename(f"{file}.1")
+    file.touch()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", [removed, folder_removed, truncated, rotated])
+def test_a_live_worker_whose_file_is_taken_away_decides_no_claim_without_a_line_on_disk(
+    store: Store, scrub: Callable[..., Said], start_worker: Start, harm: Callable[[Path], None]
+) -> None:
+    worker = start_worker(concurrency=1).wait_ready()
+    put(store, 0, 50)
+    settled(store, 50)
+    (old,) = files(store)
+    harm(old)
+    put(store, 50, 100)
+    settled(store, 100)
+    worker.stop()
+    (new,) = [file for file in files(store) if file != old]
+    lines = [orjson.loads(raw) for raw in new.read_bytes().splitlines()]
+    assert lines[0]["audit.previous_chain"] == audit.chain_of(old.name)
+    claims = {line["claim.claim_id"] for line in lines if line["event.action"] == "claim.scrubbed"}
+    assert claims == {f"PCN-{number:05}" for number in range(50, 100)}
+    assert "while it was being written" in worker.text()
+    code, said = scrub("audit", "verify")
+    assert (code, f"{new}: sound" in said) == (0 if harm is rotated else 1, True)
