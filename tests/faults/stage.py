@@ -55,6 +55,8 @@ class Stage:
     """Whether the producer rings; else it knows XADD alone."""
     environment: dict[str, str] = field(default_factory=dict)
     """Of every worker."""
+    stdout: Path | None = None
+    """Where the workers' standard output goes, if not to their logs."""
     wait_replicas: int = 0
     """How many replicas the producer waits for."""
     wait_disk: bool = False
@@ -84,7 +86,7 @@ class Stage:
     def start(self, *options: str, concurrency: int = 2, **environment: str) -> Worker:
         """Starts a worker, and does not wait for it."""
         env = {**PLENTY, "SCRUB_REDIS_URL": self.url, **self.environment, **environment}
-        worker = Worker(self.home, *options, env=env, concurrency=concurrency)
+        worker = Worker(self.home, *options, env=env, concurrency=concurrency, stdout=self.stdout)
         self.workers.append(worker)
         return worker
 

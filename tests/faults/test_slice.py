@@ -9,7 +9,14 @@ from .scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize(
-    "name", ["children", "redis", "deaf", "outlet", pytest.param("sentinel", marks=pytest.mark.slow)]
+    "name",
+    [
+        "children",
+        "redis",
+        "deaf",
+        "outlet",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sentinel", "output", "auditfile")),
+    ],
 )
 def test_a_few_faults_lose_nothing_and_double_nothing(name: str) -> None:
     scenario = SCENARIOS[name]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,15 @@ _ALONE = ("--without-mingle", "--without-gossip")
 class Worker:
     """A real `celery -A worker.app worker`, in a process group of its own."""
 
-    def __init__(self, home: Path, *options: str, env: dict[str, str] | None = None, concurrency: int = 2) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        concurrency: int = 2,
+        stdout: Path | None = None,
+    ) -> None:
+        """`stdout`: where standard output goes, if not to the log."""
         self.log = home / f"worker-{time.monotonic_ns()}.log"
         command = [
             sys.executable,
@@ -50,7 +59,7 @@ class Worker:
             *options,
         ]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, stdout.open("wb") if stdout else nullcontext(log) as out:
             self.process = subprocess.Popen(
                 command,
                 env={
@@ -60,7 +69,7 @@ class Worker:
                     **(env or {}),
                 },
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=out,
                 stderr=log,
                 start_new_session=True,
             )
