@@ -68,6 +68,13 @@ def alerts() -> tuple[Alert, ...]:
             f"The oldest claim has waited for more than {OLDEST_SECONDS} seconds: workers are stuck, or too few.",
         ),
         Alert(
+            "AuditFileLost",
+            f"sum(count_over_time({logql.actions('audit.opened')} | {logql.label('audit.lost')} =~ `.+` [10m])) > 0",
+            "critical",
+            "An audit file was lost under a worker",
+            "An audit file was removed, moved or changed while a worker wrote to it. Claims go on, in a new file.",
+        ),
+        Alert(
             "QuarantineGrows",
             f"{logql.decisions('1h', disposition='=quarantine')} > {QUARANTINE_AN_HOUR}",
             "warning",

@@ -156,6 +156,7 @@ def test_lint_of_a_folder_without_a_book_ends_with_2(scrub: Run) -> None:
         "rules new",
         "rules docs",
         "audit verify",
+        "audit retire",
     ],
 )
 def test_every_command_explains_itself(scrub: Run, command: str) -> None:

@@ -66,6 +66,12 @@ def quarantined(number: int, first: timedelta) -> list[Line]:
     return decisions(number, None, 0, first, timedelta(minutes=1))
 
 
+def opened(ago: timedelta = timedelta(minutes=1), lost: str = "") -> Line:
+    """The first line of an audit file."""
+    why = {"audit.lost": lost, "audit.previous_chain": "a", "audit.previous_seq": 7} if lost else {}
+    return {"@timestamp": at(ago), "event.action": "audit.opened", **why, "audit.chain": "b", "audit.seq": 1}
+
+
 def taken_back(given: list[Line]) -> list[Line]:
     return [{**line, "event.action": "claim.superseded", "error.code": "not_mine"} for line in given]
 
@@ -82,6 +88,7 @@ FIRES: dict[str, list[list[Line]]] = {
     "BooksDoNotBalance": [[*every_ten_seconds(), tender(missing=1)], [*every_ten_seconds(), tender(missing=-3)]],
     "NoWorker": [[], [tender(timedelta(minutes=3))], quarantined(5, HOUR)],
     "OldestClaimTooOld": [every_ten_seconds(oldest=301)],
+    "AuditFileLost": [[opened(timedelta(minutes=2), lost="removed")], [opened(), opened(lost="truncated")]],
     "QuarantineGrows": [quarantined(11, HOUR - timedelta(minutes=2))],
     "CleanClaimRateDrops": [payer_history(0.95, 0.6), payer_history(0.9, 0.0), payer_history(0.95, 0.5) + payer_history(0.9, 0.9, payer="uhc")],
     "SourcePastReview": [every_ten_seconds(past=("cms-ncci-pm-2026",))],
@@ -90,6 +97,7 @@ DOES_NOT: dict[str, list[list[Line]]] = {
     "BooksDoNotBalance": [[], every_ten_seconds(), [tender(timedelta(minutes=3), missing=1), *every_ten_seconds()[:11]]],
     "NoWorker": [every_ten_seconds()],
     "OldestClaimTooOld": [[], every_ten_seconds(oldest=299), [*every_ten_seconds(oldest=400), tender(oldest=2)]],
+    "AuditFileLost": [[], [opened(), opened(timedelta(minutes=2))], [opened(timedelta(minutes=11), lost="moved")]],
     "QuarantineGrows": [
         [], quarantined(10, HOUR - timedelta(minutes=2)), quarantined(20, 3 * HOUR),
         quarantined(12, HOUR - timedelta(minutes=2)) + taken_back(quarantined(3, HOUR - timedelta(minutes=2))),
