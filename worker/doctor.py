@@ -23,8 +23,7 @@ from redis.exceptions import RedisError
 from rules.book import Book
 from rules.errors import ScrubError
 from worker import chains, reachability, wiring
-from worker.errors import RedisForbids, RedisRefuses
-from worker.fitness import unfit, why_silent
+from worker.fitness import unfit
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
