@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.keys import OUTLETS
+
 FILE = Path(__file__).parent / "redis" / "users.acl"
 CLAIMS = "{claims:*}"
 """The hash tag of the keys of all partitions."""
@@ -19,9 +21,10 @@ CELERY = "scrub:"
 """Prefix of everything that Celery keeps: bells, and no claim data."""
 CONTROL = f"{CELERY}/0.celery.pidbox"
 """Celery's control channel in database 0. A pattern subscription wants it word for word."""
-_HELLO = "@connection -@dangerous info"
+_HELLO = "@connection -@dangerous -client|tracking -client|caching -client|trackinginfo -client|getredir info"
 """What a client does before its first real command, by category: Redis 7.0 refuses the names of what came later. Not
-CLIENT LIST and KILL, which are dangerous. INFO has numbers and no keys' content."""
+CLIENT LIST and KILL, which are dangerous. Not CLIENT TRACKING and what belongs to it: with BCAST a server without
+redis#15371 tells every connection the names of all keys that are written. INFO has numbers and no keys' content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ USERS = (
     User(
         "monitor",
         "For probes and autoscaling: lengths and lags. Sees no entry (XINFO STREAM would show two, so it is left out).",
-        (Right(_HELLO), Right("xlen xpending xinfo|groups", _claims("*", mode="%R"))),
+        (Right(_HELLO), Right("xlen xpending xinfo|groups", _claims("inbox", *OUTLETS, mode="%R"))),
     ),
 )
 ADMIN = "user admin on sanitize-payload #@admin@ ~* &* +@all"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -197,6 +198,76 @@ def test_nobody_but_the_administrator_may_change_the_server_or_look_at_it_as_a_w
 ) -> None:
     assert [user for user in EVERYBODY if may(server, user, *command.split())] == []
     assert may(server, "admin", *command.split())
+
+
+NAMING = [
+    "CLIENT TRACKING ON BCAST", "CLIENT TRACKING ON", "CLIENT TRACKING ON BCAST PREFIX {claims:0}:ledger:",
+    "CLIENT TRACKING ON REDIRECT 1 BCAST", "CLIENT TRACKING ON OPTIN", "CLIENT TRACKING OFF", "CLIENT CACHING YES",
+    "CLIENT TRACKINGINFO", "CLIENT GETREDIR", "CLIENT LIST", "CLIENT NO-EVICT on", "CLIENT KILL ID 1", "CLIENT UNBLOCK 1",
+    "CLIENT PAUSE 1", "MONITOR", "KEYS *", "RANDOMKEY", "DBSIZE", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR",
+    "MEMORY USAGE {claims:0}:inbox", "OBJECT ENCODING {claims:0}:inbox", "OBJECT IDLETIME {claims:0}:inbox",
+    "SUBSCRIBE __redis__:invalidate", "SUBSCRIBE __keyevent@0__:set", "PSUBSCRIBE *", "PSUBSCRIBE __key*__:*",
+    "SSUBSCRIBE x", "PUBSUB CHANNELS", "SORT_RO {claims:0}:inbox BY nosort GET *", "TOUCH {claims:0}:ledger:x",
+    "ACL LOG", "ACL USERS", "ACL GETUSER worker", "ROLE", "LASTSAVE", "DEBUG OBJECT {claims:0}:inbox", "SYNC", "PSYNC ? -1",
+    "FUNCTION STATS", "SCRIPT SHOW x", "CLUSTER COUNTKEYSINSLOT 1", "COMMANDLOG GET 1 slow",
+]  # fmt: skip
+"""What tells the names of others' keys, or what others do, by one road or another."""
+
+
+@pytest.mark.parametrize("command", NAMING)
+def test_nobody_but_the_administrator_sees_names_of_keys_or_what_others_do(server: Guarded, command: str) -> None:
+    if not known(server, command):
+        pytest.skip("this server does not have that command")
+    assert [user for user in EVERYBODY if may(server, user, *command.split())] == []
+
+
+def known(server: Guarded, command: str) -> bool:
+    try:
+        return may(server, "admin", *command.split())
+    except ResponseError:  # the server looks the command up first
+        return False
+
+
+def test_only_the_operator_walks_through_the_names_of_keys(server: Guarded) -> None:
+    for command in ("SCAN 0", "SCAN 0 MATCH *ledger* COUNT 1000"):
+        assert [user for user in EVERYBODY if may(server, user, *command.split())] == ["operator"]
+
+
+@pytest.mark.parametrize("user", EVERYBODY)
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_a_connection_is_sent_no_names_of_keys_that_others_write(server: Guarded, user: str, protocol: int) -> None:
+    """redis#15371: BCAST tracking told the names of all keys to every user that may CLIENT TRACKING."""
+    secret = server.password(user).read_text().strip()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as spy:
+        spy.settimeout(5)
+        spy.connect(str(server.socket))
+        spy.sendall(f"HELLO {protocol} AUTH {user} {secret}\r\n".encode())
+        assert b"proto" in spy.recv(65_536)
+        spy.sendall(b"CLIENT TRACKING ON BCAST\r\n")
+        assert b"NOPERM" in spy.recv(65_536)
+        server.client("admin").set("{claims:0}:ledger:CANARY", "1")
+        spy.sendall(b"PING\r\n")
+        assert spy.recv(65_536) == b"+PONG\r\n"
+
+
+def test_the_administrator_would_be_sent_them_so_that_the_test_before_can_fail(server: Guarded) -> None:
+    secret = server.password("admin").read_text().strip()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as spy:
+        spy.settimeout(5)
+        spy.connect(str(server.socket))
+        spy.sendall(f"HELLO 3 AUTH admin {secret}\r\n".encode())
+        assert b"proto" in spy.recv(65_536)
+        spy.sendall(b"CLIENT TRACKING ON BCAST\r\n")
+        assert spy.recv(65_536) == b"+OK\r\n"
+        server.client("admin").set("{claims:0}:ledger:CANARY", "2")
+        assert b"CANARY" in spy.recv(65_536)
+
+
+def test_the_monitor_cannot_ask_whether_a_ledger_or_an_event_is_there(server: Guarded) -> None:
+    for name in ("ledger:x", "event:x", "meta", "chains", "book"):
+        for command in (f"XLEN {{claims:0}}:{name}", f"XPENDING {{claims:0}}:{name} g", f"EXISTS {{claims:0}}:{name}"):
+            assert not may(server, "monitor", *command.split())
+    assert may(server, "monitor", "XLEN", "{claims:7}:quarantine")
 
 
 @pytest.mark.parametrize("outlet", OUTLETS)
