@@ -27,6 +27,7 @@ from worker.auditline import AuditLine, Loss, now
 from worker.commit import Head
 from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
 from worker.logs import log
+from worker.private import make_folder, open_private
 from worker.secret import keyed
 
 _MAC = b',"audit.mac":"'
@@ -51,7 +52,7 @@ def check_folder(folder: Path) -> None:
         AuditUnwritable: no file can be made in it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         reason = None if os.access(folder, os.W_OK | os.X_OK) else "no permission"
     except OSError as error:
         reason = "it is no folder" if folder.exists() else error.strerror
@@ -135,11 +136,10 @@ class Audit:
         return "truncated" if ours.st_size < self._size else "appended"
 
     def _open(self) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         chain = f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
         file = self._folder / file_name(chain)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor, self._size = os.open(file, flags, 0o600), 0
+        self._descriptor, self._size = open_private(file, os.O_WRONLY | os.O_EXCL | os.O_APPEND), 0
         self.head = Head(chain, 0, "")
         opened: AuditLine = {"event.action": "audit.opened", "event.outcome": "success", "log.level": "info"}
         if self._before:

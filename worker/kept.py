@@ -21,6 +21,7 @@ from rules.overridefile import read_overrides
 from rules.overrides import overridden
 from rules.pack import SUFFIX, Files, packed, unpacked
 from worker.errors import BookNotKept, FolderUnusable
+from worker.private import write_private
 
 _ASIDE = ".part"
 _LAID = ".overrides.json"
@@ -43,7 +44,7 @@ def keep(folder: Path, files: Files) -> Path:
     Raises:
         FolderUnusable
     """
-    return write(folder / f"{files.digest}{SUFFIX}", packed(files), anew=False)
+    return _keep(folder / f"{files.digest}{SUFFIX}", packed(files))
 
 
 def keep_laid(folder: Path, digest: str, laid: Laid) -> Path:
@@ -52,17 +53,21 @@ def keep_laid(folder: Path, digest: str, laid: Laid) -> Path:
     Raises:
         FolderUnusable
     """
-    return write(folder / f"{digest}{_LAID}", orjson.dumps(laid), anew=False)
+    return _keep(folder / f"{digest}{_LAID}", orjson.dumps(laid))
 
 
-def write(file: Path, content: bytes, *, anew: bool = True) -> Path:
-    """Writes the file in one step, also if the process dies on the way; without `anew`, only where there is none.
+def _keep(file: Path, content: bytes) -> Path:
+    if not file.exists():
+        write_private(file, content)
+    return file
+
+
+def write(file: Path, content: bytes) -> Path:
+    """Writes the file in one step, also if the process dies on the way.
 
     Raises:
         FolderUnusable
     """
-    if not anew and file.exists():
-        return file
     aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}{_ASIDE}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

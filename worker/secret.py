@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from worker.errors import PasswordUnusable, SecretUnusable
+from worker.private import make_folder, open_private
 
 _BYTES = 32
 
@@ -80,9 +81,9 @@ def read_password(file: Path) -> str:
 
 def _make(file: Path) -> None:
     """Written aside and linked into place: of several processes at once one wins, and all read the same."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(file.parent)
     aside = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(aside, os.O_WRONLY | os.O_EXCL)
     try:
         with open(descriptor, "w", encoding="ascii") as stream:
             stream.write(secrets.token_hex(_BYTES) + "\n")

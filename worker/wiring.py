@@ -45,6 +45,7 @@ from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.overrides import Layer
 from worker.pressure import put
+from worker.private import close_state
 from worker.quarantine import Clerk
 from worker.reachability import ANSWER_SECONDS, CONNECT_SECONDS
 from worker.repartition import standing
@@ -96,6 +97,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
         sentence with what to do.
     """
     settings = settings or load_settings()
+    close_state(settings.state_dir)
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
     store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)

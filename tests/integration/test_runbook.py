@@ -201,7 +201,12 @@ def test_what_it_tells_kubernetes_is_there() -> None:
 
 
 def test_every_mark_is_known_and_no_other_fence_hides_a_command() -> None:
-    assert {mark for section in [PREAMBLE, *SECTIONS] for mark in section.blocks} == {"", "docker", "kubernetes"}
+    assert {mark for section in [PREAMBLE, *SECTIONS] for mark in section.blocks} == {
+        "",
+        "docker",
+        "kubernetes",
+        "embedded",
+    }
     assert TEXT.count("```") == 2 * len(FENCE.findall(TEXT))
 
 

@@ -26,6 +26,7 @@ from worker import wiring
 from worker.embedded import Lease, server_runs
 from worker.keys import OUTLETS
 from worker.outlets import OutletEntry, Reader
+from worker.private import make_folder, open_private, write_private
 from worker.settings import Settings, load_settings
 from worker.wiring import Store
 
@@ -96,8 +97,8 @@ def fresh(folder: Path, *, keep: bool) -> Iterator[Settings]:
     if os.path.lexists(folder):
         _clear(folder, keep=keep)
     try:
-        folder.mkdir(mode=0o700, parents=True)
-        mark = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        make_folder(folder)
+        mark = open_private(folder / MARK, os.O_RDWR | os.O_EXCL)
     except FileExistsError:
         raise DemoRuns(folder=folder, hint="") from None
     except OSError as error:
@@ -169,11 +170,11 @@ def _start(settings: Settings, command: Sequence[str]) -> subprocess.Popen[bytes
     environment["SCRUB_STATE_DIR"] = str(settings.state_dir)
     if settings.book:
         environment["SCRUB_BOOK"] = str(settings.book)
-    with log_file(settings).open("wb") as log:
+    with open(open_private(log_file(settings), os.O_WRONLY | os.O_TRUNC), "wb") as log:
         worker = subprocess.Popen(
             list(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    (settings.state_dir / _PID).write_text(f"{worker.pid}\n")
+    write_private(settings.state_dir / _PID, b"%d\n" % worker.pid)
     return worker
 
 

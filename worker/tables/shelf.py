@@ -14,6 +14,7 @@ from rules.editions import Edition, agree, clashes, read_edition
 from rules.errors import BookInvalid, RuleProblem
 from rules.loader import edition_files
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
+from worker.private import close_state, make_folder, open_private
 
 _ASIDE = ".aside"
 
@@ -108,8 +109,9 @@ def _refuse_clashes(editions: Sequence[Edition]) -> None:
 def _locked(folder: Path) -> Iterator[None]:
     """One import or undo at a time."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        close_state(folder.parent)
+        make_folder(folder)
+        lock = open_private(folder / ".lock", os.O_RDWR)
     except OSError as error:
         raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be opened") from None
     try:
@@ -120,7 +122,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
     with open(descriptor, "wb") as stream:
         stream.write(content)
         stream.flush()
