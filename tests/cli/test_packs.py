@@ -85,6 +85,79 @@ def test_who_has_no_key_can_make_no_book_that_workers_with_keys_take(
     assert scrub("rules", "verify", "a.book").returncode == 2
 
 
+@pytest.fixture
+def sealed(scrub: Run, other: Path, home: Path, keys: tuple[Path, Path]) -> dict[str, Path]:
+    """Packed books with a signature by the hospital's key, by a stranger's, with none, and of another file."""
+    private, _ = keys
+    stranger = home / "stranger.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", stranger], check=True, capture_output=True)
+    books = {name: home / f"{name}.book" for name in ("signed", "strange", "unsigned", "changed")}
+    assert scrub("rules", "pack", "--book", other, "-o", books["signed"]).returncode == 0
+    for name in ("strange", "unsigned", "changed"):
+        shutil.copy(books["signed"], books[name])
+    assert scrub("rules", "sign", books["signed"], "--key", private).returncode == 0
+    assert scrub("rules", "sign", books["strange"], "--key", stranger).returncode == 0
+    (home / "changed.book.sig").write_bytes(b"\0" * 64)
+    return books
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_what_judges_claims_takes_no_packed_book_that_the_hospital_did_not_sign(
+    scrub: Run, write: Write, home: Path, keys: tuple[Path, Path], sealed: dict[str, Path]
+) -> None:
+    claim = write("claim.json", CLEAN)
+    trusted = {"SCRUB_BOOK_KEY": str(keys[1])}
+    (home / "overrides.yaml").write_text("overrides: []\n")
+    by_option: list[tuple[str, ...]] = [
+        ("check", str(claim)), ("rules", "explain", str(claim), "UNT001"), ("rules", "impact", str(claim)),
+        ("rules", "overrides", str(home / "overrides.yaml")),
+    ]  # fmt: skip
+    by_setting: list[tuple[str, ...]] = [
+        ("check", str(claim)), ("check", "--format", "x12-277ca", str(claim)), ("worker", "--check"), ("tables", "list"),
+        ("outcomes", "import", str(claim)), ("demo", "--state", str(home / "demo")), ("rules", "explain", str(claim), "UNT001"),
+    ]  # fmt: skip
+    told = " is not signed by a key of "
+    for command in by_option:
+        done = scrub(*command, "--book", sealed["strange"], **trusted)
+        assert (done.returncode, done.stdout) == (2, ""), command
+        assert f"{sealed['strange']}{told}{keys[1]}: its signature is of another file or by another key" in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    for name in ("unsigned", "changed"):
+        done = scrub("check", claim, "--book", sealed[name], **trusted)
+        assert (done.returncode, done.stdout, told in done.stderr) == (2, "", True), name
+        for command in by_setting:
+            done = scrub(*command, SCRUB_BOOK=str(sealed[name]), **trusted)
+            assert (done.returncode, "is not signed by a key of" in done.stderr) == (2, True), (
+                name,
+                command,
+                done.stderr,
+            )
+        old = scrub("rules", "impact", "--old", sealed[name], claim, **trusted)
+        assert (old.returncode, told in old.stderr) == (2, True)
+        assert f"{sealed[name]} is not signed" in scrub("doctor", SCRUB_BOOK=str(sealed[name]), **trusted).stdout
+    for command in by_option[:1]:
+        done = scrub(*command, "--book", sealed["signed"], **trusted)
+        assert (done.returncode in (0, 1), done.stderr) == (True, "")
+    assert scrub("worker", "--check", SCRUB_BOOK=str(sealed["signed"]), **trusted).returncode == 0
+    assert scrub("check", claim, "--book", sealed["unsigned"]).returncode in (0, 1), "without keys nobody asks"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_taken_and_told_of(
+    scrub: Run, write: Write, other: Path, keys: tuple[Path, Path], sealed: dict[str, Path]
+) -> None:
+    trusted = {"SCRUB_BOOK_KEY": str(keys[1])}
+    for command in (("rules", "list"), ("rules", "show", "UNT001"), ("rules", "lint"), ("rules", "test")):
+        done = scrub(*command, "--book", sealed["unsigned"], **trusted)
+        assert (done.returncode, done.stderr) == (0, ""), command
+    assert scrub("rules", "diff", sealed["unsigned"], other, **trusted).returncode in (0, 1)
+    assert scrub("check", write("claim.json", CLEAN), "--book", other, **trusted).returncode in (0, 1)
+    told = scrub("doctor", SCRUB_BOOK=str(other), **trusted).stdout
+    assert f"SCRUB_BOOK_KEY is set, and {other} is a folder, which nobody can sign." in told
+
+
 @pytest.mark.slow
 def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
     scrub("rules", "pack", "--book", other, "-o", "a.book")

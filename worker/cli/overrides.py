@@ -43,7 +43,7 @@ def overrides(
     if not file.is_file():
         raise typer.BadParameter(f"there is no file {file}")
     try:
-        entries = standing(file, read_book(book or settings.book, settings.tables_path))
+        entries = standing(file, read_book(book or settings.book, settings.tables_path, keys=settings.book_key))
     except OverridesInvalid as error:
         for problem in error.problems:
             say(str(problem))

@@ -69,7 +69,7 @@ def import_(
     from worker.tables.official import editions_in, size_of
 
     settings = load_settings()
-    book = read_book(settings.book)
+    book = read_book(settings.book, keys=settings.book_key)
     with _progress(size_of(files)) as seen:
         editions = editions_in(files, book.procedure, seen)
     new = shelf.add(settings.tables_path, editions)
@@ -99,7 +99,7 @@ def list_(
     from worker.tables import shelf
 
     settings = load_settings()
-    book, editions = read_book(settings.book), shelf.stored(settings.tables_path)
+    book, editions = read_book(settings.book, keys=settings.book_key), shelf.stored(settings.tables_path)
     if format == "json":
         import orjson
 

@@ -1,0 +1,33 @@
+"""Which books may judge: where SCRUB_BOOK_KEY names public keys, a packed book only with the signature of one of them.
+
+What judges claims asks here, with or without Redis. What only looks at a book (`scrub rules list`, `show`, `lint`,
+`test`, `diff`, `pack`, `sign`, `verify`) does not, since a book is looked at before it is signed; nor does
+`scrub replay`, whose book is that of the digest in the report, whatever keys hold today. A folder has no signature: it
+is as trustworthy as who may write in it, and so is the book that ships.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rules.errors import BookMissing
+from rules.loader import whole_book
+from rules.pack import Files, unpacked
+
+
+def book_files(place: Path | None, imported: Path | None, keys: Path | None) -> Files:
+    """The files of the book in a folder or a packed file, which `keys` must have signed; None: the one that ships.
+
+    Raises:
+        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    if place is None or keys is None or not place.is_file():
+        return whole_book(place, imported)
+    from worker import signature
+
+    try:
+        content = place.read_bytes()
+    except OSError:
+        raise BookMissing(folder=place) from None
+    signature.verify(content, signature.signature_of(place), keys, str(place))
+    return unpacked(str(place), content)
