@@ -24,7 +24,7 @@ from redis.sentinel import Sentinel
 from rules.book import Book
 from rules.loader import read_book
 from rules.pack import Files
-from worker import chains, kept, outputs, reachability, redisurl, sentinel, signature, trust
+from worker import chains, kept, outputs, reachability, redisurl, sentinel, trust
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
