@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rules.printable import printable
+
 MISTAKES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError
 )  # fmt: skip
@@ -28,12 +30,18 @@ class Problem:
         return f"{self.path}: {self.sentence}" if self.path else self.sentence
 
 
+def _shown(value: object) -> str:
+    """Whatever an error names comes from outside: it stays on its line, and steers no terminal."""
+    return printable(str(value))
+
+
 class ScrubError(Exception):
     """Something went wrong."""
 
     def __init__(self, **values: object) -> None:
         self.values = values
-        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip().format(**values))
+        shown = {name: value if isinstance(value, int | float) else _shown(value) for name, value in values.items()}
+        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip().format(**shown))
 
 
 class ClaimInvalid(ScrubError):
@@ -70,7 +78,7 @@ class BookInvalid(ScrubError):
         super().__init__(count=len(self.problems), listing="")
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *map(str, self.problems)])
+        return "\n".join([super().__str__(), *map(_shown, self.problems)])
 
 
 class CorpusInvalid(BookInvalid):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rules.errors import Problem, ScrubError
+from rules.printable import printable
 
 
 class SettingsInvalid(ScrubError):
@@ -22,6 +23,10 @@ class FolderUnusable(ScrubError):
     """The folder {folder} cannot be used: {reason}. Expected a folder of your own that nobody else can enter; mend
     its owner and mode (chmod 700), or set SCRUB_STATE_DIR to another one.
     """
+
+
+class DropFolderUnusable(ScrubError):
+    """The drop folder {folder} cannot be used: {reason}. Mend it and start again; nothing was taken out of it."""
 
 
 class SecretUnusable(ScrubError):
@@ -182,7 +187,7 @@ class TableRefused(ScrubError):
         super().__init__(listing="")
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *self.problems])
+        return "\n".join([super().__str__(), *map(printable, self.problems)])
 
 
 class EditionUnknown(ScrubError):

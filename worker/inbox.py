@@ -296,7 +296,10 @@ class Inbox:
     def expired(self, idle_ms: int, count: int = 100) -> list[Expired]:
         """Entries that were delivered at least `idle_ms` ago and not committed since."""
         answer: Any = self._redis.xpending_range(self._keys.inbox, GROUP, "-", "+", count, idle=idle_ms)
-        return [Expired(item["message_id"].decode(), item["consumer"].decode()) for item in answer]
+        return [
+            Expired(item["message_id"].decode(), item["consumer"].decode("utf-8", "backslashreplace"))
+            for item in answer
+        ]
 
     def reclaim(self, entry: str, idle_ms: int) -> Entry | None:
         """Takes over one entry if it is still that idle; None: another worker was quicker, or it is gone."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any
 
-import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from worker.frames import kind, places
+from worker.printable import json_bytes
 
 _NAMES = {"timestamp": "@timestamp", "level": "log.level", "logger": "log.logger", "event": "message"}
 
@@ -57,12 +59,7 @@ def configure(level: str, explain: Explain | None = None) -> None:
 
 def safe_exception(error: BaseException) -> dict[str, Any]:
     """Type and place of an exception, and nothing that it says."""
-    kind = type(error)
-    return {"error.type": f"{kind.__module__}.{kind.__qualname__}", "error.stack_trace": _frames(error.__traceback__)}
-
-
-def _frames(trace: TracebackType | None) -> list[str]:
-    return [f"{PurePath(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(trace, limit=-12)]
+    return {"error.type": kind(type(error)), "error.stack_trace": places(error.__traceback__)}
 
 
 class _Seldom(logging.Filter):
@@ -151,7 +148,7 @@ def _ecs(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return orjson.dumps(event, default=lambda value: type(value).__name__).decode()
+    return json_bytes(event, default=lambda value: type(value).__name__).decode()
 
 
 def log(name: str) -> structlog.stdlib.BoundLogger:

@@ -336,7 +336,7 @@ def _merged(consumers: Iterable[Consumer]) -> tuple[Consumer, ...]:
 
 
 def _fields(flat: Any) -> Mapping[str, Any]:
-    return {flat[i].decode(): flat[i + 1] for i in range(0, len(flat), 2)}
+    return {flat[i].decode("utf-8", "backslashreplace"): flat[i + 1] for i in range(0, len(flat), 2)}
 
 
 def _length(answer: Any) -> int:
@@ -359,7 +359,7 @@ def _worker(name: str, value: bytes, moment: float) -> Worker:
 def _hold(value: Any) -> Hold | None:
     if not value:
         return None
-    since, _, reason = value.decode().partition(" ")
+    since, _, reason = value.decode("utf-8", "backslashreplace").partition(" ")
     return Hold(int(since) / 1000, reason)
 
 
@@ -378,7 +378,7 @@ def _consumer(flat: Any) -> Consumer:
     fields = _fields(flat)
     idle, lag = fields.get("idle"), fields.get("lag")
     return Consumer(
-        fields["name"].decode(),
+        fields["name"].decode("utf-8", "backslashreplace"),
         int(fields["pending"]),
         None if idle is None else int(idle) / 1000,
         None if lag is None else int(lag),

@@ -89,7 +89,10 @@ def in_force(redis: Redis, keys: Keys) -> InForce:
         pipeline.lindex(keys.switches, 0)
         pipeline.hgetall(keys.judging)
         digest, last, judging = cast(Any, pipeline.execute())
-    said = {name.decode(): orjson.loads(value.partition(b" ")[2]) for name, value in judging.items()}
+    said = {
+        name.decode("utf-8", "backslashreplace"): orjson.loads(value.partition(b" ")[2])
+        for name, value in judging.items()
+    }
     return InForce(
         digest.decode() if digest else None,
         _switch(orjson.loads(last)) if last else None,

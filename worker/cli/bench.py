@@ -49,8 +49,6 @@ def bench(
 
     Exit codes: 0 measured, 2 bad usage.
     """
-    import orjson
-
     chosen = list(PARTS) if every else parts or list(_QUICK)
     if unknown := [part for part in chosen if part not in PARTS]:
         complain(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
@@ -63,10 +61,11 @@ def bench(
         from rules.loader import load_book
         from worker.audit import service_version
         from worker.bench.measure import machine
+        from worker.printable import json_bytes
 
         book = load_book()
         about = {**machine(), "version": service_version(), "book": book.version, "digest": book.digest}
-        output.write_bytes(orjson.dumps({"about": about, "sections": found}, option=orjson.OPT_INDENT_2) + b"\n")
+        output.write_bytes(json_bytes({"about": about, "sections": found}, indent=True) + b"\n")
 
 
 def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:

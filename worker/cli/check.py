@@ -11,7 +11,7 @@ import typer
 
 from worker.cli.books import day_of
 from worker.cli.sources import Files, Intake, short
-from worker.cli.terminal import complain, flush, paint, say, say_bytes, writer
+from worker.cli.terminal import complain, flush, paint, say, say_json, writer
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -143,9 +143,7 @@ def payer_name(report: Report, book: Book, given: str) -> str:
 
 def _show(report: Report, document: Document, book: Book, format: str) -> None:
     if format == "json":
-        import orjson
-
-        say_bytes([orjson.dumps(report, default=str)])
+        say_json(report, default=str)
         return
     from worker.cli.verdicts import verdict
 

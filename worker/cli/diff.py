@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.check import BookFolder
-from worker.cli.terminal import Format, columns, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, columns, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.diff import Change
@@ -45,9 +45,7 @@ def diff(
     home = book or load_settings().book
     changes = difference(files_of(old, home), files_of(new or str(home or LIBRARY), home))
     if format == "json":
-        import orjson
-
-        say_bytes(map(orjson.dumps, changes))
+        say_json(*changes)
     else:
         _show(changes)
     raise typer.Exit(1 if changes else 0)

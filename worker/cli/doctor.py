@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.terminal import Format, Style, hung, paint, say, say_bytes
+from worker.cli.terminal import Format, Style, hung, paint, say, say_json
 
 _STYLES: dict[str, Style] = {"well": "green", "poor": "yellow", "ill": "bold red"}
 
@@ -26,8 +26,6 @@ def doctor(
     """
     from dataclasses import asdict
 
-    import orjson
-
     from rules.errors import ScrubError
     from worker import doctor
     from worker.cli.stores import opened
@@ -39,7 +37,7 @@ def doctor(
     def show(finding: doctor.Finding) -> None:
         counts[finding.level] += 1
         if format == "json":
-            say_bytes([orjson.dumps(asdict(finding))])
+            say_json(asdict(finding))
             return
         pad = " " * (4 - len(finding.level))
         say(f"{paint(finding.level, _STYLES[finding.level])}{pad}  {finding.about:13} {hung(finding.sentence, 20)}")

@@ -11,7 +11,7 @@ import typer
 from worker.cli.books import day_of, read_untried, rules_named
 from worker.cli.check import BookFolder
 from worker.cli.sources import Intake
-from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.explain import Asking, Explanation, Judgement, Part
@@ -65,9 +65,7 @@ def explain(
         explanations = tell(document.claim, rules, named, received=event_day or day)
         told += 1
         if format == "json":
-            import orjson
-
-            say_bytes([orjson.dumps({"claim_id": document.claim.claim_id, "rules": explanations})])
+            say_json({"claim_id": document.claim.claim_id, "rules": explanations})
             continue
         say(paint(plain(document.claim.claim_id), "bold"))
         say(*_told(explanations), "")

@@ -133,7 +133,7 @@ def _judge(
     result = Result(
         task.comparison.old, task.comparison.new, tally, reading.refused, reading.passed, time.monotonic() - began, used
     )
-    say({"json": json, "html": html, "text": text}[format](result))
+    say(*{"json": json, "html": html, "text": text}[format](result))
     raise typer.Exit(2 if reading.refused else 1 if tally.routes else 0)
 
 
@@ -214,5 +214,5 @@ def _from_log(files: list[Path], since: date | None, most: int, format: str) -> 
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}")
         raise typer.Exit(2) from None
-    say({"json": shadow_json, "html": shadow_html, "text": shadow_text}[format](shadow))
+    say(*{"json": shadow_json, "html": shadow_html, "text": shadow_text}[format](shadow))
     raise typer.Exit(1 if shadow.moves else 0)

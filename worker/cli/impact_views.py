@@ -8,12 +8,11 @@ from decimal import Decimal
 from html import escape
 from typing import Any, TypeVar
 
-import orjson
-
 from rules.book import Book
 from rules.impact import Group, Tally
-from worker.cli.terminal import columns, paint, plain
+from worker.cli.terminal import columns, paint
 from worker.impact import Shadow
+from worker.printable import json_bytes
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."
 _KeyT = TypeVar("_KeyT", bound=tuple[str, ...])
@@ -48,8 +47,8 @@ class Section:
     rows: list[Row]
 
 
-def text(result: Result) -> str:
-    """For people."""
+def text(result: Result) -> list[str]:
+    """For people; lines."""
     tally = result.tally
     head = [
         paint(f"{_number(tally.claims, 'claim')}, {_money(tally.charge)}", "bold")
@@ -59,7 +58,7 @@ def text(result: Result) -> str:
     ]
     speed = f"{result.seconds:.1f} s on {_number(result.cores, 'core')}, {result.speed:,.0f} claims/s"
     foot = [f"{speed}, reading included{_unread(result)}."]
-    return "\n".join([*head, *_as_text(_sections(tally)), "", *foot])
+    return [*head, *_as_text(_sections(tally)), "", *foot]
 
 
 def _id(book: Book) -> str:
@@ -71,8 +70,8 @@ def _unread(result: Result) -> str:
     return "".join([*parts, f"; {result.passed} passed by"] if result.passed else parts)
 
 
-def json(result: Result) -> str:
-    """One object; charges are US dollars as strings."""
+def json(result: Result) -> list[str]:
+    """One object on one line; charges are US dollars as strings."""
     tally = result.tally
     found = {
         "old": {"version": result.old.version, "digest": result.old.digest},
@@ -85,11 +84,11 @@ def json(result: Result) -> str:
         "findings": _objects(("turn", "code", "payer", "says"), tally.finds),
         "seconds": round(result.seconds, 3), "cores": result.cores,
     }  # fmt: skip
-    return orjson.dumps(found).decode()
+    return [json_bytes(found).decode()]
 
 
-def html(result: Result) -> str:
-    """One page."""
+def html(result: Result) -> list[str]:
+    """One page; lines."""
     tally = result.tally
     facts = [
         f"{_number(tally.claims, 'claim')}, {_money(tally.charge)}; {tally.touched:,} would be judged otherwise"
@@ -101,23 +100,23 @@ def html(result: Result) -> str:
     return _page("What the new rule book would change", facts, _sections(tally))
 
 
-def shadow_text(shadow: Shadow) -> str:
-    """For people."""
-    return "\n".join([paint(_shadow_head(shadow), "bold"), *_as_text(_shadow_sections(shadow))])
+def shadow_text(shadow: Shadow) -> list[str]:
+    """For people; lines."""
+    return [paint(_shadow_head(shadow), "bold"), *_as_text(_shadow_sections(shadow))]
 
 
-def shadow_json(shadow: Shadow) -> str:
-    """One object; charges are US dollars as strings."""
+def shadow_json(shadow: Shadow) -> list[str]:
+    """One object on one line; charges are US dollars as strings."""
     keys = ("code", "payer")
     found = {
         "claims": shadow.claims, "without": shadow.without, "unread": shadow.unread,
         "findings": _objects(keys, shadow.finds), "moves": _objects(keys, shadow.moves),
     }  # fmt: skip
-    return orjson.dumps(found).decode()
+    return [json_bytes(found).decode()]
 
 
-def shadow_html(shadow: Shadow) -> str:
-    """One page."""
+def shadow_html(shadow: Shadow) -> list[str]:
+    """One page; lines."""
     return _page("What drafts in shadow found", [_shadow_head(shadow)], _shadow_sections(shadow))
 
 
@@ -178,8 +177,8 @@ def _as_text(sections: Iterable[Section]) -> list[str]:
             "",
             f"{paint(section.title, 'bold')}  {paint(section.about, 'dim')}" if section.rows else section.title,
         ]
-        rows = [tuple(map(plain, row)) for row in section.rows]
-        lines += [f"  {line}" for line in columns([section.heads, *rows])] if rows else ["  none"]
+        table = columns([section.heads, *section.rows]) if section.rows else ["none"]
+        lines += [f"  {line}" for line in table]
     return lines
 
 
@@ -201,13 +200,14 @@ p { margin: .2rem 0; } td:last-child { overflow-wrap: anywhere; }
 """
 
 
-def _page(title: str, facts: Iterable[str], sections: Iterable[Section]) -> str:
+def _page(title: str, facts: Iterable[str], sections: Iterable[Section]) -> list[str]:
     body = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(fact)}</p>" for fact in facts)]
     for section in sections:
         body += [f"<h2>{escape(section.title)}</h2>", f"<p>{escape(section.about)}</p>"]
         body += [_table(section)] if section.rows else ["<p>None.</p>"]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
-    return "\n".join(["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', *body, "</body></html>"])
+    page = ["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', *body, "</body></html>"]
+    return "\n".join(page).split("\n")
 
 
 def _table(section: Section) -> str:

@@ -13,7 +13,7 @@ import typer
 from worker.cli.books import book_folder, reached
 from worker.cli.check import BookFolder, read_book
 from worker.cli.overrides import standing, warn
-from worker.cli.terminal import complain, say, say_bytes
+from worker.cli.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -88,16 +88,14 @@ def lint(
 
 
 def _tell(remarks: list[Remark], rules: Book | None, format: LintFormat) -> None:
-    import orjson
-
     if format == "sarif":
-        say_bytes([orjson.dumps(sarif(remarks), option=orjson.OPT_INDENT_2)])
+        say_json(sarif(remarks), indent=True)
         return
     for one in remarks:
         if format == "github":
             say(github(one))
         elif format == "json":
-            say_bytes([orjson.dumps({"level": one.level, "file": one.file} | _without_file(one.problem))])
+            say_json({"level": one.level, "file": one.file} | _without_file(one.problem))
         else:
             text = f"{one.file}:{one.problem.line}:{one.problem.column}: {one.sentence}"
             say(text if one.kind == "fault" else f"{text} (warning)")

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from worker.cli.sources import open_source, reason_of, show
-from worker.cli.terminal import Format, columns, complain, console, on_terminal, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, columns, complain, console, on_terminal, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -77,9 +77,7 @@ def import_(
             complain(f"the audit log: {reason_of(error)}")
             raise typer.Exit(2) from None
     if format == "json":
-        import orjson
-
-        say_bytes([orjson.dumps({**_plain(found), "refused": refused}, default=str)])
+        say_json({**_plain(found), "refused": refused}, default=str)
     else:
         say(*_text(found, refused, book))
     raise typer.Exit(2 if refused or found.unreadable else 0)

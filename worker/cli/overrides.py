@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.check import BookFolder, read_book
-from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -50,9 +50,7 @@ def overrides(
         complain(f"{len(error.problems)} fault{'s' * (len(error.problems) != 1)}")
         raise typer.Exit(1) from None
     if format == "json":
-        import orjson
-
-        say_bytes(orjson.dumps(_described(entry)) for entry in entries)
+        say_json(*map(_described, entries))
     else:
         for entry in entries:
             _show(entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import Format, complain, flush, hung, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
     from worker.outlets import OutletEntry
@@ -56,6 +56,7 @@ def list_(
     * `scrub quarantine list --reason-code claim_invalid --format json`
     """
     from worker import quarantine
+    from worker.cli.tail import named
 
     _known(reason_code)
     counts: Counter[str] = Counter()
@@ -66,7 +67,7 @@ def list_(
                 _json(entry)
             else:
                 reason = paint(f"{entry.data['reason']:18}", "magenta")
-                say(f"{entry.id}  {entry.event['time']}  {reason}  {_named(entry)}")
+                say(f"{entry.id}  {entry.event['time']}  {reason}  {named(entry)}")
         if format == "text":
             by_reason = ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
             what = f" with reason {reason_code}" if reason_code else ""
@@ -97,7 +98,7 @@ def show(
         entry = quarantine.find(store.redis, store.keys, id)
     if content:
         text = quarantine.content(entry)
-        say_bytes([text.encode("utf-8", "backslashreplace")])
+        say_content(text.encode("utf-8", "backslashreplace"))
     elif format == "json":
         _json(entry)
     else:
@@ -183,18 +184,11 @@ def _known(reason_code: str | None) -> None:
         raise typer.BadParameter(f"expected one of {', '.join(REASONS)}", param_hint="--reason-code")
 
 
-def _named(entry: OutletEntry) -> str:
-    event = entry.event.get("eventid")
-    return plain(f"event {event}") if event else f"inbox entry {entry.data['inbox_entry']}"
-
-
 def _json(entry: OutletEntry) -> None:
-    import orjson
-
     kept = ("reason", "sentence", "problems", "inbox_entry")
     about = {"id": entry.id, "decision_id": entry.decision_id, "time": entry.event["time"]}
     about |= {name: entry.event[name] for name in ("eventsource", "eventid") if name in entry.event}
-    say_bytes([orjson.dumps(about | {name: entry.data[name] for name in kept})])
+    say_json(about | {name: entry.data[name] for name in kept})
 
 
 def _screen(entry: OutletEntry) -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from worker.cli.sources import Intake, reason_of
-from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_json
+from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -164,9 +165,7 @@ def _show(done: Replay, book: Book, format: Format) -> None:
     if format == "json":
         from dataclasses import asdict
 
-        import orjson
-
-        say_bytes([orjson.dumps({**asdict(done), "identical": done.identical}, default=str)])
+        say_json({**asdict(done), "identical": done.identical}, default=str)
         return
     number = len(done.differences)
     differ = f"{number} field{' differs' if number == 1 else 's differ'}"
@@ -181,6 +180,4 @@ def _show(done: Replay, book: Book, format: Format) -> None:
 
 
 def _value(value: Any) -> str:
-    import orjson
-
-    return plain(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return value if isinstance(value, str) else json_bytes(value).decode()

@@ -10,7 +10,7 @@ import typer
 from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
 from worker.cli.books import day_of, read_untried, rules_named
 from worker.cli.check import BookFolder
-from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_bytes, width
+from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
 if TYPE_CHECKING:
     from datetime import date
@@ -86,9 +86,7 @@ def list_(
     if not found:
         complain("no rule is so; `scrub rules list` lists all")
     if format == "json":
-        import orjson
-
-        say_bytes(orjson.dumps(_described(rule)) for rule, _ in found)
+        say_json(*(_described(rule) for rule, _ in found))
         return
     _table(found, day)
 
@@ -152,9 +150,7 @@ def show(
     untried = read_untried(book)
     found = rules_named(code, untried.book)
     if format == "json":
-        import orjson
-
-        say_bytes(orjson.dumps(_described(r) | {"document": untried.documents[r.file].data}) for r in found)
+        say_json(*(_described(r) | {"document": untried.documents[r.file].data} for r in found))
         return
     for rule in found:
         say(*_shown(rule, untried.documents[rule.file].data))
@@ -222,11 +218,11 @@ def facts(
     wanted = (text or "").casefold()
     found = [one for one in FACTS.values() if wanted in one.name.casefold() or wanted in one.says.casefold()]
     if format == "json":
-        import orjson
-
-        say_bytes(
-            orjson.dumps({"name": f.name, "scope": f.scope, "kind": f.kind, "says": f.says, "tests": _tests(f.kind)})
-            for f in found
+        say_json(
+            *(
+                {"name": f.name, "scope": f.scope, "kind": f.kind, "says": f.says, "tests": _tests(f.kind)}
+                for f in found
+            )
         )
         return
     say(*columns([(f.name, f.scope, f.kind, f.says) for f in sorted(found, key=lambda f: f.name)], ("bold",)))

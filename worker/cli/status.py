@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import columns, complain, flush, on_terminal, paint, plain, say, say_bytes
+from worker.cli.terminal import CLEAR, columns, complain, flush, on_terminal, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,6 @@ _EVERY = 2.0
 _LEAST_ROOM = 2**20
 """Bytes on the disk of the audit log, below which a host's workers are as good as stopped."""
 _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
-_CLEAR = "\x1b[H\x1b[J"
 
 
 def status(
@@ -60,8 +59,8 @@ def status(
             if json:
                 _json(found, book)
             else:
-                clear = _CLEAR if watch and on_terminal(sys.stdout) else ""
-                say(clear + "\n".join(_screen(found, book, store)), *([""] if watch else []))
+                first, *rest = _screen(found, book, store)
+                say((CLEAR if watch and on_terminal(sys.stdout) else "") + first, *rest, *([""] if watch else []))
             if not watch:
                 break
             flush()
@@ -70,8 +69,6 @@ def status(
 
 
 def _json(found: Books, book: InForce) -> None:
-    import orjson
-
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
     more: dict[str, object] = {name: getattr(found, name) for name in derived}
     more["workers"] = [asdict(worker) | {"alive": worker.alive} for worker in found.workers]
@@ -83,7 +80,7 @@ def _json(found: Books, book: InForce) -> None:
     more["book"] = asdict(book)
     told = asdict(found) | more
     del told["parts"]
-    say_bytes([orjson.dumps(told)])
+    say_json(told)
 
 
 def _health(oldest: float) -> int:

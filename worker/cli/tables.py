@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.terminal import Format, columns, console, on_terminal, paint, say, say_bytes
+from worker.cli.terminal import Format, columns, console, on_terminal, paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,9 +101,7 @@ def list_(
     settings = load_settings()
     book, editions = read_book(settings.book, keys=settings.book_key), shelf.stored(settings.tables_path)
     if format == "json":
-        import orjson
-
-        say_bytes(orjson.dumps(entry) for entry in (*_shipped(book), *map(_described, editions)))
+        say_json(*_shipped(book), *map(_described, editions))
         return
     say(f"Shipped with rule book {book.version}:")
     say(*columns([(f"  {entry['table']}", f"{entry['rows']} rows") for entry in _shipped(book)]))

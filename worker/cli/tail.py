@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.stores import opened
-from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_bytes
+from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from worker.outlets import OutletEntry
+
+
+_DIGEST = re.compile(r"(?<=-)[0-9a-f]{40}\Z")
 
 
 def tail(
@@ -49,9 +53,7 @@ def tail(
 
 def _show(entry: OutletEntry, format: Format) -> None:
     if format == "json":
-        import orjson
-
-        say_bytes([orjson.dumps(entry.event)])
+        say_json(entry.event)
     else:
         say(*(quarantined(entry) if "reason" in entry.data else _scrubbed(entry)), "")
 
@@ -80,12 +82,21 @@ def report_of(data: object) -> Any:
 _ADAPTERS: dict[str, Any] = {}
 
 
+def named(entry: OutletEntry) -> str:
+    """A quarantine entry by its event, else by its inbox entry.
+
+    The ids that `scrub submit` makes end in a digest of the whole claim, which would let its reader guess at the rest.
+    """
+    if "eventid" not in entry.event:
+        return f"inbox entry {entry.data['inbox_entry']}"
+    return f"event {_DIGEST.sub('...', str(entry.event['eventid']))}"
+
+
 def quarantined(entry: OutletEntry) -> Iterator[str]:
     """Reason and problems of a quarantine entry."""
     data = entry.data
-    event = f"event {entry.event['eventid']}" if "eventid" in entry.event else f"inbox entry {data['inbox_entry']}"
     when = paint(f"({entry.event['time']})", "dim")
-    yield f"{paint(plain(event), 'bold')}  {paint('quarantine', 'magenta')}  {data['reason']}  {when}"
+    yield f"{paint(named(entry), 'bold')}  {paint('quarantine', 'magenta')}  {data['reason']}  {when}"
     yield "  " + hung(data["sentence"] + (":" if data["problems"] else "."), 2)
     for problem in data["problems"]:
         path = f"{problem['path']}: " if problem["path"] else ""

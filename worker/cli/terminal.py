@@ -1,18 +1,27 @@
-"""What is written: colours and wrapped lines for a person at a terminal, plain lines into a pipe."""
+"""What is written: colours and wrapped lines for a person at a terminal, plain lines into a pipe.
+
+All that a command prints goes through here, and with it all foreign text: names of files and consumer groups, what a
+claim says, what somebody wrote into Redis. No command writes to a standard stream itself.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from secrets import token_hex
 from signal import SIGPIPE
 from textwrap import wrap
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, cast
 
+from rules.printable import printable
 from worker.cli.signals import Stopped
+from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +30,16 @@ Style = Literal["bold", "dim", "red", "green", "yellow", "blue", "magenta", "cya
 Format = Literal["text", "json"]
 _CODES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36}
 _LEAST_WIDTH = 40
+_OURS = f"\x1b<{token_hex(8)}>"
+"""Stands before each control sequence that the commands mean. It is another one in each process, so that no text from
+outside can hold it: what a command prints is neutral but for these, whoever forgets to think of it."""
+_MEANT = re.compile(rf"{_OURS}(\[[0-9;]*[mHJ]|\n)")
+_LINES = re.compile(rf"(?<!{_OURS})\n")
+CLEAR = f"{_OURS}[H{_OURS}[J"
+"""Clears the screen, at the start of a line that is said."""
+
+
+plain = printable
 
 
 def on_terminal(stream: Any) -> bool:
@@ -39,7 +58,7 @@ def paint(text: str, style: Style | None) -> str:
     if not style or not text or not coloured():
         return text
     codes = ";".join(str(_CODES[part]) for part in style.split())
-    return f"\x1b[{codes}m{text}\x1b[0m"
+    return f"{_OURS}[{codes}m{text}{_OURS}[0m"
 
 
 @cache
@@ -50,60 +69,84 @@ def width() -> int | None:
     return max(_LEAST_WIDTH, shutil.get_terminal_size().columns)
 
 
+def _rendered(text: str) -> str:
+    if _OURS not in text:
+        return plain(text)
+    parts = _MEANT.split(text)  # foreign, meant, foreign, ...
+    parts[::2] = map(plain, parts[::2])
+    parts[1::2] = (part if part == "\n" else f"\x1b{part}" for part in parts[1::2])
+    return "".join(parts)
+
+
+def _seen(text: str) -> int:
+    """Columns that a text takes once it is rendered."""
+    return len(plain(_MEANT.sub("", text)))
+
+
 def hung(text: str, indent: int, style: Style | None = None) -> str:
     """The text wrapped into what is right of the indent; its first line is meant to follow `indent` columns."""
     columns = width()
     lines = wrap(text, max(20, columns - indent), break_on_hyphens=False) if columns else [text]
-    return ("\n" + " " * indent).join(paint(line, style) for line in lines or [""])
-
-
-def plain(text: str) -> str:
-    """The text without control characters: what a file holds must not steer the terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return (f"{_OURS}\n" + " " * indent).join(paint(line, style) for line in lines or [""])
 
 
 def say(*lines: str) -> None:
-    """Writes lines to standard output.
+    """Writes lines to standard output. Only what `paint`, `hung` and `CLEAR` made steers the terminal: all other text
+    is foreign, and stays on its line.
 
     Raises:
         Stopped: nobody reads any more.
+        Unwritten
     """
-    _write("".join(f"{line}\n" for line in lines))
+    with _guarded():
+        sys.stdout.write("".join(f"{_rendered(line)}\n" for line in lines))
 
 
-def say_bytes(lines: Iterable[bytes]) -> None:
-    """Writes JSON lines to standard output.
+def say_json(*values: Any, indent: bool = False, default: Callable[[Any], Any] | None = None) -> None:
+    """Writes each value as JSON, one a line.
 
     Raises:
         Stopped: nobody reads any more.
+        Unwritten
     """
-    try:
+    with _guarded():
         sys.stdout.flush()
-        for line in lines:
-            sys.stdout.buffer.write(line + b"\n")
-    except BrokenPipeError:
-        _unread()
+        for value in values:  # JSON is UTF-8, whatever the locale
+            sys.stdout.buffer.write(json_bytes(value, indent=indent, default=default) + b"\n")
+
+
+def say_content(content: bytes) -> None:
+    """Writes what a file or an entry holds: byte for byte, but to a terminal so that it steers nothing.
+
+    Raises:
+        Stopped: nobody reads any more.
+        Unwritten
+    """
+    if on_terminal(sys.stdout):
+        say(*content.decode("utf-8", "surrogateescape").split("\n"))
+        return
+    with writer() as out:
+        out.write(content + b"\n")
 
 
 @contextmanager
 def writer() -> Iterator[IO[bytes]]:
-    """Standard output for bytes.
+    """Standard output for bytes that are no text.
 
     Raises:
         Stopped: nobody reads any more.
+        Unwritten
     """
-    try:
+    with _guarded():
         sys.stdout.flush()
-        yield sys.stdout.buffer
+        yield cast("IO[bytes]", _Bytes(sys.stdout.buffer))
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        _unread()
 
 
 def complain(text: str) -> None:
-    """Writes to standard error; nothing happens where it is closed."""
+    """Writes to standard error, lines as they are, and else as `say`; nothing happens where it cannot be written."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("".join(f"{_rendered(line)}\n" for line in _LINES.split(text)))
         sys.stderr.flush()
     except (OSError, AttributeError, ValueError):
         pass
@@ -114,18 +157,39 @@ def flush() -> None:
 
     Raises:
         Stopped: nobody reads any more.
+        Unwritten
     """
-    try:
+    with _guarded():
         sys.stdout.flush()
-    except BrokenPipeError:
-        _unread()
 
 
-def _write(text: str) -> None:
+class Unwritten(BaseException):
+    """Standard output cannot be written. No error of a file: nobody who reads one may take it for that."""
+
+    def __init__(self, error: OSError) -> None:
+        closed = error.errno == errno.EBADF
+        self.reason = "it is closed" if closed else error.strerror or type(error).__name__
+
+
+class _Bytes:
+    """What goes wrong in a write is the output's fault, and what goes wrong between two writes is not."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+
+    def write(self, content: bytes) -> int:
+        with _guarded():
+            return self._out.write(content)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
     try:
-        sys.stdout.write(text)
+        yield
     except BrokenPipeError:
         _unread()
+    except OSError as error:
+        raise Unwritten(error) from None
 
 
 def give_up() -> None:
@@ -142,14 +206,14 @@ def _unread() -> NoReturn:
 
 def columns(rows: Sequence[tuple[str, ...]], styles: tuple[Style | None, ...] = ()) -> list[str]:
     """Rows as left-aligned columns two spaces apart; the last column is wrapped on a terminal, and in no pipe."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)] if rows else []
+    widths = [max(_seen(row[place]) for row in rows) for place in range(len(rows[0]) - 1)] if rows else []
     indent = sum(widths) + 2 * len(widths)
     lines = []
     for row in rows:
         cells = []
         for place, (cell, size) in enumerate(zip(row, widths, strict=False)):
             style = styles[place] if place < len(styles) else None
-            cells.append(paint(cell, style) + " " * (size - len(cell) + 2))
+            cells.append(paint(cell, style) + " " * (size - _seen(cell) + 2))
         last = styles[len(widths)] if len(widths) < len(styles) else None
         lines.append(("".join(cells) + hung(row[-1], indent, last)).rstrip())
     return lines
@@ -158,10 +222,19 @@ def columns(rows: Sequence[tuple[str, ...]], styles: tuple[Style | None, ...] = 
 def console(*, stderr: bool = False) -> Console:
     """A rich console for tables and progress, which ends as the rest does when nobody reads any more."""
     from rich.console import Console as Base
+    from rich.segment import Segment
 
     class Quiet(Base):
         def on_broken_pipe(self) -> None:
             _unread()
+
+        def print(self, *objects: Any, **more: Any) -> None:
+            with _guarded():
+                super().print(*objects, **more)
+
+        def render(self, *arguments: Any, **more: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*arguments, **more):
+                yield Segment(text if control else "\n".join(map(plain, text.split("\n"))), style, control)
 
     stream = sys.stderr if stderr else sys.stdout
     columns = None if on_terminal(stream) else 100

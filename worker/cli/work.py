@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli import standard
 from worker.cli.stores import opened
 from worker.cli.terminal import complain, say
 
@@ -64,6 +65,7 @@ def worker(
         f"Its own log follows, one JSON object a line."
     )
     outputs.flush()
+    standard.for_another_program()
     os.execv(sys.executable, command(number))  # noqa: S606 - there is no shell to want
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape
+from html import escape as _escape
+
+from rules.printable import printable
 
 _MOST = 40
 """Rows of a table; how many more there are is said."""
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 Cells = tuple[str, ...]
+
+
+def escape(text: str) -> str:
+    """Text for the page: no markup, and nothing that turns its neighbors around."""
+    return _escape(printable(text))
 
 
 def count(number: int) -> str:

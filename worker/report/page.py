@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from html import escape
 from importlib.resources import files
 from string import Template
 
@@ -16,6 +15,7 @@ from worker.errors import ReportNeedsExtra
 from worker.report import panels
 from worker.report.charts import Name, charts
 from worker.report.figures import Figures
+from worker.report.html import escape
 from worker.report.look import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, SERIES_DARK, SERIES_LIGHT
 
 

@@ -1,0 +1,171 @@
+"""All commands as one application, and how a run of it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rules.errors import ScrubError
+from rules.printable import printable
+from worker.cli import (
+    audit,
+    bench,
+    check,
+    demo,
+    doctor,
+    history,
+    outcomes,
+    partitions,
+    quarantine,
+    replay,
+    report,
+    rules,
+    status,
+    submit,
+    tables,
+    tail,
+    work,
+)
+from worker.cli.crash import FAILED
+from worker.cli.signals import Stopped, install
+from worker.cli.terminal import Unwritten, complain, flush, give_up, say
+from worker.frames import places
+
+
+class _Failed(BaseException):
+    """An error of the operating system on its way out, past the parser of arguments: it would end a broken connection
+    with code 1 and no word (click#712).
+    """
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+class _Commands(TyperGroup):
+    """A wrong argument may be a file's name from anywhere: it is shown, and steers no terminal."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        return self._guarded(super().make_context, *arguments, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        return self._guarded(super().invoke, ctx)
+
+    @staticmethod
+    def _guarded(call: Any, *arguments: Any, **more: Any) -> Any:
+        try:
+            return call(*arguments, **more)
+        except OSError as error:
+            raise _Failed(error) from None
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = "\n".join(map(printable, message.split("\n")))  # type: ignore[attr-defined]
+            raise
+
+
+app = typer.Typer(
+    name="scrub",
+    cls=_Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which hold claims
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(check.check)
+app.command("submit")(submit.submit)
+app.command("worker")(work.worker)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
+app.command("partitions")(partitions.partitions)
+app.command("tail")(tail.tail)
+app.add_typer(history.app, name="history")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(rules.app, name="rules")
+app.command("replay")(replay.replay)
+app.add_typer(outcomes.app, name="outcomes")
+app.add_typer(tables.app, name="tables")
+app.add_typer(audit.app, name="audit")
+app.command("report")(report.report)
+app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"claim-scrubber {version('claim-scrubber')}")
+        raise typer.Exit
+
+
+@app.callback()
+def scrub(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Checks claims that carry CPT 64445 against the payer's own rules before they are sent.
+
+    `scrub check claims.json` needs nothing else. `scrub worker` in one terminal and `scrub submit claims.json` in
+    another run the whole pipe; `scrub demo` shows it at work.
+
+    Settings are environment variables: SCRUB_REDIS_URL (none: a server of your own is started), SCRUB_STATE_DIR,
+    SCRUB_BOOK and others, which `worker/settings.py` lists.
+
+    Exit codes: 0 all is well, 1 something needs a person, 2 bad usage or an input that cannot be read, 70 the program
+    itself failed.
+    """
+
+
+def run() -> int:
+    """Runs the command of this process's arguments, and answers the exit code; raises what is a defect of ours."""
+    install()
+    code = _ended(app)
+    return _ended(flush) or code
+
+
+def _ended(step: Callable[[], object]) -> int:
+    try:
+        step()
+    except SystemExit as ended:
+        return _code(ended)
+    except Stopped as stopped:
+        return stopped.exit_code
+    except ScrubError as error:
+        complain(str(error))
+    except Unwritten as lost:
+        _without_output(lost)
+    except _Failed as failed:
+        cause, where = failed.error, places(failed.error.__traceback__)
+        if cause.filename is None and where[-1].startswith("console.py:"):  # rich writes help texts itself
+            _without_output(Unwritten(cause))
+        else:
+            complain(_told(cause, where))
+    else:
+        return 0
+    return 2
+
+
+def _without_output(lost: Unwritten) -> None:
+    """A full disk under the output is no verdict on the claims."""
+    complain(f"cannot write the output: {lost.reason}")
+    give_up()
+
+
+def _code(ended: SystemExit) -> int:
+    if ended.code is None or isinstance(ended.code, int):
+        return ended.code or 0
+    complain(str(ended.code))
+    return FAILED
+
+
+def _told(error: OSError, where: list[str]) -> str:
+    """What the operating system refused; its errors quote names of files, and nothing that stands in one."""
+    reason = error.strerror or type(error).__name__
+    name = error.filename
+    if isinstance(name, str | bytes):
+        return f"{os.fsdecode(name)}: {reason}"
+    return f"cannot go on: {reason} ({' '.join(where[-3:])})"
