@@ -118,14 +118,14 @@ def test_a_file_that_is_replaced_at_the_moment_of_the_move_comes_back_unread(
     folder: DropFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = drop(folder, "a", "old\n")
-    rename = Path.rename
+    rename = os.rename
 
-    def late(self: Path, target: Path) -> Path:
-        if self == path and path.read_text() == "old\n":
+    def late(source: Path, target: str, **folders: int) -> None:
+        if source == path and path.read_text() == "old\n":
             drop(folder, "b.tmp", "new\n").replace(path)
-        return rename(self, target)
+        rename(source, target, **folders)
 
-    monkeypatch.setattr(Path, "rename", late)
+    monkeypatch.setattr(os, "rename", late)
     with folder.take(path) as taken:
         assert taken is not None
         assert taken.move("done", b"{}") is None

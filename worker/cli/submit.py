@@ -94,13 +94,17 @@ def submit(
 
 def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None:
     from worker.cli.watch import watch
+    from worker.errors import DropFolderUnusable
     from worker.folder import DropFolder
 
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         # Files that cannot be moved away would be sent again and again.
         raise typer.BadParameter("expected a folder that exists and that you may write", param_hint="'--watch'")
+    drop = DropFolder(folder, settle)
+    if reason := drop.closed():
+        raise DropFolderUnusable(folder=folder, reason=reason)
     with opened(settings) as store:
-        watch(store, DropFolder(folder, settle), source)
+        watch(store, drop, source)
 
 
 def _rehearse(intake: Intake, source: str, settings: Settings) -> None:

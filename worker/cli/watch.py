@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from rules.errors import Problem
 from worker.cli.signals import held
 from worker.cli.sources import Intake
-from worker.cli.terminal import complain, flush, plain, say
+from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
+from worker.filenames import told as told_name
+from worker.frames import kind, places
+from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from worker.door import Door
@@ -26,6 +30,11 @@ MOST = 1_000
 _PERIOD = 0.5
 _PAUSE = 5.0
 """Seconds between two looks into the folder, and before a new try where something failed."""
+_LONGEST = 300.0
+_TRIES = 3
+"""How often a file is tried that cannot be read or moved."""
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What is no fault of the file: it waits until there is room again."""
 
 
 @dataclass(slots=True)
@@ -40,50 +49,129 @@ class Refusals:
             self.listed.append({"position": refusal.position, "problems": problems})
 
 
+@dataclass(slots=True)
+class _Faults:
+    """What went wrong with each file, so that none is tried for ever, and none keeps the others from their turn."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    resting: dict[str, float] = field(default_factory=dict)
+
+    def due(self, path: Path, now: float) -> bool:
+        """Whether the file may be tried."""
+        return self.resting.get(path.name, now) <= now
+
+    def add(self, path: Path, reason: str) -> None:
+        """The file rests, longer each time."""
+        self.counts[path.name] += 1
+        rest = min(_PAUSE * 2 ** (self.counts[path.name] - 1), _LONGEST)
+        self.resting[path.name] = time.monotonic() + rest
+        complain(f"{path.name}: {reason} It stays, and is tried again in {rest:.0f} s.")
+
+    def forget(self, there: Iterable[str]) -> None:
+        """Of all files but those that are there."""
+        known = set(there)
+        self.counts = Counter({name: count for name, count in self.counts.items() if name in known})
+        self.resting = {name: until for name, until in self.resting.items() if name in known}
+
+
 def watch(store: Store, folder: DropFolder, source: str) -> None:
     """Takes the files of the folder, until a signal ends it. What fails for a time is tried again.
 
     Raises:
         Stopped: the file in hand stays in the folder, for the next watcher.
     """
+    complain(f"watching {folder.path}; Ctrl-C ends it")
+    faults, told = _Faults(), _Told()
+    while True:
+        now = time.monotonic()
+        try:
+            settled = folder.ready(now)
+        except OSError as error:
+            complain(f"{error}; the folder is tried again in {_PAUSE:.0f} s")
+            time.sleep(_PAUSE)
+            continue
+        faults.forget(folder.names())
+        told.strays(folder)
+        if not told.closed(folder):
+            for path in settled:
+                if faults.due(path, now) and not _take(store, folder, path, source, faults):
+                    time.sleep(_PAUSE)
+                    break
+        time.sleep(_PERIOD)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is said once, and again when it has changed."""
+
+    odd: dict[str, str] = field(default_factory=dict)
+    reason: str | None = None
+
+    def strays(self, folder: DropFolder) -> None:
+        """What looks like a file and is none."""
+        for name in sorted(folder.strays.keys() - self.odd.keys()):
+            complain(f"{name}: this is a {folder.strays[name]}, and left alone; expected a file")
+        self.odd = folder.strays
+
+    def closed(self, folder: DropFolder) -> bool:
+        """Whether nothing can be moved away now, so that nothing is sent."""
+        reason = folder.closed()
+        if reason != self.reason:
+            complain(f"the folder is no use: {reason}. Its files wait." if reason else "the folder is of use again")
+        self.reason = reason
+        return reason is not None
+
+
+def _take(store: Store, folder: DropFolder, path: Path, source: str, faults: _Faults) -> bool:
+    """Sends one file and moves it away; False: the next one would fare no better for the moment."""
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
     from worker import reachability
 
-    complain(f"watching {plain(str(folder.path))}; Ctrl-C ends it")
-    resting: dict[Path, float] = {}
-    while True:
-        now = time.monotonic()
-        resting = {path: until for path, until in resting.items() if until > now}
-        try:
-            settled = folder.ready(now)
-        except OSError as error:
-            complain(f"{plain(str(error))}; the folder is tried again in {_PAUSE:.0f} s")
-            time.sleep(_PAUSE)
-            continue
-        for path in settled:
-            if path in resting:
-                continue
-            try:
-                with folder.take(path) as taken:
-                    if taken:
-                        _submit(store, taken, source)
-            except (RedisError, ScrubError) as error:
-                _postpone(path, str(reachability.trouble(error, reachability.claims(store.settings))))
-                time.sleep(_PAUSE)
-                break
-            except OSError as error:
-                _postpone(path, f"{error.strerror or type(error).__name__}.")
-                resting[path] = time.monotonic() + _PAUSE
-        time.sleep(_PERIOD)
+    try:
+        with folder.take(path) as taken:
+            if taken:
+                _submit(store, taken, source)
+    except (RedisError, ScrubError) as error:
+        faults.add(path, str(reachability.trouble(error, reachability.claims(store.settings))))
+        return False
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if error.errno in _OF_THE_MACHINE or faults.counts[path.name] < _TRIES - 1:
+            faults.add(path, f"{reason}.")
+        else:
+            _set_aside(folder, path, f"it could not be read or moved, {_TRIES} times: {reason}")
+    except Exception as error:
+        _set_aside(folder, path, _defect(path.name, error, "work on it").sentence)
+    return True
 
 
-def _postpone(path: Path, reason: str) -> None:
-    complain(f"{plain(path.name)}: {plain(reason)} It stays, and is tried again in {_PAUSE:.0f} s.")
+def _set_aside(folder: DropFolder, path: Path, reason: str) -> None:
+    """Into failed/, unread; a file that cannot be moved either is left alone."""
+    from worker.intake.documents import Refusal
+
+    refusals = Refusals()
+    refusals.add(Refusal(path.name, "", 0, (Problem("", reason),)))
+    intake = Intake([], 0)
+    intake.refused = 1
+    report = _report(path.name, datetime.now(UTC), 0, 0, 0, intake, refusals)
+    try:
+        with held():
+            taken = folder.unread(path)
+            moved = taken.move("failed", report) if taken else None
+        if moved:
+            _say(f"{path.name}: {reason} -> failed/{moved.name}")
+    except OSError as error:
+        folder.leave(path)
+        why = error.strerror or type(error).__name__
+        complain(f"{path.name}: {reason}; nor could it be moved to failed ({why}). It is left alone until it changes.")
 
 
 def _submit(store: Store, taken: Taken, source: str) -> None:
+    from redis.exceptions import RedisError
+
+    from rules.errors import ScrubError
     from worker import inbox, wiring
     from worker.door import Door
 
@@ -91,7 +179,6 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     refusals, limit = Refusals(), store.settings.max_event_bytes
     intake = Intake([], limit, refusals.add)
     door = Door(source, limit, intake.turn_away)
-    documents = _guarded(intake, taken)
     sent = 0
 
     def count(number: int) -> None:
@@ -99,33 +186,56 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         sent = number
 
     try:
-        events = door.events(documents, store.redis, store.keys)
+        events = door.events(_guarded(intake, taken), store.redis, store.keys)
         inbox.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
+    except (RedisError, ScrubError, OSError):
+        raise
+    except Exception as error:
+        intake.turn_away(_defect(taken.path.name, error, "sending"))
     finally:
         if sent:
             wiring.bell(store).ring()
-    report = _report(taken.path.name, started, sent, door, intake, refusals)
+    report = _report(taken.path.name, started, sent, door.read, door.duplicates, intake, refusals)
     with held():
         moved = taken.move("failed" if intake.refused else "done", report)
     where = f"{moved.parent.name}/{moved.name}" if moved else "changed while it was read, and is read again"
-    say(f"{plain(taken.path.name)}: {summary(sent, door, intake)} -> {plain(where)}")
-    flush()
+    _say(f"{taken.path.name}: {summary(sent, door, intake)} -> {where}")
 
 
 def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
     """The documents of the file. A reader that breaks is a defect of ours: the file fails, and the folder goes on."""
-    from worker.intake.documents import Document, Refusal
-    from worker.logs import safe_exception
+    from worker.intake.documents import Document
 
+    assert taken.stream is not None
     name = plain(taken.path.name)
     try:
         yield from (found for found in intake.within(name, taken.stream) if isinstance(found, Document))
     except OSError:
         raise
     except Exception as error:
-        kind = safe_exception(error)["error.type"]
-        sentence = f"the reader stopped here with {kind}, which is a defect of the scrubber; what came before was read"
-        intake.turn_away(Refusal(name, "", 0, (Problem("", sentence),)))
+        intake.turn_away(_defect(name, error, "the reader"))
+
+
+def _defect(name: str, error: Exception, what: str) -> Refusal:
+    from worker.intake.documents import Refusal
+
+    told = "memory ran out" if isinstance(error, MemoryError) else "this is a defect of the scrubber"
+    where = " ".join(places(error.__traceback__)[-3:])
+    sentence = (
+        f"{what} broke off with {kind(type(error))} at {where}: {told}; what came before may have been sent, and to"
+        " send the file again is safe"
+    )
+    return Refusal(name, "", 0, (Problem("", sentence),))
+
+
+def _say(line: str) -> None:
+    """What became of a file stands in its report too: without room for standard output the folder goes on."""
+    try:
+        say(line)
+        flush()
+    except Unwritten as lost:
+        complain(f"cannot write the output: {lost.reason}; no more is written there")
+        give_up()
 
 
 def summary(sent: int, door: Door, intake: Intake) -> str:
@@ -140,22 +250,19 @@ def summary(sent: int, door: Door, intake: Intake) -> str:
     return "; ".join(parts)
 
 
-def _report(name: str, started: datetime, sent: int, door: Door, intake: Intake, refusals: Refusals) -> bytes:
-    import orjson
-
-    passed: Counter[str] = intake.passed
-    return orjson.dumps(
-        {
-            "file": name,
-            "started": started.isoformat(timespec="seconds"),
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "read": door.read,
-            "sent": sent,
-            "duplicate": door.duplicates,
-            "refused": intake.refused,
-            "passed_by": dict(sorted(passed.items())),
-            "refusals": refusals.listed,
-            "refusals_left_off": intake.refused - len(refusals.listed),
-        },
-        option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
-    )
+def _report(
+    name: str, started: datetime, sent: int, read: int, duplicate: int, intake: Intake, refusals: Refusals
+) -> bytes:
+    report = {
+        **told_name(name),
+        "started": started.isoformat(timespec="seconds"),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "read": read,
+        "sent": sent,
+        "duplicate": duplicate,
+        "refused": intake.refused,
+        "passed_by": dict(sorted(intake.passed.items())),
+        "refusals": refusals.listed,
+        "refusals_left_off": intake.refused - len(refusals.listed),
+    }
+    return json_bytes(report, indent=True) + b"\n"
