@@ -64,7 +64,7 @@ AuditLine = TypedDict(
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
         "claim.first_decision_id": Annotated[str, _about("of a repeated event: the decision that stands")],
-        "claim.event": Annotated[str, _about("SHA-256 of the event's source and id")],
+        "claim.event": Annotated[str, _about("keyed hash of the event's source and id; until 0.1.0 without a key")],
         "claim.patient_hash": Annotated[str, _about("keyed hash of payer id and member id; absent: no member id")],
         "claim.form": Annotated[str, _about("professional or institutional")],
         "claim.frequency_code": Annotated[str, _about("CLM05-3")],

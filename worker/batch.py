@@ -32,6 +32,7 @@ from worker.ledger import EMPTY, Ledger, entry_of, expiry_ms, patient_hash, pers
 from worker.ledger import Entry as Claimed
 from worker.logs import safe_exception
 from worker.rendering import Rendered, rendered
+from worker.secret import event_mark
 
 Interrupts = tuple[type[BaseException], ...]
 """Exceptions that end the task and are no fault of a claim, such as the soft time limit."""
@@ -342,7 +343,7 @@ def _finished(
         "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - entry.milliseconds),
     }
     if reading.identity:
-        line["claim.event"] = reading.identity
+        line["claim.event"] = event_mark(turn.bench.secret, reading.identity)
     if reading.requeued:
         line["claim.requeued"] = True
     if forwarded := entry.forwarded_from:

@@ -57,6 +57,20 @@ def _keyed(secret: bytes) -> hmac.HMAC:
     return hmac.new(secret, digestmod="sha256")
 
 
+def event_mark(secret: bytes, identity: str) -> str:
+    """What the audit log shows of an event, for the identity of `worker.keys.event_identity`; 64 hexadecimal digits.
+
+    The identity itself must not be seen: it is no secret how it is made, and of what `scrub submit` sends it is made
+    of the whole claim, so that who knows the rest of a claim could try member ids against it.
+    """
+    return keyed(_purpose(secret, b"event in the audit log"), identity.encode()).hex()
+
+
+@lru_cache(maxsize=16)
+def _purpose(secret: bytes, label: bytes) -> bytes:
+    return keyed(secret, label)
+
+
 def fingerprint(secret: bytes) -> str:
     """Tells two secrets apart and gives away neither; 16 hexadecimal digits."""
     return keyed(secret, b"fingerprint").hex()[:16]
