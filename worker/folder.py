@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import orjson
+
 from worker.filenames import REPORT, limits, pairs
 
 Outcome = Literal["done", "failed"]
@@ -270,13 +272,24 @@ def _unless_too_long() -> Iterator[None]:
 def _free(folder: int, own: str, name: str, beside: str) -> bool:
     """Whether a file and its report may have these names.
 
-    A report without its file is what a watcher left that died before the move, and is written anew, where it is sure to
-    be of a file of this very name.
+    A report without its file is what a watcher left that died before the move, and is written anew.
     """
     if _stands(folder, name) is not None:
         return False
     mode = _stands(folder, beside)
-    return mode is None or (stat.S_ISREG(mode) and beside == own + REPORT)
+    return mode is None or (stat.S_ISREG(mode) and _of_this(folder, beside, own))
+
+
+def _of_this(folder: int, report: str, own: str) -> bool:
+    """Whether a report is of a file of this name; where it does not say so, it is called as such a one."""
+    if report != own + REPORT:
+        return False
+    with open(os.open(report, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
+        try:
+            said = orjson.loads(file.read())
+        except ValueError:
+            return True
+    return not isinstance(said, dict) or {"file": own, **said}["file"] == own
 
 
 def _stands(folder: int, name: str) -> int | None:

@@ -54,7 +54,7 @@ def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
     place, found = keys.found(name), []
     if place:
         part, entry = place
-        with contextlib.suppress(ResponseError):  # not the form of an id
+        with contextlib.suppress(ResponseError, UnicodeEncodeError):  # not the form of an id
             found = cast(Any, redis.xrange(part.outlet(OUTLET), entry, entry, count=1))
     if not found:
         raise NotInQuarantine(entry=name)

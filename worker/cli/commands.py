@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -61,8 +62,8 @@ class _Commands(TyperGroup):
         except OSError as error:
             raise _Failed(error) from None
         except Exception as error:
-            if isinstance(message := getattr(error, "message", None), str):
-                error.message = "\n".join(map(printable, message.split("\n")))  # type: ignore[attr-defined]
+            if hasattr(error, "format_message"):  # one of the parser's own
+                error.message = "\n".join(map(printable, error.message.split("\n")))  # type: ignore[attr-defined]
             raise
 
 
@@ -144,6 +145,8 @@ def _ended(step: Callable[[], object]) -> int:
             _without_output(Unwritten(cause))
         else:
             complain(_told(cause, where))
+    except OSError:  # the parser cannot say what is wrong with the arguments: standard error is full
+        give_up(sys.stderr)
     else:
         return 0
     return 2

@@ -192,10 +192,10 @@ def _guarded() -> Iterator[None]:
         raise Unwritten(error) from None
 
 
-def give_up() -> None:
+def give_up(stream: IO[str] | None = None) -> None:
     """Lets go of standard output: Python flushes it once more at its end, which must not fail then."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, (stream or sys.stdout).fileno())
     os.close(null)
 
 

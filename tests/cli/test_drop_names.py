@@ -1,0 +1,219 @@
+"""A drop folder into which anybody puts anything: a real watcher, real bytes in names, and no file that stops it.
+
+Public reports of the kind: watchdog#811 (a name that is not UTF-8 ends the thread), pex#2087 and nextcloud/desktop#467
+(names too long for eCryptfs once something is put behind them).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.status import books
+from worker.wiring import Store
+
+from .conftest import CLEAN, SCRUB, environment
+
+ODD = {
+    "latin-1": b"M\xfcller.json",
+    "no text at all": b"\xff\xfe.json",
+    "245 bytes": b"a" * 240 + b".json",
+    "255 bytes": b"b" * 250 + b".json",
+    "255 bytes of umlauts": "ü".encode() * 125 + b".json",
+    "253 bytes that are not UTF-8": b"\xfc" * 248 + b".json",
+    "an emoji cut by the limit": "\U0001f600".encode() * 62 + b".json",
+    "escape": b"\x1b[31mEVIL.json",
+    "newline": b"a\nFORGED: 1 sent -> done.json",
+    "right-to-left": "\u202egpj.json".encode(),
+    "C1": "\x9b2J.json".encode(),
+    "quotes and percent": b"50%\"' ;$(x).json",
+    "blank": b" .json",
+}
+
+
+@pytest.fixture
+def drop(home: Path) -> Path:
+    (home / "drop").mkdir()
+    return home / "drop"
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Callable[..., Any]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(drop: Path, *, out: str = "", under: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+        with (home / f"{len(started)}.log").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    [
+                        *under,
+                        "sh",
+                        "-c",
+                        f'exec "$@" {out}',
+                        "sh",
+                        *SCRUB,
+                        "submit",
+                        "--watch",
+                        str(drop),
+                        "--settle",
+                        "0.2",
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=home,
+                    env=environment(home),
+                    start_new_session=True,
+                )
+            )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def until(true: Callable[[], object], seconds: float = 60, told: Callable[[], object] = lambda: "") -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"still not true after {seconds} s: {told()}"
+        time.sleep(0.02)
+
+
+def put(drop: Path, name: bytes, number: int, *, readable: bool = True) -> None:
+    path = os.path.join(os.fsencode(drop), name)
+    claim = {**CLEAN, "claim_id": f"C-{number}"}
+    with open(path, "wb") as file:
+        file.write(json.dumps(claim).encode() if readable else b"{\n")
+
+
+def files(drop: Path, where: str) -> set[bytes]:
+    folder = os.path.join(os.fsencode(drop), where.encode())
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+
+
+def reports(drop: Path, where: str) -> list[dict[str, Any]]:
+    found = [name for name in files(drop, where) if name.endswith(b".report.json")]
+    return [json.loads((drop / where / os.fsdecode(name)).read_bytes()) for name in found]
+
+
+def log(home: Path, number: int = 0) -> bytes:
+    return (home / f"{number}.log").read_bytes()
+
+
+@pytest.mark.parametrize("where", ["done", "failed"])
+def test_a_file_of_any_name_is_sent_once_keeps_its_name_and_has_a_report_that_can_be_looked_at(
+    home: Path, drop: Path, store: Store, start: Any, where: str
+) -> None:
+    for number, name in enumerate(ODD.values()):
+        put(drop, name, number, readable=where == "done")
+    process = start(drop)
+    put(drop, b"plain.json", 99, readable=where == "done")
+    until(lambda: set(os.listdir(drop)) == {where}, told=lambda: (os.listdir(drop), log(home)))
+    assert process.poll() is None
+    found = files(drop, where)
+    assert {*ODD.values(), b"plain.json"} < found
+    written = [name for name in found if name.endswith(b".report.json")]
+    assert len(written) == len(ODD) + 1
+    assert all(name.decode().isprintable() and len(name) <= 255 for name in written)
+    told = {one["file"]: one for one in reports(drop, where)}
+    assert told.keys() == {name.decode("utf-8", "backslashreplace") for name in (*ODD.values(), b"plain.json")}
+    assert bytes.fromhex(told["M\\xfcller.json"]["file_hex"]) == b"M\xfcller.json"
+    assert {one["sent"] for one in told.values()} == {1 if where == "done" else 0}
+    assert (drop / where / "M%FCller.json.report.json").exists()
+    assert books(store.redis, store.keys).accepted == (len(ODD) + 1 if where == "done" else 0)
+    text = log(home).decode()
+    assert "\nFORGED" not in text
+    assert "\x1b" not in text
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+
+
+def test_the_same_long_names_again_overwrite_nothing(home: Path, drop: Path, store: Store, start: Any) -> None:
+    start(drop)
+    for turn in range(3):
+        for number, name in enumerate(
+            (ODD["245 bytes"], b"a" * 239 + b"2.json", ODD["255 bytes of umlauts"], ODD["latin-1"], b"M%FCller.json")
+        ):
+            put(drop, name, 10 * turn + number)
+        until(lambda: os.listdir(drop) == ["done"], told=lambda: (os.listdir(drop), log(home)))
+    assert len(files(drop, "done")) == 30
+    assert len(reports(drop, "done")) == 15
+    assert books(store.redis, store.keys).accepted == 15
+
+
+def test_what_is_no_file_is_said_once_and_left_alone_and_said_again_after_a_restart(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    (drop / "folder.json").mkdir()
+    os.mkfifo(drop / "pipe.json")
+    os.symlink("/etc/hostname", drop / "link.json")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(drop / "socket.json"))
+    stays = {"folder.json", "pipe.json", "link.json", "socket.json"}
+    for number in range(2):
+        process = start(drop)
+        put(drop, b"a.json", number)
+        until(lambda number=number: (drop / f"done/a.json{'.2' * number}").exists(), told=lambda: log(home))
+        time.sleep(1.5)
+        for name, what in (
+            ("folder.json", "folder"),
+            ("pipe.json", "named pipe"),
+            ("link.json", "link"),
+            ("socket.json", "socket"),
+        ):
+            assert log(home, number).count(f"{name}: this is a {what}, and left alone".encode()) == 1
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert set(os.listdir(drop)) == stays | {"done"}
+
+
+@pytest.mark.parametrize("outcome", ["done", "failed"])
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_a_place_for_finished_files_that_is_no_folder_is_refused_by_name(
+    home: Path, drop: Path, store: Store, start: Any, outcome: str, what: str
+) -> None:
+    (home / "elsewhere").mkdir()
+    os.symlink(home / "elsewhere", drop / outcome) if what == "link" else (drop / outcome).touch()
+    put(drop, b"a.json", 1)
+    assert start(drop).wait(30) == 2
+    assert f"{outcome} in it is a {what}".encode() in log(home)
+    assert (os.listdir(home / "elsewhere"), books(store.redis, store.keys).accepted) == ([], 0)
+
+
+def test_a_link_that_takes_the_place_of_done_stops_the_sending_until_it_is_gone(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    start(drop)
+    until(lambda: b"watching" in log(home))
+    (home / "elsewhere").mkdir()
+    os.symlink(home / "elsewhere", drop / "done")
+    put(drop, b"a.json", 1)
+    until(lambda: b"done in it is a link" in log(home))
+    time.sleep(2)
+    assert log(home).count(b"done in it is a link") == 1
+    assert (os.listdir(home / "elsewhere"), books(store.redis, store.keys).accepted) == ([], 0)
+    (drop / "done").unlink()
+    until((drop / "done/a.json").exists)
+
+
+def test_standard_output_without_room_does_not_end_the_watcher(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    process = start(drop, out="> /dev/full")
+    for number in range(2):
+        put(drop, f"{number}.json".encode(), number)
+        until((drop / f"done/{number}.json").exists, told=lambda: log(home))
+    assert process.poll() is None
+    assert log(home).count(b"cannot write the output: No space left on device; no more is written there") == 1
