@@ -50,12 +50,13 @@ def drop(home: Path) -> Path:
 def start(home: Path) -> Iterator[Callable[..., Any]]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(drop: Path, *, out: str = "", under: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def start(drop: Path, *, out: str = "", shim: str = "") -> subprocess.Popen[bytes]:
+        (home / "shim").mkdir(exist_ok=True)
+        (home / "shim/sitecustomize.py").write_text(shim)
         with (home / f"{len(started)}.log").open("wb") as log:
             started.append(
                 subprocess.Popen(
                     [
-                        *under,
                         "sh",
                         "-c",
                         f'exec "$@" {out}',
@@ -71,7 +72,7 @@ def start(home: Path) -> Iterator[Callable[..., Any]]:
                     stdout=log,
                     stderr=log,
                     cwd=home,
-                    env=environment(home),
+                    env=environment(home, PYTHONPATH=str(home / "shim")),
                     start_new_session=True,
                 )
             )
@@ -217,3 +218,82 @@ def test_standard_output_without_room_does_not_end_the_watcher(
         until((drop / f"done/{number}.json").exists, told=lambda: log(home))
     assert process.poll() is None
     assert log(home).count(b"cannot write the output: No space left on device; no more is written there") == 1
+
+
+BREAKS = """
+import errno, time
+import worker.door, worker.folder, worker.cli.watch
+worker.cli.watch._PAUSE = 0.2
+made, locked = worker.door.Door._made, worker.folder._locked
+def breaking(self, document, now):
+    text = document.claim.claim_id
+    if text == "C-1": raise MemoryError(text)
+    if text == "C-2": raise RuntimeError(text)
+    return made(self, document, now)
+def unreadable(path):
+    if path.name == "io.json": raise OSError(errno.EIO, "Input/output error", path)
+    if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
+    return locked(path)
+worker.door.Door._made, worker.folder._locked = breaking, unreadable
+"""
+
+
+def test_what_breaks_on_one_file_sends_that_one_to_failed_and_the_others_go_on(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    bad = [b"memory.json", b"defect.json", b"io.json", b"denied.json"]
+    for number, name in enumerate(bad, 1):
+        put(drop, name, number)
+    process = start(drop, shim=BREAKS)
+    put(drop, b"good.json", 10)
+    until(lambda: set(os.listdir(drop)) == {"done", "failed"}, told=lambda: (os.listdir(drop), log(home)))
+    assert process.poll() is None
+    assert files(drop, "done") == {b"good.json", b"good.json.report.json"}
+    assert set(bad) < files(drop, "failed")
+    told = {one["file"]: one["refusals"][0]["problems"][0]["sentence"] for one in reports(drop, "failed")}
+    assert "MemoryError" in told["memory.json"]
+    assert "memory ran out" in told["memory.json"]
+    assert "a defect of the scrubber" in told["defect.json"]
+    assert told["io.json"] == "it could not be read or moved, 3 times: Input/output error"
+    assert told["denied.json"] == "it could not be read or moved, 3 times: Permission denied"
+    assert "C-1" not in json.dumps(told) + log(home).decode()
+    assert log(home).count(b"io.json: Input/output error. It stays") == 2
+    assert books(store.redis, store.keys).accepted == 1
+
+
+STUCK = """
+import errno, os
+import worker.cli.watch
+worker.cli.watch._PAUSE = 0.2
+rename = os.rename
+def renames(source, target, **more):
+    if str(source).endswith("stuck.json"): raise PermissionError(errno.EPERM, "Operation not permitted")
+    rename(source, target, **more)
+os.rename = renames
+"""
+
+
+def test_a_file_that_cannot_be_moved_is_said_once_and_left_alone_until_it_changes_or_a_restart(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    put(drop, b"stuck.json", 1)
+    left = (
+        b"stuck.json: it could not be read or moved, 3 times: Operation not permitted; nor could it be moved to failed"
+    )
+    for number in range(2):
+        process = start(drop, shim=STUCK)
+        until(lambda number=number: left in log(home, number), told=lambda number=number: log(home, number))
+        put(drop, f"{number}.json".encode(), 10 + number)
+        until((drop / f"done/{number}.json").exists)
+        time.sleep(1.5)
+        assert log(home, number).count(left) == 1
+        assert log(home, number).count(b"stuck.json: ") == 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    start(drop)
+    until((drop / "done/stuck.json").exists)
+    assert sorted(os.listdir(drop)) == ["done", "failed"]
+    assert os.listdir(drop / "failed") == []
+    # It was sent at each try: as the same event, which a worker takes once.
+    sent = [json.loads(fields[b"event"])["id"] for _, fields in store.redis.xrange(store.keys.inbox)]
+    assert len(set(sent)) == 3
