@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 import time
-import traceback
-from pathlib import PurePath
-from types import TracebackType
+from collections.abc import Callable
 from typing import Any
 
 import structlog
