@@ -74,7 +74,7 @@ def submit(
     Raises:
         InboxFull: there was no room within `wait`; its `accepted` says how many of the items went through.
         EventTooLarge: an event has more than SCRUB_MAX_EVENT_BYTES; those before it may have been accepted.
-        RedisUnreachable and the other errors of `worker.wiring.open_store`.
+        RedisUnusable and the other errors of `worker.wiring.open_store`.
     """
     from worker import wiring
 

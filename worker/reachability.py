@@ -59,7 +59,7 @@ class Address:
     @property
     def socket(self) -> Path | None:
         """Of a server that is reached by one."""
-        if self.url is None or not self.url.startswith("unix:"):
+        if self.url is None or not self.url.startswith(("unix:", "redis+socket:")):
             return None
         return Path(unquote(urlsplit(self.url).path))
 
@@ -282,6 +282,8 @@ def _tls(error: ssl.SSLError) -> tuple[Told, str] | None:
 def _looked_at(found: Told, address: Address, look: bool) -> Told:
     """The same, where a look at the address tells more than the error did."""
     path = address.socket
+    if found is told.SocketForbidden and address.url and not path:
+        return told.HostUnreachable  # what a local firewall says
     if found is told.PortRefused and path and path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
         return told.SocketIsNone
     plain = found in (told.ConnectionLost, told.NoRedis) and (address.url or "").startswith("redis:")

@@ -118,18 +118,20 @@ class NoRedis(RedisUnreachable):
 
 
 class SentinelsSilent(RedisUnreachable):
-    """None of the sentinels of {what} tells its primary. Start them, or mend their addresses in {setting}. {first}"""
+    """{what} cannot be found: none of its sentinels answers. Start them, or mend their addresses in {setting}.
+    {first}
+    """
 
 
 class GroupUnknown(RedisUnusable):
-    """The sentinels of {what} answer, and none of them has a primary of that group that is up. Mend the name of the
+    """{what} cannot be found: its sentinels answer, and have no primary of that group that is up. Mend the name of the
     group in {setting} (`sentinel masters` lists them), or see to the primary.
     """
 
 
 class SentinelsGuarded(RedisUnusable):
-    """The sentinels of {what} want a password of their own, and this version gives them none. Take `requirepass` out of
-    sentinel.conf, and guard them by the network; user and password in {setting} are those of Redis.
+    """{what} cannot be found: its sentinels want a password of their own, and this version gives them none. Take
+    `requirepass` out of sentinel.conf, and guard them by the network; the password in {setting} is that of Redis.
     """
 
 

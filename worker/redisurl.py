@@ -47,7 +47,7 @@ _OPTIONS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "db": _NUMBER,
     "username": _TEXT,
     "password": _TEXT,
-    "client_name": _TEXT,
+    "client_name": (lambda text: text.isascii() and text.isprintable() and " " not in text, "expected one word"),
     "socket_timeout": _SECONDS,
     "socket_connect_timeout": _SECONDS,
     "socket_keepalive": _BOOL,
@@ -72,7 +72,8 @@ def problem(url: str) -> str | None:
     """What is wrong with the URL of one Redis server, a sentence that shows no value of it; None: nothing."""
     try:
         parts = urlsplit(url)
-        fit = parts.scheme in SCHEMES and parts.port != 0
+        # redis-py looks at the very letters, urlsplit passes over case and white space.
+        fit = url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)) and parts.port != 0
     except ValueError:  # brackets that do not close, a port that is no number
         return f"{SHAPE}, with a port from 1 to 65535{_encoding(url)}"
     if not fit:
@@ -80,13 +81,25 @@ def problem(url: str) -> str | None:
     if parts.fragment or "#" in url:
         return f"expected nothing after a #{_encoding(url)}"
     if parts.scheme == "unix":
-        if len(os.fsencode(unquote(parts.path))) not in range(2, _SOCKET_LIMIT + 1):
+        length = len(os.fsencode(unquote(parts.path)))
+        if parts.netloc.rpartition("@")[2] or length not in range(2, _SOCKET_LIMIT + 1):
             return f"expected the path of a socket, of at most {_SOCKET_LIMIT} bytes, as unix:///run/redis.sock?db=0"
     elif not parts.hostname and "@" in url:
         return f"expected a host after the @{_encoding(url)}"
-    elif not _number(parts.path.removeprefix("/") or "0"):
+    elif not named(parts.hostname):
+        return "expected the name of a host or its number, of letters, digits, dots and hyphens"
+    elif not _number(parts.path.strip("/") or "0"):
         return f"expected the number of a database after the host, as redis://host:6379/0{_encoding(url)}"
     return _wrong_option(url)
+
+
+def named(host: str | None) -> bool:
+    """Whether that can be looked up at all; Python raises a ValueError at what cannot."""
+    try:
+        (host or "").encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _wrong_option(url: str) -> str | None:
@@ -109,6 +122,8 @@ def _wrong_option(url: str) -> str | None:
         fits, sentence = known[name]
         if not fits(value):
             return f"option {name} of the query: {sentence}"
+    if "ssl_keyfile" in seen and "ssl_certfile" not in seen:
+        return "option ssl_keyfile of the query: expected ssl_certfile beside it"
     return None
 
 
@@ -143,7 +158,7 @@ def for_kombu(url: str, *, login: bool = True) -> str:
     parts, query = urlsplit(url), _query(url)
     user = quote(username(url) or "", safe="")
     secret = quote(password(url) or "", safe="") if login else ""
-    db = query.get("db") or (parts.path.removeprefix("/") if parts.scheme != "unix" else "") or "0"
+    db = query.get("db") or (parts.path.strip("/") if parts.scheme != "unix" else "") or "0"
     if parts.scheme == "unix":
         whole = f"{user}:{secret}@" if secret else ""
         return f"redis+socket://{whole}{parts.path}" + (f"?virtual_host={db}" if db != "0" else "")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 
+from worker import redisurl
+
 SCHEME = "redis+sentinel"
 _PORT = 26379
 
@@ -59,7 +61,7 @@ def of(url: str | None) -> Sentinels | None:
 
 def _node(host: str) -> tuple[str, int]:
     parts = urlsplit(f"//{host}")
-    if not parts.hostname or parts.port == 0:
+    if not parts.hostname or not redisurl.named(parts.hostname) or parts.port == 0:
         raise ValueError(host)
     return parts.hostname, parts.port or _PORT
 

@@ -41,7 +41,8 @@ def _broker_url(url: str) -> str:
     if scheme in redisurl.SCHEMES or scheme == sentinel.SCHEME:
         return _redis_url(url)
     try:
-        fit = bool(found) and scheme.replace("+", "").isalnum() and urlsplit(url.partition(";")[0]).port != 0
+        parts = urlsplit(url.partition(";")[0])
+        fit = bool(found) and scheme.replace("+", "").isalnum() and parts.port != 0 and redisurl.named(parts.hostname)
     except ValueError:
         fit = False
     if not fit:

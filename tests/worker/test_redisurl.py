@@ -50,6 +50,11 @@ def told(name: str, url: str) -> str:
         ("redis://h:0", "expected a URL"),
         ("redis://h:65536", "with a port from 1 to 65535"),
         ("redis://h:port", "with a port from 1 to 65535"),
+        ("redis://a..b", "expected the name of a host"),
+        ("redis://" + "a" * 64 + ".example", "expected the name of a host"),
+        ("rediss://h?ssl_keyfile=/k.pem", "option ssl_keyfile of the query: expected ssl_certfile beside it"),
+        ("redis://h?client_name=a%20b", "option client_name of the query: expected one word"),
+        ("unix://run/r.sock", "expected the path of a socket, of at most"),
         ("unix://", "expected the path of a socket"),
         ("unix:///" + "x" * 200, "expected the path of a socket, of at most"),
         ("unix:///r.sock?ssl_ca_certs=/ca", "is for TLS"),
@@ -58,6 +63,13 @@ def told(name: str, url: str) -> str:
 )  # fmt: skip
 def test_what_cannot_be_is_told_with_what_was_expected(name: str, url: str, sentence: str) -> None:
     assert sentence in told(name, url)
+
+
+@pytest.mark.parametrize(
+    "url", ["REDIS://h", " redis://h", "redis:h", "redis:/h", "unix:/r.sock", "redis+sentinel://a..b/claims"]
+)
+def test_a_url_that_only_looks_like_one_is_told(url: str) -> None:
+    assert "expected a URL that starts with redis://" in told("redis_url", url)
 
 
 @pytest.mark.parametrize("sign", ["/", "?", "#", "?db=", "#@", "/@", "?@", "%/", ":/", "?a=1&"])
@@ -80,7 +92,7 @@ def test_a_password_is_read_where_it_is_written_as_told() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "redis://h", "redis://h/", "redis://h:1/0", "redis://[::1]:1/15", "redis://u:p@h", "redis://:p@h", "redis://u@h",
+        "redis://h", "redis://h/", "redis://h/0/", "redis://h:1/0", "redis://[::1]:1/15", "redis://u:p@h", "redis://:p@h", "redis://u@h",
         "rediss://h?ssl_ca_certs=/ca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem&ssl_cert_reqs=required",
         "rediss://h?ssl_check_hostname=false&ssl_ciphers=HIGH", "unix:///r.sock", "unix://u@/r.sock?db=3",
         "redis://h?db=1&client_name=me&socket_timeout=2.5&socket_keepalive=yes&health_check_interval=0&protocol=2",
@@ -99,6 +111,6 @@ def test_brokers_of_other_kinds_are_kombus_to_read(url: str) -> None:
     assert wiring.broker_url(load_settings(broker_url=url)) == url
 
 
-@pytest.mark.parametrize("url", ["nothing", "://h", "amqp://h:port//", "amqp://h:0//"])
+@pytest.mark.parametrize("url", ["nothing", "://h", "amqp://a..b//", "amqp://h:port//", "amqp://h:0//"])
 def test_a_broker_that_is_no_url_is_told(url: str) -> None:
     assert "expected the URL of a broker, as redis://host:6379/0 or amqp://" in told("broker_url", url)
