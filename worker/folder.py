@@ -281,15 +281,15 @@ def _free(folder: int, own: str, name: str, beside: str) -> bool:
 
 
 def _of_this(folder: int, report: str, own: str) -> bool:
-    """Whether a report is of a file of this name; where it does not say so, it is called as such a one."""
-    if report != own + REPORT:
+    """Whether this is the report of a file of this name, and neither another's nor a file of claims itself."""
+    if report != own + REPORT or _stands(folder, report + REPORT) is not None:
         return False
     with open(os.open(report, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder), "rb") as file:
         try:
             said = orjson.loads(file.read())
         except ValueError:
             return True
-    return not isinstance(said, dict) or {"file": own, **said}["file"] == own
+    return isinstance(said, dict) and said.get("file") == own
 
 
 def _stands(folder: int, name: str) -> int | None:

@@ -57,7 +57,7 @@ def start(home: Path) -> Iterator[Callable[..., Any]]:
             started.append(
                 subprocess.Popen(
                     [
-                        "sh",
+                        "bash",
                         "-c",
                         f'exec "$@" {out}',
                         "sh",
@@ -218,6 +218,17 @@ def test_standard_output_without_room_does_not_end_the_watcher(
         until((drop / f"done/{number}.json").exists, told=lambda: log(home))
     assert process.poll() is None
     assert log(home).count(b"cannot write the output: No space left on device; no more is written there") == 1
+
+
+def test_a_reader_of_its_output_that_goes_away_does_not_end_the_watcher(
+    home: Path, drop: Path, store: Store, start: Any
+) -> None:
+    process = start(drop, out="> >(true)")
+    for number in range(2):
+        put(drop, f"{number}.json".encode(), number)
+        until((drop / f"done/{number}.json").exists, told=lambda: log(home))
+    assert process.poll() is None
+    assert log(home).count(b"nobody reads the output any more") == 1
 
 
 BREAKS = """

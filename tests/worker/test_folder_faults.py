@@ -179,3 +179,15 @@ def test_what_is_left_alone_is_ready_again_once_it_has_changed(tmp_path: Path) -
     folder.ready(3)
     assert folder.ready(4) == [tmp_path / "a"]
     assert DropFolder(tmp_path, 0).ready(5) == [tmp_path / "a"], "a new watcher tries it"
+
+
+@pytest.mark.parametrize("text", [b'{"claim_id": "C"}', b'{"a": 1}\n{"b": 2}\n'])
+def test_a_file_of_claims_that_is_called_like_a_report_is_not_taken_for_one(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.report.json").write_bytes(text)
+    (tmp_path / "a").write_text("x")
+    for name in ("a.report.json", "a"):
+        with DropFolder(tmp_path, 0).take(tmp_path / name) as taken:
+            assert taken is not None
+            assert taken.move("done", json.dumps({"file": name}).encode())
+    assert (tmp_path / "done/a.report.json").read_bytes() == text
+    assert len(os.listdir(tmp_path / "done")) == 4

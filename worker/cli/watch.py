@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from signal import SIGPIPE
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import Problem
-from worker.cli.signals import held
+from worker.cli.signals import Stopped, held
 from worker.cli.sources import Intake
 from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
 from worker.filenames import told as told_name
@@ -229,13 +230,17 @@ def _defect(name: str, error: Exception, what: str) -> Refusal:
 
 
 def _say(line: str) -> None:
-    """What became of a file stands in its report too: without room for standard output the folder goes on."""
+    """What became of a file stands in its report too: the folder goes on without a standard output."""
     try:
         say(line)
         flush()
     except Unwritten as lost:
         complain(f"cannot write the output: {lost.reason}; no more is written there")
         give_up()
+    except Stopped as stopped:
+        if stopped.number != SIGPIPE:
+            raise
+        complain("nobody reads the output any more; no more is written there")
 
 
 def summary(sent: int, door: Door, intake: Intake) -> str:
