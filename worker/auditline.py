@@ -9,7 +9,7 @@ why), audit.retired (a person took a chain off the list of those whose files mus
 claim.quarantined, claim.repeated (the same event again: no second result), claim.superseded (the line with this
 decision id was not committed: another worker had the claim, or it is judged again), quarantine.requeued and
 quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person told
-the ledger), book.switched (a person put another book in force).
+the ledger), book.switched (a person put another book, or other overrides, in force).
 
 How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
 repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.
@@ -111,6 +111,8 @@ AuditLine = TypedDict(
         "book.digest": Annotated[str, _about("SHA-256 over the rule book")],
         "book.previous_version": Annotated[str, _about("version of the book that was in force before a switch")],
         "book.previous_digest": Annotated[str, _about("SHA-256 over that book")],
+        "override.digest": Annotated[str, _about("SHA-256 of the overrides that a person put in force, or none")],
+        "override.previous_digest": Annotated[str, _about("SHA-256 of those that held before, or none")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
         "queue.entry": Annotated[str, _about("inbox entry id; with several partitions <partition>:<id>")],

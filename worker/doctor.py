@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from rules.book import Book
 from rules.errors import ScrubError
-from worker import chains, reachability, wiring
+from worker import chains, checkup, reachability, wiring
 from worker.fitness import unfit
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
@@ -32,6 +32,7 @@ from worker.secret import fingerprint, load_secret
 from worker.serverbinary import read_record
 from worker.settings import Settings
 from worker.status import Books, books
+from worker.switch import in_force
 from worker.vulnerabilities import holes
 from worker.wiring import Store
 
@@ -145,7 +146,7 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         yield Finding("poor", "tables", sentence, "Import the current edition.")
     if not late and not silent:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
-        text = f"{book.version} ({book.digest[:8]}), {len(book.rules)} rules; next review of a source by {next_review}."
+        text = f"{book.version}+{book.digest[:8]}, {len(book.rules)} rules; next review of a source by {next_review}."
         yield Finding("well", "rule book", text)
 
 
@@ -269,7 +270,7 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
         yield Finding("well", "books", f"They balance at {now.accepted} accepted.")
     if now.hold:
         yield Finding("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
-    yield from _workers(now)
+    yield from _workers(store, now)
     yield from _audit_files(store)
     for outlet in now.outlets:
         if outlet.name in TRIMMED_OUTLETS and not outlet.groups and outlet.length:
@@ -338,7 +339,7 @@ def _audit_files(store: Store) -> Iterator[Finding]:
         yield Finding("well" if well else "ill", "audit files", sentence, mend)
 
 
-def _workers(now: Books) -> Iterator[Finding]:
+def _workers(store: Store, now: Books) -> Iterator[Finding]:
     alive = now.alive
     if not alive:
         waits = now.waiting + now.in_flight
@@ -351,13 +352,8 @@ def _workers(now: Books) -> Iterator[Finding]:
             sentence = f"{worker.name}: {worker.outputs}; {worker.left_out} lines were left out there."
             mend = "Claims are decided all the same. See to what reads its output; else restart the worker."
             yield Finding("poor", "outputs", sentence, mend)
-    for what, found in (
-        ("rule books", {f"{worker.book_version} ({worker.book_digest[:8]})" for worker in alive}),
-        ("versions of scrub", {worker.version for worker in alive}),
-    ):
-        if len(found) > 1:
-            sentence = f"They work with different {what}: {', '.join(sorted(found))}."
-            yield Finding("poor", "workers", sentence, "Restart those that were left behind.")
+    standing = in_force(store.redis, store.keys)
+    yield from (Finding(*said) for said in checkup.workers(store.settings, now, standing))
 
 
 def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Finding]:
@@ -383,6 +379,10 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         yield finding
     try:
         yield from queue(store, books(store.redis, store.keys))
+        if laid := checkup.judged_with(store, in_force(store.redis, store.keys), today):
+            yield from overrides(laid, today)
+    except ScrubError as error:
+        yield Finding("ill", "rule book", str(error))
     except RedisError as error:
         if not ill:
             yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))

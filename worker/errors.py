@@ -248,8 +248,30 @@ class BookNotThere(ScrubError):
     """
 
 
+class OverridesNotThere(ScrubError):
+    """The workers are to judge with the overrides {digest}, and Redis does not hold them. Put their file in force once
+    more with `scrub rules overrides FILE --switch`.
+    """
+
+
+class OverridesUnlike(ScrubError):
+    """The workers judge by different books or overrides: {listing}. Say what is to be in force: `scrub rules switch
+    FILE.book --overrides FILE`.
+    """
+
+
 class NothingToRollBack(ScrubError):
-    """The workers judge by their own book: no switch is left to roll back."""
+    """No switch is left to roll back: the workers judge by their own book and overrides, as before the first one."""
+
+
+class SeveralBefore(ScrubError):
+    """It is not one book with the same overrides that the workers judged by before the switch: {listing}. Say which is
+    to be in force again (`scrub rules rollback --to DIGEST`), or put another in force (`scrub rules switch`).
+    """
+
+
+class NoSuchBasis(ScrubError):
+    """{digest} names {found} that can be put in force again. Known are: {listing}."""
 
 
 class SwitchedMeanwhile(ScrubError):

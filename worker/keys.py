@@ -136,8 +136,12 @@ class Keys:
 
     @property
     def books(self) -> str:
-        """Hash: digest -> signature and packed book, of those in `book`."""
+        """Hash: digest -> signature and packed book, of those in `book`; and more: see worker.switch."""
         return self._key("books")
+
+    def offer(self, digest: str) -> str:
+        """String with an expiry: signature and content of a book or of overrides that a worker has of its own."""
+        return self._key(f"offer:{digest}")
 
     @property
     def switches(self) -> str:

@@ -1,7 +1,10 @@
-"""The file of `SCRUB_OVERRIDES`: read, laid over a book, and what a person must know of it."""
+"""The hospital's overrides, from the file of `SCRUB_OVERRIDES` or put in force: laid over a book, and what a person
+must know of them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +17,8 @@ from worker import kept
 
 SOON = 30
 """Days before its last one from which an override is said to end soon."""
+NONE = "none"
+"""Stands for the digest where there are no overrides."""
 
 
 def read_text(file: Path) -> str:
@@ -23,11 +28,16 @@ def read_text(file: Path) -> str:
         OverridesInvalid: it cannot be read.
     """
     try:
-        return file.read_text("utf-8")
+        return file.read_bytes().decode("utf-8")
     except OSError as error:
         raise problem(str(file), f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise problem(str(file), f"is not UTF-8 at byte {error.start}") from None
+
+
+def digest_of_text(text: str | None) -> str:
+    """SHA-256 of the text of overrides, hexadecimal, whatever its line ends; NONE where there are none."""
+    return NONE if text is None else hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
 
 
 def today() -> date:
@@ -46,7 +56,7 @@ def laid_over(book: Book, file: Path | None, day: date | None = None) -> Book:
 
 @dataclass
 class Layer:
-    """The overrides of a file over whichever book is in force. The file is read once.
+    """Overrides over whichever book is in force. A file is read once.
 
     Raises:
         OverridesInvalid: it cannot be read.
@@ -55,9 +65,15 @@ class Layer:
     file: Path | None
     folder: Path
     """Where books are kept: what was laid over which, for replays."""
+    text: str | None = None
+    """Goes before the file; without both, books stay as they are."""
+    name: str = ""
+    """For the sentence of an error; default: the file."""
 
     def __post_init__(self) -> None:
-        self._text = read_text(self.file) if self.file else ""
+        if self.text is None and self.file:
+            self.text = read_text(self.file)
+        self.digest = digest_of_text(self.text)
         self._laid: dict[str, tuple[date, Book]] = {}
 
     def over(self, book: Book) -> Book:
@@ -67,12 +83,12 @@ class Layer:
             OverridesInvalid: they do not fit this book.
             FolderUnusable
         """
-        if self.file is None:
+        if self.text is None:
             return book
         day, found = today(), self._laid.get(book.digest)
         if found is None or found[0] != day:
-            laid = overridden(book, read_overrides(str(self.file), self._text, book), day)
-            kept.keep_laid(self.folder, laid.digest, kept.Laid(book.digest, day, self._text))
+            laid = overridden(book, read_overrides(self.name or str(self.file), self.text, book), day)
+            kept.keep_laid(self.folder, laid.digest, kept.Laid(book.digest, day, self.text))
             self._tell(laid)
             found = self._laid[book.digest] = day, laid
         return found[1]

@@ -82,6 +82,20 @@ class Worker:
     """What is wrong with its standard output or error; empty: nothing."""
     left_out: int = 0
     """Lines that it left out there since it started."""
+    own_digest: str = ""
+    """Of its own book without overrides; this and all that follows: empty where a version before 0.1.1 says nothing."""
+    library: str = ""
+    """The same without imported tables."""
+    tables: str = ""
+    """Digest of the imported tables, or `none`."""
+    overrides: str = ""
+    """Digest of the overrides file as it was read at the start, or `none`."""
+    overrides_disk: str = ""
+    """The same as it is on the disk now."""
+    overrides_fault: str = ""
+    """Why the file on the disk cannot be used."""
+    secret: str = ""
+    """Fingerprint of the secret."""
 
     @property
     def alive(self) -> bool:
@@ -347,7 +361,10 @@ def _age(entry: bytes, moment: float) -> float:
     return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
 
 
-_SAID = ("host", "pid", "version", "book_version", "book_digest", "started", "outputs", "left_out")
+_SAID = (
+    "host", "pid", "version", "book_version", "book_digest", "started", "outputs", "left_out", "own_digest", "library",
+    "tables", "overrides", "overrides_disk", "overrides_fault", "secret",
+)  # fmt: skip
 
 
 def _worker(name: str, value: bytes, moment: float) -> Worker:

@@ -21,13 +21,24 @@ def book_files(place: Path | None, imported: Path | None, keys: Path | None) -> 
     Raises:
         BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
     """
-    if place is None or keys is None or not place.is_file():
+    if place is None or not place.is_file():
         return whole_book(place, imported)
+    return packed_book(place, keys)[0]
+
+
+def packed_book(place: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
+    """The files of a packed book, the pack itself, and its signature; empty: it has none.
+
+    Raises:
+        BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+    """
     from worker import signature
 
     try:
         content = place.read_bytes()
     except OSError:
         raise BookMissing(folder=place) from None
-    signature.verify(content, signature.signature_of(place), keys, str(place))
-    return unpacked(str(place), content)
+    sealed = signature.signature_of(place)
+    if keys:
+        signature.verify(content, sealed, keys, str(place))
+    return unpacked(str(place), content), content, sealed

@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Self, cast
@@ -17,13 +18,12 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from rules.book import Book
-from rules.loader import read_book
-from rules.pack import Files
+from rules.book import Book, digest_of
+from rules.loader import read_book, whole_book
 from worker import chains, kept, outputs, reachability, redisurl, sentinel, trust
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
@@ -43,7 +43,9 @@ from worker.fitness import check_server
 from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
-from worker.overrides import Layer
+from worker.librarian import Librarian
+from worker.offers import Own, Watch, offer
+from worker.overrides import NONE, Layer
 from worker.pressure import put
 from worker.private import close_state
 from worker.quarantine import Clerk
@@ -51,7 +53,7 @@ from worker.reachability import ANSWER_SECONDS, CONNECT_SECONDS
 from worker.repartition import standing
 from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
-from worker.switch import Choice, Librarian
+from worker.switch import Choice, overrides_in_force
 
 _SOCKET: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
 
@@ -162,13 +164,19 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
         what `book_of_today` raises, redis.exceptions.RedisError
     """
     found = book_of_today(store.settings)
+    settings, keys = store.settings, store.keys
+    mine = own(settings)
     trouble, left_out = outputs.trouble(processes)
     says = {
         "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
         "version": service_version(), "book_version": found.version, "book_digest": found.digest,
         "outputs": trouble, "left_out": left_out,
+        "own_digest": mine.book.digest, "library": mine.library, "tables": mine.tables, "secret": _mark(settings),
+        **watch(settings).look(overrides_in_force(store.once, keys)),
     }  # fmt: skip
-    store.once.eval(script("beat"), 1, store.keys.workers, worker_name(), orjson.dumps(says).decode())
+    store.once.eval(script("beat"), 1, keys.workers, worker_name(), orjson.dumps(says).decode())
+    with suppress(ResponseError, OSError):  # Redis is full, or the state folder was emptied: the next beat tries again
+        offer(store.once, keys, mine, layer(settings), settings.books_path)
 
 
 def farewell(store: Store) -> None:
@@ -240,26 +248,48 @@ def agreed_secret(store: Store) -> bytes:
     return secret
 
 
-def own_files(settings: Settings) -> Files:
-    """The files of the book that workers with these settings judge by until somebody puts another in force.
+@cache
+def own(settings: Settings) -> Own:
+    """The book that workers with these settings judge by until somebody puts another in force; read once a process,
+    and kept for replays.
 
     Raises:
-        BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+        FolderUnusable, BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
     """
-    return trust.book_files(settings.book, settings.tables_path, settings.book_key)
+    place, content, sealed = settings.book, None, b""
+    if place and place.is_file():
+        files, content, sealed = trust.packed_book(place, settings.book_key)
+    else:
+        files = whole_book(place, settings.tables_path)
+    found = read_book(files.library, files.imported)
+    kept.keep(settings.books_path, files)
+    tables = digest_of(files.imported) if files.imported else NONE
+    return Own(found, digest_of(files.library), tables, content, sealed)
+
+
+def own_book(settings: Settings) -> Book:
+    """The same, without where it is from.
+
+    Raises:
+        what `own` raises
+    """
+    return own(settings).book
 
 
 @cache
-def own_book(settings: Settings) -> Book:
-    """That book, read once a process, and kept for replays.
+def watch(settings: Settings) -> Watch:
+    """Looks after the overrides file, for the main process of a worker.
 
     Raises:
-        FolderUnusable, and what `own_files` raises
+        OverridesInvalid, and what `own` raises
     """
-    files = own_files(settings)
-    found = read_book(files.library, files.imported)
-    kept.keep(settings.books_path, files)
-    return found
+    return Watch(layer(settings), own_book(settings))
+
+
+@cache
+def _mark(settings: Settings) -> str:
+    """Fingerprint of the secret that this process started with."""
+    return fingerprint(load_secret(settings.secret_path))
 
 
 @cache
@@ -373,7 +403,7 @@ def librarian(store: Store) -> Librarian:
     """
     settings = store.settings
     audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
-    return Librarian(store.once, store.keys, audit, lambda: own_files(settings), settings.books_path)
+    return Librarian(store.once, store.keys, audit, lambda: own(settings), lambda: layer(settings), settings.books_path)
 
 
 def chain_head(store: Store, chain: str) -> Head | None:

@@ -13,6 +13,7 @@ from worker.cli.terminal import Format, Style, columns, complain, paint, plain, 
 if TYPE_CHECKING:
     from rules.book import Book
     from rules.overrides import Override
+    from worker.settings import Settings
 
 _STYLES: dict[str, Style] = {"in_force": "green", "outdated": "yellow", "expired": "bold red"}
 
@@ -23,15 +24,29 @@ def overrides(
     ] = None,
     book: BookFolder = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one override a line.")] = "text",
+    switch: Annotated[
+        bool, typer.Option("--switch", help="Put FILE in force for all workers, over the book that they judge by.")
+    ] = False,
+    why: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="With --switch: why, for the audit log.")
+    ] = None,
 ) -> None:
     """Checks the hospital's overrides and lists them: what they change, for whom, why, by whom, until when.
 
     in_force: it holds. outdated: it holds, but what it touches was changed since it was written. expired: it holds no
     more, and the book's own rule does. All faults of the file are listed at once as `file:line:col: path: sentence`.
 
-    Exit codes: 0 all hold, 1 one is expired or outdated, or the file has faults, 2 there is no file or no book.
+    A worker reads SCRUB_OVERRIDES at its start, and an edit changes nothing while it runs. `--switch` puts the file in
+    force as `scrub rules switch` does a book: on all workers from their next batch on, audited, and taken back with
+    `scrub rules rollback`; from then on files on the workers' disks count no more. `none` for FILE: no overrides.
 
-    Example: `SCRUB_OVERRIDES=./overrides.yaml scrub rules overrides`
+    Exit codes: 0 all hold, or with --switch they are in force, 1 one is expired or outdated, or the file has faults, 2
+    there is no file or no book, or Redis cannot be used.
+
+    Examples:
+
+    * `SCRUB_OVERRIDES=./overrides.yaml scrub rules overrides`
+    * `scrub rules overrides overrides.yaml --switch --reason "contract of January"`
     """
     from rules.errors import OverridesInvalid
     from worker.settings import load_settings
@@ -40,6 +55,9 @@ def overrides(
     file = file or settings.overrides
     if file is None:
         raise typer.BadParameter("expected FILE, or the variable SCRUB_OVERRIDES")
+    if switch:
+        _put(file, why, settings)
+        return
     if not file.is_file():
         raise typer.BadParameter(f"there is no file {file}")
     try:
@@ -56,6 +74,21 @@ def overrides(
             _show(entry)
         say(f"{len(entries)} override{'s' * (len(entries) != 1)}.")
     raise typer.Exit(1 if warn(entries) else 0)
+
+
+def _put(file: Path, why: str | None, settings: Settings) -> None:
+    from worker import wiring
+    from worker.cli.packs import given_text, reason, ring_and_tell
+    from worker.cli.stores import opened
+
+    why, text = reason(why or ""), given_text(file, settings.book_key)
+    with opened(settings) as store:
+        librarian = wiring.librarian(store)
+        try:
+            done = librarian.put_overrides(text, why)
+        finally:
+            librarian.audit.close()
+        ring_and_tell(store, done, "These overrides are in force already; nothing was changed.")
 
 
 def standing(file: Path | None, book: Book) -> tuple[Override, ...]:

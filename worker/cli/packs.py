@@ -12,7 +12,9 @@ from worker.cli.stores import opened
 from worker.cli.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
-    from worker.switch import BookName, Switch
+    from rules.book import Book
+    from worker.librarian import Done, Text
+    from worker.settings import Settings
     from worker.wiring import Store
 
 Packed = Annotated[Path, typer.Argument(metavar="FILE", help="A packed book, as `scrub rules pack` writes it.")]
@@ -55,17 +57,18 @@ def pack(
         return
     file = kept.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
     size = f"{len(files.library)} files" + (f" and {len(files.imported)} imported tables" if files.imported else "")
-    say(f"{plain(str(file))}: book {found.version}, {size}, {len(content):,} bytes")
+    say(f"{plain(str(file))}: book {named(found.version, found.digest)}, {size}, {len(content):,} bytes")
     say(paint(f"digest {found.digest}", "dim"))
 
 
 def sign(
-    file: Packed,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A packed book, or a file of overrides.")],
     key: Annotated[Path, typer.Option(metavar="PEM", help="Ed25519 private key, without a passphrase.")],
 ) -> None:
-    """Signs a packed book: writes FILE.sig beside it. Workers with SCRUB_BOOK_KEY take no book without it.
+    """Signs a packed book or a file of overrides: writes FILE.sig beside it.
 
-    The keys are made once: `openssl genpkey -algorithm ed25519 -out private.pem` stays with who writes rules, and
+    Workers with SCRUB_BOOK_KEY take no book, and no overrides that are put in force, without it. The keys are made
+    once: `openssl genpkey -algorithm ed25519 -out private.pem` stays with who writes rules, and
     `openssl pkey -in private.pem -pubout -out public.pem` goes to the workers.
 
     Exit codes: 0 it is signed, 2 the book does not load, or the key cannot be used.
@@ -73,14 +76,24 @@ def sign(
     Example: `scrub rules sign november.book --key private.pem`
     """
     from rules.loader import read_book
+    from rules.overridefile import read_overrides
     from rules.pack import unpacked
     from worker import kept, signature
+    from worker.overrides import digest_of_text
+    from worker.settings import load_settings
 
     content = _read(file)
-    files = unpacked(plain(str(file)), content)
-    found = read_book(files.library, files.imported)
+    if file.suffix in (".yaml", ".yml"):
+        settings = load_settings()
+        text = content.decode("utf-8", "replace")
+        read_overrides(plain(str(file)), text, _book(settings))
+        what = f"overrides, digest {digest_of_text(text)[:12]}, are"
+    else:
+        files = unpacked(plain(str(file)), content)
+        found = read_book(files.library, files.imported)
+        what = f"book {named(found.version, found.digest)} is"
     beside = kept.write(signature.beside(file), signature.sign(content, key))
-    say(f"{plain(str(beside))}: book {found.version}, digest {found.digest[:12]}, is signed")
+    say(f"{plain(str(beside))}: {what} signed")
 
 
 def verify(
@@ -113,14 +126,24 @@ def verify(
     except (BookNotSigned, BookInvalid) as error:
         complain(str(error))
         raise typer.Exit(1) from None
-    say(f"{name}: {paint('signed', 'green')}; book {found.version}, digest {found.digest}")
+    say(f"{name}: {paint('signed', 'green')}; book {named(found.version, found.digest)}, digest {found.digest}")
 
 
-def switch(file: Packed, *, why: Why) -> None:
+def switch(
+    file: Packed,
+    *,
+    overrides: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Overrides to put in force with it, or `none`; default: they stay."),
+    ] = None,
+    why: Why,
+) -> None:
     """Puts a packed book in force: all workers of this Redis judge by it from their next batch on, without a restart.
 
     A book that does not load, or that SCRUB_BOOK_KEY asks a signature of and has none, is refused, and the one before
-    stays. Who did it, and why, is in the audit log; `scrub status` shows which book is in force and who judges by it.
+    stays. What the workers judged by before is kept, with its overrides, for `scrub rules rollback`, whatever becomes
+    of the folders on their disks. Who did it, and why, is in the audit log; `scrub status` shows what is in force and
+    who judges by it.
 
     Exit codes: 0 it is in force, 2 it was refused, or Redis cannot be used.
 
@@ -129,64 +152,115 @@ def switch(file: Packed, *, why: Why) -> None:
     from worker import signature, wiring
     from worker.settings import load_settings
 
-    why = _reason(why)
+    why = reason(why)
     settings = load_settings()
     content, sealed = _read(file), signature.signature_of(file)
     if settings.book_key:
         signature.verify(content, sealed, settings.book_key, plain(str(file)))
+    text = given_text(overrides, settings.book_key) if overrides else None
     with opened(settings) as store:
         librarian = wiring.librarian(store)
         try:
-            done = librarian.switch(content, sealed, plain(str(file)), why)
+            done = librarian.switch(content, sealed, plain(str(file)), why, text)
         finally:
             librarian.audit.close()
-        if done is None:
-            say("This book is in force already; nothing was changed.")
-            return
-        _ring(store)
-    _told(done)
+        ring_and_tell(store, done, "This book is in force already; nothing was changed.")
 
 
-def rollback(*, why: Why) -> None:
-    """Puts the book before the one in force in force again; after the first switch, that is each worker's own.
+def rollback(
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="DIGEST",
+            help="Which book, by the start of its digest (DIGEST/OVERRIDES where it was in force with several); "
+            "default: the one before the one in force.",
+        ),
+    ] = "",
+    why: Why,
+) -> None:
+    """Puts in force again what was before: book and overrides, by their digests, also after workers were restarted.
+
+    After the first switch that is what the workers judged by before it. Where they judged by different ones, `--to`
+    says which; a book that was taken back is named with it too.
 
     Exit codes: 0 it is in force, 2 there is nothing to roll back, or Redis cannot be used.
 
-    Example: `scrub rules rollback --reason "MOD004 of November stops clean claims"`
+    Examples:
+
+    * `scrub rules rollback --reason "MOD004 of November stops clean claims"`
+    * `scrub rules rollback --to 27a5db08 --reason "the book of October"`
     """
     from worker import wiring
     from worker.settings import load_settings
 
-    why = _reason(why)
+    why = reason(why)
     settings = load_settings()
     with opened(settings) as store:
         librarian = wiring.librarian(store)
         try:
-            done = librarian.roll_back(why, settings.book_key)
+            done = librarian.roll_back(why, settings.book_key, to)
         finally:
             librarian.audit.close()
-        _ring(store)
-    _told(done)
+        ring_and_tell(store, done, "")
 
 
-def _ring(store: Store) -> None:
-    """So that a worker takes the book up now, and a refusal shows, and not with the next claim."""
+def given_text(file: Path, trusted: Path | None) -> Text:
+    """Overrides to put in force: those of a file; `none`: none.
+
+    Raises:
+        OverridesInvalid: it cannot be read. BookNotSigned, KeyUnusable
+    """
+    from worker import signature
+    from worker.librarian import Text
+    from worker.overrides import read_text
+
+    if str(file) == "none":
+        return Text(None)
+    content, sealed = read_text(file), signature.signature_of(file)
+    if trusted:
+        signature.verify(content.encode(), sealed, trusted, plain(str(file)))
+    return Text(content, sealed, plain(str(file)))
+
+
+def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
+    """Rings, so that a worker takes it up now, and a refusal shows, and not with the next claim."""
     from worker import wiring
 
+    if done is None:
+        say(unchanged)
+        return
     wiring.bell(store).ring()
+    say(f"In force: {done.basis}.")
+    before = " or ".join(str(one) for one in done.before)
+    if not done.judged:
+        say(f"Before: {before}. No worker runs; those that start judge by what is in force.")
+    else:
+        for basis, names in done.judged.items():
+            say(f"Before, workers judged by {basis}: {', '.join(map(plain, sorted(set(names))))}.")
+        say("Workers take it up before their next batch; `scrub status` shows who did.")
+    if done.basis.overrides is None:
+        say("Overrides are those of each worker's own file.")
+    if not done.kept:
+        say("What they judged by before could not be had from them: `scrub rules rollback` will ask what it was.")
+    elif len(done.before) > 1:
+        say("They were not alike. All are kept; a rollback wants one of these digests:")
+        say(*(f"  scrub rules rollback --to {one.name} --reason TEXT" for one in done.before))
 
 
-def _told(done: Switch) -> None:
-    own = ", each worker's own" if done.own else ""
-    say(f"In force: {_named(done.book)}{own}. Before: {_named(done.before)}.")
-    say("Workers take it up before their next batch; `scrub status` shows who did.")
+def named(version: str, digest: str) -> str:
+    """A book as people tell it: an edited one may have the version of the one that ships."""
+    return f"{version}+{digest[:8]}"
 
 
-def _named(book: BookName) -> str:
-    return f"book {book.version} ({book.digest[:12]})"
+def _book(settings: Settings) -> Book:
+    from worker.cli.check import read_book
+
+    return read_book(settings.book, settings.tables_path)
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
+    """The sentence of --reason, checked."""
     text = text.strip()
     if not text or len(text) > 200 or not text.isprintable():
         raise typer.BadParameter("expected a sentence of 1 to 200 printable characters", param_hint="--reason")

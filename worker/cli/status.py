@@ -69,6 +69,8 @@ def status(
 
 
 def _json(found: Books, book: InForce) -> None:
+    from worker import fleet
+
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
     more: dict[str, object] = {name: getattr(found, name) for name in derived}
     more["workers"] = [asdict(worker) | {"alive": worker.alive} for worker in found.workers]
@@ -78,6 +80,8 @@ def _json(found: Books, book: InForce) -> None:
     ]
     more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
     more["book"] = asdict(book)
+    more["differences"] = [asdict(one) for one in fleet.differences(found, book)]
+    more["not_in_force"] = list(fleet.strays(found, book))
     told = asdict(found) | more
     del told["parts"]
     say_json(told)
@@ -197,6 +201,8 @@ def _readers(outlet: Outlet, found: Books) -> str:
 
 
 def _workers(found: Books, book: InForce) -> Iterator[str]:
+    from worker import fleet
+
     if found.workers:
         yield paint("Workers", "bold")
         yield from columns([_worker(worker, found, book) for worker in found.workers])
@@ -204,8 +210,8 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
             if worker.outputs or worker.left_out:
                 told = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
                 yield paint(plain(f"  {worker.name}: {told}"), "yellow")
-        if len({digest for worker in found.alive for _, digest in _judged_by(worker, book)}) > 1:
-            yield paint("They judge by different rule books: a switch is under way, or one was left behind.", "yellow")
+        for one in (*fleet.differences(found, book), *fleet.strays(found, book)):
+            yield paint(f"{plain(str(one))}.", "yellow")
     if not found.alive:
         unfinished = found.waiting + found.in_flight
         ones = "one" if not found.workers else "another one"
@@ -214,29 +220,30 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
 
 
 def _worker(worker: Worker, found: Books, book: InForce) -> tuple[str, ...]:
+    from worker import fleet
+
     state = paint("alive", "green") if worker.alive else paint("gone", "yellow")
     in_hand = sum(one.pending for one in found.consumers if worker.runs(one.name))
     number = len(worker.processes)
-    by = " and ".join(f"{version} ({digest[:8]})" for version, digest in _judged_by(worker, book))
+    by = " and ".join(str(basis) for basis in fleet.bases(worker, book))
+    late = fleet.late(worker, book)
+    soon = f" ({late} take{'s' * (late == 1)} it up with the next claims)" if late and worker.alive else ""
     seen = "" if worker.alive else f"; last seen {_span(worker.seen)} ago"
     processes = f"{number} process{'es' * (number != 1)}, {in_hand} in hand"
-    return f"  {worker.name}", state, f"{processes}; book {by}, scrub {worker.version}{seen}"
-
-
-def _judged_by(worker: Worker, book: InForce) -> list[tuple[str, str]]:
-    """Version and digest of the books of its processes; what it started with, where none has judged yet."""
-    found = {one.book for name, one in book.judging.items() if worker.runs(name)}
-    return sorted((one.version, one.digest) for one in found) or [(worker.book_version, worker.book_digest)]
+    return f"  {worker.name}", state, f"{processes}; {by}{soon}, scrub {worker.version}{seen}"
 
 
 def _in_force(book: InForce) -> Iterator[str]:
-    """The book that a person put in force, and who refused it."""
+    """What a person put in force, and who refused it."""
     if book.last is None:
         return
+    from worker.switch import Basis
+
     last = book.last
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last.moment))
-    what = "Each worker's own book" if last.own else f"Book {last.book.version} ({last.book.digest[:8]})"
-    before = f"{last.before.version} ({last.before.digest[:8]})"
+    what = str(book.basis or "each worker's own book")
+    before = str(Basis(last.before, book.before_overrides)).removeprefix("book ")
+    what = what[:1].upper() + what[1:]
     yield f"{what} is in force since {when}, by {last.who}: {plain(last.reason)}. Before: {before}."
     refused = {one.refused for one in book.judging.values() if one.refused}
     for reason in sorted(refused):

@@ -1,0 +1,109 @@
+"""What a worker has of its own: its book, tables, overrides and secret, as it says in each beat, and hands over.
+
+The first switch keeps the book by which the workers judged before it. It may be on no other machine than theirs, so
+each puts book and overrides into Redis, under their digests, where they expire an hour after its last beat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from redis import Redis
+
+from rules.book import Book
+from rules.errors import ScrubError
+from rules.overridefile import read_overrides
+from rules.pack import SUFFIX
+from worker import signature
+from worker.keys import Keys
+from worker.logs import log
+from worker.overrides import NONE, Layer, digest_of_text, read_text
+from worker.switch import sealed_pack, sealed_text
+
+_KEPT_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Own:
+    """A worker's own book as it was read at its start, with what its overrides file held then."""
+
+    book: Book
+    library: str
+    """Digest of the book without imported tables."""
+    tables: str
+    """Digest of the imported tables; NONE: there are none."""
+    content: bytes | None
+    """The packed file that it was read from, with its signature; None: a folder."""
+    sealed: bytes
+
+    def packed(self, folder: Path) -> bytes:
+        """Its packed book as Redis holds it.
+
+        Raises:
+            OSError: it is kept in the folder no longer.
+        """
+        content = self.content or (folder / f"{self.book.digest}{SUFFIX}").read_bytes()
+        return sealed_pack(content, self.sealed)
+
+
+def offer(redis: Redis, keys: Keys, own: Own, layer: Layer, folder: Path) -> None:
+    """Puts book and overrides where a switch finds them, unless they are there for a while yet.
+
+    Raises:
+        redis.exceptions.RedisError, OSError
+    """
+    digests = [own.book.digest, *([layer.digest] if layer.text is not None else [])]
+    with redis.pipeline(transaction=False) as pipeline:
+        for digest in digests:
+            pipeline.pttl(keys.offer(digest))
+        left = dict(zip(digests, cast(Any, pipeline.execute()), strict=True))
+    if left[own.book.digest] < _KEPT_MS / 2:
+        redis.set(keys.offer(own.book.digest), own.packed(folder), px=_KEPT_MS)
+    if layer.text is not None and left[layer.digest] < _KEPT_MS / 2:
+        sealed = signature.signature_of(layer.file) if layer.file else b""
+        redis.set(keys.offer(layer.digest), sealed_text(layer.text, sealed), px=_KEPT_MS)
+
+
+@dataclass
+class Watch:
+    """Looks whether the overrides file is still what this worker judges with, and logs it once where it is not."""
+
+    layer: Layer
+    book: Book
+    _seen: str = ""
+    _fault: str = ""
+
+    def look(self, in_force: str | None) -> dict[str, str]:
+        """What the beat says of it. `in_force`: digest of the overrides in force; None: each worker's own."""
+        on_disk, text = NONE, None
+        try:
+            text = read_text(self.layer.file) if self.layer.file and self.layer.file.exists() else None
+            on_disk = digest_of_text(text)
+        except ScrubError as error:
+            on_disk, self._fault = "unreadable", _first(error)
+        if on_disk != self._seen:
+            self._note(on_disk, text, in_force)
+        return {"overrides": self.layer.digest, "overrides_disk": on_disk, "overrides_fault": self._fault}
+
+    def _note(self, on_disk: str, text: str | None, in_force: str | None) -> None:
+        self._seen = on_disk
+        if on_disk != "unreadable":
+            self._fault = ""
+        if on_disk in (self.layer.digest, in_force):
+            return
+        if text is not None:
+            try:
+                read_overrides(str(self.layer.file), text, self.book)
+            except ScrubError as error:
+                self._fault = _first(error)
+        what = f"cannot be used: {self._fault}" if self._fault else "is gone" if text is None else "was changed"
+        log(__name__).warning(
+            f"the overrides file {self.layer.file} {what}; those of before stay. A restart would read it, "
+            "`scrub rules overrides --switch` puts it in force on all workers"
+        )
+
+
+def _first(error: ScrubError) -> str:
+    return str(error).split("\n")[0]
