@@ -106,6 +106,11 @@ class Book:
         """As a report names it."""
         return BookId(self.version, self.digest)
 
+    @property
+    def label(self) -> str:
+        """As people tell it: an edited book may have the version of another."""
+        return f"{self.version}+{self.digest[:8]}"
+
     @cached_property
     def files(self) -> Mapping[str, Rule]:
         """The rules by file."""

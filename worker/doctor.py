@@ -146,7 +146,7 @@ def rule_book(book: Book, today: date) -> Iterator[Finding]:
         yield Finding("poor", "tables", sentence, "Import the current edition.")
     if not late and not silent:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
-        text = f"{book.version}+{book.digest[:8]}, {len(book.rules)} rules; next review of a source by {next_review}."
+        text = f"{book.label}, {len(book.rules)} rules; next review of a source by {next_review}."
         yield Finding("well", "rule book", text)
 
 

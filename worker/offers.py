@@ -100,8 +100,9 @@ class Watch:
                 self._fault = _first(error)
         what = f"cannot be used: {self._fault}" if self._fault else "is gone" if text is None else "was changed"
         log(__name__).warning(
-            f"the overrides file {self.layer.file} {what}; those of before stay. A restart would read it, "
-            "`scrub rules overrides --switch` puts it in force on all workers"
+            f"the overrides file {self.layer.file} {what}; judged is as before. "
+            + ("A restart would read it; " if in_force is None else "")
+            + "`scrub rules overrides --switch` puts a file in force on all workers"
         )
 
 

@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from rules.loader import LIBRARY, load_book
 from rules.report import SEVERITIES
 from rules.words import GRADES
 
-from .conftest import Run
+from .conftest import SCRUB, Run, environment
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "rules/README.md").read_text(encoding="utf-8")
@@ -37,6 +39,33 @@ def desk(home: Path) -> Path:
     return home
 
 
+@pytest.fixture
+def worker(desk: Path) -> Iterator[Callable[..., None]]:
+    """Starts the one worker of this installation, or starts it again."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(**env: str) -> None:
+        stop()
+        log = desk / f"worker-{len(list(desk.glob('worker-*')))}.log"
+        with log.open("wb") as stream:
+            command = [*SCRUB, "worker", "-c", "1"]
+            running.append(subprocess.Popen(command, stdout=stream, stderr=stream, cwd=desk, env=environment(desk, **env)))
+        deadline = time.monotonic() + 120
+        while b" ready." not in log.read_bytes():
+            assert running[-1].poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        time.sleep(1)  # its first beat
+
+    def stop() -> None:
+        while running:
+            running[-1].terminate()
+            assert running.pop().wait(60) == 0
+
+    yield start
+    stop()
+
+
 def edit(file: Path, old: str | None, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     if old is None:
@@ -48,8 +77,9 @@ def edit(file: Path, old: str | None, new: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # some twenty processes, one after the other
-def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path) -> None:
+def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path, worker: Callable[..., None]) -> None:
     told: dict[str, str] = {}
+    screens: list[str] = []
     for step in STEP.finditer(GUIDE):
         _, old, new, added, _ = step.groups()
         if step["file"]:
@@ -58,18 +88,36 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
         for line in step["commands"].splitlines():
             command, _, remark = line.partition("  # ends with ")
             words = shlex.split(command)
+            if words[0] == "cp":
+                subprocess.run(words, cwd=desk, check=True)
+                continue
             assert words.pop(0) == "scrub", line
-            done = scrub(*words, SCRUB_BOOK="rules/library")
+            if words[:2] == ["rules", "switch"]:
+                worker()
+            done = scrub(*words)
+            if words == ["status"]:
+                screens.append(done.stdout)
             assert done.returncode == int(remark or 0), f"{line}\n{done.stdout}{done.stderr}"
             assert remark or not done.stderr, f"{line}\n{done.stderr}"
             told[command] = done.stdout
-    assert "line 1  pass" in told["scrub rules explain claim.json POS005"]
+    assert "line 1  pass" in told["scrub rules explain --book my-book claim.json POS005"]
     assert "does not run" in told["scrub rules explain claim.json UNT001"]
-    assert "2027-01-01" in told["scrub rules list --subject POS --on 2027-01-01"]
-    assert "POS005" in told["scrub rules diff HEAD"]
-    assert "In force: book" in told['scrub rules switch next.book --reason "the clinic gives blocks in place 19"']
-    assert "POS005" in told["scrub rules list --status retired"]
-    assert "did you mean 'status'?" in told["scrub rules lint"]
+    assert "2027-01-01" in told["scrub rules list --book my-book --subject POS --on 2027-01-01"]
+    assert "POS005" in told["scrub rules diff rules/library my-book"]
+    shipped, packed = (
+        load_book().label,
+        re.findall(r"book (\S+),", told["scrub rules pack --book my-book -o next.book"]),
+    )
+    assert [packed[0] != shipped, packed[0].partition("+")[0]] == [True, shipped.partition("+")[0]]
+    switched = told['scrub rules switch next.book --reason "the clinic gives blocks in place 19"']
+    assert switched.startswith(f"In force: book {packed[0]}.\nBefore, workers judged by book {shipped}: ")
+    back = told['scrub rules rollback --reason "not before January"']
+    assert back.startswith(f"In force: book {shipped}.\nBefore, workers judged by book {packed[0]}: ")
+    assert [re.findall(r"hand; book (\S+?)[, ]", screen) for screen in screens] == [packed, [shipped]]
+    worker(SCRUB_BOOK="my-book")  # the day after: it is restarted, and what it has on its disk is the edited one
+    assert f"hand; book {shipped}" in scrub("status").stdout
+    assert "POS005" in told["scrub rules list --book my-book --status retired"]
+    assert "did you mean 'status'?" in told["scrub rules lint --book my-book"]
 
 
 def test_no_step_of_the_guide_is_passed_over() -> None:

@@ -109,7 +109,7 @@ def page(untried: Untried) -> str:
     registry = book.registry.payers
     options = [(key, payer.name) for key, payer in registry.items()]
     parts = {
-        "version": escape(book.version),
+        "version": escape(book.label),
         "digest": escape(book.digest[:12]),
         "procedure": escape(book.procedure),
         "counts": escape(_counts(book)),

@@ -57,7 +57,7 @@ def pack(
         return
     file = kept.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
     size = f"{len(files.library)} files" + (f" and {len(files.imported)} imported tables" if files.imported else "")
-    say(f"{plain(str(file))}: book {named(found.version, found.digest)}, {size}, {len(content):,} bytes")
+    say(f"{plain(str(file))}: book {found.label}, {size}, {len(content):,} bytes")
     say(paint(f"digest {found.digest}", "dim"))
 
 
@@ -91,7 +91,7 @@ def sign(
     else:
         files = unpacked(plain(str(file)), content)
         found = read_book(files.library, files.imported)
-        what = f"book {named(found.version, found.digest)} is"
+        what = f"book {found.label} is"
     beside = kept.write(signature.beside(file), signature.sign(content, key))
     say(f"{plain(str(beside))}: {what} signed")
 
@@ -126,7 +126,7 @@ def verify(
     except (BookNotSigned, BookInvalid) as error:
         complain(str(error))
         raise typer.Exit(1) from None
-    say(f"{name}: {paint('signed', 'green')}; book {named(found.version, found.digest)}, digest {found.digest}")
+    say(f"{name}: {paint('signed', 'green')}; book {found.label}, digest {found.digest}")
 
 
 def switch(
@@ -246,11 +246,6 @@ def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
     elif len(done.before) > 1:
         say("They were not alike. All are kept; a rollback wants one of these digests:")
         say(*(f"  scrub rules rollback --to {one.name} --reason TEXT" for one in done.before))
-
-
-def named(version: str, digest: str) -> str:
-    """A book as people tell it: an edited one may have the version of the one that ships."""
-    return f"{version}+{digest[:8]}"
 
 
 def _book(settings: Settings) -> Book:

@@ -103,7 +103,7 @@ def list_(
     if format == "json":
         say_json(*_shipped(book), *map(_described, editions))
         return
-    say(f"Shipped with rule book {book.version}:")
+    say(f"Shipped with rule book {book.label}:")
     say(*columns([(f"  {entry['table']}", f"{entry['rows']} rows") for entry in _shipped(book)]))
     say("", "Imported, and used in place of shipped rows on their dates:" if editions else "Nothing is imported.")
     for edition in editions:

@@ -79,7 +79,7 @@ def _check(settings: Settings) -> None:
     with opened(settings) as store:
         check_primary(store.redis, reachability.claims(settings))
         wiring.agreed_secret(store)
-        say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.version} ({len(found.rules)} rules).")
+        say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.label} ({len(found.rules)} rules).")
 
 
 def command(processes: int) -> list[str]:
