@@ -282,9 +282,7 @@ class Librarian:
         """Puts it on the stack, and under it what was before where that is not there yet."""
         pops, pushes, kept_before = 0, [Entry(basis)], True
         more = dict(fields)
-        if not stack and before == (basis,):
-            pushes = [Entry(basis, first=True)]
-        elif not stack or stack[0].basis.overrides is None:
+        if not stack or stack[0].basis.overrides is None:
             try:
                 for one in before:
                     more |= self._fields(one, None)

@@ -49,7 +49,9 @@ def worker(desk: Path) -> Iterator[Callable[..., None]]:
         log = desk / f"worker-{len(list(desk.glob('worker-*')))}.log"
         with log.open("wb") as stream:
             command = [*SCRUB, "worker", "-c", "1"]
-            running.append(subprocess.Popen(command, stdout=stream, stderr=stream, cwd=desk, env=environment(desk, **env)))
+            running.append(
+                subprocess.Popen(command, stdout=stream, stderr=stream, cwd=desk, env=environment(desk, **env))
+            )
         deadline = time.monotonic() + 120
         while b" ready." not in log.read_bytes():
             assert running[-1].poll() is None, log.read_text()

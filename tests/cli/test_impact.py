@@ -48,6 +48,24 @@ def impact(scrub: Run, *arguments: str | Path) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in ("seconds", "cores")}
 
 
+def test_impact_tells_what_an_override_changes(scrub: Run, write: Write, home: Path) -> None:
+    text = (
+        "overrides:\n  - {name: stricter, rule: MOD006, severity: block, payers: [uhc], reason: a letter, owner: me, "
+        "expires: 2030-12-31}\n"
+    )
+    (home / "new.yaml").write_text(text)
+    pin = scrub("rules", "overrides", "new.yaml").stdout.split("which is ")[1][:12]
+    (home / "new.yaml").write_text(text.replace("expires", f'written_for: "{pin}", expires'))
+    bare = write("bare.ndjson", {**CLEAN, "lines": [{**CLEAN["lines"][0], "modifiers": []}]})
+    words = ("rules", "impact", "--received", "2026-10-20", "--format", "json", bare)
+    done = scrub(*words, "--old-overrides", "none", SCRUB_OVERRIDES="new.yaml")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["touched"], told["old"]["digest"] != told["new"]["digest"]) == (1, 1, True)
+    assert [(one["from"], one["to"], one["count"]) for one in told["routes"]] == [("billing", "rework", 1)]
+    same = scrub(*words, "--old-overrides", "new.yaml", SCRUB_OVERRIDES="new.yaml")
+    assert (same.returncode, json.loads(same.stdout)["touched"]) == (0, 0)
+
+
 def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> None:
     done = scrub("rules", "diff", LIBRARY, new)
     assert done.returncode == 1

@@ -108,6 +108,8 @@ def test_what_a_section_tells_to_run_runs(section: Section, world: World, tmp_pa
     clean = [claim(100 + n) for n in range(3)]
     faulty = [claim(200, total_charge="1.00")]
     (tmp_path / "claims.ndjson").write_text("".join(json.dumps(one) + "\n" for one in clean + faulty))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (tmp_path / "overrides.yaml").write_text(re.findall(r"^```yaml\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[0])
     done = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{blocks}"], cwd=tmp_path, env={**world.environment, "HOME": str(tmp_path)}, capture_output=True,
         text=True, timeout=110, check=False,

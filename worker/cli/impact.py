@@ -33,6 +33,13 @@ def impact(
             "or the shipped one.",
         ),
     ] = None,
+    old_overrides: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Overrides over the old book, or `none`; default: those of SCRUB_OVERRIDES, as over the new one.",
+        ),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="DATE", help="Claims that went to billing, rework and unchecked since then (UTC)."),
@@ -56,7 +63,8 @@ def impact(
     """Tells what a new book would change, before it is put in force: which claims would move, by rule and payer.
 
     Both books judge every claim without a ledger (offline), so rules on duplicates and frequency run on neither side.
-    Imported tables are in force for both. Nothing is written, published or taken from an outlet.
+    Imported tables are in force for both, and so is the file of SCRUB_OVERRIDES unless `--old-overrides` says what held
+    before. Nothing is written, published or taken from an outlet.
 
     Exit codes: 0 no claim would move between outlets, 1 some would, 2 something could not be read.
 
@@ -65,6 +73,7 @@ def impact(
     * `scrub rules impact --book ./my-book october.ndjson.gz`
     * `scrub rules impact --book ./my-book --since 2026-11-01 --format html > impact.html`
     * `scrub rules impact --old HEAD~3 claims/*.837`
+    * `SCRUB_OVERRIDES=new.yaml scrub rules impact --old-overrides none october.ndjson.gz`
     * `scrub rules impact --from-log ~/.local/state/claim-scrubber/audit/*.jsonl`
     """
     from worker.settings import load_settings
@@ -73,10 +82,12 @@ def impact(
         _from_log([*from_log, *map(Path, files or [])], _day(since), examples, format)
     if bool(files) + bool(since) != 1:
         raise typer.BadParameter("expected CLAIMS..., or --since DATE, or --from-log AUDIT...")
-    if not book and not old and not drafts:
-        raise typer.BadParameter("expected --book NEW, --old OLD or --drafts; else both books are the same")
+    if not book and not old and not drafts and not old_overrides:
+        raise typer.BadParameter(
+            "expected --book NEW, --old OLD, --old-overrides FILE or --drafts; else both books are the same"
+        )
     settings = load_settings()
-    task = _task(book, old, drafts, examples, _day(received), settings)
+    task = _task((old, old_overrides), book, drafts, examples, _day(received), settings)
     _judge(files or [], _day(since), task, cores, settings, format)
 
 
@@ -87,17 +98,21 @@ def _day(text: str | None) -> date | None:
         raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
 
 
-def _task(new: Path | None, old: str | None, drafts: bool, most: int, day: date | None, settings: Settings) -> Task:
+def _task(
+    before: tuple[str | None, Path | None], new: Path | None, drafts: bool, most: int, day: date | None,
+    settings: Settings,
+) -> Task:  # fmt: skip
+    """`before`: the old book and the old overrides, as they are given."""
     from rules.impact import Comparison
     from worker.cli.check import read_book
     from worker.impact import Task
     from worker.overrides import laid_over
 
-    tables, keys = settings.tables_path, settings.book_key
-    before = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
-    after = read_book(new or settings.book, tables, keys=keys)
-    before, after = (laid_over(book, settings.overrides) for book in (before, after))
-    comparison = Comparison(before, after, drafts=drafts)
+    tables, keys, (old, given) = settings.tables_path, settings.book_key, before
+    old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
+    overrides = None if str(given) == "none" else given or settings.overrides
+    new_book = laid_over(read_book(new or settings.book, tables, keys=keys), settings.overrides)
+    comparison = Comparison(laid_over(old_book, overrides), new_book, drafts=drafts)
     return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
 
 
