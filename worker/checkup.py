@@ -36,7 +36,8 @@ def workers(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
     for sentence in fleet.strays(found, now):
         mend = "Put the file in force: scrub rules overrides FILE --switch --reason TEXT; else take the edit back."
         yield "poor", "overrides", f"{sentence}.", mend
-    for reason in sorted({one.refused for one in now.judging.values() if one.refused}):
+    alive = [one for name, one in now.judging.items() if any(worker.runs(name) for worker in found.alive)]
+    for reason in sorted({one.refused for one in alive if one.refused}):
         yield "ill", "workers", f"A worker refuses what is in force, and judges by what was before: {reason}", ""
     try:
         yield from _disk(settings, found, now)
@@ -59,13 +60,13 @@ def _disk(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
         theirs = worker.own_digest or worker.book_digest
         laid = {ours.digest} if worker.own_digest else {ours.digest, wiring.book_of_today(settings).digest}
         if theirs not in laid:
-            what = "the tables" if worker.library == own.library else "the book"
-            label = f"{worker.book_version}+{theirs[:8]} ({what})"
+            tables = " (other tables)" if worker.library == own.library else ""
+            label = f"{worker.book_version}+{theirs[:8]}{tables}"
             others.setdefault(label, []).append(worker.name)
     for label, names in sorted(others.items()):
         sentence = (
-            f"On this machine's disk is book {name}; {', '.join(sorted(names))} judge by {label} as read at their "
-            "start. A restart here would take up what is on the disk."
+            f"On this machine's disk is book {name}; what {', '.join(sorted(names))} read at the start is {label}. "
+            "A restart here would take up what is on the disk."
         )
         mend = "Is it meant? Put it in force (scrub rules pack, scrub rules switch); else take the edit back."
         yield "poor", "rule book", sentence, mend

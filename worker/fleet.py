@@ -126,7 +126,7 @@ def strays(found: Books, now: InForce) -> Iterator[str]:
     for (on_disk, inside, fault), names in sorted(groups.items()):
         has = "cannot be used" if fault else "is gone" if on_disk == NONE else f"holds {short(on_disk)}"
         why = f" ({fault})" if fault else ""
-        yield f"The overrides file of {_some(names)} {has}{why}; judged is with {short(inside)}"
+        yield f"The overrides file of {_some(names)} {has}{why}; they judge with {short(inside)}"
 
 
 def short(digest: str | None) -> str:

@@ -199,7 +199,10 @@ class Librarian:
     def _named(self, to: str, stack: Sequence[Entry]) -> tuple[Entry, int | None]:
         """The entry of this digest, and how many are taken off to get to it; None: it is in the stack no more."""
         places = {entry.basis: (entry, place) for place, entry in reversed(list(enumerate(stack))) if place}
-        others = [one for one in (*self._ground(), *self._owns()) if one.overrides and one not in places]
+        now = {entry.basis for entry in stack[:1]}
+        others = [
+            one for one in (*self._ground(), *self._owns()) if one.overrides and one not in places and one not in now
+        ]
         known: dict[Basis, tuple[Entry, int | None]] = {**places, **{one: (Entry(one), None) for one in others}}
         book, _, overrides = to.lower().partition("/")
         found = [

@@ -56,12 +56,13 @@ def test_impact_tells_what_an_override_changes(scrub: Run, write: Write, home: P
     (home / "new.yaml").write_text(text)
     pin = scrub("rules", "overrides", "new.yaml").stdout.split("which is ")[1][:12]
     (home / "new.yaml").write_text(text.replace("expires", f'written_for: "{pin}", expires'))
-    bare = write("bare.ndjson", {**CLEAN, "lines": [{**CLEAN["lines"][0], "modifiers": []}]})
+    uhc = {"id": "87726", "filing_indicator": "CI", "responsibility": "P"}
+    bare = write("bare.ndjson", {**CLEAN, "payer": uhc, "lines": [{**CLEAN["lines"][0], "modifiers": []}]})
     words = ("rules", "impact", "--received", "2026-10-20", "--format", "json", bare)
     done = scrub(*words, "--old-overrides", "none", SCRUB_OVERRIDES="new.yaml")
     told = json.loads(done.stdout)
     assert (done.returncode, told["touched"], told["old"]["digest"] != told["new"]["digest"]) == (1, 1, True)
-    assert [(one["from"], one["to"], one["count"]) for one in told["routes"]] == [("billing", "rework", 1)]
+    assert [(one["from"], one["to"], one["claims"]) for one in told["routes"]] == [("billing", "rework", 1)]
     same = scrub(*words, "--old-overrides", "new.yaml", SCRUB_OVERRIDES="new.yaml")
     assert (same.returncode, json.loads(same.stdout)["touched"]) == (0, 0)
 

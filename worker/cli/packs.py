@@ -182,7 +182,7 @@ def rollback(
     """Puts in force again what was before: book and overrides, by their digests, also after workers were restarted.
 
     After the first switch that is what the workers judged by before it. Where they judged by different ones, `--to`
-    says which; a book that was taken back is named with it too.
+    says which; any earlier one that Redis still holds is named with it too.
 
     Exit codes: 0 it is in force, 2 there is nothing to roll back, or Redis cannot be used.
 
