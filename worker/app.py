@@ -25,11 +25,12 @@ from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import collector, logs, outputs, pressure, reachability, wiring
+from worker import collector, logs, outputs, pressure, reachability, remotecontrol, wiring
 from worker.audit import check_folder
 from worker.broker import Amqp, check
 from worker.embedded import Lease
 from worker.fitness import check_primary
+from worker.heartbeat import Heartbeat
 from worker.rediserrors import TransportUnknown
 from worker.settings import load_settings
 from worker.tend import TendStep, tend_once
@@ -77,6 +78,7 @@ app.conf.update(
     task_soft_time_limit=settings.soft_time_limit,
     task_publish_retry=False,  # a ring never waits for its broker
     worker_prefetch_multiplier=1,
+    worker_consumer="worker.consumer:Consumer",
     worker_send_task_events=False,
     task_send_sent_event=False,
     worker_hijack_root_logger=False,
@@ -88,6 +90,10 @@ app.conf.update(
     worker_proc_alive_timeout=30.0,
 )
 app.steps["consumer"].add(TendStep)
+remotecontrol.switch_off()
+
+heartbeat = Heartbeat(settings.audit_path, lambda sentence: logs.log(__name__).warning(sentence))
+"""Of the worker's main process."""
 
 _stop_page = mmap.mmap(-1, 1)
 """One byte that the worker and its pool processes share through the fork; a signal handler may write it safely."""
@@ -166,6 +172,7 @@ def _await_memory(store: Store) -> None:
             logs.configure(settings.log_level)
             logs.log(__name__).warning("Redis has no memory left; the worker starts as soon as it has")
             told = True
+        heartbeat.turn()
         with contextlib.suppress(RedisError):
             tend_once(store, wiring.bell(store))
         time.sleep(settings.tend)
@@ -192,6 +199,7 @@ def _say_farewell(**_: Any) -> None:
     # A Redis that is gone already will forget this worker by itself.
     with contextlib.suppress(RedisError), wiring.impatient_store(settings) as store:
         wiring.farewell(store)
+    heartbeat.end()
     _let_go()
 
 

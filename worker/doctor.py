@@ -24,6 +24,7 @@ from rules.book import Book
 from rules.errors import ScrubError
 from worker import chains, checkup, reachability, wiring
 from worker.fitness import unfit
+from worker.health import unwell
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -270,6 +271,9 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
         yield Finding("well", "books", f"They balance at {now.accepted} accepted.")
     if now.hold:
         yield Finding("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
+    for sentence in unwell(now, store.settings):
+        mend = "Read the workers' log; restart those that do not go on: no claim is lost, and none is decided twice."
+        yield Finding("ill", "flow", f"{sentence[:1].upper()}{sentence[1:]}.", mend)
     yield from _workers(store, now)
     yield from _audit_files(store)
     for outlet in now.outlets:

@@ -4,7 +4,7 @@ A stream entry has one field, `event`, which holds the CloudEvent as JSON; an in
 of a CloudEvent in binary mode, and has the field `forwarded_from` besides where a worker handed it on.
 
 With several partitions a patient's claims, ledger and event memory are on one, their home, which the keyed hash of
-the patient names. What is not told by partition (gate, tend, workers, hold, samples, meta) is on the first.
+the patient names. What is not told by partition (gate, tend, workers, hold, samples, progress, meta) is on the first.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Keys:
         return self._key("attempts")
 
     def end(self, name: str) -> str:
-        """String with an expiry: how the work of an entry, or of a process `<host>-<pid>`, came to an end."""
+        """String with an expiry: how the work of an entry, or of a process `<host>-<pid>-<life>`, came to an end."""
         return self._key(f"end:{name}")
 
     @property
@@ -121,13 +121,20 @@ class Keys:
 
     @property
     def workers(self) -> str:
-        """Hash: worker `<host>-<pid>` -> when it was last alive, in ms, and what it says of itself, as JSON."""
+        """Hash: worker `<host>-<pid>-<life>` -> when it was last alive, in ms, and what it says of itself, as JSON."""
         return self._key("workers")
 
     @property
     def samples(self) -> str:
         """List, the newest first: `ms accepted decided`, every 10 seconds."""
         return self._key("samples")
+
+    @property
+    def progress(self) -> str:
+        """String with an expiry: `ms decided` since when no more was decided though work waits; first of all partitions
+        together, then of each, divided by `;`.
+        """
+        return self._key("progress")
 
     @property
     def book(self) -> str:

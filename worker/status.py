@@ -12,6 +12,7 @@ from redis import Redis
 
 from worker.commit import script
 from worker.keys import GROUP, OUTLETS, Keys
+from worker.progress import Mark, parse, standstills
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Worker:
     """A worker as it says of itself: the main process, with its pool."""
 
     name: str
-    """`<host>-<pid>`."""
+    """`<host>-<pid>-<life>`; before version 0.1.1 without a life."""
     seen: float
     """Seconds since it last said that it is alive."""
     host: str = ""
@@ -96,14 +97,17 @@ class Worker:
     """Why the file on the disk cannot be used."""
     secret: str = ""
     """Fingerprint of the secret."""
+    life: str = ""
+    """Tells it from a worker of the same host name and process id."""
 
     @property
     def alive(self) -> bool:
         return self.seen <= ALIVE
 
     def runs(self, consumer: str) -> bool:
-        """Whether the consumer `<host>-<pid>-<random>` is a process of this worker."""
-        return any(consumer.startswith(f"{self.host}-{pid}-") for pid in self.processes)
+        """Whether the consumer `<host>-<pid>-<life>-<random>` is a process of this worker."""
+        life = f"{self.life}-" if self.life else ""
+        return any(consumer.startswith(f"{self.host}-{pid}-{life}") for pid in self.processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,10 @@ class Books:
     """None: no worker has kept samples yet."""
     parts: tuple[Books, ...] = ()
     """Of each partition, where there are several."""
+    tended: float | None = None
+    """Seconds since a worker last looked after the queue and kept a sample; None: none has."""
+    marks: tuple[Mark, ...] = ()
+    """How it moves, see worker.progress; none: nobody looked after it of late."""
 
     @property
     def alive(self) -> tuple[Worker, ...]:
@@ -168,6 +176,11 @@ class Books:
         """Claims in the hands of processes of which no live worker knows; they are taken over after SCRUB_RECLAIM."""
         alive = self.alive
         return sum(one.pending for one in self.consumers if not any(worker.runs(one.name) for worker in alive))
+
+    @property
+    def taken_off(self) -> int:
+        """Entries that are on the inbox no more: decided, sent again, or handed on."""
+        return self.accepted - self.waiting - self.in_flight
 
     @property
     def oldest(self) -> float | None:
@@ -188,6 +201,11 @@ class Books:
             return self.accepted - self.accounted
         off = self.accepted - self.accounted or max(part.balance for part in self.parts)
         return off or max(0, self.forwarded - self.received)
+
+    @property
+    def held(self) -> float:
+        """Seconds for which the workers have been told to wait."""
+        return max(0.0, self.moment - self.hold.since) if self.hold else 0.0
 
     @property
     def settled(self) -> bool:
@@ -213,6 +231,10 @@ BooksLine = TypedDict(
         "queue.consumers": Annotated[int, Field(description="worker processes that took claims of late or hold some")],
         "queue.workers": Annotated[int, Field(description="workers that said of late that they are alive")],
         "queue.held": Annotated[bool, Field(description="whether the workers wait: an outlet or Redis is full")],
+        "queue.held_s": Annotated[float, Field(description="for how long they do, seconds; 0: they do not")],
+        "queue.standstill_s": Annotated[
+            float, Field(description="for how long claims could be taken and none was decided, seconds; 0: it moves")
+        ],
         "queue.billing": Annotated[int, Field(description="claims that ever went to billing")],
         "queue.rework": Annotated[int, Field(description="claims that ever went to rework")],
         "queue.unchecked": Annotated[int, Field(description="claims that ever went to unchecked")],
@@ -242,6 +264,8 @@ def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
         "queue.consumers": len(found.consumers),
         "queue.workers": len(found.alive),
         "queue.held": found.hold is not None,
+        "queue.held_s": round(found.held, 3),
+        "queue.standstill_s": round(max(standstills(found)), 3),
         "queue.billing": found.outlet("billing").count,
         "queue.rework": found.outlet("rework").count,
         "queue.unchecked": found.outlet("unchecked").count,
@@ -271,13 +295,13 @@ def books(redis: Redis, keys: Keys) -> Books:
 
 
 def _asked(keys: Keys) -> list[str]:
-    fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples]
+    fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples, keys.progress]
     return [*fixed, *map(keys.outlet, OUTLETS)]
 
 
 def _books(answer: Any) -> Books:
     """The books of a partition."""
-    time, stream, consumers, pending, first, counted, workers, hold, samples, *outlets = answer
+    time, stream, consumers, pending, first, counted, workers, hold, samples, progress, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
     inbox, counters = _fields(stream), _fields(counted)
     in_flight = int(pending[0]) if pending else 0
@@ -304,6 +328,8 @@ def _books(answer: Any) -> Books:
         workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
         hold=_hold(hold),
         rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
+        tended=max(0.0, moment - int(samples[0].split()[0]) / 1000) if samples else None,
+        marks=parse(progress),
     )
 
 
@@ -325,8 +351,7 @@ def _summed(parts: Sequence[Books], samples: Sequence[bytes]) -> Books:
         consumers=_merged(one for part in parts for one in part.consumers),
         parts=tuple(replace(part, rate=None) for part in parts),
     )
-    decided = found.accepted - found.waiting - found.in_flight
-    return replace(found, rate=_rate(samples, found.moment, found.accepted, decided))
+    return replace(found, rate=_rate(samples, found.moment, found.accepted, found.taken_off))
 
 
 def _together(outlets: Iterable[Outlet]) -> tuple[Consumer, ...]:
@@ -362,8 +387,8 @@ def _age(entry: bytes, moment: float) -> float:
 
 
 _SAID = (
-    "host", "pid", "version", "book_version", "book_digest", "started", "outputs", "left_out", "own_digest", "library",
-    "tables", "overrides", "overrides_disk", "overrides_fault", "secret",
+    "host", "pid", "version", "book_version", "book_digest", "started", "life", "outputs", "left_out", "own_digest",
+    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "secret",
 )  # fmt: skip
 
 

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from celery import bootsteps
 from redis.exceptions import RedisError, ResponseError
 
+from rules.errors import ScrubError
 from rules.sources import past_review
-from worker import pressure, reachability, wiring
+from worker import pressure, progress, reachability, wiring
 from worker.bell import Bell
 from worker.commit import script
 from worker.inbox import ensure_groups
 from worker.keys import GROUP, TRIMMED_OUTLETS, Keys
 from worker.logs import log, safe_exception
+from worker.remotecontrol import keep_consuming
 from worker.status import Books, books, books_line
 from worker.wiring import Store
 
 _LOG_MS = 10_000
+_NOTE_MS = 10_000
+"""A note of progress that nobody renewed for this long is forgotten: whoever comes back begins a new one."""
 _AWAY_PERIODS = 10
 """A consumer that has read nothing for this many reclaim times, and has nothing pending, is forgotten."""
 _GONE_MS = "3600000"
@@ -34,6 +38,8 @@ _TRIM = 20_000
 """Entries of an outlet that one look deletes at most, so that Redis never stops for long."""
 _BEAT = 5.0
 """Seconds between two signs of life; `worker.status.ALIVE` is three of them."""
+_TURN = 1.0
+"""Seconds between two turns of the main loop that its heartbeat tells of."""
 _LONGEST_PAUSE = 5.0
 
 
@@ -47,20 +53,25 @@ def tend_once(store: Store, door: Bell) -> bool:
     if not pressure.put(redis, keys.tend, "1", max(1, int(settings.tend * 900)), "NX"):
         return False
     idle = int(settings.reclaim * 1000)
-    works, failures = list[bool](), list[ResponseError]()
+    works, failures = list[bool | None](), list[ResponseError]()
     for part in keys.all:
         try:
             works.append(_look_after(store, part, idle))
         except ResponseError as error:  # a key in the way on one is no reason to leave the others
             failures.append(error)
+            works.append(None)
     found = books(redis, keys)
     held = _hold(store, found)
+    note = progress.renewed(found, [work is not False and not held for work in works])
+    pressure.put(redis, keys.progress, note, int(max(_NOTE_MS, 3000 * settings.tend)))
     if any(works) and not held:
         door.ring()
     if pressure.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
+        _agree_again(store)
         _report(store, found)
-        decided = found.accepted - found.waiting - found.in_flight
-        redis.eval(script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {decided}", _SAMPLES)
+        redis.eval(
+            script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {found.taken_off}", _SAMPLES
+        )
         for part in keys.all:
             places = (part.inbox, part.workers, part.judging)
             redis.eval(script("prune"), len(places), *places, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
@@ -97,6 +108,13 @@ def _hold(store: Store, found: Books) -> bool:
     return bool(why)
 
 
+def _agree_again(store: Store) -> None:
+    try:
+        wiring.agree_again(store)
+    except ScrubError as error:
+        log(__name__).error(str(error))
+
+
 def _report(store: Store, found: Books) -> None:
     book = wiring.own_book(store.settings)
     line = books_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
@@ -129,11 +147,13 @@ class TendStep(bootsteps.StartStopStep):
         self._teller = reachability.Teller(_address())
 
     def start(self, parent: Any) -> None:
-        from worker.app import settings
+        from worker.app import heartbeat, settings
 
         self._quiet_until = self._pause = 0.0
+        heartbeat.turn()
         self._beat(parent)
         self._timers = [
+            parent.timer.call_repeatedly(_TURN, self._turn, (parent,)),
             parent.timer.call_repeatedly(settings.tend, self._look),
             parent.timer.call_repeatedly(_BEAT, self._beat, (parent,)),
         ]
@@ -146,13 +166,28 @@ class TendStep(bootsteps.StartStopStep):
             self._store = None
         self._revive()
 
+    def _turn(self, parent: Any) -> None:
+        from worker.app import QUEUE, heartbeat
+
+        heartbeat.turn()
+        try:
+            keep_consuming(parent, QUEUE)
+        except Exception as error:
+            log(__name__).debug("the bells' queue is not consumed from again yet", **safe_exception(error))
+
     def _look(self) -> None:
         self._patiently(lambda store: tend_once(store, wiring.bell(store)))
 
     def _beat(self, parent: Any) -> None:
         """Says that this worker is alive, and which processes are its own."""
         processes = (getattr(parent.pool, "info", None) or {}).get("processes") or [os.getpid()]
-        self._patiently(lambda store: wiring.beat(store, processes, self._started))
+        self._patiently(lambda store: self._told(store, processes))
+
+    def _told(self, store: Store, processes: Sequence[int]) -> None:
+        from worker.app import heartbeat
+
+        wiring.beat(store, processes, self._started)
+        heartbeat.answer()
 
     def _patiently(self, act: Callable[[Store], object]) -> None:
         if time.monotonic() < self._quiet_until:

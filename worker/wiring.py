@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote, urlsplit
 
@@ -152,9 +153,13 @@ def impatient_store(settings: Settings) -> Store:
     return Store(settings, Keys(0, settings.partitions), client, client)
 
 
+_LIFE = secrets.token_hex(4)
+"""Of this process and those that it forks. Two containers may have one host name, and their workers one process id."""
+
+
 def worker_name(pid: int | None = None) -> str:
-    """`<host>-<pid>` of this process, or of another on this machine: what its consumers' names begin with."""
-    return f"{socket.gethostname()}-{pid or os.getpid()}"
+    """`<host>-<pid>-<life>` of this process, or of one of its pool: what its consumers' names begin with."""
+    return f"{socket.gethostname()}-{pid or os.getpid()}-{_LIFE}"
 
 
 def beat(store: Store, processes: Sequence[int], started: float) -> None:
@@ -168,8 +173,8 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
     mine = own(settings)
     trouble, left_out = outputs.trouble(processes)
     says = {
-        "host": socket.gethostname(), "pid": os.getpid(), "processes": list(processes), "started": started,
-        "version": service_version(), "book_version": found.version, "book_digest": found.digest,
+        "host": socket.gethostname(), "pid": os.getpid(), "life": _LIFE, "processes": list(processes),
+        "started": started, "version": service_version(), "book_version": found.version, "book_digest": found.digest,
         "outputs": trouble, "left_out": left_out,
         "own_digest": mine.book.digest, "library": mine.library, "tables": mine.tables, "secret": _mark(settings),
         **watch(settings).look(overrides_in_force(store.once, keys)),
@@ -245,7 +250,25 @@ def agreed_secret(store: Store) -> bytes:
     mark = fingerprint(secret)
     if _settle(store, "fingerprint", mark) != mark:
         raise SecretMismatch(file=store.settings.secret_path)
+    _agreed[store.settings.secret_path] = mark
     return secret
+
+
+_agreed: dict[Path, str] = {}
+"""By secret file, the fingerprint of what this process, or the one that forked it, judges with."""
+
+
+def agree_again(store: Store) -> None:
+    """Puts back what all have agreed on, where somebody emptied Redis.
+
+    Raises:
+        SecretMismatch: a worker with another secret was quicker.
+        redis.exceptions.RedisError
+    """
+    _settle(store, "partitions", str(store.settings.partitions))
+    mark = _agreed.get(store.settings.secret_path)
+    if mark and _settle(store, "fingerprint", mark) != mark:
+        raise SecretMismatch(file=store.settings.secret_path)
 
 
 @cache

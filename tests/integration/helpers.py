@@ -65,6 +65,7 @@ class Worker:
                 env={
                     **clean,
                     "SCRUB_STATE_DIR": str(home),
+                    "XDG_RUNTIME_DIR": str(home),
                     **QUICK,
                     **(env or {}),
                 },

@@ -93,7 +93,7 @@ def test_every_container_holds_to_the_restricted_pod_security_standard(container
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container["name"])
 def test_its_commands_exist_and_its_mounts_are_declared(container: dict[str, Any]) -> None:
     assert understood(container["args"])
-    for probe in ("startupProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         if probe in container:
             program, *arguments = container[probe]["exec"]["command"]
             assert program == "scrub"

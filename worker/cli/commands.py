@@ -21,6 +21,7 @@ from worker.cli import (
     history,
     outcomes,
     partitions,
+    probe,
     quarantine,
     replay,
     report,
@@ -80,6 +81,7 @@ app.command("submit")(submit.submit)
 app.command("worker")(work.worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("probe")(probe.probe)
 app.command("partitions")(partitions.partitions)
 app.command("tail")(tail.tail)
 app.add_typer(history.app, name="history")

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from worker.wiring import Store
 
 _EVERY = 2.0
-_LEAST_ROOM = 2**20
-"""Bytes on the disk of the audit log, below which a host's workers are as good as stopped."""
 _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
 
 
@@ -30,7 +28,10 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every 2 seconds, until Ctrl-C.")] = False,
     healthcheck: Annotated[
-        bool, typer.Option("--healthcheck", help="One line, for the probe of a worker's container; exit code 0 or 1.")
+        bool,
+        typer.Option(
+            "--healthcheck", help="One line, for monitoring; exit code 0 or 1. Probes of containers: scrub probe."
+        ),
     ] = False,
     oldest: Annotated[
         float,
@@ -39,14 +40,15 @@ def status(
 ) -> None:
     """Shows what waits, what is in flight, what went where, who works, and whether the books balance.
 
-    Exit codes: 0 the books balance, 1 they do not, 2 Redis cannot be used. With --healthcheck: 0 Redis answers, a
-    worker of this host is alive, its audit log has room, and no claim is without decision for too long; else 1.
+    Exit codes: 0 the books balance, 1 they do not, 2 Redis cannot be used. With --healthcheck: 0 Redis answers, the
+    books balance, a worker of this host is alive, its audit log has room, claims that wait are being decided, and none
+    of them waits for too long; else 1.
 
     Examples:
 
     * `scrub status`
     * `scrub status --json | jq .waiting`
-    * `scrub status --healthcheck` (for containers)
+    * `scrub status --healthcheck` (for monitoring)
     """
     if healthcheck:
         raise typer.Exit(_health(oldest))
@@ -91,6 +93,8 @@ def _health(oldest: float) -> int:
     import socket
 
     from rules.errors import ScrubError
+    from worker.health import unwell
+    from worker.heartbeat import LEAST_ROOM
     from worker.status import books
 
     try:
@@ -100,14 +104,15 @@ def _health(oldest: float) -> int:
         complain(str(error))
         return 1
     ill = []
-    if room is not None and room < _LEAST_ROOM:
+    if room is not None and room < LEAST_ROOM:
         ill.append(f"no room for the audit log on this host ({room // 1024} KiB), and no claim is decided without it")
     if not any(worker.host == socket.gethostname() for worker in found.alive):
         ill.append("no worker of this host is alive")
+    if found.balance:
+        ill.append(_balance(found).rstrip("."))
+    ill += unwell(found, store.settings)
     if (found.oldest or 0) > oldest:
         ill.append(f"the oldest claim is without decision for {_span(found.oldest or 0)}")
-        if found.hold:
-            ill.append(f"the workers wait: {found.hold.reason}")
     say("; ".join(ill) if ill else f"healthy: {found.waiting} waiting, {found.in_flight} in flight")
     return 1 if ill else 0
 
@@ -129,6 +134,7 @@ def _balance(found: Books) -> str:
 
 
 def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
+    from worker.health import unwell
     from worker.pressure import memory
     from worker.wiring import where
 
@@ -167,6 +173,7 @@ def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
     if found.hold:
         since = time.strftime("%H:%M:%S", time.localtime(found.hold.since))
         yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
+    yield from (paint(f"Look at this: {sentence}.", "bold red") for sentence in unwell(found, store.settings))
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,5 +85,7 @@ def _check(settings: Settings) -> None:
 
 def command(processes: int) -> list[str]:
     """The Celery worker with its recommended options; what it becomes keeps the process id."""
-    options = ["-c", str(processes), "-n", f"scrub-{os.getpid()}@%h", "--without-mingle", "--without-gossip"]
+    # Two containers may have one host name and one process id, and answer to remote control one by one all the same.
+    name = f"scrub-{os.getpid()}-{secrets.token_hex(4)}@%h"
+    options = ["-c", str(processes), "-n", name, "--without-mingle", "--without-gossip"]
     return [sys.executable, "-P", "-c", _START, "worker", *options]
