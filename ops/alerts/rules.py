@@ -11,6 +11,10 @@ from ops import logql
 
 OLDEST_SECONDS = 300
 """A claim that waits longer is late; the drain takes up work within a second."""
+STANDSTILL_SECONDS = 30
+"""A batch takes 20 at most (SCRUB_SOFT_TIME_LIMIT), and usually a few milliseconds."""
+HELD_SECONDS = 300
+"""For as long a consumer may be away without anybody's doing."""
 QUARANTINE_AN_HOUR = 10
 DROP = 0.8
 """Of the clean claim rate of seven days, the last included (Grafana's grammar has no `offset` behind `unwrap`)."""
@@ -59,6 +63,20 @@ def alerts() -> tuple[Alert, ...]:
             "critical",
             "No worker",
             f"No worker has logged the books for {SILENCE}. Claims wait, none is lost.",
+        ),
+        Alert(
+            "NothingDecided",
+            f"{logql.books('queue.standstill_s', '1m')} > {STANDSTILL_SECONDS}",
+            "critical",
+            "Claims wait and none is decided",
+            f"Workers could take claims, and decided none for more than {STANDSTILL_SECONDS} seconds.",
+        ),
+        Alert(
+            "WorkersWait",
+            f"{logql.books('queue.held_s', '1m')} > {HELD_SECONDS}",
+            "critical",
+            "The workers wait for room",
+            f"Workers have taken none for more than {HELD_SECONDS} seconds: Redis is full, or nobody reads an outlet.",
         ),
         Alert(
             "OldestClaimTooOld",

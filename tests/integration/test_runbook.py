@@ -77,6 +77,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
         environment = {**clean, **server.environment("operator"), "PATH": path, "SOCKET": str(server.socket)}
+        environment["XDG_RUNTIME_DIR"] = str(server.folder)  # where the worker has its heartbeat
         worker = Worker(server.folder, env={**server.environment("worker")}).wait_ready()
         try:
             admin = server.client("admin")

@@ -19,7 +19,8 @@ from tests.ops.logql.syntax import NODE, parse
 from tests.report.generated import templates
 from worker.cli import app
 from worker.keys import OUTLETS
-from worker.status import Books, Outlet, books_line
+from worker.progress import Mark
+from worker.status import Books, Hold, Outlet, books_line
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 OPS = Path(rules.__file__).parent.parent
@@ -32,13 +33,21 @@ def at(ago: timedelta) -> str:
 
 
 def tender(
-    ago: timedelta = timedelta(), *, missing: int = 0, oldest: float | None = None, past: tuple[str, ...] = ()
+    ago: timedelta = timedelta(),
+    *,
+    missing: int = 0,
+    oldest: float | None = None,
+    past: tuple[str, ...] = (),
+    still: float = 0,
+    held: float = 0,
 ) -> Line:
-    """What a worker's tender logs, by its own function."""
+    """What a worker's tender logs, by its own function; `still`, `held`: seconds without a decision, and of a hold."""
+    hold = Hold(-held, "Redis is full") if held else None
     outlets = tuple(Outlet(name, 0, 0, ()) for name in OUTLETS)
     found = Books(
         moment=0, accepted=5 + missing, repeated=0, requeued=0, forwarded=0, received=0, dropped=0, waiting=5, in_flight=0,
-        oldest_waiting=oldest, oldest_in_flight=None, outlets=outlets, consumers=(), workers=(), hold=None, rate=None,
+        oldest_waiting=oldest, oldest_in_flight=None, outlets=outlets, consumers=(), workers=(), hold=hold, rate=None,
+        marks=(Mark(-still, missing), Mark(0, missing)),
     )  # fmt: skip
     return {
         "@timestamp": at(ago),
@@ -87,6 +96,8 @@ def payer_history(before: float, today: float, number: int = 60, payer: str = "a
 FIRES: dict[str, list[list[Line]]] = {
     "BooksDoNotBalance": [[*every_ten_seconds(), tender(missing=1)], [*every_ten_seconds(), tender(missing=-3)]],
     "NoWorker": [[], [tender(timedelta(minutes=3))], quarantined(5, HOUR)],
+    "NothingDecided": [[*every_ten_seconds(), tender(still=31)], every_ten_seconds(still=3_600)],
+    "WorkersWait": [[*every_ten_seconds(), tender(held=301)]],
     "OldestClaimTooOld": [every_ten_seconds(oldest=301)],
     "AuditFileLost": [[opened(timedelta(minutes=2), lost="removed")], [opened(), opened(lost="truncated")]],
     "QuarantineGrows": [quarantined(11, HOUR - timedelta(minutes=2))],
@@ -96,6 +107,11 @@ FIRES: dict[str, list[list[Line]]] = {
 DOES_NOT: dict[str, list[list[Line]]] = {
     "BooksDoNotBalance": [[], every_ten_seconds(), [tender(timedelta(minutes=3), missing=1), *every_ten_seconds()[:11]]],
     "NoWorker": [every_ten_seconds()],
+    "NothingDecided": [
+        [], every_ten_seconds(still=29), every_ten_seconds(oldest=3_600), every_ten_seconds(still=3_600, held=3_600),
+        [*every_ten_seconds()[:7], tender(timedelta(seconds=90), still=60)],
+    ],
+    "WorkersWait": [[], every_ten_seconds(held=299), every_ten_seconds(still=3_600)],
     "OldestClaimTooOld": [[], every_ten_seconds(oldest=299), [*every_ten_seconds(oldest=400), tender(oldest=2)]],
     "AuditFileLost": [[], [opened(), opened(timedelta(minutes=2))], [opened(timedelta(minutes=11), lost="moved")]],
     "QuarantineGrows": [
