@@ -23,8 +23,9 @@ from redis.exceptions import RedisError
 from rules.book import Book
 from rules.errors import ScrubError
 from worker import chains, checkup, reachability, wiring
-from worker.fitness import unfit
-from worker.health import unwell
+from worker.errors import RedisForbids, RedisRefuses
+from worker.fitness import unfit, why_silent
+from worker.health import stuck, unwell
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
@@ -271,7 +272,7 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
         yield Finding("well", "books", f"They balance at {now.accepted} accepted.")
     if now.hold:
         yield Finding("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
-    for sentence in unwell(now, store.settings):
+    for sentence in stuck(now, store.settings):
         mend = "Read the workers' log; restart those that do not go on: no claim is lost, and none is decided twice."
         yield Finding("ill", "flow", f"{sentence[:1].upper()}{sentence[1:]}.", mend)
     yield from _workers(store, now)

@@ -17,10 +17,15 @@ _UNTENDED = 30.0
 """Seconds without a sample, which a worker keeps every 10, and after which claims should have been taken."""
 
 
-def unwell(found: Books, settings: Settings) -> Iterator[str]:
-    """What is wrong with the flow of claims, a sentence each; nothing: all is well."""
-    if found.hold and found.held > _LONG_HOLD:
+def unwell(found: Books, settings: Settings, *, late: bool = False) -> Iterator[str]:
+    """What is wrong with the flow of claims, a sentence each; nothing: all is well. `late`: a claim is too old."""
+    if found.hold and (late or found.held > _LONG_HOLD):
         yield f"the workers have waited for {found.held / 60:.0f} min: {found.hold.reason}"
+    yield from stuck(found, settings)
+
+
+def stuck(found: Books, settings: Settings) -> Iterator[str]:
+    """The same without what is said of a hold in any case."""
     if still := standing_still(found, settings):
         yield still
     elif _untended(found, settings):

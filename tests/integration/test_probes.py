@@ -83,6 +83,7 @@ def test_new_workers_start_in_a_backlog_and_a_backlog_is_for_a_person(
     health = ask(["scrub", "status", "--healthcheck"], SCRUB_REDIS_URL=server.url)
     assert health[0] == 1
     assert "the oldest claim is without decision for 1 h" in health[1]
+    assert "the workers have waited for 0 min: 1 entries of billing are unread" in health[1]
     assert [ask(command)[0] for command in (START, LIVE, READY)] == [0, 0, 0]
 
 
@@ -97,6 +98,59 @@ def test_a_main_process_that_hangs_is_not_live(worker: Worker, ask: Ask) -> None
     finally:
         os.kill(worker.process.pid, signal.SIGCONT)
     says_yes(ask, [*LIVE, "--stale", "3"])
+
+
+DEADLOCK = """
+import sys, threading
+from celery.signals import worker_ready
+from worker.app import app
+lock = threading.Lock()
+lock.acquire()
+worker_ready.connect(lambda sender, **_: sender.timer.call_after(2, lock.acquire), weak=False)
+app.worker_main(sys.argv[1:])
+"""
+
+
+def test_a_main_process_that_waits_for_itself_is_not_live(server: Server, ask: Ask, home: Path) -> None:
+    """Its threads still run, and so do handlers of signals: neither may answer for it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    environment = {**clean, "XDG_RUNTIME_DIR": str(home), "SCRUB_STATE_DIR": str(home), "SCRUB_REDIS_URL": server.url}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", DEADLOCK, "worker", "-c", "1"], env=environment, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        says_yes(ask, LIVE)
+        until(lambda: ask(LIVE, "--stale", "3")[0] == 1, 20)
+        assert process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def test_a_worker_that_waits_for_memory_to_start_is_live_and_not_ready(
+    server: Server, start_worker: Start, ask: Ask
+) -> None:
+    server.client.hset(Keys().meta, "partitions", 1)
+    server.client.config_set("maxmemory", 1)
+    worker = start_worker(env={"SCRUB_REDIS_URL": server.url}, concurrency=1)
+    says_yes(ask, START, LIVE)
+    assert ask(READY)[0] == 1
+    server.client.config_set("maxmemory", 0)
+    worker.wait_ready()
+    says_yes(ask, LIVE, READY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["solo", "threads"])
+def test_other_pools_have_the_same_heartbeat(server: Server, start_worker: Start, ask: Ask, pool: str) -> None:
+    worker = start_worker("-P", pool, env={"SCRUB_REDIS_URL": server.url}).wait_ready()
+    says_yes(ask, LIVE, READY)
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    try:
+        until(lambda: ask(LIVE, "--stale", "3")[0] == 1, 20)
+    finally:
+        os.kill(worker.process.pid, signal.SIGCONT)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,7 +53,8 @@ def tended(store: Store, bell: Bell, later: float = 0) -> None:
 
 
 def sentences(store: Store) -> list[str]:
-    return list(unwell(books(store.redis, store.keys), store.settings))
+    """What is wrong, with `N` for the seconds."""
+    return [re.sub(r"for \d+ s", "for N s", text) for text in unwell(books(store.redis, store.keys), store.settings)]
 
 
 def test_claims_that_wait_for_longer_than_a_batch_takes_are_told(store: Store, inbox: Inbox, bell: Bell) -> None:
@@ -61,10 +63,10 @@ def test_claims_that_wait_for_longer_than_a_batch_takes_are_told(store: Store, i
     put(store, 3)
     tended(store, bell)
     assert sentences(store) == [], "an idle hour is none"
-    tended(store, bell, later=20)
+    tended(store, bell, later=15)
     assert sentences(store) == [], "a batch may be at work"
-    tended(store, bell, later=6)
-    assert sentences(store) == ["3 claims wait, and none was decided for 26 s"]
+    tended(store, bell, later=12)
+    assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
 def test_a_claim_that_is_decided_ends_it(store: Store, inbox: Inbox, bell: Bell) -> None:
@@ -105,8 +107,8 @@ def test_a_hold_is_no_standstill_and_neither_is_its_end(store: Store, inbox: Inb
     tended(store, bell)
     assert books(store.redis, store.keys).hold is None
     assert sentences(store) == []
-    tended(store, bell, later=26)
-    assert sentences(store) == ["3 claims wait, and none was decided for 26 s"]
+    tended(store, bell, later=30)
+    assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
 def test_a_hold_that_lasts_is_told_with_its_reason(store: Store, inbox: Inbox) -> None:
@@ -124,8 +126,8 @@ def test_claims_of_a_lost_worker_are_none_until_nobody_takes_them_over(store: St
     assert sentences(store) == [], "they are not to be taken yet"
     expired = store.settings.model_copy(update={"reclaim": 0.01})
     tended(Store(expired, store.keys, store.redis, store.once), bell)
-    tended(Store(expired, store.keys, store.redis, store.once), bell, later=26)
-    assert sentences(store) == ["3 claims are in flight, and none was decided for 26 s"]
+    tended(Store(expired, store.keys, store.redis, store.once), bell, later=30)
+    assert sentences(store) == ["3 claims are in flight, and none was decided for N s"]
 
 
 @pytest.fixture
@@ -144,8 +146,8 @@ def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> 
     looked = 0
     for seconds, expected in (
         (50, []),
-        (49, []),
-        (2, ["1 claims wait on partition 2, and none of them was decided for 101 s"]),
+        (35, []),
+        (20, ["1 claims wait on partition 2, and none of them was decided for N s"]),
     ):
         four.redis.xdel(quick.inbox, four.redis.xadd(quick.inbox, {"event": "{}"}))  # as if decided
         tended(four, bell, later=seconds)

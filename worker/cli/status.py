@@ -110,8 +110,9 @@ def _health(oldest: float) -> int:
         ill.append("no worker of this host is alive")
     if found.balance:
         ill.append(_balance(found).rstrip("."))
-    ill += unwell(found, store.settings)
-    if (found.oldest or 0) > oldest:
+    late = (found.oldest or 0) > oldest
+    ill += unwell(found, store.settings, late=late)
+    if late:
         ill.append(f"the oldest claim is without decision for {_span(found.oldest or 0)}")
     say("; ".join(ill) if ill else f"healthy: {found.waiting} waiting, {found.in_flight} in flight")
     return 1 if ill else 0
@@ -134,7 +135,7 @@ def _balance(found: Books) -> str:
 
 
 def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
-    from worker.health import unwell
+    from worker.health import stuck
     from worker.pressure import memory
     from worker.wiring import where
 
@@ -173,7 +174,7 @@ def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
     if found.hold:
         since = time.strftime("%H:%M:%S", time.localtime(found.hold.since))
         yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
-    yield from (paint(f"Look at this: {sentence}.", "bold red") for sentence in unwell(found, store.settings))
+    yield from (paint(f"Look at this: {sentence}.", "bold red") for sentence in stuck(found, store.settings))
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
 
 
