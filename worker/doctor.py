@@ -23,9 +23,8 @@ from redis.exceptions import RedisError
 from rules.book import Book
 from rules.errors import ScrubError
 from worker import chains, checkup, reachability, wiring
-from worker.errors import RedisForbids, RedisRefuses
-from worker.fitness import unfit, why_silent
-from worker.health import stuck, unwell
+from worker.fitness import unfit
+from worker.health import stuck
 from worker.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.overrides import ending, laid_over, warnings
 from worker.pressure import memory
