@@ -12,11 +12,20 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
-from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rules.errors import ClaimInvalid
 from rules.problems import problems_of
@@ -25,6 +34,8 @@ MAX_LINES = 1_000
 MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 CENT = Decimal("0.01")
+
+T = TypeVar("T")
 
 
 def iso_date(value: object) -> date:
@@ -59,7 +70,7 @@ decimal_of_text = lru_cache(maxsize=4_096)(_decimal)
 """Amounts come from price lists. Of texts alone: equal numbers may be written with more zeros or fewer."""
 
 
-def _number(value: object, places: int = 12) -> Decimal:
+def number(value: object, places: int = 12) -> Decimal:
     """A decimal from a string or a JSON number; a float would already have lost digits and is refused."""
     if isinstance(value, str):
         if len(value) > 30:
@@ -70,41 +81,60 @@ def _number(value: object, places: int = 12) -> Decimal:
     return _decimal(value, places)
 
 
-def _money(value: object) -> Decimal:
-    return _number(value, 2)
+def money(value: object) -> Decimal:
+    """US dollars, to the cent; see `number`."""
+    return number(value, 2)
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """The text, if no character of it is a control or a line break."""
     if not value.isprintable():
         raise PydanticCustomError("text", "expected printable characters only, no line breaks or controls")
     return value
 
 
-def _filled(value: tuple[object, ...]) -> tuple[object, ...]:
+def not_empty(value: tuple[object, ...]) -> tuple[object, ...]:
     """At least one entry. Pydantic's own min_length would also speak where the only entry has an error."""
     if not value:
         raise PydanticCustomError("empty", "expected at least 1 entry")
     return value
 
 
+def without_free_places(value: tuple[T, ...] | None) -> tuple[T, ...]:
+    """The entries that are there: null is an empty list, and an entry that is null or "" is a place left free, as in
+    exports with a column for each place. No other field refers to a place in these lists, so nothing is displaced."""
+    if not value or not (None in value or "" in value):
+        return value or ()
+    return tuple(entry for entry in value if entry is not None and entry != "")
+
+
+class _OrNull:
+    """Marks a list that may be null and may have free places, in what is read and in the JSON Schema."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        entries = cast(core_schema.TupleSchema, handler(source))
+        places = {**entries, "items_schema": [core_schema.nullable_schema(entries["items_schema"][0])]}
+        either = core_schema.nullable_schema(cast(CoreSchema, places))
+        return core_schema.no_info_after_validator_function(without_free_places, either)
+
+
 _DECIMAL_SCHEMA = {
     "anyOf": [{"type": "string", "pattern": r"^[-+]?[0-9]+(\.[0-9]+)?$"}, {"type": "number"}],
 }
-_text = AfterValidator(_printable)
-_some = AfterValidator(_filled)
+_text = AfterValidator(printable)
+_some = AfterValidator(not_empty)
 
 Date = Annotated[date, PlainValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
-Money = Annotated[Decimal, PlainValidator(_money), WithJsonSchema(_DECIMAL_SCHEMA)]
-Number = Annotated[Decimal, PlainValidator(_number), WithJsonSchema(_DECIMAL_SCHEMA)]
+Money = Annotated[Decimal, PlainValidator(money), WithJsonSchema(_DECIMAL_SCHEMA)]
+Number = Annotated[Decimal, PlainValidator(number), WithJsonSchema(_DECIMAL_SCHEMA)]
 Whole = Annotated[int, Field(strict=True, ge=-999_999, le=999_999)]
 Code = Annotated[str, Field(strict=True, max_length=30), _text]
 Name = Annotated[str, Field(strict=True, max_length=200), _text]
 Prose = Annotated[str, Field(strict=True, max_length=2_000)]
 Flag = Annotated[bool, Field(strict=True)]
 Codes = Annotated[tuple[Code, ...], Field(max_length=MAX_CODES)]
-
-
-T = TypeVar("T")
+Some = Annotated[tuple[T, ...], Field(max_length=MAX_CODES), _OrNull()]
+"""A list that may be absent or null."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -225,7 +255,7 @@ class Line:
     """LX01, from 1."""
     procedure: Code | None = None
     """SV101-2 or SV202-2: a CPT or HCPCS code; null on institutional lines that have a revenue code alone."""
-    modifiers: Codes = ()
+    modifiers: Some[Code] = ()
     """SV101-3 to -6 or SV202-3 to -6, in order."""
     units: Number | None = None
     """SV104 or SV205, in `unit_basis`."""
@@ -239,7 +269,7 @@ class Line:
     """DTP*472 with RD8: the last day of a range; null where there is one day."""
     place_of_service: Code | None = None
     """SV105; null: that of the claim."""
-    diagnosis_pointers: Annotated[tuple[Whole, ...], Field(max_length=MAX_CODES)] = ()
+    diagnosis_pointers: Some[Whole] = ()
     """SV107: positions in `diagnoses`, from 1; professional only."""
     revenue_code: Code | None = None
     """SV201, 4 digits; institutional only."""
@@ -271,12 +301,12 @@ class Documentation:
     block_timing: Literal["preoperative", "intraoperative", "postoperative"] | None = None
     laterality: Literal["right", "left", "bilateral"] | None = None
     guidance: Literal["ultrasound", "fluoroscopy", "ct", "none"] | None = None
-    agents: Annotated[tuple[Agent, ...], Field(max_length=MAX_CODES)] = ()
+    agents: Some[Agent] = ()
     response: Prose | None = None
     consent: Flag | None = None
     time_out: Flag | None = None
     procedure_note: Flag | None = None
-    conservative_treatment: Annotated[tuple[Name, ...], Field(max_length=MAX_CODES)] = ()
+    conservative_treatment: Some[Name] = ()
     pain_program: Flag | None = None
     surgeon_request: Flag | None = None
     intraoperative_anesthesia: Literal["general", "spinal", "epidural", "regional", "mac", "sedation"] | None = None
@@ -307,7 +337,7 @@ class Claim:
     statement_through_date: Date | None = None
     """DTP*434, last day; institutional only."""
     payer: Payer
-    other_payers: Annotated[tuple[OtherPayer, ...], Field(max_length=MAX_CODES)] = ()
+    other_payers: Some[OtherPayer] = ()
     subscriber: Subscriber | None = None
     patient: Patient | None = None
     billing_provider: BillingProvider | None = None
@@ -322,12 +352,12 @@ class Claim:
     """HI*ABK and HI*ABF, in order, with or without the dot."""
     admitting_diagnosis: Code | None = None
     """HI*ABJ; institutional only."""
-    reason_diagnoses: Codes = ()
+    reason_diagnoses: Some[Code] = ()
     """HI*APR: the patient's reason for the visit; institutional only."""
     total_charge: Money | None = None
     """CLM02, US dollars."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
-    documentation: Annotated[tuple[Documentation, ...], Field(max_length=MAX_CODES)] = ()
+    documentation: Some[Documentation] = ()
 
 
 _CLAIM = TypeAdapter(Claim)

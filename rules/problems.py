@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -103,11 +103,19 @@ def schema_of(model: type[Any]) -> dict[str, Any]:
 def _keys_at(model: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys that the object at this place of the model may have, for suggestions."""
     schema = schema_of(model)
-    node = schema
-    for part in (*location, None):
-        for option in (node, *node.get("anyOf", ())):
-            if "$ref" in option:
-                node = schema["$defs"][option["$ref"].rpartition("/")[2]]
-        if part is not None:
-            node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    node = _object(schema, schema)
+    for part in location:
+        inner = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+        node = _object(inner, schema)
     return list(node.get("properties", ()))
+
+
+def _object(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """What a node stands for: behind its reference, and of `X or null` the X."""
+    for option in (node, *node.get("anyOf", ())):
+        if "$ref" in option:
+            found: dict[str, Any] = schema["$defs"][option["$ref"].rpartition("/")[2]]
+            return found
+        if "items" in option:
+            return cast(dict[str, Any], option)
+    return node

@@ -19,6 +19,12 @@ class SettingsInvalid(ScrubError):
         super().__init__(listing="; ".join(self.problems))
 
 
+class NotTranslated(ScrubError):
+    """The claim model has what worker/intake/plain.py has no translation of: {field} has {what}. Say there what msgspec
+    makes of it, or write the field in another way; until then no claim is read.
+    """
+
+
 class FolderUnusable(ScrubError):
     """The folder {folder} cannot be used: {reason}. Expected a folder of your own that nobody else can enter; mend
     its owner and mode (chmod 700), or set SCRUB_STATE_DIR to another one.

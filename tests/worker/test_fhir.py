@@ -490,11 +490,16 @@ def test_the_profile_decides_the_form_where_the_type_does_not(profile: str, form
 
 
 def _fields(schema: dict[str, Any], node: dict[str, Any], path: str) -> list[str]:
-    for option in (node, node.get("items", {}), *node.get("anyOf", ())):
-        if "$ref" in option:
-            inner = schema["$defs"][option["$ref"].rpartition("/")[2]]
-            here = f"{path}[]" if option is node.get("items") else path
-            return [f for key, value in inner["properties"].items() for f in _fields(schema, value, f"{here}.{key}")]
+    if "$ref" in node:
+        inner = schema["$defs"][node["$ref"].rpartition("/")[2]]["properties"]
+        return [field for key, value in inner.items() for field in _fields(schema, value, f"{path}.{key}")]
+    inside = [(one, path) for one in node.get("anyOf", ())] + (
+        [(node["items"], f"{path}[]")] if "items" in node else []
+    )
+    for option, here in inside:
+        found = _fields(schema, option, here)
+        if found != [here]:
+            return found
     return [path]
 
 
