@@ -7,9 +7,10 @@ that is not known here fails, rather than being left out of the claims.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from hypothesis import strategies as st
 
@@ -105,3 +106,25 @@ class _Drawing:
 def _only(node: Mapping[str, Any], *known: str) -> None:
     unknown = sorted(node.keys() - {*known, *_SAID})
     assert not unknown, f"claims with {unknown} are not drawn: {node}"
+
+
+def paths(part: Any = Claim, path: str = "") -> list[str]:
+    """The paths of all fields of the claim model."""
+    found = []
+    for name, kind in get_type_hints(part).items():
+        here = f"{path}.{name}".removeprefix(".")
+        inner = [one for one in (kind, *get_args(kind)) if is_dataclass(one)]
+        found += [here, *(each for one in inner for each in paths(one, here))]
+    return found
+
+
+def filled_paths(value: Any, path: str = "") -> set[str]:
+    """The paths at which decoded JSON has a value."""
+    if isinstance(value, list):
+        return {each for one in value for each in filled_paths(one, path)} | ({path} if value else set())
+    if not isinstance(value, dict):
+        return set() if value is None else {path}
+    return {
+        path,
+        *(each for key, one in value.items() for each in filled_paths(one, f"{path}.{key}".removeprefix("."))),
+    }

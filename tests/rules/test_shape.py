@@ -24,6 +24,7 @@ from rules.report import Report
 from rules.shape import shape_of
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS as ANY_CLAIM
+from tests.rules.drawn import claims_of
 from worker.bench.claims import claim
 
 SHAPE = {
@@ -101,6 +102,28 @@ def test_a_shared_fact_reads_the_shape_alone_and_a_coded_one_the_diagnoses_as_we
         read |= seen
     read -= DIAGNOSES if fact.coded else set()
     assert read <= SHAPE, f"{name} reads {sorted(read - SHAPE)}: declare it own=True, or coded=True"
+
+
+SHARED = {name: fact for name, fact in FACTS.items() if not fact.own}
+
+
+@given(claims_of(Claim, whole=True))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(data: dict[str, Any]) -> None:
+    """A field that no claim of the bench has would be read by nobody above."""
+    line = {"procedure": "64445", "service_date": "2026-07-13", "service_date_end": None, "rendering_provider": None}
+    lines = [{**one, **line, "number": place} for place, one in enumerate(data["lines"], 1)]
+    case = case_of(read_claim({**data, "documentation": [], "other_payers": [], "lines": lines}), BOOK, None)
+    assert shape_of(case) is not None
+    found: dict[str, set[str]] = {}
+    for name, fact in SHARED.items():
+        read: set[str] = set()
+        watched = recorded(case, read)
+        read.clear()
+        for part in watched.lines if fact.scope == "line" else [None]:
+            fact.derive(watched, *filter(None, [part]))
+        found[name] = read - SHAPE - (DIAGNOSES if fact.coded else set())
+    assert {name: read for name, read in found.items() if read} == {}
 
 
 def other_of_the_shape(one: Claim) -> Claim:

@@ -21,9 +21,10 @@ from rules.check import check
 from rules.claim import Claim, Provider, read_claim
 from rules.problems import schema_of
 from tests.book import BOOK
+from tests.rules.drawn import filled_paths
 from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, bundle, concept, contained
 from worker.intake.documents import Document, Found, Passed, Refusal, read_documents
-from worker.intake.fhir import FIELDS
+from worker.intake.fhir import FIELDS, NOT_IN_FHIR
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -512,6 +513,19 @@ def test_the_table_names_every_field_of_the_claim_and_no_other() -> None:
     }
     assert [field for field, row in covered.items() if row is None] == []
     assert set(FIELDS) == set(covered.values())
+
+
+def test_the_table_says_of_each_field_whether_the_code_reads_it() -> None:
+    """The table is for people; what runs is beside it."""
+    ranged = copy.deepcopy(PROFESSIONAL)
+    ranged["lines"][0]["service_date_end"] = "2026-10-02"
+    written = [read(bundle(base)) for base in (PROFESSIONAL, INSTITUTIONAL, ranged)]
+    found = [one.value for several in written for one in several if isinstance(one, Document)]
+    assert len(found) == 3
+    filled = {path for value in found for path in filled_paths(value)}
+    told = {row.replace("[]", ""): where for row, where in FIELDS.items()}
+    assert {row for row, where in told.items() if where != NOT_IN_FHIR and row not in filled} == set()
+    assert {row for row, where in told.items() if where == NOT_IN_FHIR and row in filled} == set()
 
 
 JUNK = st.recursive(

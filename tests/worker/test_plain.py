@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -39,7 +39,7 @@ from rules.claim import Claim, Code, Date, Money, Number, Some, Whole, claim_par
 from rules.errors import ClaimInvalid
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS
-from tests.rules.drawn import ODD, claims_of
+from tests.rules.drawn import ODD, claims_of, filled_paths, paths
 from worker.bench.claims import claim
 from worker.errors import NotTranslated
 from worker.intake.events import canonical, decode
@@ -94,28 +94,6 @@ def test_a_claim_with_any_of_the_models_fields_is_read_as_the_claim_model_reads_
 def test_a_claim_with_all_of_the_models_fields_is_plain(data: dict[str, Any]) -> None:
     assert set(paths(Claim)) <= filled_paths(data)
     assert agree(data)
-
-
-def paths(part: Any, path: str = "") -> list[str]:
-    """The paths of all fields of the claim model."""
-    found = []
-    for name, kind in get_type_hints(part).items():
-        here = f"{path}.{name}".removeprefix(".")
-        inner = [one for one in (kind, *get_args(kind)) if is_dataclass(one)]
-        found += [here, *(each for one in inner for each in paths(one, here))]
-    return found
-
-
-def filled_paths(value: Any, path: str = "") -> set[str]:
-    """The paths at which decoded JSON has a value."""
-    if isinstance(value, list):
-        return {each for one in value for each in filled_paths(one, path)} | ({path} if value else set())
-    if not isinstance(value, dict):
-        return set() if value is None else {path}
-    return {
-        path,
-        *(each for key, one in value.items() for each in filled_paths(one, f"{path}.{key}".removeprefix("."))),
-    }
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:

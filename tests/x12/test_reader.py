@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from rules.check import check
+from rules.claim import Claim
 from tests.book import BOOK
+from tests.rules.drawn import filled_paths, paths
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.writer import file_of, hierarchy, interchange, transaction
 from worker.intake.documents import Document, Refusal, read_documents
@@ -45,6 +47,18 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses"} == set(PROFESSIONAL) | set(
         INSTITUTIONAL
     )
+
+
+NOT_IN_837 = {
+    "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating", "service_facility.kind",
+    "referring_provider.taxonomy", "operating_provider.taxonomy",
+}  # fmt: skip
+
+
+def test_every_field_of_the_claim_model_is_read_from_one_of_the_files_or_is_not_in_an_837() -> None:
+    read_ = filled_paths(one(file_of([PROFESSIONAL]))) | filled_paths(one(file_of([INSTITUTIONAL])))
+    missing = {path for path in paths(Claim) if path not in read_ and not path.startswith("documentation")}
+    assert missing == NOT_IN_837
 
 
 @pytest.mark.parametrize("base", [PROFESSIONAL, INSTITUTIONAL], ids=["P", "I"])
