@@ -14,7 +14,7 @@ from rules.payers import Registry
 from rules.plan import Assigned, Kind, Plan, plan_of, turning_points
 from rules.recent import Recent
 from rules.report import BookId
-from rules.rule import Rule
+from rules.rule import COMMON, Rule
 from rules.sources import Source
 from rules.tables import Table
 from rules.verdict import Kept, Said
@@ -100,6 +100,11 @@ class Book:
     def covers_from_of(self, payer: str | None) -> date:
         """First date of service that the book speaks of for this payer."""
         return max(self.covers_from, self.registry.payers[payer].covers_from) if payer else self.covers_from
+
+    @cached_property
+    def ruled(self) -> frozenset[str]:
+        """The payers with an active rule of their own, in the folder of their name; to be registered is not enough."""
+        return frozenset(rule.file.split("/")[-2] for rule in self.rules if rule.status == "active") - {COMMON}
 
     @cached_property
     def named(self) -> BookId:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rules.claim import Claim, Line
@@ -11,6 +12,7 @@ from rules.claim import Claim, Line
 if TYPE_CHECKING:
     from rules.book import Tables
     from rules.history import History
+    from rules.memberids import Form
     from rules.payers import Selection
 
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
@@ -35,6 +37,10 @@ class Case(NamedTuple):
     """The first date of the lines on trial; None where one of them has none."""
     provider: str | None = None
     """NPI of the billing provider, where an override names it."""
+    ruled: bool = True
+    """Whether the book has rules of its own for the payer."""
+    forms: Mapping[str, Form] = MappingProxyType({})
+    """The forms of member ids that the book's payer files declare, by name."""
 
 
 def filled(text: str | None) -> bool:

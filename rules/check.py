@@ -60,10 +60,12 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     """The claim with its payer, role, history and the lines on trial."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
     days = dates_of(claim, lines)
+    selection = book.registry.select(claim.payer)
     return Case(
-        claim, book.registry.select(claim.payer), role_of(claim), claim.received_date or received, book.tables,
+        claim, selection, role_of(claim), claim.received_date or received, book.tables,
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
-        _named_provider(claim, book) if book.overrides.providers else None,
+        _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
+        book.registry.forms,
     )  # fmt: skip
 
 
@@ -303,7 +305,7 @@ def _report(
     return Report(
         claim_id=case.claim.claim_id,
         disposition="unchecked" if reason else "rework" if verdict.blocks else "billing",
-        coverage="none" if reason else "full" if case.selection.payer else "common_only",
+        coverage="none" if reason else "full" if case.selection.payer in book.ruled else "common_only",
         history=case.history.state,
         book=book.named,
         payer=case.selection.payer,

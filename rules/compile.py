@@ -14,7 +14,7 @@ from rules.facts.parts import PARTS
 from rules.logic import ALWAYS, Condition
 from rules.payers import Registry
 from rules.report import SEVERITIES, Citation, Denial, EditionId, Grade, Severity
-from rules.rule import Bypass, Patch, Rule, Text, Version
+from rules.rule import COMMON, Bypass, Patch, Rule, Text, Version
 from rules.rulefile import Document, RuleShape, TriedRuleShape, VersionShape, shaped
 from rules.sources import Source
 
@@ -26,7 +26,6 @@ ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
 }
 """The severities that a grade may carry: no rule is stricter than its source is good."""
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
-COMMON = "common"
 
 
 def compile_rule(document: Document, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
@@ -35,6 +34,7 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
     if shape is None:
         return None
     _check_names(document, shape, registry)
+    payers, excepted = _meant(shape, registry)
     versions = tuple(
         version
         for index, entry in enumerate(shape.versions)
@@ -49,38 +49,62 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
         code=shape.code,
         title=shape.title,
         file=document.file.removesuffix(".yaml"),
-        payers=shape.payers,
-        except_payers=shape.except_payers,
+        payers=payers,
+        except_payers=excepted,
         bills_as=frozenset(shape.bills_as),
         scope=shape.scope,
         status=shape.status,
         on_void=shape.on_void == "true",
         versions=versions,
-        digest=_digest(document),
+        digest=_digest(document, payers, excepted),
+        groups=tuple(name for name in shape.payers if name in registry.groups),
+        excepted=shape.except_payers,
     )
 
 
-def _digest(document: Document) -> str:
+def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The payers, each of a group by its own name, and what is left to except: plans, and payers of `all`."""
+    if registry.groups.keys().isdisjoint(shape.payers):
+        return shape.payers, shape.except_payers
+    named = dict.fromkeys(member for name in shape.payers for member in registry.members(name))
+    if "all" in named:
+        return tuple(named), shape.except_payers
+    left = tuple(name for name in shape.except_payers if "/" in name)
+    return tuple(name for name in named if name not in shape.except_payers), left
+
+
+def _digest(document: Document, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
+    """By what the rule means: that a group stands for its payers, or why one is excepted, changes no override's pin."""
     says = {key: value for key, value in document.data.items() if key != "examples"}
+    if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
+        says |= {"payers": payers, "except_payers": excepted}
+        says = {key: value for key, value in says.items() if key != "except_payers" or value}
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
 
 def _check_names(document: Document, shape: RuleShape, registry: Registry) -> None:
-    known = (
-        "all",
-        *registry.payers,
-        *(f"{key}/{plan}" for key, payer in registry.payers.items() for plan in payer.plans),
-    )
-    for field in ("payers", "except_payers"):
-        for index, name in enumerate(getattr(shape, field)):
-            if name not in known:
-                document.complain((field, index), f"unknown payer {name!r}{did_you_mean(name, known)}")
+    by_name = tuple(name for name in registry.names if name not in registry.groups)
+    for index, name in enumerate(shape.payers):
+        if name not in ("all", *registry.names):
+            document.complain(("payers", index), f"unknown payer {name!r}{_near(name, ('all', *registry.names))}")
+    for index, name in enumerate(shape.except_payers):
+        if name in registry.groups or name == "all":
+            sentence = f"{name!r} stands for several payers; each exception is a payer or payer/plan, by its own name"
+            document.complain(("except_payers", index), sentence)
+        elif name not in by_name:
+            document.complain(("except_payers", index), f"unknown payer {name!r}{_near(name, by_name)}")
     path = PurePosixPath(document.file)
     folder = path.parent.name
     if folder != COMMON and any(name.split("/")[0] != folder for name in shape.payers):
         document.complain(("payers",), f"a file in {folder}/ is for {folder} alone; rules for several are in {COMMON}/")
     if not path.name.startswith(f"{shape.code}-"):
         document.complain(("code",), f"the file of {shape.code} must be named {shape.code}-<slug>.yaml")
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    """Which name was meant; a plan may have been written without its payer."""
+    of_plan = next((one for one in known if one.endswith(f"/{name}")), None)
+    return f"; did you mean {of_plan!r}?" if of_plan else did_you_mean(name, known)
 
 
 def _version(

@@ -14,11 +14,6 @@ _ICD9 = re.compile(r"(?:[0-9]{3}(?:\.?[0-9]{1,2})?|E[0-9]{3}\.[0-9])")
 _PROCEDURE = re.compile(r"(?=.*[0-9])[0-9A-Z]{5}")
 _MODIFIER = re.compile(r"[0-9A-Z]{2}")
 _TAXONOMY = re.compile(r"[0-9A-Z]{9}X")
-_BLUE = re.compile(r"(?=[0-9A-Z]{0,2}[A-Z])[0-9A-Z]{4,17}")
-_FEP = re.compile(r"R[0-9]{8}")
-_UHC = re.compile(r"[0-9]{9}")
-_AETNA = re.compile(r"W[0-9]{9}")
-_CIGNA = re.compile(r"U[0-9]{8}(?:[0-9]{2})?")
 _MBI_LETTER = "AC-HJKMNP-RT-Y"
 _MBI = re.compile(
     rf"[1-9][{_MBI_LETTER}][0-9{_MBI_LETTER}][0-9][{_MBI_LETTER}][0-9{_MBI_LETTER}][0-9][{_MBI_LETTER}]{{2}}[0-9]{{2}}"
@@ -73,31 +68,6 @@ def taxonomy(code: str) -> bool:
 def mbi(code: str) -> bool:
     """Eleven characters in the Medicare Beneficiary Identifier's pattern, no dashes, none of S, L, O, I, B, Z."""
     return _MBI.fullmatch(code) is not None
-
-
-def blue_id(code: str) -> bool:
-    """A Blue plan's member id: four to 17 letters and digits, at least one letter among the first three."""
-    return _BLUE.fullmatch(code) is not None
-
-
-def fep_id(code: str) -> bool:
-    """Member id of the Blue plans' Federal Employee Program: R and 8 digits."""
-    return _FEP.fullmatch(code) is not None
-
-
-def uhc_id(code: str) -> bool:
-    """The usual UnitedHealthcare member id: 9 digits."""
-    return _UHC.fullmatch(code) is not None
-
-
-def aetna_id(code: str) -> bool:
-    """The usual Aetna member id: W and 9 digits."""
-    return _AETNA.fullmatch(code) is not None
-
-
-def cigna_id(code: str) -> bool:
-    """The usual Cigna member id: U and 8 digits, with or without a suffix of 2 digits."""
-    return _CIGNA.fullmatch(code) is not None
 
 
 FORMATS: dict[str, Callable[[str], bool]] = {

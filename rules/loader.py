@@ -21,7 +21,7 @@ from rules.compile import compile_rule
 from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.pack import Files, unpacked
-from rules.payers import PayerShape, Registry
+from rules.payers import RESERVED, PayerShape, Registry
 from rules.rule import Rule
 from rules.rulefile import Document, read_document, shaped
 from rules.sources import Source
@@ -217,19 +217,38 @@ def _sources(text: str, problems: list[RuleProblem]) -> Mapping[str, Source]:
 def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems: list[RuleProblem]) -> Registry:
     payers: dict[str, PayerShape] = {}
     owners: dict[str, str] = {}
+    documents: list[tuple[Document, PayerShape]] = []
     for name in _in_folder(texts, "payers", ".yaml"):
         document = read_document(name, texts[name])
         payer = None if document.problems else shaped(document, PayerShape, document.data)
         if payer:
             _check_payer(document, payer, sources, owners)
             payers[payer.payer] = payer
+            documents.append((document, payer))
+        problems += document.problems
+    for document, payer in documents:
+        _check_groups(document, payer, payers)
         problems += document.problems
     return Registry.of(payers)
+
+
+def _check_groups(document: Document, payer: PayerShape, payers: Mapping[str, PayerShape]) -> None:
+    document.problems.clear()
+    for index, group in enumerate(payer.groups or ()):
+        if group in payers or group in RESERVED:
+            document.complain(("groups", index), f"{group!r} is no name for a group: it means something else already")
+        elif group in (payer.groups or ())[:index]:
+            document.complain(("groups", index), f"{group!r} is there twice")
 
 
 def _check_payer(document: Document, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]) -> None:
     if PurePosixPath(document.file).stem != payer.payer:
         document.complain(("payer",), f"the file of payer {payer.payer!r} must be named {payer.payer}.yaml")
+    if payer.payer in RESERVED:
+        document.complain(("payer",), f"{payer.payer!r} is no name for a payer: it means something else already")
+    for form in payer.member_ids:
+        if owners.setdefault(f"form {form}", payer.payer) != payer.payer:
+            document.complain(("member_ids", form), f"{form!r} is a form of {owners[f'form {form}']} already")
     for index, entry in enumerate(payer.ids):
         if entry.source not in sources:
             document.complain(("ids", index, "source"), f"source {entry.source!r} is not in sources.yaml")

@@ -15,7 +15,7 @@ from rules.conditions import did_you_mean
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, pin_of
-from rules.payers import MEDICARE
+from rules.payers import MEDICARE, PayerShape
 from rules.problems import path_text
 from rules.rule import Rule
 from rules.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, shaped
@@ -180,7 +180,12 @@ class _Reader:
 
     def _payer_pin(self, shape: OverrideShape) -> str:
         payer = self._book.registry.payers.get(shape.payers[0].partition("/")[0]) if shape.payers else None
-        return hashlib.sha256(payer.model_dump_json().encode() if payer else b"").hexdigest()
+        return hashlib.sha256(_pinned(payer) if payer else b"").hexdigest()
+
+
+def _pinned(payer: PayerShape) -> bytes:
+    """What an override of payer ids rests on; the file's groups and member id forms came later and change no pin."""
+    return payer.model_dump_json(exclude={"groups", "member_ids"}).encode()
 
 
 def _serves(rule: Rule, payers: Sequence[str]) -> bool:

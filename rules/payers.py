@@ -11,10 +11,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
+from rules.memberids import Form, MemberIdShape
 from rules.recent import Recent
 from rules.report import Severity
 
 MEDICARE = "medicare"
+RESERVED = ("all", "common")
+"""What rule files and their folders mean by other things than a payer or a group."""
 LINES_OF_BUSINESS: Mapping[str, str] = {
     "16": "medicare_advantage",
     "MC": "medicaid",
@@ -56,11 +59,16 @@ class Advantage(Shape):
     at_most: Severity
 
 
+GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]
+
+
 class PayerShape(Shape):
     """One file of payers/."""
 
     payer: Annotated[str, Field(pattern=r"^[a-z]+$")]
     name: str
+    groups: Annotated[tuple[GroupName, ...], Field(min_length=1)] | None = None
+    """Names by which rules for several payers mean this one too, such as `commercial`."""
     covers_from: Annotated[date, BeforeValidator(iso_date)]
     """First date of service for which this payer's rule set is meant; earlier claims are unchecked."""
     filing_indicators: tuple[str, ...] = ()
@@ -68,6 +76,8 @@ class PayerShape(Shape):
     ids: tuple[PayerId, ...] = ()
     plans: dict[str, Plan] = Field(default_factory=dict)
     advantage: Advantage | None = None
+    member_ids: dict[str, MemberIdShape] = Field(default_factory=dict)
+    """The forms that this payer's member ids have, by name."""
 
 
 class Selection(NamedTuple):
@@ -86,6 +96,10 @@ class Registry:
     payers: Mapping[str, PayerShape]
     ids: Mapping[str, tuple[str, str | None]]
     indicators: Mapping[str, str]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The payers of each group, in the order of their files."""
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    """Every form of a member id, by name."""
     _selected: Recent[Selection] = field(
         default_factory=lambda: Recent(MOST_SELECTED), init=False, repr=False, compare=False
     )
@@ -94,7 +108,22 @@ class Registry:
     def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
         ids = {entry.id: (key, entry.plan) for key, payer in payers.items() for entry in payer.ids}
         indicators = {code: key for key, payer in payers.items() for code in payer.filing_indicators}
-        return cls(payers, ids, indicators)
+        groups: dict[str, tuple[str, ...]] = {}
+        for key, payer in payers.items():
+            for group in payer.groups or ():
+                groups[group] = (*groups.get(group, ()), key)
+        forms = {name: shape.form() for payer in payers.values() for name, shape in payer.member_ids.items()}
+        return cls(payers, ids, indicators, groups, forms)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a rule may be for besides `all`: payers, plans as payer/plan, and groups."""
+        plans = (f"{key}/{plan}" for key, payer in self.payers.items() for plan in payer.plans)
+        return (*self.payers, *plans, *self.groups)
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """The payers of a group; the name itself where it is that of no group."""
+        return self.groups.get(name, (name,))
 
     def select(self, payer: ClaimPayer) -> Selection:
         """The rule set for a claim's payer: by its id, else by what the claim says of the kind of cover.

@@ -13,6 +13,9 @@ from rules.facts import FACTS, Facts, Value, evidence
 from rules.logic import NEVER, Condition, compiled, negated
 from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
 
+COMMON = "common"
+"""Folder of the rules for several payers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -150,7 +153,7 @@ class Rule:
     file: str
     """Path in the library without the ending: `64445/medicare/UNT001-one-unit`."""
     payers: tuple[str, ...]
-    """`all`, a payer key, or payer/plan."""
+    """`all`, a payer key, or payer/plan; the payers of a group by their own names."""
     except_payers: tuple[str, ...]
     bills_as: frozenset[Role]
     scope: Literal["line", "claim"]
@@ -159,6 +162,10 @@ class Rule:
     versions: tuple[Version, ...]
     digest: str = ""
     """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
+    groups: tuple[str, ...] = ()
+    """Groups that the file names among its payers."""
+    excepted: tuple[str, ...] = ()
+    """Payers and plans that the file excepts by name, whether or not they would have been among its payers."""
 
     @property
     def needs_history(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from rules.case import Role
 from rules.claim import iso_date
@@ -148,13 +149,22 @@ class ExampleShape(Shape):
     expect: Outcome
 
 
+def _names(value: object) -> object:
+    """Names alone, or each with the reason: `{uhc: has a rule of its own}`."""
+    if not isinstance(value, dict):
+        return value
+    if not all(isinstance(reason, str) and reason.strip() for reason in value.values()):
+        raise PydanticCustomError("reason", "expected a reason beside each name, or a list of names alone")
+    return tuple(value)
+
+
 class RuleShape(Shape):
     """One rule file."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]{3}[0-9]{3}$")]
     title: Text
     payers: Annotated[tuple[Text, ...], Field(min_length=1)]
-    except_payers: tuple[Text, ...] = ()
+    except_payers: Annotated[tuple[Text, ...], BeforeValidator(_names)] = ()
     bills_as: Annotated[tuple[Role, ...], Field(min_length=1)]
     scope: Literal["line", "claim"]
     status: Literal["draft", "active", "retired"]

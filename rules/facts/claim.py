@@ -60,7 +60,7 @@ def delay_reason_code(case: Case) -> str | None:
 @fact("flag", "the payer id")
 def payer_known(case: Case) -> bool:
     """Whether the payer registry has a rule set for the claim's payer."""
-    return case.selection.payer is not None
+    return case.selection.payer is not None and case.ruled
 
 
 @fact("flag", "the plan")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from rules.case import Case
 from rules.claim import Provider
 from rules.facts import fact
-from rules.formats import aetna_id, blue_id, cigna_id, fep_id, mbi, npi, taxonomy, uhc_id
+from rules.formats import npi, taxonomy
+from rules.memberids import EARLIER
+
+T = TypeVar("T")
 
 
 @fact("code", "the billing provider's NPI", own=True)
@@ -56,46 +60,57 @@ def has_attending(case: Case) -> bool:
     return bool(case.claim.attending_provider and case.claim.attending_provider.npi)
 
 
+@fact("codes", "the member id", own=True)
+def member_id_forms(case: Case) -> tuple[str, ...] | None:
+    """The forms, of those that the payer files declare under `member_ids`, that the member id has."""
+    return _member_id(case, lambda member_id: tuple(name for name, has in case.forms.items() if has(member_id)))
+
+
 @fact("flag", "the member id", own=True)
 def member_id_is_mbi(case: Case) -> bool | None:
     """Whether the member id has the form of a Medicare Beneficiary Identifier."""
-    return _member_id(case, mbi)
+    return _has_form(case, "mbi")
 
 
 @fact("flag", "the member id", own=True)
 def member_id_has_blue_prefix(case: Case) -> bool | None:
     """Whether the member id has the form of a Blue plan: a letter in its first three characters, at most 17 in all."""
-    return _member_id(case, blue_id)
+    return _has_form(case, "blue")
 
 
 @fact("flag", "the member id", own=True)
 def member_id_is_fep(case: Case) -> bool | None:
     """Whether the member id has the form of the Blue plans' Federal Employee Program: R and 8 digits."""
-    return _member_id(case, fep_id)
+    return _has_form(case, "fep")
 
 
 @fact("flag", "the member id", own=True)
 def member_id_is_uhc(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at UnitedHealthcare: 9 digits."""
-    return _member_id(case, uhc_id)
+    return _has_form(case, "uhc")
 
 
 @fact("flag", "the member id", own=True)
 def member_id_is_aetna(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at Aetna: W and 9 digits."""
-    return _member_id(case, aetna_id)
+    return _has_form(case, "aetna")
 
 
 @fact("flag", "the member id", own=True)
 def member_id_is_cigna(case: Case) -> bool | None:
     """Whether the member id has the form that is usual at Cigna: U and 8 digits, with or without 2 more."""
-    return _member_id(case, cigna_id)
+    return _has_form(case, "cigna")
 
 
-def _member_id(case: Case, form: Callable[[str], bool]) -> bool | None:
-    """Whether the member id has a form; the id itself never leaves this module."""
+def _has_form(case: Case, name: str) -> bool | None:
+    """By the payer file that declares the form; books from before forms were data have it from here."""
+    return _member_id(case, case.forms.get(name) or EARLIER[name])
+
+
+def _member_id(case: Case, ask: Callable[[str], T]) -> T | None:
+    """What a question about the member id has as its answer; the id itself never leaves this module."""
     member_id = case.claim.subscriber.member_id if case.claim.subscriber else None
-    return form(member_id) if member_id else None
+    return ask(member_id) if member_id else None
 
 
 def _providers(case: Case) -> list[tuple[str, Provider]]:

@@ -63,12 +63,14 @@ class Plan:
     source: str
     locator: str
     grade: Grade
+    for_group: bool = False
+    """Whether one of the payers is a group."""
 
     @property
     def file(self) -> str:
         """Its path in the library: in the folder of its payer, or in common/ where it is for several."""
         owners = {name.split("/")[0] for name in self.payers}
-        owner = owners.pop() if len(owners) == 1 else "all"
+        owner = owners.pop() if len(owners) == 1 and not self.for_group else "all"
         slug = "-".join(re.findall(r"[a-z0-9]+", self.title.lower()))[:40].strip("-") or "rule"
         return f"{'common' if owner == 'all' else owner}/{self.code}-{slug}.yaml"
 
@@ -146,9 +148,8 @@ def new(
     rules = read_untried(files).book
     code = _code(_asked("code", code, "Code, or the three letters of its subject"), rules)
     title = _asked("title", title, "Title: what is right, in a few words").strip()
-    known = _payers(
-        payer or _asked("payer", None, f"Payers ({', '.join(['all', *rules.registry.payers])})").split(","), rules
-    )
+    offered = ", ".join(["all", *rules.registry.groups, *rules.registry.payers])
+    known = _payers(payer or _asked("payer", None, f"Payers ({offered})").split(","), rules)
     source = _asked("source", source, "Source, as sources.yaml names it")
     document = _source(source, rules)
     locator = _asked("locator", locator, "Where in the source (page, section, row)")
@@ -167,6 +168,7 @@ def new(
         source=source,
         locator=locator,
         grade=own_grade,
+        for_group=not rules.registry.groups.keys().isdisjoint(known),
     )
     path = _write(plan, (book_folder(book) or LIBRARY) / rules.procedure, files, rules)
     named = f" --book {shlex.quote(str(book))}" if book else ""
@@ -204,8 +206,7 @@ def _code(given: str, rules: Book) -> str:
 def _payers(given: list[str], rules: Book) -> tuple[str, ...]:
     from rules.conditions import did_you_mean
 
-    registry = rules.registry.payers
-    known = ("all", *registry, *(f"{key}/{plan}" for key, payer in registry.items() for plan in payer.plans))
+    known = ("all", *rules.registry.names)
     names = tuple(name.strip() for name in given)
     for name in names:
         if name not in known:

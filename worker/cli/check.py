@@ -138,7 +138,8 @@ def payer_name(report: Report, book: Book, given: str) -> str:
     if payer is None:
         return f"{given} (no rules for this payer)"
     plan = payer.plans.get(report.plan or "")
-    return plan.name if plan else payer.name
+    name = plan.name if plan else payer.name
+    return name if report.coverage != "common_only" else f"{name} (no rules of its own)"
 
 
 def _show(report: Report, document: Document, book: Book, format: str) -> None:

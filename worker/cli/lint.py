@@ -52,7 +52,8 @@ def lint(
         typer.Option(help="text for people; json: one object a line; github: annotations; sarif: SARIF 2.1.0."),
     ] = "text",
 ) -> None:
-    """Checks every file of the book: its shape, its facts and tests, its sources and grades, and all its examples.
+    """Checks every file of the book: its shape, its facts and tests, its sources and grades, and all its examples; and
+    that each payer has the rules for several payers, or is excepted from them by name.
 
     All faults of all files are listed at once, each as `file:line:col: path: sentence`. A source past its
     `review_by` is a warning, and no fault. With SCRUB_OVERRIDES, the hospital's overrides are checked as well.
@@ -66,7 +67,8 @@ def lint(
     * `scrub rules lint --format sarif > lint.sarif`
     """
     from rules.errors import BookInvalid
-    from rules.loader import LIBRARY
+    from rules.loader import LIBRARY, whole_book
+    from rules.payercover import payer_problems
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -76,6 +78,7 @@ def lint(
     wanting = 0
     try:
         rules = read_book(folder, settings.tables_path, examples=True)
+        problems = tuple(payer_problems(rules, whole_book(folder, settings.tables_path).library))
         wanting = warn(standing(settings.overrides, rules))
     except BookInvalid as error:
         problems = error.problems
