@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -22,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "rules/README.md").read_text(encoding="utf-8")
 YAML = r"```yaml\n(.*?)```"
 STEP = re.compile(
-    rf"In `(?P<file>[^`]+)`, (?:replace\n\n{YAML}\n\nwith\n\n{YAML}|add at the end\n\n{YAML})|```sh\n(?P<commands>.*?)```",
+    rf"In `(?P<file>[^`]+)`, (?:replace\n\n{YAML}\n\nwith\n\n{YAML}|add at the end\n\n{YAML})|"
+    rf"In the new file `(?P<made>[^`]+)`, write\n\n{YAML}|```sh\n(?P<commands>.*?)```",
     re.DOTALL,
 )
 
@@ -33,6 +35,11 @@ def desk(home: Path) -> Path:
     shutil.copytree(LIBRARY, home / "rules/library")
     (found,) = re.findall(r"^```json\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     (home / "claim.json").write_text(found)
+    claim = json.loads(found)
+    claim["payer"] |= {"id": "61101"}
+    claim["subscriber"] |= {"member_id": "H12345678"}
+    claim["lines"][0] |= {"modifiers": ["50"], "units": 2}
+    (home / "humana.json").write_text(json.dumps(claim))
     for words in (["init", "--quiet"], ["add", "rules"], ["commit", "--quiet", "--message", "as it was"]):
         mine = ["-c", "user.name=A. Reader", "-c", "user.email=reader@localhost"]
         subprocess.run(["git", *mine, *words], cwd=home, check=True)
@@ -83,7 +90,11 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
     told: dict[str, str] = {}
     screens: list[str] = []
     for step in STEP.finditer(GUIDE):
-        _, old, new, added, _ = step.groups()
+        _, old, new, added, _, whole, _ = step.groups()
+        if step["made"]:
+            assert not (desk / step["made"]).exists()
+            (desk / step["made"]).write_text(whole, encoding="utf-8")
+            continue
         if step["file"]:
             edit(desk / step["file"], old, new if added is None else added)
             continue
@@ -101,7 +112,12 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
                 screens.append(done.stdout)
             assert done.returncode == int(remark or 0), f"{line}\n{done.stdout}{done.stderr}"
             assert remark or not done.stderr, f"{line}\n{done.stderr}"
-            told[command] = done.stdout
+            if remark and "humana.yaml" in done.stdout:
+                assert (
+                    "no rule of BND001, BND004, MOD001, MOD003, MOD004, MOD006, MOD007, MOD010, UNT001" in done.stdout
+                )
+            told.setdefault(command, done.stdout)
+            told["last " + command] = done.stdout
     assert "line 1  pass" in told["scrub rules explain --book my-book claim.json POS005"]
     assert "does not run" in told["scrub rules explain claim.json UNT001"]
     assert "2027-01-01" in told["scrub rules list --book my-book --subject POS --on 2027-01-01"]
@@ -119,7 +135,12 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
     worker(SCRUB_BOOK="my-book")  # the day after: it is restarted, and what it has on its disk is the edited one
     assert f"hand; book {shipped}" in scrub("status").stdout
     assert "POS005" in told["scrub rules list --book my-book --status retired"]
-    assert "did you mean 'status'?" in told["scrub rules lint --book my-book"]
+    assert "did you mean 'status'?" in told["last scrub rules lint --book my-book"]
+    of_humana = told["scrub check --book my-book humana.json"]
+    assert [code for code in ("PAY001", "MOD003", "UNT001", "UNT002") if code not in of_humana] == []
+    report = json.loads(told["scrub check --book my-book --format json humana.json"])
+    assert (report["payer"], report["coverage"]) == ("humana", "full")
+    assert {found["code"] for found in report["findings"]} == {"DXN004", "MOD003", "UNT001", "UNT002"}
 
 
 def test_no_step_of_the_guide_is_passed_over() -> None:
