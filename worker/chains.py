@@ -244,7 +244,7 @@ def told(found: Compared, gone: Collection[str]) -> Iterator[tuple[bool, str, st
         yield False, sentence, mend
     if found.elsewhere:
         number, hosts = len(found.elsewhere), _some(found.hosts)
-        yield True, f"{number} chains are of other hosts, whose files are to be examined there: {hosts}.", ""
+        yield True, f"Chains of other hosts, to be examined there: {number} ({hosts}).", ""
     if not (found.missing or found.cut or unknown):
         yield True, f"{len(found.agree)} files end as Redis knows it; scrub audit verify reads each line.", ""
 

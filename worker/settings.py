@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     audit_dir: Folder | None = None
     """Folder of the audit files. None: `audit` in the state folder."""
     audit_stdout: bool = False
-    """Write the audit lines to standard output as well, for log collectors."""
+    """Write the audit lines to standard output as well, for log collectors: a copy, which may miss lines."""
     audit_fsync: bool = False
     """Force each batch of audit lines to the disk before its commit."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -135,7 +135,7 @@ def test_chains_of_another_host_are_counted_and_not_called_missing(store: Store,
     judge(store, 0, 5)
     store.redis.hset(store.keys.chains, "web-7.example-31-00c0ffee", f"9 {'0' * 64}")
     code, said = scrub("audit", "verify")
-    assert (code, "1 chains are of other hosts, and to be verified there: web-7.example" in said) == (0, True)
+    assert (code, "Chains of other hosts, to be verified there: 1 (web-7.example)" in said) == (0, True)
     assert [finding["level"] for finding in doctor(scrub)] == ["well", "well"]
     code, said = scrub("audit", "verify", "--every-host")
     assert (code, "audit-web-7.example-31-00c0ffee.jsonl: missing: 9 lines" in said) == (1, True)
@@ -259,7 +259,7 @@ def test_all_chains_of_a_host_that_is_no_more_are_retired_at_once(store: Store, 
     for chain in ("pod-7-1-00c0ffee", "pod-7-2-00c0ffef", "pod-8-1-00c0ffee"):
         store.redis.hset(store.keys.chains, chain, f"9 {'0' * 64}")
     assert scrub("audit", "retire", "--host", "pod-7", "--reason", "scaled down")[0] == 0
-    assert "other hosts, and to be verified there: pod-8" in scrub("audit", "verify")[1]
+    assert "Chains of other hosts, to be verified there: 1 (pod-8)" in scrub("audit", "verify")[1]
 
 
 def test_a_chain_that_is_written_meanwhile_stays(store: Store) -> None:

@@ -149,7 +149,7 @@ def _absent(found: Compared, settings: Settings) -> int:
         say(f"{file}: {paint('missing', _STYLES['missing'])}: {sentence}")
     if found.elsewhere:
         hosts = ", ".join(map(plain, found.hosts))
-        say(f"{len(found.elsewhere)} chains are of other hosts, and to be verified there: {hosts}")
+        say(f"Chains of other hosts, to be verified there: {len(found.elsewhere)} ({hosts})")
     if not (found.agree or found.cut or found.unknown or found.missing):
         say(f"There is no audit file in {settings.audit_path}, and Redis knows of none of this host.")
     return 1 if found.missing else 0
