@@ -100,7 +100,8 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
         sentence with what to do.
     """
     settings = settings or load_settings()
-    close_state(settings.state_dir)
+    if check:
+        close_state(settings.state_dir)
     lease = Lease(settings.server_path) if settings.embedded and hold else None
     redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
     store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)

@@ -2,9 +2,9 @@
 
 After valkey#2917 and netbox-docker#1304 (another server meets a format that it cannot read and ends), redis#14064 and
 valkey#845 (nobody says how to go back), valkey#4848 (which formats are foreign to which), redis#5177 and redis#4931
-(append-only files that a server refuses) and
-valkey#4739 (a checker that takes a sound base file for damaged). Another server is a real one behind a script that tells another version;
-where a real Redis is on PATH or in TEST_REDIS_SERVER, that one is tried as well.
+(append-only files that a server refuses) and valkey#4739 (a checker that takes a sound base file for damaged). Another
+server is a real one behind a script that tells another version; where a real Redis is on PATH or in TEST_REDIS_SERVER,
+that one is tried as well.
 """
 
 from __future__ import annotations
