@@ -85,7 +85,7 @@ def edit(file: Path, old: str | None, new: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # some twenty processes, one after the other
+@pytest.mark.timeout(900)  # some forty processes, one after the other
 def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path, worker: Callable[..., None]) -> None:
     told: dict[str, str] = {}
     screens: list[str] = []

@@ -11,7 +11,7 @@ from tests.book import BOOK
 from tests.corpus.stories import Story, read_stories
 
 STORIES = read_stories(BOOK)
-PAYERS = {"medicare", "aetna", "bcbs", "cigna", "uhc"}
+PAYERS = set(BOOK.registry.payers)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.file}: {story.name}")

@@ -26,8 +26,12 @@ from worker.keys import Keys
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 DAYS = 30
-SHARES = {"medicare": 40, "uhc": 20, "bcbs": 18, "aetna": 12, "cigna": 9, None: 1}
-CLEAN = {"medicare": 0.9, "uhc": 0.94, "bcbs": 0.92, "aetna": 0.95, "cigna": 0.88, None: 0.5}
+KNOWN: dict[str | None, tuple[int, float]] = {
+    "medicare": (40, 0.9), "uhc": (20, 0.94), "bcbs": (18, 0.92), "aetna": (12, 0.95), "cigna": (9, 0.88), None: (1, 0.5),
+}  # fmt: skip
+TRAITS = KNOWN | {payer: KNOWN.get(payer, (1, 0.9)) for payer in BOOK.registry.payers}
+SHARES = {payer: share for payer, (share, _) in TRAITS.items()}
+CLEAN = {payer: clean for payer, (_, clean) in TRAITS.items()}
 AFTER_CHANGE = 0.55
 """Aetna's clean share in the last quarter."""
 

@@ -14,18 +14,19 @@ from rules.examples import example_claim
 from rules.loader import LIBRARY
 from rules.report import Report
 from rules.rulefile import read_document
-from rules.trial import examples_of
+from rules.trial import examples_of, payer_part
 from tests.book import BOOK
 
 FAMILIES = ("CLM", "IDN", "PAY", "DXN", "POS")
 ON_VOID = {"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"}
-PAYERS: dict[str, dict[str, Any]] = {
+KNOWN: dict[str, dict[str, Any]] = {
     "medicare": {"id": "04412", "filing_indicator": "MB"},
     "aetna": {"id": "60054", "filing_indicator": "CI"},
     "bcbs": {"id": "84980", "filing_indicator": "BL"},
     "cigna": {"id": "62308", "filing_indicator": "CI"},
     "uhc": {"id": "87726", "filing_indicator": "CI"},
 }
+PAYERS = {key: KNOWN.get(key) or payer_part(BOOK, key) for key in BOOK.registry.payers}
 MEMBERS = {
     "medicare": "1EG4TE5MK73",
     "aetna": "W123456789",

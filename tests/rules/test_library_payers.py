@@ -12,10 +12,11 @@ from rules.check import check
 from rules.claim import read_claim
 from rules.examples import example_claim
 from rules.report import Finding, Report
+from rules.trial import payer_part
 from tests.book import BOOK
 
 FAMILIES = ("UNT", "MOD", "BND", "TIM")
-PAYERS: dict[str, dict[str, Any]] = {
+KNOWN: dict[str, dict[str, Any]] = {
     "medicare": {"id": "04412", "filing_indicator": "MB"},
     "aetna": {"id": "60054", "filing_indicator": "CI"},
     "bcbs": {"id": "84980", "filing_indicator": "BL"},
@@ -23,6 +24,7 @@ PAYERS: dict[str, dict[str, Any]] = {
     "uhc": {"id": "87726", "filing_indicator": "CI"},
     "uhc advantage": {"id": "87726", "filing_indicator": "16"},
 }
+PAYERS = {**{key: payer_part(BOOK, key) for key in BOOK.registry.payers}, **KNOWN}
 BOTH_SIDES = [{"modifiers": ["LT"]}, {"modifiers": ["RT"]}]
 FIFTY = [{"modifiers": ["50"]}]
 ROLES: tuple[Role, ...] = ("practitioner", "hospital_outpatient", "asc")

@@ -38,7 +38,7 @@ def _group() -> None:
 @app.command("list")
 def list_(
     payer: Annotated[
-        str | None, typer.Option(metavar="PAYER", help="medicare, aetna, bcbs, cigna, uhc, or payer/plan.")
+        str | None, typer.Option(metavar="PAYER", help="A payer of the book such as medicare, or payer/plan.")
     ] = None,
     subject: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Letters of a code (UNT), or text in title, message or fix.")

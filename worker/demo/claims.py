@@ -34,6 +34,10 @@ _MEMBER = {
     "uhc": "9100000{:02}", "other": "LS-55{:02}",
 }  # fmt: skip
 
+_HOUSES = {"60054": "aetna", "62308": "cigna", "87726": "uhc", "99999": "other"} | dict.fromkeys(
+    (str(plan["id"]) for plan in (BCBSTX, BCBSOK, NEBRASKA, ANTHEM)), "bcbs"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -63,7 +67,7 @@ class Example:
 def _house(payer: Mapping[str, Any]) -> str:
     if payer.get("filing_indicator") in ("MA", "MB"):
         return "medicare"
-    return {"60054": "aetna", "62308": "cigna", "87726": "uhc", "99999": "other"}.get(str(payer["id"]), "bcbs")
+    return _HOUSES[str(payer["id"])]
 
 
 def _lines(*lines: Difference) -> Difference:
