@@ -8,7 +8,7 @@ told which. What they judge by is what they say in Redis, not what this machine 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +22,8 @@ from rules.book import Book
 from rules.errors import ScrubError
 from rules.loader import read_book
 from rules.overridefile import read_overrides
-from rules.pack import SUFFIX, unpacked
-from worker import fleet, kept, signature
+from rules.pack import unpacked
+from worker import fleet, kept
 from worker.audit import Audit
 from worker.auditline import AuditLine, who
 from worker.commit import script
@@ -37,6 +37,7 @@ from worker.errors import (
     SeveralBefore,
     SwitchedMeanwhile,
 )
+from worker.holdings import Holdings
 from worker.keys import Keys
 from worker.offers import Own
 from worker.overrides import NONE, Layer, digest_of_text
@@ -104,6 +105,10 @@ class Librarian:
     folder: Path
     """Where books are kept."""
 
+    @property
+    def _holdings(self) -> Holdings:
+        return Holdings(self.redis, self.keys, self.own, self.layer, self.folder)
+
     def stack(self) -> tuple[Entry, ...]:
         """What was put in force, the newest first.
 
@@ -155,7 +160,7 @@ class Librarian:
         if len({one.book.digest for one in before}) > 1:
             raise OverridesUnlike(listing=self._listing(judged, before))
         basis = replace(before[0], overrides=digest_of_text(overrides.content))
-        payload = self._pack(basis.book.digest)
+        payload = self._holdings.pack(basis.book.digest)
         files = opened(payload, basis.book.digest, None)
         _fits(basis.overrides or NONE, overrides, read_book(files.library, files.imported, examples=False))
         if stack and stack[0].basis == basis:
@@ -276,7 +281,7 @@ class Librarian:
             raise OverridesUnlike(listing=self._listing(judged, before))
         if digest == NONE:
             return NONE, Text(None)
-        return digest, Text(opened_text(self._text(digest), digest, None), name=f"overrides {digest[:12]}")
+        return digest, Text(opened_text(self._holdings.text(digest), digest, None), name=f"overrides {digest[:12]}")
 
     def _install(
         self, basis: Basis, fields: Mapping[str, bytes], stack: Sequence[Entry], before: tuple[Basis, ...],
@@ -329,56 +334,15 @@ class Librarian:
     def _fields(self, basis: Basis, trusted: Path | None) -> dict[str, bytes]:
         """The book and the overrides, as Redis holds them. A worker takes its own without a signature."""
         digest, overrides = basis.book.digest, basis.overrides
-        payload = self._pack(digest)
+        payload = self._holdings.pack(digest)
         owns = self._owns() if trusted else {}
         opened(payload, digest, None if digest in {one.book.digest for one in owns} else trusted)
         fields = {digest: payload}
         if overrides not in (None, NONE):
-            text = self._text(overrides)
+            text = self._holdings.text(overrides)
             opened_text(text, overrides, None if overrides in {one.overrides for one in owns} else trusted)
             fields[f"overrides:{overrides}"] = text
         return fields
-
-    def _pack(self, digest: str) -> bytes:
-        """The packed book of a digest: from Redis, of this machine, or of a worker that has it.
-
-        Raises:
-            BookNotThere
-        """
-        for payload in self._packs(digest):
-            with suppress(ScrubError):
-                opened(payload, digest, None)
-                return payload
-        raise BookNotThere(digest=digest)
-
-    def _packs(self, digest: str) -> Iterator[bytes]:
-        yield from self._held(digest, self.keys.offer(digest))
-        with suppress(OSError, ScrubError):
-            if (mine := self.own()).book.digest == digest:
-                yield mine.packed(self.folder)
-        with suppress(OSError):
-            yield sealed_pack((self.folder / f"{digest}{SUFFIX}").read_bytes(), b"")
-
-    def _held(self, field: str, offer: str) -> Iterator[bytes]:
-        for found in (self.redis.hget(self.keys.books, field), self.redis.get(offer)):
-            if found is not None:
-                yield cast(bytes, found)
-
-    def _text(self, digest: str) -> bytes:
-        """Overrides of a digest: from Redis, of this machine, or of a worker that has them.
-
-        Raises:
-            OverridesNotThere
-        """
-        for payload in self._held(f"overrides:{digest}", self.keys.offer(digest)):
-            with suppress(ScrubError):
-                opened_text(payload, digest, None)
-                return payload
-        with suppress(ScrubError):
-            layer = self.layer()
-            if layer.text is not None and layer.digest == digest:
-                return sealed_text(layer.text, signature.signature_of(layer.file) if layer.file else b"")
-        raise OverridesNotThere(digest=digest)
 
     def _text_field(self, overrides: Text | None) -> dict[str, bytes]:
         if overrides is None or overrides.content is None:

@@ -12,14 +12,16 @@ from typing import Any, cast
 
 from redis import Redis
 
-from rules.book import Book
+from rules.book import Book, digest_of
 from rules.errors import ScrubError
+from rules.loader import read_book, whole_book
 from rules.overridefile import read_overrides
 from rules.pack import SUFFIX
-from worker import signature
+from worker import kept, trust
 from worker.keys import Keys
 from worker.logs import log
 from worker.overrides import NONE, Layer, digest_of_text, read_text
+from worker.settings import Settings
 from worker.switch import sealed_pack, sealed_text
 
 _KEPT_MS = 3_600_000
@@ -46,6 +48,23 @@ class Own:
         """
         content = self.content or (folder / f"{self.book.digest}{SUFFIX}").read_bytes()
         return sealed_pack(content, self.sealed)
+
+
+def read_own(settings: Settings) -> Own:
+    """The book of these settings, which is kept for replays.
+
+    Raises:
+        FolderUnusable, BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    place, content, sealed = settings.book, None, b""
+    if place and place.is_file():
+        files, content, sealed = trust.packed_book(place, settings.book_key)
+    else:
+        files = whole_book(place, settings.tables_path)
+    found = read_book(files.library, files.imported)
+    kept.keep(settings.books_path, files)
+    tables = digest_of(files.imported) if files.imported else NONE
+    return Own(found, digest_of(files.library), tables, content, sealed)
 
 
 def offer(redis: Redis, keys: Keys, own: Own, layer: Layer, folder: Path) -> None:

@@ -23,9 +23,8 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from rules.book import Book, digest_of
-from rules.loader import read_book, whole_book
-from worker import chains, kept, outputs, reachability, redisurl, sentinel, trust
+from rules.book import Book
+from worker import chains, outputs, reachability, redisurl, sentinel
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
 from worker.bell import Bell
@@ -45,8 +44,8 @@ from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.librarian import Librarian
-from worker.offers import Own, Watch, offer
-from worker.overrides import NONE, Layer
+from worker.offers import Own, Watch, offer, read_own
+from worker.overrides import Layer
 from worker.pressure import put
 from worker.private import close_state
 from worker.quarantine import Clerk
@@ -274,21 +273,12 @@ def agree_again(store: Store) -> None:
 
 @cache
 def own(settings: Settings) -> Own:
-    """The book that workers with these settings judge by until somebody puts another in force; read once a process,
-    and kept for replays.
+    """The book by which workers with these settings judge until somebody puts another in force, read once a process.
 
     Raises:
-        FolderUnusable, BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+        FolderUnusable, and what `read_own` raises
     """
-    place, content, sealed = settings.book, None, b""
-    if place and place.is_file():
-        files, content, sealed = trust.packed_book(place, settings.book_key)
-    else:
-        files = whole_book(place, settings.tables_path)
-    found = read_book(files.library, files.imported)
-    kept.keep(settings.books_path, files)
-    tables = digest_of(files.imported) if files.imported else NONE
-    return Own(found, digest_of(files.library), tables, content, sealed)
+    return read_own(settings)
 
 
 def own_book(settings: Settings) -> Book:

@@ -159,6 +159,7 @@ def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a dozen processes, one after the other
 def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
     scrub("rules", "pack", "--book", other, "-o", "a.book")
     with Lease(home / "state" / "redis"):
