@@ -282,11 +282,7 @@ def own(settings: Settings) -> Own:
 
 
 def own_book(settings: Settings) -> Book:
-    """The same, without where it is from.
-
-    Raises:
-        what `own` raises
-    """
+    """The same, without where it is from. Raises what `own` raises."""
     return own(settings).book
 
 
