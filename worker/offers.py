@@ -17,7 +17,7 @@ from rules.errors import ScrubError
 from rules.loader import read_book, whole_book
 from rules.overridefile import read_overrides
 from rules.pack import SUFFIX
-from worker import kept, trust
+from worker import kept, signature, trust
 from worker.keys import Keys
 from worker.logs import log
 from worker.overrides import NONE, Layer, digest_of_text, read_text
