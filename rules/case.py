@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TYPE_CHECKING
 
 from rules.claim import Claim, Line
 
@@ -35,6 +35,8 @@ class Case(NamedTuple):
     """What was billed before for this patient."""
     first_day: date | None
     """The first date of the lines on trial; None where one of them has none."""
+    kept: dict[Any, Any]
+    """What was worked out for this claim: see `rules/facts/together.py`."""
     provider: str | None = None
     """NPI of the billing provider, where an override names it."""
     ruled: bool = True

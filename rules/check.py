@@ -12,6 +12,7 @@ from rules.claim import Claim
 from rules.errors import MISTAKES
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.facts.parts import edition_of
+from rules.facts.together import place_of_number
 from rules.history import NOT_CONSULTED, History
 from rules.plan import (
     Active,
@@ -64,7 +65,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     return Case(
         claim, selection, role_of(claim), claim.received_date or received, book.tables,
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
-        _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
+        {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
         book.registry.forms,
     )  # fmt: skip
 
@@ -246,8 +247,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
-        place = next(place for place, line in enumerate(case.claim.lines) if line.number == number)
-        patch = tuple(operation.at(place) for operation in version.patch)
+        patch = tuple(operation.at(place_of_number(case, number)) for operation in version.patch)
     if assigned.at_most and outcome != "undetermined":
         message = f"{message} {OF_MEDICARE}"
     return Finding(

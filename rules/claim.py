@@ -28,12 +28,14 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rules.errors import ClaimInvalid
+from rules.lengths import too_long
 from rules.problems import problems_of
 
 MAX_LINES = 1_000
 MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 CENT = Decimal("0.01")
+_ZERO = Decimal(0)
 
 T = TypeVar("T")
 
@@ -57,12 +59,13 @@ def _decimal(value: str | int | Decimal, places: int) -> Decimal:
         raise PydanticCustomError("number", "expected a decimal number such as 1 or 2.5") from None
     if not number.is_finite():
         raise PydanticCustomError("number", "expected a finite number")
-    if abs(number) > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -12:
+    # copy_abs: abs() rounds to the context, and raises where the exponent is beyond its own limits.
+    if number.copy_abs() > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -12:
         raise PydanticCustomError("number", "expected at most 10 digits before and 12 after the decimal point")
     if places == 2 and number != round(number, 2):
         raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
     if not number:
-        number = abs(number)  # -0 equals 0 and would be written otherwise
+        number = _ZERO  # -0 and 0E+9 equal 0 and would be written otherwise
     return number.quantize(CENT) if places == 2 else number
 
 
@@ -367,8 +370,11 @@ def read_claim(data: object) -> Claim:
     """The claim in decoded JSON.
 
     Raises:
-        ClaimInvalid: with every problem of the claim, each with its path and a sentence that holds no value of it.
+        ClaimInvalid: with every problem of the claim, at most a hundred, each with its path and a sentence that holds
+            no value of it; where something is longer than may be, with that alone.
     """
+    if problems := too_long(data, Claim):
+        raise ClaimInvalid(problems)
     try:
         return _CLAIM.validate_python(data)
     except ValidationError as error:

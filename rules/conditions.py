@@ -20,6 +20,7 @@ from rules.tables import SPECS
 Path = tuple[str | int, ...]
 Complain = Callable[[Path, str], None]
 
+_MOST_DIGITS = 12
 COMPARE: Mapping[str, str] = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _NUMERIC = (*COMPARE, *(f"{name}_fact" for name in COMPARE))
 TESTS: Mapping[Kind, tuple[str, ...]] = {
@@ -199,10 +200,13 @@ def _in_table(fact: str, name: str, literal: object, path: Path, complain: Compl
 
 def _number(literal: object, path: Path, complain: Complain) -> Decimal | None:
     try:
-        return Decimal(str(literal))
+        number = Decimal(str(literal))
     except InvalidOperation:
-        complain(path, "expected a number")
-        return None
+        number = Decimal("NaN")
+    if number.is_finite() and number.adjusted() <= _MOST_DIGITS and int(number.as_tuple().exponent) >= -_MOST_DIGITS:
+        return number
+    complain(path, f"expected a number, of at most {_MOST_DIGITS} digits before and after the decimal point")
+    return None
 
 
 def _date(literal: object, path: Path, complain: Complain) -> date | None:

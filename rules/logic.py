@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Literal
 
 
@@ -41,7 +43,7 @@ class Condition:
     """What a test asks."""
 
     def test(self, facts: Any) -> bool | None:
-        """True, False, or None where a missing fact would decide. Compiles anew: for explaining, not for judging."""
+        """True, False, or None where a missing fact would decide. For explaining, not for judging."""
         if compiled(self.true, self.constants)(facts):
             return True
         return False if compiled(self.false, self.constants)(facts) else None
@@ -90,5 +92,10 @@ def _joined(parts: list[Condition], join: Literal["all", "any"], of_true: str, o
 
 def compiled(expression: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
     """A function of the facts."""
-    function: Callable[[Any], Any] = eval(f"lambda f: {expression}", dict(constants))  # noqa: S307  the text is ours
+    function: Callable[[Any], Any] = eval(_code(expression), dict(constants))  # noqa: S307  the text is ours
     return function
+
+
+@lru_cache(maxsize=4_096)
+def _code(expression: str) -> CodeType:
+    return compile(f"lambda f: {expression}", "<condition>", "eval")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast
@@ -12,13 +12,28 @@ from pydantic_core import ErrorDetails
 
 from rules.errors import Problem
 
+MOST = 100
+"""Problems that are kept of one input: who has that many mends a program, not a claim."""
+_LONGEST_KEY = 64
 _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 """What pydantic calls it in a dataclass, and in a model of its own."""
 
 
 def problems_of(error: ValidationError, model: type[Any]) -> list[Problem]:
-    """Pydantic's errors in our words: misspelt keys before missing ones, and never a value of the input."""
-    return [_problem(detail, model) for detail in details_of(error, model)]
+    """Pydantic's errors in our words: misspelt keys before missing ones, and never a value of the input.
+
+    At most `MOST` of them, and one more that says how many there are besides.
+    """
+    details = details_of(error, model)
+    problems = [_problem(detail, model) for detail in details[:MOST]]
+    return at_most(problems, len(details))
+
+
+def at_most(problems: Iterable[Problem], count: int | None = None) -> list[Problem]:
+    """The first `MOST` problems, and one that says how many more there are; `count`: of all, where these are fewer."""
+    kept = list(problems)
+    more = (len(kept) if count is None else count) - MOST
+    return [*kept[:MOST], Problem("", f"and {more} more problems")] if more > 0 else kept
 
 
 def details_of(error: ValidationError, model: type[Any]) -> list[ErrorDetails]:
@@ -42,7 +57,9 @@ def details_of(error: ValidationError, model: type[Any]) -> list[ErrorDetails]:
 
 def _meant(model: type[Any], location: tuple[int | str, ...]) -> list[str]:
     """The key that is nearest to an unknown one, if any is near."""
-    return get_close_matches(str(location[-1]), _keys_at(model, location[:-1]), n=1)
+    key = str(location[-1])
+    # Not for a key of a megabyte: matching takes the longer the longer it is.
+    return get_close_matches(key, _keys_at(model, location[:-1]), n=1) if len(key) <= _LONGEST_KEY else []
 
 
 def _problem(detail: ErrorDetails, model: type[Any]) -> Problem:

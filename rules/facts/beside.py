@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts import line_fact
-from rules.facts.day import BILATERAL, SIDES, companions, same_day
+from rules.facts.day import BILATERAL, SIDES
 from rules.facts.diagnoses import operative
 from rules.facts.ncci import forms_pair
+from rules.facts.together import beside, codes_of, days_of, of_day, once, twice
 
 CATHETER = "64446"
 
 
-def _that_day(case: Case, line: Line) -> Iterator[tuple[Line, str]]:
-    for other in case.claim.lines:
-        if other is not line and other.procedure and same_day(case, line, other) is not False:
-            yield other, other.procedure
+def _of_that_day(case: Case, line: Line, what: str, wanted: Callable[[Line, str], bool]) -> tuple[str, ...]:
+    """The codes of the other lines of the day that are wanted; `what` names the question."""
+    found = once(
+        case,
+        (what, days_of(case, line)),
+        lambda: twice(
+            (one, one.procedure) for one, _ in of_day(case, line) if one.procedure and wanted(one, one.procedure)
+        ),
+    )
+    return codes_of(found, line)
 
 
 def _listed(case: Case, line: Line, table: str) -> tuple[str, ...]:
-    found = []
-    for other, code in _that_day(case, line):
-        day = date_of(case.claim, other) or date_of(case.claim, line)
-        if day and case.tables[table].find((code,), day) is not None:
-            found.append(code)
-    return tuple(dict.fromkeys(found))
+    return _of_that_day(case, line, table, lambda other, code: _row(case, line, other, table, code) is not None)
+
+
+def _row(case: Case, line: Line, other: Line, table: str, code: str) -> tuple[str, ...] | None:
+    day = date_of(case.claim, other) or date_of(case.claim, line)
+    return case.tables[table].find((code,), day) if day else None
 
 
 def _surgical(code: str) -> bool:
@@ -41,8 +48,7 @@ def _sides(line: Line) -> set[str]:
 @line_fact("codes", "the other procedures of the day")
 def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures and anesthesia of the day, whoever gave them; blocks and needle procedures are none."""
-    found = [code for _, code in _that_day(case, line) if operative(case, code)]
-    return tuple(dict.fromkeys(found))
+    return _of_that_day(case, line, "operations", lambda _, code: operative(case, code))
 
 
 @line_fact("codes", "the date of service")
@@ -52,25 +58,35 @@ def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    known = [code for _, code in _that_day(case, line) if code != case.procedure and forms_pair(case, code, day)]
+    known = _of_that_day(case, line, "pairs", lambda _, code: code != case.procedure and forms_pair(case, code, day))
     return tuple(dict.fromkeys((*known, *operations_of_day(case, line))))
 
 
 @line_fact("codes", "the operations of the day")
 def own_operations(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures (10000 to 69999 but for 64400 to 64530), certainly of the same day and provider."""
-    codes = [other.procedure for other, sure in companions(case, line) if sure]
-    return tuple(dict.fromkeys(code for code in codes if code and _surgical(code)))
+    lines = beside(case, line)
+    found = once(
+        case,
+        ("own_operations", id(lines)),
+        lambda: twice((one, one.procedure) for one, sure in lines if sure and _surgical(one.procedure or "")),
+    )
+    return codes_of(found, line)
 
 
 @line_fact("flag", "the sides of 64445 and 64446")
 def catheter_on_same_side(case: Case, line: Line) -> bool | None:
     """Whether 64446 is billed on the line's day for the same side; missing where a line names no side."""
     answer: bool | None = False
-    for other, code in _that_day(case, line):
-        if code != CATHETER:
+    found = once(
+        case,
+        ("catheters", days_of(case, line)),
+        lambda: twice((one, frozenset(_sides(one))) for one, _ in of_day(case, line) if one.procedure == CATHETER),
+    )
+    here = _sides(line)
+    for other, there in found:
+        if other is line:
             continue
-        here, there = _sides(line), _sides(other)
         if here & there:
             return True
         if not here or not there:
@@ -93,22 +109,21 @@ def bundled_supplies(case: Case, line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the administration lines")
 def drug_administration(case: Case, line: Line) -> tuple[str, ...]:
     """Infusions and injections 96360 to 96379 of the day."""
-    found = [code for _, code in _that_day(case, line) if code.isdigit() and "96360" <= code <= "96379"]
-    return tuple(dict.fromkeys(found))
+    return _of_that_day(case, line, "administration", lambda _, code: code.isdigit() and "96360" <= code <= "96379")
 
 
 @line_fact("codes", "the visits of the day")
 def complexity_add_on(case: Case, line: Line) -> tuple[str, ...]:
     """G2211 where it is billed on the day of the block."""
-    return tuple(dict.fromkeys(code for _, code in _that_day(case, line) if code == "G2211"))
+    return _of_that_day(case, line, "add_on", lambda _, code: code == "G2211")
 
 
 @line_fact("codes", "the visits of the day")
 def visits_with_25(case: Case, line: Line) -> tuple[str, ...]:
     """Visits of the day whose line carries modifier 25."""
-    found = []
-    for other, code in _that_day(case, line):
-        day = date_of(case.claim, other) or date_of(case.claim, line)
-        if day and "25" in other.modifiers and case.tables["visits"].find((code,), day):
-            found.append(code)
-    return tuple(dict.fromkeys(found))
+    return _of_that_day(
+        case,
+        line,
+        "visits_with_25",
+        lambda other, code: "25" in other.modifiers and bool(_row(case, line, other, "visits", code)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -235,8 +236,8 @@ def line_count(case: Case) -> Decimal:
 @fact("lines", "the line numbers")
 def repeated_line_numbers(case: Case) -> tuple[int, ...]:
     """Line numbers that more than one line carries."""
-    numbers = [line.number for line in case.claim.lines]
-    return tuple(sorted({number for number in numbers if numbers.count(number) > 1}))
+    counts = Counter(line.number for line in case.claim.lines)
+    return tuple(sorted(number for number, count in counts.items() if count > 1))
 
 
 @fact("flag", "the type of bill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from rules.case import Case, date_of, filled
@@ -9,6 +10,7 @@ from rules.claim import Line
 from rules.facts import fact, line_fact
 from rules.facts.diagnoses import of_line, undotted
 from rules.facts.parts import area_of, fee_place, state_of
+from rules.facts.together import once
 
 ANY = "*"
 """Stands for the diagnoses together: the row that says which articles are in force."""
@@ -30,15 +32,19 @@ def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    table = case.tables["diagnosis_kinds"]
-    rows = [table.find((undotted(code),), day) for code in case.claim.diagnoses]
-    kinds = [row[0] if row else "other" for row in rows]
+    kinds = once(case, ("kinds", day), lambda: _kinds(case, day))
     if case.claim.form == "institutional":
         return tuple(sorted(set(kinds)))
     pointed = [kinds[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(kinds)]
     if pointed:
         return tuple(sorted(set(pointed)))
     return tuple(kinds[:1]) if len(set(kinds)) <= 1 else None
+
+
+def _kinds(case: Case, day: date) -> list[str]:
+    table = case.tables["diagnosis_kinds"]
+    rows = [table.find((undotted(code),), day) for code in case.claim.diagnoses]
+    return [row[0] if row else "other" for row in rows]
 
 
 @fact("flag", "the date of service")
@@ -81,9 +87,13 @@ def diagnosis_covered(case: Case, line: Line) -> bool | None:
     table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
     if day is None or area is None:
         return None
-    return of_line(
-        case, line, [table.find((area, undotted(code).upper()), day) is not None for code in case.claim.diagnoses]
+    codes = case.claim.diagnoses
+    covered = once(
+        case,
+        ("covered", area, day),
+        lambda: [table.find((area, undotted(code).upper()), day) is not None for code in codes],
     )
+    return of_line(case, line, covered)
 
 
 @line_fact("money", "the place of service")

@@ -6,14 +6,14 @@ one group and one specialty (Medicare treats them as one physician). With a spec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import takewhile
 from typing import Literal
 
 from rules.case import Case, date_of, last_date_of, ncci_setting
-from rules.claim import Line, Provider
+from rules.claim import Line
 from rules.facts import line_fact
+from rules.facts.together import beside, blocks, codes_of, days_of, of_day, once, twice
 
 BILATERAL = "50"
 SIDES = ("LT", "RT")
@@ -27,44 +27,6 @@ def same_day(case: Case, one: Line, other: Line) -> bool | None:
     return first <= (last_date_of(case.claim, other) or second) and second <= (last_date_of(case.claim, one) or first)
 
 
-def same_provider(case: Case, one: Line, other: Line) -> bool | None:
-    """Whether two lines of the claim are of the same provider; None where a specialty decides and is unknown."""
-    if case.role != "practitioner":
-        return True
-    first, second = _rendering(case, one), _rendering(case, other)
-    if first.npi == second.npi:
-        return True
-    if first.taxonomy and second.taxonomy:
-        return first.taxonomy == second.taxonomy
-    return None
-
-
-def companions(case: Case, line: Line) -> Iterator[tuple[Line, bool]]:
-    """The other lines of the line's day and provider, each with whether that is certain."""
-    for other in case.claim.lines:
-        if other is line:
-            continue
-        together = (same_day(case, line, other), same_provider(case, line, other))
-        if False not in together:
-            yield other, None not in together
-
-
-def _rendering(case: Case, line: Line) -> Provider:
-    claim = case.claim
-    return line.rendering_provider or claim.rendering_provider or claim.billing_provider or Provider()
-
-
-def _of_day(case: Case, line: Line) -> list[tuple[Line, bool]]:
-    """The 64445 lines of the line's day and provider, itself included, in claim order."""
-    certain = {id(other): sure for other, sure in companions(case, line)} | {id(line): True}
-    return [(other, certain[id(other)]) for other in case.lines if id(other) in certain]
-
-
-def blocks_of_day(case: Case, line: Line) -> list[Line]:
-    """The 64445 lines that are certainly of the line's day and provider, itself included, in claim order."""
-    return [other for other, sure in _of_day(case, line) if sure]
-
-
 def side_of(line: Line) -> Literal["LT", "RT", ""]:
     """LT, RT, or nothing where the line names no side, or both."""
     left, right = "LT" in line.modifiers, "RT" in line.modifiers
@@ -76,59 +38,66 @@ def _units(case: Case, lines: list[Line]) -> Decimal | None:
 
     Missing units matter only while the rest stay within one unit.
     """
-    total, unknown = Decimal(0), False
-    for line in lines:
-        first, last = date_of(case.claim, line), last_date_of(case.claim, line)
-        days = max((last - first).days + 1, 1) if first and last else 1
-        unknown |= line.units is None
-        total += (line.units or Decimal(0)) / days
-    return None if unknown and total <= 1 else round(total, 4)
+    return once(case, ("units", id(lines)), lambda: _sum_of_units(case, lines))
 
 
-def _first(line: Line, lines: list[Line]) -> bool:
-    return lines[0] is line
+def _sum_of_units(case: Case, lines: list[Line]) -> Decimal | None:
+    shares = once(case, "shares", lambda: {id(line): _share(case, line) for line in case.lines})
+    total = sum([shares[id(line)] for line in lines], Decimal(0))
+    return None if total <= 1 and any(line.units is None for line in lines) else round(total, 4)
+
+
+def _share(case: Case, line: Line) -> Decimal:
+    """The units of one day of the line."""
+    first, last = date_of(case.claim, line), last_date_of(case.claim, line)
+    days = max((last - first).days + 1, 1) if first and last else 1
+    return (line.units or Decimal(0)) / days
+
+
+def _numbers(case: Case, lines: list[Line]) -> tuple[int, ...]:
+    return once(case, ("line_numbers", id(lines)), lambda: tuple([one.number for one in lines]))
 
 
 @line_fact("flag", "the date of service")
 def first_of_day(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line is certainly of the line's day and provider: a rule of the day speaks once."""
-    return _first(line, [other for other, sure in _of_day(case, line) if sure])
+    return blocks(case, line).sure[0] is line
 
 
 @line_fact("flag", "the date of service")
 def first_of_possible_day(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line may be of the line's day and provider, a specialty or date being unknown."""
-    return _first(line, [other for other, _ in _of_day(case, line)])
+    return blocks(case, line).possible[0] is line
 
 
 @line_fact("flag", "the date of service")
 def first_of_side(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line may be of the line's day, provider and side (LT, RT, or no side named)."""
-    return _first(line, _of_side(case, line))
+    return _of_side(case, line)[0] is line
 
 
 @line_fact("lines", "the 64445 lines of the day")
 def lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
     """The 64445 lines that are certainly of the line's day and provider."""
-    return tuple(other.number for other, sure in _of_day(case, line) if sure)
+    return _numbers(case, blocks(case, line).sure)
 
 
 @line_fact("lines", "the 64445 lines of the day")
 def possible_lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
     """The same with the lines that may be of the same provider, their specialty or date being unknown."""
-    return tuple(other.number for other, _ in _of_day(case, line))
+    return _numbers(case, blocks(case, line).possible)
 
 
 @line_fact("number", "the units")
 def units_of_day(case: Case, line: Line) -> Decimal | None:
     """Units of all 64445 lines that are certainly of the line's day and provider."""
-    return _units(case, [other for other, sure in _of_day(case, line) if sure])
+    return _units(case, blocks(case, line).sure)
 
 
 @line_fact("number", "the units")
 def possible_units_of_day(case: Case, line: Line) -> Decimal | None:
     """The same with the lines that may be of the same provider, their specialty being unknown."""
-    return _units(case, [other for other, _ in _of_day(case, line)])
+    return _units(case, blocks(case, line).possible)
 
 
 @line_fact("number", "the units")
@@ -138,7 +107,8 @@ def units_of_side(case: Case, line: Line) -> Decimal | None:
 
 
 def _of_side(case: Case, line: Line) -> list[Line]:
-    return [other for other, _ in _of_day(case, line) if side_of(other) == side_of(line)]
+    lines, side = blocks(case, line).possible, side_of(line)
+    return once(case, ("side", id(lines), side), lambda: [one for one in lines if side_of(one) == side])
 
 
 @line_fact("number", "the date of service")
@@ -152,7 +122,8 @@ def mue_units(case: Case, line: Line) -> Decimal | None:
 @line_fact("codes", "the sides of the day")
 def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """The sides, LT and RT, that the 64445 lines of certainly the line's day and provider name, one side a line."""
-    named = {side_of(other) for other, sure in _of_day(case, line) if sure}
+    lines = blocks(case, line).sure
+    named = once(case, ("sides", id(lines)), lambda: {side_of(other) for other in lines})
     return tuple(side for side in SIDES if side in named)
 
 
@@ -160,19 +131,21 @@ def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
 def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
     """Lines with modifier 50 of certainly the same day and provider that this line repeats: it carries no 50 itself,
     or it stands after them."""
-    seen = [other for other, sure in _of_day(case, line) if sure]
+    lines = blocks(case, line).sure
+    seen = once(case, ("bilateral", id(lines)), lambda: [one for one in lines if BILATERAL in one.modifiers])
     if BILATERAL in line.modifiers:
-        seen = list(takewhile(lambda other: other is not line, seen))
-    return tuple(other.number for other in seen if other is not line and BILATERAL in other.modifiers)
+        return tuple([other.number for other in takewhile(lambda other: other is not line, seen)])
+    return _numbers(case, seen)
 
 
 def _on_day(case: Case, line: Line, table: str) -> list[Line]:
     """Lines of the same day whose procedure is in the table, whoever gave the service."""
-    return [
-        other
-        for other in case.claim.lines
-        if other is not line and same_day(case, line, other) is not False and _row(case, table, line, other) is not None
-    ]
+    found = once(
+        case,
+        ("on_day", table, days_of(case, line)),
+        lambda: [other for other, _ in of_day(case, line) if _row(case, table, line, other) is not None],
+    )
+    return [other for other in found if other is not line]
 
 
 def _row(case: Case, table: str, line: Line, other: Line) -> tuple[str, ...] | None:
@@ -204,27 +177,39 @@ def other_needle_procedures(case: Case, line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the visits of the day")
 def visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Visits of the same day, certainly by the same provider, whose line lacks modifier 25."""
-    return _bare_visits(case, line, [other for other, sure in companions(case, line) if sure])
+    return _bare_visits(case, line, sure=True)
 
 
 @line_fact("codes", "the visits of the day")
 def possible_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """The same for visits that may be by the same provider, their specialty or date being unknown."""
-    return _bare_visits(case, line, [other for other, sure in companions(case, line) if not sure])
+    return _bare_visits(case, line, sure=False)
 
 
 @line_fact("codes", "the visits of the day")
 def facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Hospital clinic and emergency visits of the same day without modifier 25, whoever saw the patient."""
-    found = [other for other in _on_day(case, line, "visits") if _row(case, "visits", line, other) == ("facility",)]
-    return _bare_visits(case, line, found)
-
-
-def _bare_visits(case: Case, line: Line, lines: list[Line]) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(
-            other.procedure
-            for other in lines
-            if other.procedure and "25" not in other.modifiers and _row(case, "visits", line, other) is not None
-        )
+    found = once(
+        case,
+        ("facility_visits", days_of(case, line)),
+        lambda: twice(
+            (other, other.procedure)
+            for other, _ in of_day(case, line)
+            if _row(case, "visits", line, other) == ("facility",) and "25" not in other.modifiers
+        ),
     )
+    return codes_of(found, line)
+
+
+def _bare_visits(case: Case, line: Line, *, sure: bool) -> tuple[str, ...]:
+    lines = beside(case, line)
+    found = once(
+        case,
+        ("bare_visits", id(lines), sure),
+        lambda: twice(
+            (other, other.procedure)
+            for other, certain in lines
+            if certain is sure and "25" not in other.modifiers and _row(case, "visits", line, other) is not None
+        ),
+    )
+    return codes_of(found, line)

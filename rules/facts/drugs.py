@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from rules.case import Case, date_of
+from rules.case import Case, date_of, dates_of
 from rules.claim import Line
 from rules.facts import fact, plain
+from rules.facts.together import once
 
 NDC_DIGITS = 11
 LINE_EDIT = "1"
@@ -17,8 +18,9 @@ DISCARD_MODIFIERS = ("JW", "JZ")
 
 def _day(case: Case, line: Line) -> date | None:
     """The line's date, else the first date of the lines on trial."""
-    days = [date_of(case.claim, own) for own in case.lines]
-    return date_of(case.claim, line) or min((day for day in days if day), default=None)
+    return date_of(case.claim, line) or once(
+        case, "first_day", lambda: min(dates_of(case.claim, case.lines), default=None)
+    )
 
 
 @fact("codes", "the date of service")

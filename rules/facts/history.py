@@ -6,15 +6,18 @@ not known of it (a side, an NPI, who the patient is) makes it a possible one; wh
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache, wraps
+from itertools import takewhile
 
-from rules.case import Case, Role, date_of, last_date_of, role_is_certain
+from rules.case import Case, Role, date_of, role_is_certain
 from rules.claim import Line
 from rules.facts import history_fact, line_fact
-from rules.facts.day import BILATERAL, SIDES, same_day, side_of
+from rules.facts.day import BILATERAL, SIDES, side_of
+from rules.facts.together import days_of, of_day, once
 from rules.history import Billed, Side
 
 Find = Callable[[Case, Line], Iterator[Billed]]
@@ -61,20 +64,28 @@ def _same_npi(case: Case, other: str | None) -> bool | None:
     return npi == other if npi and other else None
 
 
-def _of_day(case: Case, line: Line) -> Iterator[tuple[Billed, bool | None]]:
+def _of_day(case: Case, line: Line) -> list[tuple[Billed, bool | None]]:
     """Billed lines of the procedure on the line's day, each with whether they are of its side."""
-    first, last = date_of(case.claim, line), last_date_of(case.claim, line)
+    key = (days_of(case, line), billed_side(line))
+    return once(case, ("billed", key), lambda: list(_billed(case, *key[0], key[1])))
+
+
+def _billed(case: Case, first: date | None, last: date | None, here: Side) -> Iterator[tuple[Billed, bool | None]]:
     if first is None or last is None:
         return
     for billed in case.history.billed:
         if billed.procedure == case.procedure and first <= billed.last_day and billed.day <= last:
-            side = _same_side(billed_side(line), billed.side)
+            side = _same_side(here, billed.side)
             if side is not False:
                 yield billed, side
 
 
-def _same_block(case: Case, line: Line) -> Iterator[tuple[Billed, bool]]:
+def _same_block(case: Case, line: Line) -> list[tuple[Billed, bool]]:
     """Lines of other claims that may be of the same block by the same provider, each with whether that is certain."""
+    return once(case, ("block", days_of(case, line), billed_side(line)), lambda: list(_blocks(case, line)))
+
+
+def _blocks(case: Case, line: Line) -> Iterator[tuple[Billed, bool]]:
     for billed, side in _of_day(case, line):
         if billed.relation != "other":
             continue
@@ -94,7 +105,8 @@ def _claims(label: str, *, dated: bool = True) -> Callable[[Find], Find]:
                 return ()
             if dated and date_of(case.claim, line) is None:
                 return None
-            return tuple(dict.fromkeys(map(str, find(case, line))))
+            asked = (find.__name__, days_of(case, line), billed_side(line), lifts_of(line))
+            return once(case, asked, lambda: tuple(dict.fromkeys(map(str, find(case, line)))))
 
         history_fact("codes", label)(derive)
         return find
@@ -149,21 +161,29 @@ def injections_of_site(case: Case, line: Line) -> Decimal | None:
     day = date_of(case.claim, line)
     if day is None:
         return None if case.history.billed else Decimal(1)
+    sides: tuple[str, ...] = SIDES if billed_side(line) == BILATERAL else (billed_side(line),)
+    return Decimal(max(_most(_days(case, side), day) for side in sides))
+
+
+def _days(case: Case, side: str) -> list[date]:
+    """The days, in order, on which the side was injected."""
+    return once(case, ("days", side), lambda: sorted(_injected(case, side)))
+
+
+def _injected(case: Case, side: str) -> set[date]:
     here = ((date_of(case.claim, other), billed_side(other)) for other in case.lines)
     others = (billed for billed in case.history.billed if billed.relation == "other")
     before = ((billed.day, billed.side) for billed in others if billed.procedure == case.procedure)
-    days = [(when, side) for when, side in (*here, *before) if when]
-    sides: tuple[str, ...] = SIDES if billed_side(line) == BILATERAL else (billed_side(line),)
-    return Decimal(max(_most({when for when, where in days if where in _meant(side)}, day) for side in sides))
+    return {when for when, where in (*here, *before) if when and where in _meant(side)}
 
 
 def _meant(side: str) -> tuple[str, ...]:
     return (side, BILATERAL) if side else ("",)
 
 
-def _most(days: set[date], day: date) -> int:
-    starts = [start for start in days if start <= day < months_after(start)]
-    return max(sum(start <= other < months_after(start) for other in days) for start in starts)
+def _most(days: list[date], day: date) -> int:
+    starts = takewhile(lambda place: day < months_after(days[place]), reversed(range(bisect_right(days, day))))
+    return max(bisect_left(days, months_after(days[place])) - place for place in starts)
 
 
 @lru_cache(4_096)
@@ -183,9 +203,9 @@ def sites_of_day(case: Case, line: Line) -> Decimal:
     without a side counting only where no other names one for its code."""
     first, last = NERVE_INJECTIONS
     sites: set[tuple[str, str]] = set()
-    for other in case.claim.lines:
+    for other, _ in of_day(case, line):
         code = other.procedure or ""
-        if len(code) == 5 and first <= code <= last and same_day(case, line, other) is not False:
+        if len(code) == 5 and first <= code <= last:
             side = billed_side(other)
             sites |= {(code, part) for part in (SIDES if side == BILATERAL else (side,))}
     sided = {code for code, side in sites if side}

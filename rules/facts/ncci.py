@@ -5,13 +5,14 @@ Source of the mechanics: NCCI Policy Manual 2026, chapter I, section E (pages I-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import date
 
 from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts import line_fact
-from rules.facts.day import SIDES, blocks_of_day, companions
+from rules.facts.day import SIDES
+from rules.facts.together import beside, blocks, once, place_of
 
 LIFTABLE, FIRM = "1", "0"
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
@@ -29,48 +30,86 @@ def _of_own_rule(code: str | None) -> bool:
     return is_anesthesia(code) and code not in NOT_FOR_SURGERY
 
 
+Wanted = Callable[[Line, Line, bool], bool]
 Pair = tuple[Line, Line, bool]
 """A 64445 line, the line that it forms an edit with, and whether both are certainly of one day and provider."""
 
 
-def _partners(case: Case, line: Line) -> Iterator[Pair]:
+def _partners(case: Case, line: Line) -> list[Pair]:
     """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
 
     A practitioner's visits and anesthesia are left out: they have rules of their own.
     """
-    for own, other, certain in _paired(case, line, LIFTABLE):
-        if case.role != "practitioner" or not _of_own_rule(other.procedure):
-            yield own, other, certain
+    pairs = _paired(case, line, LIFTABLE)
+    return [pair for pair in pairs if case.role != "practitioner" or not _of_own_rule(pair[1].procedure)]
 
 
-def _anesthesia(case: Case, line: Line) -> Iterator[Pair]:
+def _anesthesia(case: Case, line: Line) -> list[Pair]:
     """Anesthesia lines of an operation that form an edit with 64445 which a modifier may lift."""
-    for own, other, certain in _paired(case, line, LIFTABLE):
-        if _of_own_rule(other.procedure):
-            yield own, other, certain
+    return [pair for pair in _paired(case, line, LIFTABLE) if _of_own_rule(pair[1].procedure)]
 
 
-def _paired(case: Case, line: Line, indicator: str) -> Iterator[Pair]:
-    """The pairs of every 64445 line of the day and provider: what lifts the pair of one need not lift another's."""
-    for own in blocks_of_day(case, line):
-        yield from ((own, other, certain) for other, certain in _paired_with(case, own, indicator))
+def _firm(case: Case, line: Line) -> list[Pair]:
+    """Companion lines that form an edit with 64445 which no modifier lifts."""
+    return _paired(case, line, FIRM)
 
 
-def _paired_with(case: Case, line: Line, indicator: str) -> Iterator[tuple[Line, bool]]:
-    pairs, visits, day = case.tables["ncci_ptp"], case.tables["visits"], date_of(case.claim, line)
+def _paired(case: Case, line: Line, indicator: str) -> list[Pair]:
+    """The pairs of every 64445 line of the day and provider: what lifts the pair of one need not lift another's.
+
+    Of lines that are alike in all that is asked of a pair, one.
+    """
+    lines = blocks(case, line).sure
+    return once(case, ("paired", id(lines), indicator), lambda: _pairs(case, lines, indicator))
+
+
+def _pairs(case: Case, lines: list[Line], indicator: str) -> list[Pair]:
+    kinds = {(own.modifiers, date_of(case.claim, own), id(beside(case, own))): own for own in reversed(lines)}
+    alone = sorted(kinds.values(), key=lambda own: place_of(case, own))
+    return [(own, other, certain) for own in alone for other, certain in _paired_with(case, own, indicator)]
+
+
+def _paired_with(case: Case, line: Line, indicator: str) -> list[tuple[Line, bool]]:
+    lines, day = beside(case, line), date_of(case.claim, line)
     if day is None:
-        return
-    for other, certain in companions(case, line):
+        return []
+    return once(case, ("paired_with", id(lines), day, indicator), lambda: _found(case, lines, day, indicator))
+
+
+def _found(case: Case, lines: list[tuple[Line, bool]], day: date, indicator: str) -> list[tuple[Line, bool]]:
+    visits = case.tables["visits"]
+    found: dict[object, tuple[Line, bool]] = {}
+    for other, certain in lines:
         code = other.procedure
-        if not code or code == case.procedure:
+        if not code or code == case.procedure or (case.role == "practitioner" and visits.find((code,), day)):
             continue
-        if case.role == "practitioner" and visits.find((code,), day):
-            continue
-        row = pairs.find((ncci_setting(case), case.procedure, code), day) or pairs.find(
-            (ncci_setting(case), code, case.procedure), day
-        )
-        if row == (indicator,):
-            yield other, certain
+        kind = (code, other.modifiers, date_of(case.claim, other), certain)
+        if kind not in found and _row(case, code, day) == (indicator,):
+            found[kind] = (other, certain)
+    return list(found.values())
+
+
+def _row(case: Case, code: str, day: date) -> tuple[str, ...] | None:
+    pairs, table, own = case.tables["ncci_ptp"], ncci_setting(case), case.procedure
+    return pairs.find((table, own, code), day) or pairs.find((table, code, own), day)
+
+
+def _certain(_own: Line, _other: Line, sure: bool) -> bool:
+    return sure
+
+
+def _uncertain(_own: Line, _other: Line, sure: bool) -> bool:
+    return not sure
+
+
+def _told(
+    case: Case, line: Line, what: str, pairs: Callable[[Case, Line], list[Pair]], wanted: Wanted
+) -> tuple[str, ...]:
+    """The procedures of the pairs that are wanted; `what` names the question, which all lines of the day share."""
+    key = (what, id(blocks(case, line).sure))
+    return once(
+        case, key, lambda: _codes([other for own, other, sure in pairs(case, line) if wanted(own, other, sure)])
+    )
 
 
 def forms_pair(case: Case, code: str, day: date) -> bool:
@@ -84,7 +123,8 @@ def _undated(case: Case, line: Line) -> bool:
     if date_of(case.claim, line) is not None:
         return False
     known, table, own = case.tables["ncci_ptp"].spans, ncci_setting(case), case.procedure
-    codes = (other.procedure or "" for other, _ in companions(case, line))
+    lines = beside(case, line)
+    codes = once(case, ("codes", id(lines)), lambda: {other.procedure or "" for other, _ in lines})
     return any((table, own, code) in known or (table, code, own) in known for code in codes)
 
 
@@ -129,7 +169,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
     if _undated(case, line):
         return None
-    return _codes([other for _, other, sure in _partners(case, line) if sure])
+    return _told(case, line, "partners", _partners, _certain)
 
 
 @line_fact("codes", "the date of service")
@@ -137,13 +177,15 @@ def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them whose pair with a 64445 line of the day no modifier on either line lifts."""
     if _undated(case, line):
         return None
-    return _codes([other for own, other, sure in _partners(case, line) if sure and not lifted(case, own, other)])
+    return _told(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Unlifted partners that may be of the same provider, their specialty or date being unknown."""
-    return _codes([other for own, other, sure in _partners(case, line) if not sure and not lifted(case, own, other)])
+    return _told(
+        case, line, "maybe_unlifted", _partners, lambda own, other, sure: not sure and not lifted(case, own, other)
+    )
 
 
 @line_fact("codes", "the date of service")
@@ -151,26 +193,27 @@ def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
     if _undated(case, line):
         return None
-    return _codes([other for _, other, sure in _paired(case, line, FIRM) if sure])
+    return _told(case, line, "firm", _firm, _certain)
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
-    return _codes([other for _, other, sure in _paired(case, line, FIRM) if not sure])
+    return _told(case, line, "maybe_firm", _firm, _uncertain)
 
 
 @line_fact("codes", "the modifiers")
 def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
     """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
     unlifted = ncci_unlifted(case, line) or ()
-    found = []
-    for own, other, sure in _partners(case, line):
-        here, there = set(_family(case, own)), set(_family(case, other))
-        one = (not here or not there) and len(here | there) == 1 and (here | there) <= set(SIDES)
-        if sure and one and "50" not in (*own.modifiers, *other.modifiers) and lifted(case, own, other):
-            found.append(other)
-    return tuple(code for code in _codes(found) if code not in unlifted)
+    found = _told(case, line, "one_side", _partners, lambda own, other, sure: sure and _by_one_side(case, own, other))
+    return tuple(code for code in found if code not in unlifted)
+
+
+def _by_one_side(case: Case, own: Line, other: Line) -> bool:
+    here, there = set(_family(case, own)), set(_family(case, other))
+    one = (not here or not there) and len(here | there) == 1 and (here | there) <= set(SIDES)
+    return one and "50" not in (*own.modifiers, *other.modifiers) and lifted(case, own, other)
 
 
 def _apart(line: Line, other: Line) -> bool:
@@ -182,7 +225,7 @@ def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
     if _undated(case, line):
         return None
-    return _codes([other for _, other, sure in _anesthesia(case, line) if sure])
+    return _told(case, line, "anesthesia", _anesthesia, _certain)
 
 
 @line_fact("codes", "the date of service")
@@ -190,22 +233,19 @@ def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):
         return None
-    return _codes([other for own, other, sure in _anesthesia(case, line) if sure and not _apart(own, other)])
+    return _told(case, line, "joined", _anesthesia, lambda own, other, sure: sure and not _apart(own, other))
 
 
 @line_fact("codes", "the anesthesia lines")
 def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
     """The same for anesthesia that may be of the same provider, the specialty or date being unknown."""
-    return _codes([other for own, other, sure in _anesthesia(case, line) if not sure and not _apart(own, other)])
+    return _told(case, line, "maybe_joined", _anesthesia, lambda own, other, sure: not sure and not _apart(own, other))
 
 
 @line_fact("codes", "the modifiers of the anesthesia line")
 def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
     """Those of them whose line says monitored anesthesia care: QS, G8 or G9."""
-    return _codes(
-        [
-            other
-            for _, other, sure in _anesthesia(case, line)
-            if sure and any(code in MONITORED_CARE for code in other.modifiers)
-        ]
-    )
+    return _told(
+        case, line, "monitored", _anesthesia,
+        lambda _, other, sure: sure and any(code in MONITORED_CARE for code in other.modifiers),
+    )  # fmt: skip

@@ -5,20 +5,24 @@ An entry with a date of service speaks for that date, one without for any. Where
 
 from __future__ import annotations
 
-from itertools import takewhile
+from datetime import date
 
-from rules.case import Case, date_of, filled, last_date_of
+from rules.case import Case, filled
 from rules.claim import Documentation, Line
 from rules.facts import line_fact
-from rules.facts.day import BILATERAL, same_day
+from rules.facts.day import BILATERAL
+from rules.facts.together import days_of, of_day, once, place_of
 
 SIDE_OF = {"LT": "left", "RT": "right"}
 
 
 def entries(case: Case, line: Line) -> list[Documentation]:
     """The entries that speak for the line's date."""
-    first = date_of(case.claim, line)
-    last = last_date_of(case.claim, line) or first
+    first, last = days_of(case, line)
+    return once(case, ("record", first, last), lambda: _entries(case, first, last))
+
+
+def _entries(case: Case, first: date | None, last: date | None) -> list[Documentation]:
     return [
         entry
         for entry in case.claim.documentation
@@ -91,7 +95,13 @@ def recorded_sides(case: Case, line: Line) -> tuple[str, ...] | None:
 @line_fact("codes", "the sides of the day")
 def billed_sides(case: Case, line: Line) -> tuple[str, ...]:
     """left, right, or both: the sides that all 64445 lines of the line's day name together."""
-    named = {code for other in case.lines if other is line or same_day(case, line, other) for code in other.modifiers}
+    named = set(line.modifiers).union(
+        once(
+            case,
+            ("modifiers", days_of(case, line)),
+            lambda: {code for other in _of_date(case, line) for code in other.modifiers},
+        )
+    )
     return tuple(side for code, side in SIDE_OF.items() if code in named or BILATERAL in named)
 
 
@@ -114,8 +124,17 @@ def sides_not_billed(case: Case, line: Line) -> tuple[str, ...] | None:
 @line_fact("flag", "the date of service")
 def first_of_date(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line is of the line's day, whoever gave the service."""
-    earlier = takewhile(lambda other: other is not line, case.lines)
-    return not any(same_day(case, line, other) for other in earlier)
+    others = _of_date(case, line)
+    return not others or place_of(case, others[0]) >= place_of(case, line)
+
+
+def _of_date(case: Case, line: Line) -> list[Line]:
+    """The 64445 lines that are certainly of the line's day, whoever gave the service."""
+    return once(
+        case,
+        ("of_date", days_of(case, line)),
+        lambda: [other for other, sure in of_day(case, line) if sure and other.procedure == case.procedure],
+    )
 
 
 @line_fact("codes", "the medical record")

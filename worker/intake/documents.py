@@ -1,14 +1,17 @@
 """Reading files of claims: one JSON object, an array of them, or NDJSON; claims, CloudEvents or FHIR, by content.
 
 Every document of a file is read, refused with its position, or named as passed by; none is dropped in silence. An
-array of CloudEvents is their JSON batch format; gzip is read with one member or several.
+array of CloudEvents is their JSON batch format; gzip is read with one member or several. Time and memory are bounded
+by the bytes of the file, whatever is in it: items are decoded one at a time, and a file that nothing can be read of is
+left off, which is told.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BufferedReader
 from typing import IO, Any, cast
 
@@ -16,13 +19,23 @@ from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.events import ClaimEvent, claim_of, decode, parse_event
-from worker.intake.fhir import read_fhir, with_source
+from worker.intake.fhir import Entry, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
+from worker.intake.jsoncut import Malformed, Places, elements, members
 from worker.intake.resource import Targets
 
 ARRAY_LIMIT = 64 * 2**20
 """Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
+MOST_REFUSED = 100_000
+"""Documents refused one after the other, before the rest of the file is left off."""
+MOST_ENTRIES = 1_000_000
+"""Entries of a Bundle: 64 bytes each."""
+_STREAMED = 2**20
+"""Bytes from which on the entries of a Bundle are decoded one at a time."""
+_BLANK = b" \t\r\n\v\f"
 _MARK = b"\xef\xbb\xbf"
+_BUFFER = 2**16
+_PLACE = re.compile(r"line (\d+) column (\d+)")
 _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 
 
@@ -91,15 +104,18 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
     """
     packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
     unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
-    passed = others = 0
-    for found in _read(name, BufferedReader(unpacked) if unpacked else packed, limit, Targets()):
+    passed = others = row = 0
+    for found in _read(name, BufferedReader(unpacked, _BUFFER) if unpacked else packed, limit, Targets()):
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
+        row = row + 1 if isinstance(found, Refusal) and found.number else 0
         yield found
-    if unpacked and unpacked.damaged:
-        yield _refusal(
-            name, "", 0, "the gzip stream is cut off or damaged; what could be unpacked before that was read"
-        )
+        if row == MOST_REFUSED:
+            sentence = f"{row:,} documents in a row could not be read; what follows {found.position} was not looked at"
+            yield _refusal(name, "", 0, sentence)
+            return
+    if unpacked and unpacked.fault:
+        yield _refusal(name, "", 0, unpacked.fault)
     elif not others:
         yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
 
@@ -114,7 +130,7 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
 
         yield from read_x12(name, reader, limit=limit, ahead=line)
     elif start.startswith(b"["):
-        yield from _array(name, reader, line, known)
+        yield from _array(name, reader, line, limit, number, known)
     elif start.startswith(b"{"):
         following = _next_line(reader, limit)
         if len(line) > limit or not following or following.lstrip().startswith(b"{") or _is_json(line):
@@ -128,6 +144,8 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
         yield from _lines(name, reader, limit, number, [line], known)
     else:
         sentence = "this is neither JSON nor NDJSON: expected a claim or a CloudEvent that begins with {"
+        if line.startswith(b"\x1f\x8b"):
+            sentence = "this is gzip within gzip; expected claims packed once"
         if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4]:
             sentence = "expected UTF-8, this looks like UTF-16 or UTF-32"
         yield _refusal(name, f"line {number}", number, sentence)
@@ -145,6 +163,22 @@ def _first_line(reader: BufferedReader, limit: int) -> tuple[int, bytes]:
                 line = _next_line(reader, limit)
         if not line or line.strip():
             return number, line
+        number += _blank_lines(reader)
+
+
+def _blank_lines(reader: BufferedReader) -> int:
+    """Passes over the blank lines that are next, by whole buffers; answers how many they were."""
+    count = 0
+    while ahead := reader.peek():
+        rest = ahead.lstrip(_BLANK)
+        blank = ahead[: len(ahead) - len(rest)]
+        if rest:
+            blank = blank[: blank.rfind(b"\n") + 1]
+        count += blank.count(b"\n")
+        reader.read(len(blank))
+        if rest:
+            break
+    return count
 
 
 def _next_line(reader: BufferedReader, limit: int) -> bytes:
@@ -167,6 +201,8 @@ def _lines(
             line = _long_line(reader, line + (ahead.pop(0) if ahead else b""))
         if line.strip():
             yield from _one(name, f"line {number}", number, line, limit, known)
+        else:
+            number += _blank_lines(reader)
         number += 1
 
 
@@ -179,41 +215,106 @@ def _long_line(reader: BufferedReader, line: bytes) -> bytes:
     return line
 
 
-def _array(name: str, reader: BufferedReader, line: bytes, known: Targets) -> Iterator[Found]:
+def _array(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Targets) -> Iterator[Found]:
     raw = line + reader.read(ARRAY_LIMIT)
     if len(raw) > ARRAY_LIMIT:
         yield _refusal(name, "", 0, f"an array of more than {ARRAY_LIMIT} bytes is not read; send it as NDJSON")
         return
+    places, count = Places(raw, number), 0
     try:
-        values = decode(raw)
-    except EventInvalid as error:
-        yield Refusal(name, "", 0, error.problems)
-        return
-    if not values:
-        yield _refusal(name, "", 0, "the array is empty")
-    for number, value in enumerate(values, 1):
-        yield from _parsed(name, f"item {number}", number, value, known)
+        for count, (start, end) in enumerate(elements(raw, raw.index(b"[")), 1):
+            place = places.at(start)
+            yield from _one(name, f"item {count}", count, raw[start:end], limit, known, place)
+    except Malformed as error:
+        yield _malformed(name, "", 0, error, places)
+    else:
+        if not count:
+            yield _refusal(name, "", 0, "the array is empty")
 
 
-def _one(name: str, position: str, number: int, raw: bytes, limit: int, known: Targets) -> Iterator[Found]:
-    size, most = len(raw.rstrip()), limit
-    if size > limit and _BUNDLE.search(raw):
-        most = ARRAY_LIMIT
+def _malformed(name: str, position: str, number: int, error: Malformed, places: Places) -> Refusal:
+    line, column = places.at(error.offset)
+    where = f"line {line} column {column}"
+    return Refusal(name, position, number, (Problem(where, error.sentence, where),))
+
+
+def _one(
+    name: str, position: str, number: int, raw: bytes, limit: int, known: Targets, start: tuple[int, int] = (1, 1)
+) -> Iterator[Found]:
+    """`start`: line and column of the document within what `position` names."""
+    size = len(raw.rstrip())
+    bundle = size > min(limit, _STREAMED) and _BUNDLE.search(raw) is not None
+    most = ARRAY_LIMIT if bundle else limit
     if size > most:
         yield _refusal(name, position, number, f"the document has more than {most} bytes")
         return
     text = raw.strip(b"\r\n")
+    if bundle and size > _STREAMED:
+        yield from _streamed(name, position, number, text, limit, known)
+        return
     try:
         value = decode(text)
     except EventInvalid as error:
-        where = error.problems[0]
-        column = where.path.removeprefix("line 1 ") if b"\n" not in text else where.path
-        yield Refusal(name, position, number, (Problem(column, where.sentence, column),))
+        where = _within(error.problems[0], start, b"\n" in text or start != (1, 1))
+        yield Refusal(name, position, number, (where,))
         return
     if size > limit and not (isinstance(value, dict) and value.get("resourceType") == "Bundle"):
         yield _refusal(name, position, number, f"the document has more than {limit} bytes")
         return
     yield from _parsed(name, position, number, value, known)
+
+
+def _within(problem: Problem, start: tuple[int, int], lines: bool) -> Problem:
+    """A problem of decoding at its place in what is around the document; `lines`: whether lines are to be named."""
+    found = _PLACE.fullmatch(problem.path)
+    if found is None:
+        return problem
+    line, column = int(found[1]), int(found[2])
+    column += start[1] - 1 if line == 1 else 0
+    where = f"line {start[0] + line - 1} column {column}" if lines else f"column {column}"
+    return Problem(where, problem.sentence, where)
+
+
+def _streamed(name: str, position: str, number: int, raw: bytes, limit: int, known: Targets) -> Iterator[Found]:
+    """The claims of a large Bundle, whose entries are decoded one at a time."""
+    try:
+        head, entries = _parts(raw)
+        if head.get("resourceType") != "Bundle":
+            yield _refusal(name, position, number, f"the document has more than {limit} bytes")
+            return
+        yield from _found(name, position, number, read_entries(head, entries, known))
+    except Malformed as error:
+        yield _malformed(name, position, number, error, Places(raw))
+
+
+def _parts(raw: bytes) -> tuple[dict[str, Any], Callable[[], Iterator[object]]]:
+    """A Bundle without its entries, and what gives them."""
+    head: dict[str, Any] = {}
+    entries = partial(_entries, b"[]", 0, 2)
+    for key, (start, end) in members(raw, raw.index(b"{")):
+        name = str(_value(key, 0, len(key)))
+        if name in head:
+            raise Malformed(start, "a key of an object is there twice")
+        if name == "entry" and raw[start : start + 1] == b"[":
+            head[name] = []
+            entries = partial(_entries, raw, start, end)
+        else:
+            head[name] = _value(raw, start, end)
+    return head, entries
+
+
+def _entries(raw: bytes, start: int, end: int) -> Iterator[object]:
+    for number, (first, last) in enumerate(elements(raw[start:end], 0), 1):
+        if number > MOST_ENTRIES:
+            raise Malformed(start + first, f"more than {MOST_ENTRIES:,} entries are not read; send NDJSON")
+        yield _value(raw, start + first, start + last)
+
+
+def _value(raw: bytes, start: int, end: int) -> object:
+    try:
+        return decode(raw[start:end])
+    except EventInvalid as error:
+        raise Malformed(start, error.problems[0].sentence.removeprefix("not JSON: ")) from None
 
 
 def _is_json(line: bytes) -> bool:
@@ -243,7 +344,11 @@ def _parsed(name: str, position: str, number: int, value: object, known: Targets
 
 def _resources(name: str, position: str, number: int, value: dict[str, Any], known: Targets) -> Iterator[Found]:
     """The claims of a FHIR resource, and what else is in it; `known`: the resources of the lines before."""
-    for found in read_fhir(value, known):
+    yield from _found(name, position, number, read_fhir(value, known))
+
+
+def _found(name: str, position: str, number: int, resources: Iterable[Entry]) -> Iterator[Found]:
+    for found in resources:
         place = f"{position} entry {found.number}" if found.number else position
         if found.problems:
             yield Refusal(name, place, number, found.problems)

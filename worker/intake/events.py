@@ -29,6 +29,9 @@ from worker.intake.plain import read_plain
 from worker.keys import event_identity
 
 TYPE = "claim.submitted.v1"
+MOST_VALUES = 2**19
+"""Values of one document. One of a megabyte, the default of SCRUB_MAX_EVENT_BYTES, cannot have more."""
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NAME = re.compile(r"[a-z0-9_]{1,64}")
 _TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _WHERE = re.compile(r"at line (\d+) column (\d+)$")
@@ -141,12 +144,24 @@ def decode(raw: bytes) -> Any:
 
     Raises:
         EventInvalid: not JSON (RFC 8259, UTF-8 without a mark), a key twice, nested deeper than 200, a number
-            that is not finite or has thousands of digits; the problem's path is `line L column C`.
+            that is not finite or has thousands of digits; the problem's path is `line L column C`. Or more than
+            `MOST_VALUES` values, which would take a hundred times the memory of their bytes.
     """
+    if len(raw) > MOST_VALUES and _values(raw) > MOST_VALUES:
+        raise EventInvalid("too_large", [Problem("", f"it has more than {MOST_VALUES:,} values; split it")])
     try:
         return jiter.from_json(raw, catch_duplicate_keys=True, float_mode="decimal", allow_inf_nan=False)
     except ValueError as error:
         raise EventInvalid("not_json", [_position(str(error), raw)]) from None
+
+
+def _values(raw: bytes) -> int:
+    """At least as many values as there are in the JSON, but for a few; those of its texts do not count."""
+    most = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    if most > MOST_VALUES:
+        bare = _TEXT.sub(b"", raw)
+        most = bare.count(b",") + bare.count(b"[") + bare.count(b"{")
+    return most
 
 
 def _position(message: str, raw: bytes) -> Problem:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from rules.errors import Problem
+from rules.problems import MOST
 from worker.intake.fhirclaim import claim_of
 from worker.intake.resource import Node, Resource, Targets
 
@@ -129,18 +130,38 @@ def _kind(value: Resource) -> str:
 
 
 def _bundle(value: Resource, known: Targets) -> Iterator[Entry]:
-    bundle = Node(value, "Bundle", Targets())
+    rows = value.get("entry")
+    yield from read_entries(
+        value, lambda: rows if isinstance(rows, list) else [None] if rows is not None else [], known
+    )
+
+
+def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known: Targets) -> Iterator[Entry]:
+    """The resources of a Bundle, whose entries are gone through twice: for what they may refer to, and for the claims.
+
+    `head`: the Bundle, with or without its entries.
+    """
+    bundle = Node(head, "Bundle", Targets())
     if bundle.text("type") not in _BUNDLES:
         bundle.note("type", f"expected a Bundle of type {', '.join(_BUNDLES)}")
-    entries = bundle.objects("entry")
-    resources = [(entry.text("fullUrl") or "", entry.object("resource").value) for entry in entries]
+    targets = Targets(known)
+    for number, entry in enumerate(entries()):
+        if not isinstance(entry, dict):
+            bundle.note("entry", "expected a list of objects")
+            break
+        node = Node(entry, f"Bundle.entry[{number}]", bundle.targets, bundle.problems)
+        resource = node.object("resource").value
+        kind = _kind(resource)
+        # Of what no Claim refers to, no more than that it is there: two of one name point to neither.
+        named = resource if kind in _REFERRED else {"resourceType": kind, "id": resource.get("id")}
+        targets.add(named, node.text("fullUrl") or "")
+        if len(bundle.problems) > MOST:
+            break
     if bundle.problems:
         yield Entry(0, "Bundle", problems=tuple(bundle.problems))
         return
-    targets = Targets(known)
-    for url, resource in resources:
-        targets.add(resource, url)
-    for number, (_, resource) in enumerate(resources, 1):
+    for number, entry in enumerate(entries(), 1):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
         if not resource:
             yield Entry(number, "unnamed")
             continue

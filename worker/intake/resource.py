@@ -12,11 +12,17 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from rules.claim import LARGEST_AMOUNT, MAX_CODES, MAX_LINES
 from rules.errors import Problem
+from rules.problems import MOST
 
 Resource = Mapping[str, Any]
 
 NPI = "hl7.org/fhir/sid/us-npi"
+_PLACES = 28
+"""After the decimal point; a reader of amounts wants fewer, and says so."""
+_MOST = {"careTeam": MAX_CODES, "diagnosis": MAX_CODES}
+"""Entries of lists that each item may refer to."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
 _VERSION = re.compile(r"/_history/[^/]+$")
 
@@ -89,7 +95,10 @@ class Node:
     def note(self, name: str, sentence: str) -> None:
         """Notes a problem of one element, or with no name of the object itself."""
         path = f"{self.path}.{name}" if name else self.path
-        self.problems.append(Problem(path, sentence, path))
+        if len(self.problems) < MOST:
+            self.problems.append(Problem(path, sentence, path))
+        elif len(self.problems) == MOST:
+            self.problems.append(Problem("", "and more problems"))
 
     def object(self, name: str) -> Node:
         found = self.value.get(name)
@@ -105,6 +114,10 @@ class Node:
     def _rows(self, name: str) -> list[dict[str, Any]]:
         found = self.value.get(name)
         if found is None:
+            return []
+        most = _MOST.get(name, MAX_LINES)
+        if isinstance(found, list) and len(found) > most:
+            self.note(name, f"expected at most {most} entries")
             return []
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             self.note(name, "expected a list of objects")
@@ -125,7 +138,12 @@ class Node:
         if isinstance(found, bool) or not isinstance(found, int | Decimal):
             self.note(name, "expected a number")
             return None
-        return Decimal(found)
+        number = Decimal(found)
+        # Products of what is larger than an amount may be would raise, as 1e999999 by 1e999999 does.
+        if number.copy_abs() > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -_PLACES:
+            self.note(name, f"expected at most 10 digits before and {_PLACES} after the decimal point")
+            return None
+        return number if number else Decimal(0)
 
     def whole(self, name: str) -> int | None:
         found = self.value.get(name)

@@ -25,6 +25,7 @@ _PRICING = 23
 """Place of the pricing indicator, which 2026 brought in: what follows it moved by one."""
 _HEADERS = (_HEADER_2025, [*_HEADER_2025[:_PRICING], "IND", *_HEADER_2025[_PRICING:]])
 _MODIFIER, _NO_OFFICE, _OFFICE_TOTAL, _FACILITY_TOTAL, _FACTOR = 1, 7, 11, 12, -7
+_PLAIN = re.compile(r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
 _CENT = Decimal("0.01")
 _PREAMBLE = 20
 
@@ -91,10 +92,17 @@ def _head(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, str, int]:
 
 def _amounts(number: int, record: list[str]) -> tuple[dict[str, Decimal], Decimal]:
     try:
-        office, facility, factor = (Decimal(record[place]) for place in (_OFFICE_TOTAL, _FACILITY_TOTAL, _FACTOR))
+        office, facility, factor = (_number(record[place]) for place in (_OFFICE_TOTAL, _FACILITY_TOTAL, _FACTOR))
     except InvalidOperation:
         raise Fault(number, "expected numbers as totals and as conversion factor") from None
     amounts = {"nonfacility": office, "facility": facility}
     if record[_NO_OFFICE].strip() == "NA":
         del amounts["nonfacility"]
     return {place: (total * factor).quantize(_CENT, ROUND_HALF_UP) for place, total in amounts.items()}, factor
+
+
+def _number(text: str) -> Decimal:
+    """A number as the file writes it; one with an exponent would break the product of two."""
+    if not _PLAIN.fullmatch(text.strip()):
+        raise InvalidOperation
+    return Decimal(text)

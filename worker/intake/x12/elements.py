@@ -8,6 +8,8 @@ from datetime import date
 from functools import lru_cache
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_LONGEST_NUMBER = 30
+"""Characters; amounts of the guides have at most 18 digits."""
 _CODE = re.compile(r"[A-Za-z0-9]+")
 SCRUBBED = "64445"
 """The procedure whose lines must not be lost on a guess; with something attached it is not read as another code."""
@@ -43,6 +45,8 @@ def number(raw: str, _elements: list[str], _component: str) -> str:
     raw = raw.strip()
     if not _NUMBER.fullmatch(raw):
         raise Unreadable("expected a decimal number such as 12 or 12.50")
+    if len(raw) > _LONGEST_NUMBER:
+        raise Unreadable(f"expected a decimal number of at most {_LONGEST_NUMBER} characters")
     if raw[-1] == "." or raw[0] in "-.":
         whole_part, _, fraction = raw.removeprefix("-").partition(".")
         raw = "-" * raw.startswith("-") + (whole_part or "0") + ("." + fraction if fraction else "")

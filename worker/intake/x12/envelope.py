@@ -61,12 +61,16 @@ class Envelope:
         return f"{isa.shown}.{isa.ordinal}/{gs.shown}.{gs.ordinal}/{st.shown}.{st.ordinal}/{st.inside}"
 
     def begin_interchange(self, elements: list[str]) -> None:
-        """ISA; the tokenizer has counted its sixteen elements."""
-        self.isa = Level(elements[13].strip(), self.isa.ordinal + 1, open=True)
+        """ISA. One that the tokenizer did not take for a header has not its sixteen elements; what follows is read with
+        the separators of the one before."""
+        self.isa = Level(at(elements, 13), self.isa.ordinal + 1, open=True)
         self.gs, self.st = Level(), Level()
         names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
-        self.parties = {name: elements[place].strip() for place, name in enumerate(names, 5)}
-        self.parties["usage"] = elements[15].strip()
+        self.parties = {name: at(elements, place) for place, name in enumerate(names, 5)}
+        self.parties["usage"] = at(elements, 15)
+        if len(elements) != len(_WIDTHS) + 1:
+            self.fault(f"the ISA segment has {len(elements) - 1} elements; expected {len(_WIDTHS)}")
+            return
         for place, width in enumerate(_WIDTHS, 1):
             if len(elements[place]) != width:
                 self.fault(f"ISA{place:02d} has {len(elements[place])} characters; expected {width}")

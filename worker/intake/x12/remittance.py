@@ -24,6 +24,8 @@ REVERSAL = "22"
 """CLP02: an earlier payment is taken back."""
 _MIA, _MOA = (5, 20, 21, 22, 23), (3, 4, 5, 6, 7)
 """Elements that hold remark codes."""
+_MOST = 10_000
+"""Service lines, adjustments and remarks of one claim together: 999 lines with ten of them each."""
 _NOTHING = Decimal(0)
 
 
@@ -89,8 +91,8 @@ def read_remittances(name: str, stream: IO[bytes]) -> Iterator[Payment | Refusal
     packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
     unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
     yield from _Walk(name, Segments(BufferedReader(unpacked) if unpacked else packed)).read()
-    if unpacked and unpacked.damaged:
-        yield _refused(name, "", "the gzip stream is cut off or damaged; what could be unpacked before that was read")
+    if unpacked and unpacked.fault:
+        yield _refused(name, "", unpacked.fault)
 
 
 def _refused(name: str, position: str, sentence: str) -> Refusal:
@@ -117,6 +119,7 @@ class _Walk:
         self._payment: Payment | None = None
         self._service: Service | None = None
         self._fault = ""
+        self._parts = 0
 
     def read(self) -> Iterator[Payment | Refusal]:
         for batch in self._segments:
@@ -154,11 +157,14 @@ class _Walk:
                 self._set = None
         elif kind in ("ISA", "GS", "GE", "IEA"):
             yield from self._end("the set ends without SE")
-        else:
+        elif self._parts < _MOST:
             self._fill(kind, elements)
+        elif not self._fault:
+            self._fault = f"the claim has more than {_MOST} service lines, adjustments and remarks"
 
     def _open(self, elements: list[str]) -> None:
         self._ordinal += 1
+        self._parts = 0
         self._payment = Payment(
             at(elements, 1), at(elements, 2), _NOTHING, _NOTHING, at(elements, 7), self._day,
             f"{self._trace} {self._ordinal}",
@@ -182,8 +188,10 @@ class _Walk:
         elif kind == "REF" and service and at(elements, 1) == "6R":
             service.line = at(elements, 2) or None
         elif kind == "LQ" and service and at(elements, 1) == "HE":
+            self._parts += 1
             service.remarks.append(at(elements, 2))
         elif kind in ("MIA", "MOA"):
+            self._parts += 1
             payment.remarks += filter(None, (at(elements, place) for place in (_MIA if kind == "MIA" else _MOA)))
 
     def _open_service(self, payment: Payment, elements: list[str]) -> None:
@@ -191,6 +199,7 @@ class _Walk:
         parts = submitted.split(self._segments.component)
         if len(parts) < 2 and SCRUBBED in submitted:
             self._fault = f"SVC01: expected components separated by {self._segments.component!r} (ISA16)"
+        self._parts += 1
         procedure = parts[1] if len(parts) > 1 and parts[0] == "HC" else None
         self._service = Service(procedure, self._amount(elements, 2), self._amount(elements, 3))
         payment.services.append(self._service)
@@ -198,6 +207,7 @@ class _Walk:
     def _adjustments(self, elements: list[str]) -> Iterator[Adjustment]:
         for place in range(2, len(elements), 3):
             if reason := at(elements, place):
+                self._parts += 1
                 yield Adjustment(at(elements, 1), reason, self._amount(elements, place + 1))
 
     def _amount(self, elements: list[str], place: int) -> Decimal:
