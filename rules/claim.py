@@ -59,13 +59,13 @@ def _decimal(value: str | int | Decimal, places: int) -> Decimal:
         raise PydanticCustomError("number", "expected a decimal number such as 1 or 2.5") from None
     if not number.is_finite():
         raise PydanticCustomError("number", "expected a finite number")
+    if not number:
+        number = _ZERO  # -0 and 0E+9 equal 0 and would be written otherwise
     # copy_abs: abs() rounds to the context, and raises where the exponent is beyond its own limits.
     if number.copy_abs() > LARGEST_AMOUNT or int(number.as_tuple().exponent) < -12:
         raise PydanticCustomError("number", "expected at most 10 digits before and 12 after the decimal point")
     if places == 2 and number != round(number, 2):
         raise PydanticCustomError("money", "expected an amount in dollars with at most two decimals")
-    if not number:
-        number = _ZERO  # -0 and 0E+9 equal 0 and would be written otherwise
     return number.quantize(CENT) if places == 2 else number
 
 

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from rules.book import Book
-from rules.errors import ScrubError
+from rules.errors import PackInvalid, ScrubError
 from rules.loader import read_book
 from rules.overridefile import read_overrides
 from rules.pack import unpacked
@@ -42,7 +42,18 @@ from worker.keys import Keys
 from worker.offers import Own
 from worker.overrides import NONE, Layer, digest_of_text
 from worker.status import Worker, books
-from worker.switch import Basis, BookName, Switch, in_force, opened, opened_text, read_switch, sealed_pack, sealed_text
+from worker.switch import (
+    MOST_PACKED,
+    Basis,
+    BookName,
+    Switch,
+    in_force,
+    opened,
+    opened_text,
+    read_switch,
+    sealed_pack,
+    sealed_text,
+)
 
 _HELD = "10"
 """Packed books that Redis holds; a rollback beyond them wants the file again."""
@@ -135,6 +146,8 @@ class Librarian:
             OverridesInvalid: the overrides do not fit this book. OverridesUnlike: those of the workers differ.
             SwitchedMeanwhile, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
         """
+        if len(content) > MOST_PACKED:
+            raise PackInvalid(file=name, reason=f"it has more than {MOST_PACKED} bytes")
         files = unpacked(name, content)
         book = read_book(files.library, files.imported)
         stack = self.stack()

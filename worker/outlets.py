@@ -47,6 +47,7 @@ REASONS = {
     "attempts_exhausted": "the worker died or ran out of time on this claim each time it was tried alone",
 }
 """Why a claim is in quarantine: the closed list, with its meaning."""
+_CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _SEEN = 100_000
 _PAGE = 100
 
@@ -69,9 +70,11 @@ class QuarantineData(TypedDict):
     event: NotRequired[str]
     """What the inbox held, as text; of an event in binary mode, the same event in structured mode."""
     event_base64: NotRequired[str]
-    """The same where it is not UTF-8."""
+    """The same where it is not UTF-8, or has control characters, each of which would take six bytes."""
     fields: NotRequired[dict[str, str]]
     """The entry's fields where it holds no event."""
+    fields_base64: NotRequired[dict[str, str]]
+    """The same, name and value in base64, where one is as `event_base64` says."""
 
 
 class ScrubbedData(TypedDict):
@@ -141,9 +144,10 @@ def quarantined(
     origin: tuple[str, str] | None,
     moment: str,
 ) -> bytes:
-    """The quarantine entry: the reason, every problem with its path, and what came in, byte for byte.
+    """The quarantine entry: the reason, a hundred problems at most with their paths, and what came in, byte for byte.
 
-    `name`: of the inbox entry. `origin`: source and id of the event, where its envelope could be read.
+    It has at most twice the bytes of what came in, and 64 KB. `name`: of the inbox entry. `origin`: source and id of
+    the event, where its envelope could be read.
     """
     data: QuarantineData = {
         "reason": reason,
@@ -152,20 +156,33 @@ def quarantined(
         "inbox_entry": name,
     }
     if entry.event is None:
-        data["fields"] = {_text(name): _text(value) for name, value in entry.fields.items()}
+        texts = {_text(name): _text(value) for name, value in entry.fields.items()}
+        if any(text is None for pair in texts.items() for text in pair):
+            data["fields_base64"] = {_packed(name): _packed(value) for name, value in entry.fields.items()}
+        else:
+            data["fields"] = cast(dict[str, str], texts)
+    elif (text := _text(entry.event)) is None:
+        data["event_base64"] = _packed(entry.event)
     else:
-        try:
-            data["event"] = entry.event.decode()
-        except UnicodeDecodeError:
-            data["event_base64"] = base64.b64encode(entry.event).decode()
+        data["event"] = text
     envelope = _envelope("claim.quarantined.v1", decision, name, moment)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
     return orjson.dumps({**envelope, "data": data})
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "backslashreplace")
+def _text(value: bytes) -> str | None:
+    """As text; None where JSON would make it more than twice as long, or it is none."""
+    if value.translate(None, _CONTROLS) != value:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _packed(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _envelope(kind: str, decision: str, entry: str, moment: str) -> dict[str, Any]:

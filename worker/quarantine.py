@@ -62,10 +62,10 @@ def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
 
 
 def content(entry: OutletEntry) -> str:
-    """What came in, as text; JSON of the fields where the inbox entry had no event."""
+    """What came in, as text or in base64; JSON of the fields where the inbox entry had no event."""
     data = entry.data
-    if "fields" in data:
-        return json.dumps(data["fields"], ensure_ascii=False)
+    if fields := data.get("fields") or data.get("fields_base64"):
+        return json.dumps(fields, ensure_ascii=False)
     return str(data.get("event") or data.get("event_base64", ""))
 
 

@@ -34,6 +34,8 @@ from worker.overrides import NONE, Layer, digest_of_text
 
 SIGNATURE = 64
 """Bytes of a signature, which stand before what is signed."""
+MOST_PACKED = 2**26
+"""Bytes of a packed book in Redis; the shipped one has 300,000."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -142,6 +144,18 @@ def in_force(redis: Redis, keys: Keys) -> InForce:
     )
 
 
+def _inflated(packed: bytes, name: str) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        content = inflater.decompress(packed, MOST_PACKED)
+    except zlib.error:
+        raise PackInvalid(file=name, reason="it cannot be unpacked") from None
+    if not inflater.eof:
+        reason = f"it has more than {MOST_PACKED} bytes" if inflater.unconsumed_tail else "it cannot be unpacked"
+        raise PackInvalid(file=name, reason=reason)
+    return content
+
+
 def read_switch(text: bytes) -> Switch:
     """A switch as Redis holds it; keys that a later version adds are passed over."""
     said = {name: value for name, value in orjson.loads(text).items() if name in Switch.__slots__}
@@ -183,10 +197,7 @@ def opened(payload: bytes, digest: str, trusted: Path | None) -> Files:
         BookNotSigned, KeyUnusable, PackInvalid
     """
     name = f"book {digest[:12]} in Redis"
-    try:
-        content = zlib.decompress(payload[SIGNATURE:])
-    except zlib.error:
-        raise PackInvalid(file=name, reason="it cannot be unpacked") from None
+    content = _inflated(payload[SIGNATURE:], name)
     if trusted:
         signature.verify(content, payload[:SIGNATURE].rstrip(b"\0"), trusted, name)
     files = unpacked(name, content)

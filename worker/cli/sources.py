@@ -28,6 +28,8 @@ Files = Annotated[
 _PLACE = re.compile(r"(?:line (\d+) )?column (\d+)")
 _MOST = 20
 """Problems that are shown of one document."""
+MOST_TOLD = 1_000
+"""Refusals that are told of one file; all are counted."""
 _KINDS = 6
 """Types of resources that are named of those passed by."""
 _LINE = re.compile(r"line (\d+)")
@@ -50,6 +52,8 @@ class Intake:
     refused: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     """FHIR resources that are no claims, by type."""
+    _in_file: int = 0
+    _last: str = ""
     _ended: int = 0
     _stream: IO[bytes] | None = None
 
@@ -74,7 +78,7 @@ class Intake:
         """As `found`, of one open file."""
         from worker.intake.documents import Passed, Refusal, read_documents
 
-        self._stream = stream
+        self._stream, self._in_file = stream, 0
         for found in read_documents(name, stream, limit=self.limit):
             if isinstance(found, Passed):
                 self.passed[found.kind] += 1
@@ -82,12 +86,17 @@ class Intake:
             if isinstance(found, Refusal):
                 self.turn_away(found)
             yield found
+        if (more := self._in_file - MOST_TOLD) > 0:
+            complain(f"{name}: and {more} more could not be read, the last of them at {self._last}")
         self._ended, self._stream = self.done, None
 
     def turn_away(self, refusal: Refusal) -> None:
         """Counts a refusal and hands it on."""
         self.refused += 1
-        self.refuse(refusal)
+        self._in_file += 1
+        self._last = refusal.position
+        if self._in_file <= MOST_TOLD or not refusal.number:
+            self.refuse(refusal)
 
     @property
     def size(self) -> int | None:

@@ -117,7 +117,8 @@ def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Itera
     if unpacked and unpacked.fault:
         yield _refusal(name, "", 0, unpacked.fault)
     elif not others:
-        yield _refusal(name, "", 0, f"there is no Claim among its {passed} FHIR resource{'s' * (passed != 1)}")
+        among = f"Claim among its {passed} FHIR resource{'s' * (passed != 1)}" if passed else "claim in the file"
+        yield _refusal(name, "", 0, f"there is no {among}")
 
 
 def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iterator[Found]:

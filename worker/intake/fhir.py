@@ -131,9 +131,8 @@ def _kind(value: Resource) -> str:
 
 def _bundle(value: Resource, known: Targets) -> Iterator[Entry]:
     rows = value.get("entry")
-    yield from read_entries(
-        value, lambda: rows if isinstance(rows, list) else [None] if rows is not None else [], known
-    )
+    entries: list[object] = rows if isinstance(rows, list) else [] if rows is None else [None]
+    yield from read_entries(value, lambda: entries, known)
 
 
 def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known: Targets) -> Iterator[Entry]:
@@ -149,6 +148,8 @@ def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known:
         if not isinstance(entry, dict):
             bundle.note("entry", "expected a list of objects")
             break
+        if not entry:
+            continue
         node = Node(entry, f"Bundle.entry[{number}]", bundle.targets, bundle.problems)
         resource = node.object("resource").value
         kind = _kind(resource)
@@ -161,9 +162,9 @@ def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known:
         yield Entry(0, "Bundle", problems=tuple(bundle.problems))
         return
     for number, entry in enumerate(entries(), 1):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not resource:
+        part = entry.get("resource") if isinstance(entry, dict) else None
+        if not part:
             yield Entry(number, "unnamed")
             continue
-        for found in read_fhir(resource, targets):
+        for found in read_fhir(part, targets):
             yield Entry(number, found.kind, found.claim, found.problems)

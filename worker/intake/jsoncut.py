@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator
 
+MOST_OBJECTS = 2_000_000
+"""Objects and lists of one array or Bundle: 64 MB of claims have a third of that."""
 Span = tuple[int, int]
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
 _SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\s,:"{}\[\]]++', re.DOTALL)
@@ -22,7 +24,7 @@ class Malformed(Exception):
     def __init__(self, offset: int, sentence: str) -> None:
         super().__init__(sentence)
         self.offset = offset
-        self.sentence = f"not JSON: {sentence}"
+        self.sentence = f"not JSON: {sentence}" if offset else sentence
 
 
 class Places:
@@ -44,6 +46,7 @@ def elements(raw: bytes, start: int) -> Iterator[Span]:
     Raises:
         Malformed: from there on there are no items; those before were given.
     """
+    _bounded(raw)
     at = yield from _items(raw, start)
     _ends(raw, at)
 
@@ -54,6 +57,7 @@ def members(raw: bytes, start: int) -> Iterator[tuple[bytes, Span]]:
     Raises:
         Malformed
     """
+    _bounded(raw)
     at = _skip(raw, start + 1)
     while raw[at : at + 1] != b"}":
         end = _end(raw, at)
@@ -65,6 +69,11 @@ def members(raw: bytes, start: int) -> Iterator[tuple[bytes, Span]]:
         yield key, (at, end)
         at = _next(raw, end, b"}")
     _ends(raw, at + 1)
+
+
+def _bounded(raw: bytes) -> None:
+    if raw.count(b"{") + raw.count(b"[") > MOST_OBJECTS:
+        raise Malformed(0, f"more than {MOST_OBJECTS:,} objects and lists in one document; send NDJSON")
 
 
 def _items(raw: bytes, start: int) -> Generator[Span, None, int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -25,6 +26,13 @@ ENCODING = "latin-1"
 _HEAD = 16_384
 _FIELD_LIMIT = 2**26
 """Characters of one CSV field: an article of the coverage database has its whole text in one."""
+_LONGEST_LINE = _FIELD_LIMIT
+_MOST_NESTED = 2**28
+"""Bytes of a zip in a zip, which is held in memory; those of the coverage database have a tenth."""
+_MOST_SWELL = 20
+"""How many times its size a zip in a zip may have unpacked: a zip does not shrink much when it is packed again."""
+_DEEPEST = 3
+_MOST_MEMBERS = 10_000
 
 
 class Fault(Exception):
@@ -67,7 +75,9 @@ class Member:
         number, line = 0, "\n"
         with self._open() as stream:
             told = 0
-            for number, raw in enumerate(stream, 1):
+            for number, raw in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), b""), 1):
+                if len(raw) > _LONGEST_LINE:
+                    raise Fault(number, f"the line has more than {_LONGEST_LINE} bytes: this is another kind of file")
                 told += len(raw)
                 if told > 2**20:
                     seen(told)
@@ -119,23 +129,41 @@ def members(file: Path) -> list[Member]:
             if file.suffix.lower() == ".zip":
                 raise zipfile.BadZipFile
             return [Member(file, file.name, file.stat().st_size)]
-        return list(_inside(file, file.name, file))
+        found = list(islice(_inside(file, file.name, file), _MOST_MEMBERS + 1))
+        if len(found) > _MOST_MEMBERS:
+            raise TableRefused([f"{file}: has more than {_MOST_MEMBERS} files in it, which no official zip has"])
+        return found
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
         raise TableRefused([f"{file}: is no whole zip: it is cut short, damaged or encrypted; get it again"]) from None
     except OSError as error:
         raise TableRefused([f"{file}: {error.strerror or 'cannot be read'}"]) from None
 
 
-def _inside(file: Path, path: str, source: Path | bytes) -> Iterator[Member]:
+def _inside(file: Path, path: str, source: Path | bytes, depth: int = 1) -> Iterator[Member]:
     with _archive(source) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
             here = f"{path}/{info.filename}"
             if info.filename.lower().endswith(".zip"):
-                yield from _inside(file, here, archive.read(info))
+                yield from _inside(file, here, _nested(archive, info, here, depth), depth + 1)
             else:
                 yield Member(file, here, info.file_size, source, info.filename)
+
+
+def _nested(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str, depth: int) -> bytes:
+    """The zip in a zip, which its own header says is of a size that can be.
+
+    Raises:
+        TableRefused: it is not (python/cpython#110016 has the ways to pack gigabytes into kilobytes).
+    """
+    most = min(_MOST_NESTED, 2**20 + _MOST_SWELL * info.compress_size)
+    if depth > _DEEPEST or info.file_size > most:
+        what = (
+            f"more than {_DEEPEST} zips within each other" if depth > _DEEPEST else f"a zip of more than {most} bytes"
+        )
+        raise TableRefused([f"{path}: is {what}, which no official file is; get it again"])
+    return archive.read(info)
 
 
 def identity(file: Path) -> File:

@@ -110,9 +110,11 @@ class Segments:
         """The segments up to the next ISA or the end of the file."""
         skipping = False
         while True:
-            self._fill(len(self._data) + 1)
+            # A block for each of a thousand small interchanges would pile up.
+            if (found := _ISA.search(self._data)) is None:
+                self._fill(len(self._data) + 1)
+                found = _ISA.search(self._data)
             data, terminator = self._data, self._terminator
-            found = _ISA.search(data)
             bound = found.start() if found else len(data)
             if not found and not self._ended:
                 # An ISA that is not all there yet must not be cut up by the separators of the one before.

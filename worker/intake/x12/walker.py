@@ -172,6 +172,7 @@ class Walker:
         found = self._close_claim()
         self._tell_suspect()
         if self._form is None:
+            self._misplaced(elements)
             return found
         own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
