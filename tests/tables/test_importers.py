@@ -415,3 +415,14 @@ def test_the_progress_ends_at_the_size(tmp_path: Path) -> None:
     told: list[int] = []
     editions_in(files, "64445", told.append)
     assert sum(told) == size_of(files) > 0
+
+
+@pytest.mark.parametrize("number", ["1E+1000000", "9e9999999", "NaN", "-1e-1000000", "9" * 400])
+def test_a_fee_schedule_with_a_number_out_of_all_bounds_is_refused_with_its_line(tmp_path: Path, number: str) -> None:
+    """`Decimal` reads each of them, and the product of two raises (shopspring/decimal#427)."""
+    content = fee_schedule("PPRRVU2026_Jul_nonQPP.excerpt.csv")
+    assert b"33.4009" in content
+    (tmp_path / "fees.csv").write_bytes(content.replace(b"33.4009", number.encode()))
+    (problem,) = refusal(tmp_path / "fees.csv")
+    assert problem.startswith("fees.csv:")
+    assert "expected numbers as totals and as conversion factor" in problem

@@ -24,6 +24,8 @@ import pytest
 
 from rules.errors import ClaimInvalid, PackInvalid
 from rules.examples import example_claim
+from tests.worker import fhirbundle
+from tests.worker.test_fhir import PROFESSIONAL as BILLED
 from worker.errors import EventInvalid, TableRefused
 from worker.intake.documents import MOST_REFUSED, Document, Refusal, read_documents
 from worker.intake.events import claim_of, read_event
@@ -205,3 +207,42 @@ def test_a_book_in_redis_is_not_inflated_beyond_what_a_book_may_have() -> None:
 
     with pytest.raises(PackInvalid, match="more than 67108864 bytes"):
         held(Holder(), Keys(0, 1), "d" * 64, None)  # type: ignore[arg-type]
+
+
+LARGE = {"resource": {"resourceType": "DocumentReference", "description": "x, y {z} " * 200_000}}
+
+
+def test_a_large_bundle_is_read_as_a_small_one_is() -> None:
+    small = fhirbundle.bundle(BILLED, BILLED)
+    large = {**small, "entry": [*small["entry"], LARGE]}
+    few, many = read(json.dumps(small).encode()), read(json.dumps(large, indent=1).encode())
+    assert sum(isinstance(one, Document) for one in few) == 2
+    assert [getattr(one, "claim", None) for one in many[:-1]] == [getattr(one, "claim", None) for one in few]
+    assert (many[-1].kind, many[-1].position) == ("DocumentReference", f"line 1 entry {len(large['entry'])}")
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ({}, "Bundle.entry: expected a list of objects"),
+        ([LARGE, None], "Bundle.entry: expected a list of objects"),
+        ([LARGE, {"fullUrl": 5}], "Bundle.entry[1].fullUrl: expected a string"),
+    ],
+)
+def test_what_is_wrong_with_a_large_bundle_is_told_as_of_a_small_one(entries: Any, sentence: str) -> None:
+    value = {**fhirbundle.bundle(BILLED), "entry": entries, "text": {"div": "x" * 2_000_000}}
+    (refusal,) = read(json.dumps(value).encode())
+    assert refusal.sentence == sentence
+
+
+@pytest.mark.parametrize("end", [b"", b"]", b"]}x", b"},]}", b"{]}"])
+def test_a_large_bundle_that_is_no_json_is_refused_as_a_whole(end: bytes) -> None:
+    whole = json.dumps({**fhirbundle.bundle(BILLED), "entry": [LARGE]}).encode()
+    (refusal,) = read(whole[: whole.rindex(b"]")] + end)
+    assert "not JSON" in refusal.sentence
+
+
+def test_a_document_of_more_values_than_memory_should_hold_is_refused_undecoded() -> None:
+    entry = {"resource": {"resourceType": "Claim", "contained": [{}] * 600_000}}
+    (refusal,) = read(json.dumps({**fhirbundle.bundle(BILLED), "entry": [entry]}).encode())
+    assert "more than 524,288 values" in refusal.sentence

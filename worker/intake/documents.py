@@ -301,6 +301,8 @@ def _parts(raw: bytes) -> tuple[dict[str, Any], Callable[[], Iterator[object]]]:
             entries = partial(_entries, raw, start, end)
         else:
             head[name] = _value(raw, start, end)
+            if name == "entry" and head[name] is not None:
+                entries = partial(_entries, b"[null]", 0, 6)  # no list of objects, which is told
     return head, entries
 
 
