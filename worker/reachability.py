@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import stat
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from rules.errors import ScrubError
 from worker import rediserrors as told
 from worker import redisurl, sentinel
 from worker.embedded import socket_path
-from worker.errors import RedisForbids, RedisUnreachable, RedisUnusable
+from worker.errors import RedisForbids, RedisUnusable
 from worker.settings import Settings
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
@@ -136,7 +137,7 @@ _KINDS: tuple[tuple[type[BaseException], Told], ...] = (
     (exceptions.AskError, told.ClusterUnserved),
     (exceptions.InvalidResponse, told.NoRedis),
     (socket.gaierror, told.HostUnknown),
-    (ssl.SSLEOFError, told.TlsNotThere),
+    (ssl.SSLEOFError, told.ConnectionLost),
     (ssl.SSLError, told.TlsFailed),
     (FileNotFoundError, told.SocketMissing),
     (NotADirectoryError, told.SocketMissing),
@@ -193,7 +194,7 @@ def trouble(error: BaseException, address: Address, *, look: bool = True) -> Scr
     found = _looked_at(found, address, look)
     if found is RedisForbids:
         return RedisForbids(address.what, _server_said(chain))
-    if issubclass(found, RedisUnreachable) and address.url is None:
+    if found in (told.PortRefused, told.SocketMissing, told.ConnectionLost) and address.url is None:
         found = told.EmbeddedGone
     if found in _PERHAPS_A_FILE and (file := _bad_file(address)):
         return file
@@ -225,6 +226,8 @@ def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
             return _CERTIFICATES.get(one.verify_code, told.CertificateRefused), str(one.verify_message)
         if isinstance(one, ssl.SSLError) and (found := _tls(one)):
             return found
+        if isinstance(one, OSError) and _shaking_hands(one) and isinstance(one, (ssl.SSLEOFError, ConnectionError)):
+            return told.TlsNotThere, name
     text = " ".join(str(one) for one in chain if isinstance(one, (OSError, exceptions.TimeoutError)))
     if any(isinstance(one, OSError) and one.errno in _NETWORK for one in chain):
         return told.HostUnreachable, name
@@ -277,6 +280,11 @@ def _answer(error: exceptions.RedisError) -> tuple[Told, str] | None:
 def _tls(error: ssl.SSLError) -> tuple[Told, str] | None:
     reason = error.reason or ""
     return next(((found, reason) for name, found in _TLS if name in reason), None)
+
+
+def _shaking_hands(error: OSError) -> bool:
+    """Whether TLS had not begun yet; a server may still hang up when it has."""
+    return any(frame.name == "do_handshake" for frame in traceback.extract_tb(error.__traceback__))
 
 
 def _looked_at(found: Told, address: Address, look: bool) -> Told:

@@ -142,7 +142,14 @@ def says(answer: bytes | None, context: ssl.SSLContext | None = None) -> Iterato
             except OSError:
                 return
             with contextlib.suppress(OSError):
-                connection = context.wrap_socket(connection, server_side=True) if context else connection
+                # Held beside it: closed with something unread, it would take back what was said last, an alert too.
+                raw = connection.dup()
+                held.append(raw)
+                try:
+                    connection = context.wrap_socket(connection, server_side=True) if context else connection
+                except OSError:
+                    raw.shutdown(socket.SHUT_WR)
+                    continue
                 held.append(connection)
                 if answer is not None:
                     connection.sendall(answer)
