@@ -132,7 +132,7 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
     back = told['scrub rules rollback --reason "not before January"']
     assert back.startswith(f"In force: book {shipped}.\nBefore, workers judged by book {packed[0]}: ")
     assert [re.findall(r"hand; book (\S+?)[, ]", screen) for screen in screens] == [packed, [shipped]]
-    worker(SCRUB_BOOK="my-book")  # the day after: it is restarted, and what it has on its disk is the edited one
+    worker(SCRUB_BOOK="next.book")  # the day after: it is restarted, and its own is the book that was taken back
     assert f"hand; book {shipped}" in scrub("status").stdout
     assert "POS005" in told["scrub rules list --book my-book --status retired"]
     assert "did you mean 'status'?" in told["last scrub rules lint --book my-book"]
