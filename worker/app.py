@@ -59,6 +59,8 @@ app.conf.update(
         "socket_connect_timeout": 3,
         "socket_keepalive": not broker.startswith("redis+socket"),
         "health_check_interval": 10,
+        # The consumer connects anew, and calls back meanwhile; elsewhere kombu would hold up the main loop for ever.
+        "max_retries": 0,
         "global_keyprefix": "scrub:",
         "priority_steps": [0],
         "queue_order_strategy": "round_robin",
@@ -90,6 +92,7 @@ app.conf.update(
     worker_proc_alive_timeout=30.0,
 )
 app.steps["consumer"].add(TendStep)
+app.events.dispatcher_cls = "worker.consumer:Dispatcher"
 remotecontrol.switch_off()
 
 heartbeat = Heartbeat(settings.audit_path, lambda sentence: logs.log(__name__).warning(sentence))

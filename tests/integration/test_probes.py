@@ -172,6 +172,27 @@ def test_without_redis_a_worker_is_live_and_not_ready(worker: Worker, ask: Ask, 
 
 
 @pytest.mark.slow
+def test_with_a_redis_that_takes_connections_and_answers_nothing_a_worker_is_live(
+    worker: Worker, ask: Ask, server: Server
+) -> None:
+    says_yes(ask, LIVE, READY)
+    assert server.process
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        looked, deadline = 0, time.monotonic() + 75
+        while time.monotonic() < deadline:
+            code, text = ask(LIVE, "--stale", "45")
+            assert code == 0, text
+            looked += 1
+            time.sleep(2)
+        assert looked > 10
+        assert ask(READY)[0] == 1
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    until(lambda: ask(READY)[0] == 0, 60, lambda: ask(READY))
+
+
+@pytest.mark.slow
 def test_a_worker_that_hangs_while_its_broker_is_away_is_not_live(worker: Worker, ask: Ask, server: Server) -> None:
     server.kill()
     until(lambda: "Trying again" in worker.text(), 30, worker.text)
