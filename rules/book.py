@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -105,6 +105,12 @@ class Book:
     def ruled(self) -> frozenset[str]:
         """The payers with an active rule of their own, in the folder of their name; to be registered is not enough."""
         return frozenset(rule.file.split("/")[-2] for rule in self.rules if rule.status == "active") - {COMMON}
+
+    def narrowed(self, rules: Iterable[Rule]) -> Book:
+        """The book with these of its rules alone; which payers have rules of their own stays as it is."""
+        found = replace(self, rules=tuple(rules))
+        found.__dict__["ruled"] = self.ruled
+        return found
 
     @cached_property
     def named(self) -> BookId:

@@ -155,14 +155,13 @@ def _activated(rule: Rule) -> Rule:
 
 def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
     """The books with the rules alone that differ; None where more than rules does."""
-    parts = ("procedure", "covers_from", "registry", "overrides")
+    parts = ("procedure", "covers_from", "registry", "overrides", "ruled")
     if any(getattr(old, part) != getattr(new, part) for part in parts) or _rows(old) != _rows(new):
         return None
     known = {(rule.file, rule.digest, rule.status) for rule in old.rules}
     common = known & {(rule.file, rule.digest, rule.status) for rule in new.rules}
     left, right = (
-        replace(book, rules=tuple(r for r in book.rules if (r.file, r.digest, r.status) not in common))
-        for book in (old, new)
+        book.narrowed(r for r in book.rules if (r.file, r.digest, r.status) not in common) for book in (old, new)
     )
     return left, right
 

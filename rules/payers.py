@@ -98,8 +98,8 @@ class Registry:
     indicators: Mapping[str, str]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The payers of each group, in the order of their files."""
-    forms: Mapping[str, Form] = field(default_factory=dict)
-    """Every form of a member id, by name."""
+    forms: Mapping[str, Form] = field(default_factory=dict, compare=False)
+    """Every form of a member id, by name; functions, which are equal where the payers are."""
     _selected: Recent[Selection] = field(
         default_factory=lambda: Recent(MOST_SELECTED), init=False, repr=False, compare=False
     )

@@ -68,6 +68,8 @@ ELSEWHERE = {
     "quarantine requeue": "says one line, as `quarantine list` does",
     "quarantine drop": "as requeue",
     "history reject": "as import",
+    "audit retire": "says one line, as `audit verify` does",
+    "probe": "says one line, as `status --healthcheck` does",
     "tables import": "wants the official files",
     "tables undo": "as import",
     "rules new": "asks questions",

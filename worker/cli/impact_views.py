@@ -12,7 +12,6 @@ from rules.book import Book
 from rules.impact import Group, Tally
 from worker.cli.terminal import columns, paint
 from worker.impact import Shadow
-from worker.printable import json_bytes
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."
 _KeyT = TypeVar("_KeyT", bound=tuple[str, ...])
@@ -84,7 +83,7 @@ def json(result: Result) -> list[str]:
         "findings": _objects(("turn", "code", "payer", "says"), tally.finds),
         "seconds": round(result.seconds, 3), "cores": result.cores,
     }  # fmt: skip
-    return [json_bytes(found).decode()]
+    return [_text(found)]
 
 
 def html(result: Result) -> list[str]:
@@ -112,7 +111,7 @@ def shadow_json(shadow: Shadow) -> list[str]:
         "claims": shadow.claims, "without": shadow.without, "unread": shadow.unread,
         "findings": _objects(keys, shadow.finds), "moves": _objects(keys, shadow.moves),
     }  # fmt: skip
-    return [json_bytes(found).decode()]
+    return [_text(found)]
 
 
 def shadow_html(shadow: Shadow) -> list[str]:
@@ -217,3 +216,9 @@ def _table(section: Section) -> str:
 
     rows = "\n".join(cells("td", row) for row in section.rows)
     return f"<table><thead>{cells('th', section.heads)}</thead><tbody>\n{rows}\n</tbody></table>"
+
+
+def _text(found: dict[str, Any]) -> str:
+    from worker.printable import json_bytes
+
+    return json_bytes(found).decode()

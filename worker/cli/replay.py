@@ -12,7 +12,6 @@ import typer
 
 from worker.cli.sources import Intake, reason_of
 from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_json
-from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from rules.book import Book
@@ -180,4 +179,6 @@ def _show(done: Replay, book: Book, format: Format) -> None:
 
 
 def _value(value: Any) -> str:
+    from worker.printable import json_bytes
+
     return value if isinstance(value, str) else json_bytes(value).decode()

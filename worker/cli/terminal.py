@@ -21,7 +21,6 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from rules.printable import printable
 from worker.cli.signals import Stopped
-from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,6 +108,8 @@ def say_json(*values: Any, indent: bool = False, default: Callable[[Any], Any] |
         Stopped: nobody reads any more.
         Unwritten
     """
+    from worker.printable import json_bytes  # a probe needs no JSON
+
     with _guarded():
         sys.stdout.flush()
         for value in values:  # JSON is UTF-8, whatever the locale

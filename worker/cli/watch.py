@@ -18,7 +18,6 @@ from worker.cli.sources import Intake
 from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
 from worker.filenames import told as told_name
 from worker.frames import kind, places
-from worker.printable import json_bytes
 
 if TYPE_CHECKING:
     from worker.door import Door
@@ -258,6 +257,8 @@ def summary(sent: int, door: Door, intake: Intake) -> str:
 def _report(
     name: str, started: datetime, sent: int, read: int, duplicate: int, intake: Intake, refusals: Refusals
 ) -> bytes:
+    from worker.printable import json_bytes
+
     report = {
         **told_name(name),
         "started": started.isoformat(timespec="seconds"),
