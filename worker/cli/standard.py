@@ -6,12 +6,12 @@ A closed descriptor is the next one to be handed out, and what is then printed w
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sys
 
 _ERRORS = "backslashreplace"
 """No text is a reason not to write: what the encoding lacks is shown by its number."""
+_filled: list[int] = []
 
 
 def prepare() -> None:
@@ -32,16 +32,14 @@ def prepare() -> None:
 
 def _fill(number: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
-    if null == number:
-        os.set_inheritable(number, True)
-    else:
+    if null != number:
         os.dup2(null, number)
         os.close(null)
+    os.set_inheritable(number, True)
+    _filled.append(number)
 
 
 def for_another_program() -> None:
-    """Before this process becomes another one, which may be without a standard output: there writes go nowhere."""
-    if fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
+    """Before this process becomes another one, which is to see for itself what was closed."""
+    for number in _filled:
+        os.set_inheritable(number, False)
