@@ -3,10 +3,15 @@
 No timer runs while it connects anew: kombu sleeps between two attempts, and calls back every second. And a Redis that
 takes connections and answers nothing (frozen, or behind a network that swallows packets) must not stop the loop for
 minutes: redis-py would try ten times what takes 5 seconds each.
+
+A message that is none is thrown away, whatever is wrong with it. kombu and Celery would end the worker for some, and
+put them back on the queue, where each worker that comes next would end of them as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from queue import Empty
 from typing import Any
 
 from celery.events.dispatcher import EventDispatcher
@@ -14,6 +19,8 @@ from celery.worker.consumer import Consumer as Celerys
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
+
+from worker.logs import log, safe_exception
 
 
 class Consumer(Celerys):
@@ -23,7 +30,7 @@ class Consumer(Celerys):
         """Celery's, with a turn of the loop for each second that it waits."""
         from worker.app import heartbeat
 
-        _hurry(conn.transport)
+        _harden(conn.transport)
         ensure = conn.ensure_connection
 
         def turning(*arguments: Any, callback: Any = None, **options: Any) -> Any:
@@ -40,6 +47,35 @@ class Consumer(Celerys):
         finally:
             del conn.ensure_connection
 
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
+        """Celery's, for a message that no strategy of its own foresees as well."""
+        handle = super().create_task_handler(*arguments, **options)
+        transport = self.connection.transport
+
+        def handled(message: Any) -> Any:
+            try:
+                return handle(message)
+            except Exception as error:  # noqa: BLE001 - raised again where it is not the message's
+                _throw_away(error, transport)
+                if not message.acknowledged:
+                    message.ack()
+
+        return handled
+
+
+def _throw_away(error: Exception, transport: Any) -> None:
+    """Says that a message was thrown away for that.
+
+    Raises:
+        the error itself, where it is the transport's and not the message's
+    """
+    # For kombu a KeyError is a lost connection; of a message it is something that it lacks.
+    of_transport = (Empty, *transport.connection_errors, *transport.channel_errors)
+    if isinstance(error, of_transport) and not isinstance(error, KeyError):
+        raise error
+    sentence = "a message on Celery's queue or control channel is none of Celery's; it is thrown away"
+    log(__name__).warning(sentence, **safe_exception(error))
+
 
 class Dispatcher(EventDispatcher):
     """For `app.events.dispatcher_cls`: an event that tells Flower of a worker never holds up its main loop."""
@@ -49,15 +85,28 @@ class Dispatcher(EventDispatcher):
         return super().send(type, *arguments, **{**options, "retry": False})
 
 
-def _hurry(transport: Any) -> None:
+def _harden(transport: Any) -> None:
     """What has taken its time is not tried again on its channels, but left to the consumer, which connects anew."""
     usual = transport.Channel
-    if transport.driver_type != "redis" or issubclass(usual, _Hurried):
+    if transport.driver_type != "redis" or issubclass(usual, _Hardened):
         return
-    transport.Channel = type("Channel", (_Hurried, usual), {})
+    transport.Channel = type("Channel", (_Hardened, usual), {})
 
 
-class _Hurried:
+class _Hardened:
     def _connparams(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         found: dict[str, Any] = super()._connparams(*arguments, **options)  # type: ignore[misc]
         return {**found, "retry": Retry(NoBackoff(), 1, supported_errors=(Disconnected,))}
+
+    def _brpop_read(self, *arguments: Any, **options: Any) -> Any:
+        return self._unless_stray(super()._brpop_read, *arguments, **options)  # type: ignore[misc]
+
+    def _receive_one(self, *arguments: Any, **options: Any) -> Any:
+        return self._unless_stray(super()._receive_one, *arguments, **options)  # type: ignore[misc]
+
+    def _unless_stray(self, read: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return read(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 - the same
+            _throw_away(error, self.connection)  # type: ignore[attr-defined]
+            return True
