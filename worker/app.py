@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import mmap
+import os
 import sys
 import time
 import warnings
@@ -135,6 +136,7 @@ def _take_hold(**_: Any) -> None:
     outputs.install()
     # Celery's own writes before its handlers set their flag: a full pipe, or one without reader, would swallow SIGTERM.
     program.safe_say = outputs.say  # type: ignore[attr-defined]
+    program._reload_current_worker = _begin_again  # type: ignore[attr-defined]
     _stop_page[0] = 0
     try:
         if settings.embedded and not _leases:
@@ -154,6 +156,12 @@ def _take_hold(**_: Any) -> None:
             error = reachability.trouble(error, reachability.claims(settings))
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))
+
+
+def _begin_again() -> None:
+    """After SIGHUP, in place of Celery's own, which forgets how Python was told to start (`-c`, `-m`, `-P`)."""
+    outputs.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - there is no shell to want
 
 
 def _look_at_broker() -> None:

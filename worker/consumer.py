@@ -50,7 +50,8 @@ class Consumer(Celerys):
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
         """Celery's, for a message that no strategy of its own foresees as well."""
         handle = super().create_task_handler(*arguments, **options)
-        transport = self.connection.transport
+        connection: Any = self.connection
+        transport = connection.transport
 
         def handled(message: Any) -> Any:
             try:

@@ -92,6 +92,37 @@ def test_a_term_signal_for_the_whole_group_loses_nothing(store: Store, start_wor
     each_once(store, 4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [["-m", "celery", "-A", "worker.app", "worker"], ["-m", "worker", "worker"]])
+def test_sighup_finishes_what_is_in_hand_and_begins_the_same_worker_again(
+    store: Store, home: Path, program: list[str]
+) -> None:
+    """celery#2024, celery#8166: the command that Celery begins again with is not the one that it was begun with."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    log = home / "worker.log"
+    with log.open("wb") as out:
+        worker = subprocess.Popen(
+            [sys.executable, *program, "-c", "1"], env={**clean, **QUICK, "SCRUB_STATE_DIR": str(home)},
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+
+    def told() -> str:
+        return log.read_text("utf-8", "replace")
+
+    try:
+        for turn in range(3):
+            until(lambda: told().count(" ready.") == turn + 1 or worker.poll() is not None, 40, told)  # noqa: B023
+            assert worker.poll() is None, told()
+            put(store, *[f"PCN-{number}" for number in range(100)])
+            worker.send_signal(signal.SIGHUP if turn < 2 else signal.SIGTERM)
+        assert worker.wait(30) == 0, told()
+        assert (now(store).in_flight, now(store).balance) == (0, 0)
+        assert not now(store).alive
+    finally:
+        worker.kill()
+        worker.wait(10)
+
+
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
