@@ -175,7 +175,9 @@ def server(store: Store) -> Iterator[Finding]:
         seconds, microseconds = store.redis.time()
         after = time.time()
         info: dict[str, Any] = store.redis.info()
-    except (RedisError, OSError) as error:
+        if "redis_version" not in info:
+            raise LookupError
+    except (RedisError, OSError, *reachability.MISREAD) as error:
         yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(store.settings))))
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
@@ -387,6 +389,6 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
             yield from overrides(laid, today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error))
-    except RedisError as error:
+    except (RedisError, *reachability.MISREAD) as error:
         if not ill:
             yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))

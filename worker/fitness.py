@@ -9,8 +9,8 @@ from redis import Redis
 
 from rules.errors import ScrubError
 from worker.errors import RedisForgets, RedisMayEvict, RedisTooOld
-from worker.reachability import Address
-from worker.rediserrors import ReplicaOnly, SentinelInstead, StillLoading
+from worker.reachability import MISREAD, Address, trouble
+from worker.rediserrors import NoRedis, ReplicaOnly, SentinelInstead, StillLoading
 
 _LEAST_REDIS = (7, 0)
 _LEAST_VALKEY = (7, 2)
@@ -20,9 +20,13 @@ def check_server(redis: Redis, address: Address) -> None:
     """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
 
     Raises:
-        SentinelInstead, StillLoading, RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
+        NoRedis, SentinelInstead, StillLoading, RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
     """
-    if reasons := unfit(redis.info(), address):
+    try:
+        info = redis.info()
+    except MISREAD as error:
+        raise trouble(error, address) from None
+    if reasons := unfit(info, address):
         raise reasons[0]
 
 
@@ -47,6 +51,8 @@ def unfit(info: Mapping[str, Any], address: Address) -> list[ScrubError]:
         return [StillLoading(**named)]
     found: list[ScrubError] = []
     valkey = info.get("valkey_version")
+    if "redis_version" not in info:
+        return [NoRedis(**named)]
     number, least = (valkey, _LEAST_VALKEY) if valkey else (info["redis_version"], _LEAST_REDIS)
     if tuple(int(part) for part in str(number).split(".")[:2]) < least:
         found.append(RedisTooOld(where=where, found=f"{'Valkey' if valkey else 'Redis'} {number}"))

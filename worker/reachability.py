@@ -32,6 +32,9 @@ from worker.settings import Settings
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
 """How long a client waits for a connection, and for an answer."""
 
+MISREAD = (AttributeError, LookupError, TypeError, ValueError)
+"""What redis-py raises at an answer in the protocol of Redis that is not of the shape that the command has there."""
+
 Told = type[RedisUnusable]
 
 
@@ -124,8 +127,10 @@ _WORDS: tuple[tuple[re.Pattern[str], Told], ...] = (
     (re.compile("without any password configured|no password is set"), told.PasswordUnwanted),
     (re.compile("unknown (sub)?command", re.IGNORECASE), told.CommandUnknown),
     (re.compile("Redis is busy running|busy running a script"), told.ScriptBusy),
+    (re.compile("^Invalid RESP version$"), told.NoRedis),
 )
-"""By words of an answer that begins with ERR, or comes out of a script; they changed between versions."""
+"""By words of an answer that begins with ERR, or comes out of a script; they changed between versions. The last are
+redis-py's own."""
 
 _KINDS: tuple[tuple[type[BaseException], Told], ...] = (
     (exceptions.NoPermissionError, RedisForbids),
@@ -240,7 +245,7 @@ def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
             return found_kind, name
     if any(isinstance(one, exceptions.ConnectionError) for one in chain):
         return told.ConnectionLost, name
-    return told.RedisFailed, name
+    return (told.NoRedis if isinstance(chain[0], MISREAD) else told.RedisFailed), name
 
 
 class Teller:
@@ -278,7 +283,7 @@ def _answer(error: exceptions.RedisError) -> tuple[Told, str] | None:
 
 
 def _tls(error: ssl.SSLError) -> tuple[Told, str] | None:
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # one that Python itself raises has none
     return next(((found, reason) for name, found in _TLS if name in reason), None)
 
 
@@ -307,7 +312,9 @@ def _speaks_tls(url: str) -> bool:
         with socket.create_connection((parts.hostname or "localhost", parts.port or 6379), CONNECT_SECONDS) as plain:
             context.wrap_socket(plain).close()
     except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")  # it speaks TLS, and wants a certificate or another version
+        return "ALERT" in (
+            getattr(error, "reason", None) or ""
+        )  # it speaks TLS, and wants a certificate or another version
     except OSError:
         return False
     return True

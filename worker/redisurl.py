@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -39,6 +40,14 @@ def _number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 
+def _ciphers(text: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers(text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
 _NUMBER = (_number, "expected a whole number")
 _SECONDS = (_seconds, "expected seconds, from more than 0 to 3600")
 _TEXT = (bool, "expected a text")
@@ -61,7 +70,7 @@ _TLS_OPTIONS: Mapping[str, tuple[Callable[[str], bool], str]] = {
     "ssl_certfile": _TEXT,
     "ssl_keyfile": _TEXT,
     "ssl_password": _TEXT,
-    "ssl_ciphers": _TEXT,
+    "ssl_ciphers": (_ciphers, "expected ciphers that OpenSSL knows, as HIGH or ECDHE+AESGCM"),
     "ssl_cert_reqs": _one_of("required", "optional", "none"),
     "ssl_check_hostname": _one_of("true", "false"),
 }

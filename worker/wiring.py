@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -56,6 +57,8 @@ from worker.settings import Settings, load_settings
 from worker.switch import Choice, overrides_in_force
 
 _SOCKET: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+
+_PATIENCE = (ExponentialBackoff(cap=1, base=0.05), 3)
 
 where = reachability.where
 
@@ -102,7 +105,8 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     if check:
         close_state(settings.state_dir)
     lease = Lease(settings.server_path) if settings.embedded and hold else None
-    redis = connect(settings, Retry(ExponentialBackoff(cap=1, base=0.05), 3))
+    # One that gives no answer at all is asked once: redis-py would try sixteen times what takes 5 seconds.
+    redis = connect(settings, Retry(*_PATIENCE, supported_errors=(Disconnected,)))
     store = Store(settings, Keys(0, settings.partitions), redis, connect(settings, Retry(NoBackoff(), 0)), lease)
     if not check:
         return store
@@ -117,6 +121,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
     except BaseException:
         store.close()
         raise
+    redis.set_retry(Retry(*_PATIENCE))
     return store
 
 

@@ -7,6 +7,7 @@ of a URL), celery#7864 and celery#3132 (a password that breaks the URL), dify#44
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -118,6 +119,35 @@ def test_a_web_server_is_not_taken_for_redis(home: Path) -> None:
 def test_other_services_are_not_taken_for_redis_either(answer: bytes, home: Path) -> None:
     with says(answer) as url:
         assert type(refusal(url, home)) is rediserrors.NoRedis
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"+OK\r\n", b":1\r\n", b"*-1\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$9\r\nfoo:bar\r\n\r\n", b"*0\r\n", b"*1\r\n$1\r\na\r\n",
+        b"%1\r\n+a\r\n:1\r\n", b"_\r\n", b"#t\r\n", b",1.5\r\n",
+    ],
+)  # fmt: skip
+def test_who_answers_in_the_protocol_of_redis_and_is_none_is_told_as_such(answer: bytes, home: Path) -> None:
+    """A proxy, or a store that is like Redis: redis-py takes it that each answer has the shape of its command's."""
+    with says(answer * 20) as url:
+        assert type(refusal(url, home)) is rediserrors.NoRedis
+        done = scrub(home, "doctor", SCRUB_REDIS_URL=url)
+    assert done.returncode == 1, done.stderr
+    assert "answers, and not as a Redis does" in done.stdout
+
+
+def test_one_that_gives_no_answer_is_asked_once_by_a_command(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        url = f"redis://127.0.0.1:{listening.getsockname()[1]}"
+        assert type(refusal(url, home)) is rediserrors.NoAnswer
+        listening.setblocking(False)
+        taken = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                listening.accept()[0].close()
+                taken += 1
+    assert taken == 1
 
 
 def test_a_server_that_hangs_up_is_told_as_such(home: Path) -> None:

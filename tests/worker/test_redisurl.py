@@ -104,6 +104,12 @@ def test_what_a_url_may_hold_is_taken_by_the_client(url: str) -> None:
     assert load_settings(broker_url=url).broker_url == url
 
 
+@pytest.mark.parametrize("ciphers", ["FOO", "high%00", "%0A", "%C3%A9"])
+def test_ciphers_that_openssl_does_not_know_are_told(ciphers: str) -> None:
+    sentence = told("redis_url", f"rediss://h?ssl_ciphers={ciphers}")
+    assert "option ssl_ciphers of the query: expected ciphers that OpenSSL knows" in sentence
+
+
 @pytest.mark.parametrize(
     "url", ["amqp://guest@h:5672//", "sqs://", "sentinel://a:1/0;sentinel://b:2/0", "redis+socket:///r"]
 )
