@@ -75,7 +75,7 @@ def ends(folder: Path) -> list[End]:
     """
     if not folder.is_dir():
         return []
-    files = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_file())
+    files = sorted(Path(entry.path) for entry in os.scandir(folder) if os.path.isfile(entry))
     return [end for file in files if (end := _end(file))]
 
 
@@ -182,7 +182,8 @@ class Retirement(NamedTuple):
 
 
 def retired(folder: Path, secret: bytes) -> dict[str, Retirement]:
-    """The chains that were retired, by the sound lines of the files of a folder.
+    """The chains that were retired, by the sound lines of the files of a folder; of a chain that was retired several
+    times, the one that knew most of it: what was cut meanwhile is not to be forgotten.
 
     Raises:
         OSError
@@ -199,7 +200,8 @@ def retired(folder: Path, secret: bytes) -> dict[str, Retirement]:
                     line = orjson.loads(raw)
                     head = Head(line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_mac"])
                     told = (line["@timestamp"][:10], line["user.name"], line["event.reason"])
-                    found[head.chain] = Retirement(head, *told)
+                    if head.chain not in found or found[head.chain].head.seq < head.seq:
+                        found[head.chain] = Retirement(head, *told)
     return found
 
 
@@ -263,22 +265,6 @@ class Archivist:
     audit: Audit
     secret: bytes
     folder: Path
-
-    def state(self, chain: str, heads: Mapping[str, Head], found: Collection[End]) -> tuple[Head, Retired]:
-        """Where the chain ended, and how its file is.
-
-        Raises:
-            ChainUnknown: neither Redis nor the folder has it.
-        """
-        head = heads.get(chain)
-        verdicts = [audit.verify(end.file, self.secret, head) for end in found if end.chain == chain]
-        best = min(verdicts, key=lambda one: ("sound", "torn", "tampered").index(one.state), default=None)
-        if head is None:
-            last = max((end for end in found if end.chain == chain), key=lambda end: end.seq, default=None)
-            if last is None:
-                raise ChainUnknown(chain=chain)
-            return Head(chain, last.seq, last.mac), "unknown"
-        return head, best.state if best else "missing"
 
     def retire(self, chains: Collection[str], why: str, alive: Iterable[Worker]) -> list[str]:
         """Retires the chains; answers those that a process wrote meanwhile, which stay.

@@ -163,6 +163,16 @@ def test_a_copy_that_log_rotation_left_counts_as_the_file(store: Store, scrub: C
     assert [finding["level"] for finding in doctor(scrub)] == ["well"]
 
 
+def test_a_link_that_leads_nowhere_does_not_keep_the_others_from_being_verified(
+    store: Store, scrub: Callable[..., Said]
+) -> None:
+    file = judge(store, 0, 5)
+    (file.parent / "loop").symlink_to("loop")
+    (file.parent / "audit-gone-1-00c0ffee.jsonl").symlink_to("/nowhere/at/all")
+    assert scrub("audit", "verify") == (0, f"{file}: sound: 6 lines are sound\n")
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+
+
 def test_what_is_no_audit_file_in_the_folder_is_passed_over(store: Store, scrub: Callable[..., Said]) -> None:
     file = judge(store, 0, 5)
     (file.parent / "notes.txt").write_text("hello")
@@ -220,6 +230,19 @@ def test_the_audit_log_says_how_the_file_was_when_it_was_retired(
     (line,) = [orjson.loads(raw) for raw in own.read_bytes().splitlines() if b"audit.retired" in raw]
     found = line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_state"]
     assert found == (chain, 6, state)
+
+
+def test_a_file_that_is_cut_after_its_retirement_is_not_made_sound_by_another_one(
+    store: Store, scrub: Callable[..., Said]
+) -> None:
+    file = judge(store, 0, 5)
+    assert scrub("audit", "retire", file, "--reason", "on tape 12")[0] == 0
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:3]))
+    scrub("audit", "retire", file, "--reason", "again")
+    code, said = scrub("audit", "verify", file)
+    assert code == 1
+    assert "tampered: the end is cut off: 6 lines were committed, 3 are there; retired on" in said
+    assert "on tape 12" in said
 
 
 def test_a_retirement_that_was_forged_into_a_file_does_not_count(store: Store, scrub: Callable[..., Said]) -> None:
