@@ -78,6 +78,9 @@ class Heartbeat:
         self._says |= when
         try:
             descriptor = self._descriptor or self._open()
+            if not os.fstat(descriptor).st_nlink:  # somebody has cleaned up
+                self.end()
+                descriptor = self._open()
             line = json.dumps(self._says).encode()
             self._width = max(self._width, len(line) + 64)  # nothing of a longer line may be left behind
             os.pwrite(descriptor, line.ljust(self._width), 0)
@@ -132,7 +135,7 @@ def unready(beat: Beat) -> str | None:
 
 def _made() -> Path:
     for folder in folders():
-        with contextlib.suppress(FileNotFoundError, PermissionError, FileExistsError):
+        with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700)
         if _private(folder) and os.access(folder, os.W_OK | os.X_OK):
             return folder

@@ -139,6 +139,33 @@ def test_where_others_may_write_it_goes_to_the_other_folder_and_reads_nothing_of
     assert told == []
 
 
+def test_a_runtime_folder_that_cannot_be_made_is_no_reason_to_have_no_heartbeat(
+    heart: Heartbeat, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose root file system is read-only; a file in its place is refused to root as well."""
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    heart.turn()
+    assert told == []
+    assert [beat.pid for beat in beats()] == [os.getpid()]
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["file", "folder"])
+def test_a_heartbeat_that_is_removed_under_a_worker_is_written_anew(
+    heart: Heartbeat, runtime: Path, told: list[str], whole: bool
+) -> None:
+    """A clean-up of the folder for temporary files is no reason to restart the worker."""
+    heart.turn()
+    heart.answer()
+    shutil.rmtree(runtime) if whole else next(runtime.iterdir()).unlink()
+    assert beats() == []
+    heart.turn()
+    (beat,) = beats()
+    assert (hung(beat), unready(beat), told) == (None, None, [])
+    heart.end()
+    assert not list(runtime.iterdir())
+
+
 def test_a_link_in_place_of_the_folder_is_not_followed(heart: Heartbeat, runtime: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     runtime.symlink_to(tmp_path / "elsewhere")
