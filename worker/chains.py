@@ -181,20 +181,21 @@ class Retirement(NamedTuple):
     reason: str
 
 
-def retired(folder: Path, secret: bytes) -> dict[str, Retirement]:
-    """The chains that were retired, by the sound lines of the files of a folder; of a chain that was retired several
-    times, the one that knew most of it: what was cut meanwhile is not to be forgotten.
+def retired(folder: Path, secret: bytes, besides: Iterable[Path] = ()) -> dict[str, Retirement]:
+    """The chains that were retired, by the sound lines of the files of a folder, and of others besides.
+
+    Of a chain that was retired several times, the one that knew most of it: what was cut meanwhile is not forgotten.
 
     Raises:
         OSError
     """
     found = dict[str, Retirement]()
-    for end in ends(folder):
-        with end.file.open("rb") as lines:
+    for file in dict.fromkeys([*(end.file for end in ends(folder)), *besides]):
+        with file.open("rb") as lines:
             if not any(_RETIRED in raw for raw in lines):
                 continue
-        sound = audit.verify(end.file, secret).lines
-        with end.file.open("rb") as lines:
+        sound = audit.verify(file, secret).lines
+        with file.open("rb") as lines:
             for number, raw in enumerate(lines):
                 if number < sound and _RETIRED in raw:
                     line = orjson.loads(raw)

@@ -232,6 +232,28 @@ def test_the_audit_log_says_how_the_file_was_when_it_was_retired(
     assert found == (chain, 6, state)
 
 
+def test_a_retirement_that_is_archived_itself_counts_for_the_files_that_are_verified_with_it(
+    store: Store, scrub: Callable[..., Said], tmp_path: Path
+) -> None:
+    file = judge(store, 0, 5)
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for turn in range(3):  # the file of each retirement is retired in its turn
+        scrub("audit", "retire", *files(store), "--reason", f"archived in month {turn}")
+        for old in [
+            old for old in files(store) if audit.chain_of(old.name) not in chains.known(store.redis, store.keys)
+        ]:
+            shutil.move(old, archive)
+    assert len(list(archive.iterdir())) == 3
+    code, said = scrub("audit", "verify", *sorted(archive.iterdir()))
+    assert (code, said.count("retired on")) == (0, 3), said
+    assert "archived in month 0" in said
+    archived = archive / file.name
+    archived.write_bytes(b"".join(archived.read_bytes().splitlines(keepends=True)[:3]))
+    code, said = scrub("audit", "verify", *sorted(archive.iterdir()))
+    assert (code, "6 lines were committed, 3 are there" in said) == (1, True)
+
+
 def test_a_file_that_is_cut_after_its_retirement_is_not_made_sound_by_another_one(
     store: Store, scrub: Callable[..., Said]
 ) -> None:

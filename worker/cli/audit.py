@@ -48,7 +48,8 @@ def verify(
 
     sound: as it was written. torn: sound, but for a last line that a crash cut off before it counted. tampered:
     somebody changed it; the sentence says from which line on. unknown: Redis does not know its chain. missing: Redis
-    knows the chain, and there is no file. Needs the secret that the workers used.
+    knows the chain, and there is no file. A file whose chain was retired verifies by the line that says so, in the
+    audit folder or in another FILE. Needs the secret that the workers used.
 
     Exit codes: 0 all are sound, 1 one is not, 2 one cannot be read, or without FILE Redis does not answer.
 
@@ -125,7 +126,7 @@ def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) 
             else:
                 verdict = chains.verify(file, secret, heads, {})
                 if verdict.state == "unknown":
-                    gone = chains.retired(settings.audit_path, secret) if gone is None else gone
+                    gone = chains.retired(settings.audit_path, secret, files) if gone is None else gone
                     verdict = chains.verify(file, secret, heads, gone)
         except (OSError, ScrubError) as error:
             complain(plain(str(error)))
