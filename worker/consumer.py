@@ -11,6 +11,7 @@ put them back on the queue, where each worker that comes next would end of them 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -21,6 +22,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
 from worker.logs import log, safe_exception
+from worker.reachability import ANSWER_SECONDS
 
 
 class Consumer(Celerys):
@@ -102,8 +104,13 @@ class _Hardened:
     def _brpop_read(self, *arguments: Any, **options: Any) -> Any:
         return self._unless_stray(super()._brpop_read, *arguments, **options)  # type: ignore[misc]
 
-    def _receive_one(self, *arguments: Any, **options: Any) -> Any:
-        return self._unless_stray(super()._receive_one, *arguments, **options)  # type: ignore[misc]
+    def _receive_one(self, subscriber: Any) -> Any:
+        # By itself it would connect anew where it is cut, and then read without a limit of time: the loop would stop.
+        if subscriber.connection is not None:
+            subscriber.connection.retry = Retry(NoBackoff(), 0)
+        read = type(subscriber).parse_response
+        subscriber.parse_response = partial(read, subscriber, block=False, timeout=ANSWER_SECONDS)
+        return self._unless_stray(super()._receive_one, subscriber)  # type: ignore[misc]
 
     def _unless_stray(self, read: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:

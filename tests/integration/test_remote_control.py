@@ -70,6 +70,21 @@ def test_a_cancelled_queue_is_consumed_from_again(store: Store, home: Path, star
     assert "pong" in celery(home, "inspect", "ping").stdout
 
 
+@pytest.mark.parametrize("kind", ["pubsub", "normal"])
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
+def test_a_connection_that_is_cut_does_not_stop_the_main_loop(
+    store: Store, home: Path, start_worker: Start, pool: str, kind: str
+) -> None:
+    """redis-py connects a subscriber anew by itself, and then reads without a limit of time (celery#7276, kombu#1019)."""
+    worker = start_worker("-P", pool, concurrency=1).wait_ready()
+    for turn in range(3):
+        until(lambda: "pong" in celery(home, "inspect", "ping").stdout, 40, worker.text)
+        assert store.once.client_kill_filter(_type=kind, skipme=True)
+        put(store, 5 * turn)
+        settled(store, 5 * (turn + 1))
+    assert "pong" in celery(home, "inspect", "ping").stdout
+
+
 @pytest.mark.slow
 def test_no_command_leaves_a_worker_that_decides_nothing(store: Store, home: Path, start_worker: Start) -> None:
     worker = start_worker().wait_ready()
