@@ -60,6 +60,37 @@ def test_a_bad_first_line_does_not_hide_the_rest() -> None:
     assert positions(read(b'{"claim_id": }\n' + LINE)) == [("Refusal", "line 1"), ("Document", "line 2")]
 
 
+@pytest.mark.parametrize(
+    ("first", "refused"),
+    [
+        (b'{"claim_id": "PCN\n-0", "form": 1}', 2),
+        (b'{"claim_id": "PCN-0",\n "form": }', 2),
+        (b'{"claim_id": "PCN-0"\n\n', 1),
+        (b'"form": "professional"}', 1),
+        (b"# claims of March\n\n", 1),
+        (b"claim_id,form\nPCN-0,professional\n", 2),
+    ],
+    ids=["a line end in a text", "an object over two lines", "cut", "the end of an object", "a comment", "other rows"],
+)
+@pytest.mark.parametrize("count", [2, 4_000])
+def test_whatever_the_first_line_is_it_takes_none_of_the_others_along(first: bytes, refused: int, count: int) -> None:
+    start = first.strip().count(b"\n") + first.endswith(b"\n\n") + 2
+    found = read(first.rstrip(b"\n") + b"\n" * (1 + first.endswith(b"\n\n")) + b"\n".join([LINE] * count))
+    assert [kind for kind, _ in positions(found)] == ["Refusal"] * refused + ["Document"] * count
+    assert [place for _, place in positions(found)][refused:] == [f"line {start + n}" for n in range(count)]
+
+
+def test_an_object_whose_second_line_begins_with_a_brace_is_one_document() -> None:
+    raw = LINE.replace(b'"lines": [{', b'"lines": [\n{')
+    assert raw != LINE
+    assert positions(read(raw)) == [("Document", "line 1")]
+
+
+def test_a_broken_object_over_many_lines_is_one_refusal() -> None:
+    raw = json.dumps(json.loads(LINE), indent=1).encode()
+    assert positions(read(raw[:-2])) == [("Refusal", "line 1")]
+
+
 def test_an_array_is_read_item_by_item() -> None:
     assert positions(read(b"[" + LINE + b", 7, " + LINE + b"]")) == [
         ("Document", "item 1"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import IO, Any, cast
 
 from rules.claim import Claim, read_claim
@@ -37,6 +37,7 @@ _MARK = b"\xef\xbb\xbf"
 _BUFFER = 2**16
 _PLACE = re.compile(r"line (\d+) column (\d+)")
 _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
+_DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +134,11 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
     elif start.startswith(b"["):
         yield from _array(name, reader, line, limit, number, known)
     elif start.startswith(b"{"):
-        following = _next_line(reader, limit)
-        if len(line) > limit or not following or following.lstrip().startswith(b"{") or _is_json(line):
-            yield from _lines(name, reader, limit, number, [line, following], known)
-        else:
-            rest = line + following + reader.read(limit + 1)
-            if len(rest) > limit and _BUNDLE.search(rest):
-                rest += reader.read(ARRAY_LIMIT)
-            yield from _one(name, f"line {number}", number, rest, limit, known)
+        yield from _objects(name, reader, line, limit, number, known)
     elif _is_json(line):
         yield from _lines(name, reader, limit, number, [line], known)
+    elif _has_a_document(rest := line + reader.read(limit + 1)):
+        yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
     else:
         sentence = "this is neither JSON nor NDJSON: expected a claim or a CloudEvent that begins with {"
         if line.startswith(b"\x1f\x8b"):
@@ -150,6 +146,39 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
         if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4]:
             sentence = "expected UTF-8, this looks like UTF-16 or UTF-32"
         yield _refusal(name, f"line {number}", number, sentence)
+
+
+def _objects(
+    name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Targets
+) -> Iterator[Found]:
+    """One object over several lines, or NDJSON; `line`: the first one that is not blank."""
+    following = _next_line(reader, limit)
+    if len(line) > limit or not following or _is_json(line):
+        yield from _lines(name, reader, limit, number, [line, following], known)
+        return
+    rest = line + following + reader.read(limit + 1)
+    whole = len(rest) <= limit and _is_json(rest)
+    if not whole and (following.lstrip().startswith(b"{") or _has_a_document(rest)):
+        # A first line that is broken, such as by a line end within a text, takes none of the others along.
+        yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
+        return
+    if len(rest) > limit and _BUNDLE.search(rest):
+        rest += reader.read(ARRAY_LIMIT)
+    yield from _one(name, f"line {number}", number, rest, limit, known)
+
+
+def _lines_of(raw: bytes, reader: BufferedReader, limit: int) -> list[bytes]:
+    """The lines of what was read ahead, the last of them to its end."""
+    lines = BytesIO(raw).readlines()
+    if not raw.endswith(b"\n"):
+        lines[-1] += _next_line(reader, limit)
+    return lines
+
+
+def _has_a_document(raw: bytes) -> bool:
+    """Whether one of the lines is a whole document for itself."""
+    lines = (line for line in BytesIO(raw) if line.startswith(b"{") and line.rstrip().endswith(b"}"))
+    return any(_DOCUMENT.search(line) and _is_json(line) for line in lines)
 
 
 def _first_line(reader: BufferedReader, limit: int) -> tuple[int, bytes]:
@@ -202,7 +231,7 @@ def _lines(
             line = _long_line(reader, line + (ahead.pop(0) if ahead else b""))
         if line.strip():
             yield from _one(name, f"line {number}", number, line, limit, known)
-        else:
+        elif not ahead:
             number += _blank_lines(reader)
         number += 1
 
