@@ -10,8 +10,11 @@ Denied: the payer kept back money for a reason other than its price, the patient
 
 from __future__ import annotations
 
+import errno
 import gzip
+import operator
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -19,6 +22,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -174,23 +178,36 @@ def _remember(base: sqlite3.Connection, raw: bytes, outcomes: Outcomes) -> None:
         return
     try:
         line = orjson.loads(raw)
-        action, decision, claim = line["event.action"], line["claim.decision_id"], line.get("claim.claim_id")
+        action, decision = line["event.action"], _typed(line, "claim.decision_id", str)
         if action == "claim.superseded":
             base.execute("UPDATE decision SET stands = stands - 1 WHERE id = ?", (decision,))
             return
-        if action != "claim.scrubbed":
+        claim = line.get("claim.claim_id")
+        if action != "claim.scrubbed" or not isinstance(claim, str):
             return
         if not base.execute("SELECT 1 FROM payment WHERE claim = ? LIMIT 1", (claim,)).fetchone():
             return
-        said = orjson.dumps([line.get("claim.payer"), line.get("claim.judged"), _found(line)])
-        moment = line["@timestamp"]
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError, sqlite3.InterfaceError):
+        said = orjson.dumps([_typed(line, "claim.payer", str, NoneType), _judged(line), _found(line)])
+        moment = _typed(line, "@timestamp", str)
+    except (KeyError, TypeError, ValueError, AttributeError):
         outcomes.unreadable += 1
         return
     base.execute(
         "INSERT INTO decision VALUES (?, ?, ?, 1, ?) ON CONFLICT (id) DO UPDATE SET stands = stands + 1",
         (decision, claim, moment, said),
     )
+
+
+def _typed(line: Mapping[str, Any], name: str, *kinds: type) -> Any:
+    value = line.get(name)
+    if not isinstance(value, kinds):
+        raise TypeError
+    return value
+
+
+def _judged(line: Mapping[str, Any]) -> list[int] | None:
+    numbers = line.get("claim.judged")
+    return None if numbers is None else [operator.index(number) for number in numbers]
 
 
 def _found(line: Mapping[str, Any]) -> list[list[Any]]:
@@ -331,7 +348,10 @@ def log_lines(files: Iterable[Path], seen: Callable[[int], None] = lambda _: Non
         OSError: one cannot be read.
     """
     for file in files:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            for line in stream:
-                seen(len(line))
-                yield line
+        try:
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+                for line in stream:
+                    seen(len(line))
+                    yield line
+        except (EOFError, zlib.error):
+            raise OSError(errno.EIO, "the gzip stream is cut off or damaged", str(file)) from None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from worker.intake.x12.remittance import Adjustment, Payment, Service
-from worker.outcomes import Outcomes, Reason, compare
+from worker.outcomes import Outcomes, Reason, compare, log_lines
 
 EXPECTED = {"UNT001": frozenset({"151"}), "DX001": frozenset({"11", "50"})}
 CO151, CO45 = Adjustment("CO", "151", Decimal(450)), Adjustment("CO", "45", Decimal(350))
@@ -169,6 +171,26 @@ def test_torn_lines_of_the_log_are_counted_and_passed_over() -> None:
     found = counted([pay("A", DENIED)], [*broken, line("A", "UNT001@1")])
     assert found.unreadable == 3
     assert row(found, "UNT001")[0][0] == 1
+
+
+ODD = [7, 1e300, True, "", "x@y", [], {}, ["x"], [["A"]], [None], [1.5], {"a": 1}]
+
+
+@pytest.mark.parametrize("name", ["claim.decision_id", "claim.claim_id", "claim.payer", "claim.judged", "rule.found",
+                                  "@timestamp", "event.action"])  # fmt: skip
+def test_a_line_of_the_log_that_holds_something_else_than_a_log_does_stops_nothing(name: str) -> None:
+    log = [line("A", **{"rule.found": ["UNT001@1"], name: value}) for value in ODD]
+    found = counted([pay("A", DENIED)], [*log, line("A", "UNT001@1", moment="2026-10-30T10:00:00Z")])
+    assert row(found, "UNT001")[0][0] == 1
+    assert sorted(found.payers) == ["uhc"]
+
+
+def test_an_audit_file_that_is_cut_off_or_damaged_is_an_error_of_the_file(tmp_path: Path) -> None:
+    packed = gzip.compress(line("A", "UNT001@1") * 1_000)
+    for number, content in enumerate([packed[:-9], packed[:60], packed[:30] + b"\xff" * 30, b"no gzip"]):
+        (file := tmp_path / f"{number}.jsonl.gz").write_bytes(content)
+        with pytest.raises(OSError, match="cut off or damaged|Not a gzipped file"):
+            list(log_lines([file]))
 
 
 def test_memory_does_not_grow_with_the_claims() -> None:

@@ -90,6 +90,18 @@ def test_a_claim_that_is_damaged_takes_no_other_along() -> None:
     assert [isinstance(one, Payment) for one in found] == [False, True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("before", "whole"),
+    [([], 1), (PAY, 1), ([*PAY, TAIL[0]], 2), ([*PAY, "LX*2~"], 2)],
+    ids=["first", "behind a claim, which may not be whole", "behind PLB", "behind LX"],
+)
+def test_a_claim_whose_first_segment_is_lost_is_told_wherever_it_stands(before: list[str], whole: int) -> None:
+    found = read(*HEAD, *before, "CLP*A*1*5*5***" + "x" * 200_000 + "~", "SVC*HC:64445*5*5~", *PAY, *TAIL)
+    assert [one.claim_id for one in found if isinstance(one, Payment)] == ["PCN-2"] * whole
+    (lost,) = (one for one in found if isinstance(one, Refusal))
+    assert "a segment has more than" in lost.sentence
+
+
 @given(st.lists(st.sampled_from([*HEAD, *CLAIM, *PAY, *TAIL]), max_size=40), st.binary(max_size=20))
 def test_nothing_in_a_file_raises(segments: list[str], end: bytes) -> None:
     list(read_remittances("era.835", io.BytesIO("".join([*HEAD, *segments]).encode() + end)))

@@ -222,16 +222,14 @@ class _Walk:
 
     def _close(self, cut: str = "") -> Iterator[Payment | Refusal]:
         payment, self._payment, self._service = self._payment, None, None
-        if payment is None:
-            return
-        if fault := self._fault or cut:
-            yield self._told(fault)
-        else:
+        if fault := self._fault or (cut if payment else ""):
+            yield self._told(fault)  # before the first claim, too, and between two: a claim may be what it was
+        elif payment:
             yield payment
 
     def _end(self, why: str) -> Iterator[Payment | Refusal]:
         if self._set is not None:
-            if self._payment is None:
+            if self._payment is None and not self._fault:
                 yield self._told(why)
             yield from self._close(f"{why} after this claim, which may not be whole")
             self._set = None
