@@ -6,6 +6,7 @@ neighbours never notice.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ from worker.secret import event_mark
 Interrupts = tuple[type[BaseException], ...]
 """Exceptions that end the task and are no fault of a claim, such as the soft time limit."""
 _MOST_RENDERED = 4_096
+_MOST_BYTES = 2**25
+"""Of decisions that are committed at once: a claim of 1,000 lines may have findings of some megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +186,24 @@ def keys_of(readings: Iterable[Reading]) -> list[str]:
     return list(dict.fromkeys(key for one in readings for key in (one.event_key, one.ledger_key) if key))
 
 
-def decide(readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench) -> list[Decision]:
-    """Judges the readings in order; `memory`, what Redis holds under their keys, is carried from one to the next."""
+def decide(
+    readings: Sequence[Reading], memory: Mapping[str, str], bench: Bench, until: float = math.inf
+) -> list[Decision]:
+    """Judges the readings in order; `memory`, what Redis holds under their keys, is carried from one to the next.
+
+    The first of them alone, where those after `until` (by the monotonic clock) are left, or what they come to is more
+    than is sent to Redis at once.
+    """
     turn = _turn(bench, memory, {"batch.id": token_hex(8), "batch.size": len(readings)})
     known = turn.memory
     assert known is not None
-    decisions = []
+    decisions: list[Decision] = []
+    size = 0
     for reading in readings:
+        if decisions and (size > _MOST_BYTES or time.monotonic() > until):
+            break
         decision = _decide(reading, known, turn)
+        size += len(decision.item.payload)
         item = decision.item
         if item.event_key and item.writes:
             known[item.event_key] = item.writes

@@ -8,6 +8,7 @@ decoded: one of each is ahead at most.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections import Counter
@@ -32,6 +33,8 @@ from worker.sent import Sent
 from worker.settings import Settings
 
 T = TypeVar("T")
+_MOST_BYTES = 2**21
+"""Of events that are decoded and judged at once; a batch of usual claims has a tenth."""
 _ROUNDS = 20
 """How often a batch is judged again because others decided on its events or patients meanwhile."""
 
@@ -62,6 +65,8 @@ class Drain:
     """The next batch, taken while the one before was at work."""
     _decoded: list[Reading] = field(default_factory=list)
     """The same, where it is decoded already."""
+    _until: float = math.inf
+    """When to break off a batch, by the monotonic clock; the claim in hand still has most of the soft limit."""
     _turn: int = field(default_factory=os.getpid)
     """Each run begins with another partition, each process somewhere else: none is always the last."""
 
@@ -81,6 +86,8 @@ class Drain:
         drains = [self, *self.others]
         self._turn += 1
         first = self._turn % len(drains)
+        for one in drains:
+            one._until = deadline + (self.settings.soft_time_limit - self.settings.drain_budget) / 3
         failures: list[Exception] = []
         served = [one for one in drains[first:] + drains[:first] if one._guarded(failures, one._prepare, deadline)]
         if _around(served, failures, deadline) or (not failures and any(one._unfinished for one in drains)):
@@ -183,13 +190,20 @@ class Drain:
     def process(self, entries: Sequence[Entry], readings: Sequence[Reading] = (), *, ahead: bool = False) -> None:
         """Judges and commits the entries; what another worker decided meanwhile is judged again.
 
-        `readings`: of these entries, where they are decoded already. `ahead`: whether to take and decode the next batch
-        meanwhile, where this one is full.
+        What is large goes in parts, and what the time is too short for waits for the next run: no claim may be late
+        because of the others of its batch. `readings`: of these entries, where they are decoded already. `ahead`:
+        whether to take and decode the next batch meanwhile, where this one is full.
         """
         self._unfinished = True
         try:
-            readings = readings or batch.read(entries, self.bench)
-            self._unfinished = not self._process(readings, ahead and len(entries) == self.settings.batch)
+            parts = _parts(entries)
+            for number, part in enumerate(parts, 1):
+                last = number == len(parts)
+                decoded = (last and number == 1 and readings) or batch.read(part, self.bench)
+                done = self._process(decoded, ahead and last and len(entries) == self.settings.batch)
+                if not done or (not last and self._late()):
+                    return
+            self._unfinished = False
         except self.bench.interrupts as error:
             # Out of time on this batch: the entries expire and are tried one by one.
             self._unfinished = False
@@ -214,16 +228,24 @@ class Drain:
         """Answers whether everything was committed, by us or by who took it over."""
         readings = self._forward(readings)
         fronts = self.crossing.register(readings)
-        for _ in range(_ROUNDS):
-            if not readings:
-                return True
+        rounds = _ROUNDS
+        while readings:
             memory = fronts | self.inbox.remembered(batch.keys_of(readings))
             if ahead and not self.stopping():
                 self._asked = self.inbox.ask(self.settings.batch)
             ahead = False
-            again = self._commit(batch.decide(readings, memory, self.bench))
-            readings = [decision.reading for decision in again]
+            decisions = batch.decide(readings, memory, self.bench, self._until)
+            again = self._commit(decisions)
+            left = readings[len(decisions) :]
+            readings = [*(decision.reading for decision in again), *left]
+            rounds -= bool(again)
+            if not rounds or (left and self._late()):
+                break
         return not readings
+
+    def _late(self) -> bool:
+        """Whether to give way. A worker that stops does not: nobody would come back to what it has in hand."""
+        return time.monotonic() > self._until and not self.stopping()
 
     def _forward(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """Hands on what belongs on another partition; answers what is to be judged here."""
@@ -249,7 +271,7 @@ class Drain:
         self._ahead = self._given() or self._ahead
 
         def read_ahead() -> None:
-            if self._ahead and not self._decoded:
+            if self._ahead and not self._decoded and len(_parts(self._ahead)) == 1:
                 self._decoded = batch.read(self._ahead, self.bench)
 
         statuses = self.committer.commit([decision.item for decision in decisions], head, read_ahead)
@@ -261,6 +283,19 @@ class Drain:
                 refused.append((decision, status))
         self.audit.write([batch.superseded(decision, status) for decision, status in refused])
         return [decision for decision, status in refused if status == "retry"]
+
+
+def _parts(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """In order, with `_MOST_BYTES` each, or one entry."""
+    parts: list[list[Entry]] = [[]]
+    size = 0
+    for entry in entries:
+        size += len(entry.event or b"")
+        if size > _MOST_BYTES and parts[-1]:
+            parts.append([])
+            size = len(entry.event or b"")
+        parts[-1].append(entry)
+    return parts
 
 
 def _around(served: Sequence[Drain], failures: list[Exception], deadline: float) -> bool:
