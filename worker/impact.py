@@ -226,7 +226,7 @@ class Shadow:
     without: int = 0
     """Lines of a version that did not log drafts."""
     unread: int = 0
-    """Lines that are no JSON, such as one that a crash cut off."""
+    """Lines that are no audit lines, such as one that a crash cut off."""
     finds: dict[tuple[str, str], Group] = field(default_factory=dict)
     """By code and payer: claims on which the draft found something."""
     moves: dict[tuple[str, str], Group] = field(default_factory=dict)
@@ -266,7 +266,7 @@ def _line(
         line = orjson.loads(raw)
     except orjson.JSONDecodeError:
         line = None
-    if not isinstance(line, dict):
+    if not isinstance(line, dict) or not _readable(line):
         shadow.unread += 1
         return
     action, decision = line.get("event.action"), str(line.get("claim.decision_id"))
@@ -280,3 +280,11 @@ def _line(
             shadow.without += 1
         elif line["rule.shadow"]:
             lines[decision] = line
+
+
+def _readable(line: dict[str, Any]) -> bool:
+    """Whether what is read of the line is of the types of an audit line."""
+    texts = [line.get(name) or [] for name in ("rule.shadow", "rule.shadow_block")]
+    lists = all(isinstance(one, list) and all(isinstance(code, str) for code in one) for one in texts)
+    cents, payer = line.get("claim.charge_cents") or 0, line.get("claim.payer") or ""
+    return lists and isinstance(cents, int) and isinstance(payer, str)

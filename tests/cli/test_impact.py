@@ -219,6 +219,22 @@ def test_a_line_of_the_log_that_is_no_object_is_counted_as_unread(scrub: Run, ho
     assert (found["claims"], found["unread"]) == (1, 2)
 
 
+def test_a_line_of_the_log_with_another_type_in_a_field_is_counted_as_unread(scrub: Run, home: Path) -> None:
+    draft = {"rule.shadow": ["UNT009"], "rule.shadow_block": ["UNT009"]}
+    odd = [
+        {name: value}
+        for name in ("rule.shadow", "rule.shadow_block", "claim.charge_cents", "claim.payer")
+        for value in ([["UNT009"]], [None], {"a": 1}, 1e300, "UNT009", 7)
+        if not (name == "claim.charge_cents" and value == 7) and not (name == "claim.payer" and value == "UNT009")
+    ]
+    lines = [_line(f"odd-{number}", **{**draft, **one}) for number, one in enumerate(odd)]
+    (home / "a.jsonl").write_bytes(b"".join(lines) + _line("1", **draft))
+    done = scrub("rules", "impact", "--from-log", home / "a.jsonl", "--format", "json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["claims"], found["unread"], len(found["findings"])) == (1, len(odd), 1)
+
+
 OVERRIDES = """\
 overrides:
   - name: one-side

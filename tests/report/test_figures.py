@@ -191,6 +191,11 @@ def test_what_is_no_audit_line_is_passed_over_and_counted(counted: Counted) -> N
     assert (found.whole["decisions"], found.lines["lines"], found.lines["passed_over"]) == (1, 4, 3)
 
 
+@pytest.mark.parametrize("entry", ["18446744073709551615-0", "9223372036854775807-1", "253402300800000-0", "9" * 40])
+def test_an_entry_of_no_possible_time_stops_no_report(counted: Counted, entry: str) -> None:
+    assert counted(verdict(1), verdict(2, **{"queue.entry": entry})).whole["decisions"] == 2
+
+
 @pytest.mark.parametrize("name", ["a[1]*?.jsonl", "audit.jsonl.gz", "audit'.jsonl"])
 def test_files_are_read_by_their_very_name_packed_or_not(counted: Counted, name: str) -> None:
     assert counted(verdict(1), name=name).whole["decisions"] == 1

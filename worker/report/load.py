@@ -61,8 +61,9 @@ CREATE TABLE line AS SELECT
   "book.digest" AS digest,
   "queue.attempt" AS attempt,
   "queue.latency_ms" AS latency,
-  try_cast(split_part("queue.entry", '-', 1) AS BIGINT) AS taken_in,
-  coalesce(try_cast(split_part("queue.entry", '-', 1) AS UBIGINT) * 1048576
+  CASE WHEN try_cast(split_part("queue.entry", '-', 1) AS BIGINT) BETWEEN 0 AND 253402300799999
+    THEN split_part("queue.entry", '-', 1)::BIGINT END AS taken_in,
+  coalesce(try_cast(split_part("queue.entry", '-', 1) AS UBIGINT)::HUGEINT * 1048576
          + try_cast(split_part("queue.entry", '-', 2) AS UBIGINT), 0) AS place,
   "audit.chain" AS chain,
   "host.name" AS host,
