@@ -8,6 +8,8 @@ zip program opens it; what is unpacked is a library folder, and the imported edi
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,6 +22,12 @@ from rules.errors import PackInvalid
 SUFFIX = ".book"
 MOST_BYTES = 256 * 2**20
 """Of a packed book; what is larger is none."""
+BROKEN_ZIP = (
+    zipfile.BadZipFile, EOFError, LookupError, NotImplementedError, OverflowError, RuntimeError, ValueError,
+    lzma.LZMAError, struct.error, zlib.error,
+)  # fmt: skip
+"""What the standard library raises for a zip that is damaged, encrypted or none; it does not say which.
+OSError, too, which bz2 and a seek out of the file raise, is for who reads it: it may be the disk."""
 _IMPORTED = "imported/"
 _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX, _MODE = 3, 0o100644 << 16
@@ -66,7 +74,7 @@ def unpacked(name: str, content: bytes) -> Files:
             if sum(member.file_size for member in members) > MOST_BYTES:
                 raise PackInvalid(file=name, reason=f"it unpacks to more than {MOST_BYTES} bytes")
             found = {member.filename: archive.read(member) for member in members if not member.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
+    except (*BROKEN_ZIP, OSError) as error:  # all of it is in memory
         raise PackInvalid(file=name, reason=f"{error}".rstrip(".") or type(error).__name__) from None
     if len(found) != len(members):
         raise PackInvalid(file=name, reason="a name is in it twice, or a folder")

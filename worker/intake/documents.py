@@ -159,7 +159,7 @@ def _objects(
     rest = line + following + reader.read(limit + 1)
     whole = len(rest) <= limit and _is_json(rest)
     if not whole and (following.lstrip().startswith(b"{") or _has_a_document(rest)):
-        # A first line that is broken, such as by a line end within a text, takes none of the others along.
+        # A broken first line, such as by a line end within a text, takes none of the others along.
         yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
         return
     if len(rest) > limit and _BUNDLE.search(rest):

@@ -7,7 +7,6 @@ import hashlib
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from rules.editions import File
+from rules.pack import BROKEN_ZIP
 from worker.errors import TableRefused
 
 Seen = Callable[[int], None]
@@ -108,7 +108,7 @@ class Member:
                     yield opened.enter_context(self.file.open("rb"))
                 else:
                     yield opened.enter_context(opened.enter_context(_archive(self.archive)).open(self.inner))
-        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
+        except BROKEN_ZIP:
             raise Fault(0, "the zip is cut short, damaged or encrypted; get it again") from None
         except OSError as error:
             raise Fault(0, f"cannot be read ({error.strerror or type(error).__name__})") from None
@@ -133,7 +133,7 @@ def members(file: Path) -> list[Member]:
         if len(found) > _MOST_MEMBERS:
             raise TableRefused([f"{file}: has more than {_MOST_MEMBERS} files in it, which no official zip has"])
         return found
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError):
+    except BROKEN_ZIP:
         raise TableRefused([f"{file}: is no whole zip: it is cut short, damaged or encrypted; get it again"]) from None
     except OSError as error:
         raise TableRefused([f"{file}: {error.strerror or 'cannot be read'}"]) from None
