@@ -48,6 +48,8 @@ REASONS = {
 }
 """Why a claim is in quarantine: the closed list, with its meaning."""
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
+_MOST_GROWN = 2**14
+"""Bytes by which an event in binary mode may grow in structured mode, where a control character takes six."""
 _SEEN = 100_000
 _PAGE = 100
 
@@ -72,7 +74,7 @@ class QuarantineData(TypedDict):
     event_base64: NotRequired[str]
     """The same where it is not UTF-8, or has control characters, each of which would take six bytes."""
     fields: NotRequired[dict[str, str]]
-    """The entry's fields where it holds no event."""
+    """The entry's fields where it holds no event, or one in binary mode that is much longer in structured mode."""
     fields_base64: NotRequired[dict[str, str]]
     """The same, name and value in base64, where one is as `event_base64` says."""
 
@@ -155,20 +157,27 @@ def quarantined(
         "problems": [{"path": problem.path, "sentence": problem.sentence} for problem in problems],
         "inbox_entry": name,
     }
-    if entry.event is None:
+    event = entry.event
+    if event is None or _grown(entry, event):
         texts = {_text(name): _text(value) for name, value in entry.fields.items()}
         if any(text is None for pair in texts.items() for text in pair):
             data["fields_base64"] = {_packed(name): _packed(value) for name, value in entry.fields.items()}
         else:
             data["fields"] = cast(dict[str, str], texts)
-    elif (text := _text(entry.event)) is None:
-        data["event_base64"] = _packed(entry.event)
+    elif (text := _text(event)) is None:
+        data["event_base64"] = _packed(event)
     else:
         data["event"] = text
     envelope = _envelope("claim.quarantined.v1", decision, name, moment)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
     return orjson.dumps({**envelope, "data": data})
+
+
+def _grown(entry: Entry, event: bytes) -> bool:
+    """Whether the event came in binary mode, and was much shorter there."""
+    size = sum(len(name) + len(value) for name, value in entry.fields.items())
+    return bool(size) and FIELD.encode() not in entry.fields and len(event) > size + _MOST_GROWN
 
 
 def _text(value: bytes) -> str | None:

@@ -94,7 +94,7 @@ class Intake:
         """Counts a refusal and hands it on."""
         self.refused += 1
         self._in_file += 1
-        self._last = refusal.position
+        self._last = refusal.position or self._last
         if self._in_file <= MOST_TOLD or not refusal.number:
             self.refuse(refusal)
 

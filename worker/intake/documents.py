@@ -177,8 +177,7 @@ def _lines_of(raw: bytes, reader: BufferedReader, limit: int) -> list[bytes]:
 
 def _has_a_document(raw: bytes) -> bool:
     """Whether one of the lines is a whole document for itself."""
-    lines = (line for line in BytesIO(raw) if line.startswith(b"{") and line.rstrip().endswith(b"}"))
-    return any(_DOCUMENT.search(line) and _is_json(line) for line in lines)
+    return any(line.startswith(b"{") and _DOCUMENT.search(line) and _is_json(line) for line in BytesIO(raw))
 
 
 def _first_line(reader: BufferedReader, limit: int) -> tuple[int, bytes]:
