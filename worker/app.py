@@ -146,10 +146,12 @@ def _take_hold(**_: Any) -> None:
             check_primary(store.redis, reachability.claims(settings))
             _await_memory(store)
             wiring.agreed_secret(store)
+            check_folder(settings.audit_path)
+            # Read before the fork: the pool processes share its pages, and start in no time.
+            fault = wiring.take_own(store)
         _look_at_broker()
-        check_folder(settings.audit_path)
-        # Read before the fork: the pool processes share its pages, and start in no time.
-        wiring.book_of_today(settings)
+        if fault:
+            _tell(fault)
         collector.spare()
     except (ScrubError, RedisError) as error:
         if isinstance(error, RedisError):
@@ -162,6 +164,13 @@ def _begin_again() -> None:
     """After SIGHUP, in place of Celery's own, which forgets how Python was told to start (`-c`, `-m`, `-P`)."""
     outputs.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - there is no shell to want
+
+
+def _tell(fault: str) -> None:
+    logs.configure(settings.log_level, _of_the_broker)
+    logs.log(__name__).error(
+        "its own cannot be used; it judges by what is in force, and would not start without", **{"error.message": fault}
+    )
 
 
 def _look_at_broker() -> None:

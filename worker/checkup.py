@@ -36,6 +36,8 @@ def workers(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
     for sentence in fleet.strays(found, now):
         mend = "Put the file in force: scrub rules overrides FILE --switch --reason TEXT; else take the edit back."
         yield "poor", "overrides", f"{sentence}.", mend
+    for sentence in fleet.unusable(found):
+        yield "poor", "workers", sentence, "Mend its files: where nothing is in force any more, it does not start."
     alive = [one for name, one in now.judging.items() if any(worker.runs(name) for worker in found.alive)]
     for reason in sorted({one.refused for one in alive if one.refused}):
         yield "ill", "workers", f"A worker refuses what is in force, and judges by what was before: {reason}", ""

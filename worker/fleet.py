@@ -129,6 +129,15 @@ def strays(found: Books, now: InForce) -> Iterator[str]:
         yield f"The overrides file of {_some(names)} {has}{why}; they judge with {short(inside)}"
 
 
+def unusable(found: Books) -> Iterator[str]:
+    """A sentence for each worker whose own book or overrides cannot be used."""
+    for worker in found.alive:
+        if worker.own_fault:
+            yield f"The own book or overrides of {worker.name} cannot be used, and it judges by what is in force: " + (
+                worker.own_fault
+            )
+
+
 def short(digest: str | None) -> str:
     """The start of a digest; NONE as it is."""
     return digest if digest == NONE else (digest or "?")[:8]

@@ -219,7 +219,9 @@ class Librarian:
         places = {entry.basis: (entry, place) for place, entry in reversed(list(enumerate(stack))) if place}
         now = {entry.basis for entry in stack[:1]}
         others = [
-            one for one in (*self._ground(), *self._owns()) if one.overrides and one not in places and one not in now
+            one
+            for one in (*self._ground(), *self._readable())
+            if one.overrides and one not in places and one not in now
         ]
         known: dict[Basis, tuple[Entry, int | None]] = {**places, **{one: (Entry(one), None) for one in others}}
         book, _, overrides = to.lower().partition("/")
@@ -274,6 +276,12 @@ class Librarian:
             said = fleet.own_basis(worker) or Basis(BookName(worker.book_version, worker.book_digest), None)
             found.setdefault(self._completed(said, worker), []).append(worker.name)
         return found or {self._mine(): []}
+
+    def _readable(self) -> dict[Basis, list[str]]:
+        """The same; nothing where no worker is alive and the book of this machine cannot be used."""
+        with suppress(ScrubError):
+            return self._owns()
+        return {}
 
     def _ground(self) -> dict[Basis, list[str]]:
         """What the workers judged by before the first switch, where they were not alike."""
@@ -348,7 +356,7 @@ class Librarian:
         """The book and the overrides, as Redis holds them. A worker takes its own without a signature."""
         digest, overrides = basis.book.digest, basis.overrides
         payload = self._holdings.pack(digest)
-        owns = self._owns() if trusted else {}
+        owns = self._readable() if trusted else {}
         opened(payload, digest, None if digest in {one.book.digest for one in owns} else trusted)
         fields = {digest: payload}
         if overrides not in (None, NONE):

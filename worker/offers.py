@@ -39,6 +39,8 @@ class Own:
     content: bytes | None
     """The packed file that it was read from, with its signature; None: a folder."""
     sealed: bytes
+    fault: str = ""
+    """Why what is in force stands here for its own; empty: this is its own."""
 
     def packed(self, folder: Path) -> bytes:
         """Its packed book as Redis holds it.
@@ -110,7 +112,7 @@ class Watch:
         self._seen = on_disk
         if on_disk != "unreadable":
             self._fault = ""
-        if on_disk in (self.layer.digest, in_force):
+        if self.layer.file is None or on_disk in (self.layer.digest, in_force):
             return
         if text is not None:
             try:

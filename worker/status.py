@@ -95,6 +95,8 @@ class Worker:
     """The same as it is on the disk now."""
     overrides_fault: str = ""
     """Why the file on the disk cannot be used."""
+    own_fault: str = ""
+    """Why its own book or overrides cannot be used, and what is in force stands for them; empty: they can."""
     secret: str = ""
     """Fingerprint of the secret."""
     life: str = ""
@@ -388,7 +390,7 @@ def _age(entry: bytes, moment: float) -> float:
 
 _SAID = (
     "host", "pid", "version", "book_version", "book_digest", "started", "life", "outputs", "left_out", "own_digest",
-    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "secret",
+    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "own_fault", "secret",
 )  # fmt: skip
 
 

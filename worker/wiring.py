@@ -54,6 +54,7 @@ from worker.reachability import ANSWER_SECONDS, CONNECT_SECONDS
 from worker.repartition import standing
 from worker.secret import fingerprint, load_secret, read_password
 from worker.settings import Settings, load_settings
+from worker.standin import UNUSABLE, StandIn, stand_in
 from worker.switch import Choice, overrides_in_force
 
 _SOCKET: dict[str, Any] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
@@ -182,6 +183,7 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
         "started": started, "version": service_version(), "book_version": found.version, "book_digest": found.digest,
         "outputs": trouble, "left_out": left_out,
         "own_digest": mine.book.digest, "library": mine.library, "tables": mine.tables, "secret": _mark(settings),
+        "own_fault": mine.fault,
         **watch(settings).look(overrides_in_force(store.once, keys)),
     }  # fmt: skip
     store.once.eval(script("beat"), 1, keys.workers, worker_name(), orjson.dumps(says).decode())
@@ -283,7 +285,41 @@ def own(settings: Settings) -> Own:
     Raises:
         FolderUnusable, and what `read_own` raises
     """
-    return read_own(settings)
+    found = _in_place.get(settings)
+    return found.own if found else read_own(settings)
+
+
+_in_place: dict[Settings, StandIn] = {}
+"""What stands for book and overrides that this process, or the one that forked it, could not use."""
+
+
+def take_own(store: Store) -> str:
+    """Reads a worker's own book and overrides; where they cannot be used, takes what is in force for them.
+
+    Answers why they cannot be used, in a line; empty: they can.
+
+    Raises:
+        what `book_of_today` raises, where nothing that can be used is in force; redis.exceptions.RedisError
+    """
+    settings = store.settings
+    try:
+        book_of_today(settings)
+    except UNUSABLE as error:
+        fault = ", ".join(str(error).split("\n")[:2])
+        found = stand_in(store.redis, store.keys, settings, fault)
+        if found is None:
+            raise
+        forget_own()
+        _in_place[settings] = found
+        return fault
+    return ""
+
+
+def forget_own() -> None:
+    """Has book and overrides read anew by who asks next."""
+    _in_place.clear()
+    for read in (own, layer, watch):
+        read.cache_clear()
 
 
 def own_book(settings: Settings) -> Book:
@@ -314,7 +350,8 @@ def layer(settings: Settings) -> Layer:
     Raises:
         OverridesInvalid
     """
-    return Layer(settings.overrides, settings.books_path)
+    found = _in_place.get(settings)
+    return found.layer if found else Layer(settings.overrides, settings.books_path)
 
 
 def book_of_today(settings: Settings) -> Book:

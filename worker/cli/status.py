@@ -218,7 +218,7 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
             if worker.outputs or worker.left_out:
                 told = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
                 yield paint(plain(f"  {worker.name}: {told}"), "yellow")
-        for one in (*fleet.differences(found, book), *fleet.strays(found, book)):
+        for one in (*fleet.differences(found, book), *fleet.strays(found, book), *fleet.unusable(found)):
             yield paint(f"{plain(str(one))}.", "yellow")
     if not found.alive:
         unfinished = found.waiting + found.in_flight

@@ -75,11 +75,13 @@ def _check(settings: Settings) -> None:
     from worker import broker, reachability, wiring
     from worker.fitness import check_primary
 
-    found = wiring.book_of_today(settings)
     broker.check(settings)
     with opened(settings) as store:
         check_primary(store.redis, reachability.claims(settings))
         wiring.agreed_secret(store)
+        if fault := wiring.take_own(store):
+            complain(f"Its own cannot be used; it would judge by what is in force: {fault}")
+        found = wiring.book_of_today(settings)
         say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.label} ({len(found.rules)} rules).")
 
 
