@@ -376,7 +376,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
             )
         yield from overrides(laid_over(book, settings.overrides, today), today)
     except ScrubError as error:
-        yield Finding("ill", "rule book", str(error))
+        yield Finding("ill", "rule book", str(error).replace("\n", " "))
     if store is None:
         return
     ill = False
@@ -388,7 +388,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         if laid := checkup.judged_with(store, in_force(store.redis, store.keys), today):
             yield from overrides(laid, today)
     except ScrubError as error:
-        yield Finding("ill", "rule book", str(error))
+        yield Finding("ill", "rule book", str(error).replace("\n", " "))
     except (RedisError, *reachability.MISREAD) as error:
         if not ill:
             yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))

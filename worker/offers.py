@@ -103,7 +103,7 @@ class Watch:
             text = read_text(self.layer.file) if self.layer.file and self.layer.file.exists() else None
             on_disk = digest_of_text(text)
         except ScrubError as error:
-            on_disk, self._fault = "unreadable", _first(error)
+            on_disk, self._fault = "unreadable", first_problem(error)
         if on_disk != self._seen:
             self._note(on_disk, text, in_force)
         return {"overrides": self.layer.digest, "overrides_disk": on_disk, "overrides_fault": self._fault}
@@ -118,7 +118,7 @@ class Watch:
             try:
                 read_overrides(str(self.layer.file), text, self.book)
             except ScrubError as error:
-                self._fault = _first(error)
+                self._fault = first_problem(error)
         what = f"cannot be used: {self._fault}" if self._fault else "is gone" if text is None else "was changed"
         log(__name__).warning(
             f"the overrides file {self.layer.file} {what}; judged is as before. "
@@ -127,5 +127,6 @@ class Watch:
         )
 
 
-def _first(error: ScrubError) -> str:
-    return str(error).split("\n")[0]
+def first_problem(error: ScrubError) -> str:
+    """The first problem that an error lists, with its file and line; where it lists none, its sentence."""
+    return str(error).split("\n", 2)[:2][-1]

@@ -279,6 +279,11 @@ class Choice:
 
     def _take(self, digest: str, overrides: str | None) -> None:
         refused = ""
+        if self._wanted and self._wanted[0] and not digest:
+            log(__name__).warning(
+                "nothing is in force any more: Redis was emptied, or version 0.1.0 took the last book back; judged is "
+                f"by this worker's own book {BookName(self.own.version, self.own.digest)}"
+            )
         try:
             layer = self._overrides(overrides)
             book = self._load(digest)

@@ -45,7 +45,7 @@ from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.librarian import Librarian
-from worker.offers import Own, Watch, offer, read_own
+from worker.offers import Own, Watch, first_problem, offer, read_own
 from worker.overrides import Layer
 from worker.pressure import put
 from worker.private import close_state
@@ -305,7 +305,7 @@ def take_own(store: Store) -> str:
     try:
         book_of_today(settings)
     except UNUSABLE as error:
-        fault = ", ".join(str(error).split("\n")[:2])
+        fault = first_problem(error)
         found = stand_in(store.redis, store.keys, settings, fault)
         if found is None:
             raise

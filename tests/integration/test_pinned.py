@@ -226,6 +226,19 @@ def test_a_file_of_overrides_that_turns_bad_or_goes_changes_nothing_and_is_named
     assert any(words in one for one in findings(store, "overrides"))
 
 
+def test_that_nothing_is_in_force_any_more_is_said_once(
+    store: Store, librarian: Librarian, judge: Callable[[int], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = judge(1)
+    librarian.switch(packed(OTHER), b"", "other.book", "try")
+    judge(2)
+    store.redis.delete(store.keys.book, store.keys.books, store.keys.switches)
+    assert judge(3) == before == judge(4)
+    said = [one.getMessage() for one in caplog.records if "nothing is in force any more" in one.getMessage()]
+    assert len(said) == 1
+    assert OWN.digest[:8] in said[0]
+
+
 def test_overrides_that_do_not_fit_the_book_or_are_no_overrides_are_refused_and_nothing_changes(
     store: Store, librarian: Librarian
 ) -> None:
