@@ -92,7 +92,11 @@ def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_sa
     assert judge(again, 2) == before
     (worker,) = books(store.redis, store.keys).alive
     assert worker.own_fault == fault
-    said = [one for one in doctor.queue(store, books(store.redis, store.keys)) if fault in one.sentence]
+    said = [
+        one
+        for one in doctor.queue(store, books(store.redis, store.keys))
+        if one.about == "workers" and fault in one.sentence
+    ]
     assert [one.level for one in said] == ["poor"]
     librarian.switch(packed(OTHER), b"", "other.book", "once more")
     assert judge(again, 3) != before
