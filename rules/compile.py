@@ -35,6 +35,8 @@ def compile_rule(document: Document, sources: Mapping[str, Source], registry: Re
         return None
     _check_names(document, shape, registry)
     payers, excepted = _meant(shape, registry)
+    if not payers:
+        document.complain(("except_payers",), "nobody is left whom the rule is for; retire it instead")
     versions = tuple(
         version
         for index, entry in enumerate(shape.versions)

@@ -130,6 +130,7 @@ def test_an_override_of_payer_ids_of_the_release_before_groups_still_fits() -> N
         (GROUPED.replace("scope:", "except_payers: [aetna/glod]\nscope:"), {}, f"{COMMON}:5:17: except_payers[0]: unknown payer 'aetna/glod'; did you mean 'aetna/gold'?"),
         (GROUPED.replace("scope:", "except_payers: [commercial]\nscope:"), {}, f"{COMMON}:5:17: except_payers[0]: 'commercial' stands for several payers; each exception is a payer or payer/plan, by its own name"),
         (GROUPED.replace("scope:", "except_payers: [all]\nscope:"), {}, f"{COMMON}:5:17: except_payers[0]: 'all' stands for several payers; each exception is a payer or payer/plan, by its own name"),
+        (GROUPED.replace("scope:", "except_payers: [uhc, aetna]\nscope:"), {}, f"{COMMON}:5:1: except_payers: nobody is left whom the rule is for; retire it instead"),
         (GROUPED.replace("scope:", "except_payers: {uhc: }\nscope:"), {}, f"{COMMON}:5:1: except_payers: expected a reason beside each name, or a list of names alone"),
         (GROUPED, {"payers/uhc.yaml": UHC.replace("[commercial]", "[commercial, aetna]")}, "payers/uhc.yaml:3:22: groups[1]: 'aetna' is no name for a group: it means something else already"),
         (GROUPED, {"payers/uhc.yaml": UHC.replace("[commercial]", "[all, commercial]")}, "payers/uhc.yaml:3:10: groups[0]: 'all' is no name for a group: it means something else already"),
@@ -163,6 +164,15 @@ def test_a_payer_that_was_registered_and_nothing_else_is_told_what_it_goes_witho
         "payers/humana.yaml:1:1: payer: no rule of BND001, BND004, MOD001, MOD003, MOD004, MOD006, MOD007, MOD010, "
         "UNT001, UNT002 is for humana: add `groups: [commercial]`"
     )
+
+
+@pytest.mark.parametrize(("status", "told"), [("draft", 1), ("active", 0)])
+def test_a_draft_of_its_own_does_not_stand_for_an_active_rule_for_several_payers(status: str, told: int) -> None:
+    own = GROUPED.replace("[commercial]", "[humana]").replace("status: active", f"status: {status}")
+    book = small(**{"payers/humana.yaml": HUMANA.replace("stedi-payer-network", "hearsay").replace("grade: A", "grade: B"),
+                    "64445/humana/UNT001-own.yaml": own})  # fmt: skip
+    files = {**FILES, "payers/humana.yaml": HUMANA.encode()}
+    assert len([one for one in payer_problems(book, files) if "humana" in str(one)]) == told
 
 
 def test_a_misspelt_group_is_told_beside_what_the_payer_goes_without() -> None:
