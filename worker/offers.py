@@ -13,7 +13,7 @@ from typing import Any, cast
 from redis import Redis
 
 from rules.book import Book, digest_of
-from rules.errors import ScrubError
+from rules.errors import ScrubError, first_problem
 from rules.loader import read_book, whole_book
 from rules.overridefile import read_overrides
 from rules.pack import SUFFIX
@@ -125,8 +125,3 @@ class Watch:
             + ("A restart would read it; " if in_force is None else "")
             + "`scrub rules overrides --switch` puts a file in force on all workers"
         )
-
-
-def first_problem(error: ScrubError) -> str:
-    """The first problem that an error lists, with its file and line; where it lists none, its sentence."""
-    return str(error).split("\n", 2)[:2][-1]

@@ -22,7 +22,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from rules.book import Book
-from rules.errors import PackInvalid, ScrubError
+from rules.errors import PackInvalid, ScrubError, first_problem
 from rules.loader import read_book
 from rules.pack import Files, unpacked
 from worker import kept, signature
@@ -290,10 +290,10 @@ class Choice:
             layer.over(book)
             self._book, self._laid = book, layer
         except ScrubError as error:
-            self._book, self._laid, refused = self._book or self.own, self._laid or self.layer, str(error)
+            self._book, self._laid, refused = self._book or self.own, self._laid or self.layer, first_problem(error)
             log(__name__).error("the book in force is refused; the one before stays", **{"error.message": refused})
         name = BookName(self._book.version, self._book.digest)
-        self._say(Judging(name, refused.split("\n")[0], self._laid.digest))
+        self._say(Judging(name, refused, self._laid.digest))
 
     def _load(self, digest: str) -> Book:
         if digest in ("", self.own.digest):

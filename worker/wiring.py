@@ -25,6 +25,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from rules.book import Book
+from rules.errors import first_problem
 from worker import chains, outputs, reachability, redisurl, sentinel
 from worker.audit import Audit, service_version
 from worker.batch import Bench, Interrupts
@@ -45,7 +46,7 @@ from worker.history import Recorder
 from worker.inbox import Inbox
 from worker.keys import Keys
 from worker.librarian import Librarian
-from worker.offers import Own, Watch, first_problem, offer, read_own
+from worker.offers import Own, Watch, offer, read_own
 from worker.overrides import Layer
 from worker.pressure import put
 from worker.private import close_state

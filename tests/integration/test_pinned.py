@@ -397,3 +397,40 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     assert results == [(digest_of_text(TEXT), True), (digest_of_text(signed), False)]
     with pytest.raises(BookNotSigned):
         librarian.roll_back("to what nobody signed", key)
+
+
+def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_book_refuses_it_by_name(
+    store: Store, home: Path, librarian: Librarian, book: Path, file: Path
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    private, key = Ed25519PrivateKey.generate(), home / "public.pem"
+    key.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    librarian.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", Text(None))
+    librarian.roll_back("to the folder, by a command without keys", None)
+    written(book, small(title="Edited"))
+    again = restarted(home, book=book, overrides=file, book_key=key)
+    drain = wiring.drain(Store(again, store.keys, store.redis, store.once), silent(store))
+    send(store.redis, store.keys, [event(1)], source="test", settings=again)
+    drain.run()
+    drain.audit.close()
+    (said,) = in_force(store.redis, store.keys).judging.values()
+    assert "it has no signature" in said.refused
+    assert said.book.digest == small(title="Edited").digest
+
+
+def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, librarian: Librarian) -> None:
+    """As a worker of an earlier release refuses a book with keys that it does not know."""
+    drain = wiring.drain(store, silent(store))
+    later = Files({**OTHER.library, "payers/medicare.yaml": OTHER.library["payers/medicare.yaml"] + b"later: [x]\n"})
+    basis = {"book": later.digest, "version": "2", "overrides": NONE, "first": False}
+    store.redis.hset(store.keys.books, mapping={
+        later.digest: sealed_pack(packed(later), b""), "laid:1": orjson.dumps(basis)})  # fmt: skip
+    store.redis.lpush(store.keys.book, later.digest)
+    send(store.redis, store.keys, [event(1)], source="test", settings=store.settings)
+    drain.run()
+    drain.audit.close()
+    (said,) = in_force(store.redis, store.keys).judging.values()
+    assert said.refused.startswith("payers/medicare.yaml:")
+    assert "later: unknown key" in said.refused
