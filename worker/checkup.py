@@ -55,7 +55,8 @@ def _disk(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
     if now.basis:
         if now.basis.book.digest != ours.digest:
             sentence = f"Workers judge by {now.basis}, put in force; `scrub check` here by {name}."
-            yield "well", "rule book", sentence, ""
+            mend = "What is newer here, tables too, waits for a switch: scrub rules pack, scrub rules switch."
+            yield "well", "rule book", sentence, mend
         return
     others: dict[str, list[str]] = {}
     for worker in found.alive:

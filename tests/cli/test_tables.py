@@ -58,6 +58,7 @@ def test_pairs_are_imported_judge_and_are_undone(scrub: Run, home: Path, write: 
     done = scrub("tables", "import", *quarter(home, PAIRS))
     assert (done.returncode, done.stderr) == (0, "")
     assert "practitioner services, 2026 Q3, v322r0; 3 rows kept; dates of service from 2026-07-01" in done.stdout
+    assert "Where a book is in force" in done.stdout
     (entry,) = listed(scrub)
     assert [item["name"] for item in entry["files"]] == [f"ccipra-v322r0-f{part}.zip" for part in range(1, 5)]
     assert all(item["sha256"] in scrub("tables", "list").stdout for item in entry["files"])

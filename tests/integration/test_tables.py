@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from rules.loader import whole_book
+from rules.pack import packed
 from tests.tables.official import quarter
+from worker import checkup, wiring
 from worker.inbox import send
 from worker.outlets import tail
+from worker.status import Books, books
+from worker.switch import InForce, in_force
 from worker.tables import shelf
 from worker.tables.official import editions_in
 from worker.wiring import Store
@@ -32,3 +37,23 @@ def test_a_worker_takes_imported_tables_up_when_it_starts(
     report = entry.data["report"]
     assert "BND002" in {finding["code"] for finding in report["findings"]}
     assert "2026 Q3, v322r0" in {edition["edition"] for edition in report["editions"]}
+
+
+def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_anew_is_in_force(
+    store: Store, home: Path
+) -> None:
+    librarian = wiring.librarian(store)
+    librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "shipped.book", "as it ships")
+    pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
+    shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
+    wiring.forget_own()
+    shown = [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]]
+    assert [("scrub rules pack" in one[3], one[1]) for one in shown] == [(True, "rule book")]
+    done = librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "new.book", "with tables")
+    assert done is not None
+    wiring.forget_own()
+    assert [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]] == []
+
+
+def now(store: Store) -> tuple[Books, InForce]:
+    return books(store.redis, store.keys), in_force(store.redis, store.keys)

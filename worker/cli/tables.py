@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rules.editions import Edition
 
 app = typer.Typer(no_args_is_help=True)
+_IN_FORCE = (
+    "Where a book is in force (scrub status), it judges with the tables that are packed in it: put another one in "
+    "force (scrub rules pack, scrub rules switch)."
+)
 
 
 @app.callback()
@@ -53,7 +57,8 @@ def import_(
     Keep the official names: table, quarter and year stand nowhere else.
 
     Of each, only the rows that rules ask for are kept. A file that is cut short, has another header, or whose periods
-    overlap is refused with its line, and then nothing at all is imported. Workers take new tables up when they start.
+    overlap is refused with its line, and then nothing at all is imported. Workers take new tables up when they start;
+    where a book is in force, which has its tables in it, once one that is packed anew is in force.
 
     Exit codes: 0 imported, or there already, 2 refused.
 
@@ -79,7 +84,7 @@ def import_(
         if edition in new:
             say("  " + paint(edition.id, "dim"))
     if new:
-        say("Workers that run take it up when they start again.")
+        say("Workers that run take it up when they start again.", _IN_FORCE)
 
 
 @app.command("list")
@@ -132,7 +137,7 @@ def undo(
     shelf.remove(load_settings().tables_path, ids)
     for name in ids:
         say(f"undone: {name}")
-    say("Workers that run leave it when they start again.")
+    say("Workers that run leave it when they start again.", _IN_FORCE)
 
 
 @contextmanager
