@@ -23,6 +23,8 @@ from worker.wiring import Store
 
 from .conftest import CLEAN, SCRUB, environment
 
+pytestmark = pytest.mark.slow
+
 ODD = {
     "latin-1": b"M\xfcller.json",
     "no text at all": b"\xff\xfe.json",

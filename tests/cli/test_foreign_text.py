@@ -31,6 +31,8 @@ from worker.wiring import Store
 
 from .conftest import CLEAN, SCRUB, environment
 
+pytestmark = pytest.mark.slow
+
 EVIL = "\x1b[31mEVIL\x1b]0;pwn\x07\r\n\x9b2JFORGED: all is well\u202e\u2028\u0085\x7f\u200bx"
 STEERS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 ROOT = Path(__file__).parents[2]

@@ -31,6 +31,8 @@ from worker.wiring import Store
 from .guarded import guarded
 from .helpers import Worker, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 Said = tuple[int, str]
 

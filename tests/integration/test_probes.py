@@ -23,6 +23,8 @@ from worker.keys import Keys
 
 from .helpers import Worker, event, until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 ROOT = Path(__file__).parents[2]
 DEPLOYMENT = yaml.safe_load((ROOT / "ops/kubernetes/worker.yaml").read_text())

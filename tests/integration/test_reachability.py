@@ -38,6 +38,8 @@ from worker.settings import Settings, load_settings
 from .helpers import Worker, event, settled, until
 from .unusable import Plain, black_hole, busy, http, plain, says
 
+pytestmark = pytest.mark.slow
+
 CANARY = "canary-password-ZQXWV"
 
 

@@ -21,6 +21,8 @@ from worker.wiring import Store
 
 from .helpers import Worker, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 HARMLESS = {
     "ping", "report", "conf", "dump_conf", "query_task", "clock", "hello", "stats", "scheduled", "dump_schedule", "reserved",

@@ -16,6 +16,8 @@ from worker.wiring import Store
 
 from .helpers import Worker, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 QUEUE, CONTROL = "scrub:scrub-bells", "scrub:/0.celery.pidbox"
 CANARY = "MEMBER-4711"

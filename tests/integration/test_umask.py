@@ -23,6 +23,8 @@ from worker.settings import load_settings
 
 from .helpers import Worker, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 UMASKS = (0o000, 0o777, *(pytest.param(umask, marks=pytest.mark.slow) for umask in (0o022, 0o077, 0o177)))
 
 

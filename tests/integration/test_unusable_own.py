@@ -31,6 +31,8 @@ from .helpers import Worker, event, settled, until
 from .unlike import judged, small, written
 from .unlike import overrides as text_for
 
+pytestmark = pytest.mark.slow
+
 OWN, OTHER = small(), small("2")
 TEXT = text_for(OWN)
 BREAKS: dict[str, Callable[[Path], object]] = {

@@ -33,6 +33,8 @@ from worker.wiring import Store
 
 from .helpers import Worker, claim, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).parents[1] / "fixtures/898ad03"
 CLAIMS = [json.loads(line) for line in (OLD / "claims.ndjson").read_text().splitlines()]
 STORE = json.loads((OLD / "store.json").read_text())

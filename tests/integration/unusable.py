@@ -40,10 +40,12 @@ class Plain:
         return self.clients[-1]
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+def free_port(most: int = 65_535) -> int:
+    while True:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            if (port := int(taken.getsockname()[1])) <= most:
+                return port
 
 
 @contextlib.contextmanager
@@ -52,7 +54,8 @@ def plain(
 ) -> Iterator[Plain]:
     """Starts it, with the settings that claims want unless `options` say otherwise; `sentinel`: its configuration."""
     folder.mkdir(exist_ok=True)
-    port = free_port()
+    # A node of a cluster listens on a second port, 10,000 higher.
+    port = free_port(55_535 if "--cluster-enabled" in options else 65_535)
     binary = server_binary()
     own = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--appendonly", "yes", "--save", ""]
     arguments = [binary, *own, "--enable-protected-configs", "yes", *options]
