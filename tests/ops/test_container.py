@@ -110,6 +110,15 @@ def test_a_worker_has_time_to_finish_what_is_in_hand() -> None:
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > Settings().hard_time_limit
 
 
+def test_the_readme_gives_a_worker_the_time_to_stop_that_the_files_give_it() -> None:
+    (pod,) = re.findall(r"terminationGracePeriodSeconds: (\d+)", (ROOT / "ops/kubernetes/worker.yaml").read_text())
+    told = re.findall(
+        r"(?:stop_grace_period: |terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)",
+        (ROOT / "README.md").read_text(),
+    )
+    assert told == [SERVICES["worker"]["stop_grace_period"].removesuffix("s"), pod, pod]
+
+
 def test_worker_can_be_scaled() -> None:
     assert not {"container_name", "ports", "hostname"} & SERVICES["worker"].keys()
 
