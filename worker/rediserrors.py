@@ -224,8 +224,8 @@ class CommandUnknown(RedisUnusable):
 
 
 class KeyInTheWay(RedisUnusable):
-    """{what} holds a key of the claims that is of another type than theirs, so somebody else wrote it. `scrub doctor`
-    names it. Claims wait meanwhile.
+    """{what} holds a key that is of another type than it is to be, so somebody else wrote it: one of the claims, which
+    `scrub doctor` names, or one of Celery's, which begin with scrub:. Move it away. Claims wait meanwhile.
     """
 
 
