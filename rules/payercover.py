@@ -43,11 +43,14 @@ def _check_groups(document: Document, payer: str, book: Book) -> None:
 def _missing(payer: str, book: Book) -> Iterator[Rule]:
     """Rules for several payers of whose codes none is for this payer, and from which it is not excepted by name.
 
-    A draft routes no claim: it is had in place of a draft alone.
+    A draft routes no claim: it is had in place of an active rule by a payer alone that has active rules of its own,
+    where somebody took one back for a while.
     """
     live = [rule for rule in book.rules if rule.status != "retired"]
     had = {(rule.code, rule.status) for rule in live if rule.serves(payer, None)}
     had |= {(code, "draft") for code, _ in had}
+    if payer in book.ruled:
+        had |= {(code, "active") for code, _ in had}
     excepted = {rule.code for rule in live if payer in rule.excepted}
     for rule in live:
         if rule.file.split("/")[-2] == COMMON and rule.code not in excepted and (rule.code, rule.status) not in had:

@@ -174,7 +174,6 @@ def on_terminal(home: Path, *arguments: str) -> str:
 NAMES = ["\x1b[31mEVIL\nFORGED.json", "\u202egpj.json", "M\udcfcller.json", "\x9b2J.json"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_files_folders_and_arguments_steer_nothing(home: Path, name: str) -> None:
     (home / name).write_text(json.dumps(CLEAN) + "\n{\n")

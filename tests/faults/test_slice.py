@@ -7,6 +7,8 @@ import pytest
 from .__main__ import run
 from .scenarios import SCENARIOS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "name",
@@ -15,7 +17,9 @@ from .scenarios import SCENARIOS
         "redis",
         "deaf",
         "outlet",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("sentinel", "output", "auditfile")),
+        "sentinel",
+        "output",
+        "auditfile",
     ],
 )
 def test_a_few_faults_lose_nothing_and_double_nothing(name: str) -> None:

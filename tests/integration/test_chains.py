@@ -389,7 +389,6 @@ def rotated(file: Path) -> None:
     file.touch()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("harm", [removed, folder_removed, truncated, rotated])
 def test_a_live_worker_whose_file_is_taken_away_decides_no_claim_without_a_line_on_disk(
     store: Store, scrub: Callable[..., Said], start_worker: Start, harm: Callable[[Path], None]

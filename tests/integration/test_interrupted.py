@@ -19,6 +19,8 @@ from worker.wiring import Store
 
 from .helpers import each_once
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"DRAIN_BUDGET": "0.05", "SOFT_TIME_LIMIT": "0.1", "HARD_TIME_LIMIT": "0.15", "RECLAIM": "0.2"}
 
 
@@ -48,7 +50,8 @@ def check_log(store: Store) -> None:
     assert results <= logged
 
 
-@pytest.mark.parametrize(("step", "part"), [(101, ""), (11, "audit.py"), pytest.param(3, "", marks=pytest.mark.slow)])
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("step", "part"), [(101, ""), (11, "audit.py"), (3, "")])
 def test_a_task_that_is_out_of_time_at_any_instant_leaves_the_books_and_the_log_whole(
     home: Path, store: Store, step: int, part: str
 ) -> None:

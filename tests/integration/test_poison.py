@@ -14,6 +14,8 @@ from worker.wiring import Store
 
 from .helpers import Worker, claim, event, settled
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 HERE = str(Path(__file__).parent)
 

@@ -89,7 +89,6 @@ def test_a_port_that_drops_what_is_sent_is_not_called_refused(home: Path) -> Non
         assert type(refusal(url, home)) is rediserrors.HostUnreachable
 
 
-@pytest.mark.slow
 def test_a_server_that_takes_the_connection_and_hangs_is_told_as_such(home: Path) -> None:
     with says(None) as url:
         assert type(refusal(url, home)) is rediserrors.NoAnswer
@@ -190,7 +189,6 @@ def over_tls(url: str, files: Path, more: str = "") -> str:
     return url.replace("redis://127.0.0.1", "rediss://localhost") + f"?ssl_ca_certs={files}/ca.pem{more}"
 
 
-@pytest.mark.slow
 def test_tls_to_a_port_without_it_is_told_as_such(server: Plain, home: Path) -> None:
     assert type(refusal(server.url.replace("redis:", "rediss:"), home)) is rediserrors.TlsNotThere
 
@@ -619,7 +617,6 @@ def test_a_broker_of_its_own_is_looked_at_by_the_check_of_a_worker(
     assert CANARY not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_worker_that_cannot_reach_its_broker_says_why_and_begins_once_it_can(server: Plain, home: Path) -> None:
     with plain(home / "p") as taken:
         port = taken.port
@@ -636,7 +633,6 @@ def test_a_worker_that_cannot_reach_its_broker_says_why_and_begins_once_it_can(s
         worker.kill()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "sentence"),
     [

@@ -87,7 +87,6 @@ def test_a_connection_that_is_cut_does_not_stop_the_main_loop(
     assert "pong" in celery(home, "inspect", "ping").stdout
 
 
-@pytest.mark.slow
 def test_no_command_leaves_a_worker_that_decides_nothing(store: Store, home: Path, start_worker: Start) -> None:
     worker = start_worker().wait_ready()
     for number, name in enumerate(sorted(OFF)):

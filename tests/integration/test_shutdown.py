@@ -19,6 +19,8 @@ from worker.wiring import Store
 
 from .helpers import QUICK, Worker, claim, each_once, event, settled, until
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., Worker]
 POISON: dict[str, Any] = {"PYTHONPATH": str(Path(__file__).parent)}
 
@@ -92,7 +94,6 @@ def test_a_term_signal_for_the_whole_group_loses_nothing(store: Store, start_wor
     each_once(store, 4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("program", [["-m", "celery", "-A", "worker.app", "worker"], ["-m", "worker", "worker"]])
 def test_sighup_finishes_what_is_in_hand_and_begins_the_same_worker_again(
     store: Store, home: Path, program: list[str]

@@ -70,7 +70,6 @@ def put(store: Store, first: int) -> None:
     send(store.redis, store.keys, events, source="t", settings=store.settings)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["prefork", "solo"])
 def test_no_stray_message_ends_a_worker_or_keeps_it_from_claims(store: Store, start_worker: Start, pool: str) -> None:
     worker = start_worker("-P", pool, concurrency=1, env={"SCRUB_LOG_LEVEL": "debug"}).wait_ready()

@@ -25,7 +25,7 @@ from .helpers import Worker, event, settled, until
 
 pytestmark = pytest.mark.slow
 
-UMASKS = (0o000, 0o777, *(pytest.param(umask, marks=pytest.mark.slow) for umask in (0o022, 0o077, 0o177)))
+UMASKS = (0o000, 0o777, 0o022, 0o077, 0o177)
 
 
 def scrub(home: Path, umask: int, *arguments: str, stdin: bytes = b"", wanted: int = 0) -> None:
@@ -67,7 +67,6 @@ def test_whatever_a_command_makes_is_its_owners_alone(home: Path, umask: int) ->
     assert stat.S_IMODE((home / "deep").stat().st_mode) == 0o700
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("umask", [0o000, 0o777], ids=oct)
 def test_so_is_what_a_worker_makes(home: Path, umask: int) -> None:
     before = os.umask(umask)

@@ -158,7 +158,6 @@ def test_a_rollback_needs_no_book_of_the_machine_where_it_is_asked_for(
     assert librarian.roll_back("back", None, OWN.digest[:12]).basis.book.digest == OWN.digest
 
 
-@pytest.mark.slow
 def test_real_workers_come_up_again_with_a_book_and_overrides_that_are_gone(
     store: Store, home: Path, settings: Settings, librarian: Librarian, start_worker: Callable[..., Worker]
 ) -> None:

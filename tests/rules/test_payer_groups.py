@@ -175,6 +175,16 @@ def test_a_draft_of_its_own_does_not_stand_for_an_active_rule_for_several_payers
     assert len([one for one in payer_problems(book, files) if "humana" in str(one)]) == told
 
 
+def test_a_rule_that_a_payer_with_active_ones_takes_back_to_a_draft_is_no_fault() -> None:
+    own = GROUPED.replace("[commercial]", "[humana]")
+    book = small(**{"payers/humana.yaml": HUMANA.replace("stedi-payer-network", "hearsay").replace("grade: A", "grade: B"),
+                    "64445/humana/UNT001-own.yaml": own.replace("status: active", "status: draft"),
+                    "64445/humana/UNT009-own.yaml": own.replace("code: UNT001", "code: UNT009")})  # fmt: skip
+    files = {**FILES, "payers/humana.yaml": HUMANA.encode()}
+    assert "humana" in book.ruled
+    assert [str(one) for one in payer_problems(book, files) if "humana" in str(one)] == []
+
+
 def test_a_misspelt_group_is_told_beside_what_the_payer_goes_without() -> None:
     book, files = with_humana(HUMANA + "groups: [comercial]\n")
     told = sorted(str(problem) for problem in payer_problems(book, files))

@@ -25,6 +25,8 @@ from worker.tables.official import editions_in
 
 from .official import quarter
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = Path(os.environ.get("SCRUB_REFERENCE", Path(__file__).parents[3] / "shared" / "reference"))
 OPEN = "9999-12-31"
 DAY = "2024-08-15"
