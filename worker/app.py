@@ -11,6 +11,7 @@ import time
 import warnings
 from typing import Any
 
+import billiard.pool
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import (
@@ -95,6 +96,8 @@ app.conf.update(
 app.steps["consumer"].add(TendStep)
 app.events.dispatcher_cls = "worker.consumer:Dispatcher"
 remotecontrol.switch_off()
+# A task has no result: a pool process that ends need not wait 30 s for a main process that has stopped reading.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 
 heartbeat = Heartbeat(settings.audit_path, lambda sentence: logs.log(__name__).warning(sentence))
 """Of the worker's main process."""

@@ -194,3 +194,15 @@ def test_docker_stop_whose_grace_is_over_loses_nothing(
     start_worker().wait_ready()
     settled(store, 3)
     each_once(store, 3)
+
+
+def test_a_pool_process_waits_two_seconds_for_results_that_nobody_reads_any_more(home: Path) -> None:
+    """Half a minute of billiard's own: a worker that was stopped between a task and its result came to its end late."""
+    name = "p.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT"
+    code = f"import billiard.pool as p; before = {name}; import worker.app; print(before, {name})"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**env, "SCRUB_STATE_DIR": str(home)}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout == "300 20\n"
