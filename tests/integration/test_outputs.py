@@ -24,7 +24,7 @@ from worker.wiring import Store
 
 from .helpers import QUICK, event, settled, until
 
-GRACE = 45  # as the files give it; billiard waits 30 s for a result that nobody reads any more
+GRACE = 45  # as the files give it
 POOLS = [("prefork", "2"), ("solo", "1"), ("threads", "2")]
 
 

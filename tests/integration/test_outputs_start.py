@@ -15,7 +15,7 @@ from worker.wiring import Store
 
 from .helpers import QUICK, event, settled
 
-GRACE = 45  # as the files give it; billiard waits 30 s for a result that nobody reads any more
+GRACE = 45  # as the files give it
 PROGRAMS = {
     "celery": ["celery", "-A", "worker.app", "worker", "-c", "1", "--without-mingle", "--without-gossip"],
     "scrub": ["worker", "worker", "-c", "1"],
