@@ -61,15 +61,6 @@ def _taken(worker: Worker, now: InForce, said: list[Basis]) -> Basis:
     return said[0] if said else Basis(BookName(worker.book_version, worker.book_digest), None)
 
 
-def judged_by(found: Books, now: InForce) -> dict[Basis, list[str]]:
-    """What the workers that are alive judge by, with their names."""
-    by: dict[Basis, list[str]] = {}
-    for worker in found.alive:
-        for basis in bases(worker, now):
-            by.setdefault(basis, []).append(worker.name)
-    return by
-
-
 def late(worker: Worker, now: InForce) -> int:
     """Processes that last judged by something else than what is in force, and take that up before their next batch."""
     wanted = now.basis
