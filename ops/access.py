@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.keys import OUTLETS
+from worker.store.keys import OUTLETS
 
 FILE = Path(__file__).parent / "redis" / "users.acl"
 CLAIMS = "{claims:*}"

@@ -11,14 +11,14 @@ import sys
 from typing import Any
 
 from ops import generated
-from worker.auditline import AuditLine
-from worker.linefields import Kind, LineField, fields_of
-from worker.status import BooksLine
+from worker.audit.fields import Kind, LineField, fields_of
+from worker.audit.lines import AuditLine
+from worker.monitoring.reconciliation import BooksLine
 
 ELASTIC = generated.ROOT / "ops" / "elastic" / "index-template.json"
 LNAV = generated.ROOT / "ops" / "lnav" / "claim-scrubber.json"
 OPERATIONAL = ("@timestamp", "log.level", "log.logger", "message", "service.name", "error.type", "error.stack_trace")
-"""What the operational log has on any line, by `worker.logs`; all of them text."""
+"""What the operational log has on any line, by `worker.logs.operational`; all of them text."""
 _ELASTIC: dict[Kind, str] = {
     "text": "keyword", "whole": "long", "decimal": "double", "flag": "boolean", "texts": "keyword",
     "wholes": "long",

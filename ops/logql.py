@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from worker.auditline import AuditLine
-from worker.linefields import fields_of
-from worker.status import BooksLine
+from worker.audit.fields import fields_of
+from worker.audit.lines import AuditLine
+from worker.monitoring.reconciliation import BooksLine
 
 _ONE = "service_name"
 """The label that all lines share: grouping by it is grouping by nothing."""

@@ -18,8 +18,8 @@ from ops import generated
 from rules.claim import Claim
 from rules.report import Report
 from worker.intake.events import ClaimEvent
-from worker.keys import FIELD, Keys
-from worker.outlets import REASONS, QuarantineData, ScrubbedData
+from worker.pipeline.outlets import REASONS, QuarantineData, ScrubbedData
+from worker.store.keys import FIELD, Keys
 
 FOLDER = Path(__file__).parent / "schema"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rules.claim import Claim, Line
 
 if TYPE_CHECKING:
-    from rules.book import Tables
+    from rules.book.book import Tables
     from rules.history import History
     from rules.memberids import Form
     from rules.payers import Selection

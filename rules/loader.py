@@ -15,18 +15,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from rules.book import Book
+from rules.authoring.trial import try_examples
+from rules.book.book import Book
+from rules.book.compile import compile_rule
+from rules.book.pack import Files, unpacked
+from rules.book.rule import Rule
+from rules.book.rulefile import Document, read_document, shaped
+from rules.book.sources import Source
 from rules.claim import iso_date
-from rules.compile import compile_rule
-from rules.editions import Edition, clashes, merged, read_edition
 from rules.errors import BookInvalid, BookMissing, RuleProblem
-from rules.pack import Files, unpacked
 from rules.payers import RESERVED, PayerShape, Registry
-from rules.rule import Rule
-from rules.rulefile import Document, read_document, shaped
-from rules.sources import Source
-from rules.tables import SPECS, Table, read_table
-from rules.trial import try_examples
+from rules.tables.editions import Edition, clashes, merged, read_edition
+from rules.tables.table import SPECS, Table, read_table
 
 LIBRARY = Path(__file__).parent / "library"
 TRIED = LIBRARY.with_suffix(".sha256")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
+from rules.engine.recent import Recent
 from rules.memberids import Form, MemberIdShape
-from rules.recent import Recent
 from rules.report import Severity
 
 MEDICARE = "medicare"

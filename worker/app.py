@@ -27,16 +27,22 @@ from kombu import Queue
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import collector, logs, outputs, pressure, reachability, remotecontrol, wiring
-from worker.audit import check_folder
-from worker.broker import Amqp, check
-from worker.embedded import Lease
-from worker.fitness import check_primary
-from worker.heartbeat import Heartbeat
-from worker.rediserrors import TransportUnknown
-from worker.settings import load_settings
-from worker.tend import TendStep, tend_once
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.audit.log import check_folder
+from worker.bootstrap import Store
+from worker.config.settings import load_settings
+from worker.logs import operational as logs
+from worker.logs import outputs
+from worker.monitoring import pressure
+from worker.pipeline.maintenance import TendStep, tend_once
+from worker.process import gctuning as collector
+from worker.process import remotecontrol
+from worker.process.broker import Amqp, check
+from worker.process.heartbeat import Heartbeat
+from worker.store import reachability
+from worker.store.embedded import Lease
+from worker.store.fitness import check_primary
+from worker.store.rediserrors import TransportUnknown
 
 QUEUE = "scrub-bells"
 
@@ -82,7 +88,7 @@ app.conf.update(
     task_soft_time_limit=settings.soft_time_limit,
     task_publish_retry=False,  # a ring never waits for its broker
     worker_prefetch_multiplier=1,
-    worker_consumer="worker.consumer:Consumer",
+    worker_consumer="worker.process.mainloop:Consumer",
     worker_send_task_events=False,
     task_send_sent_event=False,
     worker_hijack_root_logger=False,
@@ -94,7 +100,7 @@ app.conf.update(
     worker_proc_alive_timeout=30.0,
 )
 app.steps["consumer"].add(TendStep)
-app.events.dispatcher_cls = "worker.consumer:Dispatcher"
+app.events.dispatcher_cls = "worker.process.mainloop:Dispatcher"
 remotecontrol.switch_off()
 # A task has no result: a pool process that ends need not wait 30 s for a main process that has stopped reading.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20

@@ -88,11 +88,11 @@ class ServerFailed(ScrubError):
 
 
 class RedisUnusable(ScrubError):
-    """{what} cannot be used. `worker.rediserrors` has one of these for each way."""
+    """{what} cannot be used. `worker.store.rediserrors` has one of these for each way."""
 
 
 class RedisUnreachable(RedisUnusable):
-    """{what} cannot be reached. `worker.rediserrors` has one of these for each way."""
+    """{what} cannot be reached. `worker.store.rediserrors` has one of these for each way."""
 
 
 class RedisForbids(RedisUnusable):
@@ -127,7 +127,7 @@ class EventInvalid(ScrubError):
     """This is not a readable claim event: {count} problem(s), the first at {first}."""
 
     def __init__(self, reason: str, problems: Iterable[Problem], known: dict[str, str] | None = None) -> None:
-        """`reason` is one of the closed list in `worker.outlets.REASONS`; `known`: what could be read all the same."""
+        """`reason`: one of `worker.pipeline.outlets.REASONS`; `known`: what could be read all the same."""
         self.reason = reason
         self.problems = tuple(problems)
         self.known = known or {}

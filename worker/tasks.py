@@ -16,13 +16,14 @@ from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import reachability, wiring
+from worker import bootstrap as wiring
 from worker.app import app, settings, stopping
-from worker.bell import Bell
-from worker.drain import Drain
-from worker.logs import log, safe_exception
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.logs.operational import log, safe_exception
+from worker.pipeline.consumer import Drain
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
+from worker.store import reachability
 
 _mine = threading.local()
 _LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Variabl
 from ops import logql
 from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked
 from rules.loader import load_book
-from worker.report.look import AT_STAKE, CLEAN_CLAIM_RATE, DISPOSITIONS, LIGHT, SERIES_LIGHT
+from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, DISPOSITIONS, LIGHT, SERIES_LIGHT
 
 _PAYER = "=~$payer"
 _AGAIN = " A claim that was mended and sent in again is decided again and counts again; scrub report tells them apart."

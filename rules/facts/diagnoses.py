@@ -12,7 +12,7 @@ from rules.case import Case, date_of
 from rules.claim import Claim, Line
 from rules.facts import fact, line_fact
 from rules.formats import icd9, icd10
-from rules.tables import Table
+from rules.tables.table import Table
 
 CODE_LENGTH = 5
 ANESTHESIA = ("00100", "01999")

@@ -9,8 +9,8 @@ from rules.case import Case, ncci_setting
 from rules.claim import Line
 
 if TYPE_CHECKING:
-    from rules.editions import Edition
     from rules.facts import Facts
+    from rules.tables.editions import Edition
 
 OFFICE = "11"
 

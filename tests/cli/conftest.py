@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import load_settings
 from worker.demo.claims import EXAMPLES
-from worker.embedded import Lease, server_runs
-from worker.settings import load_settings
-from worker.wiring import Store
+from worker.store.embedded import Lease, server_runs
 
 SCRUB = [str(Path(sys.executable).with_name("scrub"))]
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.trial import ROLES
+from rules.book.rulefile import read_document
 from rules.case import Role
 from rules.loader import LIBRARY, book_files, read_book
-from rules.rulefile import read_document
-from rules.trial import ROLES
 from worker.cli.author import Plan
 
 from .conftest import CLEAN, FAULTY, SCRUB, Run, environment

@@ -19,11 +19,11 @@ from .conftest import CLEAN, SCRUB, environment
 CANARY = "JANE CANARY 912345678"
 Breaking = Callable[..., "subprocess.CompletedProcess[bytes]"]
 IN_A_RULE = """
-import rules.check
+import rules.engine.check
 def check(claim, *rest, **more):
     secret = {canary!r}
 {body}
-rules.check.check = check
+rules.engine.check.check = check
 """
 
 

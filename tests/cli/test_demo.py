@@ -15,7 +15,7 @@ import pytest
 from worker.demo.claims import EXAMPLES
 from worker.demo.events import all_events, duplicates
 from worker.demo.stage import MARK
-from worker.embedded import server_runs
+from worker.store.embedded import server_runs
 
 from .conftest import SCRUB, Run, environment
 

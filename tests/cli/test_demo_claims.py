@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.book.book import Book
 from rules.claim import read_claim
+from rules.engine.check import check
 from tests.book import BOOK
 from worker.demo.claims import EXAMPLES, Example
 from worker.demo.events import all_events, unreadable

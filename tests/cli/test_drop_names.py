@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from worker.status import books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import books
 
 from .conftest import CLEAN, SCRUB, environment
 
@@ -235,9 +235,9 @@ def test_a_reader_of_its_output_that_goes_away_does_not_end_the_watcher(
 
 BREAKS = """
 import errno, time
-import worker.door, worker.folder, worker.cli.watch
+import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.watch
 worker.cli.watch._PAUSE = 0.2
-made, locked = worker.door.Door._made, worker.folder._locked
+made, locked = worker.pipeline.deduplication.Door._made, worker.intake.dropfolder._locked
 def breaking(self, document, now):
     text = document.claim.claim_id
     if text == "C-1": raise MemoryError(text)
@@ -247,7 +247,7 @@ def unreadable(path):
     if path.name == "io.json": raise OSError(errno.EIO, "Input/output error", path)
     if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
     return locked(path)
-worker.door.Door._made, worker.folder._locked = breaking, unreadable
+worker.pipeline.deduplication.Door._made, worker.intake.dropfolder._locked = breaking, unreadable
 """
 
 

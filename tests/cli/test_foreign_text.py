@@ -21,13 +21,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.book import Book
-from rules.check import check as judge
+from rules.book.book import Book
 from rules.claim import read_claim
+from rules.engine.check import check as judge
 from rules.loader import load_book
 from rules.printable import printable
-from worker.printable import json_bytes
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.logs.printable import json_bytes
 
 from .conftest import CLEAN, SCRUB, environment
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from rules.authoring.words import GRADES
 from rules.loader import LIBRARY, load_book
 from rules.report import SEVERITIES
-from rules.words import GRADES
 
 from .conftest import SCRUB, Run, environment
 
@@ -150,7 +150,7 @@ def test_no_step_of_the_guide_is_passed_over() -> None:
 
 
 def test_the_guides_grades_are_those_that_the_loader_holds_to() -> None:
-    from rules.compile import ALLOWED
+    from rules.book.compile import ALLOWED
 
     for grade in GRADES:
         (row,) = re.findall(rf"^\| {grade} \| .* \| (.*) \|$", GUIDE, re.MULTILINE)

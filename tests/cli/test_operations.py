@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 
 from rules.errors import ScrubError
 from tests.book import BOOK
-from worker import pressure, wiring
-from worker.bell import Bell
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
 from worker.cli import app
-from worker.inbox import send
-from worker.wiring import Store
+from worker.monitoring import pressure
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
 
 from .conftest import CLEAN, SCRUB, Run, environment
 

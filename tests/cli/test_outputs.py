@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from worker.bootstrap import Store
 from worker.cli import app
-from worker.status import books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
 
 from .conftest import CLEAN, SCRUB, environment
 

@@ -12,7 +12,7 @@ import pytest
 
 from rules.loader import LIBRARY
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
-from worker.embedded import Lease
+from worker.store.embedded import Lease
 
 from .conftest import CLEAN, FAULTY, Run
 

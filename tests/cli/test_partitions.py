@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from worker import wiring
-from worker.bell import Bell
-from worker.inbox import send
-from worker.keys import FIELD, Keys
-from worker.settings import load_settings
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import load_settings
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
+from worker.store.keys import FIELD, Keys
 
 from .conftest import CLEAN, Run
 

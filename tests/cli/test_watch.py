@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
+from worker.bootstrap import Store
 from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
-from worker.folder import Taken
 from worker.intake.documents import Refusal
-from worker.outlets import tail
-from worker.status import books
-from worker.wiring import Store
+from worker.intake.dropfolder import Taken
+from worker.monitoring.reconciliation import books
+from worker.pipeline.outlets import tail
 
 from .conftest import CLEAN, SCRUB, UNCHECKED, Run, environment
 

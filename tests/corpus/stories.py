@@ -1,12 +1,12 @@
-"""The corpus of this folder: claims that payers pay and claims that they do not. How it is written: rules/stories.py."""
+"""The corpus of this folder: claims that payers pay and claims that they do not. How it is written: rules/authoring/stories.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rules import stories
-from rules.book import Book
-from rules.stories import Story
+from rules.authoring import stories
+from rules.authoring.stories import Story
+from rules.book.book import Book
 
 __all__ = ["Story", "read_stories"]
 FOLDER = Path(__file__).parent

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from rules.trial import ROLES
+from rules.authoring.trial import ROLES
 from tests.book import BOOK
 from tests.corpus.stories import Story, read_stories
 

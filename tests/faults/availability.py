@@ -8,7 +8,7 @@ import time
 
 from redis import Redis
 
-from worker.keys import Keys
+from worker.store.keys import Keys
 
 from . import scenarios
 from .proxy import Proxy

@@ -15,10 +15,11 @@ from typing import Any
 import orjson
 
 from tests.integration.helpers import counting
-from worker import audit, wiring
-from worker.outlets import OutletEntry, tail
-from worker.secret import load_secret
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.audit import log as audit
+from worker.bootstrap import Store
+from worker.pipeline.outlets import OutletEntry, tail
+from worker.store.secret import load_secret
 
 from .claims import Sent, claim
 from .stage import Stage

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from worker.embedded import server_binary
+from worker.store.embedded import server_binary
 
 BINARY = os.environ.get("TEST_REDIS_SERVER") or server_binary()
 

@@ -20,11 +20,11 @@ from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from tests.integration.helpers import QUICK, Worker
-from worker import wiring
-from worker.inbox import send
-from worker.settings import load_settings
-from worker.status import Books, books
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import load_settings
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.inbox import send
 
 from .claims import Sent, sent
 from .proxy import Proxy

@@ -33,15 +33,15 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.integration.helpers import claim, counting, event
-from worker import wiring
-from worker.bell import Bell
-from worker.commit import script
-from worker.keys import FIELD, GROUP, OUTLETS
-from worker.outlets import OutletEntry, tail
-from worker.settings import load_settings
-from worker.status import books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import load_settings
+from worker.monitoring.reconciliation import books
+from worker.pipeline.commit import script
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import OutletEntry, tail
+from worker.store.keys import FIELD, GROUP, OUTLETS
 
 EXAMPLES = int(os.environ.get("SCRUBTEST_EXAMPLES", "20"))
 EVENTS, PATIENTS = 6, 3
@@ -403,6 +403,6 @@ def test_the_exploration_notices_when_the_commit_does_not_check(
     whole = script("commit")
     assert check in whole
     broken = whole.replace(check, instead)
-    monkeypatch.setattr("worker.commit.script", lambda name: broken if name == "commit" else script(name))
+    monkeypatch.setattr("worker.pipeline.commit.script", lambda name: broken if name == "commit" else script(name))
     with pytest.raises((AssertionError, ExceptionGroup)):
         explore(2000, phases=(Phase.generate,), database=None, report_multiple_bugs=False)

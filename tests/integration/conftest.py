@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
-from worker.embedded import Lease, server_runs
-from worker.inbox import Inbox
-from worker.settings import Settings, load_settings
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.pipeline.inbox import Inbox
+from worker.store.embedded import Lease, server_runs
 
 from .helpers import Worker, until
 

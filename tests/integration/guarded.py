@@ -17,8 +17,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.integration.helpers import until
-from worker.embedded import server_binary
-from worker.settings import Settings, load_settings
+from worker.config.settings import Settings, load_settings
+from worker.store.embedded import server_binary
 
 OPS = Path(__file__).parents[2] / "ops"
 

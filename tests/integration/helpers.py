@@ -13,10 +13,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from worker.ledger import Ledger
-from worker.outlets import tail
-from worker.status import Books, books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.ledger import Ledger
+from worker.pipeline.outlets import tail
 
 QUICK = {
     "SCRUB_SOFT_TIME_LIMIT": "2",

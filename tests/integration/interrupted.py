@@ -21,10 +21,11 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 import worker
 from tests.integration.helpers import event
-from worker import tasks, wiring
-from worker.inbox import send
-from worker.status import books
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker import tasks
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import send
 
 _OURS = str(Path(worker.__file__).parent)
 _CLIENT = str(Path(redis.__file__).parent)

@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Any
 
-from worker import batch
+from worker.pipeline import batch
 
 _check = batch.check
 

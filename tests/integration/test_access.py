@@ -16,12 +16,12 @@ import pytest
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from ops import access
+from rules.book.pack import Files, packed
 from rules.loader import book_files
-from rules.pack import Files, packed
-from worker import wiring
-from worker.keys import OUTLETS, Keys
-from worker.outlets import consume
-from worker.status import books
+from worker import bootstrap as wiring
+from worker.monitoring.reconciliation import books
+from worker.pipeline.outlets import consume
+from worker.store.keys import OUTLETS, Keys
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, claim, event, settled, until

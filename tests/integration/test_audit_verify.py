@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import wiring
+from worker import bootstrap as wiring
 
 from .conftest import left
 from .helpers import Worker, event, settled, until

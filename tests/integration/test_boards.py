@@ -17,15 +17,15 @@ from ops import logformats
 from ops.alerts.rules import alerts
 from ops.dashboards.boards import expressions
 from ops.logql import FIELDS, STREAM
+from rules.book.overrides import pin_of
 from rules.loader import LIBRARY
-from rules.overrides import pin_of
 from tests.book import BOOK
 from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, Node, concrete, parse
+from worker.bootstrap import Store
 from worker.demo.events import all_events
-from worker.inbox import ensure_groups
-from worker.keys import FIELD, GROUP
-from worker.wiring import Store
+from worker.pipeline.inbox import ensure_groups
+from worker.store.keys import FIELD, GROUP
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -18,10 +18,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from worker.embedded import socket_path
-from worker.keys import OUTLETS, Keys
-from worker.status import books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import books
+from worker.store.embedded import socket_path
+from worker.store.keys import OUTLETS, Keys
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -19,14 +19,16 @@ from typing import Any
 import orjson
 import pytest
 
-from worker import audit, chains, wiring
-from worker.audit import Audit
-from worker.commit import Head
+from worker import bootstrap as wiring
+from worker.audit import chains
+from worker.audit import log as audit
+from worker.audit.log import Audit
+from worker.bootstrap import Store
 from worker.errors import ChainUnknown
-from worker.inbox import send
-from worker.secret import load_secret
-from worker.status import books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.commit import Head
+from worker.pipeline.inbox import send
+from worker.store.secret import load_secret
 
 from .guarded import guarded
 from .helpers import Worker, event, settled, until

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker.commit import UNCHECKED, Committer, Head, Item
+from worker.bootstrap import Store
 from worker.errors import CommitRefused
-from worker.inbox import Expired, Inbox
-from worker.keys import FIELD, OUTLETS
-from worker.status import books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.commit import UNCHECKED, Committer, Head, Item
+from worker.pipeline.inbox import Expired, Inbox
+from worker.store.keys import FIELD, OUTLETS
 
 MEMORY_MS = 60_000
 

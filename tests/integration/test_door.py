@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
-from worker.bell import Bell
-from worker.door import Door
-from worker.drain import Drain
-from worker.inbox import Submittable, send
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
 from worker.intake.documents import Document, Refusal, read_documents
-from worker.outlets import tail
-from worker.status import books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.consumer import Drain
+from worker.pipeline.deduplication import Door
+from worker.pipeline.inbox import Submittable, send
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import tail
 
 from .helpers import claim, event
 

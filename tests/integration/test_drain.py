@@ -11,17 +11,18 @@ from typing import Any
 import orjson
 import pytest
 
-from worker import batch, wiring
-from worker.bell import Bell
-from worker.drain import Drain
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
 from worker.errors import AuditUnwritable
-from worker.inbox import Inbox, send
-from worker.keys import GROUP
-from worker.outlets import tail
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline import batch
+from worker.pipeline.consumer import Drain
+from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import tail
+from worker.store.keys import GROUP
 
 from .helpers import claim, event
 
@@ -127,7 +128,7 @@ def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(
 def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
     store: Store, bell: Bell, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.drain._ROUNDS", 1)
+    monkeypatch.setattr("worker.pipeline.consumer._ROUNDS", 1)
     other = wiring.drain(store, bell)
     commit = drain.committer.commit
 

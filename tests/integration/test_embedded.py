@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from worker.embedded import Lease, private_folder, server_runs, socket_path
 from worker.errors import FolderUnusable, ServerFailed
+from worker.store.embedded import Lease, private_folder, server_runs, socket_path
 
 from .helpers import until
 
 _USER = """
 import sys, time
 from pathlib import Path
-from worker.embedded import Lease, socket_path
+from worker.store.embedded import Lease, socket_path
 from redis import Redis
 folder, rounds, pause = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 for _ in range(rounds):

@@ -23,11 +23,13 @@ import pytest
 from redis import Redis
 
 from rules.errors import ScrubError
-from worker import doctor, serverlog, wiring
-from worker.embedded import Lease, server_binary, socket_path
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
+from worker.doctor import examinations as doctor
+from worker.doctor.vulnerabilities import holes
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
-from worker.settings import load_settings
-from worker.vulnerabilities import holes
+from worker.store import serverlog
+from worker.store.embedded import Lease, server_binary, socket_path
 
 from .helpers import until
 

@@ -12,12 +12,12 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
-from worker.bell import Bell
-from worker.inbox import send
-from worker.outlets import tail
-from worker.status import Books, books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.inbox import send
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import tail
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -17,16 +17,18 @@ from typing import Any
 
 import pytest
 
-from rules.editions import Edition
-from rules.pack import packed
-from worker import doctor, fleet, wiring
-from worker.embedded import socket_path
-from worker.overrides import digest_of_text
-from worker.secret import fingerprint, load_secret
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.switch import in_force
-from worker.wiring import Store
+from rules.book.pack import packed
+from rules.tables.editions import Edition
+from worker import bootstrap as wiring
+from worker.books import fleet
+from worker.books.overrides import digest_of_text
+from worker.books.switch import in_force
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.doctor import examinations as doctor
+from worker.monitoring.reconciliation import books
+from worker.store.embedded import socket_path
+from worker.store.secret import fingerprint, load_secret
 
 from .helpers import Worker, event, settled, until
 from .unlike import judged, overrides, small, written

@@ -11,11 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import audit, wiring
-from worker.outlets import tail
-from worker.secret import load_secret
-from worker.status import books
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.audit import log as audit
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.outlets import tail
+from worker.store.secret import load_secret
 
 from .helpers import each_once
 

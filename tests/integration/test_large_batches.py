@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
-from worker.bell import Bell
-from worker.drain import Drain
-from worker.inbox import send
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.monitoring.reconciliation import books
+from worker.pipeline.consumer import Drain
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
 
 from .helpers import claim, event
 

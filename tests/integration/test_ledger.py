@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from worker import wiring
-from worker.bell import Bell
-from worker.commit import Committer, Head, Item
-from worker.drain import Drain
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused
-from worker.history import Recorder
-from worker.inbox import Inbox, send
 from worker.intake.documents import Document, read_documents
-from worker.keys import FIELD
-from worker.outlets import OutletEntry, tail
-from worker.settings import Settings, load_settings
-from worker.status import Books, books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.commit import Committer, Head, Item
+from worker.pipeline.consumer import Drain
+from worker.pipeline.history import Recorder
+from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import OutletEntry, tail
+from worker.store.keys import FIELD
 
 from .helpers import Worker, claim, counting, event, ledgers, settled, until
 
@@ -229,7 +229,7 @@ def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
 def test_the_decision_id_does_not_depend_on_how_the_claims_fell_into_batches(
     store: Store, drains: Callable[[], Drain]
 ) -> None:
-    from worker import batch
+    from worker.pipeline import batch
 
     drain = drains()
     put(store, event(1, data=claim(1, claim_id="A")), event(2, data=claim(1, claim_id="B")))
@@ -408,7 +408,7 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
     store: Store, drains: Callable[[], Drain], seed: int
 ) -> None:
     """Workers that take, judge and commit in any order, on few patients and few days, copies and all."""
-    from worker import batch
+    from worker.pipeline import batch
 
     rng = random.Random(seed)
     events = []

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.helpers import Worker, until
-from worker.embedded import socket_path
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.store.embedded import socket_path
 
 README = Path(__file__).parents[2] / "README.md"
 CLAIM = {

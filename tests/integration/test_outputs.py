@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.inbox import send
-from worker.status import Worker as Seen
-from worker.status import books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import Worker as Seen
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import send
 
 from .helpers import QUICK, event, settled, until
 

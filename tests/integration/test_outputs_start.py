@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.inbox import send
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.pipeline.inbox import send
 
 from .helpers import QUICK, event, settled
 

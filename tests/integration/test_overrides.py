@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.impact import Comparison
+from rules.book.overridefile import read_overrides
 from rules.errors import OverridesInvalid
-from rules.impact import Comparison
-from rules.overridefile import read_overrides
 from tests.book import BOOK
-from worker import doctor, overrides, wiring
-from worker.bell import Bell
-from worker.impact import Pool, Task, outlet_parts
-from worker.inbox import send
-from worker.outlets import tail
-from worker.settings import Settings, load_settings
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.books import overrides
+from worker.books.impact import Pool, Task, outlet_parts
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.doctor import examinations as doctor
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import tail
 
 from .helpers import Worker, claim, event, settled
 

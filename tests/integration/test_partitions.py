@@ -16,21 +16,22 @@ import pytest
 from hypothesis import HealthCheck, given
 from redis.exceptions import RedisError
 
-from worker import batch, wiring
-from worker.bell import Bell
-from worker.drain import Drain
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused, PartitionMismatch, PartitionsFixed, PartitionsMoving
-from worker.inbox import send
-from worker.keys import FIELD, FORWARDED, OUTLETS, Keys
-from worker.ledger import patient_of
-from worker.outlets import OutletEntry, Reader, before_last, tail
-from worker.quarantine import entries, find
-from worker.repartition import repartition, standing
-from worker.secret import load_secret
-from worker.settings import Settings, load_settings
-from worker.status import Books, books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline import batch
+from worker.pipeline.consumer import Drain
+from worker.pipeline.inbox import send
+from worker.pipeline.ledger import patient_of
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import OutletEntry, Reader, before_last, tail
+from worker.pipeline.quarantine import entries, find
+from worker.pipeline.repartition import repartition, standing
+from worker.store.keys import FIELD, FORWARDED, OUTLETS, Keys
+from worker.store.secret import load_secret
 
 from .helpers import Worker, claim, event, until
 

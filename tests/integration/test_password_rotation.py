@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from worker import wiring
-from worker.settings import load_settings
-from worker.status import books
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
+from worker.monitoring.reconciliation import books
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, event, settled, until

@@ -17,19 +17,21 @@ from pathlib import Path
 import orjson
 import pytest
 
+from rules.book.pack import Files, packed
 from rules.errors import OverridesInvalid
-from rules.pack import Files, packed
-from worker import doctor, fleet, overrides, wiring
-from worker.bell import Bell
-from worker.embedded import socket_path
+from worker import bootstrap as wiring
+from worker.books import fleet, overrides
+from worker.books.librarian import Librarian, Text
+from worker.books.overrides import NONE, digest_of_text
+from worker.books.switch import in_force, sealed_pack
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.doctor import examinations as doctor
 from worker.errors import BookNotSigned, NoSuchBasis, NothingToRollBack, OverridesUnlike, SeveralBefore
-from worker.inbox import send
-from worker.librarian import Librarian, Text
-from worker.overrides import NONE, digest_of_text
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.switch import in_force, sealed_pack
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
+from worker.store.embedded import socket_path
 
 from .helpers import Worker, event, settled, until
 from .unlike import judged, small, written

@@ -12,20 +12,20 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from rules.check import check
 from rules.claim import read_claim
+from rules.engine.check import check
 from rules.history import NOTHING_BILLED
-from worker import wiring
+from worker import bootstrap as wiring
 from worker.app import QUEUE
-from worker.audit import verify
+from worker.audit.log import verify
+from worker.bootstrap import Store
+from worker.config.settings import Settings
 from worker.errors import NoClaim, NoListOfClaims
-from worker.fitness import check_server
-from worker.inbox import send, submit
 from worker.intake.events import ClaimEvent
-from worker.outlets import Reader, consume, tail
-from worker.reachability import Address
-from worker.settings import Settings
-from worker.wiring import Store
+from worker.pipeline.inbox import send, submit
+from worker.pipeline.outlets import Reader, consume, tail
+from worker.store.fitness import check_server
+from worker.store.reachability import Address
 
 from .helpers import Worker, claim, event, settled, until
 

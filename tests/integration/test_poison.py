@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from worker.inbox import send
-from worker.outlets import tail
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.pipeline.inbox import send
+from worker.pipeline.outlets import tail
 
 from .helpers import Worker, claim, event, settled
 

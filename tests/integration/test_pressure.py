@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from worker import pressure, wiring
-from worker.bell import Bell
-from worker.drain import Drain
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings
 from worker.errors import InboxFull
-from worker.inbox import send
-from worker.settings import Settings
-from worker.status import books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.monitoring import pressure
+from worker.monitoring.reconciliation import books
+from worker.pipeline.consumer import Drain
+from worker.pipeline.inbox import send
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from tests.faults.server import Server
-from worker.keys import Keys
+from worker.store.keys import Keys
 
 from .helpers import Worker, event, until
 
@@ -244,7 +244,7 @@ def test_the_manifests_ask_the_three_questions_apart() -> None:
 def test_a_probe_needs_no_settings_and_loads_neither_redis_nor_celery(ask: Ask) -> None:
     assert ask(LIVE, SCRUB_BATCH="nonsense")[1].startswith("no worker of this user runs here")
     code = (
-        "import sys; from worker.cli import app, probe; import worker.heartbeat;"
+        "import sys; from worker.cli import app, probe; import worker.process.heartbeat;"
         "print(sorted({'redis', 'celery', 'pydantic', 'orjson', 'yaml'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -9,17 +9,18 @@ import orjson
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from worker import quarantine, wiring
-from worker.audit import verify
-from worker.bell import Bell
-from worker.drain import Drain
+from worker import bootstrap as wiring
+from worker.audit.log import verify
+from worker.bootstrap import Store
+from worker.config.settings import Settings
 from worker.errors import CommitRefused, NotInQuarantine, NotRequeueable
-from worker.inbox import send
-from worker.outlets import OutletEntry, tail
-from worker.quarantine import Clerk
-from worker.settings import Settings
-from worker.status import books
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline import quarantine
+from worker.pipeline.consumer import Drain
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
+from worker.pipeline.outlets import OutletEntry, tail
+from worker.pipeline.quarantine import Clerk
 
 from .helpers import claim, event
 

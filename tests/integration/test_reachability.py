@@ -30,10 +30,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
-from worker import rediserrors, wiring
+from worker import bootstrap as wiring
 from worker.cli.stores import opened
+from worker.config.settings import Settings, load_settings
 from worker.errors import RedisForbids, RedisUnusable
-from worker.settings import Settings, load_settings
+from worker.store import rediserrors
 
 from .helpers import Worker, event, settled, until
 from .unusable import Plain, black_hole, busy, http, plain, says
@@ -99,7 +100,7 @@ def test_a_socket_that_this_user_may_not_open_is_told_as_such(home: Path) -> Non
     with plain(home / "p", "--unixsocket", str(home / "r.sock"), "--unixsocketperm", "700"):
         home.chmod(0o755)
         code = (
-            "import os, sys\nfrom worker import wiring; from worker.settings import load_settings\n"
+            "import os, sys\nfrom worker import bootstrap as wiring; from worker.config.settings import load_settings\n"
             "def told(url):\n"
             "    try: wiring.open_store(load_settings(redis_url=url, state_dir='/nowhere'))\n"
             "    except Exception as error: return type(error).__name__\n"

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from celery.worker.control import Panel
 
-from worker.inbox import send
-from worker.remotecontrol import OFF, switch_off
-from worker.status import books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import send
+from worker.process.remotecontrol import OFF, switch_off
 
 from .helpers import Worker, event, settled, until
 

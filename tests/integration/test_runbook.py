@@ -21,7 +21,7 @@ import typer
 
 from tests.ops.test_container import COMPOSE, SERVICES, understood
 from tests.ops.test_kubernetes import DOCUMENTS, POD
-from worker import wiring
+from worker import bootstrap as wiring
 from worker.cli import app
 
 from .guarded import Guarded, guarded

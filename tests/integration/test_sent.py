@@ -9,8 +9,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from worker.sent import Sent
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.store.pipelined import Sent
 
 
 def test_the_answer_is_there_when_it_is_asked_for(store: Store) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from worker.inbox import send
-from worker.status import Books, books
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.inbox import send
 
 from .helpers import QUICK, Worker, claim, each_once, event, settled, until
 

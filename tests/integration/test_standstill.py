@@ -16,16 +16,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from worker import doctor, pressure, wiring
-from worker.bell import Bell
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
 from worker.cli import app
-from worker.health import unwell
-from worker.inbox import Inbox, send
-from worker.progress import standstills
-from worker.settings import load_settings
-from worker.status import books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.config.settings import load_settings
+from worker.doctor import examinations as doctor
+from worker.monitoring import pressure
+from worker.monitoring.health import unwell
+from worker.monitoring.progress import standstills
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
 
 from .helpers import Worker, event, settled, until
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.inbox import send
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.pipeline.inbox import send
 
 from .helpers import Worker, event, settled, until
 

@@ -9,21 +9,22 @@ from pathlib import Path
 import orjson
 import pytest
 
+from rules.book.pack import Files, packed
 from rules.claim import read_claim
 from rules.errors import BookInvalid, PackInvalid
 from rules.loader import whole_book
-from rules.pack import Files, packed
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
-from worker import kept, wiring
-from worker.audit import verify
+from worker import bootstrap as wiring
+from worker.audit.log import verify
+from worker.books import archive as kept
+from worker.books.librarian import Entry, Librarian
+from worker.books.replay import replay
+from worker.books.switch import in_force
+from worker.bootstrap import Store
+from worker.config.settings import Settings
 from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile
-from worker.inbox import send
-from worker.librarian import Entry, Librarian
-from worker.outlets import tail
-from worker.replay import replay
-from worker.settings import Settings
-from worker.switch import in_force
-from worker.wiring import Store
+from worker.pipeline.inbox import send
+from worker.pipeline.outlets import tail
 
 from .helpers import Worker, claim, event, settled, until
 

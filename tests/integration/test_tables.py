@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from rules.book.pack import packed
 from rules.loader import whole_book
-from rules.pack import packed
 from tests.tables.official import quarter
-from worker import checkup, wiring
-from worker.inbox import send
-from worker.outlets import tail
-from worker.status import Books, books
-from worker.switch import InForce, in_force
+from worker import bootstrap as wiring
+from worker.books.switch import InForce, in_force
+from worker.bootstrap import Store
+from worker.doctor import judging as checkup
+from worker.monitoring.reconciliation import Books, books
+from worker.pipeline.inbox import send
+from worker.pipeline.outlets import tail
 from worker.tables import shelf
 from worker.tables.official import editions_in
-from worker.wiring import Store
 
 from .helpers import Worker, claim, event, settled
 

@@ -21,10 +21,10 @@ import pytest
 import trustme
 
 from tests.ops.test_container import SECURED
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.config.settings import Settings, load_settings
 from worker.errors import RedisUnreachable
-from worker.outlets import consume
-from worker.settings import Settings, load_settings
+from worker.pipeline.outlets import consume
 
 from .guarded import OPS, Guarded, guarded
 from .helpers import Worker, event, settled

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.tables.official import units_text
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
 from worker.errors import FolderUnusable
-from worker.inbox import Inbox
-from worker.private import close_state
-from worker.settings import load_settings
+from worker.pipeline.inbox import Inbox
+from worker.store.private import close_state
 
 from .helpers import Worker, event, settled, until
 

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from rules.book.pack import packed
 from rules.errors import BookMissing, ScrubError
-from rules.pack import packed
-from worker import doctor, wiring
-from worker.bell import Bell
-from worker.inbox import send
-from worker.librarian import Librarian, Text
-from worker.overrides import digest_of_text
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.switch import in_force
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.books.librarian import Librarian, Text
+from worker.books.overrides import digest_of_text
+from worker.books.switch import in_force
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.doctor import examinations as doctor
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import send
+from worker.pipeline.notification import Bell
 
 from .helpers import Worker, event, settled, until
 from .unlike import judged, small, written

@@ -19,17 +19,17 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from worker import wiring
-from worker.audit import verify
-from worker.inbox import SOURCE, send, wrapped
-from worker.keys import Keys, event_identity
-from worker.outlets import tail
-from worker.report.figures import count
-from worker.report.load import loaded
-from worker.secret import event_mark
-from worker.settings import Settings, load_settings
-from worker.status import books
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.audit.log import verify
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import SOURCE, send, wrapped
+from worker.pipeline.outlets import tail
+from worker.reporting.figures import count
+from worker.reporting.load import loaded
+from worker.store.keys import Keys, event_identity
+from worker.store.secret import event_mark
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -8,7 +8,7 @@ import os
 import signal
 from pathlib import Path
 
-from worker.embedded import Lease
+from worker.store.embedded import Lease
 
 from .helpers import Worker, until
 

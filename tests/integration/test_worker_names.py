@@ -16,13 +16,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import wiring
-from worker.bell import Bell
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
 from worker.errors import SecretMismatch
-from worker.inbox import Inbox
-from worker.status import books
-from worker.tend import tend_once
-from worker.wiring import Store
+from worker.monitoring.reconciliation import books
+from worker.pipeline.inbox import Inbox
+from worker.pipeline.maintenance import tend_once
+from worker.pipeline.notification import Bell
 
 from .helpers import QUICK, Worker, event, settled, until
 

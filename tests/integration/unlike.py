@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from rules.book.overridefile import read_overrides
+from rules.book.pack import Files
 from rules.errors import OverridesInvalid
 from rules.loader import read_book
-from rules.overridefile import read_overrides
-from rules.pack import Files
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
-from worker.outlets import tail
-from worker.wiring import Store
+from worker.bootstrap import Store
+from worker.pipeline.outlets import tail
 
 OVERRIDES = """\
 overrides:

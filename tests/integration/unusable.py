@@ -17,7 +17,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from worker.embedded import server_binary
+from worker.store.embedded import server_binary
 
 from .helpers import until
 

@@ -18,9 +18,9 @@ from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, parse
 from tests.report.generated import templates
 from worker.cli import app
-from worker.keys import OUTLETS
-from worker.progress import Mark
-from worker.status import Books, Hold, Outlet, books_line
+from worker.monitoring.progress import Mark
+from worker.monitoring.reconciliation import Books, Hold, Outlet, books_line
+from worker.store.keys import OUTLETS
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 OPS = Path(rules.__file__).parent.parent
@@ -180,7 +180,8 @@ def test_the_runbook_names_commands_and_settings_that_there_are() -> None:
         assert command in commands, command
         assert not sub or command not in groups or sub in groups[command], (command, sub)
     settings = {
-        f"SCRUB_{name.upper()}" for name in __import__("worker.settings", fromlist=["Settings"]).Settings.model_fields
+        f"SCRUB_{name.upper()}"
+        for name in __import__("worker.config.settings", fromlist=["Settings"]).Settings.model_fields
     }
     assert set(re.findall(r"SCRUB_[A-Z_]*[A-Z]", text)) <= settings
 

@@ -17,7 +17,7 @@ import typer
 import yaml
 
 from worker.cli import app
-from worker.settings import PREFIX, Settings, load_settings
+from worker.config.settings import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

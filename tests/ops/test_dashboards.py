@@ -15,8 +15,8 @@ from ops.dashboards.boards import documents, expressions
 from tests.ops.logql.evaluate import Log, Vector, evaluate
 from tests.ops.logql.syntax import NODE, NotLogql, concrete, parse
 from tests.report.generated import lines
-from worker.report.figures import count
-from worker.report.load import loaded
+from worker.reporting.figures import count
+from worker.reporting.load import loaded
 
 pytestmark = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 FOLDER = Path(boards.__file__).parent

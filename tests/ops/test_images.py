@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ops.images import ROOT, UNPINNED, faults, named
-from worker.vulnerabilities import HOLES, holes
+from worker.doctor.vulnerabilities import HOLES, holes
 
 DIGEST = "@sha256:" + "0" * 64
 

@@ -14,8 +14,8 @@ import yaml
 
 from ops.access import USERS
 from tests.ops.test_container import DOCKERFILE, understood
-from worker.keys import GROUP, Keys
-from worker.settings import PREFIX, Settings, load_settings
+from worker.config.settings import PREFIX, Settings, load_settings
+from worker.store.keys import GROUP, Keys
 
 FOLDER = Path(__file__).parents[2] / "ops/kubernetes"
 VERSIONS = ("1.29.0", "1.33.0", "1.37.0")

@@ -16,8 +16,8 @@ import pytest
 
 from ops import logformats
 from tests.report.generated import lines
-from worker.audit import Audit
-from worker.status import BooksLine
+from worker.audit.log import Audit
+from worker.monitoring.reconciliation import BooksLine
 
 LNAV = shutil.which("lnav")
 _FITS: dict[str, type | tuple[type, ...]] = {

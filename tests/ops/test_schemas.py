@@ -10,14 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ops import schemas
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import ROLES
 from rules.claim import read_claim
-from rules.examples import example_claim
-from rules.trial import ROLES
+from rules.engine.check import check
 from tests.book import BOOK
-from worker.batch import Bench, decide, read
-from worker.inbox import Entry
-from worker.keys import FIELD, Keys
+from worker.pipeline.batch import Bench, decide, read
+from worker.pipeline.inbox import Entry
+from worker.store.keys import FIELD, Keys
 
 EVENT = {
     "specversion": "1.0",

@@ -18,11 +18,11 @@ from uuid import UUID
 import orjson
 
 from tests.book import BOOK
-from worker import batch
-from worker.batch import Bench
 from worker.demo.claims import EXAMPLES
-from worker.inbox import Entry
-from worker.keys import Keys
+from worker.pipeline import batch
+from worker.pipeline.batch import Bench
+from worker.pipeline.inbox import Entry
+from worker.store.keys import Keys
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 DAYS = 30

@@ -22,8 +22,8 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from worker.errors import ReportEmpty
-from worker.report.figures import Figures, count
-from worker.report.load import loaded
+from worker.reporting.figures import Figures, count
+from worker.reporting.load import loaded
 
 from .generated import lines
 
@@ -81,7 +81,7 @@ _INTERRUPTED_AT_THE_IMPORT = """
 import os, signal, sys
 from pathlib import Path
 from worker.cli.signals import Stopped, install
-from worker.report.load import loaded
+from worker.reporting.load import loaded
 
 class Strike:
     def find_spec(self, name, *_):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from worker.report import look
+from worker.reporting import look
 
 from .browser import BINARY, Browser, browser
 from .generated import lines, write

@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rules.examples import example_claim
-from rules.trial import ROLES
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import ROLES
 from tests.book import BOOK
 from tests.corpus.stories import read_stories
 

@@ -27,13 +27,13 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import Progress
 
-from rules.book import Book
-from rules.compile import compile_rule
+from rules.authoring.trial import ROLES, examples_of, try_examples
+from rules.book.book import Book
+from rules.book.compile import compile_rule
+from rules.book.rule import Rule
+from rules.book.rulefile import Document, read_document
 from rules.loader import LIBRARY, load_book
 from rules.report import SEVERITIES
-from rules.rule import Rule
-from rules.rulefile import Document, read_document
-from rules.trial import ROLES, examples_of, try_examples
 from tests.corpus.stories import Story, read_stories
 
 Data = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rules.tables import SPECS
+from rules.tables.table import SPECS
 
 RULE = """\
 code: UNT001

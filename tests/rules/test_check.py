@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
+from rules.book.logic import Condition
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import check
 from rules.loader import read_book
-from rules.logic import Condition
 from rules.report import Report
 from tests.rules.small import LIBRARY_FILES, RULE
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid
-from rules.examples import example_claim
 
 
 def claim(**difference: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rules.conditions import TESTS, compile_condition
+from rules.book.conditions import TESTS, compile_condition
 from rules.facts import FACTS
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rules.diff import Change, difference
+from rules.authoring.diff import Change, difference
 from rules.loader import book_files
-from rules.tables import SPECS
+from rules.tables.table import SPECS
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.check import check
+from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.editions import Edition, clashes, merged, read_edition
+from rules.engine.check import check
 from rules.errors import BookInvalid
-from rules.examples import example_claim
 from rules.loader import read_book
-from rules.tables import SPECS, read_table
+from rules.tables.editions import Edition, clashes, merged, read_edition
+from rules.tables.table import SPECS, read_table
 from tests.book import BOOK
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rules.examples import example_claim
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import ROLES, examples_of, outcome_of
+from rules.book.rule import Rule
+from rules.book.rulefile import read_document
 from rules.loader import LIBRARY
-from rules.rule import Rule
-from rules.rulefile import read_document
-from rules.trial import ROLES, examples_of, outcome_of
 from tests.book import BOOK
 
 

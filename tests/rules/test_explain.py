@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.authoring.explain import Explanation, Part, explain
+from rules.authoring.trial import examples_of, outcome_of
+from rules.book.book import Book
+from rules.book.logic import Condition
 from rules.claim import Claim, read_claim
-from rules.examples import example_claim
-from rules.explain import Explanation, Part, explain
+from rules.engine.check import check
 from rules.loader import book_files, read_untried
-from rules.logic import Condition
-from rules.trial import examples_of, outcome_of
 from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
 from tests.rules.test_overrides import book as overridden

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import case_of, check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import case_of, check
 from rules.facts import FACTS, ClaimFacts
 from tests.book import BOOK
 

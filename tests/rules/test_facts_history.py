@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.check import case_of, check
+from rules.authoring.examples import example_claim
 from rules.claim import Claim, read_claim
-from rules.examples import example_claim
+from rules.engine.check import case_of, check
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOTHING_BILLED, Billed, History
 from rules.report import Report

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rules.check import case_of
+from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import case_of
 from rules.facts import ClaimFacts, LineFacts
-from rules.tables import FOREVER, Table
+from rules.tables.table import FOREVER, Table
 from tests.book import BOOK
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from rules.check import _facts, case_of, check
 from rules.claim import Claim, read_claim
-from rules.fused import fused
+from rules.engine.check import _facts, case_of, check
+from rules.engine.fused import fused
+from rules.engine.plan import Active, Assigned, ShapedPlan
 from rules.history import NOTHING_BILLED
 from rules.loader import load_book
-from rules.plan import Active, Assigned, ShapedPlan
 from tests.book import BOOK
 from worker.bench.claims import claim
 

@@ -9,10 +9,10 @@ from functools import cache
 
 import pytest
 
-from rules.book import Book
+from rules.authoring.impact import Comparison, Move, Tally
+from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.errors import BookInvalid
-from rules.impact import Comparison, Move, Tally
 from rules.loader import book_files, load_book, read_book
 from worker.bench.claims import claim
 

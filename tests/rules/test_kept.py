@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from rules import facts
-from rules.book import Book
-from rules.check import case_of, check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.claim import Claim, read_claim
+from rules.engine.check import case_of, check
+from rules.engine.shape import shape_of
 from rules.errors import ClaimInvalid
-from rules.examples import example_claim
 from rules.loader import load_book
-from rules.shape import shape_of
-from rules.tables import FOREVER, Table
+from rules.tables.table import FOREVER, Table
 from tests.book import BOOK
 from tests.rules.test_shape import unplanned
 

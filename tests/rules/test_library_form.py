@@ -6,15 +6,15 @@ from typing import Any, get_args
 
 import pytest
 
-from rules.book import Book
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import examples_of, payer_part
+from rules.book.book import Book
+from rules.book.rulefile import read_document
 from rules.case import Role
-from rules.check import case_of, check
 from rules.claim import Claim, read_claim
-from rules.examples import example_claim
+from rules.engine.check import case_of, check
 from rules.loader import LIBRARY
 from rules.report import Report
-from rules.rulefile import read_document
-from rules.trial import examples_of, payer_part
 from tests.book import BOOK
 
 FAMILIES = ("CLM", "IDN", "PAY", "DXN", "POS")

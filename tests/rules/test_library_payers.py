@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import payer_part
+from rules.book.book import Book
 from rules.case import Role
-from rules.check import check
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import check
 from rules.report import Finding, Report
-from rules.trial import payer_part
 from tests.book import BOOK
 
 FAMILIES = ("UNT", "MOD", "BND", "TIM")

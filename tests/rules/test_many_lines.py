@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from rules.check import check
+from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import check
 from rules.history import Billed, History
 from tests.book import BOOK
 

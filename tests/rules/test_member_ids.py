@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.check import case_of
+from rules.authoring.examples import example_claim
 from rules.claim import read_claim
+from rules.engine.check import case_of
 from rules.errors import BookInvalid
-from rules.examples import example_claim
 from rules.facts import ClaimFacts
 from rules.loader import book_files, read_book
 from rules.memberids import EARLIER, MemberIdShape

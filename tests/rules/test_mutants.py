@@ -7,8 +7,8 @@ from zlib import crc32
 import pytest
 import yaml
 
+from rules.book.rulefile import read_document
 from rules.loader import LIBRARY
-from rules.rulefile import read_document
 from tests.book import BOOK
 from tests.rules.mutants import EXPLAINED, Mutant, all_mutants, borders_of, mutants_of, summary, verdict_on
 from tests.rules.small import RULE

@@ -15,10 +15,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ops import schemas
-from rules.check import check
+from rules.authoring.examples import example_claim
 from rules.claim import Claim, read_claim
+from rules.engine.check import check
 from rules.errors import ClaimInvalid
-from rules.examples import example_claim
 from tests.book import BOOK
 from worker.intake.events import claim_of
 

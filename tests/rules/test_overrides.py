@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
+from rules.book.overridefile import read_overrides
+from rules.book.overrides import Override, overridden
 from rules.claim import read_claim
+from rules.engine.check import check
 from rules.errors import OverridesInvalid
-from rules.examples import example_claim
 from rules.loader import load_book
-from rules.overridefile import read_overrides
-from rules.overrides import Override, overridden
 from rules.report import Report
 
 TODAY = date(2026, 11, 23)

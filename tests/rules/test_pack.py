@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.book.pack import Files, packed, unpacked
 from rules.errors import PackInvalid
 from rules.loader import LIBRARY, load_book, read_book, version_of, whole_book
-from rules.pack import Files, packed, unpacked
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-/", min_size=1, max_size=20).map(lambda name: f"a{name}.yaml")
 files = st.dictionaries(names, st.binary(max_size=200), max_size=8)

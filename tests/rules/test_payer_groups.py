@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
+from rules.book.overridefile import read_overrides
+from rules.book.overrides import state_of
+from rules.book.payercover import payer_problems
 from rules.claim import read_claim
+from rules.engine.check import check
 from rules.errors import BookInvalid
-from rules.examples import example_claim
 from rules.loader import book_files, read_book
-from rules.overridefile import read_overrides
-from rules.overrides import state_of
-from rules.payercover import payer_problems
 from rules.report import Report
 from tests.book import BOOK
 from tests.rules.small import FILE, LIBRARY_FILES, RULE

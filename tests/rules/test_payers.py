@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from rules.book import Book
-from rules.check import OF_MEDICARE, case_of, check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.claim import Payer, read_claim
-from rules.examples import example_claim
+from rules.engine.check import OF_MEDICARE, case_of, check
+from rules.engine.plan import Kind
 from rules.facts import ClaimFacts, LineFacts
 from rules.payers import Selection
-from rules.plan import Kind
 from rules.report import Report
 from tests.book import BOOK
 

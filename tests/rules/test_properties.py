@@ -15,10 +15,10 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from rules.authoring.patch import patched
 from rules.case import date_of, last_date_of
-from rules.check import ENGINE_CODE, check
 from rules.claim import read_claim
-from rules.patch import patched
+from rules.engine.check import ENGINE_CODE, check
 from rules.report import Finding, Report
 from tests.rules.claims import BOOK, CLAIMS, REPAIRABLE, STORIES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.recent import Recent
+from rules.engine.recent import Recent
 
 
 def test_what_is_asked_for_again_and_again_stays_whatever_else_comes() -> None:

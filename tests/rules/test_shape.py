@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.book import Book
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.case import Case
-from rules.check import case_of, check
 from rules.claim import Claim, read_claim
-from rules.examples import example_claim
+from rules.engine.check import case_of, check
+from rules.engine.shape import shape_of
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
 from rules.loader import load_book
 from rules.report import Report
-from rules.shape import shape_of
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS as ANY_CLAIM
 from tests.rules.drawn import claims_of
@@ -179,7 +179,7 @@ def test_claims_of_one_shape_share_every_shared_fact(book: Book) -> None:
 def unplanned(one: Claim, book: Book, history: History = NOT_CONSULTED) -> Report:
     """What is said where every rule in force is tried on the claim itself, as on claims without a shape."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rules.check.shape_of", lambda case: None)
+        patch.setattr("rules.engine.check.shape_of", lambda case: None)
         return check(one, book, history=history)
 
 

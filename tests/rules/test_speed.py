@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from rules.check import check
+from rules.engine.check import check
 from rules.loader import load_book
 from worker.bench import rivals
 from worker.bench.rules import medicare_office

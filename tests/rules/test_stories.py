@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rules.authoring.stories import read_stories
 from rules.errors import CorpusInvalid
-from rules.stories import read_stories
 from tests.rules.test_check import ONE, book
 
 BOOK = book(ONE)

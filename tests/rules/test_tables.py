@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from rules.tables import SPECS, read_table
+from rules.tables.table import SPECS, read_table
 
 SOURCES = {"s": None}
 HEAD = ",".join(SPECS["laterality"].columns)

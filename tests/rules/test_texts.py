@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from rules.check import check
+from rules.authoring.trial import examples_of
+from rules.book.rule import Rule, Text, enumerated, shown
+from rules.book.rulefile import read_document
+from rules.engine.check import check
 from rules.loader import LIBRARY
 from rules.report import Finding
-from rules.rule import Rule, Text, enumerated, shown
-from rules.rulefile import read_document
-from rules.trial import examples_of
 from tests.book import BOOK
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from rules.conditions import TESTS, compile_condition
+from rules.authoring.words import SUBJECTS, conditions, sentence
+from rules.book.conditions import TESTS, compile_condition
+from rules.book.logic import Condition
 from rules.facts import FACTS
 from rules.loader import load_book
-from rules.logic import Condition
-from rules.words import SUBJECTS, conditions, sentence
 
 BOOK = load_book()
 

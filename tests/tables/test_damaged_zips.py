@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rules.book.pack import unpacked
 from rules.errors import PackInvalid
-from rules.pack import unpacked
 from worker.errors import TableRefused
 from worker.tables.files import Fault, members
 

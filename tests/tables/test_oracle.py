@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from rules.book import Book
-from rules.check import check
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.claim import read_claim
-from rules.examples import example_claim
+from rules.engine.check import check
 from rules.loader import load_book, with_editions
 from rules.report import Report
 from worker.tables.official import editions_in

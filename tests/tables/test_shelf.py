@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.editions import Edition
 from rules.errors import BookInvalid
+from rules.tables.editions import Edition
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
 from worker.tables import shelf
 

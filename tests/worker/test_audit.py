@@ -11,10 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker.audit import Audit, check_folder, verify
-from worker.auditline import AuditLine
-from worker.commit import Head
+from worker.audit.lines import AuditLine
+from worker.audit.log import Audit, check_folder, verify
 from worker.errors import AuditUnwritable, NoAuditFile
+from worker.pipeline.commit import Head
 
 SECRET = b"s" * 64
 

@@ -9,12 +9,12 @@ import pytest
 
 from rules.report import Denial
 from tests.book import BOOK
-from worker import batch
-from worker.auditline import AuditLine, denial_code
-from worker.batch import Bench, Decision
+from worker.audit.lines import AuditLine, denial_code
 from worker.demo.claims import EXAMPLES
-from worker.inbox import Entry
-from worker.keys import Keys
+from worker.pipeline import batch
+from worker.pipeline.batch import Bench, Decision
+from worker.pipeline.inbox import Entry
+from worker.store.keys import Keys
 
 BENCH = Bench(BOOK, Keys(), b"k" * 32, 2**20)
 

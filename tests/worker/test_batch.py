@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from rules.examples import example_claim
+from rules.authoring.examples import example_claim
 from tests.book import BOOK
-from worker import batch
-from worker.batch import Bench, Decision
-from worker.commit import decision_id
-from worker.inbox import Entry
-from worker.keys import Keys
+from worker.pipeline import batch
+from worker.pipeline.batch import Bench, Decision
+from worker.pipeline.commit import decision_id
+from worker.pipeline.inbox import Entry
+from worker.store.keys import Keys
 
 CLAIM: dict[str, Any] = {
     "claim_id": "PCN-1",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.book import BOOK
-from worker import doctor
-from worker.settings import load_settings
+from worker.config.settings import load_settings
+from worker.doctor import examinations as doctor
 
 pytestmark = pytest.mark.usefixtures("unset")
 

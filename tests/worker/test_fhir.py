@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.check import check
 from rules.claim import Claim, Provider, read_claim
+from rules.engine.check import check
 from rules.problems import schema_of
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths

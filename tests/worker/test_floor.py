@@ -7,13 +7,13 @@ from statistics import mean
 import pytest
 
 from tests.book import BOOK
-from worker import batch
-from worker.batch import Bench
 from worker.bench import floor
 from worker.bench.claims import event
-from worker.commit import Item
-from worker.inbox import Entry
-from worker.keys import Keys
+from worker.pipeline import batch
+from worker.pipeline.batch import Bench
+from worker.pipeline.commit import Item
+from worker.pipeline.inbox import Entry
+from worker.store.keys import Keys
 
 ENTRIES = [Entry(f"{1_790_000_000_000 + number}-0", event(number), {}) for number in range(600)]
 FLOOR = [floor.item(entry, Keys()) for entry in ENTRIES]

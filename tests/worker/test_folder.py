@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.folder import DropFolder
+from worker.intake.dropfolder import DropFolder
 
 
 @pytest.fixture

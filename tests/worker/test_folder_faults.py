@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.folder import DropFolder
+from worker.intake.dropfolder import DropFolder
 
 MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 MAY = subprocess.run([*MOUNT, "mount -t tmpfs none /mnt"], capture_output=True, check=False).returncode == 0
@@ -26,9 +26,7 @@ def inside(drop: Path, options: str, code: str) -> None:
     """Runs the code where `done` is a file system of its own."""
     (drop / "done").mkdir()
     program = textwrap.dedent(code)
-    before = (
-        "import os, sys\nfrom pathlib import Path\nfrom worker.folder import DropFolder\ndrop = Path(sys.argv[1])\n"
-    )
+    before = "import os, sys\nfrom pathlib import Path\nfrom worker.intake.dropfolder import DropFolder\ndrop = Path(sys.argv[1])\n"
     subprocess.run(
         [*MOUNT, f'mount -t tmpfs -o {options} none "$1/done" && exec "$2" -c "$3" "$1"', "sh", str(drop), sys.executable,
          before + program],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.heartbeat import UNANSWERED, Heartbeat, beats, folders, hung, unready
+from worker.process.heartbeat import UNANSWERED, Heartbeat, beats, folders, hung, unready
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_one_before_with_the_same_process_id_does_not_answer_for_it(heart: H
 
 
 def test_a_process_that_is_dead_and_not_yet_reaped_is_gone(runtime: Path, tmp_path: Path) -> None:
-    code = "import sys; from worker.heartbeat import Heartbeat; Heartbeat(sys.argv[1], print).turn()"
+    code = "import sys; from worker.process.heartbeat import Heartbeat; Heartbeat(sys.argv[1], print).turn()"
     child = subprocess.Popen([sys.executable, "-c", code, tmp_path])
     deadline = time.monotonic() + 20
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rules.claim import read_claim
 from rules.facts.history import months_after
 from tests.integration.helpers import claim
-from worker.ledger import (
+from worker.pipeline.ledger import (
     EMPTY,
     NOBODY,
     Entry,

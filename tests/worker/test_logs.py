@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from worker import logs
+from worker.logs import operational as logs
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_of_others_lines_about_an_error_kinds_and_numbers_are_filled_in_and_no_t
 
 
 def test_where_no_log_was_asked_for_nothing_is_printed_on_standard_output() -> None:
-    code = "from worker.logs import log; log('worker.bell').debug('CANARY'); log('worker.bell').warning('seen')"
+    code = "from worker.logs.operational import log; log('worker.pipeline.notification').debug('CANARY'); log('worker.pipeline.notification').warning('seen')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert "CANARY" not in done.stderr

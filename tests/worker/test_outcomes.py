@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from worker.intake.x12.remittance import Adjustment, Payment, Service
-from worker.outcomes import Outcomes, Reason, compare, log_lines
+from worker.outcomes.outcomes import Outcomes, Reason, compare, log_lines
 
 EXPECTED = {"UNT001": frozenset({"151"}), "DX001": frozenset({"11", "50"})}
 CO151, CO45 = Adjustment("CO", "151", Decimal(450)), Adjustment("CO", "45", Decimal(350))

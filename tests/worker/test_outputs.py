@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from worker.outputs import Output
+from worker.logs.outputs import Output
 
 LINE = b'{"line":"' + b"x" * 989 + b'"}\n'
 
@@ -206,7 +206,7 @@ def test_a_line_that_its_process_could_not_end_does_not_spoil_the_next_one(pipe:
 
 PROGRAM = """
 import sys
-from worker import outputs
+from worker.logs import outputs
 outputs.install()
 print("begun")
 {body}

@@ -34,8 +34,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from rules.check import check
 from rules.claim import Claim, Code, Date, Money, Number, Some, Whole, claim_part, read_claim
+from rules.engine.check import check
 from rules.errors import ClaimInvalid
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS

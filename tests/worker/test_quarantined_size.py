@@ -8,11 +8,11 @@ import json
 import pytest
 
 from tests.book import BOOK
-from worker import batch
-from worker.batch import Bench
-from worker.inbox import Entry
 from worker.intake.events import structured
-from worker.keys import Keys
+from worker.pipeline import batch
+from worker.pipeline.batch import Bench
+from worker.pipeline.inbox import Entry
+from worker.store.keys import Keys
 
 ODD = [b"\x01", b'"', b"\\", b"\n", b"\x7f", "\u2028".encode(), b"\xff", bytes(range(256)), b"\xc3"]
 WHERE = [b"event", b"ce_id", b"ce_source", b"ce_extension", b"content-type", b"data", b"other"]

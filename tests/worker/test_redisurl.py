@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
-from worker.settings import load_settings
 
 CANARY = "ZQcanaryXW"
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from rules.check import check
 from rules.claim import read_claim
+from rules.engine.check import check
+from rules.engine.recent import Recent
 from rules.history import NO_MEMBER_ID, NOTHING_BILLED, History
-from rules.recent import Recent
 from rules.report import Report
 from tests.book import BOOK
-from worker.auditline import report_fields
+from worker.audit.lines import report_fields
 from worker.bench.claims import claim
-from worker.rendering import Rendered, rendered
+from worker.pipeline.rendering import Rendered, rendered
 
 
 def judged(number: int, claim_id: str = "", *, history: History) -> Report:

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from rules.check import check
 from rules.claim import read_claim
+from rules.engine.check import check
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
 from rules.loader import load_book
+from worker.books.replay import Difference, replay
 from worker.demo.claims import EXAMPLES
-from worker.ledger import EMPTY, entry_of, person_of
-from worker.replay import Difference, replay
+from worker.pipeline.ledger import EMPTY, entry_of, person_of
 
 BOOK = load_book()
 DAY = date(2026, 10, 20)

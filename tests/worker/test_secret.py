@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import PasswordUnusable, SecretUnusable
-from worker.secret import fingerprint, load_secret, read_password
+from worker.store.secret import fingerprint, load_secret, read_password
 
 
 def test_it_is_made_once_whoever_comes_first(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_one_that_root_hands_to_our_group_is_taken_unless_others_may_read_or_the
     os.chown(file, 0, 10001)
     file.chmod(mode)
     code = (
-        "import os, sys; from pathlib import Path; from worker.secret import load_secret;"
+        "import os, sys; from pathlib import Path; from worker.store.secret import load_secret;"
         "os.setgroups([10001]); os.setgid(10001); os.setuid(10001); print(len(load_secret(Path(sys.argv[1]))))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)

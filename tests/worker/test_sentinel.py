@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.config.sentinel import Sentinels
+from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
-from worker.sentinel import Sentinels
-from worker.settings import load_settings
 
 
 def test_an_address_names_sentinels_group_and_login() -> None:

@@ -8,9 +8,9 @@ import pytest
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker import wiring
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
-from worker.settings import load_settings
 
 pytestmark = pytest.mark.usefixtures("unset")
 

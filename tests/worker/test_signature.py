@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from worker.books.signature import beside, sign, signature_of, verify
 from worker.errors import BookNotSigned, KeyUnusable
-from worker.signature import beside, sign, signature_of, verify
 
 BOOK = b"a packed book"
 

@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from rules.errors import ClaimInvalid, PackInvalid
-from rules.examples import example_claim
 from tests.worker import fhirbundle
 from tests.worker.test_fhir import PROFESSIONAL as BILLED
 from worker.errors import EventInvalid, TableRefused
@@ -198,8 +198,8 @@ def test_a_table_of_one_line_without_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_book_in_redis_is_not_inflated_beyond_what_a_book_may_have() -> None:
-    from worker.keys import Keys
-    from worker.switch import held
+    from worker.books.switch import held
+    from worker.store.keys import Keys
 
     class Holder:
         def hget(self, *_: object) -> bytes:

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid
-from rules.examples import example_claim
 from tests.worker.test_fhir import PROFESSIONAL as BILLED
 from tests.x12.examples import PROFESSIONAL
 from tests.x12.writer import file_of
 from worker.errors import EventInvalid
-from worker.inbox import Entry
 from worker.intake.documents import Document, Refusal, read_documents
 from worker.intake.events import read_event, structured
 from worker.intake.x12.remittance import Payment, read_remittances
-from worker.outlets import quarantined
+from worker.pipeline.inbox import Entry
+from worker.pipeline.outlets import quarantined
 
 from . import fhirbundle
 

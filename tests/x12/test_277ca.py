@@ -13,7 +13,7 @@ import pyx12.codes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules.check import check
+from rules.engine.check import check
 from tests.book import BOOK
 from tests.cli.conftest import Run
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
@@ -22,7 +22,7 @@ from tests.x12.samples import SAMPLES
 from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
 from worker.intake.documents import Document, read_documents
-from worker.x12_277ca import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
+from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
 
 
 def clean(**changes: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rules.check import check
 from rules.claim import Claim
+from rules.engine.check import check
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths, paths
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL

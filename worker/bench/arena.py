@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from worker import wiring
-from worker.settings import Settings, load_settings
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
 
 Fsync = Literal["always", "everysec"]
 

@@ -11,11 +11,11 @@ import os
 import time
 from hashlib import sha256
 
-from worker import wiring
-from worker.commit import Committer, Head, Item
-from worker.inbox import Entry, Inbox
-from worker.keys import Keys
-from worker.settings import load_settings
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
+from worker.pipeline.commit import Committer, Head, Item
+from worker.pipeline.inbox import Entry, Inbox
+from worker.store.keys import Keys
 
 _REPORT = b" " * 1_430
 """As much as envelope and report add to an event, on average over the claims of the bench."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rules.book import Book
-from rules.check import check
+from rules.book.book import Book
+from rules.engine.check import check
 from worker.bench.arena import arena
 from worker.bench.claims import claim
 from worker.bench.measure import interleaved

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from worker import wiring
+from worker import bootstrap as wiring
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Tell, claims_a_second
 from worker.bench.tables import Section
 from worker.cli.work import command
-from worker.inbox import ensure_groups
+from worker.pipeline.inbox import ensure_groups
 
 _OUTLETS = ("billing", "rework", "unchecked", "quarantine")
 

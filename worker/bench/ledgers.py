@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from rules.claim import read_claim
-from worker import wiring
+from worker import bootstrap as wiring
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Tell, decided, fill, used_memory
 from worker.bench.tables import Section
 from worker.cli.work import command
-from worker.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
+from worker.pipeline.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
 
 _BEFORE = date(2025, 11, 3)
 """When they were billed before: no duplicate of what the benchmark sends, and within the retention."""

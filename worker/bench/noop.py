@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from worker import wiring
-from worker.settings import load_settings
+from worker import bootstrap as wiring
+from worker.config.settings import load_settings
 
 QUEUE = "bench-noop"
 

@@ -75,7 +75,7 @@ def _by_stage(stacks: str) -> Counter[str]:
 
 
 def _named(frame: str) -> str:
-    """`Inbox.take (worker/inbox.py:262)` as `take (inbox.py)`."""
+    """`Inbox.take (worker/pipeline/inbox.py:262)` as `take (inbox.py)`."""
     name, _, place = frame.partition(" (")
     file = place.rpartition("/")[2].partition(":")[0].rstrip(")")
     return f"{name.rpartition('.')[2]} ({file})"

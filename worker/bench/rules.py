@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from rules.book import Book
-from rules.check import case_of, check
+from rules.book.book import Book
 from rules.claim import Claim
+from rules.engine.check import case_of, check
+from rules.engine.plan import kind_of
 from rules.facts import ClaimFacts, Facts, LineFacts
-from rules.plan import kind_of
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim
 from worker.bench.measure import Figure, interleaved

@@ -12,10 +12,10 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Style, complain, paint, plain, say
 
 if TYPE_CHECKING:
-    from worker.audit import Verdict
-    from worker.chains import Compared
-    from worker.commit import Head
-    from worker.settings import Settings
+    from worker.audit.chains import Compared
+    from worker.audit.log import Verdict
+    from worker.config.settings import Settings
+    from worker.pipeline.commit import Head
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 _STYLES: dict[str, Style] = {
@@ -58,7 +58,7 @@ def verify(
     * `scrub audit verify`
     * `scrub audit verify ~/.local/state/claim-scrubber/audit/*.jsonl`
     """
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     there, code = [file for file in files or () if _readable(file)], 0
@@ -86,7 +86,7 @@ def _assert_secret(settings: Settings) -> None:
 def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compared] | tuple[None, None]:
     """What Redis knows, and how it compares with the folder; None: it does not answer."""
     from rules.errors import ScrubError
-    from worker import chains
+    from worker.audit import chains
 
     try:
         with opened(settings) as store:
@@ -99,7 +99,7 @@ def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compa
 
 def _in_folder(settings: Settings, found: Compared | None) -> list[Path]:
     """The files to verify; of a chain with several files the one that holds most of it."""
-    from worker import chains
+    from worker.audit import chains
 
     if found is None:
         return [end.file for end in chains.ends(settings.audit_path)]
@@ -111,8 +111,9 @@ def _in_folder(settings: Settings, found: Compared | None) -> list[Path]:
 def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) -> Iterator[int]:
     """Says how each file is, and answers the exit code for each."""
     from rules.errors import ScrubError
-    from worker import audit, chains
-    from worker.secret import load_secret
+    from worker.audit import chains
+    from worker.audit import log as audit
+    from worker.store.secret import load_secret
 
     if not files:
         return
@@ -142,7 +143,7 @@ def _say(verdict: Verdict) -> None:
 
 def _absent(found: Compared, settings: Settings) -> int:
     """Says which chains have no file, and answers the exit code."""
-    from worker.audit import file_name
+    from worker.audit.log import file_name
 
     for head in found.missing:
         file = plain(str(settings.audit_path / file_name(head.chain)))
@@ -188,9 +189,9 @@ def retire(
     * `scrub audit retire audit-web1-311-9f0c22ab.jsonl --reason 'on tape 12'`
     * `scrub audit retire --host web1 --reason 'machine returned; its files are in the archive'`
     """
-    from worker import wiring
-    from worker.chains import host_of, known
-    from worker.status import books
+    from worker import bootstrap as wiring
+    from worker.audit.chains import host_of, known
+    from worker.monitoring.reconciliation import books
 
     why = reason.strip()
     if not why or len(why) > 200 or not why.isprintable():
@@ -221,6 +222,6 @@ def _complain_of(stay: Iterable[str]) -> None:
 
 def _chain(name: str) -> str:
     """The chain by its name, or by that of its file."""
-    from worker.audit import chain_of
+    from worker.audit.log import chain_of
 
     return chain_of(Path(name).name) or name

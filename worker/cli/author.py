@@ -19,9 +19,9 @@ from worker.cli.check import BookFolder
 from worker.cli.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
+    from rules.book.sources import Source
     from rules.case import Role
-    from rules.sources import Source
 
 RuleScope = Literal["line", "claim"]
 Severity = Literal["block", "warn", "note"]
@@ -204,7 +204,7 @@ def _code(given: str, rules: Book) -> str:
 
 
 def _payers(given: list[str], rules: Book) -> tuple[str, ...]:
-    from rules.conditions import did_you_mean
+    from rules.book.conditions import did_you_mean
 
     known = ("all", *rules.registry.names)
     names = tuple(name.strip() for name in given)
@@ -225,7 +225,7 @@ def _roles(given: list[str] | None) -> tuple[Role, ...]:
 
 
 def _source(given: str, rules: Book) -> Source:
-    from rules.conditions import did_you_mean
+    from rules.book.conditions import did_you_mean
 
     found = rules.sources.get(given)
     if found is None:

@@ -59,9 +59,9 @@ def bench(
         found.append(section.as_json())
     if output:
         from rules.loader import load_book
-        from worker.audit import service_version
+        from worker.audit.log import service_version
         from worker.bench.measure import machine
-        from worker.printable import json_bytes
+        from worker.logs.printable import json_bytes
 
         book = load_book()
         about = {**machine(), "version": service_version(), "book": book.version, "digest": book.digest}
@@ -70,8 +70,8 @@ def bench(
 
 def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
     from rules.loader import load_book
-    from worker import collector
     from worker.bench import growth, latency, ledgers, pipe, profile, rules
+    from worker.process import gctuning as collector
 
     book = load_book()
     collector.spare()  # as workers do

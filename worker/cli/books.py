@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
+    from rules.book.rule import Rule
     from rules.loader import Untried
-    from rules.rule import Rule
 
 
 def book_folder(given: Path | None) -> Path | None:
     """The folder or packed book that is given, or that the settings name; None: the book that ships."""
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     return given or load_settings().book
 
@@ -31,8 +31,8 @@ def read_untried(given: Path | None, *, signed: bool = False) -> Untried:
         BookMissing, BookInvalid, BookNotSigned, KeyUnusable
     """
     from rules import loader
-    from worker.settings import load_settings
-    from worker.trust import book_files
+    from worker.books.trust import book_files
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     files = book_files(given or settings.book, settings.tables_path, settings.book_key if signed else None)

@@ -8,10 +8,7 @@ from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from rules.book import Book
-from rules.loader import Untried
-from rules.rule import Rule, Version, by_code
-from rules.words import (
+from rules.authoring.words import (
     GRADES,
     SEVERITY_SAYS,
     SUBJECTS,
@@ -24,6 +21,9 @@ from rules.words import (
     subject_of,
     template,
 )
+from rules.book.book import Book
+from rules.book.rule import Rule, Version, by_code
+from rules.loader import Untried
 
 _PAGE = Path(__file__).with_suffix(".html")
 _BILLS_AS = {

@@ -14,7 +14,7 @@ from worker.cli.sources import Files, Intake, short
 from worker.cli.terminal import complain, flush, paint, say, say_json, writer
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
     from rules.report import Report
     from worker.intake.documents import Document
 
@@ -57,10 +57,10 @@ def check(
     * `cat claims.ndjson | scrub check --format json - | jq .disposition`
     * `scrub check --format x12-277ca march.837 > march.277ca`
     """
-    from rules.check import check as judge
+    from rules.engine.check import check as judge
+    from worker.books.overrides import laid_over
     from worker.cli.overrides import warn
-    from worker.overrides import laid_over
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
@@ -92,9 +92,9 @@ def _exit_code(counts: Counter[str], refused: int) -> int:
 
 def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -> None:
     """Writes the 277CA of the files; a claim that did not come in an 837 cannot be acknowledged and is refused."""
-    from rules.check import check as judge
+    from rules.engine.check import check as judge
     from worker.intake.documents import Document
-    from worker.x12_277ca import Acknowledgement
+    from worker.intake.x12.acknowledgment import Acknowledgement
 
     with writer() as out:
         acknowledgement = Acknowledgement(out, datetime.now().astimezone())
@@ -116,14 +116,14 @@ def read_book(
     folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Path | None = None
 ) -> Book:
     """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`, `keys` as in
-    `worker.trust`: what judges gives those of the settings.
+    `worker.books.trust`: what judges gives those of the settings.
 
     Raises:
         BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
     """
     from rules.errors import BookMissing
     from rules.loader import read_book as read
-    from worker.trust import book_files
+    from worker.books.trust import book_files
 
     try:
         files = book_files(folder, imported, keys)

@@ -35,7 +35,7 @@ from worker.cli import (
 from worker.cli.crash import FAILED
 from worker.cli.signals import Stopped, install
 from worker.cli.terminal import Unwritten, complain, flush, give_up, say
-from worker.frames import places
+from worker.logs.frames import places
 
 
 class _Failed(BaseException):
@@ -116,7 +116,7 @@ def scrub(
     another run the whole pipe; `scrub demo` shows it at work.
 
     Settings are environment variables: SCRUB_REDIS_URL (none: a server of your own is started), SCRUB_STATE_DIR,
-    SCRUB_BOOK and others, which `worker/settings.py` lists.
+    SCRUB_BOOK and others, which `worker/config/settings.py` lists.
 
     Exit codes: 0 all is well, 1 something needs a person, 2 bad usage or an input that cannot be read, 70 the program
     itself failed.

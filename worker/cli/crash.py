@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from worker.frames import kind, places
+from worker.logs.frames import kind, places
 
 FAILED = 70
 """EX_SOFTWARE of sysexits.h: the program itself failed."""

@@ -17,12 +17,12 @@ from worker.cli.terminal import complain, flush, paint, say
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rules.book import Book
+    from rules.book.book import Book
     from rules.report import Finding, Report
+    from worker.config.settings import Settings
     from worker.demo.stage import Stage
-    from worker.outlets import OutletEntry
-    from worker.settings import Settings
-    from worker.status import Books
+    from worker.monitoring.reconciliation import Books
+    from worker.pipeline.outlets import OutletEntry
 
 PROCESSES = 2
 SECONDS = 60.0
@@ -53,9 +53,9 @@ def demo(
     Example: `scrub demo`, then `SCRUB_STATE_DIR=run/demo scrub tail rework`
     """
     from worker.cli.check import read_book
+    from worker.config.settings import load_settings
     from worker.demo.events import all_events
     from worker.demo.stage import fresh
-    from worker.settings import load_settings
 
     folder = state.expanduser().absolute()
     ours = load_settings()
@@ -76,12 +76,12 @@ def demo(
 
 
 def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | None:
-    from worker import wiring
+    from worker import bootstrap as wiring
     from worker.cli.work import command
     from worker.demo.events import SOURCE
     from worker.demo.stage import stage
-    from worker.inbox import send
-    from worker.status import books
+    from worker.monitoring.reconciliation import books
+    from worker.pipeline.inbox import send
 
     if pending():
         return None
@@ -101,7 +101,7 @@ def _wait(parts: Stage, total: int) -> bool:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from worker.cli.terminal import console, on_terminal
-    from worker.status import books
+    from worker.monitoring.reconciliation import books
 
     shape = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     out = console(stderr=True)

@@ -11,7 +11,7 @@ from worker.cli.check import BookFolder
 from worker.cli.terminal import Format, columns, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.diff import Change
+    from rules.authoring.diff import Change
 
 _BOOKS = "A folder, a packed book, or a git revision of the book, such as HEAD~3."
 
@@ -37,10 +37,10 @@ def diff(
     * `scrub rules diff HEAD~3`
     * `scrub rules diff ./book-october ./book-november --format json`
     """
-    from rules.diff import difference
+    from rules.authoring.diff import difference
     from rules.loader import LIBRARY
     from worker.cli.revisions import files_of
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     home = book or load_settings().book
     changes = difference(files_of(old, home), files_of(new or str(home or LIBRARY), home))

@@ -27,9 +27,9 @@ def doctor(
     from dataclasses import asdict
 
     from rules.errors import ScrubError
-    from worker import doctor
     from worker.cli.stores import opened
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
+    from worker.doctor import examinations as doctor
 
     settings = load_settings()
     counts: Counter[str] = Counter()

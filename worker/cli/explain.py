@@ -14,7 +14,7 @@ from worker.cli.sources import Intake
 from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.explain import Asking, Explanation, Judgement, Part
+    from rules.authoring.explain import Asking, Explanation, Judgement, Part
     from rules.report import Evidence
 
 _VALUES: dict[bool | None, tuple[str, Style]] = {
@@ -48,9 +48,9 @@ def explain(
 
     * `scrub rules explain claims.ndjson TIM001-one-year --claim-id PCN-0001 --format json`
     """
-    from rules.explain import explain as tell
-    from worker.overrides import laid_over
-    from worker.settings import load_settings
+    from rules.authoring.explain import explain as tell
+    from worker.books.overrides import laid_over
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     rules = laid_over(read_untried(book, signed=True).book, settings.overrides)

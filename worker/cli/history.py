@@ -16,7 +16,7 @@ from worker.cli.stores import opened
 from worker.cli.terminal import complain, on_terminal, plain, say
 
 if TYPE_CHECKING:
-    from worker.history import Fate
+    from worker.pipeline.history import Fate
 
 app = typer.Typer(no_args_is_help=True)
 _FATES: dict[Fate, str] = {
@@ -47,8 +47,8 @@ def import_(files: Files) -> None:
     * `scrub history import billed-2024.ndjson billed-2025.ndjson.gz`
     * `scrub history import - < billed.json`
     """
-    from worker import wiring
-    from worker.settings import load_settings
+    from worker import bootstrap as wiring
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     intake = Intake(files, settings.max_event_bytes)
@@ -83,7 +83,7 @@ def reject(
 
     Example: `scrub history reject PCN-0001 PCN-0002 --reason "277CA A7 of 2026-11-02, wrong submitter id"`
     """
-    from worker import wiring
+    from worker import bootstrap as wiring
 
     reason = reason.strip()
     if not reason or len(reason) > 200 or not reason.isprintable():

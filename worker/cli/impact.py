@@ -17,9 +17,9 @@ from worker.cli.sources import FORMATS, refusal_lines
 from worker.cli.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
-    from rules.book import Book
-    from worker.impact import Outcome, Part, Shadow, Task
-    from worker.settings import Settings
+    from rules.book.book import Book
+    from worker.books.impact import Outcome, Part, Shadow, Task
+    from worker.config.settings import Settings
 
 
 def impact(
@@ -76,7 +76,7 @@ def impact(
     * `SCRUB_OVERRIDES=new.yaml scrub rules impact --old-overrides none october.ndjson.gz`
     * `scrub rules impact --from-log ~/.local/state/claim-scrubber/audit/*.jsonl`
     """
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     if from_log:  # a shell's *.jsonl leaves all files but the first as arguments
         _from_log([*from_log, *map(Path, files or [])], _day(since), examples, format)
@@ -103,10 +103,10 @@ def _task(
     settings: Settings,
 ) -> Task:  # fmt: skip
     """`before`: the old book and the old overrides, as they are given."""
-    from rules.impact import Comparison
+    from rules.authoring.impact import Comparison
+    from worker.books.impact import Task
+    from worker.books.overrides import laid_over
     from worker.cli.check import read_book
-    from worker.impact import Task
-    from worker.overrides import laid_over
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
@@ -118,8 +118,8 @@ def _task(
 
 def _old(name: str, settings: Settings) -> Book:
     from rules.loader import edition_files, read_book
+    from worker.books.trust import book_files
     from worker.cli.revisions import files_of
-    from worker.trust import book_files
 
     place = Path(name)
     library = book_files(place, None, settings.book_key).library if place.exists() else files_of(name, settings.book)
@@ -129,10 +129,10 @@ def _old(name: str, settings: Settings) -> Book:
 def _judge(
     files: list[str], since: date | None, task: Task, cores: int | None, settings: Settings, format: str
 ) -> None:
-    from rules.impact import Tally
+    from rules.authoring.impact import Tally
+    from worker.books.impact import Pool
+    from worker.books.impact import cores as available
     from worker.cli.impact_views import Result, html, json, text
-    from worker.impact import Pool
-    from worker.impact import cores as available
 
     tally, began, sizes = Tally(task.most), time.monotonic(), [_size(file) for file in files]
     reading = _Reading(files)
@@ -168,7 +168,7 @@ class _Reading:
         self.passed = 0
 
     def parts(self, since: date | None, settings: Settings) -> Iterator[Part]:
-        from worker.impact import file_parts, outlet_parts
+        from worker.books.impact import file_parts, outlet_parts
 
         if since:
             from worker.cli.stores import opened
@@ -221,8 +221,8 @@ def _progress(size: int | None) -> Iterator[Shown]:
 
 
 def _from_log(files: list[Path], since: date | None, most: int, format: str) -> None:
+    from worker.books.impact import from_log
     from worker.cli.impact_views import shadow_html, shadow_json, shadow_text
-    from worker.impact import from_log
 
     try:
         shadow: Shadow = from_log(files, since, most)

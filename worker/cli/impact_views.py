@@ -8,10 +8,10 @@ from decimal import Decimal
 from html import escape
 from typing import Any, TypeVar
 
-from rules.book import Book
-from rules.impact import Group, Tally
+from rules.authoring.impact import Group, Tally
+from rules.book.book import Book
+from worker.books.impact import Shadow
 from worker.cli.terminal import columns, paint
-from worker.impact import Shadow
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."
 _KeyT = TypeVar("_KeyT", bound=tuple[str, ...])
@@ -219,6 +219,6 @@ def _table(section: Section) -> str:
 
 
 def _text(found: dict[str, Any]) -> str:
-    from worker.printable import json_bytes
+    from worker.logs.printable import json_bytes
 
     return json_bytes(found).decode()

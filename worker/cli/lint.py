@@ -16,7 +16,7 @@ from worker.cli.overrides import standing, warn
 from worker.cli.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
     from rules.errors import RuleProblem
 
 LintFormat = Literal["text", "json", "github", "sarif"]
@@ -66,10 +66,10 @@ def lint(
 
     * `scrub rules lint --format sarif > lint.sarif`
     """
+    from rules.book.payercover import payer_problems
     from rules.errors import BookInvalid
     from rules.loader import LIBRARY, whole_book
-    from rules.payercover import payer_problems
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     folder = book_folder(book)
@@ -119,8 +119,8 @@ def _without_file(problem: RuleProblem) -> dict[str, Any]:
 
 def _due(root: Path, today: date) -> Iterator[RuleProblem]:
     """The sources that want to be looked at again, at their place in sources.yaml."""
+    from rules.book.rulefile import read_document
     from rules.errors import RuleProblem
-    from rules.rulefile import read_document
 
     file = root / "sources.yaml"
     if not file.is_file():  # which is a fault already

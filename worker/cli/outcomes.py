@@ -16,9 +16,9 @@ from worker.cli.sources import open_source, reason_of, show
 from worker.cli.terminal import Format, columns, complain, console, on_terminal, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
     from worker.intake.documents import Refusal
-    from worker.outcomes import Outcomes, Reason, Tally
+    from worker.outcomes.outcomes import Outcomes, Reason, Tally
 
 Row = tuple[str, ...]
 app = typer.Typer(no_args_is_help=True)
@@ -54,9 +54,9 @@ def import_(
     * `scrub outcomes import era/*.835`
     * `scrub outcomes import --audit ./audit-2026 --format json era.835.gz | jq .rules`
     """
-    from worker import outcomes
     from worker.cli.check import read_book
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
+    from worker.outcomes import outcomes
 
     settings = load_settings()
     logs = _logs(audit or [settings.audit_path])

@@ -11,9 +11,9 @@ from worker.cli.check import BookFolder, read_book
 from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.book import Book
-    from rules.overrides import Override
-    from worker.settings import Settings
+    from rules.book.book import Book
+    from rules.book.overrides import Override
+    from worker.config.settings import Settings
 
 _STYLES: dict[str, Style] = {"in_force": "green", "outdated": "yellow", "expired": "bold red"}
 
@@ -49,7 +49,7 @@ def overrides(
     * `scrub rules overrides overrides.yaml --switch --reason "contract of January"`
     """
     from rules.errors import OverridesInvalid
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     file = file or settings.overrides
@@ -77,7 +77,7 @@ def overrides(
 
 
 def _put(file: Path, why: str | None, settings: Settings) -> None:
-    from worker import wiring
+    from worker import bootstrap as wiring
     from worker.cli.packs import given_text, reason, ring_and_tell
     from worker.cli.stores import opened
 
@@ -97,14 +97,14 @@ def standing(file: Path | None, book: Book) -> tuple[Override, ...]:
     Raises:
         OverridesInvalid
     """
-    from worker.overrides import laid_over
+    from worker.books.overrides import laid_over
 
     return laid_over(book, file).overrides.entries
 
 
 def warn(entries: tuple[Override, ...]) -> int:
     """Says on standard error which of them no longer hold, or want a look; and how many sentences that were."""
-    from worker.overrides import warnings
+    from worker.books.overrides import warnings
 
     sentences = list(warnings(entries))
     for sentence in sentences:

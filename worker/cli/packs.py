@@ -12,10 +12,10 @@ from worker.cli.stores import opened
 from worker.cli.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
-    from rules.book import Book
-    from worker.librarian import Done, Text
-    from worker.settings import Settings
-    from worker.wiring import Store
+    from rules.book.book import Book
+    from worker.books.librarian import Done, Text
+    from worker.bootstrap import Store
+    from worker.config.settings import Settings
 
 Packed = Annotated[Path, typer.Argument(metavar="FILE", help="A packed book, as `scrub rules pack` writes it.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log. At most 200 signs.")]
@@ -42,10 +42,10 @@ def pack(
     * `scrub rules pack`
     * `scrub rules pack --book ./my-book -o november.book`
     """
+    from rules.book.pack import SUFFIX, packed
     from rules.loader import read_book, whole_book
-    from rules.pack import SUFFIX, packed
-    from worker import kept
-    from worker.settings import load_settings
+    from worker.books import archive as kept
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     files = whole_book(book or settings.book, settings.tables_path)
@@ -75,12 +75,13 @@ def sign(
 
     Example: `scrub rules sign november.book --key private.pem`
     """
+    from rules.book.overridefile import read_overrides
+    from rules.book.pack import unpacked
     from rules.loader import read_book
-    from rules.overridefile import read_overrides
-    from rules.pack import unpacked
-    from worker import kept, signature
-    from worker.overrides import digest_of_text
-    from worker.settings import load_settings
+    from worker.books import archive as kept
+    from worker.books import signature
+    from worker.books.overrides import digest_of_text
+    from worker.config.settings import load_settings
 
     content = _read(file)
     if file.suffix in (".yaml", ".yml"):
@@ -108,12 +109,12 @@ def verify(
 
     Example: `scrub rules verify november.book --key public.pem`
     """
+    from rules.book.pack import unpacked
     from rules.errors import BookInvalid
     from rules.loader import read_book
-    from rules.pack import unpacked
-    from worker import signature
+    from worker.books import signature
+    from worker.config.settings import load_settings
     from worker.errors import BookNotSigned
-    from worker.settings import load_settings
 
     keys = key or load_settings().book_key
     if keys is None:
@@ -149,8 +150,9 @@ def switch(
 
     Example: `scrub rules switch november.book --reason "UHC policy 2026T0599 of 1 November"`
     """
-    from worker import signature, wiring
-    from worker.settings import load_settings
+    from worker import bootstrap as wiring
+    from worker.books import signature
+    from worker.config.settings import load_settings
 
     why = reason(why)
     settings = load_settings()
@@ -191,8 +193,8 @@ def rollback(
     * `scrub rules rollback --reason "MOD004 of November stops clean claims"`
     * `scrub rules rollback --to 27a5db08 --reason "the book of October"`
     """
-    from worker import wiring
-    from worker.settings import load_settings
+    from worker import bootstrap as wiring
+    from worker.config.settings import load_settings
 
     why = reason(why)
     settings = load_settings()
@@ -211,9 +213,9 @@ def given_text(file: Path, trusted: Path | None) -> Text:
     Raises:
         OverridesInvalid: it cannot be read. BookNotSigned, KeyUnusable
     """
-    from worker import signature
-    from worker.librarian import Text
-    from worker.overrides import read_text
+    from worker.books import signature
+    from worker.books.librarian import Text
+    from worker.books.overrides import read_text
 
     if str(file) == "none":
         return Text(None)
@@ -225,7 +227,7 @@ def given_text(file: Path, trusted: Path | None) -> Text:
 
 def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
     """Rings, so that a worker takes it up now, and a refusal shows, and not with the next claim."""
-    from worker import wiring
+    from worker import bootstrap as wiring
 
     if done is None:
         say(unchanged)

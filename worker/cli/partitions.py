@@ -30,10 +30,10 @@ def partitions(
     * `scrub partitions`
     * `scrub partitions 4`
     """
-    from worker import reachability
-    from worker.fitness import check_server
-    from worker.repartition import repartition, standing
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
+    from worker.pipeline.repartition import repartition, standing
+    from worker.store import reachability
+    from worker.store.fitness import check_server
 
     settings = load_settings()
     with opened(settings, check=False) as store:

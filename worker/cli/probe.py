@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from worker.cli.terminal import say
-from worker.heartbeat import STALE, beats, folders, hung, unready
+from worker.process.heartbeat import STALE, beats, folders, hung, unready
 
 
 def probe(

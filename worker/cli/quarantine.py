@@ -12,9 +12,9 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
-    from worker.outlets import OutletEntry
-    from worker.quarantine import Clerk
-    from worker.wiring import Store
+    from worker.bootstrap import Store
+    from worker.pipeline.outlets import OutletEntry
+    from worker.pipeline.quarantine import Clerk
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -55,8 +55,8 @@ def list_(
     * `scrub quarantine list`
     * `scrub quarantine list --reason-code claim_invalid --format json`
     """
-    from worker import quarantine
     from worker.cli.tail import named
+    from worker.pipeline import quarantine
 
     _known(reason_code)
     counts: Counter[str] = Counter()
@@ -92,7 +92,7 @@ def show(
     * `scrub quarantine show 1729432980000-0`
     * `scrub quarantine show --content 1729432980000-0 > mend-me.json`
     """
-    from worker import quarantine
+    from worker.pipeline import quarantine
 
     with opened() as store:
         entry = quarantine.find(store.redis, store.keys, id)
@@ -133,7 +133,7 @@ def drop(ids: Ids = None, *, why: Why, everything: Everything = False, reason_co
 def _each(
     verb: Literal["requeue", "drop"], ids: list[str] | None, why: str, everything: bool, reason_code: str | None
 ) -> None:
-    from worker import wiring
+    from worker import bootstrap as wiring
 
     _known(reason_code)
     why = why.strip()
@@ -157,15 +157,15 @@ def _each(
 
 
 def _now(store: Store, reason_code: str | None) -> Iterator[str]:
-    from worker import quarantine
+    from worker.pipeline import quarantine
 
     return (entry.id for entry in quarantine.entries(store.redis, store.keys, reason_code))
 
 
 def _taken(clerk: Clerk, verb: str, name: str, why: str) -> bool:
     """Whether this entry was taken out; else says why not."""
-    from worker import quarantine
     from worker.errors import NotInQuarantine, NotRequeueable
+    from worker.pipeline import quarantine
 
     try:
         entry = quarantine.find(clerk.redis, clerk.keys, name)
@@ -178,7 +178,7 @@ def _taken(clerk: Clerk, verb: str, name: str, why: str) -> bool:
 
 
 def _known(reason_code: str | None) -> None:
-    from worker.outlets import REASONS
+    from worker.pipeline.outlets import REASONS
 
     if reason_code is not None and reason_code not in REASONS:
         raise typer.BadParameter(f"expected one of {', '.join(REASONS)}", param_hint="--reason-code")

@@ -14,9 +14,9 @@ from worker.cli.sources import Intake, reason_of
 from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
     from rules.claim import Claim
-    from worker.replay import Replay
+    from worker.books.replay import Replay
 
 _WANTED = ("claim_id", "disposition", "history", "book", "findings")
 
@@ -52,8 +52,8 @@ def replay(
     * `scrub tail rework --format json | scrub replay -`
     """
     from rules.errors import ScrubError
+    from worker.books.replay import replay as judge
     from worker.cli.books import day_of
-    from worker.replay import replay as judge
 
     day = day_of(received)
     by_id = _claims(claims) if claims else {}
@@ -130,7 +130,7 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
 
 def _claims(file: str) -> dict[str, Claim | None]:
     """The claims of the file; None: there are several of that id."""
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
 
     intake = Intake([file], load_settings().max_event_bytes)
     found: dict[str, Claim | None] = {}
@@ -147,9 +147,9 @@ def _claims(file: str) -> dict[str, Claim | None]:
 def _book(digest: str, given: Path | None) -> Book:
     """The book of that digest: the given one, the one that ships or is set, or a kept one."""
     from rules.loader import read_book, whole_book
-    from worker import kept
+    from worker.books import archive as kept
+    from worker.config.settings import load_settings
     from worker.errors import BookDiffers
-    from worker.settings import load_settings
 
     settings = load_settings()
     files = whole_book(given or settings.book, settings.tables_path)
@@ -179,6 +179,6 @@ def _show(done: Replay, book: Book, format: Format) -> None:
 
 
 def _value(value: Any) -> str:
-    from worker.printable import json_bytes
+    from worker.logs.printable import json_bytes
 
     return value if isinstance(value, str) else json_bytes(value).decode()

@@ -15,7 +15,7 @@ from worker.cli.terminal import complain, plain, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rules.book import Book
+    from rules.book.book import Book
 
 
 def report(
@@ -35,8 +35,8 @@ def report(
 
     Example: `scrub report ~/.local/state/claim-scrubber/audit/*.jsonl -o report.html`
     """
-    from worker import wiring
-    from worker.settings import load_settings
+    from worker import bootstrap as wiring
+    from worker.config.settings import load_settings
 
     settings = load_settings()
     book = wiring.own_book(settings)
@@ -68,12 +68,12 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
     """
     from datetime import UTC, datetime
 
-    from worker.audit import service_version
+    from worker.audit.log import service_version
     from worker.cli.terminal import console, on_terminal
-    from worker.outlets import REASONS
-    from worker.report.figures import count
-    from worker.report.load import loaded
-    from worker.report.page import page
+    from worker.pipeline.outlets import REASONS
+    from worker.reporting.figures import count
+    from worker.reporting.load import loaded
+    from worker.reporting.page import page
 
     titles = _titles(book)
     names = {key: payer.name for key, payer in book.registry.payers.items()}
@@ -101,7 +101,7 @@ def _titles(book: Book) -> dict[str, str]:
     """The title of each code; where its rules differ, the one that most of them have."""
     from collections import Counter
 
-    from rules.rule import by_code
+    from rules.book.rule import by_code
 
     return {
         code: Counter(rule.title for rule in rules).most_common(1)[0][0] for code, rules in by_code(book.rules).items()

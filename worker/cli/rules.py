@@ -15,8 +15,8 @@ from worker.cli.terminal import Format, Style, columns, complain, paint, say, sa
 if TYPE_CHECKING:
     from datetime import date
 
-    from rules.book import Book
-    from rules.rule import Rule, Version
+    from rules.book.book import Book
+    from rules.book.rule import Rule, Version
 
 Severity = Literal["block", "warn", "note"]
 Grade = Literal["A", "B", "C", "S"]
@@ -99,7 +99,7 @@ def _serves(rule: Rule, payer: str | None) -> bool:
 def _is_about(rule: Rule, version: Version, subject: str | None) -> bool:
     if subject is None:
         return True
-    from rules.words import SUBJECTS, subject_of, template
+    from rules.authoring.words import SUBJECTS, subject_of, template
 
     if subject in SUBJECTS or (subject[:3] in SUBJECTS and subject.isupper()):
         return rule.code.startswith(subject)
@@ -108,7 +108,7 @@ def _is_about(rule: Rule, version: Version, subject: str | None) -> bool:
 
 
 def _table(found: list[tuple[Rule, Version]], day: date | None) -> None:
-    from rules.words import payers, period
+    from rules.authoring.words import payers, period
 
     rows = [
         (r.code, v.severity, v.citation.grade, r.status, period(v), payers(r), r.title)
@@ -157,7 +157,7 @@ def show(
 
 
 def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
-    from rules.words import payers
+    from rules.authoring.words import payers
 
     status = "" if rule.status == "active" else f"  ({rule.status})"
     yield f"{paint(rule.code, 'bold')}  {paint(rule.title, 'bold')}{status}"
@@ -186,7 +186,7 @@ def _facts(rule: Rule) -> list[tuple[str, ...]]:
 
 
 def _version(version: Version) -> Iterator[str]:
-    from rules.words import cited, conditions, expected, period, sentence, template
+    from rules.authoring.words import cited, conditions, expected, period, sentence, template
     from worker.cli.verdicts import STYLES
 
     yield f"  {paint(version.severity, STYLES[version.severity])}  for dates of service {period(version)}"
@@ -212,7 +212,7 @@ def facts(
 
     Example: `scrub rules facts units`
     """
-    from rules.conditions import TESTS
+    from rules.book.conditions import TESTS
     from rules.facts import FACTS
 
     wanted = (text or "").casefold()
@@ -231,7 +231,7 @@ def facts(
 
 
 def _tests(kind: Any) -> tuple[str, ...]:
-    from rules.conditions import TESTS
+    from rules.book.conditions import TESTS
 
     return (*TESTS[kind], "missing")
 
@@ -252,7 +252,7 @@ app.command("rollback")(packs.rollback)
 
 
 def _described(rule: Rule) -> dict[str, Any]:
-    from rules.words import conditions, sentence, subject_of, template
+    from rules.authoring.words import conditions, sentence, subject_of, template
 
     return {
         "code": rule.code, "title": rule.title, "subject": subject_of(rule.code), "file": rule.file,

@@ -16,9 +16,9 @@ from worker.cli.terminal import CLEAR, columns, complain, flush, on_terminal, pa
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.status import Books, Outlet, Worker
-    from worker.switch import InForce
-    from worker.wiring import Store
+    from worker.books.switch import InForce
+    from worker.bootstrap import Store
+    from worker.monitoring.reconciliation import Books, Outlet, Worker
 
 _EVERY = 2.0
 _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
@@ -52,8 +52,8 @@ def status(
     """
     if healthcheck:
         raise typer.Exit(_health(oldest))
-    from worker.status import books
-    from worker.switch import in_force
+    from worker.books.switch import in_force
+    from worker.monitoring.reconciliation import books
 
     with opened() as store:
         while True:
@@ -71,7 +71,7 @@ def status(
 
 
 def _json(found: Books, book: InForce) -> None:
-    from worker import fleet
+    from worker.books import fleet
 
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
     more: dict[str, object] = {name: getattr(found, name) for name in derived}
@@ -93,9 +93,9 @@ def _health(oldest: float) -> int:
     import socket
 
     from rules.errors import ScrubError
-    from worker.health import unwell
-    from worker.heartbeat import LEAST_ROOM
-    from worker.status import books
+    from worker.monitoring.health import unwell
+    from worker.monitoring.reconciliation import books
+    from worker.process.heartbeat import LEAST_ROOM
 
     try:
         with opened() as store:
@@ -135,9 +135,9 @@ def _balance(found: Books) -> str:
 
 
 def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
-    from worker.health import stuck
-    from worker.pressure import memory
-    from worker.wiring import where
+    from worker.bootstrap import where
+    from worker.monitoring.health import stuck
+    from worker.monitoring.pressure import memory
 
     used = memory(store.redis)
     address = where(store.settings) + (" (embedded)" if store.settings.embedded else "")
@@ -209,7 +209,7 @@ def _readers(outlet: Outlet, found: Books) -> str:
 
 
 def _workers(found: Books, book: InForce) -> Iterator[str]:
-    from worker import fleet
+    from worker.books import fleet
 
     if found.workers:
         yield paint("Workers", "bold")
@@ -228,7 +228,7 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
 
 
 def _worker(worker: Worker, found: Books, book: InForce) -> tuple[str, ...]:
-    from worker import fleet
+    from worker.books import fleet
 
     state = paint("alive", "green") if worker.alive else paint("gone", "yellow")
     in_hand = sum(one.pending for one in found.consumers if worker.runs(one.name))
@@ -245,7 +245,7 @@ def _in_force(book: InForce) -> Iterator[str]:
     """What a person put in force, and who refused it."""
     if book.last is None:
         return
-    from worker.switch import Basis
+    from worker.books.switch import Basis
 
     last = book.last
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(last.moment))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from worker.cli.signals import held
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
-    from worker.wiring import Store
+    from worker.bootstrap import Store
+    from worker.config.settings import Settings
 
 
 @contextmanager
@@ -18,12 +18,12 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
     """A store that is closed whatever happens; without `check` it may be unfit, or not answer.
 
     Raises:
-        RedisUnusable: also where Redis is lost on the way; and the other errors of `worker.wiring.open_store`.
+        RedisUnusable: also where Redis is lost on the way; and the other errors of `worker.bootstrap.open_store`.
     """
     from redis.exceptions import RedisError
 
-    from worker import reachability
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
+    from worker.store import reachability
 
     settings = settings or load_settings()
     with _whole(settings, check) as store:
@@ -35,7 +35,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
 
 @contextmanager
 def _whole(settings: Settings, check: bool) -> Iterator[Store]:
-    from worker import wiring
+    from worker import bootstrap as wiring
 
     store = None
     try:

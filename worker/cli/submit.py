@@ -18,8 +18,8 @@ from worker.cli.terminal import complain, on_terminal, say
 from worker.cli.watch import summary
 
 if TYPE_CHECKING:
+    from worker.config.settings import Settings
     from worker.intake.documents import Document
-    from worker.settings import Settings
 
 _REFRESH = 0.1
 """Seconds between two changes of the progress bar."""
@@ -74,8 +74,8 @@ def submit(
     * `scrub submit --dry-run export/*.ndjson.gz`
     * `scrub submit --watch /srv/claims/out`
     """
-    from worker import inbox
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
+    from worker.pipeline import inbox
 
     if bool(files) == bool(watch) or (watch and dry_run):
         raise typer.BadParameter("expected FILE..., or --watch DIR alone")
@@ -95,7 +95,7 @@ def submit(
 def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None:
     from worker.cli.watch import watch
     from worker.errors import DropFolderUnusable
-    from worker.folder import DropFolder
+    from worker.intake.dropfolder import DropFolder
 
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         # Files that cannot be moved away would be sent again and again.
@@ -108,7 +108,7 @@ def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None
 
 
 def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
-    from worker.door import Door
+    from worker.pipeline.deduplication import Door
 
     door = Door(source, settings.max_event_bytes, intake.turn_away)
     with progress(intake) as shown:
@@ -118,8 +118,9 @@ def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
 
 
 def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None) -> None:
-    from worker import inbox, wiring
-    from worker.door import Door
+    from worker import bootstrap as wiring
+    from worker.pipeline import inbox
+    from worker.pipeline.deduplication import Door
 
     door = Door(source, settings.max_event_bytes, intake.turn_away)
     sent = 0

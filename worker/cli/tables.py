@@ -15,8 +15,8 @@ from worker.cli.terminal import Format, columns, console, on_terminal, paint, sa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rules.book import Book
-    from rules.editions import Edition
+    from rules.book.book import Book
+    from rules.tables.editions import Edition
 
 app = typer.Typer(no_args_is_help=True)
 _IN_FORCE = (
@@ -69,7 +69,7 @@ def import_(
     * `scrub tables import rvu26c.zip icd10cm_order_2027.txt`
     """
     from worker.cli.check import read_book
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
     from worker.tables import shelf
     from worker.tables.official import editions_in, size_of
 
@@ -100,7 +100,7 @@ def list_(
     * `scrub tables list --format json | jq 'select(.imported)'`
     """
     from worker.cli.check import read_book
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
     from worker.tables import shelf
 
     settings = load_settings()
@@ -131,7 +131,7 @@ def undo(
 
     Example: `scrub tables undo mue-practitioner-2026-Q3-0a1b2c3d`
     """
-    from worker.settings import load_settings
+    from worker.config.settings import load_settings
     from worker.tables import shelf
 
     shelf.remove(load_settings().tables_path, ids)

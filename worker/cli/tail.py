@@ -12,7 +12,7 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from worker.outlets import OutletEntry
+    from worker.pipeline.outlets import OutletEntry
 
 
 _DIGEST = re.compile(r"(?<=-)[0-9a-f]{40}\Z")
@@ -36,7 +36,7 @@ def tail(
     * `scrub tail -n 5 rework`
     * `scrub tail -f --format json billing | jq .data.claim`
     """
-    from worker import outlets
+    from worker.pipeline import outlets
 
     with opened() as store:
         empty = True

@@ -108,7 +108,7 @@ def say_json(*values: Any, indent: bool = False, default: Callable[[Any], Any] |
         Stopped: nobody reads any more.
         Unwritten
     """
-    from worker.printable import json_bytes  # a probe needs no JSON
+    from worker.logs.printable import json_bytes  # a probe needs no JSON
 
     with _guarded():
         sys.stdout.flush()

@@ -14,9 +14,9 @@ from worker.cli.check import BookFolder
 from worker.cli.terminal import complain, paint, say
 
 if TYPE_CHECKING:
-    from rules.book import Book
+    from rules.book.book import Book
+    from rules.book.rule import Rule
     from rules.loader import Untried
-    from rules.rule import Rule
 
 CORPUS = Path("tests/corpus")
 
@@ -64,7 +64,7 @@ def tried(
 
 def _examples(untried: Untried, rule: Rule, *, listed: bool) -> tuple[int, int]:
     """How many examples of the rule ran, and how many were not as expected."""
-    from rules.trial import trials_of
+    from rules.authoring.trial import trials_of
 
     document = untried.documents[rule.file]
     run, faults = 0, 0
@@ -86,7 +86,7 @@ def _examples(untried: Untried, rule: Rule, *, listed: bool) -> tuple[int, int]:
 
 def _corpus(book: Book, folder: Path) -> tuple[int, int]:
     """How many claims of the corpus ran, and of how many the book says something else."""
-    from rules.stories import read_stories
+    from rules.authoring.stories import read_stories
 
     files = dict(_files(folder))
     if not files:

@@ -46,7 +46,7 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 def explained(finding: Finding) -> Iterator[str]:
     """One finding in full."""
-    from rules.words import cited, expected
+    from rules.authoring.words import cited, expected
 
     place = f"line {finding.line}" if finding.line is not None else "claim"
     severity = "lifted" if finding.outcome == "bypassed" else finding.severity

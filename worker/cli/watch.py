@@ -16,14 +16,14 @@ from rules.errors import Problem
 from worker.cli.signals import Stopped, held
 from worker.cli.sources import Intake
 from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
-from worker.filenames import told as told_name
-from worker.frames import kind, places
+from worker.intake.filenames import told as told_name
+from worker.logs.frames import kind, places
 
 if TYPE_CHECKING:
-    from worker.door import Door
-    from worker.folder import DropFolder, Taken
+    from worker.bootstrap import Store
     from worker.intake.documents import Document, Refusal
-    from worker.wiring import Store
+    from worker.intake.dropfolder import DropFolder, Taken
+    from worker.pipeline.deduplication import Door
 
 MOST = 1_000
 """Refusals that a report lists; it counts them all."""
@@ -127,7 +127,7 @@ def _take(store: Store, folder: DropFolder, path: Path, source: str, faults: _Fa
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
-    from worker import reachability
+    from worker.store import reachability
 
     try:
         with folder.take(path) as taken:
@@ -172,8 +172,9 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
-    from worker import inbox, wiring
-    from worker.door import Door
+    from worker import bootstrap as wiring
+    from worker.pipeline import inbox
+    from worker.pipeline.deduplication import Door
 
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
@@ -257,7 +258,7 @@ def summary(sent: int, door: Door, intake: Intake) -> str:
 def _report(
     name: str, started: datetime, sent: int, read: int, duplicate: int, intake: Intake, refusals: Refusals
 ) -> bytes:
-    from worker.printable import json_bytes
+    from worker.logs.printable import json_bytes
 
     report = {
         **told_name(name),

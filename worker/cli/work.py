@@ -14,7 +14,7 @@ from worker.cli.stores import opened
 from worker.cli.terminal import complain, say
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.config.settings import Settings
 
 _START = "import sys; from worker.app import app; app.worker_main(sys.argv[1:])"
 """Not `celery -A`: that would look for a package `worker` in the current folder first."""
@@ -40,8 +40,9 @@ def worker(
     * `scrub worker --check`
     * `SCRUB_REDIS_URL=redis://queue.example:6379/0 scrub worker -c 8`
     """
-    from worker import audit, outputs
-    from worker.settings import load_settings
+    from worker.audit import log as audit
+    from worker.config.settings import load_settings
+    from worker.logs import outputs
 
     settings = load_settings()
     audit.check_folder(settings.audit_path)
@@ -51,7 +52,7 @@ def worker(
     number = concurrency or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
     redis = "embedded, in " + str(settings.server_path)
     if settings.redis_url:
-        from worker import wiring
+        from worker import bootstrap as wiring
 
         redis = wiring.where(settings)
     outputs.install()
@@ -72,8 +73,10 @@ def worker(
 
 def _check(settings: Settings) -> None:
     """What a worker looks at before its first claim."""
-    from worker import broker, reachability, wiring
-    from worker.fitness import check_primary
+    from worker import bootstrap as wiring
+    from worker.process import broker
+    from worker.store import reachability
+    from worker.store.fitness import check_primary
 
     broker.check(settings)
     with opened(settings) as store:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rules.authoring.examples import example_claim
 from rules.case import Role
-from rules.examples import example_claim
 from rules.report import Disposition
 
 Difference = Mapping[str, Any]

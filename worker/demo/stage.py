@@ -22,13 +22,13 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import wiring
-from worker.embedded import Lease, server_runs
-from worker.keys import OUTLETS
-from worker.outlets import OutletEntry, Reader
-from worker.private import make_folder, open_private, write_private
-from worker.settings import Settings, load_settings
-from worker.wiring import Store
+from worker import bootstrap as wiring
+from worker.bootstrap import Store
+from worker.config.settings import Settings, load_settings
+from worker.pipeline.outlets import OutletEntry, Reader
+from worker.store.embedded import Lease, server_runs
+from worker.store.keys import OUTLETS
+from worker.store.private import make_folder, open_private, write_private
 
 MARK = ".claim-scrubber-demo"
 GRACE = 12.0

@@ -26,7 +26,7 @@ from rules.errors import ClaimInvalid, Problem
 from rules.problems import problems_of, schema_of
 from worker.errors import EventInvalid
 from worker.intake.plain import read_plain
-from worker.keys import event_identity
+from worker.store.keys import event_identity
 
 TYPE = "claim.submitted.v1"
 MOST_VALUES = 2**19

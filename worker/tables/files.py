@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from rules.editions import File
-from rules.pack import BROKEN_ZIP
+from rules.book.pack import BROKEN_ZIP
+from rules.tables.editions import File
 from worker.errors import TableRefused
 
 Seen = Callable[[int], None]

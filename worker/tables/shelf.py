@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-from rules.editions import Edition, agree, clashes, read_edition
 from rules.errors import BookInvalid, RuleProblem
 from rules.loader import edition_files
+from rules.tables.editions import Edition, agree, clashes, read_edition
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
-from worker.private import close_state, make_folder, open_private
+from worker.store.private import close_state, make_folder, open_private
 
 _ASIDE = ".aside"
 

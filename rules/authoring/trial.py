@@ -1,0 +1,185 @@
+"""Runs a rule's own examples when the book loads: no worker starts with a rule that does not do what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+from rules.authoring.examples import example_claim
+from rules.authoring.patch import patched
+from rules.book.book import Book
+from rules.book.conditions import did_you_mean
+from rules.book.rule import Rule
+from rules.book.rulefile import Document, ExampleShape
+from rules.case import Role
+from rules.claim import Claim, read_claim
+from rules.engine.check import case_of, check
+from rules.engine.plan import kind_of
+from rules.errors import ClaimInvalid
+from rules.facts import ClaimFacts, LineFacts
+from rules.history import NOTHING_BILLED, History
+from rules.report import Finding, Outcome
+from rules.tables.editions import Edition, merged
+from rules.tables.table import SPECS
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example of a rule, made into a claim."""
+
+    index: int
+    name: str
+    data: dict[str, Any]
+    claim: Claim
+    expect: Outcome
+    history: History
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Rows of imported editions that the example brings along, by table."""
+
+    def book(self, book: Book) -> Book:
+        """The book as the example wants it: with its rows in place of the shipped ones."""
+        return with_rows(book, self.tables)
+
+
+def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
+    """The book with rows of imported editions in place of the shipped ones, by table."""
+    editions = [_edition(name, rows) for name, rows in tables.items()]
+    own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
+    return replace(book, tables={**book.tables, **own}) if own else book
+
+
+def _edition(name: str, rows: tuple[str, ...]) -> Edition:
+    """An edition that speaks, from the first of its rows on, for the parts that they belong to."""
+    split = sorted((tuple(row.split(",")) for row in rows), key=lambda row: row[-2])
+    first = {SPECS[name].part(row): row[-2] for row in reversed(split)}
+    return Edition.model_validate(
+        {
+            "table": name,
+            "title": "Example",
+            "release": "Example",
+            "files": [{"name": "example", "sha256": "0" * 64}],
+            "speaks": {part: {"from": day} for part, day in first.items()},
+            "rows": split,
+        }
+    )
+
+
+def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
+    """The examples of a rule file; a broken one is noted in the document and left out."""
+    for index, entry in enumerate(document.data["examples"]):
+        shape = ExampleShape.model_validate(entry)
+        role = shape.bills_as or ROLES[min(map(ROLES.index, rule.bills_as))]
+        payer = shape.payer or rule.payers[0]
+        try:
+            data = example_claim(role, shape.claim or {}, payer_part(book, payer))
+            claim = read_claim(data)
+        except ClaimInvalid as error:
+            for problem in error.problems:
+                document.complain(("examples", index, "claim"), f"is no claim: {problem}")
+            continue
+        except (AttributeError, TypeError):
+            document.complain(("examples", index, "claim"), "expected a mapping laid out like a claim")
+            continue
+        if fault := no_rows(shape.tables):
+            document.complain(("examples", index, "tables", fault[0]), fault[1])
+            continue
+        history = History("consulted", tuple(billed.billed() for billed in shape.history))
+        yield Example(index, shape.name, data, claim, shape.expect, history, shape.tables)
+
+
+def no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
+    """The first table that there is none of, or whose rows have another width, and a sentence about it."""
+    for name, rows in tables.items():
+        if name not in SPECS:
+            return name, f"unknown table {name!r}{did_you_mean(name, tuple(SPECS))}"
+        columns = (*SPECS[name].keys, *SPECS[name].values, "from", "to")
+        if any(row.count(",") != len(columns) - 1 for row in rows):
+            return name, f"expected {len(columns)} fields a row: {','.join(columns)}"
+    return None
+
+
+def payer_part(book: Book, name: str) -> dict[str, Any]:
+    """The payer part of an example's claim: an id or filing indicator by which the registry finds the payer."""
+    key, _, plan = name.partition("/")
+    entry = book.registry.payers.get(key)
+    if entry is None:
+        return {"id": "00000"}
+    of_no_plan = next((listed.id for listed in entry.ids if listed.plan is None), "00000")
+    found: dict[str, Any] = {"id": of_no_plan, "plan": plan or None}
+    if entry.filing_indicators:
+        found["filing_indicator"] = entry.filing_indicators[0]
+    return found
+
+
+def try_examples(book: Book, rule: Rule, document: Document) -> None:
+    """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
+    for trial in trials_of(book, rule, document):
+        if trial.fault:
+            document.complain(trial.place, trial.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What became of one example."""
+
+    example: Example
+    place: tuple[str | int, ...]
+    """Where in the rule file the fault belongs."""
+    fault: str | None
+    """None: the rule says what the example expects."""
+
+
+def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
+    """Each example of a rule file, run; a broken one is noted in the document and left out.
+
+    Those of a retired rule say what it said while it ran: they are kept, and not run.
+    """
+    if rule.status == "retired":
+        return
+    patches = any(version.patch for version in rule.versions)
+    for example in examples_of(book, rule, document):
+        own = example.book(book)
+        outcome = outcome_of(own, rule, example.claim, example.history)
+        place: tuple[str | int, ...] = ("examples", example.index)
+        fault = None
+        if outcome != example.expect:
+            place = (*place, "expect")
+            fault = f"example {example.name!r} expects {example.expect}; the rule says {outcome}"
+        elif outcome == "fail" and patches and (unrepaired := _unrepaired(own, rule, example)):
+            fault = f"example {example.name!r} is not repaired: {unrepaired}"
+        yield Trial(example, place, fault)
+
+
+def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:
+    """Why the patches of the rule do not repair the example, or None."""
+    operations = [patch for finding in _findings(book, rule, example.claim) for patch in finding.patch]
+    if not operations:
+        return None
+    try:
+        claim = read_claim(patched(example.data, operations))
+    except LookupError:
+        return "a path of the patch leads nowhere"
+    except ClaimInvalid as error:
+        return f"the patched claim is none: {error.problems[0]}"
+    left = outcome_of(book, rule, claim)
+    return None if left in ("pass", "not_applicable") else f"after the patch the rule says {left}"
+
+
+def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
+    report = check(claim, book)
+    return [finding for finding in (*report.findings, *report.shadow) if finding.rule == rule.file]
+
+
+def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:
+    """What one rule says of a claim: the worst of its lines."""
+    case = case_of(claim, book, None, history)
+    if not any(entry.rule is rule for entry in book.assigned(kind_of(case))):
+        return "not_applicable"
+    facts = ClaimFacts(case)
+    judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]
+    outcomes = [rule.judge(one)[0] for one in judged]
+    order: tuple[Outcome, ...] = ("fail", "undetermined", "bypassed", "pass", "not_applicable", "out_of_range")
+    return min(outcomes, key=order.index, default="not_applicable")

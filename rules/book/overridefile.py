@@ -1,0 +1,227 @@
+"""The file of a hospital's overrides: its shape, and every fault of it at once, as rule files have it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rules.book.book import Book
+from rules.book.conditions import did_you_mean
+from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, pin_of
+from rules.book.rule import Rule
+from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, shaped
+from rules.errors import OverridesInvalid, RuleProblem
+from rules.formats import npi
+from rules.payers import MEDICARE, PayerShape
+from rules.problems import path_text
+
+PIN = 12
+"""Digits of a pin that are shown, and the least that an override has."""
+_EFFECTS = ("rule", "filing_limit", "authorization", "payer_ids")
+
+
+class OverrideShape(Shape):
+    """One override: exactly one of `rule`, `filing_limit`, `authorization` and `payer_ids`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    rule: Text | None = None
+    """A code, or a rule file such as 64445/medicare/UNT001-one-unit."""
+    severity: Literal["block", "warn", "note", "off"] | None = None
+    filing_limit: Annotated[int, Field(ge=1, le=3_650)] | None = None
+    """Days."""
+    order: Order | None = None
+    """Of a filing limit: primary claims, counted from the last date of service (the default), or secondary ones,
+    counted from the primary payer's decision."""
+    authorization: Literal["required", "not_required"] | None = None
+    payer_ids: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    payers: tuple[Text, ...] = ()
+    providers: tuple[Text, ...] = ()
+    """NPIs of billing providers."""
+    effective: Effective | None = None
+    """Dates of service; default: all."""
+    reason: Text
+    owner: Text
+    expires: Day
+    written_for: Annotated[str, Field(pattern=r"^[0-9a-f]{12,64}$")] | None = None
+
+
+def read_overrides(file: str, text: str, book: Book) -> tuple[Override, ...]:
+    """The overrides of a file, for a book.
+
+    Raises:
+        OverridesInvalid: with every problem, each as `file:line:col: path: sentence`.
+    """
+    document = read_document(file, text)
+    entries: list[tuple[int, Override]] = []
+    if not document.problems:
+        for index, node in enumerate(_listed(document)):
+            shape = shaped(document, OverrideShape, node, ("overrides", index))
+            entry = _Reader(document, ("overrides", index), book).read(shape) if shape else None
+            entries += [(index, entry)] if entry else []
+        _check_together(document, entries)
+    if document.problems:
+        raise OverridesInvalid(document.problems)
+    return tuple(entry for _, entry in entries)
+
+
+def _listed(document: Document) -> Sequence[Any]:
+    data = document.data
+    if isinstance(data, dict) and data.get("overrides", "") is None:
+        return ()
+    if not isinstance(data, dict) or not isinstance(data.get("overrides"), list):
+        document.complain((), "expected one key `overrides` with a list of overrides")
+        return ()
+    for key in data:
+        if key != "overrides":
+            document.complain((key,), f"unknown key{did_you_mean(key, ('overrides',))}")
+    listed: list[Any] = data["overrides"]
+    return listed
+
+
+class _Reader:
+    """Reads one entry; every fault is noted in the document."""
+
+    def __init__(self, document: Document, path: Path, book: Book) -> None:
+        self._document = document
+        self._path = path
+        self._book = book
+        self._faults = 0
+
+    def _complain(self, sentence: str, *keys: str | int) -> None:
+        self._faults += 1
+        self._document.complain((*self._path, *keys), sentence)
+
+    def read(self, shape: OverrideShape) -> Override | None:
+        given = [name for name in _EFFECTS if getattr(shape, name) is not None]
+        if len(given) != 1:
+            self._complain(f"needs exactly one of {', '.join(_EFFECTS)}")
+            return None
+        kind: Any = given[0]
+        self._check_scope(shape, kind)
+        rules = self._rules(shape, kind)
+        pin = pin_of(rules) if kind != "payer_ids" else self._payer_pin(shape)
+        if self._faults:
+            return None
+        if shape.written_for is None:
+            self._complain(f"`written_for` is required: the pin of what it touches, which is {pin[:PIN]} now")
+            return None
+        period = shape.effective
+        return Override(
+            name=shape.name, kind=kind, files=frozenset(rule.file for rule in rules), payers=shape.payers,
+            providers=frozenset(shape.providers), start=period.from_ if period else date.min,
+            end=(period.to if period else None) or date.max, reason=shape.reason, owner=shape.owner,
+            expires=shape.expires, written_for=shape.written_for, pin=pin,
+            severity=None if shape.severity == "off" else shape.severity, days=shape.filing_limit or 0,
+            order=shape.order or "primary", required=shape.authorization == "required", ids=shape.payer_ids or (),
+        )  # fmt: skip
+
+    def _check_scope(self, shape: OverrideShape, kind: str) -> None:
+        registry = self._book.registry.payers
+        known = (*registry, *(f"{key}/{plan}" for key, payer in registry.items() for plan in payer.plans))
+        for index, name in enumerate(shape.payers):
+            if name not in known:
+                self._complain(f"unknown payer {name!r}{did_you_mean(name, known)}", "payers", index)
+        for index, number in enumerate(shape.providers):
+            if not npi(number):
+                self._complain("is no NPI: its check digit is wrong, or it has not ten digits", "providers", index)
+        if shape.effective and shape.effective.to and shape.effective.to < shape.effective.from_:
+            self._complain("is before `from`", "effective", "to")
+        if kind in ("rule", "filing_limit") and shape.severity is None:
+            self._complain(f"`severity` is required with `{kind}`")
+        if kind in ("authorization", "payer_ids") and shape.severity is not None:
+            self._complain(f"has no effect with `{kind}`", "severity")
+        if kind == "filing_limit":
+            self._check_limit(shape)
+        elif shape.order is not None:
+            self._complain("has an effect with `filing_limit` alone", "order")
+        if kind == "payer_ids":
+            self._check_ids(shape)
+
+    def _check_limit(self, shape: OverrideShape) -> None:
+        if not shape.payers:
+            self._complain("`payers` is required: whose contract it is")
+        if shape.severity == "off":
+            self._complain("expected block, warn or note; to have no limit, switch TIM001 off", "severity")
+        if MEDICARE in shape.payers:
+            self._complain("Medicare's limit is law (42 CFR 424.44); no contract changes it", "payers")
+
+    def _check_ids(self, shape: OverrideShape) -> None:
+        if len(shape.payers) != 1:
+            self._complain("`payers` must name the one payer, or payer/plan, that the ids are of")
+        if shape.providers or shape.effective:
+            self._complain("payer ids hold for all providers and dates of service")
+        for index, one in enumerate(shape.payer_ids or ()):
+            if owner := self._book.registry.ids.get(one):
+                self._complain(f"{one!r} is an id of {owner[0]} in the book already", "payer_ids", index)
+
+    def _rules(self, shape: OverrideShape, kind: str) -> list[Rule]:
+        """The rules that it touches."""
+        rules = self._book.rules
+        if kind == "payer_ids":
+            return []
+        if kind == "authorization":
+            found = [rule for rule in rules if rule.code == AUTHORIZATION]
+            if not found:
+                self._complain(f"there is no rule {AUTHORIZATION} in the book")
+            return found
+        if kind == "filing_limit":
+            return [rule for rule in rules if rule.code in (LATE, LITTLE_TIME) and _serves(rule, shape.payers)]
+        wanted = (shape.rule or "").removesuffix(".yaml")
+        found = [rule for rule in rules if wanted in (rule.code, rule.file)]
+        if not found:
+            known = tuple({name for rule in rules for name in (rule.code, rule.file)})
+            self._complain(f"there is no rule {wanted!r}{did_you_mean(wanted, known)}", "rule")
+        return found
+
+    def _payer_pin(self, shape: OverrideShape) -> str:
+        payer = self._book.registry.payers.get(shape.payers[0].partition("/")[0]) if shape.payers else None
+        return hashlib.sha256(_pinned(payer) if payer else b"").hexdigest()
+
+
+def _pinned(payer: PayerShape) -> bytes:
+    """What an override of payer ids rests on; the file's groups and member id forms came later and change no pin."""
+    return payer.model_dump_json(exclude={"groups", "member_ids"}).encode()
+
+
+def _serves(rule: Rule, payers: Sequence[str]) -> bool:
+    """Whether the rule is for one of the payers, or for one of their plans."""
+    keys = {payer.partition("/")[0] for payer in payers}
+    return any(name == "all" or name.partition("/")[0] in keys for name in rule.payers)
+
+
+def _check_together(document: Document, entries: Sequence[tuple[int, Override]]) -> None:
+    """Names and ids are given once, and no two overrides are as near to the same claims."""
+    for (_, first), (index, later) in combinations(entries, 2):
+        place = ("overrides", index)
+        if first.name == later.name:
+            document.complain((*place, "name"), f"there is an override {later.name!r} already")
+        elif both := set(first.ids) & set(later.ids):
+            document.complain((*place, "payer_ids"), f"{min(both)!r} is in override {first.name!r} already")
+        elif _clash(first, later):
+            document.complain(place, f"is for the same rule and claims as {first.name!r}; leave one of them out")
+
+
+def _clash(first: Override, later: Override) -> bool:
+    if "payer_ids" in (first.kind, later.kind) or first.nearness != later.nearness:
+        return False
+    if first.kind == later.kind == "filing_limit":
+        same = first.order == later.order
+    else:
+        same = "filing_limit" not in (first.kind, later.kind) and bool(first.files & later.files)
+    return (
+        same
+        and (not first.payers or bool(set(first.payers) & set(later.payers)))
+        and (not first.providers or bool(first.providers & later.providers))
+        and first.start <= later.end
+        and later.start <= first.end
+    )
+
+
+def problem(file: str, sentence: str) -> OverridesInvalid:
+    """Where the file itself cannot be read."""
+    return OverridesInvalid([RuleProblem(file, 1, 1, path_text(()), sentence)])

@@ -1,0 +1,313 @@
+"""What a hospital has decided otherwise than the book says, laid over the book: `check` stays as it is.
+
+An override meets a claim by payer, plan and billing NPI, on dates of service; the nearest one wins. What the book
+itself would have found where an override put something else in its place is kept beside the findings, for the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from rules.book.conditions import compile_condition
+from rules.book.logic import ALWAYS, Condition, every, negated
+from rules.book.rule import Rule, Text, Version
+from rules.engine.plan import Assigned, Kind
+from rules.report import Citation, Denial, OverrideId, Severity
+
+if TYPE_CHECKING:
+    from rules.book.book import Book
+
+Order = Literal["primary", "secondary"]
+LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
+_DAY = timedelta(days=1)
+_COUNTED: Mapping[Order, tuple[str, str]] = {
+    "primary": ("days_to_receipt", "after the last date of service"),
+    "secondary": ("days_since_primary_decision", "after the primary payer's decision"),
+}
+_LITTLE = 85
+"""Per cent of a filing limit after which little time is left, as in the book's own TIM002."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One decision of the hospital."""
+
+    name: str
+    kind: Literal["rule", "filing_limit", "authorization", "payer_ids"]
+    files: frozenset[str]
+    """Rule files that it touches, without the ending."""
+    payers: tuple[str, ...]
+    """Payer keys, or payer/plan; empty: all."""
+    providers: frozenset[str]
+    """NPIs of billing providers; empty: all."""
+    start: date
+    end: date
+    """Dates of service, inclusive."""
+    reason: str
+    owner: str
+    expires: date
+    """The last day on which it holds, by the calendar."""
+    written_for: str
+    """Start of the pin of what it touches, as it was when the override was written."""
+    pin: str
+    """The pin as it is."""
+    severity: Severity | None = None
+    """Of the rule, or of the filing limit; None for a rule: switched off."""
+    days: int = 0
+    order: Order = "primary"
+    required: bool = False
+    ids: tuple[str, ...] = ()
+    state: Literal["in_force", "outdated", "expired"] = "in_force"
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what it touches was changed since it was written."""
+        return not self.pin.startswith(self.written_for)
+
+    @property
+    def effect(self) -> str:
+        """What it does, in words."""
+        if self.kind == "filing_limit":
+            return f"filing limit of {self.days} days, {self.order} claims"
+        if self.kind == "authorization":
+            return f"authorization {'required' if self.required else 'not required'}"
+        if self.kind == "payer_ids":
+            return f"payer ids {', '.join(self.ids)} of {self.payers[0]}"
+        return f"severity {self.severity}" if self.severity else "switched off"
+
+    def named(self) -> OverrideId:
+        """As a finding names it."""
+        return OverrideId(self.name, self.effect, self.reason, self.owner, self.expires.isoformat(), self.state)
+
+    def meets(self, kind: Kind) -> bool:
+        """Whether it is for claims of this kind."""
+        payer, plan = kind.selection.payer, kind.selection.plan
+        return (not self.payers or bool({payer, f"{payer}/{plan}"} & set(self.payers))) and (
+            not self.providers or kind.provider in self.providers
+        )
+
+    @property
+    def nearness(self) -> tuple[bool, int]:
+        """The greater, the nearer to the claim: provider before plan before payer before all."""
+        plans = bool(self.payers) and all("/" in payer for payer in self.payers)
+        return bool(self.providers), 2 if plans else 1 if self.payers else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """All of a hospital's, as they stand on one day."""
+
+    entries: tuple[Override, ...] = ()
+    providers: frozenset[str] = frozenset()
+    """Every NPI that one of them names."""
+    ids: Mapping[str, Override] = field(default_factory=dict)
+    """Payer ids that they add, with those that they no longer do."""
+
+    @property
+    def turns(self) -> list[tuple[date, date]]:
+        """The periods, on whose ends other rules are in force."""
+        return [(entry.start, entry.end) for entry in self.entries]
+
+    def assign(self, found: Iterable[Assigned], kind: Kind) -> list[Assigned]:
+        """The rules for a kind of claim with the overrides on them."""
+        mine = sorted((entry for entry in self.entries if entry.meets(kind)), key=_precedence)
+        limits = [entry for entry in mine if entry.kind == "filing_limit"]
+        others = [entry for entry in mine if entry.kind in ("rule", "authorization")]
+        assigned = [part for one in found for part in _touched(one, [e for e in others if one.rule.file in e.files])]
+        if limits:
+            live = [part for order in _COUNTED for part in _nearest(e for e in limits if e.order == order)]
+            over = [limit for limit in limits if limit.state == "expired"]
+            assigned = [part for one in assigned for part in _limited(one, live, over)]
+            if not kind.void:
+                assigned += [Assigned(rule, None, e.named()) for e in live for rule in filing_rules(e)]
+        return assigned
+
+
+def _precedence(entry: Override) -> tuple[bool, tuple[bool, int]]:
+    """Later ones win; one that has expired wins over none."""
+    return entry.state != "expired", entry.nearness
+
+
+def _touched(one: Assigned, entries: Iterable[Override]) -> Iterator[Assigned]:
+    pieces: list[tuple[Version, Override | None]] = [(version, None) for version in one.rule.versions]
+    touched = False
+    for entry in entries:
+        touched = True
+        pieces = [part for version, owner in pieces for part in _split(version, owner, entry)]
+    if not touched:
+        yield one
+        return
+    for owner in dict.fromkeys(owner for _, owner in pieces):
+        versions = tuple(version for version, other in pieces if other is owner)
+        part = replace(one, rule=replace(one.rule, versions=versions))
+        yield _changed(part, owner) if owner else part
+
+
+def _split(version: Version, owner: Override | None, entry: Override) -> Iterator[tuple[Version, Override | None]]:
+    """The version before, within and after the period of an override."""
+    if version.end < entry.start or version.start > entry.end:
+        yield version, owner
+        return
+    if version.start < entry.start:
+        yield replace(version, end=entry.start - _DAY), owner
+    yield replace(version, start=max(version.start, entry.start), end=min(version.end, entry.end)), entry
+    if version.end > entry.end:
+        yield replace(version, start=entry.end + _DAY), owner
+
+
+def _changed(one: Assigned, entry: Override) -> Assigned:
+    """A rule with an override on it."""
+    one = replace(one, override=entry.named())
+    if entry.state == "expired":
+        return one
+    if entry.kind == "authorization" and entry.required:
+        return replace(one, rule=_each(one.rule, lambda version: replace(version, applies=ALWAYS)))
+    if entry.severity is None:
+        return replace(one, published=True)
+    severity = entry.severity
+    rule = _each(one.rule, lambda version: replace(version, severity=severity))
+    # The ceiling of a rule that a Medicare Advantage plan takes over is lifted: it is the hospital's own decision.
+    return replace(one, rule=rule, at_most="block" if one.at_most else None)
+
+
+def _each(rule: Rule, change: Callable[[Version], Version]) -> Rule:
+    return replace(rule, versions=tuple(map(change, rule.versions)))
+
+
+def _nearest(limits: Iterable[Override]) -> list[Override]:
+    """The limits, each cut down to the dates on which none is nearer; they come the farthest first."""
+    kept: list[Override] = []
+    for limit in limits:
+        if limit.state == "expired":
+            continue
+        cut = []
+        for other in kept:
+            if other.end < limit.start or other.start > limit.end:
+                cut.append(other)
+                continue
+            if other.start < limit.start:
+                cut.append(replace(other, end=limit.start - _DAY))
+            if other.end > limit.end:
+                cut.append(replace(other, start=limit.end + _DAY))
+        kept = [*cut, limit]
+    return kept
+
+
+def _limited(one: Assigned, live: Iterable[Override], over: Sequence[Override]) -> Iterator[Assigned]:
+    """A filing rule of the book, where it gives way to a contract's limit, and where it does not."""
+    if one.published or one.rule.code not in (LATE, LITTLE_TIME):
+        yield one
+        return
+    for limit in live:
+        pieces = [part for version in one.rule.versions for part in _split(version, None, limit)]
+        order = _condition({"filing_order": {"in": [limit.order]}}, f"override_{limit.order}_{limit.start:%Y%m%d}")
+        inside = tuple(replace(v, applies=every([v.applies, order])) for v, owner in pieces if owner)
+        rest = tuple(replace(v, applies=every([v.applies, negated(order)])) if owner else v for v, owner in pieces)
+        if inside:
+            yield replace(one, rule=replace(one.rule, versions=inside), override=limit.named(), published=True)
+        one = replace(one, rule=replace(one.rule, versions=rest))
+    yield replace(one, override=one.override or (over[-1].named() if over else None))
+
+
+def _condition(node: object, name: str) -> Condition:
+    def never(_: object, sentence: str) -> None:
+        raise AssertionError(sentence)
+
+    return compile_condition(node, (name,), "claim", never)
+
+
+@cache
+def filing_rules(entry: Override) -> tuple[Rule, Rule]:
+    """TIM001 and TIM002 by the contract's limit."""
+    fact, since = _COUNTED[entry.order]
+    order = {"filing_order": {"in": [entry.order]}}
+    early = {**order, fact: {"missing": "false", "le": str(entry.days)}}
+    gets = f"The payer gets this claim {{{fact}}} days {since}; by your contract, its limit is {entry.days} days."
+    severity = entry.severity or "warn"
+    late = _filing_version(
+        entry, severity, order, {fact: {"le": str(entry.days)}}, gets,
+        "Check the dates. If it is late, send proof that it was filed in time before.", Denial("denial", "CO", "29"),
+    )  # fmt: skip
+    soon = _filing_version(
+        entry, "note", early, {fact: {"le": str(entry.days * _LITTLE // 100)}},
+        f"{gets} Less than {100 - _LITTLE} % of the time is left.", "Send the claim now and keep the proof of receipt.",
+        None,
+    )  # fmt: skip
+    return (
+        _filing_rule(entry, LATE, "Filed after the contract's limit", late),
+        _filing_rule(entry, LITTLE_TIME, "Little filing time left by the contract", soon),
+    )
+
+
+def _filing_version(
+    entry: Override, severity: Severity, when: object, demand: object, message: str, fix: str, denial: Denial | None
+) -> Version:
+    return Version(
+        start=entry.start,
+        end=entry.end,
+        severity=severity,
+        applies=_condition(when, "override_when"),
+        demand=_condition(demand, "override_demand"),
+        wanted=True,
+        bypass=None,
+        message=Text.parse(message),
+        fix=Text.parse(fix),
+        patch=(),
+        denial=denial,
+        citation=Citation(f"Override {entry.name} of the hospital: its contract", None, entry.reason, None, "A"),
+        edition=None,
+    )
+
+
+def _filing_rule(entry: Override, code: str, title: str, version: Version) -> Rule:
+    return Rule(
+        code=code,
+        title=title,
+        file=f"overrides/{entry.name}/{code}",
+        payers=entry.payers,
+        except_payers=(),
+        bills_as=frozenset(("practitioner", "hospital_outpatient", "asc")),
+        scope="claim",
+        status="active",
+        on_void=False,
+        versions=(version,),
+    )
+
+
+def pin_of(rules: Iterable[Rule]) -> str:
+    """What an override pins: SHA-256 over what the rules say that it touches, hexadecimal."""
+    text = "".join(f"{rule.file} {rule.digest} {rule.status}\n" for rule in sorted(rules, key=lambda rule: rule.file))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
+    """The book with the overrides that hold on this day, under a digest of its own."""
+    standing = tuple(replace(entry, state=state_of(entry, today)) for entry in entries)
+    if not standing:
+        return book
+    ids = {one: entry for entry in standing if entry.kind == "payer_ids" for one in entry.ids}
+    added = {
+        one: (payer, plan or None)
+        for one, entry in ids.items()
+        if entry.state != "expired"
+        for payer, _, plan in [entry.payers[0].partition("/")]
+    }
+    registry = replace(book.registry, ids={**book.registry.ids, **added})
+    providers = frozenset(npi for entry in standing for npi in entry.providers)
+    digest = hashlib.sha256("\n".join([book.digest, *map(_canonical, standing)]).encode()).hexdigest()
+    return replace(book, digest=digest, registry=registry, overrides=Overrides(standing, providers, ids))
+
+
+def _canonical(entry: Override) -> str:
+    values = {name: getattr(entry, name) for name in entry.__slots__}
+    return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
+
+
+def state_of(entry: Override, today: date) -> Literal["in_force", "outdated", "expired"]:
+    """Expired after its last day; outdated where what it touches was changed since: it holds, and wants a look."""
+    return "expired" if today > entry.expires else "outdated" if entry.outdated else "in_force"

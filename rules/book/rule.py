@@ -1,0 +1,211 @@
+"""A compiled rule: which claims it is for, what it says in which period, and how it judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from string import Formatter
+from typing import Any, Literal
+
+from rules.book.logic import NEVER, Condition, compiled, negated
+from rules.case import Role
+from rules.facts import FACTS, Facts, Value, evidence
+from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
+
+COMMON = "common"
+"""Folder of the rules for several payers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence with facts in braces."""
+
+    parts: tuple[tuple[str, str | None], ...]
+
+    @classmethod
+    def parse(cls, template: str) -> Text:
+        """The template's literal parts and fact names; raises ValueError where its braces do not match."""
+        return cls(tuple((literal, name) for literal, name, _, _ in Formatter().parse(template)))
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.parts if name is not None)
+
+    def fill(self, facts: Facts) -> str:
+        text = "".join([literal + shown(name, facts[name]) if name else literal for literal, name in self.parts])
+        return text[:1].upper() + text[1:]
+
+
+def shown(name: str, value: Value) -> str:
+    """A fact's value as a biller reads it: `line 2`, `lines 1 and 3`, `25 and 59`, `$450.00`, `2026-07-13`."""
+    if value is None:
+        return "(missing)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    kind = FACTS[name].kind
+    if isinstance(value, tuple):
+        noun = "" if kind != "lines" or not value else "line " if len(value) == 1 else "lines "
+        return noun + (enumerated(tuple(map(str, value))) or "none")
+    text = str(evidence(kind, value))
+    return f"${text}".replace("$-", "-$") if kind == "money" else text
+
+
+def enumerated(parts: tuple[str, ...]) -> str:
+    """`a`, `a and b`, `a, b and c`; parts that hold a comma themselves are set apart by semicolons."""
+    if any("," in part for part in parts):
+        return "; ".join(parts)
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """When a modifier lifts the edit, and what must then be on record."""
+
+    when: Condition
+    message: Text
+    fix: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One RFC 6902 operation with `{line}` still in its path."""
+
+    op: str
+    path: str
+    value: object
+
+    def at(self, line: int) -> dict[str, object]:
+        operation: dict[str, object] = {"op": self.op, "path": self.path.replace("{line}", str(line))}
+        return operation if self.op == "remove" else operation | {"value": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a rule says from one date of service to another, both inclusive."""
+
+    start: date
+    end: date
+    severity: Severity
+    applies: Condition
+    demand: Condition
+    wanted: bool
+    """True: the demand must hold (require); False: it must not (forbid)."""
+    bypass: Bypass | None
+    message: Text
+    fix: Text
+    patch: tuple[Patch, ...]
+    denial: Denial | None
+    citation: Citation
+    edition: EditionId | None
+    """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
+    read: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Names of the facts that the version reads, each once."""
+    quiet_facts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Those that decide whether it is quiet."""
+    asked_missing: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Those of them that are asked whether they are missing."""
+    quiet_text: str = field(init=False, repr=False, compare=False)
+    """When it is quiet, as an expression of the facts `f`."""
+    quiet_constants: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    """What that refers to besides."""
+    is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
+    is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
+    """Whether the outcome is not_applicable."""
+    judge: Callable[[Facts], Outcome] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        applies, lifted = self.applies, self.bypass.when if self.bypass else NEVER
+        demand = self.demand if self.wanted else negated(self.demand)
+        outcome = (
+            f"'not_applicable' if {applies.false} else 'pass' if {demand.true} else 'bypassed' if {lifted.true} "
+            f"else 'fail' if {applies.true} and {demand.false} and {lifted.false} else 'undetermined'"
+        )
+        constants = {**applies.constants, **demand.constants, **lifted.constants}
+        object.__setattr__(self, "quiet_text", f"({applies.false} or {demand.true})")
+        object.__setattr__(self, "quiet_constants", {**applies.constants, **demand.constants})
+        object.__setattr__(self, "is_quiet", compiled(self.quiet_text, constants))
+        lift = self.bypass
+        bypass = (*lift.when.facts, *lift.message.facts, *lift.fix.facts) if lift else ()
+        read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)
+        object.__setattr__(self, "read", tuple(dict.fromkeys(read)))
+        object.__setattr__(self, "quiet_facts", tuple(dict.fromkeys((*applies.facts, *self.demand.facts))))
+        object.__setattr__(self, "asked_missing", (*applies.asked_missing, *self.demand.asked_missing))
+        object.__setattr__(self, "is_off", compiled(applies.false, constants))
+        object.__setattr__(self, "judge", compiled(outcome, constants))
+
+    def gaps(self, facts: Facts) -> tuple[str, ...]:
+        """The missing facts that keep the version from a verdict, each once."""
+        parts = [self.applies, self.demand, *([self.bypass.when] if self.bypass else ())]
+        return tuple(dict.fromkeys(name for part in parts for name in part.gaps(facts)))
+
+    def evidence(self, facts: Facts) -> dict[str, Evidence]:
+        return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule file, compiled."""
+
+    code: str
+    title: str
+    file: str
+    """Path in the library without the ending: `64445/medicare/UNT001-one-unit`."""
+    payers: tuple[str, ...]
+    """`all`, a payer key, or payer/plan; the payers of a group by their own names."""
+    except_payers: tuple[str, ...]
+    bills_as: frozenset[Role]
+    scope: Literal["line", "claim"]
+    status: Literal["draft", "active", "retired"]
+    on_void: bool
+    versions: tuple[Version, ...]
+    digest: str = ""
+    """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
+    groups: tuple[str, ...] = ()
+    """Groups that the file names among its payers."""
+    excepted: tuple[str, ...] = ()
+    """Payers and plans that the file excepts by name, whether or not they would have been among its payers."""
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether a version reads what was billed before, so that the rule cannot run without a ledger."""
+        return any(FACTS[name].history for version in self.versions for name in version.read)
+
+    def serves(self, payer: str | None, plan: str | None) -> bool:
+        """Whether the rule is for this payer's plan; only `all` is for a payer that is not in the registry."""
+        names = {payer, f"{payer}/{plan}"} if payer else set()
+        return bool(names.union({"all"}).intersection(self.payers)) and not names.intersection(self.except_payers)
+
+    def version_on(self, day: date) -> Version | None:
+        """The version in force on a date of service."""
+        return next((version for version in self.versions if version.start <= day <= version.end), None)
+
+    def judge(self, facts: Facts) -> tuple[Outcome, Version]:
+        """The outcome on the date of the facts, and the version that gave it.
+
+        Without a date every version is asked: only where they disagree does the missing date matter.
+        """
+        if facts.day is not None:
+            version = self.version_on(facts.day)
+            return (version.judge(facts), version) if version else ("out_of_range", self.versions[-1])
+        outcomes = {version.judge(facts) for version in self.versions}
+        if outcomes <= {"pass", "not_applicable"}:
+            return "pass", self.versions[-1]
+        return "undetermined", self.versions[-1]
+
+
+def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
+    """What a biller must add so that an undetermined rule can be judged."""
+    labels = [FACTS[name].label for name in version.gaps(facts)]
+    if facts.day is None:
+        labels.insert(0, "the date of service")
+    return tuple(dict.fromkeys(labels))
+
+
+def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:
+    """The rules of each code, in order of code and file."""
+    found: dict[str, list[Rule]] = {}
+    for rule in sorted(rules, key=lambda rule: (rule.code, rule.file)):
+        found.setdefault(rule.code, []).append(rule)
+    return {code: tuple(several) for code, several in found.items()}

@@ -1,0 +1,54 @@
+"""The shape of a claim: all of it but amounts, dates, identifiers and diagnoses.
+
+Many claims share one. What a fact says that rests on the shape alone is the same for all of
+them, and so is what a rule says that reads only such facts: it is worked out once (`rules/engine/plan.py`). A fact that
+rests on the diagnoses as well is declared `coded=True`, and what is said of it is kept by shape and diagnoses; one that
+rests on anything else is declared `own=True`. A test derives every fact on a recording claim and holds it to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from rules.case import Case, filled
+
+_MOST_LINES = 12
+"""What is kept of a shape grows with its lines."""
+
+
+def shape_of(case: Case) -> Hashable | None:
+    """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
+
+    It has a line on trial. Rare: records, other payers, providers of a line, ranges of days, lines without a date, more
+    than a dozen lines.
+    """
+    claim = case.claim
+    if claim.documentation or claim.other_payers or len(claim.lines) > _MOST_LINES:
+        return None
+    billing, first = claim.billing_provider, case.lines[0].service_date
+    if first is None:
+        return None
+    lines = []
+    for line in claim.lines:
+        day, drug = line.service_date, line.drug
+        if day is None or line.service_date_end is not None or line.rendering_provider is not None:
+            return None
+        lines.append(
+            (
+                line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
+                line.diagnosis_pointers, not line.revenue_code, day != first and (day - first).days,
+                drug and (drug.ndc, drug.quantity, drug.unit),
+            )
+        )  # fmt: skip
+    rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider
+    return (
+        claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
+        not filled(claim.original_reference_number), not filled(claim.prior_authorization),
+        claim.payer.responsibility, claim.payer.id,
+        billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
+        claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
+        rendering and (not rendering.npi, rendering.taxonomy),
+        attending and (not attending.npi, attending.taxonomy),
+        operating and (not operating.npi, operating.taxonomy),
+        not case.history.billed, tuple(lines),
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""Imported editions of official tables: what an edition is, and how it takes its place among the shipped rows.
+
+An edition speaks for some parts of a table (the practitioner pairs, the diagnoses that an article covers in one
+state) from a first date on: until its last date where it has one, else until a later edition of that part begins. On
+those dates it speaks alone; the shipped rows of the part stand aside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from rules.claim import iso_date
+from rules.errors import RuleProblem
+from rules.problems import path_text
+from rules.report import EditionId
+from rules.tables.table import FOREVER, SPECS, Key, Span, Table
+
+_DAY = timedelta(days=1)
+_WORD = re.compile(r"[A-Za-z0-9_.]+")
+Day = Annotated[date, BeforeValidator(iso_date)]
+Text = Annotated[str, Field(min_length=1)]
+Windows = tuple[tuple[date, date], ...]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class File(_Shape):
+    """An official file as it was handed over."""
+
+    name: Text
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Period(_Shape):
+    """Dates of service, inclusive; no `to`: until a later edition."""
+
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day | None = None
+
+
+class Edition(_Shape):
+    """One edition of an official file, cut down to the rows that rules may ask for."""
+
+    form: Literal[1] = 1
+    """Of this file; a later program that writes another form counts up."""
+    table: Text
+    title: Text
+    release: Text
+    """As its publisher names it, such as `2026 Q3`."""
+    publisher: Text = "CMS"
+    url: str | None = None
+    files: Annotated[tuple[File, ...], Field(min_length=1)]
+    speaks: Annotated[Mapping[str, Period], Field(min_length=1)]
+    """When it speaks for which part of the table; the empty part is the whole table."""
+    reaches_back: bool = False
+    """Whether its rows carry their own dates, so that it also speaks for dates before it where no earlier one does."""
+    rows: tuple[tuple[str, ...], ...]
+    """The table's keys and values, then `from` and `to` as ISO dates; an empty `from` or `to` is without end."""
+
+    @property
+    def id(self) -> str:
+        """Its name among the imported editions: table, part, release, and the start of its digest."""
+        part = next(iter(self.speaks)) if len(self.speaks) == 1 else ""
+        return "-".join(_WORD.findall(f"{self.table} {part} {self.release} {self.named.sha256:.8}"))
+
+    @cached_property
+    def named(self) -> EditionId:
+        """As a report names it."""
+        digests = [file.sha256 for file in self.files]
+        digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        return EditionId(self.table, self.title, self.release, digest)
+
+    def text(self) -> bytes:
+        """Its file: the same edition of the same official files has the same bytes, whoever writes it and when."""
+        head = self.model_dump(mode="json", by_alias=True, exclude={"rows"})
+        lines = [json.dumps(head, sort_keys=True)[:-1] + ', "rows": [']
+        lines.append(",\n".join(json.dumps(row) for row in self.rows))
+        return "\n".join([*lines, "]}", ""]).encode("ascii")
+
+
+def read_edition(file: str, content: bytes) -> tuple[Edition | None, list[RuleProblem]]:
+    """The edition in a file, or what is wrong with it."""
+    try:
+        edition = Edition.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return None, [
+            RuleProblem(file, 1, 1, path_text(first["loc"]), f"is no imported edition: {first['msg']}; undo it")
+        ]
+    spec = SPECS.get(edition.table)
+    if spec is None:
+        return None, [RuleProblem(file, 1, 1, "table", f"no fact reads a table {edition.table!r}")]
+    width = len(spec.keys) + len(spec.values) + 2
+    for line, row in enumerate(edition.rows, 2):
+        if len(row) != width or spec.part(row) not in edition.speaks:
+            return None, [RuleProblem(file, line, 1, "rows", f"expected {width} fields of a part that it speaks for")]
+        if not all(map(_is_day, filter(None, row[-2:]))):
+            return None, [RuleProblem(file, line, 1, "rows", "expected dates as YYYY-MM-DD")]
+    return edition, []
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def clashes(editions: Iterable[Edition]) -> list[tuple[Edition, Edition, str]]:
+    """Editions that say different things of one part of a table from one day on: neither could give way to the other.
+    The third is the part."""
+    seen: dict[tuple[str, str, date], Edition] = {}
+    found = []
+    for edition in editions:
+        for part, period in edition.speaks.items():
+            other = seen.setdefault((edition.table, part, period.from_), edition)
+            if other is not edition and not agree(other, edition, part):
+                found.append((other, edition, part))
+    return found
+
+
+def agree(one: Edition, other: Edition, part: str) -> bool:
+    """Whether two editions say the same of a part of one table over one period."""
+    if one.table != other.table or one.speaks.get(part) != other.speaks.get(part):
+        return False
+    return _rows_of(one, part) == _rows_of(other, part)
+
+
+def _rows_of(edition: Edition, part: str) -> list[tuple[str, ...]]:
+    spec = SPECS[edition.table]
+    return sorted(row for row in edition.rows if spec.part(row) == part)
+
+
+def merged(table: Table, editions: Sequence[Edition]) -> Table:
+    """The table with the editions in place of the shipped rows on their dates."""
+    if not editions:
+        return table
+    spec = SPECS[table.name]
+    reigns = _reigns(editions)
+    windows: dict[str, Windows] = {
+        part: tuple((start, end) for start, end, _ in reign) for part, reign in reigns.items()
+    }
+    spans: dict[Key, list[Span]] = {}
+    for key, shipped in table.spans.items():
+        left = [rest for span in shipped for rest in _without(span, windows.get(spec.part(key), ()))]
+        if left:
+            spans[key] = left
+    for edition in editions:
+        own = {part: (start, end) for part, reign in reigns.items() for start, end, owner in reign if owner is edition}
+        for row in edition.rows:
+            key, values = row[: len(spec.keys)], row[len(spec.keys) : -2]
+            window = own.get(spec.part(key))
+            start = date.fromisoformat(row[-2]) if row[-2] else date.min
+            end = date.fromisoformat(row[-1]) if row[-1] else FOREVER
+            if window and max(start, window[0]) <= min(end, window[1]):
+                spans.setdefault(key, []).append((max(start, window[0]), min(end, window[1]), values))
+    return replace(table, spans={key: tuple(found) for key, found in spans.items()}, reigns=reigns)
+
+
+def _reigns(editions: Sequence[Edition]) -> dict[str, tuple[tuple[date, date, Edition], ...]]:
+    """Each part's editions in the order of their dates, each up to the day before the next begins."""
+    found: dict[str, list[tuple[date, date, Edition]]] = {}
+    for edition in editions:
+        for part, period in edition.speaks.items():
+            found.setdefault(part, []).append((period.from_, period.to or FOREVER, edition))
+    reigns = {}
+    for part, several in found.items():
+        ordered = sorted(several, key=lambda reign: (reign[0], reign[2].id))
+        ends = [min(end, after[0] - _DAY) for (_, end, _), after in pairwise(ordered)]
+        ends.append(ordered[-1][1])
+        first = date.min if ordered[0][2].reaches_back else ordered[0][0]
+        starts = [first, *(start for start, _, _ in ordered[1:])]
+        reigns[part] = tuple(
+            (start, end, edition) for start, end, (_, _, edition) in zip(starts, ends, ordered, strict=True)
+        )
+    return reigns
+
+
+def _without(span: Span, windows: Windows) -> list[Span]:
+    """What is left of a span outside the windows, which are in order and do not overlap."""
+    start, end, values = span
+    left: list[Span] = []
+    for first, last in windows:
+        if first > end or last < start:
+            continue
+        if start < first:
+            left.append((start, first - _DAY, values))
+        if last >= end:
+            return left
+        start = last + _DAY
+    return [*left, (start, end, values)]

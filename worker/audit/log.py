@@ -1,0 +1,305 @@
+"""The audit log: one JSON object a line, chained, in a file of each process's own.
+
+A line ends in `"audit.mac"`: HMAC-SHA-256 over the mac of the line before and this line without it. The commit script
+keeps the head (number and mac) of each chain in Redis, so that a cut tail shows as well. Lines are written before
+the commit of their batch: the log may hold a decision twice and never misses one. Before each commit the file is
+looked at: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+import os
+import re
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import orjson
+
+from worker.audit.lines import AuditLine, Loss, now
+from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
+from worker.logs import outputs
+from worker.logs.operational import log
+from worker.pipeline.commit import Head
+from worker.store.private import make_folder, open_private
+from worker.store.secret import keyed
+
+_MAC = b',"audit.mac":"'
+FIRST = b'{"@timestamp":'
+_ATTEMPTS = 3
+"""How often lines are written anew where the file is taken away at that moment."""
+_NAMED = re.compile(r"audit-(.+?)\.jsonl")
+
+
+def service_version() -> str:
+    """Version of the installed package; `0` where it runs from a folder."""
+    try:
+        return version("claim-scrubber")
+    except PackageNotFoundError:
+        return "0"
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the folder where it is missing.
+
+    Raises:
+        AuditUnwritable: no file can be made in it.
+    """
+    try:
+        make_folder(folder)
+        reason = None if os.access(folder, os.W_OK | os.X_OK) else "no permission"
+    except OSError as error:
+        reason = "it is no folder" if folder.exists() else error.strerror
+    if reason:
+        raise AuditUnwritable(file=folder, reason=reason)
+
+
+class Audit:
+    """Writes one chain. Make it after the fork: two writers on one chain would break it."""
+
+    def __init__(self, folder: Path, secret: bytes, *, stdout: bool = False, fsync: bool = False) -> None:
+        self._folder = folder
+        self._key = _key(secret)
+        self._stdout = stdout
+        self._fsync = fsync
+        self._descriptor: int | None = None
+        self._size = 0
+        self._common: AuditLine = {
+            "service.name": "claim-scrubber",
+            "service.version": service_version(),
+            "host.name": socket.gethostname(),
+            "process.pid": os.getpid(),
+        }
+        self._before: tuple[Head, Loss] | None = None
+        """The chain that was lost under us, until the new one names it."""
+        self.head = Head()
+
+    @property
+    def file(self) -> Path:
+        return self._folder / file_name(self.head.chain)
+
+    def write(self, lines: Sequence[AuditLine | bytes]) -> Head:
+        """Appends the lines with one write, and answers where the chain then stands; bytes: a line as JSON.
+
+        Once it answers, the lines are in the file of that name: where it was removed, moved or changed under us, they
+        are in a new one, whose first line says so.
+
+        Raises:
+            AuditUnwritable: and the chain stands where it stood.
+        """
+        if not lines:
+            return self.head
+        try:
+            for _ in range(_ATTEMPTS):
+                self._ready()
+                block = self._append(lines)
+                if self._lost() is None:
+                    self._copy(block)
+                    return self.head
+        except OSError as error:
+            raise AuditUnwritable(file=self.file, reason=error.strerror) from None
+        raise AuditUnwritable(file=self.file, reason="each new file is taken away at once")
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _ready(self) -> None:
+        """A file that holds all that was written to it, and may take more."""
+        if self._descriptor is not None and (loss := self._lost()):
+            self._before = (self.head, loss)
+            self.close()
+        if self._descriptor is None:
+            self._open()
+
+    def _lost(self) -> Loss | None:
+        """What happened to the file; None: it is where it was, and as long as we made it."""
+        assert self._descriptor is not None
+        ours = os.fstat(self._descriptor)
+        try:
+            there = os.stat(self.file)
+        except (FileNotFoundError, NotADirectoryError):
+            there = None
+        if not ours.st_nlink:
+            return "replaced" if there else "removed"
+        if there is None or not os.path.samestat(ours, there):
+            return "moved"
+        if ours.st_size == self._size:
+            return None
+        return "truncated" if ours.st_size < self._size else "appended"
+
+    def _open(self) -> None:
+        make_folder(self._folder)
+        chain = f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
+        file = self._folder / file_name(chain)
+        self._descriptor, self._size = open_private(file, os.O_WRONLY | os.O_EXCL | os.O_APPEND), 0
+        self.head = Head(chain, 0, "")
+        opened: AuditLine = {"event.action": "audit.opened", "event.outcome": "success", "log.level": "info"}
+        if self._before:
+            head, loss = self._before
+            opened |= {
+                "event.outcome": "failure", "log.level": "error", "audit.lost": loss,
+                "audit.previous_chain": head.chain, "audit.previous_seq": head.seq, "audit.previous_mac": head.mac,
+            }  # fmt: skip
+        try:
+            block = self._append([opened])
+        except OSError:  # a chain begins with this line or not at all
+            self.close()
+            file.unlink(missing_ok=True)
+            raise
+        self._copy(block)
+        if self._before:
+            head, loss = self._before
+            error = AuditFileLost(file=self._folder / file_name(head.chain), loss=loss, seq=head.seq, new=file)
+            log(__name__).error(str(error), **{"event.action": "audit.lost"})
+        self._before = None
+
+    def _append(self, lines: Sequence[AuditLine | bytes]) -> bytes:
+        chain, seq, mac = self.head.chain, self.head.seq, self.head.mac
+        begin = orjson.dumps({"@timestamp": now(), **self._common})[:-1]
+        end = orjson.dumps({"audit.chain": chain})[1:-1]
+        blocks = list[bytes]()
+        for line in lines:
+            seq += 1
+            own = line if isinstance(line, bytes) else orjson.dumps(line, default=str)
+            body = b'%b,%b,%b,"audit.seq":%d}' % (begin, own[1:-1], end, seq)
+            mac = _mac(self._key, mac, body)
+            blocks += (body[:-1], _MAC, mac.encode(), b'"}\n')
+        block = b"".join(blocks)
+        self._put(block)
+        self.head = Head(chain, seq, mac)
+        return block
+
+    def _copy(self, block: bytes) -> None:
+        if self._stdout:
+            outputs.standard(1).put(block)
+
+    def _put(self, block: bytes) -> None:
+        """All of it or, after a disk that is full, none of it: a torn line in the middle would look like tampering."""
+        assert self._descriptor is not None
+        rest = memoryview(block)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            if self._fsync:
+                os.fsync(self._descriptor)
+        except OSError:
+            if os.fstat(self._descriptor).st_size > self._size:
+                os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(block)
+
+
+def host_name(name: str | None = None) -> str:
+    """Name of a host, by default this one's, as it stands in the names of chains."""
+    return "".join(c for c in name or socket.gethostname() if c.isalnum() or c in "-.") or "host"
+
+
+def file_name(chain: str) -> str:
+    """Name of the file of a chain, in the audit folder."""
+    return f"audit-{chain}.jsonl"
+
+
+def chain_of(name: str) -> str | None:
+    """The chain of a file of this name, also where log rotation added to it; None: it is no name of an audit file."""
+    found = _NAMED.match(name)
+    return found[1] if found else None
+
+
+def _key(secret: bytes) -> bytes:
+    return keyed(secret, b"audit chain")
+
+
+def _mac(key: bytes, before: str, body: bytes) -> str:
+    return keyed(key, before.encode() + body).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the check of an audit file found."""
+
+    file: Path
+    state: Literal["sound", "torn", "tampered", "unknown"]
+    """torn: sound, but for a last line that a crash cut off before its batch was committed. unknown: of a chain that
+    Redis does not know."""
+    lines: int
+    """Lines that verify, from the first on."""
+    chain: str | None
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.sentence}"
+
+
+def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
+    """Whether the file is as it was written: no line changed, removed, reordered, forged, and no tail cut off.
+
+    `head` is what Redis keeps for the chain (`wiring.chain_head`); without it a cut tail cannot be seen.
+
+    Raises:
+        OSError: the file cannot be read.
+        NoAuditFile: it is something else.
+    """
+    key, before, count, name = _key(secret), Head(), 0, None
+    torn = False
+    held = head is None
+    with file.open("rb") as lines:
+        for raw in lines:
+            if (
+                not count
+                and not raw.startswith(FIRST)
+                and not any(_MAC in line for line in itertools.chain([raw], lines))
+            ):
+                raise NoAuditFile(file=file)
+            if not raw.endswith(b"\n"):
+                torn = True
+                break
+            found = _line(raw, before, key)
+            if isinstance(found, str):
+                return Verdict(file, "tampered", count, name, f"line {count + 1}: {found}")
+            before, count, name = found, count + 1, found.chain
+            if head and found.seq == head.seq:
+                if found.mac != head.mac or found.chain != head.chain:
+                    return Verdict(file, "tampered", count, name, f"line {count}: not the line that was committed")
+                held = True
+    if not held and head:
+        sentence = f"the end is cut off: {head.seq} lines were committed, {count} are there"
+        return Verdict(file, "tampered", count, name, sentence)
+    known = "" if head else "; without Redis, whether the end is cut off is not known"
+    if torn:
+        text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
+        return Verdict(file, "torn", count, name, text)
+    if not count:
+        sentence = f"there is no line in it: its process ended before the first{known}"
+        return Verdict(file, "torn", 0, chain_of(file.name), sentence)
+    return Verdict(file, "sound", count, name, f"{count} lines are sound{known}")
+
+
+def _line(raw: bytes, before: Head, key: bytes) -> Head | str:
+    """Where the chain stands after this line, or what is wrong with it."""
+    at = raw.rfind(_MAC)
+    tail = raw[at + len(_MAC) :]
+    if at < 0 or len(tail) != 67 or not tail.endswith(b'"}\n'):
+        return "this is not an audit line"
+    body, mac = raw[:at] + b"}", tail[:64].decode("ascii", "replace")
+    try:
+        line = orjson.loads(body)
+        chain, seq = line["audit.chain"], line["audit.seq"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "this is not an audit line"
+    if not isinstance(chain, str) or not isinstance(seq, int):
+        return "this is not an audit line"
+    if before.chain and chain != before.chain:
+        return "this line is of another file"
+    if seq != before.seq + 1:
+        return f"expected number {before.seq + 1}, found {seq}: lines were removed, added or reordered"
+    if not hmac.compare_digest(mac.encode(), _mac(key, before.mac, body).encode()):
+        return "the line was changed, or written without the key"
+    return Head(chain, seq, mac)

@@ -1,0 +1,117 @@
+"""Kept books: every book that a worker judged by, packed, under its digest in the state folder, for replays.
+
+Where overrides of the hospital were laid over a book, the result has a digest of its own; beside the book is kept what
+was laid over it, and on which day.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import orjson
+
+from rules.book.book import Book
+from rules.book.overridefile import read_overrides
+from rules.book.overrides import overridden
+from rules.book.pack import SUFFIX, Files, packed, unpacked
+from rules.errors import PackInvalid
+from rules.loader import read_book
+from worker.errors import BookNotKept, FolderUnusable
+from worker.store.private import write_private
+
+_ASIDE = ".part"
+_LAID = ".overrides.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Overrides as they were laid over a book."""
+
+    book: str
+    """Digest of the book under them."""
+    day: date
+    text: str
+    """The file of overrides."""
+
+
+def keep(folder: Path, files: Files) -> Path:
+    """The file of the book in the folder, written if it is not there: whole, or not at all.
+
+    Raises:
+        FolderUnusable
+    """
+    return _keep(folder / f"{files.digest}{SUFFIX}", packed(files))
+
+
+def keep_laid(folder: Path, digest: str, laid: Laid) -> Path:
+    """The file of what gave the book of this digest, written if it is not there.
+
+    Raises:
+        FolderUnusable
+    """
+    return _keep(folder / f"{digest}{_LAID}", orjson.dumps(laid))
+
+
+def _keep(file: Path, content: bytes) -> Path:
+    if not file.exists():
+        write_private(file, content)
+    return file
+
+
+def write(file: Path, content: bytes) -> Path:
+    """Writes the file in one step, also if the process dies on the way.
+
+    Raises:
+        FolderUnusable
+    """
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}{_ASIDE}")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with aside.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(file)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise FolderUnusable(folder=file.parent, reason=error.strerror or "it cannot be written") from None
+    return file
+
+
+def find(folder: Path, digest: str) -> Book:
+    """The kept book of this digest.
+
+    Raises:
+        BookNotKept: it is not there.
+        PackInvalid: its file was changed.
+        BookInvalid: this version of the program cannot read it.
+    """
+    if not digest.isalnum():
+        raise BookNotKept(digest=digest, folder=folder)
+    if (file := folder / f"{digest}{_LAID}").is_file():
+        return _laid_over(folder, file, digest)
+    if not (file := folder / f"{digest}{SUFFIX}").is_file():
+        raise BookNotKept(digest=digest, folder=folder)
+    files = unpacked(str(file), file.read_bytes())
+    if files.digest != digest:
+        raise PackInvalid(file=file, reason=f"its content has the digest {files.digest[:12]}")
+    return read_book(files.library, files.imported, examples=False)
+
+
+def _laid_over(folder: Path, file: Path, digest: str) -> Book:
+    try:
+        said = orjson.loads(file.read_bytes())
+        laid = Laid(said["book"], date.fromisoformat(said["day"]), said["text"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise PackInvalid(file=file, reason="it does not say what was laid over which book") from None
+    book = find(folder, laid.book)
+    found = overridden(book, read_overrides(str(file), laid.text, book), laid.day)
+    if found.digest != digest:
+        raise PackInvalid(file=file, reason=f"the book with these overrides has the digest {found.digest[:12]}")
+    return found

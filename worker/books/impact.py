@@ -1,0 +1,290 @@
+"""Two rule books over many claims, on all cores: files, what went through the outlets, or what drafts left in the log.
+
+The parts of the input are judged side by side and summed in their order, so that the same input gives the same answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+from redis import Redis
+
+from rules.authoring.impact import Comparison, Group, Tally, charge_of
+from rules.claim import Claim
+from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.events import claim_of
+from worker.pipeline import outlets
+from worker.store.keys import Keys
+
+BLOCK = 2**20
+"""Bytes of NDJSON that are judged as one part."""
+PAGE = 500
+"""Outlet entries that are judged as one part."""
+OUTLETS = ("billing", "rework", "unchecked")
+_STDIN = "stdin"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the input: bytes, a file to open, or claims with their day of receipt."""
+
+    name: str
+    size: int
+    content: bytes | None = None
+    line: int = 0
+    """Lines of the file before this part."""
+    claims: Sequence[tuple[Any, date]] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found in a part."""
+
+    tally: Tally
+    refusals: list[Refusal] = field(default_factory=list)
+    passed: int = 0
+    """FHIR resources that are no claims."""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every process has from the start."""
+
+    comparison: Comparison
+    day: date
+    """Stands in where neither a claim nor its event has a day of receipt."""
+    limit: int
+    """Largest document, in bytes."""
+    most: int
+    """Examples that are kept."""
+
+
+def file_parts(file: str, stdin: Callable[[], bytes]) -> Iterator[Part]:
+    """The parts of a file: blocks of lines where it is NDJSON of claims, else the whole.
+
+    Raises:
+        OSError, ValueError: it cannot be opened.
+    """
+    if file == "-":
+        content = stdin()
+        yield from (
+            _blocks(_STDIN, io.BytesIO(content))
+            if _in_lines(content[:BLOCK])
+            else [Part(_STDIN, len(content), content)]
+        )
+        return
+    with open(file, "rb") as stream:
+        if not _in_lines(stream.read(BLOCK)):
+            yield Part(file, os.stat(file).st_size)
+            return
+        stream.seek(0)
+        yield from _blocks(file, stream)
+
+
+def _in_lines(head: bytes) -> bool:
+    """Whether each line is a document of its own; those of FHIR may refer to lines before them."""
+    first, end, _ = head.lstrip().partition(b"\n")
+    if not end or not first.startswith(b"{") or b'"resourceType"' in first:
+        return False
+    try:
+        orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _blocks(name: str, stream: Any) -> Iterator[Part]:
+    line = 0
+    while block := stream.read(BLOCK):
+        block += stream.readline()
+        yield Part(name, len(block), block, line)
+        line += block.count(b"\n")
+
+
+def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[Part]:
+    """What went to billing, rework and unchecked since a day (UTC) and is still there, oldest first by outlet."""
+    start = f"{int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() * 1000) - 1}-{2**64 - 1}"
+    for outlet in OUTLETS:
+        page: list[tuple[Any, date]] = []
+        for entry in outlets.tail(redis, keys, outlet, start=start):
+            moment = int(str(entry.event["inboxentry"]).partition("-")[0]) / 1000
+            page.append((entry.data["claim"], datetime.fromtimestamp(moment, UTC).date()))
+            if len(page) == PAGE:
+                yield Part(outlet, len(page), claims=page)
+                page = []
+        if page:
+            yield Part(outlet, len(page), claims=page)
+
+
+def examine(part: Part, task: Task) -> Outcome:
+    """Judges one part."""
+    found = Outcome(Tally(task.most), size=part.size)
+    if part.claims:
+        for value, day in part.claims:
+            _count(claim_of(value), day, task, found.tally)
+        return found
+    with io.BytesIO(part.content) if part.content is not None else open(part.name, "rb") as stream:
+        for document in read_documents(part.name, stream, limit=task.limit):
+            if isinstance(document, Document):
+                _count(document.claim, (document.event and document.event.day) or task.day, task, found.tally)
+            elif isinstance(document, Refusal):
+                found.refusals.append(_at(document, part.line))
+            else:
+                found.passed += 1
+    return found
+
+
+def _count(claim: Claim, day: date, task: Task, tally: Tally) -> None:
+    tally.claims += 1
+    tally.charge += charge_of(claim)
+    if shift := task.comparison.shift(claim, day):
+        tally.add(shift)
+
+
+def _at(refusal: Refusal, line: int) -> Refusal:
+    """The refusal at its place in the whole file."""
+    number = refusal.number + line
+    return replace(
+        refusal, number=number, position=refusal.position.replace(f"line {refusal.number}", f"line {number}")
+    )
+
+
+_task: list[Task] = []
+"""Of this process; there before the fork, so that all share the memory of the books."""
+
+
+def _examine(part: Part) -> Outcome:
+    return examine(part, _task[0])
+
+
+def _quiet() -> None:
+    """Ctrl-C reaches every process of the terminal; the main one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class Pool:
+    """Processes that examine parts; with one core there is none, and this process does it."""
+
+    def __init__(self, task: Task, cores: int) -> None:
+        self._task = task
+        self._ahead = 2 * cores
+        self._executor: ProcessPoolExecutor | None = None
+        if cores > 1:
+            _task[:] = [task]
+            gc.freeze()
+            fork = multiprocessing.get_context("fork")
+            self._executor = ProcessPoolExecutor(cores, mp_context=fork, initializer=_quiet)
+            self._executor.submit(int).result()  # forks now, before anything starts a thread
+
+    def outcomes(self, parts: Iterable[Part]) -> Iterator[Outcome]:
+        """The outcomes in the order of the parts; few parts are held at once."""
+        if self._executor is None:
+            for part in parts:
+                yield examine(part, self._task)
+            return
+        under_way: deque[Future[Outcome]] = deque()
+        for part in parts:
+            under_way.append(self._executor.submit(_examine, part))
+            if len(under_way) > self._ahead:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+    def close(self) -> None:
+        if self._executor:
+            self._executor.shutdown(cancel_futures=True)
+            _task.clear()
+            gc.unfreeze()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class Shadow:
+    """What drafts left in the audit log."""
+
+    claims: int = 0
+    """Decisions on claims, each counted once."""
+    without: int = 0
+    """Lines of a version that did not log drafts."""
+    unread: int = 0
+    """Lines that are no audit lines, such as one that a crash cut off."""
+    finds: dict[tuple[str, str], Group] = field(default_factory=dict)
+    """By code and payer: claims on which the draft found something."""
+    moves: dict[tuple[str, str], Group] = field(default_factory=dict)
+    """Those of them that went to billing, and would have gone to rework."""
+
+
+def from_log(files: Iterable[Path], since: date | None, most: int) -> Shadow:
+    """What the audit lines say of drafts: decisions that were committed, each once.
+
+    Raises:
+        OSError
+    """
+    shadow, lines, seen, gone = Shadow(), dict[str, dict[str, Any]](), set[str](), set[str]()
+    for file in files:
+        with file.open("rb") as stream:
+            for raw in stream:
+                _line(raw, since, shadow, lines, seen, gone)
+    shadow.claims = len(seen - gone)
+    for decision, line in lines.items():
+        if decision in gone:
+            continue
+        cents = line.get("claim.charge_cents")
+        one = Group(1, Decimal(cents or 0) / 100, [str(line.get("claim.claim_id"))])
+        payer = line.get("claim.payer") or ""
+        for code in line["rule.shadow"]:
+            shadow.finds.setdefault((code, payer), Group()).take(one, most)
+        if line.get("claim.disposition") == "billing":
+            for code in line.get("rule.shadow_block") or ():
+                shadow.moves.setdefault((code, payer), Group()).take(one, most)
+    return shadow
+
+
+def _line(
+    raw: bytes, since: date | None, shadow: Shadow, lines: dict[str, dict[str, Any]], seen: set[str], gone: set[str]
+) -> None:
+    try:
+        line = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        line = None
+    if not isinstance(line, dict) or not _readable(line):
+        shadow.unread += 1
+        return
+    action, decision = line.get("event.action"), str(line.get("claim.decision_id"))
+    if since and str(line.get("@timestamp", "")) < since.isoformat():
+        return
+    if action == "claim.superseded":
+        gone.add(decision)
+    elif action == "claim.scrubbed":
+        seen.add(decision)
+        if "rule.shadow" not in line:
+            shadow.without += 1
+        elif line["rule.shadow"]:
+            lines[decision] = line
+
+
+def _readable(line: dict[str, Any]) -> bool:
+    """Whether what is read of the line is of the types of an audit line."""
+    texts = [line.get(name) or [] for name in ("rule.shadow", "rule.shadow_block")]
+    lists = all(isinstance(one, list) and all(isinstance(code, str) for code in one) for one in texts)
+    cents, payer = line.get("claim.charge_cents") or 0, line.get("claim.payer") or ""
+    return lists and isinstance(cents, int) and isinstance(payer, str)

@@ -1,0 +1,422 @@
+"""Who puts books and overrides in force, and takes them back: always by digest, never "what each worker has".
+
+The first switch keeps what the workers judged by before it, with the overrides: a rollback returns to exactly that,
+whatever is on the disks by then. Where they judged by different ones all of those are kept, and a rollback wants to be
+told which. What they judge by is what they say in Redis, not what this machine has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from rules.book.book import Book
+from rules.book.overridefile import read_overrides
+from rules.book.pack import unpacked
+from rules.errors import PackInvalid, ScrubError
+from rules.loader import read_book
+from worker.audit.lines import AuditLine, who
+from worker.audit.log import Audit
+from worker.books import archive as kept
+from worker.books import fleet
+from worker.books.holdings import Holdings
+from worker.books.offers import Own
+from worker.books.overrides import NONE, Layer, digest_of_text
+from worker.books.switch import (
+    MOST_PACKED,
+    Basis,
+    BookName,
+    Switch,
+    in_force,
+    opened,
+    opened_text,
+    read_switch,
+    sealed_pack,
+    sealed_text,
+)
+from worker.errors import (
+    BookNotThere,
+    CommitRefused,
+    NoSuchBasis,
+    NothingToRollBack,
+    OverridesNotThere,
+    OverridesUnlike,
+    SeveralBefore,
+    SwitchedMeanwhile,
+)
+from worker.monitoring.reconciliation import Worker, books
+from worker.pipeline.commit import script
+from worker.store.keys import Keys
+
+_HELD = "10"
+"""Packed books that Redis holds; a rollback beyond them wants the file again."""
+_LEAST = 6
+"""Digits of a digest that tell one from another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A file of overrides."""
+
+    content: str | None
+    """None: no overrides."""
+    sealed: bytes = b""
+    name: str = "overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the stack of what was put in force."""
+
+    basis: Basis
+    first: bool = False
+    """Whether it is what the workers judged by before the first switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a switch or a rollback did."""
+
+    basis: Basis
+    before: tuple[Basis, ...]
+    """What the workers judged by; several, where they were not alike."""
+    judged: Mapping[Basis, Sequence[str]]
+    """The same with the names of the workers; empty: none is alive."""
+    kept: bool = True
+    """Whether a rollback finds what was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to change in the stack."""
+
+    pops: int
+    pushes: tuple[Entry, ...]
+    fields: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Librarian:
+    """Puts books and overrides in force, for a person who says why. `redis` must not try again by itself."""
+
+    redis: Redis
+    keys: Keys
+    audit: Audit
+    own: Callable[[], Own]
+    """The book of this machine's settings."""
+    layer: Callable[[], Layer]
+    """The overrides of this machine's settings."""
+    folder: Path
+    """Where books are kept."""
+
+    @property
+    def _holdings(self) -> Holdings:
+        return Holdings(self.redis, self.keys, self.own, self.layer, self.folder)
+
+    def stack(self) -> tuple[Entry, ...]:
+        """What was put in force, the newest first.
+
+        Raises:
+            redis.exceptions.RedisError
+        """
+        digests = [digest.decode() for digest in cast(Any, self.redis.lrange(self.keys.book, 0, -1))]
+        said = [read_switch(text) for text in cast(Any, self.redis.lrange(self.keys.switches, 0, -1))]
+        versions = {one.digest: one.version for switch in said for one in (switch.book, switch.before)}
+        entries = []
+        for height, digest in zip(range(len(digests), 0, -1), digests, strict=True):
+            text = cast(bytes | None, self.redis.hget(self.keys.books, f"laid:{height}"))
+            laid = orjson.loads(text) if text else {}
+            if laid.get("book") != digest:  # version 0.1.0 put it in force
+                laid = {"version": versions.get(digest, "?"), "overrides": None, "first": False}
+            entries.append(Entry(Basis(BookName(laid["version"], digest), laid["overrides"]), laid["first"]))
+        return tuple(entries)
+
+    def switch(self, content: bytes, sealed: bytes, name: str, why: str, overrides: Text | None = None) -> Done | None:
+        """Puts a packed book in force; None: it is already. Overrides stay as they are unless some are given.
+
+        Raises:
+            PackInvalid, BookInvalid: it does not load, and nothing was changed.
+            OverridesInvalid: the overrides do not fit this book. OverridesUnlike: those of the workers differ.
+            SwitchedMeanwhile, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        if len(content) > MOST_PACKED:
+            raise PackInvalid(file=name, reason=f"it has more than {MOST_PACKED} bytes")
+        files = unpacked(name, content)
+        book = read_book(files.library, files.imported)
+        stack = self.stack()
+        judged, before = self._before(stack)
+        given, text = self._overrides(before, judged, overrides)
+        _fits(given, text, book)
+        basis = Basis(BookName(book.version, book.digest), given)
+        if stack and stack[0].basis == basis:
+            return None
+        kept.keep(self.folder, files)
+        fields = {book.digest: sealed_pack(content, sealed), **self._text_field(overrides)}
+        return self._install(basis, fields, stack, before, judged, why)
+
+    def put_overrides(self, overrides: Text, why: str) -> Done | None:
+        """Puts overrides in force over the book by which the workers judge; None: they are already.
+
+        Raises:
+            OverridesInvalid: they do not fit that book. OverridesUnlike: the workers judge by different books.
+            BookNotThere, SwitchedMeanwhile, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        stack = self.stack()
+        judged, before = self._before(stack)
+        if len({one.book.digest for one in before}) > 1:
+            raise OverridesUnlike(listing=self._listing(judged, before))
+        basis = replace(before[0], overrides=digest_of_text(overrides.content))
+        payload = self._holdings.pack(basis.book.digest)
+        files = opened(payload, basis.book.digest, None)
+        _fits(basis.overrides or NONE, overrides, read_book(files.library, files.imported, examples=False))
+        if stack and stack[0].basis == basis:
+            return None
+        fields = {basis.book.digest: payload, **self._text_field(overrides)}
+        return self._install(basis, fields, stack, before, judged, why)
+
+    def roll_back(self, why: str, trusted: Path | None, to: str = "") -> Done:
+        """Puts in force again what was before; or what `to` names, by the start of its digest.
+
+        Raises:
+            NothingToRollBack, SeveralBefore, NoSuchBasis, BookNotThere, OverridesNotThere, BookNotSigned, PackInvalid,
+            SwitchedMeanwhile, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        stack = self.stack()
+        judged, before = self._before(stack)
+        entry, pops = self._named(to, stack) if to else self._below(stack)
+        if entry.basis.overrides is None:  # version 0.1.0 left them to each worker
+            theirs = {one.overrides for one in self._owns()}
+            entry = replace(entry, basis=replace(entry.basis, overrides=theirs.pop() if len(theirs) == 1 else None))
+        fields = self._fields(entry.basis, trusted)
+        if pops is None:
+            return self._install(entry.basis, fields, stack, before, judged, why)
+        below = stack[pops : pops + 1]
+        if entry.basis.overrides is None or below == (entry,):
+            return self._put(entry.basis, _Plan(pops, (), fields), stack, before, judged, why)
+        pops += bool(below) and below[0].basis.book == entry.basis.book
+        return self._put(entry.basis, _Plan(pops, (entry,), fields), stack, before, judged, why)
+
+    def _below(self, stack: Sequence[Entry]) -> tuple[Entry, int]:
+        """What was before the newest entry, and how many are taken off to get there."""
+        if not stack or (len(stack) == 1 and stack[0].first):
+            raise NothingToRollBack
+        if len(stack) > 1:
+            return stack[1], 1
+        known = self._ground() or self._owns()
+        if len(known) != 1 or None in {one.overrides for one in known}:
+            raise SeveralBefore(listing=self._listing(known, tuple(known)))
+        return Entry(next(iter(known)), first=True), 1
+
+    def _named(self, to: str, stack: Sequence[Entry]) -> tuple[Entry, int | None]:
+        """The entry of this digest, and how many are taken off to get to it; None: it is in the stack no more."""
+        places = {entry.basis: (entry, place) for place, entry in reversed(list(enumerate(stack))) if place}
+        now = {entry.basis for entry in stack[:1]}
+        others = [
+            one
+            for one in (*self._ground(), *self._readable())
+            if one.overrides and one not in places and one not in now
+        ]
+        known: dict[Basis, tuple[Entry, int | None]] = {**places, **{one: (Entry(one), None) for one in others}}
+        book, _, overrides = to.lower().partition("/")
+        found = [
+            one
+            for one in known
+            if len(book) >= _LEAST and one.book.digest.startswith(book) and (one.overrides or "").startswith(overrides)
+        ]
+        if len(found) != 1:
+            how = "several" if found else "nothing"
+            raise NoSuchBasis(digest=to, found=how, listing="; ".join(f"{one} ({one.name})" for one in known) or "none")
+        entry, place = known[found[0]]
+        if place is None and len(stack) == 1 and not stack[0].first:
+            return replace(entry, first=True), 1  # what was before the first switch
+        return entry, place
+
+    def _before(self, stack: Sequence[Entry]) -> tuple[dict[Basis, list[str]], tuple[Basis, ...]]:
+        """What the workers judge by, with their names; and the same as it is kept: several, where they differ."""
+        now, found = in_force(self.redis, self.keys), books(self.redis, self.keys)
+        judged: dict[Basis, list[str]] = {}
+        for worker in found.alive:
+            for basis in fleet.bases(worker, now):
+                judged.setdefault(self._completed(basis, worker), []).append(worker.name)
+        if stack and stack[0].basis.overrides is not None:
+            return judged, (stack[0].basis,)
+        before = tuple(sorted(judged, key=lambda one: -len(judged[one]))) or (self._mine(),)
+        if stack:
+            before = tuple(dict.fromkeys(replace(one, book=stack[0].basis.book) for one in before))
+        return judged, before
+
+    def _completed(self, basis: Basis, worker: Worker) -> Basis:
+        """A worker of version 0.1.0 says one digest of book and overrides together: they are told where it is ours."""
+        if basis.overrides is not None:
+            return basis
+        with suppress(ScrubError):
+            book, layer = self.own().book, self.layer()
+            for digest in (NONE, layer.digest):
+                laid = book if digest == NONE else layer.over(book)
+                if laid.digest == worker.book_digest:
+                    whole = basis.book.digest == worker.book_digest
+                    return Basis(BookName(book.version, book.digest) if whole else basis.book, digest)
+        return basis
+
+    def _mine(self) -> Basis:
+        book = self.own().book
+        return Basis(BookName(book.version, book.digest), self.layer().digest)
+
+    def _owns(self) -> dict[Basis, list[str]]:
+        """What the workers judge by where nothing is in force; where none is alive, what they would on this machine."""
+        found: dict[Basis, list[str]] = {}
+        for worker in books(self.redis, self.keys).alive:
+            said = fleet.own_basis(worker) or Basis(BookName(worker.book_version, worker.book_digest), None)
+            found.setdefault(self._completed(said, worker), []).append(worker.name)
+        return found or {self._mine(): []}
+
+    def _readable(self) -> dict[Basis, list[str]]:
+        """The same; nothing where no worker is alive and the book of this machine cannot be used."""
+        with suppress(ScrubError):
+            return self._owns()
+        return {}
+
+    def _ground(self) -> dict[Basis, list[str]]:
+        """What the workers judged by before the first switch, where they were not alike."""
+        text = cast(bytes | None, self.redis.hget(self.keys.books, "ground"))
+        return {
+            Basis(BookName(one["version"], one["book"]), one["overrides"]): one["workers"]
+            for one in (orjson.loads(text) if text else [])
+        }
+
+    def _overrides(
+        self, before: tuple[Basis, ...], judged: Mapping[Basis, Sequence[str]], given: Text | None
+    ) -> tuple[str, Text]:
+        """Those that are to hold: the ones given, else the ones that do."""
+        if given:
+            return digest_of_text(given.content), given
+        (digest, *others) = {one.overrides for one in before}
+        if others or digest is None:
+            raise OverridesUnlike(listing=self._listing(judged, before))
+        if digest == NONE:
+            return NONE, Text(None)
+        return digest, Text(opened_text(self._holdings.text(digest), digest, None), name=f"overrides {digest[:12]}")
+
+    def _install(
+        self, basis: Basis, fields: Mapping[str, bytes], stack: Sequence[Entry], before: tuple[Basis, ...],
+        judged: Mapping[Basis, Sequence[str]], why: str,
+    ) -> Done:  # fmt: skip
+        """Puts it on the stack, and under it what was before where that is not there yet."""
+        pops, pushes, kept_before = 0, [Entry(basis)], True
+        more = dict(fields)
+        if not stack or stack[0].basis.overrides is None:
+            try:
+                for one in before:
+                    more |= self._fields(one, None)
+                if len(before) == 1:
+                    pops = len(stack[:1])
+                    pushes.insert(0, Entry(before[0], first=not stack))
+                elif not stack:
+                    said = [_laid(Entry(one)) | {"workers": list(judged.get(one, ()))} for one in before]
+                    more["ground"] = orjson.dumps(said)
+            except (BookNotThere, OverridesNotThere):
+                kept_before = False
+        return self._put(basis, _Plan(pops, tuple(pushes), more), stack, before, judged, why, kept_before)
+
+    def _put(
+        self, basis: Basis, plan: _Plan, stack: Sequence[Entry], before: tuple[Basis, ...],
+        judged: Mapping[Basis, Sequence[str]], why: str, kept_before: bool = True,
+    ) -> Done:  # fmt: skip
+        done = Switch(time.time(), basis.book, before[0].book, who(), why)
+        line = _line(done, basis, before[0])
+        more = {"moment": done.moment, "overrides": basis.overrides, "before": before[0].overrides}
+        head = self.audit.write([line])
+        places = (self.keys.book, self.keys.books, self.keys.switches, self.keys.chains)
+        pushed = [part for entry in plan.pushes for part in (entry.basis.book.digest, orjson.dumps(_laid(entry)))]
+        fields = {**plan.fields, "switched": orjson.dumps(more)}
+        says = (
+            stack[0].basis.book.digest if stack else "", str(len(stack)), orjson.dumps(_compatible(done)), head.chain,
+            str(head.seq), head.mac, _HELD, str(plan.pops), str(len(plan.pushes)), *pushed,
+            *(part for pair in fields.items() for part in pair),
+        )  # fmt: skip
+        try:
+            agreed = self.redis.eval(script("switch"), len(places), *places, *cast(Any, says))
+        except ResponseError as error:
+            if str(error).startswith("WRONGTYPE"):
+                raise CommitRefused(count=0, reason=error) from None
+            raise
+        if not agreed:
+            self.audit.write([{**line, "event.outcome": "failure", "error.code": "switched_meanwhile"}])
+            raise SwitchedMeanwhile
+        return Done(basis, before, judged, kept_before)
+
+    def _fields(self, basis: Basis, trusted: Path | None) -> dict[str, bytes]:
+        """The book and the overrides, as Redis holds them. A worker takes its own without a signature."""
+        digest, overrides = basis.book.digest, basis.overrides
+        payload = self._holdings.pack(digest)
+        owns = self._readable() if trusted else {}
+        opened(payload, digest, None if digest in {one.book.digest for one in owns} else trusted)
+        fields = {digest: payload}
+        if overrides not in (None, NONE):
+            text = self._holdings.text(overrides)
+            opened_text(text, overrides, None if overrides in {one.overrides for one in owns} else trusted)
+            fields[f"overrides:{overrides}"] = text
+        return fields
+
+    def _text_field(self, overrides: Text | None) -> dict[str, bytes]:
+        if overrides is None or overrides.content is None:
+            return {}
+        digest = digest_of_text(overrides.content)
+        return {f"overrides:{digest}": sealed_text(overrides.content, overrides.sealed)}
+
+    def _listing(self, judged: Mapping[Basis, Sequence[str]], before: Sequence[Basis]) -> str:
+        return fleet.listing({one: list(judged.get(one, ())) for one in before})
+
+
+def _fits(digest: str, text: Text, book: Book) -> None:
+    if digest != NONE and text.content is not None:
+        read_overrides(text.name, text.content, book)
+
+
+def _laid(entry: Entry) -> dict[str, Any]:
+    basis = entry.basis
+    return {
+        "book": basis.book.digest,
+        "version": basis.book.version,
+        "overrides": basis.overrides,
+        "first": entry.first,
+    }
+
+
+def _compatible(done: Switch) -> dict[str, Any]:
+    """As version 0.1.0 reads it, which knows these keys and no others."""
+    return {
+        "moment": done.moment,
+        "book": {"version": done.book.version, "digest": done.book.digest},
+        "before": {"version": done.before.version, "digest": done.before.digest},
+        "who": done.who,
+        "reason": done.reason,
+        "own": done.own,
+    }
+
+
+def _line(done: Switch, basis: Basis, before: Basis) -> AuditLine:
+    line: AuditLine = {
+        "log.level": "warning",
+        "event.action": "book.switched",
+        "event.outcome": "success",
+        "event.reason": done.reason,
+        "user.name": done.who,
+        "book.version": done.book.version,
+        "book.digest": done.book.digest,
+        "book.previous_version": done.before.version,
+        "book.previous_digest": done.before.digest,
+    }
+    if basis.overrides is not None:
+        line["override.digest"] = basis.overrides
+    if before.overrides is not None:
+        line["override.previous_digest"] = before.overrides
+    return line

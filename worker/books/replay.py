@@ -1,0 +1,110 @@
+"""Replays: a claim judged again by the book that judged it, and what differs between the two reports, field by field.
+
+The earlier claims that a rule on history saw are kept nowhere: they were the ledger of that moment. Findings of such
+rules are therefore taken from the report as they are, and named; everything else is judged again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+from rules.book.book import Book
+from rules.claim import Claim
+from rules.engine.check import check
+from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
+
+_LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
+_ABSENT = "absent"
+_LISTS = ("findings", "shadow", "overridden")
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is not as it was."""
+
+    path: str
+    then: Any
+    """`absent` where it was not there."""
+    now: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of judging a claim again."""
+
+    claim_id: str
+    digest: str
+    differences: tuple[Difference, ...]
+    taken: tuple[str, ...] = ()
+    """Codes of the findings on history, which were taken from the report."""
+
+    @property
+    def identical(self) -> bool:
+        return not self.differences
+
+
+def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Replay:
+    """Judges the claim by the book, which must be the report's; `report` is decoded JSON, `received` the day that
+    stood in where the claim has no received date."""
+    now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
+    then = dict(report)
+    of_history = {rule.file for rule in book.rules if rule.needs_history}
+    taken = []
+    for name in _LISTS:
+        kept, apart = _apart(then.get(name, []), of_history)
+        then[name], now[name] = kept, _apart(now[name], of_history)[0]
+        taken += apart
+    if any(one["severity"] == "block" and one["outcome"] != "bypassed" for one in taken if one in report["findings"]):
+        now["disposition"] = "rework" if now["disposition"] == "billing" else now["disposition"]
+    codes = tuple(dict.fromkeys(one["code"] for one in taken))
+    return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
+
+
+def _history(report: Json) -> History:
+    """As far as the report tells it."""
+    if report["history"] == "consulted":
+        later = _LATER.search(report.get("reason") or "")
+        return History("consulted", (), later[1] if later else None)
+    return NO_MEMBER_ID if report["history"] == "no_member_id" else NOT_CONSULTED
+
+
+def _apart(findings: list[Json], rules: set[str]) -> tuple[list[Json], list[Json]]:
+    return (
+        [finding for finding in findings if finding["rule"] not in rules],
+        [finding for finding in findings if finding["rule"] in rules],
+    )
+
+
+def _keyed(report: Json) -> dict[str, Any]:
+    """The report with its findings by rule, line and outcome, so that one that is new moves no other."""
+    return {**report, **{name: _by_identity(report.get(name, [])) for name in _LISTS}}
+
+
+def _by_identity(findings: list[Json]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for finding in findings:
+        place = "claim" if finding["line"] is None else f"line {finding['line']}"
+        found[f"[{finding['code']} {place}, {finding['rule']}: {finding['outcome']}]"] = finding
+    return found
+
+
+def _differences(then: Any, now: Any, path: str) -> Iterator[Difference]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in dict.fromkeys((*then, *now)):
+            inner = f"{path}{key}" if key.startswith("[") or not path else f"{path}.{key}"
+            yield from _differences(then.get(key, _ABSENT), now.get(key, _ABSENT), inner)
+    elif then != now:
+        yield Difference(path, _short(then), _short(now))
+
+
+def _short(value: Any) -> Any:
+    """A whole finding that is there on one side alone is told by its message."""
+    return value["message"] if isinstance(value, dict) and "message" in value else value

@@ -1,0 +1,59 @@
+"""What is in force in place of a worker's own book and overrides, where those cannot be used when it starts.
+
+Nobody judges by a worker's own files while something is in force: that one of them broke or went must not keep the
+worker from coming up. Where nothing is in force it does not start, since to judge without them is another book.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from redis import Redis
+
+from rules.book.book import digest_of
+from rules.errors import BookInvalid, BookMissing, PackInvalid, ScrubError
+from rules.loader import read_book
+from worker.books import archive as kept
+from worker.books.offers import Own
+from worker.books.overrides import NONE, Layer
+from worker.books.switch import SIGNATURE, held_overrides, in_force, opened
+from worker.config.settings import Settings
+from worker.errors import BookNotSigned
+from worker.store.keys import Keys
+
+UNUSABLE = (BookInvalid, BookMissing, PackInvalid, BookNotSigned)
+"""What may be wrong with a worker's own book and overrides."""
+
+
+class StandIn(NamedTuple):
+    """What a worker takes for its own."""
+
+    own: Own
+    layer: Layer
+
+
+def stand_in(redis: Redis, keys: Keys, settings: Settings, fault: str) -> StandIn | None:
+    """What is in force, if it can be used; `fault`: why the worker's own cannot.
+
+    Raises:
+        FolderUnusable, redis.exceptions.RedisError
+    """
+    now = in_force(redis, keys).basis
+    if now is None or now.overrides is None:  # version 0.1.0 left overrides to each worker
+        return None
+    payload = cast(bytes | None, redis.hget(keys.books, now.book.digest))
+    if payload is None:
+        return None
+    try:
+        files = opened(payload, now.book.digest, settings.book_key)
+        book = read_book(files.library, files.imported, examples=False)
+        layer = Layer(None, settings.books_path)
+        if now.overrides != NONE:
+            text = held_overrides(redis, keys, now.overrides, settings.book_key)
+            layer = Layer(settings.overrides, settings.books_path, text, f"overrides {now.overrides[:12]} in Redis")
+        layer.over(book)
+    except ScrubError:
+        return None
+    kept.keep(settings.books_path, files)
+    tables = digest_of(files.imported) if files.imported else NONE
+    return StandIn(Own(book, digest_of(files.library), tables, None, payload[:SIGNATURE], fault), layer)

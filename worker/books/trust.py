@@ -1,0 +1,44 @@
+"""Which books may judge: where SCRUB_BOOK_KEY names public keys, a packed book only with the signature of one of them.
+
+What judges claims asks here, with or without Redis. What only looks at a book (`scrub rules list`, `show`, `lint`,
+`test`, `diff`, `pack`, `sign`, `verify`) does not, since a book is looked at before it is signed; nor does
+`scrub replay`, whose book is that of the digest in the report, whatever keys hold today. A folder has no signature: it
+is as trustworthy as who may write in it, and so is the book that ships.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rules.book.pack import Files, unpacked
+from rules.errors import BookMissing
+from rules.loader import whole_book
+
+
+def book_files(place: Path | None, imported: Path | None, keys: Path | None) -> Files:
+    """The files of the book in a folder or a packed file, which `keys` must have signed; None: the one that ships.
+
+    Raises:
+        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    if place is None or not place.is_file():
+        return whole_book(place, imported)
+    return packed_book(place, keys)[0]
+
+
+def packed_book(place: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
+    """The files of a packed book, the pack itself, and its signature; empty: it has none.
+
+    Raises:
+        BookMissing, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    from worker.books import signature
+
+    try:
+        content = place.read_bytes()
+    except OSError:
+        raise BookMissing(folder=place) from None
+    sealed = signature.signature_of(place)
+    if keys:
+        signature.verify(content, sealed, keys, str(place))
+    return unpacked(str(place), content), content, sealed

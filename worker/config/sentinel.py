@@ -1,0 +1,70 @@
+"""The address of a Redis behind Sentinel: redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT],.../NAME[/DB].
+
+User and password are those of Redis; NAME is the group that the sentinels watch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, unquote, urlsplit
+
+from worker.config import redisurl
+
+SCHEME = "redis+sentinel"
+_PORT = 26379
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """Who knows which server is the primary, and how to log in there."""
+
+    nodes: tuple[tuple[str, int], ...]
+    name: str
+    db: int = 0
+    username: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Reads the address.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        parts = urlsplit(url)
+        login, _, hosts = parts.netloc.rpartition("@")
+        user, _, password = login.partition(":")
+        name, _, db = parts.path.removeprefix("/").partition("/")
+        if parts.scheme != SCHEME or not name or parts.query:
+            raise ValueError(SCHEME)
+        return cls(
+            tuple(_node(host) for host in hosts.split(",")), unquote(name), int(db or 0),
+            unquote(user) or None, unquote(password) or None,
+        )  # fmt: skip
+
+    @property
+    def broker_url(self) -> str:
+        """The same in kombu's spelling, which names the group elsewhere: `master_name` in the transport options."""
+        user, password = quote(self.username or "", safe=""), quote(self.password or "", safe="")
+        login = f"{user}:{password}@" if self.password else ""
+        return ";".join(f"sentinel://{login}{_bracketed(host)}:{port}/{self.db}" for host, port in self.nodes)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {', '.join(f'{_bracketed(host)}:{port}' for host, port in self.nodes)}"
+
+
+def of(url: str | None) -> Sentinels | None:
+    """The sentinels, where the URL names some."""
+    return Sentinels.parse(url) if url and url.startswith(f"{SCHEME}:") else None
+
+
+def _node(host: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{host}")
+    if not parts.hostname or not redisurl.named(parts.hostname) or parts.port == 0:
+        raise ValueError(host)
+    return parts.hostname, parts.port or _PORT
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,429 @@
+"""The books: what came in against what went out, in terms that are counted apart, so that the balance can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, TypedDict, cast
+
+import orjson
+from pydantic import Field
+from redis import Redis
+
+from worker.monitoring.progress import Mark, parse, standstills
+from worker.pipeline.commit import script
+from worker.store.keys import GROUP, OUTLETS, Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A pool process of a worker on the inbox, or a consumer group on an outlet."""
+
+    name: str
+    pending: int
+    """Entries that it has and did not acknowledge."""
+    idle: float | None
+    """Seconds since it last read; None for a group."""
+    lag: int | None = None
+    """Of a group: entries that it has not had yet; None where Redis cannot tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """One outlet: how many claims went there since the beginning, how many entries it holds, who reads."""
+
+    name: str
+    count: int
+    length: int
+    groups: tuple[Consumer, ...]
+
+    @property
+    def slowest(self) -> tuple[int, str | None]:
+        """How many entries its slowest group has not had or not acknowledged, and which one that is.
+
+        Where there is no group, all of them, and None.
+        """
+        if not self.groups:
+            return self.length, None
+        return max(
+            ((self.length if group.lag is None else group.lag) + group.pending, group.name) for group in self.groups
+        )
+
+    @property
+    def unread(self) -> int:
+        """Entries that its slowest group has not had or not acknowledged; where there is no group, all of them."""
+        return self.slowest[0]
+
+
+_RATE_SECONDS = 70
+_COUNTS = ("accepted", "repeated", "requeued", "forwarded", "received", "dropped", "waiting", "in_flight")
+ALIVE = 15.0
+"""Seconds for which a worker counts as alive after it last said so; it does every 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker as it says of itself: the main process, with its pool."""
+
+    name: str
+    """`<host>-<pid>-<life>`; before version 0.1.1 without a life."""
+    seen: float
+    """Seconds since it last said that it is alive."""
+    host: str = ""
+    pid: int = 0
+    processes: tuple[int, ...] = ()
+    """Process ids of its pool."""
+    version: str = ""
+    """Of claim-scrubber."""
+    book_version: str = ""
+    book_digest: str = ""
+    started: float = 0
+    """Seconds since 1970, by its own clock."""
+    outputs: str = ""
+    """What is wrong with its standard output or error; empty: nothing."""
+    left_out: int = 0
+    """Lines that it left out there since it started."""
+    own_digest: str = ""
+    """Of its own book without overrides; this and all that follows: empty where a version before 0.1.1 says nothing."""
+    library: str = ""
+    """The same without imported tables."""
+    tables: str = ""
+    """Digest of the imported tables, or `none`."""
+    overrides: str = ""
+    """Digest of the overrides file as it was read at the start, or `none`."""
+    overrides_disk: str = ""
+    """The same as it is on the disk now."""
+    overrides_fault: str = ""
+    """Why the file on the disk cannot be used."""
+    own_fault: str = ""
+    """Why its own book or overrides cannot be used, and what is in force stands for them; empty: they can."""
+    secret: str = ""
+    """Fingerprint of the secret."""
+    life: str = ""
+    """Tells it from a worker of the same host name and process id."""
+
+    @property
+    def alive(self) -> bool:
+        return self.seen <= ALIVE
+
+    def runs(self, consumer: str) -> bool:
+        """Whether the consumer `<host>-<pid>-<life>-<random>` is a process of this worker."""
+        life = f"{self.life}-" if self.life else ""
+        return any(consumer.startswith(f"{self.host}-{pid}-{life}") for pid in self.processes)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The workers take no more claims for now."""
+
+    since: float
+    """Seconds since 1970, by the clock of Redis."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Claims a second, in the mean over the seconds before the snapshot."""
+
+    seconds: float
+    accepted: float
+    decided: float
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """One snapshot: of a partition, or of all of them."""
+
+    moment: float
+    """Seconds since 1970, by the clock of Redis."""
+    accepted: int
+    """Entries that were ever added to the inbox."""
+    repeated: int
+    requeued: int
+    """Put back on the queue from quarantine; these no longer count as quarantined."""
+    forwarded: int
+    """Handed on to the partition of their patient, which accepted them as well."""
+    received: int
+    """Of the accepted, those that another partition handed on."""
+    dropped: int
+    """Of the quarantined, those that a person deleted."""
+    waiting: int
+    """Entries that no worker has had yet."""
+    in_flight: int
+    """Entries that a worker has and did not commit."""
+    oldest_waiting: float | None
+    """Age of the oldest entry that waits, in seconds; None: none waits."""
+    oldest_in_flight: float | None
+    """Age of the oldest entry that a worker has, in seconds."""
+    outlets: tuple[Outlet, ...]
+    consumers: tuple[Consumer, ...]
+    """Pool processes that have read from the inbox, also of workers that are gone."""
+    workers: tuple[Worker, ...]
+    hold: Hold | None
+    rate: Rate | None
+    """None: no worker has kept samples yet."""
+    parts: tuple[Books, ...] = ()
+    """Of each partition, where there are several."""
+    tended: float | None = None
+    """Seconds since a worker last looked after the queue and kept a sample; None: none has."""
+    marks: tuple[Mark, ...] = ()
+    """How it moves, see worker.monitoring.progress; none: nobody looked after it of late."""
+
+    @property
+    def alive(self) -> tuple[Worker, ...]:
+        return tuple(worker for worker in self.workers if worker.alive)
+
+    @property
+    def abandoned(self) -> int:
+        """Claims in the hands of processes of which no live worker knows; they are taken over after SCRUB_RECLAIM."""
+        alive = self.alive
+        return sum(one.pending for one in self.consumers if not any(worker.runs(one.name) for worker in alive))
+
+    @property
+    def taken_off(self) -> int:
+        """Entries that are on the inbox no more: decided, sent again, or handed on."""
+        return self.accepted - self.waiting - self.in_flight
+
+    @property
+    def oldest(self) -> float | None:
+        """Age of the oldest claim without a decision, in seconds."""
+        return max((age for age in (self.oldest_waiting, self.oldest_in_flight) if age is not None), default=None)
+
+    @property
+    def accounted(self) -> int:
+        """Everything that became of what was accepted."""
+        decided = sum(outlet.count for outlet in self.outlets)
+        return decided + self.repeated + self.requeued + self.forwarded + self.waiting + self.in_flight
+
+    @property
+    def balance(self) -> int:
+        """accepted - accounted: 0, or something is wrong. Of several partitions none may be off, nor may one have
+        forwarded what none received."""
+        if not self.parts:
+            return self.accepted - self.accounted
+        off = self.accepted - self.accounted or max(part.balance for part in self.parts)
+        return off or max(0, self.forwarded - self.received)
+
+    @property
+    def held(self) -> float:
+        """Seconds for which the workers have been told to wait."""
+        return max(0.0, self.moment - self.hold.since) if self.hold else 0.0
+
+    @property
+    def settled(self) -> bool:
+        """Nothing waits, nothing is in flight, and the books balance."""
+        return not (self.waiting or self.in_flight or self.balance)
+
+    def outlet(self, name: str) -> Outlet:
+        return next(outlet for outlet in self.outlets if outlet.name == name)
+
+
+BooksLine = TypedDict(
+    "BooksLine",
+    {
+        "event.action": Annotated[Literal["queue.books"], Field(description="what happened")],
+        "queue.accepted": Annotated[int, Field(description="events that were ever taken in")],
+        "queue.waiting": Annotated[int, Field(description="claims that no worker has had yet")],
+        "queue.in_flight": Annotated[int, Field(description="claims that a worker has and did not commit")],
+        "queue.repeated": Annotated[int, Field(description="events that were sent again")],
+        "queue.requeued": Annotated[int, Field(description="claims put on the queue again from quarantine")],
+        "queue.forwarded": Annotated[int, Field(description="events handed on to the partition of their patient")],
+        "queue.balance": Annotated[int, Field(description="accepted less accounted for: 0, or something is wrong")],
+        "queue.oldest_s": Annotated[float, Field(description="age of the oldest claim that waits, seconds; 0: none")],
+        "queue.consumers": Annotated[int, Field(description="worker processes that took claims of late or hold some")],
+        "queue.workers": Annotated[int, Field(description="workers that said of late that they are alive")],
+        "queue.held": Annotated[bool, Field(description="whether the workers wait: an outlet or Redis is full")],
+        "queue.held_s": Annotated[float, Field(description="for how long they do, seconds; 0: they do not")],
+        "queue.standstill_s": Annotated[
+            float, Field(description="for how long claims could be taken and none was decided, seconds; 0: it moves")
+        ],
+        "queue.billing": Annotated[int, Field(description="claims that ever went to billing")],
+        "queue.rework": Annotated[int, Field(description="claims that ever went to rework")],
+        "queue.unchecked": Annotated[int, Field(description="claims that ever went to unchecked")],
+        "queue.quarantine": Annotated[int, Field(description="claims that ever went to quarantine")],
+        "queue.billing_unread": Annotated[int, Field(description="entries of billing that its reader has not had")],
+        "queue.rework_unread": Annotated[int, Field(description="entries of rework that its reader has not had")],
+        "book.version": Annotated[str, Field(description="version of the rule book")],
+        "book.past_review": Annotated[int, Field(description="sources of the book past their review date")],
+        "book.sources_past_review": Annotated[list[str], Field(description="which they are")],
+    },
+)
+"""What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
+
+
+def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
+    """The books as a log line. `version`: of the rule book; `past_review`: its sources that want to be looked at."""
+    return {
+        "event.action": "queue.books",
+        "queue.accepted": found.accepted,
+        "queue.waiting": found.waiting,
+        "queue.in_flight": found.in_flight,
+        "queue.repeated": found.repeated,
+        "queue.requeued": found.requeued,
+        "queue.forwarded": found.forwarded,
+        "queue.balance": found.balance,
+        "queue.oldest_s": round(found.oldest_waiting or 0, 3),
+        "queue.consumers": len(found.consumers),
+        "queue.workers": len(found.alive),
+        "queue.held": found.hold is not None,
+        "queue.held_s": round(found.held, 3),
+        "queue.standstill_s": round(max(standstills(found)), 3),
+        "queue.billing": found.outlet("billing").count,
+        "queue.rework": found.outlet("rework").count,
+        "queue.unchecked": found.outlet("unchecked").count,
+        "queue.quarantine": found.outlet("quarantine").count,
+        "queue.billing_unread": found.outlet("billing").unread,
+        "queue.rework_unread": found.outlet("rework").unread,
+        "book.version": version,
+        "book.past_review": len(past_review),
+        "book.sources_past_review": past_review,
+    }
+
+
+def books(redis: Redis, keys: Keys) -> Books:
+    """The books at this instant.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    names = [_asked(part) for part in keys.all]
+    if keys.count == 1:
+        return _books(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
+    with redis.pipeline() as pipeline:  # all at one instant
+        for asked in names:
+            pipeline.eval(script("status"), len(asked), *asked, GROUP)
+        answers = cast(Any, pipeline.execute())
+    return _summed(tuple(map(_books, answers)), samples=answers[0][8])
+
+
+def _asked(keys: Keys) -> list[str]:
+    fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples, keys.progress]
+    return [*fixed, *map(keys.outlet, OUTLETS)]
+
+
+def _books(answer: Any) -> Books:
+    """The books of a partition."""
+    time, stream, consumers, pending, first, counted, workers, hold, samples, progress, *outlets = answer
+    moment = int(time[0]) + int(time[1]) / 1e6
+    inbox, counters = _fields(stream), _fields(counted)
+    in_flight = int(pending[0]) if pending else 0
+    # Not the lag of the group: after a failover the new primary may count it from entries that were decided long ago.
+    waiting = int(inbox.get("length", 0)) - in_flight
+    accepted = int(inbox.get("entries-added", 0))
+    return Books(
+        moment=moment,
+        accepted=accepted,
+        repeated=int(counters.get("repeated", 0)),
+        requeued=int(counters.get("requeued", 0)),
+        forwarded=int(counters.get("forwarded", 0)),
+        received=int(counters.get("received", 0)),
+        dropped=int(counters.get("dropped", 0)),
+        waiting=waiting,
+        in_flight=in_flight,
+        oldest_waiting=_age(first[0][0], moment) if first else None,
+        oldest_in_flight=_age(pending[1], moment) if in_flight else None,
+        outlets=tuple(
+            Outlet(name, int(counters.get(name, 0)), _length(length), tuple(map(_consumer, found)))
+            for name, (length, found) in zip(OUTLETS, outlets, strict=True)
+        ),
+        consumers=tuple(map(_consumer, consumers)),
+        workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
+        hold=_hold(hold),
+        rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
+        tended=max(0.0, moment - int(samples[0].split()[0]) / 1000) if samples else None,
+        marks=parse(progress),
+    )
+
+
+def _summed(parts: Sequence[Books], samples: Sequence[bytes]) -> Books:
+    """The books of all partitions; `samples` tell of all of them."""
+    first = parts[0]
+    found = replace(
+        first,
+        **{name: sum(getattr(part, name) for part in parts) for name in _COUNTS},
+        oldest_waiting=max((part.oldest_waiting for part in parts if part.oldest_waiting is not None), default=None),
+        oldest_in_flight=max(
+            (part.oldest_in_flight for part in parts if part.oldest_in_flight is not None), default=None
+        ),
+        outlets=tuple(
+            Outlet(name, sum(one.count for one in same), sum(one.length for one in same), _together(same))
+            for name in OUTLETS
+            for same in [[part.outlet(name) for part in parts]]
+        ),
+        consumers=_merged(one for part in parts for one in part.consumers),
+        parts=tuple(replace(part, rate=None) for part in parts),
+    )
+    return replace(found, rate=_rate(samples, found.moment, found.accepted, found.taken_off))
+
+
+def _together(outlets: Iterable[Outlet]) -> tuple[Consumer, ...]:
+    return _merged(group for outlet in outlets for group in outlet.groups)
+
+
+def _merged(consumers: Iterable[Consumer]) -> tuple[Consumer, ...]:
+    """Those of one name are one, whose numbers are sums; it was idle since it last read anywhere."""
+    by_name: dict[str, list[Consumer]] = {}
+    for one in consumers:
+        by_name.setdefault(one.name, []).append(one)
+    return tuple(
+        Consumer(
+            name,
+            sum(one.pending for one in same),
+            min((one.idle for one in same if one.idle is not None), default=None),
+            None if any(one.lag is None for one in same) else sum(one.lag or 0 for one in same),
+        )
+        for name, same in sorted(by_name.items())
+    )
+
+
+def _fields(flat: Any) -> Mapping[str, Any]:
+    return {flat[i].decode("utf-8", "backslashreplace"): flat[i + 1] for i in range(0, len(flat), 2)}
+
+
+def _length(answer: Any) -> int:
+    return answer if isinstance(answer, int) else 0
+
+
+def _age(entry: bytes, moment: float) -> float:
+    return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
+
+
+_SAID = (
+    "host", "pid", "version", "book_version", "book_digest", "started", "life", "outputs", "left_out", "own_digest",
+    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "own_fault", "secret",
+)  # fmt: skip
+
+
+def _worker(name: str, value: bytes, moment: float) -> Worker:
+    seen, _, says = value.partition(b" ")
+    about = {key: said for key, said in orjson.loads(says).items() if key in _SAID}  # a later version may say more
+    return Worker(name, max(0.0, moment - int(seen) / 1000), **about, processes=tuple(orjson.loads(says)["processes"]))
+
+
+def _hold(value: Any) -> Hold | None:
+    if not value:
+        return None
+    since, _, reason = value.decode("utf-8", "backslashreplace").partition(" ")
+    return Hold(int(since) / 1000, reason)
+
+
+def _rate(samples: Sequence[bytes], moment: float, accepted: int, decided: int) -> Rate | None:
+    """Over the last minute, or as much of it as there are samples for."""
+    told = [tuple(map(int, sample.split())) for sample in samples]
+    recent = [sample for sample in told if moment - sample[0] / 1000 <= _RATE_SECONDS]
+    if not recent:
+        return None
+    then, accepted_then, decided_then = recent[-1]
+    seconds = max(moment - then / 1000, 0.001)
+    return Rate(seconds, (accepted - accepted_then) / seconds, (decided - decided_then) / seconds)
+
+
+def _consumer(flat: Any) -> Consumer:
+    fields = _fields(flat)
+    idle, lag = fields.get("idle"), fields.get("lag")
+    return Consumer(
+        fields["name"].decode("utf-8", "backslashreplace"),
+        int(fields["pending"]),
+        None if idle is None else int(idle) / 1000,
+        None if lag is None else int(lag),
+    )

@@ -1,0 +1,131 @@
+"""The commit of a batch: one script, which publishes each decided claim and takes its entry off the inbox.
+
+The worker decides optimistically: each item says what it read of its event key and of its patient's ledger. If that
+no longer holds, the item answers `retry` and stays pending, and with it all of that patient; if the entry was taken
+over by another worker meanwhile, it answers `not_mine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
+
+from worker.errors import CommitRefused
+from worker.store.keys import GROUP, OUTLETS, Keys
+from worker.store.pipelined import Sent
+
+Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated", "forwarded"]
+Status = Literal["done", "not_mine", "retry"]
+
+ABSENT = ""
+UNCHECKED = "*"
+
+
+class Item(NamedTuple):
+    """One decided claim, ready to commit."""
+
+    entry: str
+    """Inbox entry id."""
+    route: Route
+    payload: bytes
+    """The outlet entry; empty for `repeated` and `forwarded`, which have none."""
+    event_key: str | None = None
+    expects: str = ABSENT
+    """Value of the event key that the decision rests on; `ABSENT`, or `UNCHECKED` for a requeued event."""
+    writes: str = ""
+    """Value that the event key gets; empty: it stays as it is."""
+    ledger_key: str | None = None
+    """Of the claim's patient; None: the decision rests on no ledger."""
+    ledger_version: str = ""
+    """The version that the decision rests on: the one that was read, or that an earlier item of the batch writes."""
+    ledger_writes: str = ""
+    """The ledger once this item is committed; empty: it stays as it is."""
+    ledger_until: int = 0
+    """When what is written expires, in milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where an audit chain stands: number and mac of its last line."""
+
+    chain: str = ""
+    seq: int = 0
+    mac: str = ""
+
+
+def decision_id(inbox: str, entry: str, book_digest: str, ledger_version: str = "") -> str:
+    """The same decision on the same entry has the same id, in the log and in the outlet; 32 hexadecimal digits."""
+    return sha256(f"{inbox}\0{entry}\0{book_digest}\0{ledger_version}".encode()).hexdigest()[:32]
+
+
+class Committer:
+    """Runs the script for one consumer. `redis` must not retry by itself: a lost reply would read as `not_mine`."""
+
+    def __init__(self, redis: Redis, keys: Keys, consumer: str, *, memory_ms: int) -> None:
+        self._redis = redis
+        self._consumer = consumer
+        self._memory_ms = memory_ms
+        self._script = redis.register_script(script("commit"))
+        self._fixed = [keys.inbox, keys.counters, keys.chains, keys.attempts, *map(keys.outlet, OUTLETS)]
+
+    def commit(self, items: Sequence[Item], head: Head, meanwhile: Callable[[], None] = lambda: None) -> list[Status]:
+        """Commits each item or leaves it pending, and stores the head of the audit chain.
+
+        `meanwhile` is called while Redis is at it. Whatever it raises is raised here: whether it was committed is
+        not known then.
+
+        Raises:
+            CommitRefused: a key has the wrong type; nothing was written.
+            redis.exceptions.RedisError: no answer; whether it was committed is not known.
+        """
+        keys, places = list(self._fixed), dict[str, int]()
+        arguments: list[str | bytes | int] = [GROUP, self._consumer, head.chain, head.seq, head.mac, self._memory_ms]
+        for item in items:
+            event = _place(item.event_key, keys, places)
+            ledger = _place(item.ledger_key, keys, places)
+            arguments += (item.entry, item.route, item.payload, event, item.expects, item.writes)
+            arguments += (ledger, item.ledger_version, item.ledger_writes, item.ledger_until)
+        try:
+            answer = self._run([len(keys), *keys, *arguments], meanwhile)
+        except RedisConnectionError:
+            raise
+        except ResponseError as error:
+            if str(error).startswith(("WRONGTYPE", "ERR there is no outlet")):
+                raise CommitRefused(count=len(items), reason=error) from None
+            raise
+        return [status.decode() for status in answer]
+
+    def _run(self, arguments: Sequence[str | bytes | int], meanwhile: Callable[[], None]) -> Any:
+        sent = Sent(self._redis, "EVALSHA", self._script.sha, *arguments)
+        try:
+            meanwhile()
+        except BaseException:
+            sent.drop()
+            raise
+        try:
+            return sent.answer()
+        except NoScriptError:
+            self._redis.script_load(self._script.script)
+            return self._redis.execute_command("EVALSHA", self._script.sha, *arguments)  # type: ignore[no-untyped-call]
+
+
+def _place(key: str | None, keys: list[str], places: dict[str, int]) -> int:
+    """The position of the key in KEYS, from 1; 0: none."""
+    if key is None:
+        return 0
+    if key not in places:
+        keys.append(key)
+        places[key] = len(keys)
+    return places[key]
+
+
+def script(name: str) -> str:
+    """The text of one of the Lua scripts beside this module."""
+    return files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")

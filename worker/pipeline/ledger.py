@@ -1,0 +1,337 @@
+"""The ledger: for each patient, what went to billing, and the newest version of every claim. No Redis here.
+
+A patient is a payer and a member id, under a keyed hash; the secret is never in the data. Members of a family may share
+a member id, so hashes of birth date, sex and first name are kept and compared inside.
+
+In Redis a ledger is one string: its version (the inbox entry that wrote it last), a space, and a JSON list with
+one list a claim (see `Entry.row`). It is read with the event memory in one round trip, judged against and carried
+forward in memory, and written by the commit script if its version is still the one that was read.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from rules.case import Role, date_of, last_date_of, role_of
+from rules.claim import Claim, Line
+from rules.engine.plan import VOID
+from rules.facts.history import billed_side, lifts_of, months_after
+from rules.history import NOTHING_BILLED, Billed, History, Relation, Side
+from worker.store.secret import keyed
+
+State = Literal["billed", "ended", "rejected", "seen"]
+"""billed: it counts. ended: it was replaced or voided, maybe before it came. rejected: the payer did not take it.
+seen: it went elsewhere than to billing."""
+REPLACEMENT = "7"
+MOST_SEEN = 20
+"""How many claims that went elsewhere than to billing a ledger remembers, so that an older version that is still on
+its way is not billed. Without a bound, a flood of faulty claims for one patient would slow each of them."""
+_LONGEST_ID = 38
+_STATES: Mapping[State, str] = {"billed": "b", "ended": "e", "rejected": "r", "seen": "s"}
+_ROLES: Mapping[Role, str] = {"practitioner": "p", "hospital_outpatient": "h", "asc": "a"}
+_STATE_OF = {letter: state for state, letter in _STATES.items()}
+_ROLE_OF = {letter: role for role, letter in _ROLES.items()}
+_DIGEST = 12
+_EPOCH, _MS_OF_DAY = date(1970, 1, 1).toordinal(), 86_400_000
+
+Person = tuple[str, str, str]
+"""Keyed hashes of birth date, sex and first name, 4 characters each; empty: not known."""
+NOBODY: Person = ("", "", "")
+_UNKNOWN = "----"
+"""Four characters that base64 does not have."""
+
+
+def patient_hash(secret: bytes, claim: Claim) -> str | None:
+    """Keyed hash of payer id and member id, 32 hexadecimal digits; None without a member id.
+
+    Spaces, dashes and small letters make no other patient.
+    """
+    return patient_of(secret, claim.payer.id, claim.subscriber.member_id if claim.subscriber else None)
+
+
+def patient_of(secret: bytes, payer: str, member: str | None) -> str | None:
+    """As `patient_hash`, of payer id and member id alone."""
+    if member and not member.isalnum():
+        member = "".join(filter(str.isalnum, member))
+    if not member:
+        return None
+    person = f"patient\0{payer.strip().upper()}\0{member.upper()}".encode()
+    return keyed(secret, person).hex()[:32]
+
+
+def person_of(secret: bytes, patient: str, claim: Claim) -> Person:
+    """What tells the members of one member id apart. Salted with the patient, so that no two patients compare."""
+    if claim.patient is None:
+        return NOBODY
+    sex, birth, first = claim.patient.sex, claim.patient.birth_date, claim.patient.first_name
+    letters = "".join(filter(str.isalpha, first)).upper() if first else ""
+    return (
+        _hashed(secret, f"birth\0{patient}\0{birth.isoformat()}") if birth else "",
+        _hashed(secret, f"sex\0{patient}\0{sex}") if sex and sex != "U" else "",
+        _hashed(secret, f"first\0{patient}\0{letters}") if letters else "",
+    )
+
+
+def _hashed(secret: bytes, text: str) -> str:
+    return base64.b64encode(keyed(secret, text.encode())[:3]).decode()
+
+
+def same_person(one: Person, other: Person) -> bool | None:
+    """False: something known differs. True: the birth date and one thing more agree. None: too little is known."""
+    alike = [left == right for left, right in zip(one, other, strict=True) if left and right]
+    if not all(alike):
+        return False
+    return True if one[0] and other[0] and len(alike) > 1 else None
+
+
+class Row(NamedTuple):
+    """One line of the book's procedure."""
+
+    day: date
+    last_day: date
+    side: Side
+    lifts: tuple[str, ...]
+    procedure: str
+    units: Decimal | None
+
+    def packed(self) -> list[Any]:
+        day, last_day, side, lifts, procedure, units = self
+        modifiers = ",".join((side, *lifts)) if lifts else side
+        packed = [day.toordinal(), modifiers, procedure, None if units is None else str(units)]
+        return packed if last_day == day else [*packed, last_day.toordinal()]
+
+    @classmethod
+    def unpacked(cls, packed: list[Any]) -> Row:
+        day, modifiers, procedure, units, *last = packed
+        side, *lifts = modifiers.split(",")
+        first = date.fromordinal(day)
+        end = date.fromordinal(last[0]) if last else first
+        return cls(first, end, side, tuple(lifts), procedure, None if units is None else Decimal(units))
+
+
+class Entry(NamedTuple):
+    """One claim of the ledger."""
+
+    claim_id: str
+    revision: str
+    """Inbox entry of its newest version; `0-<day>` for what was imported."""
+    state: State
+    frequency: str = ""
+    digest: str = ""
+    """Start of the digest of its content."""
+    npi: str = ""
+    bills_as: Role = "practitioner"
+    person: Person = NOBODY
+    rows: tuple[Row, ...] = ()
+    reference: str | None = None
+    """What a replacement or void names; it is not kept."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Later versions are greater."""
+        return order(self.revision)
+
+    @property
+    def day(self) -> date:
+        """When it was last heard of."""
+        return day_of(self.revision)
+
+    def packed(self) -> list[Any]:
+        claim_id, revision, state, frequency, digest, npi, role, (birth, sex, first), rows, _ = self
+        if not digest:
+            return [claim_id, revision, _STATES[state]]
+        person = f"{birth or _UNKNOWN}{sex or _UNKNOWN}{first or _UNKNOWN}"
+        packed = [row.packed() for row in rows]
+        return [claim_id, revision, _STATES[state], frequency, digest, npi, _ROLES[role], person, packed]
+
+    @classmethod
+    def unpacked(cls, packed: list[Any]) -> Entry:
+        claim_id, revision, state, *more = packed
+        if not more:
+            return cls(claim_id, revision, _STATE_OF[state])
+        frequency, digest, npi, role, person, rows = more
+        return cls(
+            claim_id, revision, _STATE_OF[state], frequency, digest, npi, _ROLE_OF[role], _person(person),
+            tuple(map(Row.unpacked, rows)),
+        )  # fmt: skip
+
+
+def _person(text: str) -> Person:
+    birth, sex, first = (text[at : at + 4].replace(_UNKNOWN, "") for at in (0, 4, 8))
+    return birth, sex, first
+
+
+def order(revision: str) -> tuple[int, int]:
+    """An inbox entry id as numbers: later entries are greater."""
+    milliseconds, _, number = revision.partition("-")
+    return int(milliseconds), int(number)
+
+
+def day_of(revision: str) -> date:
+    """The day (UTC) of an inbox entry, or of an imported claim."""
+    milliseconds, _, number = revision.partition("-")
+    return date.fromordinal(_EPOCH + int(milliseconds) // _MS_OF_DAY if milliseconds != "0" else int(number))
+
+
+def imported_revision(day: date) -> str:
+    """The revision of a claim that was billed before the project came: older than every inbox entry."""
+    return f"0-{day.toordinal()}"
+
+
+def entry_of(claim: Claim, revision: str, digest: str, procedure: str, person: Person) -> Entry:
+    """The claim as the ledger would keep it."""
+    rows = [row for line in claim.lines if line.procedure == procedure and (row := _row(claim, line))]
+    npi = (claim.billing_provider.npi if claim.billing_provider else None) or ""
+    return Entry(
+        claim.claim_id, revision, "billed", claim.frequency_code, digest[:_DIGEST], npi, role_of(claim), person,
+        tuple(rows), claim.original_reference_number,
+    )  # fmt: skip
+
+
+def _row(claim: Claim, line: Line) -> Row | None:
+    """None: the line has no date, and matches no other."""
+    day = date_of(claim, line)
+    if day is None:
+        return None
+    last = max(day, last_date_of(claim, line) or day)
+    return Row(day, last, billed_side(line), lifts_of(line), line.procedure or "", line.units)
+
+
+class Ledger(NamedTuple):
+    """One patient's claims."""
+
+    version: str = ""
+    """What wrote it last; empty: there is none."""
+    entries: Mapping[str, Entry] = MappingProxyType({})
+    """By claim id."""
+
+    @classmethod
+    def parse(cls, text: str) -> Ledger:
+        """The ledger in the string that Redis holds; empty: a new one."""
+        if not text:
+            return EMPTY
+        version, _, body = text.partition(" ")
+        return cls(version, {packed[0]: Entry.unpacked(packed) for packed in orjson.loads(body)})
+
+    def __str__(self) -> str:
+        return f"{self.version} {orjson.dumps([entry.packed() for entry in self.entries.values()]).decode()}"
+
+    def history(self, new: Entry) -> History:
+        """What a rule may know of the patient when it judges this claim."""
+        if not self.entries:
+            return NOTHING_BILLED
+        known = self.entries.get(new.claim_id)
+        later = known.revision if known and known.order > new.order else None
+        replaced = self._displaced(new) if new.frequency == REPLACEMENT else ()
+        return History("consulted", tuple(self._billed(new, replaced)), later)
+
+    def _billed(self, new: Entry, replaced: tuple[str, ...]) -> Iterator[Billed]:
+        for entry in self.entries.values():
+            relation = _relation(entry, new)
+            if entry.state != "billed" or (entry.claim_id in replaced and relation != "copy"):
+                continue
+            same = relation != "other" or same_person(entry.person, new.person)
+            if same is False:
+                continue
+            for row in entry.rows:
+                yield Billed(
+                    entry.claim_id, relation, row.procedure, row.day, row.last_day, row.side, row.lifts, row.units,
+                    entry.npi or None, entry.bills_as, same is True,
+                )  # fmt: skip
+
+    def after(self, new: Entry, *, billed: bool, version: str, since: date) -> Ledger:
+        """The ledger once this claim was decided; `billed`: it went to billing. Entries from before `since` go.
+
+        A version that is older than what is known of its claim changes nothing, nor does a claim that is none of this
+        book's and was never one.
+        """
+        known = self.entries.get(new.claim_id)
+        if known and known.order > new.order and not (billed and known.state == "seen"):
+            return self
+        entries = {claim_id: entry for claim_id, entry in self.entries.items() if entry.day >= since}
+        if not billed:
+            if not known and not new.rows:
+                return self
+            entries[new.claim_id] = (known or Entry(new.claim_id, "", "seen"))._replace(revision=new.revision)
+            seen = [entry for entry in entries.values() if entry.state == "seen"]
+            if len(seen) > MOST_SEEN:
+                del entries[min(seen, key=lambda entry: entry.order).claim_id]
+            return Ledger(version, entries)
+        if new.frequency in (REPLACEMENT, VOID):
+            for claim_id in self._displaced(new):
+                entries[claim_id] = Entry(claim_id, new.revision, "ended")
+        entry = new if new.frequency != VOID else Entry(new.claim_id, new.revision, "ended")
+        later = known is not None and known.order > new.order
+        entries[new.claim_id] = entry._replace(revision=known.revision) if known and later else entry
+        return Ledger(version, entries)
+
+    def _displaced(self, new: Entry) -> tuple[str, ...]:
+        """The claims whose place a replacement or void takes.
+
+        It names them by its own claim id, or by a reference that is a claim id. Mostly the reference is the payer's
+        own number, which is not known here: then it is the one claim of that provider, role and person with the same
+        days and sides; or, for a replacement, which may correct these, the only one with a day in common. Where
+        there is none yet, the names are kept against an original that comes later.
+        """
+        names = [name for name in (new.claim_id, new.reference) if name and len(name) <= _LONGEST_ID]
+        older = {claim_id: entry for claim_id, entry in self.entries.items() if entry.order <= new.order}
+        named = [name for name in names if name in older and older[name].state == "billed"]
+        if named:
+            return tuple(dict.fromkeys(named))
+        near = [entry for entry in older.values() if _may_be(entry, new)]
+        same = [entry for entry in near if _places(entry) == _places(new)]
+        found = same or (near if new.frequency == REPLACEMENT else [])
+        if len(found) == 1:
+            return (found[0].claim_id,)
+        return tuple(name for name in dict.fromkeys(names) if name in older or name not in self.entries)
+
+    def rejected(self, claim_id: str, version: str) -> Ledger:
+        """The ledger once the payer's rejection of a claim was recorded."""
+        entry = self.entries[claim_id]._replace(state="rejected")
+        return Ledger(version, {**self.entries, claim_id: entry})
+
+    @property
+    def newest(self) -> date:
+        """The day of its last entry."""
+        return max([entry.day for entry in self.entries.values()], default=date.min)
+
+
+EMPTY = Ledger()
+
+
+def _relation(entry: Entry, new: Entry) -> Relation:
+    if entry.claim_id != new.claim_id:
+        return "other"
+    return "copy" if entry.digest == new.digest else "version"
+
+
+def _may_be(entry: Entry, new: Entry) -> bool:
+    return (
+        entry.state == "billed"
+        and (entry.npi, entry.bills_as) == (new.npi, new.bills_as)
+        and same_person(entry.person, new.person) is not False
+        and not {row.day for row in entry.rows}.isdisjoint(row.day for row in new.rows)
+    )
+
+
+def _places(entry: Entry) -> set[tuple[date, str]]:
+    return {(row.day, row.side) for row in entry.rows}
+
+
+def expiry_ms(ledger: Ledger, months: int) -> int:
+    """When nothing in the ledger counts any more, in milliseconds since 1970."""
+    return _expiry_ms(ledger.newest, months)
+
+
+@lru_cache(maxsize=4_096)
+def _expiry_ms(newest: date, months: int) -> int:
+    end = months_after(newest, months) + timedelta(days=1)
+    return max(1, int(datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp() * 1000))

@@ -1,0 +1,63 @@
+"""Where a producer puts a claim. It is free to choose: a worker hands on what is on the wrong partition.
+
+A producer that has the workers' secret spares them that. Nothing here is checked, and nothing is refused: what cannot
+be told goes to the first partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from redis import Redis
+
+from rules.errors import ScrubError
+from worker.config.settings import Settings
+from worker.pipeline.ledger import patient_of
+from worker.store.keys import Keys, event_identity
+from worker.store.secret import fingerprint, load_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Answers the partition of an event."""
+
+    keys: Keys
+    secret: bytes | None
+    """Key of the patient hashes; None: it is not known here, or not the one of the workers."""
+
+    def of(self, event: bytes) -> Keys:
+        """The keys of the partition where this event is judged, as far as it can be told."""
+        if self.keys.count == 1 or self.secret is None:
+            return self.keys.first
+        try:
+            found = orjson.loads(event)
+            mark = _patient(self.secret, found["data"]) or event_identity(found["source"], found["id"])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return self.keys.first
+        return self.keys.at(mark)
+
+
+def _patient(secret: bytes, claim: Mapping[str, Any]) -> str | None:
+    subscriber = claim.get("subscriber") or {}
+    return patient_of(secret, claim["payer"]["id"], subscriber.get("member_id"))
+
+
+def place(redis: Redis, keys: Keys, settings: Settings) -> Place:
+    """For the producers of this Redis.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    if keys.count == 1:
+        return Place(keys, None)
+    try:
+        secret = load_secret(settings.secret_path) if settings.secret_path.exists() else None
+    except (ScrubError, OSError):
+        secret = None
+    if secret is None:
+        return Place(keys, None)
+    agreed = cast(bytes | None, redis.hget(keys.first.meta, "fingerprint"))
+    return Place(keys, secret if agreed in (None, fingerprint(secret).encode()) else None)

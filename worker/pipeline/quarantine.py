@@ -1,0 +1,143 @@
+"""The quarantine: what stands in it, and how a person puts an entry back on the queue or drops it.
+
+Both are audited with their reason before they happen, and happen in one script: a crash in between leaves an entry
+where it was, and nothing is ever in two places.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import takewhile
+from typing import Any, cast
+
+import orjson
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from worker.audit.lines import Action, AuditLine, who
+from worker.audit.log import Audit
+from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
+from worker.intake.events import decode
+from worker.pipeline.commit import script
+from worker.pipeline.ledger import order
+from worker.pipeline.outlets import OutletEntry, pages
+from worker.store.keys import Keys
+
+OUTLET = "quarantine"
+
+
+def entries(redis: Redis, keys: Keys, reason: str | None = None) -> Iterator[OutletEntry]:
+    """What stands in quarantine now, oldest first, of one reason code where it is given; not what comes later."""
+    for entry in merge(*(_until_now(redis, part) for part in keys.all), key=lambda entry: order(entry.bare)):
+        if reason is None or entry.data["reason"] == reason:
+            yield entry
+
+
+def _until_now(redis: Redis, keys: Keys) -> Iterator[OutletEntry]:
+    last = redis.xrevrange(keys.outlet(OUTLET), count=1)
+    if not last:
+        return
+    end = order(cast(Any, last)[0][0].decode())
+    yield from takewhile(lambda entry: order(entry.bare) <= end, pages(redis, keys, OUTLET))
+
+
+def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
+    """The entry with this id.
+
+    Raises:
+        NotInQuarantine
+    """
+    place, found = keys.found(name), []
+    if place:
+        part, entry = place
+        with contextlib.suppress(ResponseError, UnicodeEncodeError):  # not the form of an id
+            found = cast(Any, redis.xrange(part.outlet(OUTLET), entry, entry, count=1))
+    if not found:
+        raise NotInQuarantine(entry=name)
+    return OutletEntry(part.named(found[0][0].decode()), orjson.loads(found[0][1][b"event"]))
+
+
+def content(entry: OutletEntry) -> str:
+    """What came in, as text or in base64; JSON of the fields where the inbox entry had no event."""
+    data = entry.data
+    if fields := data.get("fields") or data.get("fields_base64"):
+        return json.dumps(fields, ensure_ascii=False)
+    return str(data.get("event") or data.get("event_base64", ""))
+
+
+def again(entry: OutletEntry) -> bytes:
+    """The event to put on the queue again: as it came, numbers to the digit, and with `requeue_of`.
+
+    Raises:
+        NotRequeueable: it is no JSON object, and would come straight back.
+    """
+    text = entry.data.get("event")
+    try:
+        if text is None or not isinstance(decode(text.encode()), dict):
+            raise NotRequeueable(entry=entry.id)
+    except EventInvalid:
+        raise NotRequeueable(entry=entry.id) from None
+    event = json.loads(text, parse_float=_as_written, parse_int=_as_written)
+    return orjson.dumps({**event, "requeue_of": entry.id})
+
+
+def _as_written(number: str) -> orjson.Fragment:
+    return orjson.Fragment(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """Takes entries out of quarantine, for a person who says why. `redis` must not try again by itself."""
+
+    redis: Redis
+    keys: Keys
+    audit: Audit
+
+    def requeue(self, entry: OutletEntry, why: str) -> bool:
+        """Puts the event on the queue again; False: somebody else took the entry out before.
+
+        Raises:
+            NotRequeueable, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        return self._take(entry, again(entry), "quarantine.requeued", why)
+
+    def drop(self, entry: OutletEntry, why: str) -> bool:
+        """Deletes the entry for good; False: somebody else took it out before.
+
+        Raises:
+            AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        return self._take(entry, b"", "quarantine.dropped", why)
+
+    def _take(self, entry: OutletEntry, event: bytes, action: Action, why: str) -> bool:
+        line: AuditLine = {
+            "log.level": "warning",
+            "event.action": action,
+            "event.outcome": "success",
+            "event.reason": why,
+            "trace.id": entry.decision_id,
+            "user.name": who(),
+            "claim.decision_id": entry.decision_id,
+            "error.code": entry.data["reason"],
+            "queue.entry": entry.data["inbox_entry"],
+            "quarantine.entry": entry.id,
+        }
+        head = self.audit.write([line])
+        keys, name = self.keys.found(entry.id) or (self.keys, entry.id)
+        names = (name, event, head.chain, str(head.seq), head.mac)
+        places = (keys.outlet(OUTLET), keys.inbox, keys.counters, keys.chains)
+        try:
+            done = self.redis.eval(script("quarantine"), len(places), *places, *cast(Any, names))
+        except ResponseError as error:
+            if str(error).startswith("WRONGTYPE"):
+                raise CommitRefused(count=1, reason=error) from None
+            raise
+        if not done:
+            self.audit.write(
+                [{**line, "event.action": "claim.superseded", "event.outcome": "unknown", "error.code": "gone"}]
+            )
+        return bool(done)

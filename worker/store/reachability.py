@@ -1,0 +1,380 @@
+"""Why Redis, or the broker, cannot be used: from an error of a client to the one sentence that a person can act on.
+
+The tables below are all there is to it; what they are asked are types, codes and numbers. No text of an error is passed
+on, since it may quote the command and so a claim, or the host's idea of a password.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+import stat
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from redis import Redis, exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
+
+from rules.errors import ScrubError
+from worker.config import redisurl, sentinel
+from worker.config.settings import Settings
+from worker.errors import RedisForbids, RedisUnusable
+from worker.store import rediserrors as told
+from worker.store.embedded import socket_path
+
+CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
+"""How long a client waits for a connection, and for an answer."""
+
+MISREAD = (AttributeError, LookupError, TypeError, ValueError)
+"""What redis-py raises at an answer in the protocol of Redis that is not of the shape that the command has there."""
+
+Told = type[RedisUnusable]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A server as messages name it."""
+
+    server: str
+    where: str
+    """No password is in it."""
+    setting: str
+    """The variable that the address comes from."""
+    url: str | None
+    """None: the embedded server."""
+
+    @property
+    def what(self) -> str:
+        """Begins a sentence."""
+        return f"{self.server} at {self.where}"
+
+    @property
+    def kept(self) -> str:
+        """Where its password is."""
+        return "there" if self.setting == "SCRUB_BROKER_URL" else "there or in SCRUB_REDIS_PASSWORD_FILE"
+
+    @property
+    def socket(self) -> Path | None:
+        """Of a server that is reached by one."""
+        if self.url is None or not self.url.startswith(("unix:", "redis+socket:")):
+            return None
+        return Path(unquote(urlsplit(self.url).path))
+
+
+def where(settings: Settings) -> str:
+    """The address of the Redis of the claims without its password."""
+    return str(socket_path(settings.server_path)) if settings.redis_url is None else _shown(settings.redis_url)
+
+
+def claims(settings: Settings) -> Address:
+    """The Redis of the claims."""
+    if settings.redis_url is None:
+        return Address("The embedded Redis", where(settings), "SCRUB_STATE_DIR", None)
+    return Address("Redis", where(settings), "SCRUB_REDIS_URL", settings.redis_url)
+
+
+def broker(settings: Settings) -> Address:
+    """The broker of the bells."""
+    if settings.broker_url is None:
+        return claims(settings)
+    return Address("The broker", _shown(settings.broker_url), "SCRUB_BROKER_URL", settings.broker_url)
+
+
+def _shown(url: str) -> str:
+    if url.startswith(f"{sentinel.SCHEME}:"):
+        return str(sentinel.of(url))
+    parts = urlsplit(url.partition(";")[0])
+    if parts.scheme in ("unix", "redis+socket"):
+        return unquote(parts.path)
+    port = f":{parts.port}" if parts.port else ":6379" if parts.scheme in redisurl.SCHEMES else ""
+    return f"{parts.hostname or 'localhost'}{port}"
+
+
+_CODES: dict[str, Told] = {
+    "WRONGPASS": told.PasswordWrong,
+    "NOAUTH": told.PasswordMissing,
+    "DENIED": told.Protected,
+    "BUSY": told.ScriptBusy,
+    "UNKILLABLE": told.ScriptBusy,
+    "READONLY": told.ReplicaOnly,
+    "UNBLOCKED": told.ReplicaOnly,
+    "LOADING": told.StillLoading,
+    "MASTERDOWN": told.PrimaryLost,
+    "MISCONF": told.DiskRefused,
+    "OOM": told.MemoryExhausted,
+    "NOREPLICAS": told.ReplicasMissing,
+    "MOVED": told.ClusterUnserved,
+    "ASK": told.ClusterUnserved,
+    "CLUSTERDOWN": told.ClusterUnserved,
+    "TRYAGAIN": told.ClusterUnserved,
+    "CROSSSLOT": told.ClusterUnserved,
+    "WRONGTYPE": told.KeyInTheWay,
+}
+"""By the word with which Redis begins its answer."""
+
+_WORDS: tuple[tuple[re.Pattern[str], Told], ...] = (
+    (re.compile("ACL failure in script|user executing the script can't"), RedisForbids),
+    (re.compile("max number of clients", re.IGNORECASE), told.ClientsExhausted),
+    (re.compile("DB index is out of range|invalid DB index", re.IGNORECASE), told.DatabaseMissing),
+    (re.compile("SELECT is not allowed in cluster mode"), told.ClusterUnserved),
+    (re.compile("without any password configured|no password is set"), told.PasswordUnwanted),
+    (re.compile("unknown (sub)?command", re.IGNORECASE), told.CommandUnknown),
+    (re.compile("Redis is busy running|busy running a script"), told.ScriptBusy),
+    (re.compile("^Invalid RESP version$"), told.NoRedis),
+)
+"""By words of an answer that begins with ERR, or comes out of a script; they changed between versions. The last are
+redis-py's own."""
+
+_KINDS: tuple[tuple[type[BaseException], Told], ...] = (
+    (exceptions.NoPermissionError, RedisForbids),
+    (exceptions.AuthenticationError, told.PasswordWrong),
+    (exceptions.ReadOnlyError, told.ReplicaOnly),
+    (exceptions.BusyLoadingError, told.StillLoading),
+    (exceptions.OutOfMemoryError, told.MemoryExhausted),
+    (exceptions.ClusterDownError, told.ClusterUnserved),
+    (exceptions.AskError, told.ClusterUnserved),
+    (exceptions.InvalidResponse, told.NoRedis),
+    (socket.gaierror, told.HostUnknown),
+    (ssl.SSLEOFError, told.ConnectionLost),
+    (ssl.SSLError, told.TlsFailed),
+    (FileNotFoundError, told.SocketMissing),
+    (NotADirectoryError, told.SocketMissing),
+    (PermissionError, told.SocketForbidden),
+    (ConnectionRefusedError, told.PortRefused),
+    (ConnectionError, told.ConnectionLost),
+    (exceptions.ResponseError, told.RedisFailed),
+)
+"""By the type of the error, or of what lies under it; the first that holds."""
+
+_CERTIFICATES: dict[int, Told] = {
+    2: told.CertificateUntrusted, 18: told.CertificateUntrusted, 19: told.CertificateUntrusted,
+    20: told.CertificateUntrusted, 21: told.CertificateUntrusted,
+    9: told.CertificateOutOfDate, 10: told.CertificateOutOfDate,
+    62: told.CertificateOfAnother, 64: told.CertificateOfAnother,
+}  # fmt: skip
+"""By OpenSSL's number (X509_V_ERR_...)."""
+
+_TLS: tuple[tuple[str, Told], ...] = (
+    ("WRONG_VERSION_NUMBER", told.TlsNotThere),
+    ("RECORD_LAYER_FAILURE", told.TlsNotThere),
+    ("PACKET_LENGTH_TOO_LONG", told.TlsNotThere),
+    ("HTTP_REQUEST", told.TlsNotThere),
+    ("CERTIFICATE_REQUIRED", told.CertificateWanted),
+    ("ALERT_UNKNOWN_CA", told.CertificateWanted),
+    ("ALERT_BAD_CERTIFICATE", told.CertificateWanted),
+    ("ALERT_CERTIFICATE_UNKNOWN", told.CertificateWanted),
+)
+"""By OpenSSL's name of the reason."""
+
+_PERHAPS_A_FILE = (told.TlsFailed, told.SocketMissing, told.SocketForbidden, told.ConnectionLost)
+"""What an unusable file of TLS looks like as well."""
+
+_NETWORK = {
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.ENETDOWN,
+    errno.ETIMEDOUT,
+    errno.EADDRNOTAVAIL,
+}
+
+
+def trouble(error: BaseException, address: Address, *, look: bool = True) -> ScrubError:
+    """What to tell of this error of a client of that server; an error of ours under it is told as it is.
+
+    `look`: whether to try if a server that hangs up speaks TLS; not where others wait meanwhile.
+    """
+    chain = list(_under(error))
+    for one in chain:
+        if isinstance(one, ScrubError):
+            return one
+    found, reason = _kind(chain, address)
+    found = _looked_at(found, address, look)
+    if found is RedisForbids:
+        return RedisForbids(address.what, _server_said(chain))
+    if found in (told.PortRefused, told.SocketMissing, told.ConnectionLost) and address.url is None:
+        found = told.EmbeddedGone
+    if found in _PERHAPS_A_FILE and (file := _bad_file(address)):
+        return file
+    if found is told.SentinelsSilent:
+        return found(what=address.what, setting=address.setting, first=_first_sentinel(address))
+    seconds = CONNECT_SECONDS if found is told.HostUnreachable else ANSWER_SECONDS
+    return found(what=address.what, setting=address.setting, kept=address.kept, seconds=seconds, reason=reason)
+
+
+def _under(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was made of; redis-py and kombu wrap the one that says most."""
+    found: BaseException | None = error
+    for _ in range(12):
+        if found is None:
+            return
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
+    """Which it is, and a word to go with it: a code, a name of OpenSSL's, or a type."""
+    name = type(chain[0]).__name__
+    for one in chain:
+        if isinstance(one, MasterNotFoundError) and sentinel.of(address.url):
+            return _sentinels(address), name
+        if isinstance(one, exceptions.RedisError) and (found := _answer(one)):
+            return found
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(one.verify_code, told.CertificateRefused), str(one.verify_message)
+        if isinstance(one, ssl.SSLError) and (found := _tls(one)):
+            return found
+        if isinstance(one, OSError) and _shaking_hands(one) and isinstance(one, (ssl.SSLEOFError, ConnectionError)):
+            return told.TlsNotThere, name
+    text = " ".join(str(one) for one in chain if isinstance(one, (OSError, exceptions.TimeoutError)))
+    if any(isinstance(one, OSError) and one.errno in _NETWORK for one in chain):
+        return told.HostUnreachable, name
+    if any(isinstance(one, (TimeoutError, exceptions.TimeoutError)) for one in chain):
+        if "handshake" in text:
+            return told.TlsNotThere, name
+        return (told.HostUnreachable if "connecting" in text else told.NoAnswer), name
+    for kind, found_kind in _KINDS:
+        if any(isinstance(one, kind) for one in chain):
+            return found_kind, name
+    if any(isinstance(one, exceptions.ConnectionError) for one in chain):
+        return told.ConnectionLost, name
+    return (told.NoRedis if isinstance(chain[0], MISREAD) else told.RedisFailed), name
+
+
+class Teller:
+    """Tells a trouble once, not at each turn, and when it is over."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._told = ""
+
+    def failed(self, error: BaseException) -> str | None:
+        """The sentence for this error; None: it was told already."""
+        sentence = str(trouble(error, self._address, look=False))
+        if sentence == self._told:
+            return None
+        self._told = sentence
+        return sentence
+
+    def well(self) -> bool:
+        """Whether that is news."""
+        told_before, self._told = self._told, ""
+        return bool(told_before)
+
+
+def _server_said(chain: list[BaseException]) -> Exception:
+    return next((one for one in chain if isinstance(one, exceptions.RedisError)), exceptions.RedisError())
+
+
+def _answer(error: exceptions.RedisError) -> tuple[Told, str] | None:
+    """What Redis itself answered, by its code, else by its words."""
+    text = str(error).rpartition("caused error: ")[2]  # a pipeline's error begins with the command
+    code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if found := _CODES.get(str(code)):
+        return found, str(code)
+    return next(((found, str(code)) for words, found in _WORDS if words.search(text)), None)
+
+
+def _tls(error: ssl.SSLError) -> tuple[Told, str] | None:
+    reason = getattr(error, "reason", None) or ""  # one that Python itself raises has none
+    return next(((found, reason) for name, found in _TLS if name in reason), None)
+
+
+def _shaking_hands(error: OSError) -> bool:
+    """Whether TLS had not begun yet; a server may still hang up when it has."""
+    return any(frame.name == "do_handshake" for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _looked_at(found: Told, address: Address, look: bool) -> Told:
+    """The same, where a look at the address tells more than the error did."""
+    path = address.socket
+    if found is told.SocketForbidden and address.url and not path:
+        return told.HostUnreachable  # what a local firewall says
+    if found is told.PortRefused and path and path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+        return told.SocketIsNone
+    plain = found in (told.ConnectionLost, told.NoRedis) and (address.url or "").startswith("redis:")
+    return told.TlsWanted if look and plain and _speaks_tls(address.url or "") else found
+
+
+def _speaks_tls(url: str) -> bool:
+    """Whether what listens there begins a TLS handshake; nothing but that is sent."""
+    parts = urlsplit(url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((parts.hostname or "localhost", parts.port or 6379), CONNECT_SECONDS) as plain:
+            context.wrap_socket(plain).close()
+    except ssl.SSLError as error:
+        return "ALERT" in (
+            getattr(error, "reason", None) or ""
+        )  # it speaks TLS, and wants a certificate or another version
+    except OSError:
+        return False
+    return True
+
+
+def _bad_file(address: Address) -> ScrubError | None:
+    """The first file of the address for TLS that cannot be used."""
+    files = redisurl.tls_files(address.url or "")
+    for option, file in files.items():
+        if reason := _unreadable(file) or _unloadable(option, files):
+            named = {"what": address.what, "setting": address.setting, "file": file, "option": option}
+            return told.TlsFileUnusable(**named, reason=reason)
+    return None
+
+
+def _unreadable(file: str) -> str | None:
+    try:
+        with open(file, "rb"):
+            return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+def _unloadable(option: str, files: Mapping[str, str]) -> str | None:
+    context, key = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files.get("ssl_keyfile")
+    try:
+        if option == "ssl_ca_certs":
+            context.load_verify_locations(files[option])
+        elif option == "ssl_certfile" and not (key and _unreadable(key)):
+            context.load_cert_chain(files[option], key, password="")  # never asks at a terminal
+    except ssl.SSLError as error:
+        return "its key is another one's" if error.reason == "KEY_VALUES_MISMATCH" else "nothing usable in PEM is in it"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
+
+
+def _sentinels(address: Address) -> Told:
+    """Why none of them has told of a primary, by asking each."""
+    answers = [error for _, error in _asked(address)]
+    if any(isinstance(error, exceptions.AuthenticationError) for error in answers):
+        return told.SentinelsGuarded
+    return told.GroupUnknown if any(error is None for error in answers) else told.SentinelsSilent
+
+
+def _first_sentinel(address: Address) -> str:
+    name, error = next(_asked(address))
+    return str(trouble(error, Address("Sentinel", name, address.setting, f"redis://{name}"))) if error else ""
+
+
+def _asked(address: Address) -> Iterator[tuple[str, BaseException | None]]:
+    """Each sentinel, and how it failed."""
+    watched = sentinel.of(address.url)
+    for host, port in watched.nodes if watched else ():
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        retry, seconds = Retry(NoBackoff(), 0), CONNECT_SECONDS
+        try:
+            with Redis(host, port, retry=retry, socket_timeout=seconds, socket_connect_timeout=seconds) as client:
+                client.execute_command("SENTINEL", "masters")
+        except (exceptions.RedisError, OSError) as error:
+            yield name, error
+        else:
+            yield name, None
