@@ -13,7 +13,7 @@ from typing import Any
 from ops import generated
 from worker.audit.fields import Kind, LineField, fields_of
 from worker.audit.lines import AuditLine
-from worker.monitoring.reconciliation import BooksLine
+from worker.monitoring.line import BooksLine
 
 ELASTIC = generated.ROOT / "ops" / "elastic" / "index-template.json"
 LNAV = generated.ROOT / "ops" / "lnav" / "claim-scrubber.json"

@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 from worker.audit.fields import fields_of
 from worker.audit.lines import AuditLine
-from worker.monitoring.reconciliation import BooksLine
+from worker.monitoring.line import BooksLine
 
 _ONE = "service_name"
 """The label that all lines share: grouping by it is grouping by nothing."""

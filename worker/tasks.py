@@ -12,34 +12,22 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 from celery import Task
 from celery.worker.request import Request
-from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import bootstrap as wiring
+from worker import bootstrap
 from worker.app import app, settings, stopping
-from worker.bootstrap import Store
 from worker.logs.operational import log, safe_exception
 from worker.pipeline.consumer import Drain
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
-from worker.store import reachability
+from worker.process import celeryapp, presence
+from worker.process.celeryapp import TASK
+from worker.store import connections, opening, reachability
+from worker.store.connections import Store
 
 _mine = threading.local()
 _LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
-
-
-def knock(broker: str, options: dict[str, Any]) -> None:
-    """Puts one bell on the queue of this broker; `options` is what its transport wants to know besides.
-
-    It expires, so that bells do not pile up while no worker runs.
-    """
-    expires = 2 * settings.drain_budget + settings.gate
-    if broker == app.conf.broker_url:
-        scrub.apply_async(expires=expires, retry=False)
-        return
-    with producers[app.connection_for_write(broker, transport_options=options)].acquire(block=True) as producer:
-        scrub.apply_async(expires=expires, retry=False, producer=producer)
 
 
 class BellRequest(Request):
@@ -76,8 +64,8 @@ class BellRequest(Request):
         if self.worker_pid is None:
             return
         try:
-            with wiring.impatient_store(settings) as store:
-                wiring.note_end(store, int(self.worker_pid), end)
+            with connections.impatient_store(settings) as store:
+                presence.note_end(store, int(self.worker_pid), end)
         except Exception as error:
             log(__name__).debug("how a process ended could not be kept", **safe_exception(error))
 
@@ -89,7 +77,7 @@ class BellTask(Task):  # type: ignore[type-arg]
     abstract = True
 
 
-@app.task(name="scrub", base=BellTask)
+@app.task(name=TASK, base=BellTask)
 def scrub() -> None:
     """Drains the inbox: recovers, judges and commits until it is empty or the budget is spent."""
     try:
@@ -140,15 +128,15 @@ class Kit:
 def _kit() -> Kit:
     kit: Kit | None = getattr(_mine, "kit", None)
     if kit is None or kit.process != os.getpid():
-        store = wiring.open_store(settings, hold=False)
-        kit = _mine.kit = Kit(os.getpid(), store, wiring.bell(store))
+        store = opening.open_store(settings, hold=False)
+        kit = _mine.kit = Kit(os.getpid(), store, celeryapp.bell(store))
     return kit
 
 
 def _drain() -> Drain:
     kit = _kit()
     if kit.drain is None:
-        kit.drain = wiring.drain(kit.store, kit.bell, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
+        kit.drain = bootstrap.drain(kit.store, kit.bell, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
     return kit.drain
 
 

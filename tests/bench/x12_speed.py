@@ -26,7 +26,7 @@ from x12sdk.generate import generate_837p
 from x12sdk.io import X12ModelReader
 
 from tests.x12.oracles import relabelled
-from worker.intake.documents import Document
+from worker.intake.document import Document
 from worker.intake.x12 import read_x12
 
 CLAIMS = 2_000

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
 from worker.config.settings import load_settings
 from worker.demo.claims import EXAMPLES
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.embedded import Lease, server_runs
 
 SCRUB = [str(Path(sys.executable).with_name("scrub"))]
@@ -51,7 +51,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def store(home: Path, unset: None) -> Iterator[Store]:
     """The store of the commands' state folder."""
-    with wiring.open_store(load_settings(state_dir=home / "state")) as found:
+    with opening.open_store(load_settings(state_dir=home / "state")) as found:
         yield found
 
 

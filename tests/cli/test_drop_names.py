@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
+from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, environment
 

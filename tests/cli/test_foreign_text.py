@@ -26,8 +26,8 @@ from rules.claim import read_claim
 from rules.engine.check import check as judge
 from rules.loader import load_book
 from rules.printable import printable
-from worker.bootstrap import Store
 from worker.logs.printable import json_bytes
+from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, environment
 

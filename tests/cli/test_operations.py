@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 
 from rules.errors import ScrubError
 from tests.book import BOOK
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.cli import app
-from worker.monitoring import pressure
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.store import memory
+from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, Run, environment
 
@@ -48,7 +48,7 @@ def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def drained(store: Store, *events: bytes) -> None:
     """Sends events and works them off in this process."""
     send(store.redis, store.keys, events, source="t", settings=store.settings)
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
     drain.run()
     drain.audit.close()
 
@@ -197,7 +197,7 @@ def test_submit_waits_for_room_with_a_message_or_breaks_off_with_no_wait(
     here: Run, home: Path, store: Store, write: Write
 ) -> None:
     file = write("c.json", CLEAN)
-    store.redis.config_set("maxmemory", int(pressure.memory(store.redis).used * 100 / 95))
+    store.redis.config_set("maxmemory", int(memory.memory(store.redis).used * 100 / 95))
     done = here("submit", "--no-wait", file)
     assert done.returncode == 2
     assert "more than the 80 % at which the inbox stops taking claims" in done.stderr
@@ -260,7 +260,7 @@ def test_the_doctor_names_all_that_is_wrong_at_once_with_what_to_do(here: Run, s
     store.redis.xadd(store.keys.outlet("unchecked"), {"event": "{}"})
     for option, value in (("maxmemory-policy", "volatile-lru"), ("appendonly", "no")):
         store.redis.config_set(option, value)
-    store.redis.config_set("maxmemory", int(pressure.memory(store.redis).used * 100 / 93))
+    store.redis.config_set("maxmemory", int(memory.memory(store.redis).used * 100 / 93))
     store.redis.hset(store.keys.counters, "billing", 7)
     store.redis.hset(store.keys.meta, "fingerprint", "another")
     store.redis.set(store.keys.attempts, "in the way")

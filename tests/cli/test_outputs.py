@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from worker.bootstrap import Store
 from worker.cli import app
 from worker.monitoring.reconciliation import books
+from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, environment
 

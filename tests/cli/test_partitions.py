@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import load_settings
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.store import agreement, opening
+from worker.store.connections import Store
 from worker.store.keys import FIELD, Keys
 
 from .conftest import CLEAN, Run
@@ -22,8 +23,8 @@ FOUR = {"SCRUB_PARTITIONS": "4", "SCRUB_HISTORY_MONTHS": "240"}
 
 @pytest.fixture
 def store(home: Path, unset: None) -> Iterator[Store]:
-    with wiring.open_store(load_settings(state_dir=home / "state", partitions=4, history_months=240)) as found:
-        wiring.agreed_secret(found)  # a producer without it puts all on the first
+    with opening.open_store(load_settings(state_dir=home / "state", partitions=4, history_months=240)) as found:
+        agreement.agreed_secret(found)  # a producer without it puts all on the first
         yield found
 
 
@@ -37,7 +38,7 @@ def event(number: int, data: object = None) -> bytes:
 
 
 def work_off(store: Store) -> None:
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
     drain.run()
     drain.audit.close()
 

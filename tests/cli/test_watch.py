@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from worker.bootstrap import Store
 from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
-from worker.intake.documents import Refusal
+from worker.intake.document import Refusal
 from worker.intake.dropfolder import Taken
 from worker.monitoring.reconciliation import books
 from worker.pipeline.outlets import tail
+from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, UNCHECKED, Run, environment
 

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from tests.integration.helpers import counting
-from worker import bootstrap as wiring
+from worker.audit import chains
 from worker.audit import log as audit
-from worker.bootstrap import Store
 from worker.pipeline.outlets import OutletEntry, tail
+from worker.store.connections import Store
 from worker.store.secret import load_secret
 
 from .claims import Sent, claim
@@ -200,7 +200,7 @@ def _audit(stage: Stage, entries: dict[str, list[OutletEntry]], found: Reckoning
     taken_back, repeats = set(), set()
     for file in sorted(stage.audit.glob("*.jsonl")):
         verdict = audit.verify(file, secret)
-        if verdict.chain and (head := wiring.chain_head(stage.direct, verdict.chain)):
+        if verdict.chain and (head := chains.chain_head(stage.direct, verdict.chain)):
             verdict = audit.verify(file, secret, head)
         if verdict.state == "tampered":
             found.say(str(verdict))

@@ -20,11 +20,12 @@ from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from tests.integration.helpers import QUICK, Worker
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
 from worker.config.settings import load_settings
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.process import celeryapp
+from worker.store import opening
+from worker.store.connections import Store
 
 from .claims import Sent, sent
 from .proxy import Proxy
@@ -112,8 +113,8 @@ class Stage:
     def _produce(self) -> None:
         try:
             settings = load_settings(state_dir=self.home, redis_url=self.url)
-            with wiring.open_store(settings, check=False) as store:
-                bell = wiring.bell(store)
+            with opening.open_store(settings, check=False) as store:
+                bell = celeryapp.bell(store)
                 while (first := self._slices.get()) is not None:
                     last = self._slices.get()
                     assert last is not None
@@ -201,7 +202,7 @@ class Stage:
         if self._direct is None:
             url = self.environment.get("SCRUB_REDIS_URL", self.server.url)
             settings = load_settings(state_dir=self.home, redis_url=url)
-            self._direct = wiring.open_store(settings, check=False)
+            self._direct = opening.open_store(settings, check=False)
         return self._direct
 
     @property

@@ -30,18 +30,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from tests.integration.helpers import claim, counting, event
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import load_settings
 from worker.monitoring.reconciliation import books
-from worker.pipeline.commit import script
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import OutletEntry, tail
+from worker.store import connections, opening
+from worker.store.connections import Store
 from worker.store.keys import FIELD, GROUP, OUTLETS
+from worker.store.scripts import script
 
 EXAMPLES = int(os.environ.get("SCRUBTEST_EXAMPLES", "20"))
 EVENTS, PATIENTS = 6, 3
@@ -62,7 +65,7 @@ class Actor:
         self.failure: BaseException | None = None
         self._go, self._stopped = threading.Event(), threading.Event()
         self._redis = redis = _stepping(store, self._command)
-        self._drain = wiring.drain(Store(store.settings, store.keys, redis, redis), door(redis))
+        self._drain = bootstrap.drain(Store(store.settings, store.keys, redis, redis), door(redis))
 
     @property
     def busy(self) -> bool:
@@ -125,7 +128,7 @@ class Actor:
 
 def _stepping(store: Store, through: Callable[[Callable[[], Any]], Any]) -> Redis:
     """A client whose every round trip goes through the function."""
-    client: Redis = wiring.connect(store.settings, wiring.Retry(wiring.NoBackoff(), 0))
+    client: Redis = connections.connect(store.settings, Retry(NoBackoff(), 0))
     plain, pipeline = client.execute_command, client.pipeline
 
     def piped(*arguments: Any, **options: Any) -> Any:
@@ -356,7 +359,7 @@ class Protocol(RuleBasedStateMachine):
 def _store() -> Iterator[Store]:
     home = Path(tempfile.mkdtemp(prefix="scrub-model-", dir="/tmp"))
     try:
-        with wiring.open_store(load_settings(state_dir=home, history_months=240, attempts=100, batch=3)) as store:
+        with opening.open_store(load_settings(state_dir=home, history_months=240, attempts=100, batch=3)) as store:
             store.redis.config_set("appendfsync", "no")
             yield store
     finally:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.pipeline.inbox import Inbox
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.embedded import Lease, server_runs
 
 from .helpers import Worker, until
@@ -44,7 +44,7 @@ def settings(home: Path, unset: None) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
-    with wiring.open_store(settings) as found:
+    with opening.open_store(settings) as found:
         yield found
 
 

@@ -13,10 +13,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import Books, books
 from worker.pipeline.ledger import Ledger
 from worker.pipeline.outlets import tail
+from worker.store.connections import Store
 
 QUICK = {
     "SCRUB_SOFT_TIME_LIMIT": "2",

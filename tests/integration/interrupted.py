@@ -21,11 +21,11 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 import worker
 from tests.integration.helpers import event
-from worker import bootstrap as wiring
 from worker import tasks
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.store import opening
+from worker.store.connections import Store
 
 _OURS = str(Path(worker.__file__).parent)
 _CLIENT = str(Path(redis.__file__).parent)
@@ -73,7 +73,7 @@ def strike(store: Store, step: int, part: str) -> Counter[str]:
 
 
 def main(step: int, part: str = "") -> None:
-    with wiring.open_store(tasks.settings) as store:
+    with opening.open_store(tasks.settings) as store:
         counts = strike(store, step, part)
         deadline = time.monotonic() + 60
         while not books(store.redis, store.keys).settled and time.monotonic() < deadline:

@@ -18,9 +18,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from ops import access
 from rules.book.pack import Files, packed
 from rules.loader import book_files
-from worker import bootstrap as wiring
+from worker.client import consume
 from worker.monitoring.reconciliation import books
-from worker.pipeline.outlets import consume
+from worker.store import opening
 from worker.store.keys import OUTLETS, Keys
 
 from .guarded import Guarded, guarded
@@ -73,7 +73,7 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
             lines = b"\n".join(event(number) for number in range(30))
             assert scrub(server, "producer", "submit", "-", stdin=lines).returncode == 0
             admin.xadd(KEYS.inbox, {"event": "no claim"})
-            with wiring.open_store(server.settings("operator")) as store:
+            with opening.open_store(server.settings("operator")) as store:
                 settled(store, 31)
                 # What a worker that is killed leaves behind, bells and claims, is taken over by the next.
                 os.kill(first.process.pid, signal.SIGSTOP)
@@ -112,12 +112,12 @@ def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathF
         try:
             for number in range(20):
                 server.client("producer").xadd(KEYS.inbox, {"event": event(number)})
-            with wiring.open_store(server.settings("operator")) as store:
+            with opening.open_store(server.settings("operator")) as store:
                 settled(store, 20)
                 before = books(store.redis, store.keys)
         finally:
             worker.stop()
-    with guarded(folder) as server, wiring.open_store(server.settings("operator")) as store:
+    with guarded(folder) as server, opening.open_store(server.settings("operator")) as store:
         after = books(store.redis, store.keys)
         assert (after.accepted, after.waiting, after.balance) == (20, 0, 0), server.log()
         assert [outlet.count for outlet in after.outlets] == [outlet.count for outlet in before.outlets]
@@ -397,7 +397,7 @@ def test_an_operator_empties_the_quarantine_enters_history_and_switches_the_book
         try:
             for data in (event(1, data={"claim_id": "broken"}), b"no claim"):
                 admin.xadd(KEYS.inbox, {"event": data})
-            with wiring.open_store(server.settings("operator")) as store:
+            with opening.open_store(server.settings("operator")) as store:
                 settled(store, 2)
                 for arguments in (("requeue", "--reason-code", "claim_invalid"), ("drop", "--reason-code", "not_json")):
                     done = scrub(server, "operator", "quarantine", *arguments, "--reason", "a test")

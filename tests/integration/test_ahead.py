@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import Settings, load_settings
 from worker.errors import AuditUnwritable
 from worker.monitoring.reconciliation import books
 from worker.pipeline import batch
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import each_once, event
 
@@ -44,7 +44,7 @@ def rung() -> list[int]:
 @pytest.fixture
 def drain(store: Store, rung: list[int]) -> Iterator[Drain]:
     bell = Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
-    drain = wiring.drain(store, bell, interrupts=(OutOfTime,))
+    drain = bootstrap.drain(store, bell, interrupts=(OutOfTime,))
     yield drain
     drain.audit.close()
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import bootstrap as wiring
+from worker.config.settings import load_settings
+from worker.store import opening
 
 from .conftest import left
 from .helpers import Worker, event, settled, until
@@ -23,8 +24,8 @@ Lines = list[bytes]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
     """A state folder and the audit file of ten claims in it."""
     home = tmp_path_factory.mktemp("v")
-    settings = wiring.load_settings(state_dir=home)
-    with wiring.open_store(settings) as store:
+    settings = load_settings(state_dir=home)
+    with opening.open_store(settings) as store:
         worker = Worker(home, concurrency=1).wait_ready()
         for number in range(10):
             store.redis.xadd(store.keys.inbox, {"event": event(number)})

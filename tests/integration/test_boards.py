@@ -22,9 +22,9 @@ from rules.loader import LIBRARY
 from tests.book import BOOK
 from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, Node, concrete, parse
-from worker.bootstrap import Store
 from worker.demo.events import all_events
 from worker.pipeline.inbox import ensure_groups
+from worker.store.connections import Store
 from worker.store.keys import FIELD, GROUP
 
 from .helpers import Worker, claim, event, settled, until

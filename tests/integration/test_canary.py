@@ -18,8 +18,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
+from worker.store.connections import Store
 from worker.store.embedded import socket_path
 from worker.store.keys import OUTLETS, Keys
 

@@ -19,15 +19,17 @@ from typing import Any
 import orjson
 import pytest
 
-from worker import bootstrap as wiring
+from worker import bootstrap
 from worker.audit import chains
 from worker.audit import log as audit
-from worker.audit.log import Audit
-from worker.bootstrap import Store
+from worker.audit.log import Audit, Head
+from worker.config.settings import load_settings
 from worker.errors import ChainUnknown
 from worker.monitoring.reconciliation import books
-from worker.pipeline.commit import Head
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.process import celeryapp
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.secret import load_secret
 
 from .guarded import guarded
@@ -50,7 +52,7 @@ def files(store: Store) -> list[Path]:
 def judge(store: Store, first: int, last: int) -> Path:
     """Claims decided by a process that ends then; answers its audit file."""
     before = files(store)
-    drain = wiring.drain(store, wiring.bell(store))
+    drain = bootstrap.drain(store, celeryapp.bell(store))
     put(store, first, last)
     while not books(store.redis, store.keys).settled:
         drain.run()
@@ -350,12 +352,12 @@ def test_without_redis_the_folder_cannot_be_compared_and_that_is_no_verdict(
 
 def test_the_operator_of_a_guarded_server_may_verify_and_retire(home: Path) -> None:
     with guarded(home) as server:
-        with wiring.open_store(server.settings("worker")) as store:
+        with opening.open_store(server.settings("worker")) as store:
             file = judge(store, 0, 3)
-        with wiring.open_store(server.settings("operator")) as store:
+        with opening.open_store(server.settings("operator")) as store:
             found, _ = chains.compared(store.redis, store.keys, store.settings.audit_path)
             assert [end.file for end in found.agree] == [file]
-            archivist = wiring.archivist(store)
+            archivist = bootstrap.archivist(store)
             assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
             with pytest.raises(ChainUnknown):
                 archivist.retire(["nobody-1-00000000"], "x", [])
@@ -363,12 +365,12 @@ def test_the_operator_of_a_guarded_server_may_verify_and_retire(home: Path) -> N
 
 
 def test_several_partitions_are_compared_by_the_last_commit_on_any_of_them(home: Path, unset: None) -> None:
-    settings = wiring.load_settings(state_dir=home, partitions=3)
-    with wiring.open_store(settings) as store:
+    settings = load_settings(state_dir=home, partitions=3)
+    with opening.open_store(settings) as store:
         file = judge(store, 0, 20)
         found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
         assert [(end.file, end.seq) for end in found.agree] == [(file, len(file.read_bytes().splitlines()))]
-        archivist = wiring.archivist(store)
+        archivist = bootstrap.archivist(store)
         assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
         archivist.audit.close()
         assert str(audit.chain_of(file.name)) not in chains.known(store.redis, store.keys)

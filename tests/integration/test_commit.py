@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from worker.bootstrap import Store
+from worker.audit.log import Head
 from worker.errors import CommitRefused
 from worker.monitoring.reconciliation import books
-from worker.pipeline.commit import UNCHECKED, Committer, Head, Item
+from worker.pipeline.commit import UNCHECKED, Committer, Item
 from worker.pipeline.inbox import Expired, Inbox
+from worker.store.connections import Store
 from worker.store.keys import FIELD, OUTLETS
 
 MEMORY_MS = 60_000

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
-from worker.intake.documents import Document, Refusal, read_documents
+from worker import bootstrap
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import read_documents
 from worker.monitoring.reconciliation import books
 from worker.pipeline.consumer import Drain
 from worker.pipeline.deduplication import Door
-from worker.pipeline.inbox import Submittable, send
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import Submittable, send
+from worker.store.connections import Store
 
 from .helpers import claim, event
 
@@ -26,7 +27,7 @@ Through = Callable[..., tuple[int, Door, list[Refusal]]]
 
 @pytest.fixture
 def drain(store: Store) -> Iterator[Drain]:
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
     yield drain
     drain.audit.close()
 

@@ -11,17 +11,18 @@ from typing import Any
 import orjson
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import Settings, load_settings
 from worker.errors import AuditUnwritable
 from worker.monitoring.reconciliation import books
 from worker.pipeline import batch
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.inbox import Inbox
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 from worker.store.keys import GROUP
 
 from .helpers import claim, event
@@ -49,7 +50,7 @@ def bell(store: Store, rung: list[int]) -> Bell:
 
 @pytest.fixture
 def drain(store: Store, bell: Bell) -> Iterator[Drain]:
-    drain = wiring.drain(store, bell, interrupts=(OutOfTime,))
+    drain = bootstrap.drain(store, bell, interrupts=(OutOfTime,))
     yield drain
     drain.audit.close()
 
@@ -101,7 +102,7 @@ def test_a_try_that_failed_because_the_audit_disk_did_is_not_counted_against_the
     for _ in range(6):
         time.sleep(0.41)
         with pytest.raises(AuditUnwritable):
-            wiring.drain(store, drain.bell).run()  # each a new process, as a supervisor would start it
+            bootstrap.drain(store, drain.bell).run()  # each a new process, as a supervisor would start it
     store.settings.audit_path.unlink()
     time.sleep(0.41)
     drain.run()
@@ -129,7 +130,7 @@ def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
     store: Store, bell: Bell, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.pipeline.consumer._ROUNDS", 1)
-    other = wiring.drain(store, bell)
+    other = bootstrap.drain(store, bell)
     commit = drain.committer.commit
 
     def late(*arguments: Any) -> Any:
@@ -158,7 +159,7 @@ def test_a_full_batch_and_a_spent_budget_ring(store: Store, drain: Drain, rung: 
 
 
 def test_a_drain_that_is_to_stop_takes_nothing(store: Store, bell: Bell) -> None:
-    drain = wiring.drain(store, bell, stopping=lambda: True)
+    drain = bootstrap.drain(store, bell, stopping=lambda: True)
     put(store, 1)
     drain.run()
     assert books(store.redis, store.keys).waiting == 1

@@ -23,12 +23,11 @@ import pytest
 from redis import Redis
 
 from rules.errors import ScrubError
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
 from worker.doctor.vulnerabilities import holes
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
-from worker.store import serverlog
+from worker.store import opening, serverlog
 from worker.store.embedded import Lease, server_binary, socket_path
 
 from .helpers import until
@@ -285,7 +284,7 @@ def test_the_doctor_names_a_known_hole_of_the_server_that_it_finds(home: Path, p
     (programs / "redis-server").write_text(f'#!/bin/sh\nexec {REDIS} "$@"\n')
     (programs / "redis-server").chmod(0o755)
     settings = load_settings(state_dir=home)
-    with wiring.open_store(settings) as store:
+    with opening.open_store(settings) as store:
         version = store.redis.info("server")["redis_version"]
         told = [finding.sentence for finding in doctor.server(store)]
     named = any(f"Redis {version} has known holes" in sentence for sentence in told)
@@ -293,7 +292,7 @@ def test_the_doctor_names_a_known_hole_of_the_server_that_it_finds(home: Path, p
 
 
 def test_the_doctor_finds_none_in_the_packaged_server(home: Path) -> None:
-    with wiring.open_store(load_settings(state_dir=home)) as store:
+    with opening.open_store(load_settings(state_dir=home)) as store:
         assert not any("known holes" in finding.sentence for finding in doctor.server(store))
 
 

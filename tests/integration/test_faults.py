@@ -12,12 +12,12 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.inbox import send
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -19,14 +19,14 @@ import pytest
 
 from rules.book.pack import packed
 from rules.tables.editions import Edition
-from worker import bootstrap as wiring
 from worker.books import fleet
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
 from worker.monitoring.reconciliation import books
+from worker.process import presence
+from worker.store.connections import Store
 from worker.store.embedded import socket_path
 from worker.store.secret import fingerprint, load_secret
 
@@ -120,7 +120,7 @@ def beat(store: Store, name: str, **says: object) -> None:
 
 
 def test_a_worker_of_version_0_1_0_is_read_and_compared_in_what_it_says(store: Store) -> None:
-    wiring.beat(store, [os.getpid()], time.time())
+    presence.beat(store, [os.getpid()], time.time())
     (new,) = books(store.redis, store.keys).alive
     beat(store, "old", version="0.0.9")
     found = fleet.differences(books(store.redis, store.keys), in_force(store.redis, store.keys))
@@ -140,7 +140,7 @@ def test_a_worker_of_a_later_version_that_says_more_is_read(store: Store) -> Non
 
 
 def test_workers_that_are_alike_or_gone_are_no_difference(store: Store) -> None:
-    wiring.beat(store, [os.getpid()], time.time())
+    presence.beat(store, [os.getpid()], time.time())
     store.redis.hset(
         store.keys.workers, "gone", b"1000 " + json.dumps({"host": "g", "pid": 1, "processes": []}).encode()
     )
@@ -153,7 +153,7 @@ def test_workers_that_are_alike_or_gone_are_no_difference(store: Store) -> None:
 def test_a_library_that_was_edited_under_running_workers_is_named_and_a_packed_one_in_force_is_safe_from_it(
     store: Store, settings: Settings
 ) -> None:
-    wiring.beat(store, [os.getpid()], time.time())
+    presence.beat(store, [os.getpid()], time.time())
     (worker,) = books(store.redis, store.keys).alive
     assert settings.book is not None
     written(settings.book, OTHER)
@@ -163,7 +163,7 @@ def test_a_library_that_was_edited_under_running_workers_is_named_and_a_packed_o
     assert told.returncode == 1
     (settings.state_dir / "own.book").write_bytes(packed(OWN))
     assert scrub(settings, "rules", "switch", str(settings.state_dir / "own.book"), "--reason", "t").returncode == 0
-    wiring.beat(store, [os.getpid()], time.time())
+    presence.beat(store, [os.getpid()], time.time())
     told = scrub(settings, "doctor")
     (line,) = (one for one in told.stdout.splitlines() if "put in force" in one)
     assert all(word in line for word in (OTHER.digest[:8], OWN.digest[:8], "well"))

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
 from worker.pipeline import quarantine
 from worker.pipeline.outlets import tail
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, until
 
@@ -64,13 +64,13 @@ def test_twelve_hostile_events_among_honest_ones_are_decided_and_none_is_tried_a
 
 
 def test_what_was_cut_down_to_a_hundred_problems_can_still_be_put_back_on_the_queue_whole(store: Store) -> None:
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.pipeline.notification import Bell
 
     content = hostile(0)
     store.redis.xadd(store.keys.inbox, {"event": content})
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
-    clerk = wiring.clerk(store)
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
+    clerk = bootstrap.clerk(store)
     try:
         drain.run()
         (held,) = quarantine.entries(store.redis, store.keys)

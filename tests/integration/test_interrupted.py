@@ -11,11 +11,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import bootstrap as wiring
+from worker.audit import chains
 from worker.audit import log as audit
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
 from worker.pipeline.outlets import tail
+from worker.store.connections import Store
 from worker.store.secret import load_secret
 
 from .helpers import each_once
@@ -42,7 +42,7 @@ def check_log(store: Store) -> None:
     secret, logged = load_secret(store.settings.secret_path), set()
     for file in store.settings.audit_path.glob("*.jsonl"):
         verdict = audit.verify(file, secret)
-        if verdict.chain and (head := wiring.chain_head(store, verdict.chain)):
+        if verdict.chain and (head := chains.chain_head(store, verdict.chain)):
             verdict = audit.verify(file, secret, head)
         assert verdict.state != "tampered", verdict
         logged |= {orjson.loads(line).get("claim.decision_id") for line in file.read_bytes().splitlines()}

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import Settings, load_settings
 from worker.monitoring.reconciliation import books
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import claim, event
 
@@ -42,7 +42,7 @@ def rung() -> list[int]:
 
 @pytest.fixture
 def drain(store: Store, rung: list[int]) -> Iterator[Drain]:
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1)))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1)))
     yield drain
     drain.audit.close()
 

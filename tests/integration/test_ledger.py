@@ -13,18 +13,22 @@ from typing import Any
 
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
+from worker.audit import chains
+from worker.audit.log import Head
 from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused
-from worker.intake.documents import Document, read_documents
+from worker.intake.document import Document
+from worker.intake.documents import read_documents
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.commit import Committer, Head, Item
+from worker.pipeline.commit import Committer, Item
 from worker.pipeline.consumer import Drain
 from worker.pipeline.history import Recorder
-from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.inbox import Inbox
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import OutletEntry, tail
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 from worker.store.keys import FIELD
 
 from .helpers import Worker, claim, counting, event, ledgers, settled, until
@@ -60,7 +64,7 @@ def drains(store: Store) -> Iterator[Callable[[], Drain]]:
     made: list[Drain] = []
 
     def make() -> Drain:
-        made.append(wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None)))
+        made.append(bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None)))
         return made[-1]
 
     yield make
@@ -459,7 +463,7 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
 
 @pytest.fixture
 def recorder(store: Store) -> Iterator[Recorder]:
-    recorder = wiring.recorder(store)
+    recorder = bootstrap.recorder(store)
     yield recorder
     recorder.audit.close()
 
@@ -546,4 +550,4 @@ def test_a_claim_that_the_payer_rejected_may_be_sent_again(
     told = [line for line in lines if line["event.action"] == "history.rejected"]
     assert [(line["claim.claim_id"], line["event.reason"]) for line in told] == [("PCN-00001", "277CA A7")]
     chain = recorder.audit.head.chain
-    assert wiring.chain_head(store, chain) == recorder.audit.head
+    assert chains.chain_head(store, chain) == recorder.audit.head

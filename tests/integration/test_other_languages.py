@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.helpers import Worker, until
-from worker.bootstrap import Store
+from worker.store.connections import Store
 from worker.store.embedded import socket_path
 
 README = Path(__file__).parents[2] / "README.md"

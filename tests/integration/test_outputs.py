@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.bootstrap import Store
-from worker.monitoring.reconciliation import Worker as Seen
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import send
+from worker.monitoring.workers import Worker as Seen
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import QUICK, event, settled, until
 

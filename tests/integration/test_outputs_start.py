@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.bootstrap import Store
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import QUICK, event, settled
 

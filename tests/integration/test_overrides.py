@@ -14,15 +14,15 @@ from rules.authoring.impact import Comparison
 from rules.book.overridefile import read_overrides
 from rules.errors import OverridesInvalid
 from tests.book import BOOK
-from worker import bootstrap as wiring
-from worker.books import overrides
-from worker.books.impact import Pool, Task, outlet_parts
-from worker.bootstrap import Store
+from worker import bootstrap
+from worker.books import current, overrides
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.rejudging.impact import Pool, Task, outlet_parts
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled
 
@@ -95,7 +95,7 @@ def days(monkeypatch: pytest.MonkeyPatch) -> list[date]:
 @pytest.fixture
 def run(store: Store, days: list[date]) -> Iterator[Callable[[int], None]]:
     assert days
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
 
     def run(number: int) -> None:
         send(store.redis, store.keys, [late(number)], source="test", settings=store.settings)
@@ -121,7 +121,7 @@ def test_after_its_last_day_a_running_worker_judges_by_the_book_and_says_so(
 def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, run: Callable[[int], None]) -> None:
     run(1)
     run(2)
-    comparison = Comparison(wiring.book_of_today(store.settings), BOOK)
+    comparison = Comparison(current.book_of_today(store.settings), BOOK)
     pool = Pool(Task(comparison, LAST, 2**20, 5), 1)
     today = datetime.now(UTC).date()
     (found,) = pool.outcomes(outlet_parts(store.redis, store.keys, today))

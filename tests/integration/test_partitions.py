@@ -16,20 +16,23 @@ import pytest
 from hypothesis import HealthCheck, given
 from redis.exceptions import RedisError
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
+from worker.audit import chains
 from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused, PartitionMismatch, PartitionsFixed, PartitionsMoving
 from worker.monitoring.reconciliation import Books, books
 from worker.pipeline import batch
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import send
 from worker.pipeline.ledger import patient_of
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import OutletEntry, Reader, before_last, tail
+from worker.pipeline.producer import send
 from worker.pipeline.quarantine import entries, find
-from worker.pipeline.repartition import repartition, standing
+from worker.pipeline.repartition import repartition
+from worker.store import agreement, opening
+from worker.store.agreement import standing
+from worker.store.connections import Store
 from worker.store.keys import FIELD, FORWARDED, OUTLETS, Keys
 from worker.store.secret import load_secret
 
@@ -48,7 +51,7 @@ def settings(home: Any, unset: None, monkeypatch: pytest.MonkeyPatch) -> Setting
 
 @pytest.fixture
 def drain(store: Store) -> Iterator[Drain]:
-    made = wiring.drain(store, quiet(store))
+    made = bootstrap.drain(store, quiet(store))
     yield made
     made.audit.close()
 
@@ -95,7 +98,7 @@ def everything(store: Store) -> list[OutletEntry]:
 
 
 def home_of(store: Store, member: str) -> int:
-    patient = patient_of(wiring.agreed_secret(store), "87726", member)
+    patient = patient_of(agreement.agreed_secret(store), "87726", member)
     assert patient
     return store.keys.at(patient).partition
 
@@ -338,7 +341,7 @@ def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: 
     decision = batch.quarantine(batch.unread(entry[0]), "attempts_exhausted", (), drain.others[0].bench)
     drain.others[0]._commit([decision])
     (held,) = entries(store.redis, store.keys)
-    clerk = wiring.clerk(store)
+    clerk = bootstrap.clerk(store)
     assert find(store.redis, store.keys, held.id) == held
     assert clerk.requeue(held, "mended")
     clerk.audit.close()
@@ -387,14 +390,14 @@ def test_tend_rings_for_work_on_any_partition_and_prunes_each(store: Store, drai
 def test_a_cut_tail_is_seen_whatever_partition_had_the_last_commit(store: Store, drain: Drain) -> None:
     place(store, [event(number) for number in range(50)])
     drain.run()
-    head = wiring.chain_head(store, drain.audit.head.chain)
+    head = chains.chain_head(store, drain.audit.head.chain)
     assert head == drain.audit.head
 
 
 def test_another_number_is_refused(store: Store) -> None:
     for number in (1, 2, 5):
         with pytest.raises(PartitionMismatch, match=f"holds 4 partition.*{number}"):
-            wiring.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
+            opening.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
 
 
 def test_what_was_forwarded_and_received_nowhere_is_no_balance(store: Store, drain: Drain) -> None:
@@ -434,8 +437,8 @@ class Bench:
     def __init__(self, store: Store, count: int) -> None:
         store.redis.flushall()
         settings = load_settings(state_dir=store.settings.state_dir, partitions=count, history_months=240)
-        self.store = wiring.open_store(settings)
-        self.workers = [wiring.drain(self.store, quiet(self.store)) for _ in range(2)]
+        self.store = opening.open_store(settings)
+        self.workers = [bootstrap.drain(self.store, quiet(self.store)) for _ in range(2)]
 
     def close(self) -> None:
         for drain in self.workers:
@@ -513,11 +516,11 @@ def test_whatever_comes_where_and_whoever_dies_each_event_has_one_result_on_one_
 def one_partition(store: Store) -> Store:
     """The same Redis, as if it had never been spread."""
     store.redis.flushall()
-    return wiring.open_store(load_settings(state_dir=store.settings.state_dir, partitions=1, history_months=240))
+    return opening.open_store(load_settings(state_dir=store.settings.state_dir, partitions=1, history_months=240))
 
 
 def worked_off(store: Store) -> None:
-    drain = wiring.drain(store, quiet(store))
+    drain = bootstrap.drain(store, quiet(store))
     drain.run()
     drain.audit.close()
 
@@ -531,7 +534,7 @@ def test_more_partitions_take_ledgers_and_event_memory_along(store: Store, steps
         moved = repartition(store.redis, step)
         assert (moved["ledger"] > 0, moved["event"] > 0) == (True, True)
     assert repartition(store.redis, COUNT) == Counter()
-    wiring.open_store(store.settings, hold=False).close()
+    opening.open_store(store.settings, hold=False).close()
     copies = [event(number, id=f"c-{number}", data=claim(number, claim_id=f"C-{number}")) for number in range(200)]
     reused = [event(number + 5_000, id=f"evt-{number}") for number in range(200)]
     put(store, *(event(number) for number in range(200)), *copies, *reused)
@@ -554,7 +557,7 @@ def test_a_change_that_broke_off_keeps_all_out_until_it_is_finished(store: Store
         repartition(store.redis, COUNT, breaks_off)
     for number in (1, COUNT):
         with pytest.raises(PartitionsMoving, match="from 1 to 4"):
-            wiring.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
+            opening.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
     with pytest.raises(PartitionsFixed, match="a change to 4 broke off"):
         repartition(store.redis, 2)
     repartition(store.redis, COUNT)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
 from worker.monitoring.reconciliation import books
+from worker.store import opening
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, event, settled, until
@@ -67,7 +67,7 @@ class World:
     def decide(self, count: int) -> None:
         """So many more claims are sent, and decided: a bell came, and a batch was committed."""
         self.send(count)
-        with wiring.open_store(self.server.settings("operator")) as store:
+        with opening.open_store(self.server.settings("operator")) as store:
             settled(store, self.sent, 60)
 
     def log_in_anew(self) -> None:
@@ -150,7 +150,7 @@ def test_a_worker_whose_file_comes_late_waits_for_it_and_says_why(world: World) 
 def test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now(home: Path) -> None:
     with guarded(home) as server:
         admin = server.client("admin")
-        with wiring.open_store(server.settings("worker")) as store:
+        with opening.open_store(server.settings("worker")) as store:
             assert books(store.redis, store.keys).accepted == 0
             admin.execute_command("ACL", "SETUSER", "worker", "resetpass", f">{SECOND}")
             server.password("worker").unlink()
@@ -172,7 +172,7 @@ def test_behind_sentinel_the_password_of_the_primary_is_rotated_the_same_way(hom
         worker = Worker(home, env={"SCRUB_REDIS_URL": url, "SCRUB_REDIS_PASSWORD_FILE": str(mount.file)})
         stack.callback(worker.kill)
         worker.wait_ready(60)
-        store = stack.enter_context(wiring.open_store(load_settings(redis_url=server.url, state_dir=home)))
+        store = stack.enter_context(opening.open_store(load_settings(redis_url=server.url, state_dir=home)))
         for turn, secret in enumerate((FIRST, SECOND)):
             if turn:
                 admin.execute_command("ACL", "SETUSER", "worker", f">{secret}")

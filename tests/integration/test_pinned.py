@@ -19,18 +19,20 @@ import pytest
 
 from rules.book.pack import Files, packed
 from rules.errors import OverridesInvalid
-from worker import bootstrap as wiring
-from worker.books import fleet, overrides
+from worker import bootstrap
+from worker.books import current, fleet, overrides
 from worker.books.librarian import Librarian, Text
 from worker.books.overrides import NONE, digest_of_text
 from worker.books.switch import in_force, sealed_pack
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
 from worker.errors import BookNotSigned, NoSuchBasis, NothingToRollBack, OverridesUnlike, SeveralBefore
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.process import presence
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.embedded import socket_path
 
 from .helpers import Worker, event, settled, until
@@ -60,7 +62,7 @@ def settings(home: Path, book: Path, file: Path, unset: None) -> Settings:
 
 @pytest.fixture
 def librarian(store: Store) -> Iterator[Librarian]:
-    found = wiring.librarian(store)
+    found = bootstrap.librarian(store)
     yield found
     found.audit.close()
 
@@ -73,13 +75,13 @@ def silent(store: Store) -> Bell:
 @pytest.fixture
 def judge(store: Store) -> Iterator[Callable[[int], str]]:
     """A worker within this process, alive by its beat; answers what judged the claim of this number."""
-    drain = wiring.drain(store, silent(store))
-    wiring.beat(store, [os.getpid()], time.time())
+    drain = bootstrap.drain(store, silent(store))
+    presence.beat(store, [os.getpid()], time.time())
 
     def judge(number: int) -> str:
         send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
         drain.run()
-        wiring.beat(store, [os.getpid()], time.time())
+        presence.beat(store, [os.getpid()], time.time())
         return judged(store)[f"PCN-{number:05}"]
 
     yield judge
@@ -88,7 +90,7 @@ def judge(store: Store) -> Iterator[Callable[[int], str]]:
 
 def restarted(home: Path, **more: object) -> Settings:
     """The settings of a process that starts now: it reads its files anew."""
-    for read in (wiring.own, wiring.layer, wiring.watch):
+    for read in (current.own, current.layer, current.watch):
         read.cache_clear()
     return load_settings(state_dir=home, **more)
 
@@ -113,8 +115,8 @@ def test_a_rollback_returns_to_the_digest_that_judged_before_whatever_is_on_the_
     with pytest.raises(NothingToRollBack):
         librarian.roll_back("again", None)
     again = restarted(home, book=book, overrides=file)
-    assert wiring.own_book(again).digest == small(title="Edited").digest
-    drain = wiring.drain(Store(again, store.keys, store.redis, store.once), silent(store))
+    assert current.own_book(again).digest == small(title="Edited").digest
+    drain = bootstrap.drain(Store(again, store.keys, store.redis, store.once), silent(store))
     send(store.redis, store.keys, [event(4)], source="test", settings=again)
     drain.run()
     drain.audit.close()
@@ -138,8 +140,8 @@ def test_it_is_so_for_real_workers_that_are_restarted_and_for_one_on_another_hos
         return judged(store)[f"PCN-{number:05}"]
 
     before = run(1)
-    with wiring.open_store(theirs) as remote:
-        librarian = wiring.librarian(remote)
+    with opening.open_store(theirs) as remote:
+        librarian = bootstrap.librarian(remote)
         done = librarian.switch(packed(small("2")), b"", "x.book", "try")
         assert done is not None
         assert [(one.book.digest, one.overrides) for one in done.before] == [(OWN.digest, digest_of_text(TEXT))]
@@ -262,7 +264,7 @@ def test_overrides_in_force_end_with_their_last_day_while_workers_run_and_the_do
     last = date(2026, 12, 31)
     days = [last]
     monkeypatch.setattr(overrides, "today", lambda: days[-1])
-    drain = wiring.drain(store, silent(store))
+    drain = bootstrap.drain(store, silent(store))
     text = text_for(OWN, "ends", str(last))
     librarian.put_overrides(Text(text), "until December")
     for number in (1, 2):
@@ -368,7 +370,7 @@ def other_host(store: Store, home: Path, name: str = "elsewhere-1", **more: obje
     away = Store(theirs, store.keys, store.redis, store.once)
     away.settings.secret_path.write_bytes((home / "secret").read_bytes())
     away.settings.secret_path.chmod(0o600)
-    wiring.beat(away, [1], time.time())
+    presence.beat(away, [1], time.time())
     (said,) = store.redis.hgetall(store.keys.workers).values()
     moment, _, says = said.partition(b" ")
     about = orjson.loads(says) | {"host": "elsewhere", "pid": 1, "processes": [1]}
@@ -386,7 +388,7 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     key = home / "public.pem"
     key.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     strict = load_settings(state_dir=home, book=settings.book, overrides=settings.overrides, book_key=key)
-    drain = wiring.drain(Store(strict, store.keys, store.redis, store.once), silent(store))
+    drain = bootstrap.drain(Store(strict, store.keys, store.redis, store.once), silent(store))
     unsigned, signed = text_for(OWN, "unsigned"), text_for(OWN, "signed")
     results = []
     for number, text in enumerate((Text(unsigned), Text(signed, private.sign(signed.encode()))), 1):
@@ -413,7 +415,7 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
     librarian.roll_back("to the folder, by a command without keys", None)
     written(book, small(title="Edited"))
     again = restarted(home, book=book, overrides=file, book_key=key)
-    drain = wiring.drain(Store(again, store.keys, store.redis, store.once), silent(store))
+    drain = bootstrap.drain(Store(again, store.keys, store.redis, store.once), silent(store))
     send(store.redis, store.keys, [event(1)], source="test", settings=again)
     drain.run()
     drain.audit.close()
@@ -424,7 +426,7 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
 
 def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, librarian: Librarian) -> None:
     """As a worker of an earlier release refuses a book with keys that it does not know."""
-    drain = wiring.drain(store, silent(store))
+    drain = bootstrap.drain(store, silent(store))
     later = Files({**OTHER.library, "payers/medicare.yaml": OTHER.library["payers/medicare.yaml"] + b"later: [x]\n"})
     basis = {"book": later.digest, "version": "2", "overrides": NONE, "first": False}
     store.redis.hset(store.keys.books, mapping={

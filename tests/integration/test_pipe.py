@@ -15,15 +15,19 @@ from pydantic import TypeAdapter
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.history import NOTHING_BILLED
-from worker import bootstrap as wiring
-from worker.app import QUEUE
+from worker.audit import chains
 from worker.audit.log import verify
-from worker.bootstrap import Store
+from worker.books import current
+from worker.client import consume, submit
 from worker.config.settings import Settings
 from worker.errors import NoClaim, NoListOfClaims
 from worker.intake.events import ClaimEvent
-from worker.pipeline.inbox import send, submit
-from worker.pipeline.outlets import Reader, consume, tail
+from worker.pipeline.outlets import Reader, tail
+from worker.pipeline.producer import send
+from worker.process import celeryapp
+from worker.process.celeryapp import QUEUE
+from worker.store import agreement, opening
+from worker.store.connections import Store
 from worker.store.fitness import check_server
 from worker.store.reachability import Address
 
@@ -48,7 +52,7 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
     settled(store, 2)
     found = {entry.event["eventid"]: entry for name in ALL for entry in tail(store.redis, store.keys, name)}
     assert found.keys() == {"evt-1", "evt-2"}
-    book = wiring.own_book(store.settings)
+    book = current.own_book(store.settings)
     for entry in found.values():
         offline = check(read_claim(entry.data["claim"]), book, history=NOTHING_BILLED)
         assert orjson.dumps(entry.data["report"]) == orjson.dumps(orjson.loads(orjson.dumps(offline)))
@@ -59,7 +63,7 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
 def test_rings_on_a_broker_of_their_own_share_a_connection(store: Store) -> None:
     def ring() -> int:
         store.redis.delete(store.keys.gate)
-        wiring.bell(store).ring()
+        celeryapp.bell(store).ring()
         found: Any = store.redis.info("stats")
         return int(found["total_connections_received"])
 
@@ -138,7 +142,7 @@ def test_every_decision_has_its_audit_line_and_the_chains_verify(
     assert {line["claim.charge_cents"] for line in lines} == {45_000}
     files = list(settings.audit_path.iterdir())
     for file in files:
-        head = wiring.chain_head(store, file.stem.removeprefix("audit-"))
+        head = chains.chain_head(store, file.stem.removeprefix("audit-"))
         assert head is not None
         assert verify(file, settings.secret_path.read_bytes().strip(), head).state == "sound"
 
@@ -238,13 +242,13 @@ def test_a_server_that_could_lose_claims_is_refused(store: Store, option: str, v
 
 
 def test_another_secret_or_number_of_partitions_is_refused(store: Store) -> None:
-    wiring.agreed_secret(store)
+    agreement.agreed_secret(store)
     store.settings.secret_path.write_text("another" * 10)
     with pytest.raises(Exception, match="Copy the secret file"):
-        wiring.agreed_secret(store)
+        agreement.agreed_secret(store)
     store.redis.hset(store.keys.meta, "partitions", "4")
     with pytest.raises(Exception, match="SCRUB_PARTITIONS=4"):
-        wiring.open_store(store.settings)
+        opening.open_store(store.settings)
 
 
 def test_submit_refuses_when_redis_is_nearly_full(settings: Settings, store: Store) -> None:

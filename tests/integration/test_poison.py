@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from worker.bootstrap import Store
-from worker.pipeline.inbox import send
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.config.settings import Settings
 from worker.errors import InboxFull
-from worker.monitoring import pressure
 from worker.monitoring.reconciliation import books
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import send
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.store import memory, opening
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -38,7 +38,7 @@ def bell(store: Store, rung: list[int]) -> Bell:
 
 @pytest.fixture
 def drain(store: Store, bell: Bell) -> Iterator[Drain]:
-    drain = wiring.drain(store, bell)
+    drain = bootstrap.drain(store, bell)
     yield drain
     drain.audit.close()
 
@@ -55,7 +55,7 @@ def tended(store: Store, bell: Bell, **changes: Any) -> None:
 
 def limit_memory(store: Store, per_cent: float) -> None:
     """Sets the limit so that so much of it is in use."""
-    used = pressure.memory(store.redis).used
+    used = memory.memory(store.redis).used
     store.redis.config_set("maxmemory", int(used * 100 / per_cent))
 
 
@@ -126,7 +126,7 @@ def test_a_redis_without_any_memory_left_is_tended_and_what_is_in_hand_is_commit
     tended(store, bell)
     found = books(store.redis, store.keys)
     assert (found.settled, found.hold is not None, found.rate is not None) == (True, True, True)
-    with wiring.open_store(store.settings) as again:  # `scrub status` still works
+    with opening.open_store(store.settings) as again:  # `scrub status` still works
         assert books(again.redis, again.keys).settled
         drain.inbox.ensure()
 
@@ -191,7 +191,7 @@ def filled(store: Store, outlet: str, count: int) -> list[bytes]:
 
 def trimmed(store: Store, outlet: str, retention_ms: int = 0) -> int:
     time.sleep(0.002)
-    return pressure.trim(store.redis, store.keys.outlet(outlet), retention_ms, 100_000)
+    return memory.trim(store.redis, store.keys.outlet(outlet), retention_ms, 100_000)
 
 
 def test_an_outlet_is_trimmed_only_behind_what_every_group_has_acknowledged(store: Store) -> None:

@@ -9,32 +9,33 @@ import orjson
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from worker import bootstrap as wiring
+from worker import bootstrap
+from worker.audit import chains
 from worker.audit.log import verify
-from worker.bootstrap import Store
 from worker.config.settings import Settings
 from worker.errors import CommitRefused, NotInQuarantine, NotRequeueable
 from worker.monitoring.reconciliation import books
 from worker.pipeline import quarantine
 from worker.pipeline.consumer import Drain
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import OutletEntry, tail
+from worker.pipeline.producer import send
 from worker.pipeline.quarantine import Clerk
+from worker.store.connections import Store
 
 from .helpers import claim, event
 
 
 @pytest.fixture
 def drain(store: Store) -> Iterator[Drain]:
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
     yield drain
     drain.audit.close()
 
 
 @pytest.fixture
 def clerk(store: Store) -> Iterator[Clerk]:
-    clerk = wiring.clerk(store)
+    clerk = bootstrap.clerk(store)
     yield clerk
     clerk.audit.close()
 
@@ -176,6 +177,6 @@ def test_the_clerks_audit_file_verifies_up_to_its_head_in_redis(store: Store, cl
     first, second = fill(b"not json", b"nor this")
     clerk.drop(first, "a")
     clerk.drop(second, "b")
-    head = wiring.chain_head(store, clerk.audit.head.chain)
+    head = chains.chain_head(store, clerk.audit.head.chain)
     assert head == clerk.audit.head
     assert verify(clerk.audit.file, store.settings.secret_path.read_bytes().strip(), head).state == "sound"

@@ -30,11 +30,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
-from worker import bootstrap as wiring
 from worker.cli.stores import opened
 from worker.config.settings import Settings, load_settings
 from worker.errors import RedisForbids, RedisUnusable
-from worker.store import rediserrors
+from worker.store import opening, reachability, rediserrors
 
 from .helpers import Worker, event, settled, until
 from .unusable import Plain, black_hole, busy, http, plain, says
@@ -46,7 +45,7 @@ CANARY = "canary-password-ZQXWV"
 
 def refusal(url: str, home: Path, **settings: object) -> RedisUnusable:
     with pytest.raises(RedisUnusable) as caught:
-        wiring.open_store(load_settings(redis_url=url, state_dir=home, **settings)).close()
+        opening.open_store(load_settings(redis_url=url, state_dir=home, **settings)).close()
     sentence = str(caught.value)
     assert CANARY not in sentence
     assert "{" not in sentence.replace("{claims:0}", ""), sentence
@@ -100,9 +99,9 @@ def test_a_socket_that_this_user_may_not_open_is_told_as_such(home: Path) -> Non
     with plain(home / "p", "--unixsocket", str(home / "r.sock"), "--unixsocketperm", "700"):
         home.chmod(0o755)
         code = (
-            "import os, sys\nfrom worker import bootstrap as wiring; from worker.config.settings import load_settings\n"
+            "import os, sys\nfrom worker.store import opening; from worker.store import reachability; from worker.config.settings import load_settings\n"
             "def told(url):\n"
-            "    try: wiring.open_store(load_settings(redis_url=url, state_dir='/nowhere'))\n"
+            "    try: opening.open_store(load_settings(redis_url=url, state_dir='/nowhere'))\n"
             "    except Exception as error: return type(error).__name__\n"
             "told('unix:///nowhere')  # imports all that it wants while it may read it\n"
             "os.setegid(65534); os.seteuid(65534); print(told(sys.argv[1]))"
@@ -523,7 +522,7 @@ def kill_it_under_a_command(settings: Settings) -> None:
 def test_an_embedded_server_that_was_killed_is_not_blamed_on_an_address(settings: Settings) -> None:
     with pytest.raises(rediserrors.EmbeddedGone) as caught:
         kill_it_under_a_command(settings)
-    assert str(caught.value).startswith(f"The embedded Redis at {wiring.where(settings)} is gone")
+    assert str(caught.value).startswith(f"The embedded Redis at {reachability.where(settings)} is gone")
     assert "SCRUB_REDIS_URL" not in str(caught.value)
     with opened(settings) as store:
         assert store.redis.ping(), "the next command starts it again"
@@ -655,7 +654,7 @@ def test_what_befalls_redis_under_a_worker_is_told_in_its_log_and_the_worker_goe
             until(lambda: sentence in worker.text(), 60, worker.text)
         for number in range(5):
             admin.xadd("{claims:0}:inbox", {"event": event(number)})
-        with wiring.open_store(load_settings(redis_url=server.url, state_dir=home)) as store:
+        with opening.open_store(load_settings(redis_url=server.url, state_dir=home)) as store:
             settled(store, 5, 90)
         assert worker.text().count("Connection to broker lost") < 20, "it is not told at each of its tries"
         assert "Traceback" not in worker.text()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.integration.helpers import Worker, settled
-from worker.bootstrap import Store
+from worker.store.connections import Store
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -42,7 +42,7 @@ def test_the_readmes_python_sends_a_claim_and_reads_its_verdict(
     start_worker().wait_ready()
     (tmp_path / "claim.json").write_text(block("json"))
     send, _, read = block("python").partition("\nfor entry")
-    imports = "from worker.pipeline.outlets import consume\n"
+    imports = "from worker.outlets import consume\n"
     environment = {**os.environ, "SCRUB_STATE_DIR": str(home)}
 
     def run(code: str) -> str:

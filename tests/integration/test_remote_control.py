@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from celery.worker.control import Panel
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
 from worker.process.remotecontrol import OFF, switch_off
+from worker.store.connections import Store
 
 from .helpers import Worker, event, settled, until
 

@@ -21,8 +21,8 @@ import typer
 
 from tests.ops.test_container import COMPOSE, SERVICES, understood
 from tests.ops.test_kubernetes import DOCUMENTS, POD
-from worker import bootstrap as wiring
 from worker.cli import app
+from worker.store import opening
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, claim, event, settled
@@ -101,7 +101,7 @@ def test_what_a_section_tells_to_run_runs(section: Section, world: World, tmp_pa
     registered: Any = typer.main.get_command(app)
     absent = set(re.findall(r"\bscrub ([a-z]+)", blocks)) - registered.commands.keys()
     assert not absent, f"there is no scrub {absent}"
-    with wiring.open_store(world.server.settings("operator")) as store:
+    with opening.open_store(world.server.settings("operator")) as store:
         settled(store, store.redis.xinfo_stream("{claims:0}:inbox")["entries-added"])
     (tmp_path / "ops").mkdir()
     (tmp_path / "ops/secrets").symlink_to(world.server.folder / "secrets")

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from worker.bootstrap import Store
+from worker.store.connections import Store
 from worker.store.pipelined import Sent
 
 

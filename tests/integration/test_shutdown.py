@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from worker.bootstrap import Store
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import QUICK, Worker, claim, each_once, event, settled, until
 

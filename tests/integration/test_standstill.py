@@ -16,18 +16,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker import bootstrap
 from worker.cli import app
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
-from worker.monitoring import pressure
 from worker.monitoring.health import unwell
 from worker.monitoring.progress import standstills
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import Inbox, send
+from worker.pipeline.inbox import Inbox
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.process import presence
+from worker.store import memory, opening
+from worker.store.connections import Store
 
 from .helpers import Worker, event, settled, until
 
@@ -76,7 +78,7 @@ def test_a_claim_that_is_decided_ends_it(store: Store, inbox: Inbox, bell: Bell)
     tended(store, bell)
     tended(store, bell, later=60)
     assert sentences(store)
-    wiring.drain(store, bell).run()
+    bootstrap.drain(store, bell).run()
     assert sentences(store) == []
     put(store, 1, first=3)
     tended(store, bell, later=60)
@@ -116,7 +118,7 @@ def test_a_hold_is_no_standstill_and_neither_is_its_end(store: Store, inbox: Inb
 def test_a_hold_that_lasts_is_told_with_its_reason(store: Store, inbox: Inbox) -> None:
     for minutes, expected in ((4.9, []), (5.1, ["the workers have waited for 5 min: Redis uses 95 % of its memory"])):
         since = books(store.redis, store.keys).moment - minutes * 60
-        pressure.put(store.redis, store.keys.hold, f"{since * 1000:.0f} Redis uses 95 % of its memory", 10_000)
+        memory.put(store.redis, store.keys.hold, f"{since * 1000:.0f} Redis uses 95 % of its memory", 10_000)
         assert sentences(store) == expected
 
 
@@ -134,7 +136,7 @@ def test_claims_of_a_lost_worker_are_none_until_nobody_takes_them_over(store: St
 
 @pytest.fixture
 def four(home: Path, unset: None) -> Iterator[Store]:
-    with wiring.open_store(load_settings(state_dir=home, partitions=4)) as found:
+    with opening.open_store(load_settings(state_dir=home, partitions=4)) as found:
         for keys in found.keys.all:
             Inbox(found.redis, keys, "me").ensure()
         yield found
@@ -172,7 +174,7 @@ def test_a_queue_that_live_workers_leave_alone_is_told(store: Store, inbox: Inbo
         (10, []),
         (40, ["1 claims wait, and no worker looks after the queue"]),
     ):
-        wiring.beat(store, [1], store.redis.time()[0] - started)
+        presence.beat(store, [1], store.redis.time()[0] - started)
         assert sentences(store) == expected
     store.redis.lpush(store.keys.samples, f"{store.redis.time()[0] * 1000} 1 0")
     assert sentences(store) == []
@@ -228,7 +230,7 @@ def test_books_that_do_not_balance_are_ill(store: Store, scrub: Callable[..., An
     """A sender's XADD with MAXLEN deletes what waits, and nothing else tells."""
     put(store, 10)
     store.redis.xadd(store.keys.inbox, {"event": "{}"}, maxlen=1, approximate=False)
-    wiring.beat(store, [1], 0)
+    presence.beat(store, [1], 0)
     ill = scrub("status", "--healthcheck")
     assert ill.exit_code == 1
     assert "The books do NOT balance: 10 claims unaccounted for" in ill.stdout

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.bootstrap import Store
-from worker.pipeline.inbox import send
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 
 from .helpers import Worker, event, settled, until
 

@@ -14,17 +14,18 @@ from rules.claim import read_claim
 from rules.errors import BookInvalid, PackInvalid
 from rules.loader import whole_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
-from worker import bootstrap as wiring
+from worker import bootstrap
 from worker.audit.log import verify
 from worker.books import archive as kept
 from worker.books.librarian import Entry, Librarian
-from worker.books.replay import replay
 from worker.books.switch import in_force
-from worker.bootstrap import Store
 from worker.config.settings import Settings
 from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile
-from worker.pipeline.inbox import send
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.rejudging.replay import replay
+from worker.store import agreement
+from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -52,7 +53,7 @@ def small(version: str) -> Files:
 
 @pytest.fixture
 def librarian(store: Store) -> Librarian:
-    return wiring.librarian(store)
+    return bootstrap.librarian(store)
 
 
 def put(store: Store, *numbers: int) -> None:
@@ -235,7 +236,7 @@ def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
     assert [(one.get("event.reason"), one["event.outcome"]) for one in lines[1:]] == [
         ("first", "success"), ("second", "success"), ("second", "failure"),
     ]  # fmt: skip
-    secret = wiring.agreed_secret(store)
+    secret = agreement.agreed_secret(store)
     found = verify(librarian.audit.file, secret)
     assert found.state == "sound"
 

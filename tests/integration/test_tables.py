@@ -8,13 +8,14 @@ from pathlib import Path
 from rules.book.pack import packed
 from rules.loader import whole_book
 from tests.tables.official import quarter
-from worker import bootstrap as wiring
+from worker import bootstrap
+from worker.books import current
 from worker.books.switch import InForce, in_force
-from worker.bootstrap import Store
 from worker.doctor import judging as checkup
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.inbox import send
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import send
+from worker.store.connections import Store
 from worker.tables import shelf
 from worker.tables.official import editions_in
 
@@ -43,16 +44,16 @@ def test_a_worker_takes_imported_tables_up_when_it_starts(
 def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_anew_is_in_force(
     store: Store, home: Path
 ) -> None:
-    librarian = wiring.librarian(store)
+    librarian = bootstrap.librarian(store)
     librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "shipped.book", "as it ships")
     pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
     shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
-    wiring.forget_own()
+    current.forget_own()
     shown = [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]]
     assert [("scrub rules pack" in one[3], one[1]) for one in shown] == [(True, "rule book")]
     done = librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "new.book", "with tables")
     assert done is not None
-    wiring.forget_own()
+    current.forget_own()
     assert [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]] == []
 
 

@@ -21,10 +21,10 @@ import pytest
 import trustme
 
 from tests.ops.test_container import SECURED
-from worker import bootstrap as wiring
+from worker.client import consume
 from worker.config.settings import Settings, load_settings
 from worker.errors import RedisUnreachable
-from worker.pipeline.outlets import consume
+from worker.store import opening
 
 from .guarded import OPS, Guarded, guarded
 from .helpers import Worker, event, settled
@@ -148,7 +148,7 @@ def test_claims_and_bells_go_through_tls(secured: Secured) -> None:
             env={**clean, **secured.environment("producer")}, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
         assert sent.returncode == 0, sent.stderr
-        with wiring.open_store(secured.settings("operator")) as store:
+        with opening.open_store(secured.settings("operator")) as store:
             settled(store, 20)
         entries = list(consume("billing", settings=secured.settings("billing"), follow=False))
         entries += consume("rework", settings=secured.settings("rework"), follow=False)
@@ -162,7 +162,7 @@ def test_claims_and_bells_go_through_tls(secured: Secured) -> None:
 
 def refused(settings: Settings) -> str:
     with pytest.raises(RedisUnreachable) as caught:
-        wiring.open_store(settings).close()
+        opening.open_store(settings).close()
     return str(caught.value)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.tables.official import units_text
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
 from worker.errors import FolderUnusable
 from worker.pipeline.inbox import Inbox
+from worker.store import opening
 from worker.store.private import close_state
 
 from .helpers import Worker, event, settled, until
@@ -76,7 +76,7 @@ def test_so_is_what_a_worker_makes(home: Path, umask: int) -> None:
         os.umask(before)
     try:
         worker.wait_ready()
-        with wiring.open_store(load_settings(state_dir=home / "state")) as store:
+        with opening.open_store(load_settings(state_dir=home / "state")) as store:
             Inbox(store.redis, store.keys, "me").ensure()
             store.redis.xadd(store.keys.inbox, {"event": event(1)})
             settled(store, 1)

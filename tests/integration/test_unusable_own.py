@@ -17,16 +17,18 @@ import pytest
 
 from rules.book.pack import packed
 from rules.errors import BookMissing, ScrubError
-from worker import bootstrap as wiring
+from worker import bootstrap
+from worker.books import current
 from worker.books.librarian import Librarian, Text
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import send
 from worker.pipeline.notification import Bell
+from worker.pipeline.producer import send
+from worker.process import presence
+from worker.store.connections import Store
 
 from .helpers import Worker, event, settled, until
 from .unlike import judged, small, written
@@ -56,7 +58,7 @@ def started_anew(store: Store) -> Callable[[], Store]:
     """A process that starts now: it reads its files anew."""
 
     def start() -> Store:
-        wiring.forget_own()
+        current.forget_own()
         return Store(store.settings, store.keys, store.redis, store.once)
 
     return start
@@ -64,14 +66,14 @@ def started_anew(store: Store) -> Callable[[], Store]:
 
 @pytest.fixture
 def librarian(store: Store) -> Librarian:
-    return wiring.librarian(store)
+    return bootstrap.librarian(store)
 
 
 def judge(store: Store, number: int) -> str:
-    drain = wiring.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
     send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
     drain.run()
-    wiring.beat(store, [os.getpid()], time.time())
+    presence.beat(store, [os.getpid()], time.time())
     drain.audit.close()
     return judged(store)[f"PCN-{number:05}"]
 
@@ -90,7 +92,7 @@ def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_sa
     librarian.roll_back("wrong", None)
     BREAKS[kind](home)
     again = started_anew()
-    fault = wiring.take_own(again)
+    fault = current.take_own(again)
     assert fault
     assert judge(again, 2) == before
     (worker,) = books(store.redis, store.keys).alive
@@ -111,7 +113,7 @@ def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_sa
 def test_where_nothing_is_in_force_it_does_not_start(home: Path, started_anew: Callable[[], Store], kind: str) -> None:
     BREAKS[kind](home)
     with pytest.raises(ScrubError):
-        wiring.take_own(started_anew())
+        current.take_own(started_anew())
 
 
 def test_where_it_is_usable_it_is_taken_whatever_is_in_force(
@@ -119,8 +121,8 @@ def test_where_it_is_usable_it_is_taken_whatever_is_in_force(
 ) -> None:
     librarian.switch(packed(OTHER), b"", "other.book", "try")
     again = started_anew()
-    assert wiring.take_own(again) == ""
-    assert wiring.own_book(again.settings).digest == OWN.digest
+    assert current.take_own(again) == ""
+    assert current.own_book(again.settings).digest == OWN.digest
 
 
 def test_a_book_in_force_that_none_of_the_keys_signed_stands_in_for_nothing(
@@ -137,16 +139,16 @@ def test_a_book_in_force_that_none_of_the_keys_signed_stands_in_for_nothing(
     started_anew()
     strict = load_settings(state_dir=home, book=home / "my-book", book_key=key)
     with pytest.raises(BookMissing):
-        wiring.take_own(Store(strict, store.keys, store.redis, store.once))
+        current.take_own(Store(strict, store.keys, store.redis, store.once))
     librarian.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", Text(text_for(OTHER)))
     with pytest.raises(BookMissing):
-        wiring.take_own(Store(strict, store.keys, store.redis, store.once))
+        current.take_own(Store(strict, store.keys, store.redis, store.once))
     basis = in_force(store.redis, store.keys).basis
     assert basis is not None
     signed = Text(text_for(OTHER), private.sign(text_for(OTHER).encode()))
     librarian.switch(packed(small("3")), private.sign(packed(small("3"))), "x.book", "both signed", signed)
-    assert wiring.take_own(Store(strict, store.keys, store.redis, store.once))
-    assert wiring.own_book(strict).version == "3"
+    assert current.take_own(Store(strict, store.keys, store.redis, store.once))
+    assert current.own_book(strict).version == "3"
 
 
 def test_a_rollback_needs_no_book_of_the_machine_where_it_is_asked_for(

@@ -19,15 +19,15 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from worker import bootstrap as wiring
 from worker.audit.log import verify
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.monitoring.reconciliation import books
-from worker.pipeline.inbox import SOURCE, send, wrapped
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import SOURCE, send, wrapped
 from worker.reporting.figures import count
 from worker.reporting.load import loaded
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.keys import Keys, event_identity
 from worker.store.secret import event_mark
 
@@ -175,7 +175,7 @@ def test_what_shows_an_event_shows_it_under_a_key(
     home: Path, settings: Settings, start_worker: Callable[..., Worker], partitions: int
 ) -> None:
     options = {"SCRUB_PARTITIONS": str(partitions), "SCRUB_AUDIT_STDOUT": "true", "SCRUB_LOG_LEVEL": "debug"}
-    with wiring.open_store(load_settings(state_dir=home, partitions=partitions)) as store:
+    with opening.open_store(load_settings(state_dir=home, partitions=partitions)) as store:
         worker = start_worker(env=options, concurrency=1).wait_ready()
         events = [
             event(1),

@@ -16,13 +16,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
+from worker.config import identity
 from worker.errors import SecretMismatch
 from worker.monitoring.reconciliation import books
 from worker.pipeline.inbox import Inbox
 from worker.pipeline.maintenance import tend_once
 from worker.pipeline.notification import Bell
+from worker.process import presence
+from worker.store import agreement
+from worker.store.connections import Store
 
 from .helpers import QUICK, Worker, event, settled, until
 
@@ -87,19 +89,19 @@ def test_a_worker_of_the_version_before_is_read_as_ever(store: Store) -> None:
 
 
 def test_a_worker_that_says_farewell_leaves_its_namesake(store: Store) -> None:
-    wiring.beat(store, [os.getpid()], 0)
+    presence.beat(store, [os.getpid()], 0)
     (ours,) = store.redis.hgetall(store.keys.workers).items()
     namesake = ours[0].decode()[:-8] + "00000000"
     store.redis.hset(store.keys.workers, namesake, ours[1])
-    wiring.farewell(store)
+    presence.farewell(store)
     assert [name.decode() for name in store.redis.hkeys(store.keys.workers)] == [namesake]
 
 
 def test_how_a_process_ended_is_found_by_the_name_of_its_consumer(store: Store, inbox: Inbox) -> None:
     store.redis.xadd(store.keys.inbox, {"event": "{}"})
-    mine = Inbox(store.redis, store.keys, f"{wiring.worker_name(4711)}-0a1b2c3d")
+    mine = Inbox(store.redis, store.keys, f"{identity.worker_name(4711)}-0a1b2c3d")
     assert len(mine.take(1)) == 1
-    wiring.note_end(store, 4711, "its process was ended by signal 9 (SIGKILL)")
+    presence.note_end(store, 4711, "its process was ended by signal 9 (SIGKILL)")
     (expired,) = inbox.expired(0)
     assert inbox.tries(expired) == ["its process was ended by signal 9 (SIGKILL)"]
 
@@ -118,17 +120,17 @@ def test_an_emptied_redis_gets_back_what_all_have_agreed_on(store: Store, home: 
 
 
 def test_a_worker_with_another_secret_that_was_quicker_is_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    wiring.agreed_secret(store)
+    agreement.agreed_secret(store)
     store.redis.flushall()
     store.redis.hset(store.keys.meta, "fingerprint", "another")
     with pytest.raises(SecretMismatch):
-        wiring.agree_again(store)
+        agreement.agree_again(store)
     assert tend_once(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
     assert "is not the one that the claims on this Redis were hashed with" in caplog.text
     assert store.redis.hget(store.keys.meta, "fingerprint") == b"another"
 
 
 def test_who_never_agreed_on_a_secret_settles_none(store: Store) -> None:
-    wiring.agree_again(store)
+    agreement.agree_again(store)
     assert not store.settings.secret_path.exists()
     assert store.redis.hgetall(store.keys.meta) == {b"partitions": b"1"}

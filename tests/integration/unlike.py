@@ -13,8 +13,8 @@ from rules.book.pack import Files
 from rules.errors import OverridesInvalid
 from rules.loader import read_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
-from worker.bootstrap import Store
 from worker.pipeline.outlets import tail
+from worker.store.connections import Store
 
 OVERRIDES = """\
 overrides:

@@ -18,8 +18,8 @@ from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, parse
 from tests.report.generated import templates
 from worker.cli import app
-from worker.monitoring.progress import Mark
-from worker.monitoring.reconciliation import Books, Hold, Outlet, books_line
+from worker.monitoring.line import books_line
+from worker.monitoring.reconciliation import Books, Hold, Mark, Outlet
 from worker.store.keys import OUTLETS
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")

@@ -17,7 +17,7 @@ import pytest
 from ops import logformats
 from tests.report.generated import lines
 from worker.audit.log import Audit
-from worker.monitoring.reconciliation import BooksLine
+from worker.monitoring.line import BooksLine
 
 LNAV = shutil.which("lnav")
 _FITS: dict[str, type | tuple[type, ...]] = {

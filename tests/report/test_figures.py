@@ -80,7 +80,7 @@ def test_a_query_that_still_runs_does_not_hide_what_ended_the_report(tmp_path: P
 _INTERRUPTED_AT_THE_IMPORT = """
 import os, signal, sys
 from pathlib import Path
-from worker.cli.signals import Stopped, install
+from worker.process.signals import Stopped, install
 from worker.reporting.load import loaded
 
 class Strike:

@@ -12,9 +12,8 @@ import orjson
 import pytest
 
 from worker.audit.lines import AuditLine
-from worker.audit.log import Audit, check_folder, verify
+from worker.audit.log import Audit, Head, check_folder, verify
 from worker.errors import AuditUnwritable, NoAuditFile
-from worker.pipeline.commit import Head
 
 SECRET = b"s" * 64
 

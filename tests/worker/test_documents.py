@@ -10,7 +10,8 @@ from hashlib import sha256
 
 import pytest
 
-from worker.intake.documents import Document, Found, Refusal, read_documents
+from worker.intake.document import Document, Found, Refusal
+from worker.intake.documents import read_documents
 
 CLAIM = {
     "claim_id": "PCN-1",

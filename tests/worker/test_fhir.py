@@ -23,7 +23,8 @@ from rules.problems import schema_of
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths
 from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, bundle, concept, contained
-from worker.intake.documents import Document, Found, Passed, Refusal, read_documents
+from worker.intake.document import Document, Found, Passed, Refusal
+from worker.intake.documents import read_documents
 from worker.intake.fhir import FIELDS, NOT_IN_FHIR
 
 with warnings.catch_warnings():

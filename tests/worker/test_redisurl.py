@@ -7,10 +7,12 @@ redis-py#545 (an option of another type), weave#6907 (an option that is none: Ty
 from __future__ import annotations
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
+from worker.store import connections
 
 CANARY = "ZQcanaryXW"
 
@@ -82,11 +84,8 @@ def test_a_password_that_breaks_the_url_is_told_how_to_be_written_and_not_shown(
 
 def test_a_password_is_read_where_it_is_written_as_told() -> None:
     settings = load_settings(redis_url="redis://u:a%2Fb%3Fc%23d%40e%3Af@h:1/2")
-    assert (
-        wiring.connect(settings, wiring.Retry(wiring.NoBackoff(), 0)).get_connection_kwargs()["password"]
-        == "a/b?c#d@e:f"
-    )
-    assert wiring.broker_url(settings) == settings.redis_url
+    assert connections.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()["password"] == "a/b?c#d@e:f"
+    assert connections.broker_url(settings) == settings.redis_url
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_a_password_is_read_where_it_is_written_as_told() -> None:
     ],
 )  # fmt: skip
 def test_what_a_url_may_hold_is_taken_by_the_client(url: str) -> None:
-    client = wiring.connect(load_settings(redis_url=url), wiring.Retry(wiring.NoBackoff(), 0))
+    client = connections.connect(load_settings(redis_url=url), Retry(NoBackoff(), 0))
     client.connection_pool.make_connection()  # takes every option, and connects to nothing
     assert load_settings(broker_url=url).broker_url == url
 
@@ -114,7 +113,7 @@ def test_ciphers_that_openssl_does_not_know_are_told(ciphers: str) -> None:
     "url", ["amqp://guest@h:5672//", "sqs://", "sentinel://a:1/0;sentinel://b:2/0", "redis+socket:///r"]
 )
 def test_brokers_of_other_kinds_are_kombus_to_read(url: str) -> None:
-    assert wiring.broker_url(load_settings(broker_url=url)) == url
+    assert connections.broker_url(load_settings(broker_url=url)) == url
 
 
 @pytest.mark.parametrize("url", ["nothing", "://h", "amqp://a..b//", "amqp://h:port//", "amqp://h:0//"])

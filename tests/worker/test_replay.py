@@ -12,9 +12,9 @@ from rules.claim import read_claim
 from rules.engine.check import check
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
 from rules.loader import load_book
-from worker.books.replay import Difference, replay
 from worker.demo.claims import EXAMPLES
 from worker.pipeline.ledger import EMPTY, entry_of, person_of
+from worker.rejudging.replay import Difference, replay
 
 BOOK = load_book()
 DAY = date(2026, 10, 20)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from worker import bootstrap as wiring
 from worker.config.sentinel import Sentinels
 from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
+from worker.store import connections, reachability
 
 
 def test_an_address_names_sentinels_group_and_login() -> None:
@@ -20,14 +20,14 @@ def test_an_address_names_sentinels_group_and_login() -> None:
 
 def test_the_password_is_in_no_message() -> None:
     settings = load_settings(redis_url="redis+sentinel://:secret@a:1,b:2/claims")
-    assert wiring.where(settings) == "claims of a:1, b:2"
+    assert reachability.where(settings) == "claims of a:1, b:2"
 
 
 def test_the_broker_is_the_same_group() -> None:
     settings = load_settings(redis_url="redis+sentinel://a:1,b:2/claims")
-    assert wiring.broker_url(settings) == "sentinel://a:1/0;sentinel://b:2/0"
-    assert wiring.broker_options(settings)["master_name"] == "claims"
-    assert "master_name" not in wiring.broker_options(load_settings(redis_url="redis://a"))
+    assert connections.broker_url(settings) == "sentinel://a:1/0;sentinel://b:2/0"
+    assert connections.broker_options(settings)["master_name"] == "claims"
+    assert "master_name" not in connections.broker_options(load_settings(redis_url="redis://a"))
 
 
 @pytest.mark.parametrize(

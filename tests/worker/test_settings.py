@@ -8,9 +8,9 @@ import pytest
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
 from worker.errors import SettingsInvalid
+from worker.store import connections, reachability
 
 pytestmark = pytest.mark.usefixtures("unset")
 
@@ -79,13 +79,13 @@ def test_a_variable_of_somebody_else_is_passed_over(
     ],
 )
 def test_the_broker_is_the_redis_of_the_claims(redis: str | None, broker: str) -> None:
-    assert wiring.broker_url(load_settings(redis_url=redis, state_dir=Path("/state"))) == broker
+    assert connections.broker_url(load_settings(redis_url=redis, state_dir=Path("/state"))) == broker
 
 
 def test_a_broker_of_its_own_is_used_and_not_sent_the_password_of_the_claims(tmp_path: Path) -> None:
     settings = load_settings(broker_url="amqp://h", redis_url="redis://w@h", redis_password_file=tmp_path / "password")
-    assert wiring.broker_url(settings) == "amqp://h"
-    assert wiring.broker_options(settings) == {"credential_provider": None}
+    assert connections.broker_url(settings) == "amqp://h"
+    assert connections.broker_options(settings) == {"credential_provider": None}
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_broker_of_its_own_is_used_and_not_sent_the_password_of_the_claims(tmp
 def test_the_bells_go_to_the_same_server_database_and_user_and_their_certificate_is_checked(
     url: str, broker: str
 ) -> None:
-    assert wiring.broker_url(load_settings(redis_url=url)) == broker
-    assert wiring.broker_url(load_settings(broker_url=url)) == broker
+    assert connections.broker_url(load_settings(redis_url=url)) == broker
+    assert connections.broker_url(load_settings(broker_url=url)) == broker
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_the_password_is_read_from_its_file_at_each_connection_and_stands_nowher
 ) -> None:
     (tmp_path / "password").write_text("p@/ss\n")
     settings = load_settings(redis_url=redis, redis_password_file=tmp_path / "password")
-    options = wiring.broker_options(settings)
-    claims = wiring.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()
-    assert wiring.broker_url(settings) == broker
+    options = connections.broker_options(settings)
+    claims = connections.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()
+    assert connections.broker_url(settings) == broker
     assert "p@/ss" not in repr((settings, options, claims))
     for secret in ("p@/ss", "another"):
         (tmp_path / "password").write_text(secret)
@@ -145,4 +145,4 @@ def test_a_password_file_that_makes_no_sense_is_refused(tmp_path: Path, url: str
 
 
 def test_no_password_is_in_the_address_that_messages_show() -> None:
-    assert wiring.where(load_settings(redis_url="rediss://u:secret@h:1/2")) == "h:1"
+    assert reachability.where(load_settings(redis_url="rediss://u:secret@h:1/2")) == "h:1"

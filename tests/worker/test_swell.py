@@ -27,7 +27,8 @@ from rules.errors import ClaimInvalid, PackInvalid
 from tests.worker import fhirbundle
 from tests.worker.test_fhir import PROFESSIONAL as BILLED
 from worker.errors import EventInvalid, TableRefused
-from worker.intake.documents import MOST_REFUSED, Document, Refusal, read_documents
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import MOST_REFUSED, read_documents
 from worker.intake.events import claim_of, read_event
 from worker.intake.x12.remittance import read_remittances
 from worker.tables.files import members

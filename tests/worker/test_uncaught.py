@@ -21,7 +21,8 @@ from tests.worker.test_fhir import PROFESSIONAL as BILLED
 from tests.x12.examples import PROFESSIONAL
 from tests.x12.writer import file_of
 from worker.errors import EventInvalid
-from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import read_documents
 from worker.intake.events import read_event, structured
 from worker.intake.x12.remittance import Payment, read_remittances
 from worker.pipeline.inbox import Entry

@@ -21,7 +21,8 @@ from tests.x12.oracles import validates
 from tests.x12.samples import SAMPLES
 from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
-from worker.intake.documents import Document, read_documents
+from worker.intake.document import Document
+from worker.intake.documents import read_documents
 from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.writer import file_of
-from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import read_documents
 
 FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

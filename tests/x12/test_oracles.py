@@ -13,7 +13,7 @@ from x12sdk.generate import ClaimSpec, PatientSpec, ServiceLineSpec, SubmissionS
 
 from tests.x12.oracles import as_oracle, by_pyx12, by_x12sdk, comparable
 from tests.x12.samples import SAMPLES
-from worker.intake.documents import Document
+from worker.intake.document import Document
 from worker.intake.x12 import read_x12
 
 GENERATED = sorted((SAMPLES / "x12/generated").glob("*.837")) if SAMPLES.is_dir() else []

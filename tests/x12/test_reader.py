@@ -16,7 +16,8 @@ from tests.book import BOOK
 from tests.rules.drawn import filled_paths, paths
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
 from tests.x12.writer import file_of, hierarchy, interchange, transaction
-from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import read_documents
 from worker.intake.x12 import read_x12
 from worker.intake.x12.fields import FIELDS
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.x12.samples import SAMPLES
-from worker.intake.documents import Refusal
+from worker.intake.document import Refusal
 from worker.intake.x12.remittance import Adjustment, Payment, read_remittances
 
 ISA = "ISA*00*          *00*          *ZZ*PAYER          *ZZ*HOSPITAL       *261101*1200*^*00501*000000001*0*P*:~"

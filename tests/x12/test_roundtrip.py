@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.x12.writer import file_of
-from worker.intake.documents import Document
+from worker.intake.document import Document
 from worker.intake.x12 import read_x12
 
 DIGITS, UPPER = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -7,7 +7,8 @@ import csv
 import pytest
 
 from tests.x12.samples import SAMPLES
-from worker.intake.documents import Document, read_documents
+from worker.intake.document import Document
+from worker.intake.documents import read_documents
 
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples are not beside the project")
 MANIFEST = list(csv.DictReader(SAMPLES.joinpath("MANIFEST.csv").read_text().splitlines())) if SAMPLES.is_dir() else []

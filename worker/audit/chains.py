@@ -17,11 +17,12 @@ from redis import Redis
 
 from worker.audit import log as audit
 from worker.audit.lines import AuditLine, Retired, who
-from worker.audit.log import Audit, Verdict
+from worker.audit.log import Audit, Head, Verdict
 from worker.errors import ChainInUse, ChainUnknown
-from worker.monitoring.reconciliation import Worker
-from worker.pipeline.commit import Head, script
+from worker.monitoring.workers import Worker
+from worker.store.connections import Store
 from worker.store.keys import Keys
+from worker.store.scripts import script
 
 _RETIRED = b'"event.action":"audit.retired"'
 _TAIL = 65_536
@@ -308,3 +309,8 @@ class Archivist:
             "user.name": who(), "audit.retired_chain": head.chain, "audit.retired_seq": head.seq,
             "audit.retired_mac": head.mac, "audit.retired_state": state,
         }  # fmt: skip
+
+
+def chain_head(store: Store, chain: str) -> Head | None:
+    """Where Redis says that an audit chain stood at its last commit; None: it has no commit."""
+    return known(store.redis, store.keys).get(chain)

@@ -26,7 +26,6 @@ from worker.audit.lines import AuditLine, Loss, now
 from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
 from worker.logs import outputs
 from worker.logs.operational import log
-from worker.pipeline.commit import Head
 from worker.store.private import make_folder, open_private
 from worker.store.secret import keyed
 
@@ -241,7 +240,7 @@ class Verdict:
 def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
     """Whether the file is as it was written: no line changed, removed, reordered, forged, and no tail cut off.
 
-    `head` is what Redis keeps for the chain (`wiring.chain_head`); without it a cut tail cannot be seen.
+    `head` is what Redis keeps for the chain (`chains.chain_head`); without it a cut tail cannot be seen.
 
     Raises:
         OSError: the file cannot be read.
@@ -303,3 +302,12 @@ def _line(raw: bytes, before: Head, key: bytes) -> Head | str:
     if not hmac.compare_digest(mac.encode(), _mac(key, before.mac, body).encode()):
         return "the line was changed, or written without the key"
     return Head(chain, seq, mac)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where an audit chain stands: number and mac of its last line."""
+
+    chain: str = ""
+    seq: int = 0
+    mac: str = ""

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
+from worker.store import opening
+from worker.store.connections import Store
 
 Fsync = Literal["always", "everysec"]
 
@@ -104,7 +104,7 @@ def arena(fsync: Fsync = "always") -> Iterator[Arena]:
         settings = load_settings(
             state_dir=folder, redis_url=None, broker_url=None, secret_file=None, audit_dir=None, book=None
         )
-        with wiring.open_store(settings) as store:
+        with opening.open_store(settings) as store:
             store.redis.config_set("appendfsync", fsync)
             found = Arena(settings, store)
             try:

@@ -11,10 +11,11 @@ import os
 import time
 from hashlib import sha256
 
-from worker import bootstrap as wiring
+from worker.audit.log import Head
 from worker.config.settings import load_settings
-from worker.pipeline.commit import Committer, Head, Item
+from worker.pipeline.commit import Committer, Item
 from worker.pipeline.inbox import Entry, Inbox
+from worker.store import opening
 from worker.store.keys import Keys
 
 _REPORT = b" " * 1_430
@@ -37,7 +38,7 @@ def item(entry: Entry, keys: Keys) -> Item:
 def main() -> None:
     """Takes, commits, and starts again."""
     settings = load_settings()
-    with wiring.open_store(settings, hold=False) as store:
+    with opening.open_store(settings, hold=False) as store:
         consumer = f"floor-{os.getpid()}"
         inbox = Inbox(store.redis, store.keys, consumer)
         inbox.ensure()

@@ -13,8 +13,8 @@ from worker.bench.claims import claim
 from worker.bench.measure import interleaved
 from worker.bench.pipe import Tell, decided
 from worker.bench.tables import Section
-from worker.cli.work import command
 from worker.intake.events import claim_of
+from worker.process.command import command
 
 
 def books(book: Book, sizes: Sequence[int], *, number: int, rounds: int) -> Section:

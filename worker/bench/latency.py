@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
-from worker import bootstrap as wiring
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Tell, claims_a_second
 from worker.bench.tables import Section
-from worker.cli.work import command
 from worker.pipeline.inbox import ensure_groups
+from worker.process import celeryapp
+from worker.process.command import command
+from worker.store import opening
 
 _OUTLETS = ("billing", "rework", "unchecked", "quarantine")
 
@@ -73,7 +74,7 @@ def _wait(got: dict[str, float], count: int) -> None:
 
 
 def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
-    redis, inbox, door = place.store.redis, place.store.keys.inbox, wiring.bell(place.store)
+    redis, inbox, door = place.store.redis, place.store.keys.inbox, celeryapp.bell(place.store)
     events = [(str(number), _event(number)) for number in numbers]
     begun = time.monotonic()
     for first in range(0, len(events), burst):
@@ -101,7 +102,7 @@ def _event(number: int) -> bytes:
 def _read(place: Arena, got: dict[str, float], ended: threading.Event) -> None:
     keys = place.store.keys
     last: dict[Any, Any] = {keys.outlet(name): "0" for name in _OUTLETS}
-    with wiring.open_store(place.settings, hold=False) as store:
+    with opening.open_store(place.settings, hold=False) as store:
         while not ended.is_set():
             answer: Any = store.redis.xread(last, count=500, block=200)
             now = time.monotonic()

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from rules.claim import read_claim
-from worker import bootstrap as wiring
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Tell, decided, fill, used_memory
 from worker.bench.tables import Section
-from worker.cli.work import command
 from worker.pipeline.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
+from worker.process.command import command
+from worker.store import agreement
 
 _BEFORE = date(2025, 11, 3)
 """When they were billed before: no duplicate of what the benchmark sends, and within the retention."""
@@ -43,7 +43,7 @@ def ledgers(procedure: str, sizes: Sequence[int], *, tell: Tell) -> Section:
 
 
 def _bill(place: Arena, patients: int, procedure: str) -> None:
-    keys, secret = place.store.keys, wiring.agreed_secret(place.store)
+    keys, secret = place.store.keys, agreement.agreed_secret(place.store)
     ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
     revision = imported_revision(_BEFORE)
     models = [read_claim(claim(number)) for number in range(50)]

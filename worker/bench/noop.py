@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from celery import Celery
 
-from worker import bootstrap as wiring
 from worker.config.settings import load_settings
+from worker.store import connections
 
 QUEUE = "bench-noop"
 
-app = Celery("noop", broker=wiring.broker_url(load_settings()))
+app = Celery("noop", broker=connections.broker_url(load_settings()))
 app.conf.update(
     task_ignore_result=True,
     worker_send_task_events=False,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from worker.bench.arena import Arena, Fsync, arena, python
 from worker.bench.claims import event
 from worker.bench.tables import Section
-from worker.cli.work import command
+from worker.process.command import command
 
 Tell = Callable[[str], None]
 _LOAD = 1_000

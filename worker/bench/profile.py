@@ -12,7 +12,7 @@ from worker.bench.arena import arena
 from worker.bench.growth import children
 from worker.bench.pipe import Tell, decided, fill
 from worker.bench.tables import Section
-from worker.cli.work import command
+from worker.process.command import command
 
 _CLAIMS = 200_000
 _SECONDS = 8

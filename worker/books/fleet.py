@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from worker.books.overrides import NONE
 from worker.books.switch import Basis, BookName, InForce
-from worker.monitoring.reconciliation import Books, Worker
+from worker.monitoring.reconciliation import Books
+from worker.monitoring.workers import Worker
 
 _SHOWN = 5
 

@@ -52,9 +52,10 @@ from worker.errors import (
     SeveralBefore,
     SwitchedMeanwhile,
 )
-from worker.monitoring.reconciliation import Worker, books
-from worker.pipeline.commit import script
+from worker.monitoring.reconciliation import books
+from worker.monitoring.workers import Worker
 from worker.store.keys import Keys
+from worker.store.scripts import script
 
 _HELD = "10"
 """Packed books that Redis holds; a rollback beyond them wants the file again."""

@@ -30,8 +30,8 @@ from worker.books import signature
 from worker.books.overrides import NONE, Layer, digest_of_text
 from worker.errors import BookNotThere, OverridesNotThere
 from worker.logs.operational import log
-from worker.pipeline.commit import script
 from worker.store.keys import Keys
+from worker.store.scripts import script
 
 SIGNATURE = 64
 """Bytes of a signature, which stand before what is signed."""

@@ -13,9 +13,8 @@ from worker.cli.terminal import Style, complain, paint, plain, say
 
 if TYPE_CHECKING:
     from worker.audit.chains import Compared
-    from worker.audit.log import Verdict
+    from worker.audit.log import Head, Verdict
     from worker.config.settings import Settings
-    from worker.pipeline.commit import Head
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 _STYLES: dict[str, Style] = {
@@ -189,7 +188,7 @@ def retire(
     * `scrub audit retire audit-web1-311-9f0c22ab.jsonl --reason 'on tape 12'`
     * `scrub audit retire --host web1 --reason 'machine returned; its files are in the archive'`
     """
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.audit.chains import host_of, known
     from worker.monitoring.reconciliation import books
 
@@ -205,7 +204,7 @@ def retire(
         if not names:
             complain(f"Redis knows no chain of a host {plain(host or '')}.")
             raise typer.Exit(2)
-        archivist = wiring.archivist(store)
+        archivist = bootstrap.archivist(store)
         try:
             stay = archivist.retire(names, why, books(store.redis, store.keys).alive)
         finally:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from worker.cli.books import book_folder, day_of, reached
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder, book_folder, day_of, reached
 from worker.cli.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:

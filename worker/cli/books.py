@@ -6,7 +6,7 @@ import os
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -63,3 +63,33 @@ def day_of(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
+
+
+BookFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--book",
+        metavar="DIR",
+        help="Folder of the rule book, or a packed one; default: SCRUB_BOOK, or the shipped one.",
+    ),
+]
+
+
+def read_book(
+    folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Path | None = None
+) -> Book:
+    """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`, `keys` as in
+    `worker.books.trust`: what judges gives those of the settings.
+
+    Raises:
+        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    from rules.errors import BookMissing
+    from rules.loader import read_book as read
+    from worker.books.trust import book_files
+
+    try:
+        files = book_files(folder, imported, keys)
+        return read(files.library, files.imported, examples=examples)
+    except OSError:
+        raise BookMissing(folder=folder) from None

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.books import day_of
+from worker.cli.books import BookFolder, day_of, read_book
 from worker.cli.sources import Files, Intake, short
 from worker.cli.terminal import complain, flush, paint, say, say_json, writer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.report import Report
-    from worker.intake.documents import Document
-
-BookFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--book",
-        metavar="DIR",
-        help="Folder of the rule book, or a packed one; default: SCRUB_BOOK, or the shipped one.",
-    ),
-]
+    from worker.intake.document import Document
 
 
 def check(
@@ -93,7 +83,7 @@ def _exit_code(counts: Counter[str], refused: int) -> int:
 def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -> None:
     """Writes the 277CA of the files; a claim that did not come in an 837 cannot be acknowledged and is refused."""
     from rules.engine.check import check as judge
-    from worker.intake.documents import Document
+    from worker.intake.document import Document
     from worker.intake.x12.acknowledgment import Acknowledgement
 
     with writer() as out:
@@ -110,26 +100,6 @@ def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -
                 counts[report.disposition] += 1
                 acknowledgement.accept(found, report)
         acknowledgement.close()
-
-
-def read_book(
-    folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Path | None = None
-) -> Book:
-    """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`, `keys` as in
-    `worker.books.trust`: what judges gives those of the settings.
-
-    Raises:
-        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
-    """
-    from rules.errors import BookMissing
-    from rules.loader import read_book as read
-    from worker.books.trust import book_files
-
-    try:
-        files = book_files(folder, imported, keys)
-        return read(files.library, files.imported, examples=examples)
-    except OSError:
-        raise BookMissing(folder=folder) from None
 
 
 def payer_name(report: Report, book: Book, given: str) -> str:

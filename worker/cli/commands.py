@@ -33,9 +33,9 @@ from worker.cli import (
     work,
 )
 from worker.cli.crash import FAILED
-from worker.cli.signals import Stopped, install
 from worker.cli.terminal import Unwritten, complain, flush, give_up, say
 from worker.logs.frames import places
+from worker.process.signals import Stopped, install
 
 
 class _Failed(BaseException):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.signals import Stopped, held, pending
 from worker.cli.terminal import complain, flush, paint, say
+from worker.process.signals import Stopped, held, pending
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,7 +52,7 @@ def demo(
 
     Example: `scrub demo`, then `SCRUB_STATE_DIR=run/demo scrub tail rework`
     """
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
     from worker.config.settings import load_settings
     from worker.demo.events import all_events
     from worker.demo.stage import fresh
@@ -76,19 +76,19 @@ def demo(
 
 
 def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | None:
-    from worker import bootstrap as wiring
-    from worker.cli.work import command
     from worker.demo.events import SOURCE
     from worker.demo.stage import stage
     from worker.monitoring.reconciliation import books
-    from worker.pipeline.inbox import send
+    from worker.pipeline.producer import send
+    from worker.process import celeryapp
+    from worker.process.command import command
 
     if pending():
         return None
     with stage(settings, command(PROCESSES), pending) as parts:
         store = parts.store
         send(store.redis, store.keys, events, source=SOURCE, settings=settings)
-        wiring.bell(store).ring()
+        celeryapp.bell(store).ring()
         if not _wait(parts, len(events)):
             return None
         return books(store.redis, store.keys), parts.consumed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder
 from worker.cli.terminal import Format, columns, paint, plain, say, say_json
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.books import read_untried
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder, read_untried
 from worker.cli.terminal import complain, say
 
 

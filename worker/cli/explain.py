@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import day_of, read_untried, rules_named
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.sources import Intake
 from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 

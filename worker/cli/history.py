@@ -47,14 +47,14 @@ def import_(files: Files) -> None:
     * `scrub history import billed-2024.ndjson billed-2025.ndjson.gz`
     * `scrub history import - < billed.json`
     """
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.config.settings import load_settings
 
     settings = load_settings()
     intake = Intake(files, settings.max_event_bytes)
     today = datetime.now().astimezone().date()
     with opened(settings) as store:
-        recorder = wiring.recorder(store)
+        recorder = bootstrap.recorder(store)
         try:
             with _progress() as advance:
                 counts = recorder.enter(intake.documents(), today, advance)
@@ -83,14 +83,14 @@ def reject(
 
     Example: `scrub history reject PCN-0001 PCN-0002 --reason "277CA A7 of 2026-11-02, wrong submitter id"`
     """
-    from worker import bootstrap as wiring
+    from worker import bootstrap
 
     reason = reason.strip()
     if not reason or len(reason) > 200 or not reason.isprintable():
         raise typer.BadParameter("expected a sentence of 1 to 200 printable characters", param_hint="--reason")
     missing = 0
     with opened() as store:
-        recorder = wiring.recorder(store)
+        recorder = bootstrap.recorder(store)
         try:
             for claim_id in dict.fromkeys(claim_ids):
                 found = recorder.reject(claim_id, reason)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder
 from worker.cli.sources import FORMATS, refusal_lines
 from worker.cli.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from worker.books.impact import Outcome, Part, Shadow, Task
     from worker.config.settings import Settings
+    from worker.rejudging.impact import Outcome, Part, Shadow, Task
 
 
 def impact(
@@ -104,9 +104,9 @@ def _task(
 ) -> Task:  # fmt: skip
     """`before`: the old book and the old overrides, as they are given."""
     from rules.authoring.impact import Comparison
-    from worker.books.impact import Task
     from worker.books.overrides import laid_over
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
+    from worker.rejudging.impact import Task
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
@@ -130,9 +130,9 @@ def _judge(
     files: list[str], since: date | None, task: Task, cores: int | None, settings: Settings, format: str
 ) -> None:
     from rules.authoring.impact import Tally
-    from worker.books.impact import Pool
-    from worker.books.impact import cores as available
     from worker.cli.impact_views import Result, html, json, text
+    from worker.rejudging.impact import Pool
+    from worker.rejudging.impact import cores as available
 
     tally, began, sizes = Tally(task.most), time.monotonic(), [_size(file) for file in files]
     reading = _Reading(files)
@@ -168,7 +168,7 @@ class _Reading:
         self.passed = 0
 
     def parts(self, since: date | None, settings: Settings) -> Iterator[Part]:
-        from worker.books.impact import file_parts, outlet_parts
+        from worker.rejudging.impact import file_parts, outlet_parts
 
         if since:
             from worker.cli.stores import opened
@@ -221,8 +221,8 @@ def _progress(size: int | None) -> Iterator[Shown]:
 
 
 def _from_log(files: list[Path], since: date | None, most: int, format: str) -> None:
-    from worker.books.impact import from_log
     from worker.cli.impact_views import shadow_html, shadow_json, shadow_text
+    from worker.rejudging.impact import from_log
 
     try:
         shadow: Shadow = from_log(files, since, most)

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from rules.authoring.impact import Group, Tally
 from rules.book.book import Book
-from worker.books.impact import Shadow
 from worker.cli.terminal import columns, paint
+from worker.rejudging.impact import Shadow
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."
 _KeyT = TypeVar("_KeyT", bound=tuple[str, ...])

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli.books import book_folder, reached
-from worker.cli.check import BookFolder, read_book
+from worker.cli.books import BookFolder, book_folder, reached, read_book
 from worker.cli.overrides import standing, warn
 from worker.cli.terminal import complain, say, say_json
 

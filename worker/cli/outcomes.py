@@ -17,7 +17,7 @@ from worker.cli.terminal import Format, columns, complain, console, on_terminal,
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from worker.intake.documents import Refusal
+    from worker.intake.document import Refusal
     from worker.outcomes.outcomes import Outcomes, Reason, Tally
 
 Row = tuple[str, ...]
@@ -54,7 +54,7 @@ def import_(
     * `scrub outcomes import era/*.835`
     * `scrub outcomes import --audit ./audit-2026 --format json era.835.gz | jq .rules`
     """
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
     from worker.config.settings import load_settings
     from worker.outcomes import outcomes
 
@@ -85,7 +85,7 @@ def import_(
 
 def _payments(files: list[str], refuse: Callable[[Refusal], None], seen: Callable[[int], None]) -> Iterator[Any]:
     from rules.errors import Problem
-    from worker.intake.documents import Refusal
+    from worker.intake.document import Refusal
     from worker.intake.x12.remittance import Payment, read_remittances
 
     for file in files:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.check import BookFolder, read_book
+from worker.cli.books import BookFolder, read_book
 from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def overrides(
 
 
 def _put(file: Path, why: str | None, settings: Settings) -> None:
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.cli.packs import given_text, reason, ring_and_tell
     from worker.cli.stores import opened
 
     why, text = reason(why or ""), given_text(file, settings.book_key)
     with opened(settings) as store:
-        librarian = wiring.librarian(store)
+        librarian = bootstrap.librarian(store)
         try:
             done = librarian.put_overrides(text, why)
         finally:

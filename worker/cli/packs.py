@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder
 from worker.cli.stores import opened
 from worker.cli.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
     from worker.books.librarian import Done, Text
-    from worker.bootstrap import Store
     from worker.config.settings import Settings
+    from worker.store.connections import Store
 
 Packed = Annotated[Path, typer.Argument(metavar="FILE", help="A packed book, as `scrub rules pack` writes it.")]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log. At most 200 signs.")]
@@ -150,7 +150,7 @@ def switch(
 
     Example: `scrub rules switch november.book --reason "UHC policy 2026T0599 of 1 November"`
     """
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.books import signature
     from worker.config.settings import load_settings
 
@@ -161,7 +161,7 @@ def switch(
         signature.verify(content, sealed, settings.book_key, plain(str(file)))
     text = given_text(overrides, settings.book_key) if overrides else None
     with opened(settings) as store:
-        librarian = wiring.librarian(store)
+        librarian = bootstrap.librarian(store)
         try:
             done = librarian.switch(content, sealed, plain(str(file)), why, text)
         finally:
@@ -193,13 +193,13 @@ def rollback(
     * `scrub rules rollback --reason "MOD004 of November stops clean claims"`
     * `scrub rules rollback --to 27a5db08 --reason "the book of October"`
     """
-    from worker import bootstrap as wiring
+    from worker import bootstrap
     from worker.config.settings import load_settings
 
     why = reason(why)
     settings = load_settings()
     with opened(settings) as store:
-        librarian = wiring.librarian(store)
+        librarian = bootstrap.librarian(store)
         try:
             done = librarian.roll_back(why, settings.book_key, to)
         finally:
@@ -227,12 +227,12 @@ def given_text(file: Path, trusted: Path | None) -> Text:
 
 def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
     """Rings, so that a worker takes it up now, and a refusal shows, and not with the next claim."""
-    from worker import bootstrap as wiring
+    from worker.process import celeryapp
 
     if done is None:
         say(unchanged)
         return
-    wiring.bell(store).ring()
+    celeryapp.bell(store).ring()
     say(f"In force: {done.basis}.")
     before = " or ".join(str(one) for one in done.before)
     if not done.judged:
@@ -251,7 +251,7 @@ def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
 
 
 def _book(settings: Settings) -> Book:
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
 
     return read_book(settings.book, settings.tables_path)
 

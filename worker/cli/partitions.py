@@ -31,8 +31,9 @@ def partitions(
     * `scrub partitions 4`
     """
     from worker.config.settings import load_settings
-    from worker.pipeline.repartition import repartition, standing
+    from worker.pipeline.repartition import repartition
     from worker.store import reachability
+    from worker.store.agreement import standing
     from worker.store.fitness import check_server
 
     settings = load_settings()

@@ -12,9 +12,9 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
-    from worker.bootstrap import Store
     from worker.pipeline.outlets import OutletEntry
     from worker.pipeline.quarantine import Clerk
+    from worker.store.connections import Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -133,7 +133,8 @@ def drop(ids: Ids = None, *, why: Why, everything: Everything = False, reason_co
 def _each(
     verb: Literal["requeue", "drop"], ids: list[str] | None, why: str, everything: bool, reason_code: str | None
 ) -> None:
-    from worker import bootstrap as wiring
+    from worker import bootstrap
+    from worker.process import celeryapp
 
     _known(reason_code)
     why = why.strip()
@@ -143,14 +144,14 @@ def _each(
         raise typer.BadParameter("expected the ids of entries, or --all, or --reason-code", param_hint="ID")
     counts: Counter[bool] = Counter()
     with opened() as store:
-        clerk = wiring.clerk(store)
+        clerk = bootstrap.clerk(store)
         try:
             for name in dict.fromkeys(ids) if ids else _now(store, reason_code):
                 counts[_taken(clerk, verb, name, why)] += 1
         finally:
             clerk.audit.close()
             if counts[True] and verb == "requeue":
-                wiring.bell(store).ring()
+                celeryapp.bell(store).ring()
             left = f"; {counts[False]} not." if counts[False] else "."
             say(f"{counts[True]} {'requeued' if verb == 'requeue' else 'dropped'}{left}")
     raise typer.Exit(1 if counts[False] else 0)

@@ -16,7 +16,7 @@ from worker.cli.terminal import Format, columns, complain, paint, plain, say, sa
 if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.claim import Claim
-    from worker.books.replay import Replay
+    from worker.rejudging.replay import Replay
 
 _WANTED = ("claim_id", "disposition", "history", "book", "findings")
 
@@ -52,8 +52,8 @@ def replay(
     * `scrub tail rework --format json | scrub replay -`
     """
     from rules.errors import ScrubError
-    from worker.books.replay import replay as judge
     from worker.cli.books import day_of
+    from worker.rejudging.replay import replay as judge
 
     day = day_of(received)
     by_id = _claims(claims) if claims else {}

@@ -35,11 +35,11 @@ def report(
 
     Example: `scrub report ~/.local/state/claim-scrubber/audit/*.jsonl -o report.html`
     """
-    from worker import bootstrap as wiring
+    from worker.books import current
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    book = wiring.own_book(settings)
+    book = current.own_book(settings)
     unreadable = [f"{plain(str(file))}: {reason}" for file in files if (reason := _unreadable(file))]
     for sentence in unreadable:
         complain(sentence)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
-from worker.cli.books import day_of, read_untried, rules_named
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import typer
 from worker.cli.terminal import complain, plain
 
 if TYPE_CHECKING:
-    from worker.intake.documents import Document, Refusal
+    from worker.intake.document import Document, Refusal
 
 FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
 Files = Annotated[
@@ -59,7 +59,7 @@ class Intake:
 
     def documents(self) -> Iterator[Document]:
         """Every document that can be read, file by file, one at a time."""
-        from worker.intake.documents import Document
+        from worker.intake.document import Document
 
         return (found for found in self.found() if isinstance(found, Document))
 
@@ -76,7 +76,8 @@ class Intake:
 
     def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
         """As `found`, of one open file."""
-        from worker.intake.documents import Passed, Refusal, read_documents
+        from worker.intake.document import Passed, Refusal
+        from worker.intake.documents import read_documents
 
         self._stream, self._in_file = stream, 0
         for found in read_documents(name, stream, limit=self.limit):

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.books.switch import InForce
-    from worker.bootstrap import Store
-    from worker.monitoring.reconciliation import Books, Outlet, Worker
+    from worker.monitoring.reconciliation import Books, Outlet
+    from worker.monitoring.workers import Worker
+    from worker.store.connections import Store
 
 _EVERY = 2.0
 _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded", "received", "dropped", "balance")
@@ -135,9 +136,9 @@ def _balance(found: Books) -> str:
 
 
 def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
-    from worker.bootstrap import where
     from worker.monitoring.health import stuck
-    from worker.monitoring.pressure import memory
+    from worker.store.memory import memory
+    from worker.store.reachability import where
 
     used = memory(store.redis)
     address = where(store.settings) + (" (embedded)" if store.settings.embedded else "")

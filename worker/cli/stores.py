@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from worker.cli.signals import held
+from worker.process.signals import held
 
 if TYPE_CHECKING:
-    from worker.bootstrap import Store
     from worker.config.settings import Settings
+    from worker.store.connections import Store
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
     """A store that is closed whatever happens; without `check` it may be unfit, or not answer.
 
     Raises:
-        RedisUnusable: also where Redis is lost on the way; and the other errors of `worker.bootstrap.open_store`.
+        RedisUnusable: also where Redis is lost on the way; and the other errors of `worker.store.opening.open_store`.
     """
     from redis.exceptions import RedisError
 
@@ -35,12 +35,12 @@ def opened(settings: Settings | None = None, *, check: bool = True) -> Iterator[
 
 @contextmanager
 def _whole(settings: Settings, check: bool) -> Iterator[Store]:
-    from worker import bootstrap as wiring
+    from worker.store import opening
 
     store = None
     try:
         with held():
-            store = wiring.open_store(settings, check=check)
+            store = opening.open_store(settings, check=check)
         yield store
     finally:
         if store:

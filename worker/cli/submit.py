@@ -19,7 +19,7 @@ from worker.cli.watch import summary
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
-    from worker.intake.documents import Document
+    from worker.intake.document import Document
 
 _REFRESH = 0.1
 """Seconds between two changes of the progress bar."""
@@ -75,12 +75,12 @@ def submit(
     * `scrub submit --watch /srv/claims/out`
     """
     from worker.config.settings import load_settings
-    from worker.pipeline import inbox
+    from worker.pipeline import producer
 
     if bool(files) == bool(watch) or (watch and dry_run):
         raise typer.BadParameter("expected FILE..., or --watch DIR alone")
     settings = load_settings()
-    name = source or inbox.SOURCE
+    name = source or producer.SOURCE
     if watch:
         _watch(watch, settle, name, settings)
         return
@@ -118,9 +118,9 @@ def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
 
 
 def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None) -> None:
-    from worker import bootstrap as wiring
-    from worker.pipeline import inbox
+    from worker.pipeline import producer
     from worker.pipeline.deduplication import Door
+    from worker.process import celeryapp
 
     door = Door(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
@@ -132,13 +132,13 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
     with opened(settings) as store:
         try:
             with progress(intake) as shown:
-                inbox.send(
+                producer.send(
                     store.redis, store.keys, door.events(shown(intake.documents()), store.redis, store.keys),
                     source=source, settings=settings, on_progress=count, wait=wait, on_wait=_Waiting(),
                 )  # fmt: skip
         finally:
             if sent:
-                wiring.bell(store).ring()
+                celeryapp.bell(store).ring()
             if sys.exc_info()[0]:
                 complain(f"{sent} sent before it broke off; to send the files again is safe")
     say(f"{summary(sent, door, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))

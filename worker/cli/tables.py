@@ -68,7 +68,7 @@ def import_(
 
     * `scrub tables import rvu26c.zip icd10cm_order_2027.txt`
     """
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
     from worker.config.settings import load_settings
     from worker.tables import shelf
     from worker.tables.official import editions_in, size_of
@@ -99,7 +99,7 @@ def list_(
 
     * `scrub tables list --format json | jq 'select(.imported)'`
     """
-    from worker.cli.check import read_book
+    from worker.cli.books import read_book
     from worker.config.settings import load_settings
     from worker.tables import shelf
 

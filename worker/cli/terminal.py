@@ -20,7 +20,7 @@ from textwrap import wrap
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from rules.printable import printable
-from worker.cli.signals import Stopped
+from worker.process.signals import Stopped
 
 if TYPE_CHECKING:
     from rich.console import Console

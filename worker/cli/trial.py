@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import read_untried, rules_named
-from worker.cli.check import BookFolder
+from worker.cli.books import BookFolder, read_untried, rules_named
 from worker.cli.terminal import complain, paint, say
 
 if TYPE_CHECKING:

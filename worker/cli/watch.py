@@ -13,17 +13,17 @@ from signal import SIGPIPE
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import Problem
-from worker.cli.signals import Stopped, held
 from worker.cli.sources import Intake
 from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
 from worker.intake.filenames import told as told_name
 from worker.logs.frames import kind, places
+from worker.process.signals import Stopped, held
 
 if TYPE_CHECKING:
-    from worker.bootstrap import Store
-    from worker.intake.documents import Document, Refusal
+    from worker.intake.document import Document, Refusal
     from worker.intake.dropfolder import DropFolder, Taken
     from worker.pipeline.deduplication import Door
+    from worker.store.connections import Store
 
 MOST = 1_000
 """Refusals that a report lists; it counts them all."""
@@ -149,7 +149,7 @@ def _take(store: Store, folder: DropFolder, path: Path, source: str, faults: _Fa
 
 def _set_aside(folder: DropFolder, path: Path, reason: str) -> None:
     """Into failed/, unread; a file that cannot be moved either is left alone."""
-    from worker.intake.documents import Refusal
+    from worker.intake.document import Refusal
 
     refusals = Refusals()
     refusals.add(Refusal(path.name, "", 0, (Problem("", reason),)))
@@ -172,9 +172,9 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
-    from worker import bootstrap as wiring
-    from worker.pipeline import inbox
+    from worker.pipeline import producer
     from worker.pipeline.deduplication import Door
+    from worker.process import celeryapp
 
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
@@ -188,14 +188,14 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
 
     try:
         events = door.events(_guarded(intake, taken), store.redis, store.keys)
-        inbox.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
+        producer.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
     except (RedisError, ScrubError, OSError):
         raise
     except Exception as error:
         intake.turn_away(_defect(taken.path.name, error, "sending"))
     finally:
         if sent:
-            wiring.bell(store).ring()
+            celeryapp.bell(store).ring()
     report = _report(taken.path.name, started, sent, door.read, door.duplicates, intake, refusals)
     with held():
         moved = taken.move("failed" if intake.refused else "done", report)
@@ -205,7 +205,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
 
 def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
     """The documents of the file. A reader that breaks is a defect of ours: the file fails, and the folder goes on."""
-    from worker.intake.documents import Document
+    from worker.intake.document import Document
 
     assert taken.stream is not None
     name = plain(taken.path.name)
@@ -218,7 +218,7 @@ def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
 
 
 def _defect(name: str, error: Exception, what: str) -> Refusal:
-    from worker.intake.documents import Refusal
+    from worker.intake.document import Refusal
 
     told = "memory ran out" if isinstance(error, MemoryError) else "this is a defect of the scrubber"
     where = " ".join(places(error.__traceback__)[-3:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +11,10 @@ import typer
 from worker.cli import standard
 from worker.cli.stores import opened
 from worker.cli.terminal import complain, say
+from worker.process.command import command
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
-
-_START = "import sys; from worker.app import app; app.worker_main(sys.argv[1:])"
-"""Not `celery -A`: that would look for a package `worker` in the current folder first."""
 
 
 def worker(
@@ -52,9 +49,9 @@ def worker(
     number = concurrency or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
     redis = "embedded, in " + str(settings.server_path)
     if settings.redis_url:
-        from worker import bootstrap as wiring
+        from worker.store import reachability
 
-        redis = wiring.where(settings)
+        redis = reachability.where(settings)
     outputs.install()
     complain(
         f"A claim-scrubber worker of {number} process{'es' if number > 1 else ''}. Ctrl-C once: it finishes what is in"
@@ -73,24 +70,17 @@ def worker(
 
 def _check(settings: Settings) -> None:
     """What a worker looks at before its first claim."""
-    from worker import bootstrap as wiring
+    from worker.books import current
     from worker.process import broker
-    from worker.store import reachability
+    from worker.store import agreement, reachability
     from worker.store.fitness import check_primary
 
     broker.check(settings)
     with opened(settings) as store:
         check_primary(store.redis, reachability.claims(settings))
-        wiring.agreed_secret(store)
-        if fault := wiring.take_own(store):
+        agreement.agreed_secret(store)
+        if fault := current.take_own(store):
             complain(f"Its own cannot be used; it would judge by what is in force: {fault}")
-        found = wiring.book_of_today(settings)
-        say(f"A worker can start: Redis at {wiring.where(settings)}, book {found.label} ({len(found.rules)} rules).")
-
-
-def command(processes: int) -> list[str]:
-    """The Celery worker with its recommended options; what it becomes keeps the process id."""
-    # Two containers may have one host name and one process id, and answer to remote control one by one all the same.
-    name = f"scrub-{os.getpid()}-{secrets.token_hex(4)}@%h"
-    options = ["-c", str(processes), "-n", name, "--without-mingle", "--without-gossip"]
-    return [sys.executable, "-P", "-c", _START, "worker", *options]
+        found = current.book_of_today(settings)
+        redis = reachability.where(settings)
+        say(f"A worker can start: Redis at {redis}, book {found.label} ({len(found.rules)} rules).")

@@ -1,6 +1,6 @@
 """The moving parts of the demonstration: server, worker and consumers in a folder of their own, all gone at the end.
 
-Signals are held back while anything of it is up (`worker.cli.signals.held`) and looked at between steps, so that
+Signals are held back while anything of it is up (`worker.process.signals.held`) and looked at between steps, so that
 whatever was started is always known, and ended.
 """
 
@@ -22,10 +22,10 @@ from pathlib import Path
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
-from worker import bootstrap as wiring
-from worker.bootstrap import Store
 from worker.config.settings import Settings, load_settings
 from worker.pipeline.outlets import OutletEntry, Reader
+from worker.store import opening
+from worker.store.connections import Store
 from worker.store.embedded import Lease, server_runs
 from worker.store.keys import OUTLETS
 from worker.store.private import make_folder, open_private, write_private
@@ -148,7 +148,7 @@ def stage(settings: Settings, command: Sequence[str], interrupted: Callable[[], 
     consumers: list[threading.Thread] = []
     worker = _start(settings, command)
     try:
-        with wiring.open_store(settings) as store:
+        with opening.open_store(settings) as store:
             try:
                 found = Stage(settings, store, worker, interrupted)
                 for name in OUTLETS:

@@ -22,21 +22,21 @@ from redis.exceptions import RedisError
 
 from rules.book.book import Book
 from rules.errors import ScrubError
-from worker import bootstrap as wiring
 from worker.audit import chains
+from worker.books import current
 from worker.books.overrides import ending, laid_over, warnings
 from worker.books.switch import in_force
-from worker.bootstrap import Store
 from worker.config.settings import Settings
 from worker.doctor import judging as checkup
 from worker.doctor.vulnerabilities import holes
 from worker.monitoring.health import stuck
-from worker.monitoring.pressure import memory
 from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.repartition import standing
 from worker.store import reachability
+from worker.store.agreement import standing
+from worker.store.connections import Store
 from worker.store.fitness import unfit
 from worker.store.keys import OUTLETS, TRIMMED_OUTLETS
+from worker.store.memory import memory
 from worker.store.secret import fingerprint, load_secret
 from worker.store.serverbinary import read_record
 
@@ -172,7 +172,7 @@ def _speaks(spans: Any, today: date) -> bool:
 
 def server(store: Store) -> Iterator[Finding]:
     """Whether Redis answers, can keep claims, has room, and goes by our clock."""
-    address = wiring.where(store.settings)
+    address = reachability.where(store.settings)
     try:
         before = time.time()
         seconds, microseconds = store.redis.time()
@@ -370,7 +370,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
     yield from packages()
     yield from folders(settings)
     try:
-        book = wiring.own_book(settings)
+        book = current.own_book(settings)
         yield from rule_book(book, today)
         if settings.book_key and settings.book and settings.book.is_dir():
             sentence = f"SCRUB_BOOK_KEY is set, and {settings.book} is a folder, which nobody can sign."

@@ -11,13 +11,12 @@ from rules.book.overridefile import read_overrides
 from rules.book.overrides import overridden
 from rules.errors import ScrubError
 from rules.loader import TRIED, book_files, read_book, version_of
-from worker import bootstrap as wiring
-from worker.books import fleet
+from worker.books import current, fleet
 from worker.books.overrides import NONE
 from worker.books.switch import Basis, BookName, InForce, held, held_overrides
-from worker.bootstrap import Store
 from worker.config.settings import Settings
 from worker.monitoring.reconciliation import Books
+from worker.store.connections import Store
 
 Said = tuple[Literal["well", "poor", "ill"], str, str, str]
 """Level, place, sentence, and what to do."""
@@ -49,7 +48,7 @@ def workers(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
 
 
 def _disk(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
-    own = wiring.own(settings)
+    own = current.own(settings)
     ours, name = BookName(own.book.version, own.book.digest), str(BookName(own.book.version, own.book.digest))
     if own.library != TRIED.read_text("ascii").strip() and ours.version == version_of(book_files()):
         yield "well", "rule book", f"{name} was edited: it has the version of the book that ships, and is another.", ""
@@ -62,7 +61,7 @@ def _disk(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
     others: dict[str, list[str]] = {}
     for worker in found.alive:
         theirs = worker.own_digest or worker.book_digest
-        laid = {ours.digest} if worker.own_digest else {ours.digest, wiring.book_of_today(settings).digest}
+        laid = {ours.digest} if worker.own_digest else {ours.digest, current.book_of_today(settings).digest}
         if theirs not in laid:
             tables = " (other tables)" if worker.library == own.library else ""
             label = f"{worker.book_version}+{theirs[:8]}{tables}"

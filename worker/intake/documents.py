@@ -9,16 +9,16 @@ left off, which is told.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import BufferedReader, BytesIO
 from typing import IO, Any, cast
 
-from rules.claim import Claim, read_claim
+from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
-from worker.intake.events import ClaimEvent, claim_of, decode, parse_event
+from worker.intake.document import Document, Found, Passed, Refusal
+from worker.intake.events import claim_of, decode, parse_event
 from worker.intake.fhir import Entry, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
@@ -38,64 +38,6 @@ _BUFFER = 2**16
 _PLACE = re.compile(r"line (\d+) column (\d+)")
 _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 _DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A claim that could be read."""
-
-    file: str
-    position: str
-    """`line 3`, `item 3` of an array, `line 3 entry 2` of a Bundle; all count from 1. In an X12 file control numbers,
-    claim and segment."""
-    number: int
-    claim: Claim
-    value: dict[str, Any]
-    """The claim in the form of the claim model, or the CloudEvent around it, as decoded JSON."""
-    event: ClaimEvent | None = None
-    """The envelope, where the document is a CloudEvent."""
-    origin: str = ""
-    """What the file itself calls this claim, for the id of its event; empty: its number. Of a claim in an X12 file:
-    control number and ordinal of interchange, group and set, and the claim's ordinal."""
-    trace: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Of a claim in an X12 file: what its acknowledgement needs beside the claim; identifies persons."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A document, or a whole file, that could not be read."""
-
-    file: str
-    position: str
-    number: int
-    """As of a Document; 0 where it is not one document but the file or its envelope."""
-    problems: tuple[Problem, ...]
-    origin: str = ""
-    trace: Mapping[str, Any] | None = field(default=None, repr=False)
-
-    @property
-    def sentence(self) -> str:
-        """The first problem; `problems` has them all. It may quote an unknown key: for the user, not for a log."""
-        return str(self.problems[0])
-
-    def __str__(self) -> str:
-        where = f"{self.file}: {self.position}" if self.position else self.file
-        more = len(self.problems) - 1
-        return f"{where}: {self.sentence}" + (f" (and {more} more)" if more else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A FHIR resource that is no Claim: nothing is wrong with it, and nothing is checked."""
-
-    file: str
-    position: str
-    number: int
-    kind: str
-    """Its resource type."""
-
-
-Found = Document | Refusal | Passed
 
 
 def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Iterator[Found]:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
@@ -305,3 +305,8 @@ def canonical(data: object) -> bytes:
     except TypeError:
         # Integers of more than 64 bits, which no claim has, but which a bad one may.
         return json.dumps(data, default=str, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def moment() -> str:
+    """Now, as the `time` of an event."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

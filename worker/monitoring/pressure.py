@@ -10,64 +10,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, cast
 
 from redis import Redis
-from redis.exceptions import OutOfMemoryError
 
 from worker.config.settings import Settings
 from worker.monitoring.reconciliation import Books, Outlet
-from worker.pipeline.commit import script
 from worker.store.keys import Keys
+from worker.store.memory import Memory, memory, put
 
 _STEP = 5
 """Per cent of memory below the ceiling at which a wait ends."""
 _LASTS_MS = 10_000
 """How long a hold stands unless it is renewed: it must not outlive the workers that would end it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What Redis uses of what it may."""
-
-    used: int
-    """Bytes that count for its limit."""
-    limit: int
-    """maxmemory in bytes, else the machine's memory; 0: the server tells neither."""
-
-    @property
-    def per_cent(self) -> float:
-        return 100 * self.used / self.limit if self.limit else 0.0
-
-
-def memory(redis: Redis) -> Memory:
-    """What Redis uses now.
-
-    Raises:
-        redis.exceptions.RedisError
-    """
-    info = redis.info("memory")
-    used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
-    return Memory(used, int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)))
-
-
-def exhausted(redis: Redis, keys: Keys) -> bool:
-    """Whether Redis refuses every write for want of memory.
-
-    Raises:
-        redis.exceptions.RedisError: of any other kind.
-    """
-    try:
-        redis.set(keys.end("probe"), "", px=1)
-    except OutOfMemoryError:
-        return True
-    return False
-
-
-def put(redis: Redis, key: str, value: str, px: int, *options: str) -> bool:
-    """SET with an expiry in milliseconds, which works when memory is full as well; False where NX forbade it."""
-    return bool(redis.eval(script("put"), 1, key, value, str(px), *options))
 
 
 def reasons(found: Books, used: Memory, settings: Settings, *, held: bool) -> list[str]:
@@ -128,8 +82,3 @@ class Patience:
             return False
         time.sleep(left)
         return True
-
-
-def trim(redis: Redis, stream: str, retention_ms: int, most: int) -> int:
-    """Deletes from the outlet what all have acknowledged and is older than that, about `most` of it; says how many."""
-    return int(cast(Any, redis.eval(script("trim"), 1, stream, str(retention_ms), str(most))))

@@ -9,31 +9,16 @@ is kept of each partition as well: one that moves must not hide one that does no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.config.settings import Settings
+from worker.monitoring.reconciliation import Mark
 
 if TYPE_CHECKING:
     from worker.monitoring.reconciliation import Books
 
 _BESIDES = 5.0
 """Seconds beside the time that a task may spend on a batch: for taking, logging and committing it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What was taken off the inbox, and since when it is no more than that."""
-
-    since: float
-    """Seconds since 1970, by the clock of Redis."""
-    taken_off: int
-
-
-def parse(value: bytes | None) -> tuple[Mark, ...]:
-    """The marks of the key `progress`: of all partitions together, then of each."""
-    pairs = (pair.split() for pair in (value or b"").split(b";") if pair)
-    return tuple(Mark(int(since) / 1000, int(taken_off)) for since, taken_off in pairs)
 
 
 def renewed(found: Books, works: Sequence[bool]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, TypedDict, cast
+from typing import Any, cast
 
-import orjson
-from pydantic import Field
 from redis import Redis
 
-from worker.monitoring.progress import Mark, parse, standstills
-from worker.pipeline.commit import script
+from worker.monitoring.workers import Worker, _fields, _worker
 from worker.store.keys import GROUP, OUTLETS, Keys
+from worker.store.scripts import script
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,59 +55,6 @@ class Outlet:
 
 _RATE_SECONDS = 70
 _COUNTS = ("accepted", "repeated", "requeued", "forwarded", "received", "dropped", "waiting", "in_flight")
-ALIVE = 15.0
-"""Seconds for which a worker counts as alive after it last said so; it does every 5."""
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker as it says of itself: the main process, with its pool."""
-
-    name: str
-    """`<host>-<pid>-<life>`; before version 0.1.1 without a life."""
-    seen: float
-    """Seconds since it last said that it is alive."""
-    host: str = ""
-    pid: int = 0
-    processes: tuple[int, ...] = ()
-    """Process ids of its pool."""
-    version: str = ""
-    """Of claim-scrubber."""
-    book_version: str = ""
-    book_digest: str = ""
-    started: float = 0
-    """Seconds since 1970, by its own clock."""
-    outputs: str = ""
-    """What is wrong with its standard output or error; empty: nothing."""
-    left_out: int = 0
-    """Lines that it left out there since it started."""
-    own_digest: str = ""
-    """Of its own book without overrides; this and all that follows: empty where a version before 0.1.1 says nothing."""
-    library: str = ""
-    """The same without imported tables."""
-    tables: str = ""
-    """Digest of the imported tables, or `none`."""
-    overrides: str = ""
-    """Digest of the overrides file as it was read at the start, or `none`."""
-    overrides_disk: str = ""
-    """The same as it is on the disk now."""
-    overrides_fault: str = ""
-    """Why the file on the disk cannot be used."""
-    own_fault: str = ""
-    """Why its own book or overrides cannot be used, and what is in force stands for them; empty: they can."""
-    secret: str = ""
-    """Fingerprint of the secret."""
-    life: str = ""
-    """Tells it from a worker of the same host name and process id."""
-
-    @property
-    def alive(self) -> bool:
-        return self.seen <= ALIVE
-
-    def runs(self, consumer: str) -> bool:
-        """Whether the consumer `<host>-<pid>-<life>-<random>` is a process of this worker."""
-        life = f"{self.life}-" if self.life else ""
-        return any(consumer.startswith(f"{self.host}-{pid}-{life}") for pid in self.processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,68 +163,6 @@ class Books:
         return next(outlet for outlet in self.outlets if outlet.name == name)
 
 
-BooksLine = TypedDict(
-    "BooksLine",
-    {
-        "event.action": Annotated[Literal["queue.books"], Field(description="what happened")],
-        "queue.accepted": Annotated[int, Field(description="events that were ever taken in")],
-        "queue.waiting": Annotated[int, Field(description="claims that no worker has had yet")],
-        "queue.in_flight": Annotated[int, Field(description="claims that a worker has and did not commit")],
-        "queue.repeated": Annotated[int, Field(description="events that were sent again")],
-        "queue.requeued": Annotated[int, Field(description="claims put on the queue again from quarantine")],
-        "queue.forwarded": Annotated[int, Field(description="events handed on to the partition of their patient")],
-        "queue.balance": Annotated[int, Field(description="accepted less accounted for: 0, or something is wrong")],
-        "queue.oldest_s": Annotated[float, Field(description="age of the oldest claim that waits, seconds; 0: none")],
-        "queue.consumers": Annotated[int, Field(description="worker processes that took claims of late or hold some")],
-        "queue.workers": Annotated[int, Field(description="workers that said of late that they are alive")],
-        "queue.held": Annotated[bool, Field(description="whether the workers wait: an outlet or Redis is full")],
-        "queue.held_s": Annotated[float, Field(description="for how long they do, seconds; 0: they do not")],
-        "queue.standstill_s": Annotated[
-            float, Field(description="for how long claims could be taken and none was decided, seconds; 0: it moves")
-        ],
-        "queue.billing": Annotated[int, Field(description="claims that ever went to billing")],
-        "queue.rework": Annotated[int, Field(description="claims that ever went to rework")],
-        "queue.unchecked": Annotated[int, Field(description="claims that ever went to unchecked")],
-        "queue.quarantine": Annotated[int, Field(description="claims that ever went to quarantine")],
-        "queue.billing_unread": Annotated[int, Field(description="entries of billing that its reader has not had")],
-        "queue.rework_unread": Annotated[int, Field(description="entries of rework that its reader has not had")],
-        "book.version": Annotated[str, Field(description="version of the rule book")],
-        "book.past_review": Annotated[int, Field(description="sources of the book past their review date")],
-        "book.sources_past_review": Annotated[list[str], Field(description="which they are")],
-    },
-)
-"""What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
-
-
-def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
-    """The books as a log line. `version`: of the rule book; `past_review`: its sources that want to be looked at."""
-    return {
-        "event.action": "queue.books",
-        "queue.accepted": found.accepted,
-        "queue.waiting": found.waiting,
-        "queue.in_flight": found.in_flight,
-        "queue.repeated": found.repeated,
-        "queue.requeued": found.requeued,
-        "queue.forwarded": found.forwarded,
-        "queue.balance": found.balance,
-        "queue.oldest_s": round(found.oldest_waiting or 0, 3),
-        "queue.consumers": len(found.consumers),
-        "queue.workers": len(found.alive),
-        "queue.held": found.hold is not None,
-        "queue.held_s": round(found.held, 3),
-        "queue.standstill_s": round(max(standstills(found)), 3),
-        "queue.billing": found.outlet("billing").count,
-        "queue.rework": found.outlet("rework").count,
-        "queue.unchecked": found.outlet("unchecked").count,
-        "queue.quarantine": found.outlet("quarantine").count,
-        "queue.billing_unread": found.outlet("billing").unread,
-        "queue.rework_unread": found.outlet("rework").unread,
-        "book.version": version,
-        "book.past_review": len(past_review),
-        "book.sources_past_review": past_review,
-    }
-
-
 def books(redis: Redis, keys: Keys) -> Books:
     """The books at this instant.
 
@@ -376,28 +259,12 @@ def _merged(consumers: Iterable[Consumer]) -> tuple[Consumer, ...]:
     )
 
 
-def _fields(flat: Any) -> Mapping[str, Any]:
-    return {flat[i].decode("utf-8", "backslashreplace"): flat[i + 1] for i in range(0, len(flat), 2)}
-
-
 def _length(answer: Any) -> int:
     return answer if isinstance(answer, int) else 0
 
 
 def _age(entry: bytes, moment: float) -> float:
     return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
-
-
-_SAID = (
-    "host", "pid", "version", "book_version", "book_digest", "started", "life", "outputs", "left_out", "own_digest",
-    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "own_fault", "secret",
-)  # fmt: skip
-
-
-def _worker(name: str, value: bytes, moment: float) -> Worker:
-    seen, _, says = value.partition(b" ")
-    about = {key: said for key, said in orjson.loads(says).items() if key in _SAID}  # a later version may say more
-    return Worker(name, max(0.0, moment - int(seen) / 1000), **about, processes=tuple(orjson.loads(says)["processes"]))
 
 
 def _hold(value: Any) -> Hold | None:
@@ -427,3 +294,18 @@ def _consumer(flat: Any) -> Consumer:
         None if idle is None else int(idle) / 1000,
         None if lag is None else int(lag),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What was taken off the inbox, and since when it is no more than that."""
+
+    since: float
+    """Seconds since 1970, by the clock of Redis."""
+    taken_off: int
+
+
+def parse(value: bytes | None) -> tuple[Mark, ...]:
+    """The marks of the key `progress`: of all partitions together, then of each."""
+    pairs = (pair.split() for pair in (value or b"").split(b";") if pair)
+    return tuple(Mark(int(since) / 1000, int(taken_off)) for since, taken_off in pairs)

@@ -25,11 +25,11 @@ from rules.history import NO_MEMBER_ID
 from worker.audit import lines as auditline
 from worker.audit.lines import AuditLine
 from worker.errors import EventInvalid
-from worker.intake.events import Submission, read_event
+from worker.intake.events import Submission, moment, read_event
 from worker.logs.operational import safe_exception
 from worker.pipeline import outlets
 from worker.pipeline.commit import ABSENT, UNCHECKED, Item, Route, decision_id
-from worker.pipeline.inbox import Entry, moment
+from worker.pipeline.inbox import Entry
 from worker.pipeline.ledger import EMPTY, Ledger, entry_of, expiry_ms, patient_hash, person_of
 from worker.pipeline.ledger import Entry as Claimed
 from worker.pipeline.rendering import Rendered, rendered

@@ -8,18 +8,18 @@ over by another worker meanwhile, it answers `not_mine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
+from worker.audit.log import Head
 from worker.errors import CommitRefused
 from worker.store.keys import GROUP, OUTLETS, Keys
 from worker.store.pipelined import Sent
+from worker.store.scripts import script
 
 Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated", "forwarded"]
 Status = Literal["done", "not_mine", "retry"]
@@ -49,15 +49,6 @@ class Item(NamedTuple):
     """The ledger once this item is committed; empty: it stays as it is."""
     ledger_until: int = 0
     """When what is written expires, in milliseconds since 1970."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where an audit chain stands: number and mac of its last line."""
-
-    chain: str = ""
-    seq: int = 0
-    mac: str = ""
 
 
 def decision_id(inbox: str, entry: str, book_digest: str, ledger_version: str = "") -> str:
@@ -124,8 +115,3 @@ def _place(key: str | None, keys: list[str], places: dict[str, int]) -> int:
         keys.append(key)
         places[key] = len(keys)
     return places[key]
-
-
-def script(name: str) -> str:
-    """The text of one of the Lua scripts beside this module."""
-    return files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")

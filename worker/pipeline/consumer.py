@@ -20,13 +20,13 @@ from redis.exceptions import RedisError, ResponseError
 
 from rules.book.book import Book
 from rules.errors import Problem
-from worker.audit.log import Audit
+from worker.audit.log import Audit, Head
 from worker.config.settings import Settings
 from worker.errors import CommitRefused
 from worker.logs.operational import safe_exception
 from worker.pipeline import batch
 from worker.pipeline.batch import Bench, Decision, Reading
-from worker.pipeline.commit import Committer, Head, Item
+from worker.pipeline.commit import Committer, Item
 from worker.pipeline.inbox import Entry, Inbox
 from worker.pipeline.notification import Bell
 from worker.pipeline.routing import Crossing

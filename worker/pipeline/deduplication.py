@@ -13,9 +13,10 @@ from itertools import islice
 from redis import Redis
 
 from rules.errors import Problem
-from worker.intake.documents import Document, Refusal
-from worker.intake.events import canonical, digest
-from worker.pipeline.inbox import Inbox, moment, wrapped
+from worker.intake.document import Document, Refusal
+from worker.intake.events import canonical, digest, moment
+from worker.pipeline.inbox import Inbox
+from worker.pipeline.producer import wrapped
 from worker.store.keys import REGISTERED, Keys, event_identity
 
 _PAGE = 500

@@ -21,11 +21,10 @@ from rules.claim import Claim
 from rules.engine.plan import VOID
 from rules.facts.history import months_after
 from worker.audit.lines import AuditLine, who
-from worker.audit.log import Audit
+from worker.audit.log import Audit, Head
 from worker.errors import CommitRefused
-from worker.intake.documents import Document
+from worker.intake.document import Document
 from worker.intake.events import digest
-from worker.pipeline.commit import Head, script
 from worker.pipeline.ledger import (
     REPLACEMENT,
     Entry,
@@ -37,6 +36,7 @@ from worker.pipeline.ledger import (
     person_of,
 )
 from worker.store.keys import Keys
+from worker.store.scripts import script
 
 Fate = Literal["entered", "known", "too_old", "no_procedure", "no_date", "no_member_id"]
 """What becomes of a claim that is imported; `known`: the ledger has it, or a later version of it."""

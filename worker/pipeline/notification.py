@@ -7,8 +7,8 @@ from collections.abc import Callable
 from redis import Redis
 
 from worker.logs.operational import log, safe_exception
-from worker.monitoring.pressure import put
 from worker.store.keys import Keys
+from worker.store.memory import put
 
 
 class Bell:

@@ -1,9 +1,5 @@
 """The outlets: what stands in an entry, and how a consumer reads.
 
-    from worker.pipeline.outlets import consume
-    for entry in consume("billing"):
-        send(entry.data["claim"])        # acknowledged when the loop asks for the next one
-
 An entry of billing, rework and unchecked is a CloudEvent `claim.scrubbed.v1` whose id is the decision id and whose
 data is {claim, report}; one of quarantine is a `claim.quarantined.v1`, with the reason and what came in.
 """
@@ -11,7 +7,6 @@ data is {claim, report}; one of quarantine is a `claim.quarantined.v1`, with the
 from __future__ import annotations
 
 import base64
-import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +22,6 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from rules.claim import Claim
 from rules.errors import Problem
 from rules.report import Report
-from worker.config.settings import Settings
 from worker.errors import OutletUnknown
 from worker.intake.events import ClaimEvent
 from worker.pipeline.inbox import Entry, ensure_group
@@ -199,33 +193,6 @@ def _envelope(kind: str, decision: str, entry: str, moment: str) -> dict[str, An
         "specversion": "1.0", "id": decision, "source": SOURCE, "type": kind, "time": moment,
         "datacontenttype": "application/json", "inboxentry": entry,
     }  # fmt: skip
-
-
-def consume(
-    outlet: str,
-    *,
-    group: str | None = None,
-    consumer: str | None = None,
-    settings: Settings | None = None,
-    follow: bool = True,
-) -> Iterator[OutletEntry]:
-    """The entries of an outlet, each acknowledged when the caller asks for the next one.
-
-    A caller that breaks off or dies gets the entry in hand again, at its next start under the same consumer name
-    (default: the host's), or another consumer does after SCRUB_RECLAIM seconds. What this call has yielded before
-    is dropped by its decision id. With `follow` it waits for more; without, it ends when there is nothing left.
-
-    Raises:
-        OutletUnknown, and the errors of `worker.bootstrap.open_store`.
-    """
-    from worker import bootstrap as wiring
-
-    with wiring.open_store(settings) as store:
-        reader = Reader(
-            store.redis, store.keys, outlet, group or outlet, consumer or socket.gethostname(),
-            reclaim_ms=int(store.settings.reclaim * 1000),
-        )  # fmt: skip
-        yield from reader.entries(follow=follow)
 
 
 class Reader:

@@ -22,10 +22,10 @@ from worker.audit.lines import Action, AuditLine, who
 from worker.audit.log import Audit
 from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
 from worker.intake.events import decode
-from worker.pipeline.commit import script
 from worker.pipeline.ledger import order
 from worker.pipeline.outlets import OutletEntry, pages
 from worker.store.keys import Keys
+from worker.store.scripts import script
 
 OUTLET = "quarantine"
 

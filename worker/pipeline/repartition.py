@@ -17,21 +17,12 @@ from redis import Redis
 
 from worker.errors import PartitionsFixed
 from worker.monitoring.reconciliation import books
+from worker.store.agreement import standing
 from worker.store.keys import REGISTERED, Keys
 
 Kind = Literal["ledger", "event"]
 _KEY = re.compile(r"\{claims:(\d+)\}:(ledger|event):([0-9a-f]+)")
-_NOTE = re.compile(r"(\d+)(?: to (\d+))?")
 _PAGE = 500
-
-
-def standing(redis: Redis) -> tuple[int, int]:
-    """How many partitions Redis holds, and how many it is to hold: more where a change broke off."""
-    found = cast(bytes | None, redis.hget(Keys().meta, "partitions"))
-    note = _NOTE.fullmatch((found or b"1").decode())
-    if note is None:
-        raise PartitionsFixed(reason=f"the field partitions of {Keys().meta} holds no number")
-    return int(note[1]), int(note[2] or note[1])
 
 
 def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = lambda _: None) -> Counter[Kind]:

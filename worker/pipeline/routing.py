@@ -17,8 +17,8 @@ from redis.exceptions import ResponseError
 
 from worker.errors import CommitRefused
 from worker.pipeline.batch import Reading, front, home
-from worker.pipeline.commit import script
 from worker.store.keys import FORWARDED, REGISTERED, Keys
+from worker.store.scripts import script
 
 
 @dataclass(frozen=True, slots=True)

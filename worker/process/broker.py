@@ -8,9 +8,8 @@ from typing import Any
 import kombu
 from celery.app.amqp import AMQP
 
-from worker import bootstrap as wiring
 from worker.config.settings import Settings
-from worker.store import reachability
+from worker.store import connections, reachability
 from worker.store.rediserrors import TransportUnknown
 
 LOGIN = "credential_provider"
@@ -46,8 +45,8 @@ def check(settings: Settings) -> None:
     limits = {"socket_timeout": reachability.ANSWER_SECONDS, "socket_connect_timeout": reachability.CONNECT_SECONDS}
     try:
         connection = Connection(
-            wiring.broker_url(settings), connect_timeout=reachability.CONNECT_SECONDS,
-            transport_options={**limits, **wiring.broker_options(settings)},
+            connections.broker_url(settings), connect_timeout=reachability.CONNECT_SECONDS,
+            transport_options={**limits, **connections.broker_options(settings)},
         )  # fmt: skip
         connection.transport  # noqa: B018 - it is looked for here
     except (ImportError, KeyError, ValueError):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from queue import Empty
-from typing import Any
+from typing import Any, cast
 
 from celery.events.dispatcher import EventDispatcher
 from celery.worker.consumer import Consumer as Celerys
@@ -22,6 +22,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
 
 from worker.logs.operational import log, safe_exception
+from worker.process.celeryapp import App
 from worker.store.reachability import ANSWER_SECONDS
 
 
@@ -30,8 +31,7 @@ class Consumer(Celerys):
 
     def ensure_connected(self, conn: Any) -> Any:
         """Celery's, with a turn of the loop for each second that it waits."""
-        from worker.app import heartbeat
-
+        heartbeat = cast(App, self.app).heartbeat
         _harden(conn.transport)
         ensure = conn.ensure_connection
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from worker.audit.fields import Kind, fields_of
 from worker.audit.lines import AuditLine
-from worker.cli.signals import held
 from worker.errors import ReportFailed, ReportNeedsExtra
+from worker.process.signals import held
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

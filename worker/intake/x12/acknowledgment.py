@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from rules.claim import Claim, Line
 from rules.report import Finding, Report
-from worker.intake.documents import Document, Refusal
+from worker.intake.document import Document, Refusal
 
 _NAME = "CLAIM SCRUBBER"
 _ID = "CLAIMSCRUBBER"

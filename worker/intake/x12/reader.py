@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
-from worker.intake.documents import Document, Refusal
+from worker.intake.document import Document, Refusal
 from worker.intake.x12.fields import FIELDS, Form
 from worker.intake.x12.loops import place_of, problem
 from worker.intake.x12.segments import Segments

@@ -14,7 +14,7 @@ from io import BufferedReader
 from typing import IO, Any, cast
 
 from rules.errors import Problem
-from worker.intake.documents import Refusal
+from worker.intake.document import Refusal
 from worker.intake.gunzip import Gunzip
 from worker.intake.x12.elements import SCRUBBED, Unreadable, number
 from worker.intake.x12.envelope import at, shown

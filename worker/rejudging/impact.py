@@ -24,7 +24,8 @@ from redis import Redis
 
 from rules.authoring.impact import Comparison, Group, Tally, charge_of
 from rules.claim import Claim
-from worker.intake.documents import Document, Refusal, read_documents
+from worker.intake.document import Document, Refusal
+from worker.intake.documents import read_documents
 from worker.intake.events import claim_of
 from worker.pipeline import outlets
 from worker.store.keys import Keys

@@ -1,0 +1,92 @@
+"""The book and the overrides by which a process judges, each read once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rules.book.book import Book
+from rules.errors import first_problem
+from worker.books.offers import Own, Watch, read_own
+from worker.books.overrides import Layer
+from worker.books.standin import UNUSABLE, StandIn, stand_in
+from worker.config.settings import Settings
+from worker.store.connections import Store
+
+
+@cache
+def own(settings: Settings) -> Own:
+    """The book by which workers with these settings judge until somebody puts another in force, read once a process.
+
+    Raises:
+        FolderUnusable, and what `read_own` raises
+    """
+    found = _in_place.get(settings)
+    return found.own if found else read_own(settings)
+
+
+_in_place: dict[Settings, StandIn] = {}
+"""What stands for book and overrides that this process, or the one that forked it, could not use."""
+
+
+def take_own(store: Store) -> str:
+    """Reads a worker's own book and overrides; where they cannot be used, takes what is in force for them.
+
+    Answers why they cannot be used, in a line; empty: they can.
+
+    Raises:
+        what `book_of_today` raises, where nothing that can be used is in force; redis.exceptions.RedisError
+    """
+    settings = store.settings
+    try:
+        book_of_today(settings)
+    except UNUSABLE as error:
+        fault = first_problem(error)
+        found = stand_in(store.redis, store.keys, settings, fault)
+        if found is None:
+            raise
+        forget_own()
+        _in_place[settings] = found
+        return fault
+    return ""
+
+
+def forget_own() -> None:
+    """Has book and overrides read anew by who asks next."""
+    _in_place.clear()
+    for read in (own, layer, watch):
+        read.cache_clear()
+
+
+def own_book(settings: Settings) -> Book:
+    """The same, without where it is from. Raises what `own` raises."""
+    return own(settings).book
+
+
+@cache
+def watch(settings: Settings) -> Watch:
+    """Looks after the overrides file, for the main process of a worker.
+
+    Raises:
+        OverridesInvalid, and what `own` raises
+    """
+    return Watch(layer(settings), own_book(settings))
+
+
+@cache
+def layer(settings: Settings) -> Layer:
+    """The hospital's overrides, read once a process, as the book is: all claims of a day are judged by the same ones.
+
+    Raises:
+        OverridesInvalid
+    """
+    found = _in_place.get(settings)
+    return found.layer if found else Layer(settings.overrides, settings.books_path)
+
+
+def book_of_today(settings: Settings) -> Book:
+    """The workers' own book with the overrides as they stand today.
+
+    Raises:
+        OverridesInvalid, and what `own_book` raises
+    """
+    return layer(settings).over(own_book(settings))

@@ -1,0 +1,114 @@
+"""Maintenance on the timer of a worker's main process, as a step of Celery's consumer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery import bootsteps
+from redis.exceptions import RedisError
+
+from worker.logs.operational import log, safe_exception
+from worker.pipeline.maintenance import tend_once
+from worker.process.celeryapp import QUEUE, App, bell
+from worker.process.presence import beat
+from worker.process.remotecontrol import keep_consuming
+from worker.store import reachability
+from worker.store.connections import Store, impatient_store
+
+_BEAT = 5.0
+"""Seconds between two signs of life; `worker.monitoring.workers.ALIVE` is three of them."""
+_TURN = 1.0
+"""Seconds between two turns of the main loop that its heartbeat tells of."""
+_LONGEST_PAUSE = 5.0
+
+
+class TendStep(bootsteps.StartStopStep):
+    """Runs `tend_once` on the worker's timer. Whatever fails here is logged, and never reaches the worker.
+
+    A step of the consumer, not of the worker: Celery empties the timer when it loses its broker, and starts the
+    consumer's steps again when it is back.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._timers: list[Any] = []
+        self._store: Store | None = None
+        self._quiet_until = 0.0
+        self._pause = 0.0
+        self._started = time.time()
+        self._app: App = parent.app
+        self._teller = reachability.Teller(reachability.claims(self._app.settings))
+
+    def start(self, parent: Any) -> None:
+        self._quiet_until = self._pause = 0.0
+        self._app.heartbeat.turn()
+        self._beat(parent)
+        self._timers = [
+            parent.timer.call_repeatedly(_TURN, self._turn, (parent,)),
+            parent.timer.call_repeatedly(self._app.settings.tend, self._look),
+            parent.timer.call_repeatedly(_BEAT, self._beat, (parent,)),
+        ]
+
+    def stop(self, parent: Any) -> None:
+        while self._timers:
+            self._timers.pop().cancel()
+        if self._store:
+            self._store.close()
+            self._store = None
+        self._revive()
+
+    def _turn(self, parent: Any) -> None:
+        self._app.heartbeat.turn()
+        try:
+            keep_consuming(parent, QUEUE)
+        except Exception as error:
+            log(__name__).debug("the bells' queue is not consumed from again yet", **safe_exception(error))
+
+    def _look(self) -> None:
+        self._patiently(lambda store: tend_once(store, bell(store)))
+
+    def _beat(self, parent: Any) -> None:
+        """Says that this worker is alive, and which processes are its own."""
+        processes = (getattr(parent.pool, "info", None) or {}).get("processes") or [os.getpid()]
+        self._patiently(lambda store: self._told(store, processes))
+
+    def _told(self, store: Store, processes: Sequence[int]) -> None:
+        beat(store, processes, self._started)
+        self._app.heartbeat.answer()
+
+    def _patiently(self, act: Callable[[Store], object]) -> None:
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            act(self._open())
+            self._pause = 0.0
+            if self._teller.well():
+                log(__name__).info("Redis does what it is asked again")
+        except (RedisError, OSError) as error:
+            if sentence := self._teller.failed(error):
+                log(__name__).warning(sentence, **safe_exception(error))
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
+            self._quiet_until = time.monotonic() + self._pause
+        except Exception as error:
+            log(__name__).debug("tending broke off", **safe_exception(error))
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
+            self._quiet_until = time.monotonic() + self._pause
+
+    def _open(self) -> Store:
+        if self._store is None:
+            self._store = impatient_store(self._app.settings)
+        return self._store
+
+    def _revive(self) -> None:
+        """The consumer stops because its broker is gone, which may be the embedded server, or with the worker."""
+        held = self._app.lease()
+        try:
+            if held:
+                held.revive()
+        except Exception as error:
+            log(__name__).warning("the embedded server does not start again", **safe_exception(error))
