@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from rules.claim import Claim, Line
+from rules.claim import Claim, Line, Role
+from rules.history import History
+from rules.memberids import Form
+from rules.payers import Selection
+from rules.tables.table import Tables
 
-if TYPE_CHECKING:
-    from rules.book.book import Tables
-    from rules.history import History
-    from rules.memberids import Form
-    from rules.payers import Selection
-
-Role = Literal["practitioner", "hospital_outpatient", "asc"]
 ASC_TAXONOMY = "261QA1903X"
 
 

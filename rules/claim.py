@@ -36,6 +36,10 @@ MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 CENT = Decimal("0.01")
 _ZERO = Decimal(0)
+VOID = "8"
+"""The frequency code of a claim that voids another."""
+Role = Literal["practitioner", "hospital_outpatient", "asc"]
+"""Who bills."""
 
 T = TypeVar("T")
 

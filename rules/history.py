@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from rules.case import Role
+from rules.claim import Role
 
 State = Literal["not_consulted", "consulted", "no_member_id"]
 Side = Literal["LT", "RT", "50", ""]

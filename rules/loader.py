@@ -25,7 +25,8 @@ from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.payers import RESERVED, PayerShape, Registry
-from rules.tables.editions import Edition, clashes, merged, read_edition
+from rules.tables.edition import Edition
+from rules.tables.editions import clashes, merged, read_edition
 from rules.tables.table import SPECS, Table, read_table
 
 LIBRARY = Path(__file__).parent / "library"

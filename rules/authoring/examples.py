@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from rules.case import Role
+from rules.claim import Role
 
 PLAIN: Mapping[str, Any] = {
     "claim_id": "EXAMPLE",

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from rules.authoring.words import JOINS, asked, conditions, payers, period
+from rules.book.assignment import Assigned, kind_of
 from rules.book.book import Book
 from rules.book.logic import Condition
 from rules.book.rule import Rule, Version
 from rules.case import Case
-from rules.claim import Claim
+from rules.claim import VOID, Claim
 from rules.engine.check import capped, case_of, check, uncovered
-from rules.engine.plan import VOID, Assigned, edition_id, kind_of
+from rules.engine.plan import edition_id
 from rules.errors import MISTAKES
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
 from rules.history import NOT_CONSULTED, History

@@ -11,11 +11,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple, TypeVar
 
+from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.rule import Rule
 from rules.claim import Claim
 from rules.engine.check import case_of, check
-from rules.engine.plan import kind_of
 from rules.payers import MEDICARE
 from rules.report import Disposition, Finding, Report
 

@@ -29,8 +29,7 @@ from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
 from rules.book.rulefile import BilledShape, Document, Node, Shape, Text, read_document, shaped
-from rules.case import Role
-from rules.claim import Claim, read_claim
+from rules.claim import Claim, Role, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
 from rules.history import NOT_CONSULTED, History

@@ -8,19 +8,19 @@ from typing import Any, get_args
 
 from rules.authoring.examples import example_claim
 from rules.authoring.patch import patched
+from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
 from rules.book.rule import Rule
 from rules.book.rulefile import Document, ExampleShape
-from rules.case import Role
-from rules.claim import Claim, read_claim
+from rules.claim import Claim, Role, read_claim
 from rules.engine.check import case_of, check
-from rules.engine.plan import kind_of
 from rules.errors import ClaimInvalid
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NOTHING_BILLED, History
 from rules.report import Finding, Outcome
-from rules.tables.editions import Edition, merged
+from rules.tables.edition import Edition
+from rules.tables.editions import merged
 from rules.tables.table import SPECS
 
 ROLES: tuple[Role, ...] = get_args(Role)

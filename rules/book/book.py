@@ -9,17 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
+from rules.book.assignment import Assigned, Kind
 from rules.book.overrides import Overrides
 from rules.book.rule import COMMON, Rule
 from rules.book.sources import Source
-from rules.engine.plan import Assigned, Kind, Plan, plan_of, turning_points
+from rules.engine.plan import Plan, plan_of, turning_points
 from rules.engine.recent import Recent
 from rules.engine.verdict import Kept, Said
 from rules.payers import Registry
 from rules.report import BookId
-from rules.tables.table import Table
+from rules.tables.table import Tables
 
-Tables = Mapping[str, Table]
 MOST_SHAPES = 6_000
 """Shapes of claims whose plans are kept."""
 MOST_CODED = 20_000

@@ -11,16 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from rules.book.assignment import Assigned, Kind
 from rules.book.conditions import compile_condition
 from rules.book.logic import ALWAYS, Condition, every, negated
 from rules.book.rule import Rule, Text, Version
-from rules.engine.plan import Assigned, Kind
 from rules.report import Citation, Denial, OverrideId, Severity
-
-if TYPE_CHECKING:
-    from rules.book.book import Book
 
 Order = Literal["primary", "secondary"]
 LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
@@ -283,31 +280,3 @@ def pin_of(rules: Iterable[Rule]) -> str:
     """What an override pins: SHA-256 over what the rules say that it touches, hexadecimal."""
     text = "".join(f"{rule.file} {rule.digest} {rule.status}\n" for rule in sorted(rules, key=lambda rule: rule.file))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
-    """The book with the overrides that hold on this day, under a digest of its own."""
-    standing = tuple(replace(entry, state=state_of(entry, today)) for entry in entries)
-    if not standing:
-        return book
-    ids = {one: entry for entry in standing if entry.kind == "payer_ids" for one in entry.ids}
-    added = {
-        one: (payer, plan or None)
-        for one, entry in ids.items()
-        if entry.state != "expired"
-        for payer, _, plan in [entry.payers[0].partition("/")]
-    }
-    registry = replace(book.registry, ids={**book.registry.ids, **added})
-    providers = frozenset(npi for entry in standing for npi in entry.providers)
-    digest = hashlib.sha256("\n".join([book.digest, *map(_canonical, standing)]).encode()).hexdigest()
-    return replace(book, digest=digest, registry=registry, overrides=Overrides(standing, providers, ids))
-
-
-def _canonical(entry: Override) -> str:
-    values = {name: getattr(entry, name) for name in entry.__slots__}
-    return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
-
-
-def state_of(entry: Override, today: date) -> Literal["in_force", "outdated", "expired"]:
-    """Expired after its last day; outdated where what it touches was changed since: it holds, and wants a look."""
-    return "expired" if today > entry.expires else "outdated" if entry.outdated else "in_force"

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any, Literal
 
 from rules.book.logic import NEVER, Condition, compiled, negated
-from rules.case import Role
+from rules.claim import Role
 from rules.facts import FACTS, Facts, Value, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
 

@@ -16,8 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from rules.case import Role
-from rules.claim import iso_date
+from rules.claim import Role, iso_date
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
 from rules.problems import details_of, path_text, problems_of

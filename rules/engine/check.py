@@ -6,23 +6,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
+from rules.book.assignment import Assigned, kind_of
 from rules.book.book import Book
 from rules.book.rule import Version, enumerated, missing_labels
 from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
-from rules.engine.plan import (
-    Active,
-    Assigned,
-    Scope,
-    ShapedPlan,
-    Spread,
-    edition_id,
-    in_order,
-    kind_of,
-    shaped,
-    spread,
-    undated,
-)
+from rules.engine.active import Active, Spread
+from rules.engine.plan import Scope, ShapedPlan, edition_id, in_order, shaped, spread, undated
 from rules.engine.shape import shape_of
 from rules.engine.verdict import Kept, Said, Spoken, Verdict, verdict_of
 from rules.errors import MISTAKES

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rules.case import Case
-from rules.facts import DERIVED, DERIVED_OF_LINES
-
-if TYPE_CHECKING:
-    from rules.engine.plan import Spread
+from rules.engine.active import Spread
+from rules.facts.registry import DERIVED, DERIVED_OF_LINES
 
 Quiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
 """Whether none of the rules has anything to say, by the claim and by what its shape tells of each scope.

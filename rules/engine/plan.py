@@ -14,65 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from rules.book.assignment import Assigned
 from rules.book.rule import Rule, Version
-from rules.case import Case, Role
+from rules.engine.active import Active, Spread
 from rules.engine.fused import Quiet, fused
 from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts
 from rules.facts.parts import edition_of
-from rules.payers import Selection
-from rules.report import EditionId, OverrideId, Severity
-
-if TYPE_CHECKING:
-    from rules.book.book import Tables
-
-VOID = "8"
-
-
-class Kind(NamedTuple):
-    """What decides which rules meet a claim."""
-
-    selection: Selection
-    role: Role
-    void: bool
-    """Whether it voids another claim."""
-    consulted: bool
-    """Whether its history is known."""
-    provider: str | None = None
-    """Billing NPI, where an override names it."""
-
-
-def kind_of(case: Case) -> Kind:
-    """The kind of a claim."""
-    return Kind(
-        case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted", case.provider
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """A rule as one kind of claim meets it."""
-
-    rule: Rule
-    at_most: Severity | None = None
-    """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
-    override: OverrideId | None = None
-    """The override of the hospital that touches it."""
-    published: bool = False
-    """Whether it is the book's own, where that override put something else, or nothing, in its place."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Active:
-    """A rule with its version of the day; equal only to itself."""
-
-    assigned: Assigned
-    version: Version
-    is_quiet: Callable[[Facts], bool]
-    place: int
-    """Among all that are in force: a rule that is taken over comes after the payer's own."""
+from rules.report import EditionId
+from rules.tables.table import Tables
 
 
 class Scope(NamedTuple):
@@ -89,10 +41,6 @@ class Plan:
 
     claim: Scope
     line: Scope
-
-
-Spread = tuple[tuple[int, Active], ...]
-"""Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line on trial."""
 
 
 @lru_cache(maxsize=4_096)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rules.engine.plan import Assigned, ShapedPlan
+from rules.book.assignment import Assigned
+from rules.engine.plan import ShapedPlan
 from rules.report import SEVERITIES, Finding, Report
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts import line_fact
 from rules.facts.day import BILATERAL, SIDES
 from rules.facts.diagnoses import operative
 from rules.facts.ncci import forms_pair
+from rules.facts.registry import line_fact
 from rules.facts.together import beside, codes_of, days_of, of_day, once, twice
 
 CATHETER = "64446"

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from rules.case import Case, date_of, dates_of, filled, last_dates_of, role_is_certain
 from rules.claim import Line
-from rules.facts import fact, line_fact
+from rules.facts.registry import fact, line_fact
 from rules.formats import modifier, procedure
 
 NO_CHARGE = Decimal(0)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from rules.case import Case, date_of, filled
 from rules.claim import Line
-from rules.facts import fact, line_fact
 from rules.facts.diagnoses import of_line, undotted
 from rules.facts.parts import area_of, fee_place, state_of
+from rules.facts.registry import fact, line_fact
 from rules.facts.together import once
 
 ANY = "*"

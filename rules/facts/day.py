@@ -12,7 +12,7 @@ from typing import Literal
 
 from rules.case import Case, date_of, last_date_of, ncci_setting
 from rules.claim import Line
-from rules.facts import line_fact
+from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, days_of, of_day, once, twice
 
 BILATERAL = "50"

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from rules.case import Case, date_of
 from rules.claim import Claim, Line
-from rules.facts import fact, line_fact
+from rules.facts.registry import fact, line_fact
 from rules.formats import icd9, icd10
 from rules.tables.table import Table
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from rules.case import Case, date_of, dates_of
 from rules.claim import Line
-from rules.facts import fact, plain
+from rules.facts.registry import fact, plain
 from rules.facts.together import once
 
 NDC_DIGITS = 11

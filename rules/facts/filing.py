@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from rules.case import Case, last_dates_of
-from rules.facts import fact
+from rules.facts.registry import fact
 
 
 def _through_day(case: Case) -> date | None:

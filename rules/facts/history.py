@@ -13,10 +13,10 @@ from decimal import Decimal
 from functools import lru_cache, wraps
 from itertools import takewhile
 
-from rules.case import Case, Role, date_of, role_is_certain
-from rules.claim import Line
-from rules.facts import history_fact, line_fact
+from rules.case import Case, date_of, role_is_certain
+from rules.claim import Line, Role
 from rules.facts.day import BILATERAL, SIDES, side_of
+from rules.facts.registry import history_fact, line_fact
 from rules.facts.together import days_of, of_day, once
 from rules.history import Billed, Side
 

@@ -10,8 +10,8 @@ from datetime import date
 
 from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
-from rules.facts import line_fact
 from rules.facts.day import SIDES
+from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, once, place_of
 
 LIFTABLE, FIRM = "1", "0"

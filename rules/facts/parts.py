@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from rules.case import Case, ncci_setting
 from rules.claim import Line
-
-if TYPE_CHECKING:
-    from rules.facts import Facts
-    from rules.tables.editions import Edition
+from rules.facts.registry import Facts
+from rules.tables.edition import Edition
 
 OFFICE = "11"
 

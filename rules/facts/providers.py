@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from rules.case import Case
 from rules.claim import Provider
-from rules.facts import fact
+from rules.facts.registry import fact
 from rules.formats import npi, taxonomy
 from rules.memberids import EARLIER
 

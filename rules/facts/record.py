@@ -9,8 +9,8 @@ from datetime import date
 
 from rules.case import Case, filled
 from rules.claim import Documentation, Line
-from rules.facts import line_fact
 from rules.facts.day import BILATERAL
+from rules.facts.registry import line_fact
 from rules.facts.together import days_of, of_day, once, place_of
 
 SIDE_OF = {"LT": "left", "RT": "right"}

@@ -13,12 +13,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 from rules.errors import RuleProblem
-
-if TYPE_CHECKING:
-    from rules.tables.editions import Edition
+from rules.tables.edition import Edition
 
 FOREVER = date.max
 Row = tuple[str, ...]
@@ -117,6 +114,10 @@ class Table:
 
     def __len__(self) -> int:
         return sum(map(len, self.spans.values()))
+
+
+Tables = Mapping[str, Table]
+"""The tables of a book, by name."""
 
 
 def read_table(name: str, file: str, text: str, sources: Mapping[str, object]) -> tuple[Table, list[RuleProblem]]:

@@ -19,7 +19,7 @@ import pytest
 
 from rules.authoring.trial import ROLES
 from rules.book.rulefile import read_document
-from rules.case import Role
+from rules.claim import Role
 from rules.loader import LIBRARY, book_files, read_book
 from worker.cli.author import Plan
 

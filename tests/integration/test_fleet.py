@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from rules.book.pack import packed
-from rules.tables.editions import Edition
+from rules.tables.edition import Edition
 from worker.books import fleet
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force

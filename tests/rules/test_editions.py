@@ -15,7 +15,8 @@ from rules.claim import read_claim
 from rules.engine.check import check
 from rules.errors import BookInvalid
 from rules.loader import read_book
-from rules.tables.editions import Edition, clashes, merged, read_edition
+from rules.tables.edition import Edition
+from rules.tables.editions import clashes, merged, read_edition
 from rules.tables.table import SPECS, read_table
 from tests.book import BOOK
 from tests.rules.small import FILE, LIBRARY_FILES, RULE

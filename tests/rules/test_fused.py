@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from rules.book.assignment import Assigned
 from rules.claim import Claim, read_claim
+from rules.engine.active import Active
 from rules.engine.check import _facts, case_of, check
 from rules.engine.fused import fused
-from rules.engine.plan import Active, Assigned, ShapedPlan
+from rules.engine.plan import ShapedPlan
 from rules.history import NOTHING_BILLED
 from rules.loader import load_book
 from tests.book import BOOK

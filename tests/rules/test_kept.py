@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from rules import facts
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.engine.check import case_of, check
 from rules.engine.shape import shape_of
 from rules.errors import ClaimInvalid
+from rules.facts import registry
 from rules.loader import load_book
 from rules.tables.table import FOREVER, Table
 from tests.book import BOOK
@@ -104,10 +104,10 @@ def test_what_strikes_a_rule_from_outside_is_raised_and_leaves_nothing_behind(
     def strike(*_: object) -> None:
         raise OutOfTime
 
-    for name in getattr(facts, scope):
+    for name in getattr(registry, scope):
         book = replace(BOOK)
         with monkeypatch.context() as patch:
-            patch.setitem(getattr(facts, scope), name, strike)
+            patch.setitem(getattr(registry, scope), name, strike)
             try:
                 assert check(one, book) == expected, name  # it is not asked
             except OutOfTime:
@@ -125,9 +125,9 @@ def test_a_fact_that_cannot_be_derived_holds_the_claim_and_the_other_rules_run(
     def fail(*_: object) -> None:
         raise ValueError
 
-    for name in getattr(facts, scope):
+    for name in getattr(registry, scope):
         with monkeypatch.context() as patch:
-            patch.setitem(getattr(facts, scope), name, fail)
+            patch.setitem(getattr(registry, scope), name, fail)
             report = check(one, replace(BOOK))
             assert report.codes("block") <= unplanned(one, BOOK).codes("block"), name
             held += "ENG001" in report.codes("block")

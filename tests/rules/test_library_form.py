@@ -10,8 +10,7 @@ from rules.authoring.examples import example_claim
 from rules.authoring.trial import examples_of, payer_part
 from rules.book.book import Book
 from rules.book.rulefile import read_document
-from rules.case import Role
-from rules.claim import Claim, read_claim
+from rules.claim import Claim, Role, read_claim
 from rules.engine.check import case_of, check
 from rules.loader import LIBRARY
 from rules.report import Report

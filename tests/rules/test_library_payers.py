@@ -9,8 +9,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.authoring.trial import payer_part
 from rules.book.book import Book
-from rules.case import Role
-from rules.claim import read_claim
+from rules.claim import Role, read_claim
 from rules.engine.check import check
 from rules.report import Finding, Report
 from tests.book import BOOK

@@ -10,8 +10,9 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
+from rules.book.overridden import overridden
 from rules.book.overridefile import read_overrides
-from rules.book.overrides import Override, overridden
+from rules.book.overrides import Override
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.errors import OverridesInvalid

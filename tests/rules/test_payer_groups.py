@@ -12,8 +12,8 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
+from rules.book.overridden import state_of
 from rules.book.overridefile import read_overrides
-from rules.book.overrides import state_of
 from rules.book.payercover import payer_problems
 from rules.claim import read_claim
 from rules.engine.check import check

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
+from rules.book.assignment import Kind
 from rules.book.book import Book
 from rules.claim import Payer, read_claim
 from rules.engine.check import OF_MEDICARE, case_of, check
-from rules.engine.plan import Kind
 from rules.facts import ClaimFacts, LineFacts
 from rules.payers import Selection
 from rules.report import Report

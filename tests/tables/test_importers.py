@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.tables.editions import Edition
+from rules.tables.edition import Edition
 from worker.errors import TableRefused
 from worker.tables.official import editions_in, size_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rules.errors import BookInvalid
-from rules.tables.editions import Edition
+from rules.tables.edition import Edition
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
 from worker.tables import shelf
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from rules.authoring.examples import example_claim
-from rules.case import Role
+from rules.claim import Role
 
 PAYERS: Mapping[str, Mapping[str, Any]] = {
     "medicare": {"id": "04412", "filing_indicator": "MB", "responsibility": "P"},

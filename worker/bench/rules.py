@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.claim import Claim
 from rules.engine.check import case_of, check
-from rules.engine.plan import kind_of
 from rules.facts import ClaimFacts, Facts, LineFacts
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim

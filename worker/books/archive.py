@@ -15,8 +15,8 @@ from pathlib import Path
 import orjson
 
 from rules.book.book import Book
+from rules.book.overridden import overridden
 from rules.book.overridefile import read_overrides
-from rules.book.overrides import overridden
 from rules.book.pack import SUFFIX, Files, packed, unpacked
 from rules.errors import PackInvalid
 from rules.loader import read_book

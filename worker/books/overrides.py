@@ -11,8 +11,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 from rules.book.book import Book
+from rules.book.overridden import overridden
 from rules.book.overridefile import PIN, problem, read_overrides
-from rules.book.overrides import Override, overridden
+from rules.book.overrides import Override
 from worker.books import archive as kept
 
 SOON = 30

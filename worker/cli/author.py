@@ -20,7 +20,7 @@ from worker.cli.terminal import complain, on_terminal, say
 if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.book.sources import Source
-    from rules.case import Role
+    from rules.claim import Role
 
 RuleScope = Literal["line", "claim"]
 Severity = Literal["block", "warn", "note"]
@@ -214,7 +214,7 @@ def _payers(given: list[str], rules: Book) -> tuple[str, ...]:
 
 
 def _roles(given: list[str] | None) -> tuple[Role, ...]:
-    from rules.case import Role
+    from rules.claim import Role
 
     roles: tuple[Role, ...] = get_args(Role)
     for name in given or ():

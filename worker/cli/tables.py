@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rules.book.book import Book
-    from rules.tables.editions import Edition
+    from rules.tables.edition import Edition
 
 app = typer.Typer(no_args_is_help=True)
 _IN_FORCE = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rules.authoring.examples import example_claim
-from rules.case import Role
+from rules.claim import Role
 from rules.report import Disposition
 
 Difference = Mapping[str, Any]

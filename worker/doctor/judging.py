@@ -7,8 +7,8 @@ from datetime import date
 from typing import Literal
 
 from rules.book.book import Book
+from rules.book.overridden import overridden
 from rules.book.overridefile import read_overrides
-from rules.book.overrides import overridden
 from rules.errors import ScrubError
 from rules.loader import TRIED, book_files, read_book, version_of
 from worker.books import current, fleet

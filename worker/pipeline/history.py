@@ -17,8 +17,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from rules.case import date_of
-from rules.claim import Claim
-from rules.engine.plan import VOID
+from rules.claim import VOID, Claim
 from rules.facts.history import months_after
 from worker.audit.lines import AuditLine, who
 from worker.audit.log import Audit, Head

@@ -20,9 +20,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from rules.case import Role, date_of, last_date_of, role_of
-from rules.claim import Claim, Line
-from rules.engine.plan import VOID
+from rules.case import date_of, last_date_of, role_of
+from rules.claim import VOID, Claim, Line, Role
 from rules.facts.history import billed_side, lifts_of, months_after
 from rules.history import NOTHING_BILLED, Billed, History, Relation, Side
 from worker.store.secret import keyed

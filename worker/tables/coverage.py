@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 
-from rules.tables.editions import Edition, File, Period
+from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault, Member, Seen, day_of
 
 Record = Mapping[str, str]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from rules.tables.editions import Edition, File, Period
+from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault
 
 _TITLE = re.compile(r"(\d{4}) National Physician Fee Schedule Relative Value File (January|April|July|October) Release")

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from rules.book.pack import BROKEN_ZIP
-from rules.tables.editions import File
+from rules.tables.edition import File
 from worker.errors import TableRefused
 
 Seen = Callable[[int], None]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from rules.tables.editions import Edition, File, Period
+from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault, Lines, day_of
 
 _NAME = re.compile(r"HCPC(\d{4})_(JAN|APR|JUL|OCT)_ANWEB", re.IGNORECASE)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
-from rules.tables.editions import Edition, File, Period
+from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault, Lines
 
 _LINE = re.compile(r"(\d{5,6}) ([A-Z][0-9A-Z]{2,6}) +([01]) .")

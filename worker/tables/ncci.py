@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from rules.tables.editions import Edition, File, Period
+from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault, Lines, day_of, worded
 
 PAGES = "https://www.cms.gov/medicare/coding-billing/national-correct-coding-initiative-ncci-edits"

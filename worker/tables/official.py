@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from rules.tables.editions import Edition, File
+from rules.tables.edition import Edition, File
 from worker.errors import TableRefused
 from worker.tables import coverage, fees, hcpcs, icd10, ncci
 from worker.tables.files import Fault, Member, Seen, identity, members

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rules.errors import BookInvalid, RuleProblem
 from rules.loader import edition_files
-from rules.tables.editions import Edition, agree, clashes, read_edition
+from rules.tables.edition import Edition
+from rules.tables.editions import agree, clashes, read_edition
 from worker.errors import EditionUnknown, FolderUnusable, TableRefused
 from worker.store.private import close_state, make_folder, open_private
 

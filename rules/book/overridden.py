@@ -1,0 +1,40 @@
+"""The book with the hospital's overrides on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from typing import Literal
+
+from rules.book.book import Book
+from rules.book.overrides import Override, Overrides
+
+
+def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
+    """The book with the overrides that hold on this day, under a digest of its own."""
+    standing = tuple(replace(entry, state=state_of(entry, today)) for entry in entries)
+    if not standing:
+        return book
+    ids = {one: entry for entry in standing if entry.kind == "payer_ids" for one in entry.ids}
+    added = {
+        one: (payer, plan or None)
+        for one, entry in ids.items()
+        if entry.state != "expired"
+        for payer, _, plan in [entry.payers[0].partition("/")]
+    }
+    registry = replace(book.registry, ids={**book.registry.ids, **added})
+    providers = frozenset(npi for entry in standing for npi in entry.providers)
+    digest = hashlib.sha256("\n".join([book.digest, *map(_canonical, standing)]).encode()).hexdigest()
+    return replace(book, digest=digest, registry=registry, overrides=Overrides(standing, providers, ids))
+
+
+def _canonical(entry: Override) -> str:
+    values = {name: getattr(entry, name) for name in entry.__slots__}
+    return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
+
+
+def state_of(entry: Override, today: date) -> Literal["in_force", "outdated", "expired"]:
+    """Expired after its last day; outdated where what it touches was changed since: it holds, and wants a look."""
+    return "expired" if today > entry.expires else "outdated" if entry.outdated else "in_force"

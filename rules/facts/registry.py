@@ -1,0 +1,137 @@
+"""The facts that rules may read: a closed list, each with a type, a scope and one sentence of what it says.
+
+Rules never reach into the raw claim. No patient identifier is a fact, so no message, evidence or log line can
+leak one. A fact whose value is None is missing, and a test on it is neither true nor false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from rules.case import Case, date_of
+from rules.claim import Line
+from rules.report import Evidence
+
+Kind = Literal["number", "money", "code", "codes", "lines", "date", "flag"]
+Scope = Literal["claim", "line"]
+Value = Decimal | str | tuple[str, ...] | tuple[int, ...] | date | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One entry of the vocabulary."""
+
+    name: str
+    kind: Kind
+    scope: Scope
+    label: str
+    """The fact in a biller's words, for "cannot check: ... is missing"."""
+    says: str
+    """One sentence: what the fact is and how it is derived."""
+    derive: Callable[..., Any]
+    own: bool = False
+    """Whether it rests on an amount, a date or an identifier, which claims of one shape do not share."""
+    coded: bool = False
+    """Whether it rests on the diagnoses, and of what claims of one shape do not share on nothing else."""
+    history: bool = False
+    """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
+
+
+FACTS: dict[str, Fact] = {}
+DERIVED: dict[str, Callable[..., Any]] = {}
+DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
+"""How the facts of each scope are derived: the one look-up of the hottest path."""
+
+
+def fact(
+    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, coded: bool = False, history: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
+
+    def add(derive: Callable[..., Any]) -> Callable[..., Any]:
+        name = derive.__name__
+        assert derive.__doc__, f"{name} needs a docstring"
+        assert name not in FACTS, f"{name} is there twice"
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, coded, history)
+        (DERIVED if scope == "claim" else DERIVED_OF_LINES)[name] = derive
+        return derive
+
+    return add
+
+
+def line_fact(
+    kind: Kind, label: str, *, own: bool = False, coded: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fact of one line on trial; derived from the case and the line."""
+    return fact(kind, label, "line", own=own, coded=coded)
+
+
+def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A fact of one line against what was billed before."""
+    return fact(kind, label, "line", own=own, history=True)
+
+
+class ClaimFacts(dict[str, Any]):
+    """The facts of a claim, each derived when first read."""
+
+    __slots__ = ("case", "day")
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.day = case.first_day
+        """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
+
+    def __missing__(self, name: str) -> Any:
+        value = self[name] = DERIVED[name](self.case)
+        return value
+
+    def shared(self, own: Iterable[str]) -> ClaimFacts:
+        """The same facts but those, which are unknown: that is how a missing fact is told."""
+        found = ClaimFacts(self.case)
+        found.update(dict.fromkeys(own))
+        return found
+
+
+class LineFacts(dict[str, Any]):
+    """The facts of one line, and through it those of its claim."""
+
+    __slots__ = ("case", "claim", "day", "line")
+
+    def __init__(self, claim: ClaimFacts, line: Line) -> None:
+        self.claim = claim
+        self.case = claim.case
+        self.line = line
+        self.day = date_of(claim.case.claim, line)
+
+    def __missing__(self, name: str) -> Any:
+        derive = DERIVED_OF_LINES.get(name)
+        value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
+        return value
+
+    def shared(self, own: Iterable[str]) -> LineFacts:
+        """As `ClaimFacts.shared`."""
+        found = LineFacts(self.claim, self.line)
+        found.update(dict.fromkeys(own))
+        return found
+
+
+Facts = ClaimFacts | LineFacts
+
+
+def evidence(kind: Kind, value: Value) -> Evidence:
+    """A fact's value as JSON can carry it: numbers and amounts as decimal strings, dates as ISO 8601."""
+    if value is None or isinstance(value, bool | str | tuple):
+        return value
+    if isinstance(value, Decimal):
+        return f"{value:.2f}" if kind == "money" else plain(value)
+    return value.isoformat()
+
+
+def plain(number: Decimal) -> str:
+    """A decimal without exponent or trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
