@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.store.keys import OUTLETS
+from worker.store.outletspecs import BY_HAND, CONSUMED, OUTLETS, listed
 
 FILE = Path(__file__).parent / "redis" / "users.acl"
 CLAIMS = "{claims:*}"
@@ -75,7 +75,7 @@ _LOOKS = "xinfo|stream xinfo|groups xinfo|consumers"
 USERS = (
     User(
         "worker",
-        "Judges claims: the only one who writes billing, rework and unchecked. No CONFIG, FLUSHALL, KEYS or ACL.",
+        f"Judges claims: the only one who writes {listed(CONSUMED, 'and')}. No CONFIG, FLUSHALL, KEYS or ACL.",
         (
             Right(_HELLO + " time script|load script|exists multi exec discard unwatch"),
             Right(
@@ -105,9 +105,7 @@ USERS = (
             Right("mget", _claims("event:*", mode="%R")),
         ),
     ),
-    _reader("billing"),
-    _reader("rework"),
-    _reader("unchecked"),
+    *map(_reader, CONSUMED),
     User(
         "operator",
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
@@ -121,7 +119,7 @@ USERS = (
             ),
             Right("eval evalsha", _claims("*")),
             Right("xadd", _claims("inbox", mode="%W")),
-            Right("xdel", _claims("quarantine")),
+            Right("xdel", _claims(*BY_HAND)),
             Right("hincrby", _claims("counters")),
             Right("hset hdel", _claims("chains")),
             Right("set", _claims("ledger:*", "full")),

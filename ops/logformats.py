@@ -11,8 +11,8 @@ import sys
 from typing import Any
 
 from ops import generated
-from worker.audit.fields import Kind, LineField, fields_of
 from worker.audit.lines import AuditLine
+from worker.logs.fields import Kind, LineField, fields_of
 from worker.monitoring.line import BooksLine
 
 ELASTIC = generated.ROOT / "ops" / "elastic" / "index-template.json"

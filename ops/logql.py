@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from worker.audit.fields import fields_of
 from worker.audit.lines import AuditLine
+from worker.logs.fields import fields_of
 from worker.monitoring.line import BooksLine
 
 _ONE = "service_name"

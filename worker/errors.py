@@ -149,7 +149,7 @@ class EventTooLarge(ScrubError):
 
 
 class OutletUnknown(ScrubError):
-    """There is no outlet {outlet!r}; expected billing, rework, unchecked or quarantine."""
+    """There is no outlet {outlet!r}; expected {known}."""
 
 
 class CommitRefused(ScrubError):

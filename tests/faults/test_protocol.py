@@ -43,7 +43,8 @@ from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.store import connections, opening
 from worker.store.connections import Store
-from worker.store.keys import FIELD, GROUP, OUTLETS
+from worker.store.keys import FIELD, GROUP
+from worker.store.outletspecs import OUTLETS
 from worker.store.scripts import script
 
 EXAMPLES = int(os.environ.get("SCRUBTEST_EXAMPLES", "20"))

@@ -21,7 +21,8 @@ from rules.loader import book_files
 from worker.client import consume
 from worker.monitoring.reconciliation import books
 from worker.store import opening
-from worker.store.keys import OUTLETS, Keys
+from worker.store.keys import Keys
+from worker.store.outletspecs import OUTLETS
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, claim, event, settled, until

@@ -21,7 +21,8 @@ from redis.exceptions import RedisError
 from worker.monitoring.reconciliation import books
 from worker.store.connections import Store
 from worker.store.embedded import socket_path
-from worker.store.keys import OUTLETS, Keys
+from worker.store.keys import Keys
+from worker.store.outletspecs import OUTLETS
 
 from .helpers import Worker, claim, event, settled, until
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from worker.audit.log import Head
@@ -10,7 +12,8 @@ from worker.monitoring.reconciliation import books
 from worker.pipeline.commit import UNCHECKED, Committer, Item
 from worker.pipeline.inbox import Expired, Inbox
 from worker.store.connections import Store
-from worker.store.keys import FIELD, OUTLETS
+from worker.store.keys import FIELD
+from worker.store.outletspecs import OUTLETS
 
 MEMORY_MS = 60_000
 
@@ -39,6 +42,17 @@ def test_each_route_gets_its_claim_and_the_books_balance(store: Store, inbox: In
     assert (found.accepted, found.settled, [outlet.count for outlet in found.outlets]) == (4, True, [1, 1, 1, 1])
     assert store.redis.xlen(store.keys.inbox) == 0
     assert store.redis.hget(store.keys.chains, "chain") == b"4 abc"
+
+
+def test_an_outlet_that_there_is_not_refuses_the_batch_before_anything_is_written(
+    store: Store, inbox: Inbox, committer: Committer
+) -> None:
+    first, second = taken(store, inbox, 2)
+    nowhere: Any = "nowhere"
+    with pytest.raises(CommitRefused, match="nowhere"):
+        committer.commit([Item(first, "billing", b"x"), Item(second, nowhere, b"y")], Head("chain", 1, "m"))
+    assert (in_outlet(store, "billing"), books(store.redis, store.keys).in_flight) == ([], 2)
+    assert not store.redis.exists(store.keys.chains)
 
 
 def test_a_claim_that_another_worker_took_over_is_not_published(

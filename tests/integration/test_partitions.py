@@ -33,7 +33,8 @@ from worker.pipeline.repartition import repartition
 from worker.store import agreement, opening
 from worker.store.agreement import standing
 from worker.store.connections import Store
-from worker.store.keys import FIELD, FORWARDED, OUTLETS, Keys
+from worker.store.keys import FIELD, FORWARDED, Keys
+from worker.store.outletspecs import OUTLETS
 from worker.store.secret import load_secret
 
 from .helpers import Worker, claim, event, until

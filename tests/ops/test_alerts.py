@@ -20,7 +20,7 @@ from tests.report.generated import templates
 from worker.cli import app
 from worker.monitoring.line import books_line
 from worker.monitoring.reconciliation import Books, Hold, Mark, Outlet
-from worker.store.keys import OUTLETS
+from worker.store.outletspecs import OUTLETS
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 OPS = Path(rules.__file__).parent.parent

@@ -27,7 +27,7 @@ from worker.pipeline.outlets import OutletEntry, Reader
 from worker.store import opening
 from worker.store.connections import Store
 from worker.store.embedded import Lease, server_runs
-from worker.store.keys import OUTLETS
+from worker.store.outletspecs import OUTLETS
 from worker.store.private import make_folder, open_private, write_private
 
 MARK = ".claim-scrubber-demo"

@@ -35,8 +35,8 @@ from worker.store import reachability
 from worker.store.agreement import standing
 from worker.store.connections import Store
 from worker.store.fitness import unfit
-from worker.store.keys import OUTLETS, TRIMMED_OUTLETS
 from worker.store.memory import memory
+from worker.store.outletspecs import CONSUMED, OUTLETS
 from worker.store.secret import fingerprint, load_secret
 from worker.store.serverbinary import read_record
 
@@ -282,7 +282,7 @@ def queue(store: Store, now: Books) -> Iterator[Finding]:
     yield from _workers(store, now)
     yield from _audit_files(store)
     for outlet in now.outlets:
-        if outlet.name in TRIMMED_OUTLETS and not outlet.groups and outlet.length:
+        if outlet.name in CONSUMED and not outlet.groups and outlet.length:
             sentence = f"Nobody reads {outlet.name}: {outlet.length} entries are kept, and never trimmed."
             mend = f"Read it: worker.outlets.consume({outlet.name!r}), or XREADGROUP and XACK with a group of your own."
             yield Finding("poor", "outlets", sentence, mend)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field
 
+from worker.logs.fields import LineField, fields_of
 from worker.monitoring.progress import standstills
 from worker.monitoring.reconciliation import Books
+from worker.store.outletspecs import GROUPED, OUTLETS
 
-BooksLine = TypedDict(
-    "BooksLine",
+QueueFields = TypedDict(
+    "QueueFields",
     {
         "event.action": Annotated[Literal["queue.books"], Field(description="what happened")],
         "queue.accepted": Annotated[int, Field(description="events that were ever taken in")],
@@ -28,23 +30,32 @@ BooksLine = TypedDict(
         "queue.standstill_s": Annotated[
             float, Field(description="for how long claims could be taken and none was decided, seconds; 0: it moves")
         ],
-        "queue.billing": Annotated[int, Field(description="claims that ever went to billing")],
-        "queue.rework": Annotated[int, Field(description="claims that ever went to rework")],
-        "queue.unchecked": Annotated[int, Field(description="claims that ever went to unchecked")],
-        "queue.quarantine": Annotated[int, Field(description="claims that ever went to quarantine")],
-        "queue.billing_unread": Annotated[int, Field(description="entries of billing that its reader has not had")],
-        "queue.rework_unread": Annotated[int, Field(description="entries of rework that its reader has not had")],
+    },
+)
+BookFields = TypedDict(
+    "BookFields",
+    {
         "book.version": Annotated[str, Field(description="version of the rule book")],
         "book.past_review": Annotated[int, Field(description="sources of the book past their review date")],
         "book.sources_past_review": Annotated[list[str], Field(description="which they are")],
     },
 )
-"""What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
 
 
-def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
-    """The books as a log line. `version`: of the rule book; `past_review`: its sources that want to be looked at."""
-    return {
+def books_fields() -> dict[str, LineField]:
+    """What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
+    counts = (LineField(f"queue.{name}", "whole", f"claims that ever went to {name}") for name in OUTLETS)
+    unread = (
+        LineField(f"queue.{name}_unread", "whole", f"entries of {name} that its reader has not had") for name in GROUPED
+    )
+    outlets = {field.name: field for field in (*counts, *unread)}
+    return {**fields_of(QueueFields), **outlets, **fields_of(BookFields)}
+
+
+def books_line(found: Books, version: str, past_review: list[str]) -> dict[str, Any]:
+    """The books as a log line, with the fields of `books_fields`. `version`: of the rule book; `past_review`: its
+    sources that want to be looked at."""
+    queue: QueueFields = {
         "event.action": "queue.books",
         "queue.accepted": found.accepted,
         "queue.waiting": found.waiting,
@@ -59,13 +70,12 @@ def books_line(found: Books, version: str, past_review: list[str]) -> BooksLine:
         "queue.held": found.hold is not None,
         "queue.held_s": round(found.held, 3),
         "queue.standstill_s": round(max(standstills(found)), 3),
-        "queue.billing": found.outlet("billing").count,
-        "queue.rework": found.outlet("rework").count,
-        "queue.unchecked": found.outlet("unchecked").count,
-        "queue.quarantine": found.outlet("quarantine").count,
-        "queue.billing_unread": found.outlet("billing").unread,
-        "queue.rework_unread": found.outlet("rework").unread,
+    }
+    counts = {f"queue.{name}": found.outlet(name).count for name in OUTLETS}
+    unread = {f"queue.{name}_unread": found.outlet(name).unread for name in GROUPED}
+    book: BookFields = {
         "book.version": version,
         "book.past_review": len(past_review),
         "book.sources_past_review": past_review,
     }
+    return {**queue, **counts, **unread, **book}

@@ -9,7 +9,8 @@ from typing import Any, cast
 from redis import Redis
 
 from worker.monitoring.workers import Worker, _fields, _worker
-from worker.store.keys import GROUP, OUTLETS, Keys
+from worker.store.keys import GROUP, Keys
+from worker.store.outletspecs import OUTLETS
 from worker.store.scripts import script
 
 

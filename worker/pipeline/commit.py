@@ -15,13 +15,16 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
+from rules.report import Disposition
 from worker.audit.log import Head
 from worker.errors import CommitRefused
-from worker.store.keys import GROUP, OUTLETS, Keys
+from worker.store.keys import GROUP, Keys
+from worker.store.outletspecs import OUTLETS
 from worker.store.pipelined import Sent
 from worker.store.scripts import script
 
-Route = Literal["billing", "rework", "unchecked", "quarantine", "repeated", "forwarded"]
+Route = Disposition | Literal["repeated", "forwarded"]
+"""An outlet, or why an entry goes to none."""
 Status = Literal["done", "not_mine", "retry"]
 
 ABSENT = ""
@@ -78,6 +81,7 @@ class Committer:
         """
         keys, places = list(self._fixed), dict[str, int]()
         arguments: list[str | bytes | int] = [GROUP, self._consumer, head.chain, head.seq, head.mac, self._memory_ms]
+        arguments += (len(OUTLETS), *OUTLETS)
         for item in items:
             event = _place(item.event_key, keys, places)
             ledger = _place(item.ledger_key, keys, places)
@@ -88,7 +92,7 @@ class Committer:
         except RedisConnectionError:
             raise
         except ResponseError as error:
-            if str(error).startswith(("WRONGTYPE", "ERR there is no outlet")):
+            if str(error).startswith(("WRONGTYPE", "there is no outlet")):
                 raise CommitRefused(count=len(items), reason=error) from None
             raise
         return [status.decode() for status in answer]

@@ -12,8 +12,9 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from worker.intake.events import structured
 from worker.pipeline.ledger import order
-from worker.store.keys import FIELD, FORWARDED, GROUP, GROUPED_OUTLETS, Keys
+from worker.store.keys import FIELD, FORWARDED, GROUP, Keys
 from worker.store.memory import put
+from worker.store.outletspecs import GROUPED
 from worker.store.pipelined import Sent
 
 _FIELD, _FORWARDED = FIELD.encode(), FORWARDED.encode()
@@ -149,8 +150,8 @@ class Inbox:
 
 
 def ensure_groups(redis: Redis, keys: Keys) -> None:
-    """Creates the inbox, billing and rework with their consumer groups, where they are missing."""
-    for stream, group in [(keys.inbox, GROUP), *((keys.outlet(name), name) for name in GROUPED_OUTLETS)]:
+    """Creates the inbox and the outlets that begin with a consumer group, each with its group, where missing."""
+    for stream, group in [(keys.inbox, GROUP), *((keys.outlet(name), name) for name in GROUPED)]:
         ensure_group(redis, stream, group)
 
 

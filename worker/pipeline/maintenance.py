@@ -21,7 +21,8 @@ from worker.pipeline.inbox import ensure_groups
 from worker.pipeline.notification import Bell
 from worker.store import agreement, memory
 from worker.store.connections import Store
-from worker.store.keys import GROUP, TRIMMED_OUTLETS, Keys
+from worker.store.keys import GROUP, Keys
+from worker.store.outletspecs import CONSUMED
 from worker.store.scripts import script
 
 _LOG_MS = 10_000
@@ -76,7 +77,7 @@ def tend_once(store: Store, door: Bell) -> bool:
 def _look_after(store: Store, keys: Keys, idle: int) -> bool:
     """One partition; answers whether there is work on it. `idle`: ms after which an entry is taken over."""
     redis = store.once
-    for name in TRIMMED_OUTLETS:
+    for name in CONSUMED:
         memory.trim(redis, keys.outlet(name), int(store.settings.retention * 86_400_000), _TRIM)
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.xinfo_groups(keys.inbox)

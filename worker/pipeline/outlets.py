@@ -26,9 +26,12 @@ from worker.errors import OutletUnknown
 from worker.intake.events import ClaimEvent
 from worker.pipeline.inbox import Entry, ensure_group
 from worker.pipeline.ledger import order
-from worker.store.keys import FIELD, OUTLETS, Keys
+from worker.store.keys import FIELD, Keys
+from worker.store.outletspecs import OUTLETS, listed
 
 SOURCE = "urn:claim-scrubber:worker"
+SCRUBBED, QUARANTINED = "claim.scrubbed.v1", "claim.quarantined.v1"
+"""CloudEvents types of an entry."""
 REASONS = {
     "no_event": "the inbox entry has neither a field `event` nor the fields `ce_id`, `ce_source` ... and `data`",
     "too_large": "the event has more bytes than are read",
@@ -121,7 +124,7 @@ def scrubbed(
 
     `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
     """
-    envelope = _envelope("claim.scrubbed.v1", decision, entry, moment)
+    envelope = _envelope(SCRUBBED, decision, entry, moment)
     envelope["eventsource"], envelope["eventid"] = event.source, event.id
     if received:
         envelope["receiveddate"] = received.isoformat()
@@ -162,7 +165,7 @@ def quarantined(
         data["event_base64"] = _packed(event)
     else:
         data["event"] = text
-    envelope = _envelope("claim.quarantined.v1", decision, name, moment)
+    envelope = _envelope(QUARANTINED, decision, name, moment)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
     return orjson.dumps({**envelope, "data": data})
@@ -297,7 +300,7 @@ def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
 
 def _stream(keys: Keys, outlet: str) -> str:
     if outlet not in OUTLETS:
-        raise OutletUnknown(outlet=outlet)
+        raise OutletUnknown(outlet=outlet, known=listed(OUTLETS))
     return keys.outlet(outlet)
 
 

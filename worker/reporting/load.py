@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from worker.audit.fields import Kind, fields_of
 from worker.audit.lines import AuditLine
 from worker.errors import ReportFailed, ReportNeedsExtra
+from worker.logs.fields import Kind, fields_of
 from worker.process.signals import held
 
 if TYPE_CHECKING:

@@ -20,12 +20,6 @@ REGISTERED = "@"
 """What stands before the number of an event's home, in place of a decision, in the event memory of its front."""
 GROUP = "scrub"
 """The consumer group of the workers on the inbox."""
-OUTLETS = ("billing", "rework", "unchecked", "quarantine")
-GROUPED_OUTLETS = ("billing", "rework")
-"""Outlets whose consumer group, of the same name, exists before the first entry."""
-
-TRIMMED_OUTLETS = ("billing", "rework", "unchecked")
-"""Not quarantine: only a person takes something out of there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class Keys:
         return self._key("inbox")
 
     def outlet(self, name: str) -> str:
-        """The stream of an outlet: billing, rework, unchecked or quarantine."""
+        """The stream of an outlet of worker.store.outletspecs."""
         return self._key(name)
 
     @property

@@ -5,9 +5,10 @@
 -- is written, per claim in an order in which an error half way leaves the entry pending, never acknowledged.
 -- It may run when memory is full, since it frees what it takes in.
 --
--- KEYS  1 inbox  2 counters  3 chains  4 attempts  5 billing  6 rework  7 unchecked  8 quarantine
---       9.. event keys and ledger keys, which the items name by their position in KEYS
+-- KEYS  1 inbox  2 counters  3 chains  4 attempts  5.. outlets
+--       then event keys and ledger keys, which the items name by their position in KEYS
 -- ARGV  1 group  2 consumer  3 chain  4 seq of the chain's last line  5 its mac  6 event memory in ms
+--       7 number of outlets  8.. their names, in the order of KEYS
 --       then per item, 10 each:
 --       entry, route, payload, event key position (0 none), expected event value ("" absent, "*" not checked),
 --       event value to write ("" none), ledger key position (0 none), expected ledger version ("" absent),
@@ -16,10 +17,14 @@
 --
 -- Answers a list, one status an item: done | not_mine | retry. A key of the wrong type: an error, nothing written.
 
-local HEAD, STRIDE, FIRST_FREE_KEY = 6, 10, 9
-local group, consumer = ARGV[1], ARGV[2]
-local outlets = {billing = KEYS[5], rework = KEYS[6], unchecked = KEYS[7], quarantine = KEYS[8]}
-local allowed = {stream = {1, 5, 6, 7, 8}, hash = {2, 3, 4}}
+local FIXED_KEYS, FIXED_ARGV, STRIDE = 4, 7, 10
+local group, consumer, count = ARGV[1], ARGV[2], tonumber(ARGV[7])
+local head = FIXED_ARGV + count
+local outlets, allowed = {}, {stream = {1}, hash = {2, 3, 4}}
+for number = 1, count do
+  outlets[ARGV[FIXED_ARGV + number]] = KEYS[FIXED_KEYS + number]
+  table.insert(allowed.stream, FIXED_KEYS + number)
+end
 
 for kind, positions in pairs(allowed) do
   for _, position in ipairs(positions) do
@@ -31,7 +36,7 @@ for kind, positions in pairs(allowed) do
 end
 
 local stored = {}
-for position = FIRST_FREE_KEY, #KEYS do
+for position = FIXED_KEYS + count + 1, #KEYS do
   local found = redis.pcall('GET', KEYS[position])
   if type(found) == 'table' then
     return redis.error_reply('WRONGTYPE ' .. KEYS[position] .. ' is not a string')
@@ -48,10 +53,10 @@ local function version_of(ledger)
   return string.match(ledger, '^[^ ]*')
 end
 
-local statuses, items = {}, (#ARGV - HEAD) / STRIDE
+local statuses, items = {}, (#ARGV - head) / STRIDE
 local owned, broken, settled = {}, {}, false
 for item = 1, items do
-  local at = HEAD + (item - 1) * STRIDE
+  local at = head + (item - 1) * STRIDE
   if not outlets[ARGV[at + 2]] and ARGV[at + 2] ~= 'repeated' and ARGV[at + 2] ~= 'forwarded' then
     return redis.error_reply('ERR there is no outlet ' .. ARGV[at + 2])
   end
@@ -64,7 +69,7 @@ while not settled do
   settled = true
   local now = {} -- what the keys hold once the items so far are committed
   for item = 1, items do
-    local at = HEAD + (item - 1) * STRIDE
+    local at = head + (item - 1) * STRIDE
     local event, expected, written = tonumber(ARGV[at + 4]), ARGV[at + 5], ARGV[at + 6]
     local ledger, version, entered = tonumber(ARGV[at + 7]), ARGV[at + 8], ARGV[at + 9]
     local status = owned[item] and 'done' or 'not_mine'
@@ -86,7 +91,7 @@ end
 
 for item = 1, items do
   if statuses[item] == 'done' then
-    local at = HEAD + (item - 1) * STRIDE
+    local at = head + (item - 1) * STRIDE
     local entry, route, event, written = ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 4]), ARGV[at + 6]
     if outlets[route] then redis.call('XADD', outlets[route], '*', 'event', ARGV[at + 3]) end
     if ARGV[at + 9] ~= '' then redis.call('SET', KEYS[tonumber(ARGV[at + 7])], ARGV[at + 9], 'PXAT', ARGV[at + 10]) end
