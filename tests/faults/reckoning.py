@@ -19,6 +19,7 @@ from worker.audit import chains
 from worker.audit import log as audit
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.store.connections import Store
+from worker.store.outletspecs import OUTLETS
 from worker.store.secret import load_secret
 
 from .claims import Sent, claim
@@ -27,7 +28,6 @@ from .stage import Stage
 HISTORY = {"DUP001", "DUP002", "FRQ001"}
 """Rules that look at what was billed before, which `scrub check` cannot."""
 _HISTORICAL = ("history", "disposition", "reason", "rules_run", "findings")
-OUTLETS = ("billing", "rework", "unchecked", "quarantine")
 _SHOWN = 5
 
 

@@ -26,12 +26,15 @@ from pydantic import Field
 
 from rules.claim import Claim
 from rules.report import Denial, Report
+from worker.store.outletspecs import OUTLETS, listed
 
 Action = Literal[
     "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
     "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
 ]  # fmt: skip
 
+DECIDES: tuple[Action, ...] = ("claim.scrubbed", "claim.quarantined")
+"""Actions of the lines that decide a claim."""
 Loss = Literal["removed", "replaced", "moved", "truncated", "appended"]
 """What happened to an audit file under the process that writes it; appended: somebody else wrote into it."""
 Retired = Literal["sound", "torn", "tampered", "missing", "unknown"]
@@ -72,7 +75,7 @@ AuditLine = TypedDict(
         "claim.payer": Annotated[str | None, _about("key of the payer's rule set; null: not in the registry")],
         "claim.payer_id": Annotated[str, _about("NM109 of the payer")],
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
-        "claim.disposition": Annotated[str, _about("billing, rework, unchecked or quarantine")],
+        "claim.disposition": Annotated[str, _about(listed(OUTLETS))],
         "claim.coverage": Annotated[str, _about("full, common_only or none")],
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],

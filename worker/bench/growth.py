@@ -15,6 +15,7 @@ from worker.bench.pipe import Tell, decided
 from worker.bench.tables import Section
 from worker.intake.events import claim_of
 from worker.process.command import command
+from worker.store.outletspecs import OUTLETS
 
 
 def books(book: Book, sizes: Sequence[int], *, number: int, rounds: int) -> Section:
@@ -78,7 +79,7 @@ def memory(claims: int, *, tell: Tell) -> Section:
                         pipeline.xadd(keys.inbox, {"event": event(number)})
                     pipeline.execute()
                 sent = min(sent + 2_000, claims)
-                for name in ("billing", "rework", "unchecked", "quarantine"):
+                for name in OUTLETS:
                     redis.xtrim(keys.outlet(name), maxlen=1_000)
         growth = rows[-1][1] / rows[0][1] - 1
     note = f"From the first tenth to the end: {growth:+.1%}."

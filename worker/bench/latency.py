@@ -16,8 +16,7 @@ from worker.pipeline.inbox import ensure_groups
 from worker.process import celeryapp
 from worker.process.command import command
 from worker.store import opening
-
-_OUTLETS = ("billing", "rework", "unchecked", "quarantine")
+from worker.store.outletspecs import OUTLETS
 
 
 class Stalled(Exception):
@@ -101,7 +100,7 @@ def _event(number: int) -> bytes:
 
 def _read(place: Arena, got: dict[str, float], ended: threading.Event) -> None:
     keys = place.store.keys
-    last: dict[Any, Any] = {keys.outlet(name): "0" for name in _OUTLETS}
+    last: dict[Any, Any] = {keys.outlet(name): "0" for name in OUTLETS}
     with opening.open_store(place.settings, hold=False) as store:
         while not ended.is_set():
             answer: Any = store.redis.xread(last, count=500, block=200)

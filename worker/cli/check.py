@@ -11,6 +11,7 @@ import typer
 from worker.cli.books import BookFolder, day_of, read_book
 from worker.cli.sources import Files, Intake, short
 from worker.cli.terminal import complain, flush, paint, say, say_json, writer
+from worker.store.outletspecs import JUDGED
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -130,7 +131,7 @@ def _show(report: Report, document: Document, book: Book, format: str) -> None:
 
 def _summary(counts: Counter[str], intake: Intake) -> str:
     total, refused = counts.total(), intake.refused
-    parts = [f"{counts[name]} {name}" for name in ("billing", "rework", "unchecked") if counts[name]]
+    parts = [f"{counts[name]} {name}" for name in JUDGED if counts[name]]
     text = f"{total} claim{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
     if refused:
         text += f"; {refused} could not be read"

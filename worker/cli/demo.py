@@ -13,6 +13,7 @@ import typer
 
 from worker.cli.terminal import complain, flush, paint, say
 from worker.process.signals import Stopped, held, pending
+from worker.store.outletspecs import BY_HAND, JUDGED, OUTLETS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +29,6 @@ PROCESSES = 2
 SECONDS = 60.0
 """After this it has failed."""
 EXPLAINED = ("UNT001", "BND001", "DXN003")
-_OUTLETS = ("billing", "rework", "unchecked", "quarantine")
 _MOST = 8
 _UNREADABLE = "(not readable as a claim)"
 
@@ -128,9 +128,7 @@ def _tell(found: Books, consumed: Consumed, book: Book, settings: Settings, seco
     from worker.cli.verdicts import explained
 
     judged: list[tuple[str, Report]] = [
-        (payer_of(entry.data["claim"]), report_of(entry.data["report"]))
-        for name in ("billing", "rework", "unchecked")
-        for entry in consumed[name]
+        (payer_of(entry.data["claim"]), report_of(entry.data["report"])) for name in JUDGED for entry in consumed[name]
     ]
     out = console()
     flush()
@@ -175,12 +173,12 @@ def _where_they_went(reports: list[Report], consumed: Consumed, book: Book) -> T
     counts: Counter[tuple[str, str]] = Counter((name(report), report.disposition) for report in reports)
     counts[_UNREADABLE, "quarantine"] = len(consumed["quarantine"])
     table = Table("payer", title="Where the claims went", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for outlet in _OUTLETS:
+    for outlet in OUTLETS:
         table.add_column(outlet, justify="right")
     for payer in sorted({payer for payer, _ in counts}, key=lambda payer: (payer.startswith("("), payer)):
-        table.add_row(payer, *(str(counts[payer, outlet] or "") for outlet in _OUTLETS))
+        table.add_row(payer, *(str(counts[payer, outlet] or "") for outlet in OUTLETS))
     table.add_section()
-    totals = (str(sum(n for (_, went), n in counts.items() if went == outlet)) for outlet in _OUTLETS)
+    totals = (str(sum(n for (_, went), n in counts.items() if went == outlet)) for outlet in OUTLETS)
     table.add_row("all", *totals, style="bold")
     return table
 
@@ -222,7 +220,7 @@ def _afterwards(settings: Settings) -> Iterator[str]:
     folder, scrub = _short(settings.state_dir), called_as()
     start = f"SCRUB_STATE_DIR={folder} {scrub}"
     yield paint("Look at it", "bold")
-    rows = [(f"  {name}", f"{start} tail {name}") for name in ("rework", "billing", "quarantine")]
+    rows = [(f"  {name}", f"{start} tail {name}") for name in ("rework", "billing", *BY_HAND)]
     audit = f"{_short(settings.audit_path)}/*"
     rows += [
         ("  balance", f"{start} status"),

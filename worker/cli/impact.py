@@ -15,6 +15,7 @@ import typer
 from worker.cli.books import BookFolder
 from worker.cli.sources import FORMATS, refusal_lines
 from worker.cli.terminal import complain, on_terminal, say
+from worker.store.outletspecs import JUDGED, listed
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -42,7 +43,7 @@ def impact(
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Claims that went to billing, rework and unchecked since then (UTC)."),
+        typer.Option(metavar="DATE", help=f"Claims that went to {listed(JUDGED, 'and')} since then (UTC)."),
     ] = None,
     from_log: Annotated[
         list[Path] | None,

@@ -10,6 +10,7 @@ import typer
 
 from worker.cli.stores import opened
 from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_json
+from worker.store.outletspecs import OUTLETS, listed
 
 if TYPE_CHECKING:
     from worker.pipeline.outlets import OutletEntry
@@ -19,7 +20,7 @@ _DIGEST = re.compile(r"(?<=-)[0-9a-f]{40}\Z")
 
 
 def tail(
-    outlet: Annotated[str, typer.Argument(metavar="OUTLET", help="billing, rework, unchecked or quarantine.")],
+    outlet: Annotated[str, typer.Argument(metavar="OUTLET", help=f"{listed(OUTLETS)}.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
     lines: Annotated[
         int | None, typer.Option("--lines", "-n", metavar="N", min=0, help="Only the last N entries that are there.")

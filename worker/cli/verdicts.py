@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from worker.cli.terminal import Style, hung, paint, plain
+from worker.store.outletspecs import SPECS
 
 if TYPE_CHECKING:
     from rules.report import Finding, Report
 
 STYLES: dict[str, Style] = {
     "block": "bold red", "warn": "yellow", "note": "blue",
-    "billing": "green", "rework": "bold red", "unchecked": "magenta", "quarantine": "magenta",
+    **{name: spec.style for name, spec in SPECS.items()},
 }  # fmt: skip
 _SEVERITIES = ("block", "warn", "note")
 _LABELS = 10

@@ -29,12 +29,12 @@ from worker.intake.documents import read_documents
 from worker.intake.events import claim_of
 from worker.pipeline import outlets
 from worker.store.keys import Keys
+from worker.store.outletspecs import JUDGED
 
 BLOCK = 2**20
 """Bytes of NDJSON that are judged as one part."""
 PAGE = 500
 """Outlet entries that are judged as one part."""
-OUTLETS = ("billing", "rework", "unchecked")
 _STDIN = "stdin"
 
 
@@ -117,9 +117,9 @@ def _blocks(name: str, stream: Any) -> Iterator[Part]:
 
 
 def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[Part]:
-    """What went to billing, rework and unchecked since a day (UTC) and is still there, oldest first by outlet."""
+    """What was judged and went to an outlet since a day (UTC) and is still there, oldest first by outlet."""
     start = f"{int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() * 1000) - 1}-{2**64 - 1}"
-    for outlet in OUTLETS:
+    for outlet in JUDGED:
         page: list[tuple[Any, date]] = []
         for entry in outlets.tail(redis, keys, outlet, start=start):
             moment = int(str(entry.event["inboxentry"]).partition("-")[0]) / 1000

@@ -22,6 +22,7 @@ from typing import IO, Any
 from rules.claim import Claim, Line
 from rules.report import Finding, Report
 from worker.intake.document import Document, Refusal
+from worker.store.outletspecs import SPECS
 
 _NAME = "CLAIM SCRUBBER"
 _ID = "CLAIMSCRUBBER"
@@ -277,14 +278,15 @@ class Acknowledgement:
 
 
 def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
-    if report.disposition == "billing":
-        yield _Status("A2", "20")
-    elif report.disposition == "unchecked":
-        yield _Status("A1", "19", entity="40", message=f"NOT CHECKED: {report.reason}")
-    else:
+    status = SPECS[report.disposition].status
+    if status is None:
         for finding in report.findings:
             if finding.severity == "block" and finding.outcome != "bypassed":
                 yield _finding(finding, claim)
+    elif report.reason:
+        yield _Status(*status, entity="40", message=f"NOT CHECKED: {report.reason}")
+    else:
+        yield _Status(*status)
 
 
 def _finding(finding: Finding, claim: Claim) -> _Status:
