@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from worker.audit.lines import AuditLine
+from worker.audit.lines import DECIDES, AuditLine
 from worker.logs.fields import fields_of
-from worker.monitoring.line import BooksLine
+from worker.monitoring.line import books_fields
 
 _ONE = "service_name"
 """The label that all lines share: grouping by it is grouping by nothing."""
 STREAM = f'{{{_ONE}="claim-scrubber"}}'
-FIELDS = {**fields_of(BooksLine), **fields_of(AuditLine)}
+FIELDS = {**books_fields(), **fields_of(AuditLine)}
 LISTED = 6
 """LogQL cannot take a list apart: the first so many entries of one are looked at, each by its place."""
 
@@ -53,7 +53,7 @@ def actions(*names: str) -> str:
     return f"{found(*names)} | json"
 
 
-_DECISIONS = actions("claim.scrubbed", "claim.quarantined", "claim.superseded")
+_DECISIONS = actions(*DECIDES, "claim.superseded")
 
 
 def _filters(conditions: dict[str, str]) -> str:
@@ -113,7 +113,7 @@ def lines(over: str, *names: str, having: str = "", rate: bool = False) -> str:
 
 def processes(over: str) -> str:
     """How many processes wrote lines of the audit log that decide."""
-    decided = actions("claim.scrubbed", "claim.quarantined")
+    decided = actions(*DECIDES)
     return f"count(sum by ({label('audit.chain')}) (count_over_time({decided} [{over}])))"
 
 
@@ -131,5 +131,5 @@ def books(field: str, over: str, function: str = "max") -> str:
 
 def latency(share: float, over: str) -> str:
     """The quantile of the time from the inbox to the verdict, milliseconds."""
-    decided = actions("claim.scrubbed", "claim.quarantined")
+    decided = actions(*DECIDES)
     return f"quantile_over_time({share}, {decided} | unwrap {label('queue.latency_ms')} [{over}]) by ({_ONE})"

@@ -18,17 +18,12 @@ from ops import generated
 from rules.claim import Claim
 from rules.report import Report
 from worker.intake.events import ClaimEvent
-from worker.pipeline.outlets import REASONS, QuarantineData, ScrubbedData
+from worker.pipeline.outlets import QUARANTINED, REASONS, SCRUBBED, QuarantineData, ScrubbedData
 from worker.store.keys import FIELD, Keys
+from worker.store.outletspecs import SPECS
 
 FOLDER = Path(__file__).parent / "schema"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-OUTLETS = {
-    "billing": "Claims on which no block rule failed or was undetermined.",
-    "rework": "Claims to be mended, with what to mend.",
-    "unchecked": "Claims that the rule book says nothing of, with the reason.",
-    "quarantine": "What could not be read as a claim, or killed its workers, with the reason.",
-}
 
 
 def schema_of(kind: Any, title: str) -> dict[str, Any]:
@@ -75,8 +70,8 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = shared["$defs"]
     schemas["ClaimEvent"]["properties"]["data"] = _reference("Claim")
     schemas["QuarantineData"]["properties"]["reason"]["enum"] = list(REASONS)
-    schemas["ClaimScrubbed"] = _envelope("claim.scrubbed.v1", _reference("ScrubbedData"))
-    schemas["ClaimQuarantined"] = _envelope("claim.quarantined.v1", _reference("QuarantineData"))
+    schemas["ClaimScrubbed"] = _envelope(SCRUBBED, _reference("ScrubbedData"))
+    schemas["ClaimQuarantined"] = _envelope(QUARANTINED, _reference("QuarantineData"))
     return schemas
 
 
@@ -99,11 +94,9 @@ def asyncapi() -> dict[str, Any]:
     )
     channels: dict[str, Any] = {"inbox": _channel(keys.inbox, says, "claim.submitted.v1", "ClaimEvent")}
     operations: dict[str, Any] = {"submit": {"action": "receive", "channel": {"$ref": "#/channels/inbox"}}}
-    for name, what in OUTLETS.items():
-        says = f"{what} A Redis stream; field `{FIELD}` of each entry holds the JSON."
-        schema, kind = ("ClaimScrubbed", "claim.scrubbed.v1")
-        if name == "quarantine":
-            schema, kind = ("ClaimQuarantined", "claim.quarantined.v1")
+    for name, spec in SPECS.items():
+        says = f"{spec.about} A Redis stream; field `{FIELD}` of each entry holds the JSON."
+        schema, kind = ("ClaimScrubbed", SCRUBBED) if spec.judged else ("ClaimQuarantined", QUARANTINED)
         channels[name] = _channel(keys.outlet(name), says, kind, schema)
         operations[f"publish_{name}"] = {"action": "send", "channel": {"$ref": f"#/channels/{name}"}}
     return {

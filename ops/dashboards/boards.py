@@ -12,7 +12,9 @@ from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, Variabl
 from ops import logql
 from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked
 from rules.loader import load_book
-from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, DISPOSITIONS, LIGHT, SERIES_LIGHT
+from worker.audit.lines import DECIDES
+from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, LIGHT, SERIES_LIGHT
+from worker.store.outletspecs import SPECS
 
 _PAYER = "=~$payer"
 _AGAIN = " A claim that was mended and sent in again is decided again and counts again; scrub report tells them apart."
@@ -48,15 +50,10 @@ def _billing_numbers(board: Dashboard) -> None:
     board.with_panel(number("Clean claim rate", text, rate, "percentunit", LIGHT["billing"], decimals=1))
     held = logql.dollars(RANGE, disposition="=rework", payer=_PAYER)
     board.with_panel(number("Held in rework", AT_STAKE, held, "currencyUSD", LIGHT["rework"]))
-    texts = {
-        "billing": "Decisions that sent a claim to billing.",
-        "rework": "Decisions that held a claim back.",
-        "unchecked": "Claims that the rule book says nothing of.",
-        "quarantine": "Not readable as a claim, or refused; each wants a person.",
-    }
-    for name in DISPOSITIONS:
+    for name, spec in SPECS.items():
         expression = logql.decisions(RANGE, disposition=f"={name}", payer=_PAYER)
-        board.with_panel(number(name.title(), texts[name], expression, "locale", LIGHT[name]))
+        text = f"{spec.counts[0].upper()}{spec.counts[1:]}{'' if spec.consumed else '; each wants a person'}."
+        board.with_panel(number(name.title(), text, expression, "locale", spec.light))
 
 
 def _billing_over_time(board: Dashboard) -> None:
@@ -120,7 +117,7 @@ def _operations_numbers(board: Dashboard) -> None:
 
 
 def _operations_flow(board: Dashboard) -> None:
-    rate = query(logql.lines(AUTO, "claim.scrubbed", "claim.quarantined", rate=True), "claims/s")
+    rate = query(logql.lines(AUTO, *DECIDES, rate=True), "claims/s")
     board.with_panel(over_time("Claims per second", "Lines of the audit log that decide a claim.", rate, unit="cps"))
     board.with_panel(
         over_time(
@@ -146,7 +143,7 @@ def _operations_flow(board: Dashboard) -> None:
 
 
 def _operations_faults(board: Dashboard) -> None:
-    taken_over = logql.lines(AUTO, "claim.scrubbed", "claim.quarantined", having="queue.attempt")
+    taken_over = logql.lines(AUTO, *DECIDES, having="queue.attempt")
     panel = over_time(
         "Taken over, sent again, taken back",
         "Claims taken over from a lost worker; events that came a second time; decisions that were not committed.",

@@ -144,9 +144,9 @@ def test_a_decision_that_was_taken_back_does_not_count_and_counts_once_where_ano
 ) -> None:
     ours, theirs = verdict(1, "rework"), verdict(1, "rework", **{"audit.chain": "b"})
     found = counted(ours, superseded(ours), verdict(2))
-    assert (found.whole["decisions"], found.whole["held"], found.lines["superseded"]) == (1, 0, 1)
+    assert (found.whole["decisions"], found.whole["rework"], found.lines["superseded"]) == (1, 0, 1)
     found = counted(ours, theirs, superseded(ours), verdict(2))
-    assert (found.whole["decisions"], found.whole["held"], found.lines["twice"]) == (2, 1, 0)
+    assert (found.whole["decisions"], found.whole["rework"], found.lines["twice"]) == (2, 1, 0)
 
 
 def test_a_repeated_event_is_no_claim_also_when_it_was_taken_back(counted: Counted) -> None:
@@ -159,7 +159,7 @@ def test_a_repeated_event_is_no_claim_also_when_it_was_taken_back(counted: Count
 def test_a_claim_that_was_mended_is_billed_and_still_not_clean(counted: Counted) -> None:
     same = {"claim.claim_id": "PCN-1"}
     found = counted(verdict(1, "rework", **{"rule.block": ["UNT001"]}), verdict(2, **same))
-    assert (found.whole["firsts"], found.whole["clean"], found.whole["billed"], found.whole["held"]) == (1, 0, 1, 0)
+    assert (found.whole["firsts"], found.whole["clean"], found.whole["billing"], found.whole["rework"]) == (1, 0, 1, 0)
     replacement = verdict(3, **same, **{"claim.frequency_code": "7"})
     found = counted(verdict(1), replacement)
     assert (found.whole["firsts"], found.whole["clean"]) == (2, 2)
@@ -168,7 +168,7 @@ def test_a_claim_that_was_mended_is_billed_and_still_not_clean(counted: Counted)
 def test_the_first_verdict_goes_by_the_stream_within_a_batch_that_shares_its_time(counted: Counted) -> None:
     same = {"claim.claim_id": "PCN-1", "@timestamp": "2026-10-01T08:00:00.000000Z"}
     found = counted(verdict(2, "billing", **same), verdict(1, "rework", **same))
-    assert (found.whole["clean"], found.whole["billed"]) == (0, 1)
+    assert (found.whole["clean"], found.whole["billing"]) == (0, 1)
 
 
 def test_a_claim_put_back_from_quarantine_does_not_count_again(counted: Counted) -> None:

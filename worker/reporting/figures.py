@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from worker.errors import ReportEmpty
-from worker.reporting.load import Row, Rows, ask
+from worker.reporting.load import DECIDING, Row, Rows, ask
+from worker.store.outletspecs import OUTLETS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -48,12 +49,9 @@ class Figures:
 _WHOLE = """
 SELECT count(*) AS decisions, count(*) FILTER (last) AS claims,
   count(*) FILTER (first) AS firsts, count(*) FILTER (first AND disposition = 'billing') AS clean,
-  count(*) FILTER (last AND disposition = 'rework') AS held,
+  {OF_EACH},
   coalesce(sum(cents) FILTER (last AND disposition = 'rework'), 0)::BIGINT AS held_cents,
-  count(*) FILTER (last AND disposition = 'billing') AS billed,
   coalesce(sum(cents) FILTER (last AND disposition = 'billing'), 0)::BIGINT AS billed_cents,
-  count(*) FILTER (last AND disposition = 'unchecked') AS unchecked,
-  count(*) FILTER (last AND disposition = 'quarantine') AS quarantine,
   count(*) FILTER (last AND len(undetermined) > 0) AS undetermined,
   count(*) FILTER (coverage = 'common_only' AND last) AS common_only,
   count(*) FILTER (cents IS NULL) AS without_charge,
@@ -63,27 +61,25 @@ SELECT count(*) AS decisions, count(*) FILTER (last) AS claims,
   max(latency) AS longest, approx_quantile(nanoseconds, 0.5)::BIGINT AS nanoseconds,
   min(moment) AS start, max(moment) AS stop
 FROM decision
-"""
+""".replace("{OF_EACH}", ", ".join(f"count(*) FILTER (last AND disposition = '{name}') AS {name}" for name in OUTLETS))
 _LINES = """
 SELECT count(*) AS lines,
   count(*) FILTER (action IS NULL OR NOT (action LIKE 'claim.%' OR action = 'audit.opened')) AS passed_over,
   count(*) FILTER (action = 'claim.repeated') AS repeated,
   count(*) FILTER (action = 'claim.superseded') AS superseded,
-  count(*) FILTER (action IN ('claim.scrubbed', 'claim.quarantined')) - (SELECT count(*) FROM decision)
+  count(*) FILTER ({DECIDING}) - (SELECT count(*) FROM decision)
     - count(*) FILTER (action = 'claim.superseded' AND disposition IS NOT NULL) AS twice
 FROM line
-"""
+""".replace("{DECIDING}", DECIDING)
 _OVER_TIME = """
 SELECT time_bucket(to_seconds($step), moment) AS t, payer, disposition, count(*) AS n
 FROM decision GROUP BY ALL ORDER BY ALL
 """
 _BY_PAYER = """
-SELECT payer, count(*) AS n, count(*) FILTER (disposition = 'billing') AS billing,
-  count(*) FILTER (disposition = 'rework') AS rework, count(*) FILTER (disposition = 'unchecked') AS unchecked,
-  count(*) FILTER (disposition = 'quarantine') AS quarantine,
+SELECT payer, count(*) AS n, {OF_EACH},
   coalesce(sum(cents) FILTER (disposition = 'rework'), 0)::BIGINT AS held_cents
 FROM decision WHERE first GROUP BY payer ORDER BY payer = '', n DESC, payer
-"""
+""".replace("{OF_EACH}", ", ".join(f"count(*) FILTER (disposition = '{name}') AS {name}" for name in OUTLETS))
 _CLEAN_OVER_TIME = """
 SELECT time_bucket(to_seconds($step), moment) AS t, payer, count(*) AS n,
   count(*) FILTER (disposition = 'billing') AS clean
@@ -138,10 +134,10 @@ SELECT book, left(digest, 12) AS digest, count(*) AS n, min(moment) AS start, ma
 FROM decision GROUP BY ALL ORDER BY stop DESC, digest
 """
 _WORKERS = """
-SELECT host, pid, version, count(*) FILTER (action IN ('claim.scrubbed', 'claim.quarantined')) AS n,
+SELECT host, pid, version, count(*) FILTER ({DECIDING}) AS n,
   min(moment) AS start, max(moment) AS stop
 FROM line WHERE chain IS NOT NULL GROUP BY host, pid, version, chain ORDER BY stop DESC, n DESC, pid
-"""
+""".replace("{DECIDING}", DECIDING)
 
 
 def count(database: DuckDBPyConnection, files: str) -> Figures:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from worker.audit.lines import AuditLine
+from worker.audit.lines import DECIDES, AuditLine
 from worker.errors import ReportFailed, ReportNeedsExtra
 from worker.logs.fields import Kind, fields_of
 from worker.process.signals import held
@@ -71,20 +71,21 @@ CREATE TABLE line AS SELECT
   "service.version" AS version
 FROM read_ndjson(?, columns = {columns}, ignore_errors = true)
 """
-_DECIDES = "action IN ('claim.scrubbed', 'claim.quarantined')"
+DECIDING = "action IN ({})".format(", ".join(f"'{action}'" for action in DECIDES))
+"""In SQL: the line decides a claim."""
 # Nearly every decision has one line; only the few others are sorted.
 _STEPS = (
     """CREATE TABLE several AS
     SELECT id FROM line WHERE id IS NOT NULL AND disposition IS NOT NULL GROUP BY id HAVING count(*) > 1""",
     """CREATE TABLE verdict AS
-    SELECT * FROM line WHERE {_DECIDES} AND id IS NOT NULL AND id NOT IN (FROM several)
+    SELECT * FROM line WHERE {DECIDING} AND id IS NOT NULL AND id NOT IN (FROM several)
     UNION ALL BY NAME
     SELECT * EXCLUDE (newest, decided, taken_back) FROM (
-      SELECT *, row_number() OVER (PARTITION BY id, {_DECIDES} ORDER BY moment DESC) AS newest,
-        count(*) FILTER ({_DECIDES}) OVER (PARTITION BY id) AS decided,
+      SELECT *, row_number() OVER (PARTITION BY id, {DECIDING} ORDER BY moment DESC) AS newest,
+        count(*) FILTER ({DECIDING}) OVER (PARTITION BY id) AS decided,
         count(*) FILTER (action = 'claim.superseded') OVER (PARTITION BY id) AS taken_back
       FROM line WHERE disposition IS NOT NULL AND id IN (FROM several))
-    WHERE {_DECIDES} AND newest = 1 AND decided > taken_back""".replace("{_DECIDES}", _DECIDES),
+    WHERE {DECIDING} AND newest = 1 AND decided > taken_back""".replace("{DECIDING}", DECIDING),
     # A claim is a claim number of one frequency code; what has no number is a claim of its own.
     """CREATE TABLE decision AS SELECT *,
       place = min(place) OVER same AND NOT requeued AS first, place = max(place) OVER same AS last

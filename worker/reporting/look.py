@@ -6,10 +6,10 @@ disposition has the same one everywhere. Each has a lightness for a light and on
 
 from __future__ import annotations
 
-DISPOSITIONS = ("billing", "rework", "unchecked", "quarantine")
-"""In the order in which they are stacked."""
-LIGHT = {"billing": "#00825f", "rework": "#d55e00", "unchecked": "#8a939e", "quarantine": "#a8508c", "plain": "#0072b2"}
-DARK = {"billing": "#2bb68f", "rework": "#f28a3c", "unchecked": "#a3adb8", "quarantine": "#d98cc0", "plain": "#56b4e9"}
+from worker.store.outletspecs import SPECS
+
+LIGHT = {**{name: spec.light for name, spec in SPECS.items()}, "plain": "#0072b2"}
+DARK = {**{name: spec.dark for name, spec in SPECS.items()}, "plain": "#56b4e9"}
 LIGHT_PAGE = {
     "ground": "#f5f6f8", "paper": "#ffffff", "ink": "#1c2329", "quiet": "#55606b", "rule": "#e3e6ea", "edge": "#8a939e",
 }  # fmt: skip

@@ -29,25 +29,30 @@ from worker.reporting.html import (
     width,
 )
 from worker.reporting.load import Row
-from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, DISPOSITIONS
+from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE
+from worker.store.outletspecs import OUTLETS, SPECS
 
 _LONG = 200
 """Rows of a table over time."""
 
 
 def tiles(figures: Figures) -> str:
-    """The six numbers at the top."""
+    """The numbers at the top."""
     whole = figures.whole
     clean = f"{count(whole['clean'])} of {claims(whole['firsts'])} passed at first, without a person"
-    held = f"{claims(whole['held'])} whose newest verdict is rework"
-    billed = f"{claims(whole['billed'])} whose newest verdict is billing"
+    held = f"{claims(whole['rework'])} whose newest verdict is rework"
+    billed = f"{claims(whole['billing'])} whose newest verdict is billing"
+    more = (
+        tile(name.title(), count(whole[name]), spec.counts, name)
+        for name, spec in SPECS.items()
+        if name not in ("billing", "rework")
+    )
     found = (
         tile("Clean claim rate", share(whole["clean"], whole["firsts"]), clean, "billing"),
         tile("Held in rework", rounded_money(whole["held_cents"]), held, "rework"),
         tile("Sent to billing", rounded_money(whole["billed_cents"]), billed, "billing"),
         tile("Undetermined", count(whole["undetermined"]), "claims in rework because a fact is missing", "unchecked"),
-        tile("Unchecked", count(whole["unchecked"]), "claims that the rule book says nothing of", "unchecked"),
-        tile("Quarantine", count(whole["quarantine"]), "not readable as a claim, or refused", "quarantine"),
+        *more,
     )
     return f'<dl class="tiles">{"".join(found)}</dl>'
 
@@ -71,20 +76,20 @@ def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
 def _over_time(figures: Figures) -> str:
     grouped: dict[datetime, dict[str, int]] = {}
     for row in figures.over_time:
-        counts = grouped.setdefault(row["t"], dict.fromkeys(DISPOSITIONS, 0))
+        counts = grouped.setdefault(row["t"], dict.fromkeys(OUTLETS, 0))
         counts[row["disposition"]] += row["n"]
     rows = [(moment(t), *map(count, counts.values())) for t, counts in grouped.items()]
-    heads = ("From (UTC)", *(f"{name.title()}#" for name in DISPOSITIONS))
+    heads = ("From (UTC)", *(f"{name.title()}#" for name in OUTLETS))
     text = f"Decisions per {width(figures.step)} (UTC). A claim that comes in again is decided again."
     return figure("Where claims went", text, plot("over-time"), folded(table("Decisions", heads, rows, _LONG)))
 
 
 def _by_payer(figures: Figures, payer: Name) -> str:
     def cells(row: Row) -> Cells:
-        rest = (count(row[name]) for name in DISPOSITIONS[1:])
+        rest = (count(row[name]) for name in OUTLETS[1:])
         return payer(row["payer"]), count(row["n"]), share(row["billing"], row["n"]), money(row["held_cents"]), *rest
 
-    heads = ("Payer", "Claims#", "Clean#", "Charge held#", "Rework#", "Unchecked#", "Quarantine#")
+    heads = ("Payer", "Claims#", "Clean#", "Charge held#", *(f"{name.title()}#" for name in OUTLETS[1:]))
     found = table("First verdict on each claim", heads, map(cells, figures.by_payer))
     return figure("Clean claim rate by payer", CLEAN_CLAIM_RATE, pair(plot("by-payer"), found))
 
