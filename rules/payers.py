@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
-from rules.engine.recent import Recent
 from rules.memberids import Form, MemberIdShape
 from rules.report import Severity
 
@@ -25,10 +24,6 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
     **dict.fromkeys(("CI", "BL", "HM", "12", "13", "14", "15"), "commercial"),
 }
 """What SBR09 says of the line of business where the claim does not say it itself."""
-
-
-MOST_SELECTED = 4_096
-"""Payers, as claims name them, whose rule sets are kept."""
 
 
 class Shape(BaseModel):
@@ -100,9 +95,6 @@ class Registry:
     """The payers of each group, in the order of their files."""
     forms: Mapping[str, Form] = field(default_factory=dict, compare=False)
     """Every form of a member id, by name; functions, which are equal where the payers are."""
-    _selected: Recent[Selection] = field(
-        default_factory=lambda: Recent(MOST_SELECTED), init=False, repr=False, compare=False
-    )
 
     @classmethod
     def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
@@ -130,21 +122,15 @@ class Registry:
 
         A Medicare Advantage plan is not Medicare, though some claims to one carry Medicare's filing indicator.
         """
-        said = payer.id, payer.filing_indicator, payer.plan, payer.line_of_business
-        found = self._selected.get(said)
-        if found is None:
-            found = self._selected[said] = self._select(*said)
-        return found
-
-    def _select(self, id: str, indicator: str | None, named: str | None, business: str | None) -> Selection:
+        indicator, business = payer.filing_indicator, payer.line_of_business
         by_indicator = self.indicators.get(indicator or "")
         if by_indicator == MEDICARE and business == "medicare_advantage":
             by_indicator = None
-        key, plan = self.ids.get(id, (by_indicator, None))
+        key, plan = self.ids.get(payer.id, (by_indicator, None))
         known = True
-        if named is not None:
-            known = key is not None and named in self.payers[key].plans
-            plan = named if known else plan
+        if payer.plan is not None:
+            known = key is not None and payer.plan in self.payers[key].plans
+            plan = payer.plan if known else plan
         return Selection(key, plan, known, business or self._line_of_business(key, indicator))
 
     def _line_of_business(self, key: str | None, indicator: str | None) -> str | None:

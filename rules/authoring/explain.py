@@ -14,6 +14,7 @@ from rules.book.rule import Rule, Version
 from rules.case import Case
 from rules.claim import VOID, Claim
 from rules.engine.check import capped, case_of, check, uncovered
+from rules.engine.memory import assigned_to
 from rules.engine.plan import edition_id
 from rules.errors import MISTAKES
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
@@ -96,13 +97,15 @@ def explain(
 def _with_contracts(rules: list[Rule], case: Case, book: Book) -> list[Rule]:
     """The rules, and those of their codes that stand in no rule file: filing limits of the hospital's overrides."""
     own, codes = {rule.file for rule in book.rules}, {rule.code for rule in rules}
-    added = (one.rule for one in book.assigned(kind_of(case)) if one.rule.file not in own and one.rule.code in codes)
+    added = (
+        one.rule for one in assigned_to(book, kind_of(case)) if one.rule.file not in own and one.rule.code in codes
+    )
     return [*rules, *added]
 
 
 def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Explanation:
     # An override may part a rule by its dates, or by the claims that it is about.
-    assigned = [one for one in book.assigned(kind_of(case)) if one.rule.file == rule.file and one.rule.versions]
+    assigned = [one for one in assigned_to(book, kind_of(case)) if one.rule.file == rule.file and one.rule.versions]
     reason = uncovered(case, book)
     not_run = [f"the claim is unchecked: {reason}"] if reason else []
     if not assigned:

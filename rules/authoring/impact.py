@@ -16,6 +16,7 @@ from rules.book.book import Book
 from rules.book.rule import Rule
 from rules.claim import Claim
 from rules.engine.check import case_of, check
+from rules.engine.memory import assigned_to
 from rules.payers import MEDICARE
 from rules.report import Disposition, Finding, Report
 
@@ -130,7 +131,7 @@ class Comparison:
         """What the new book says otherwise; None: nothing. `received` as in `rules.engine.check.check`."""
         if self.narrow:
             case = case_of(claim, self.old, received)
-            if not any(book.assigned(kind_of(case)) for book in self.narrow):
+            if not any(assigned_to(book, kind_of(case)) for book in self.narrow):
                 return None
             before, after = (check(claim, book, received=received) for book in self.narrow)
             if _same(before, after):

@@ -15,6 +15,7 @@ from rules.book.rule import Rule
 from rules.book.rulefile import Document, ExampleShape
 from rules.claim import Claim, Role, read_claim
 from rules.engine.check import case_of, check
+from rules.engine.memory import assigned_to
 from rules.errors import ClaimInvalid
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NOTHING_BILLED, History
@@ -176,7 +177,7 @@ def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
 def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:
     """What one rule says of a claim: the worst of its lines."""
     case = case_of(claim, book, None, history)
-    if not any(entry.rule is rule for entry in book.assigned(kind_of(case))):
+    if not any(entry.rule is rule for entry in assigned_to(book, kind_of(case))):
         return "not_applicable"
     facts = ClaimFacts(case)
     judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from rules.book.assignment import Assigned, Kind
 from rules.book.overrides import Overrides
 from rules.book.rule import COMMON, Rule
 from rules.book.sources import Source
-from rules.engine.plan import Plan, plan_of, turning_points
-from rules.engine.recent import Recent
-from rules.engine.verdict import Kept, Said
 from rules.payers import Registry
 from rules.report import BookId
 from rules.tables.table import Tables
-
-MOST_SHAPES = 6_000
-"""Shapes of claims whose plans are kept."""
-MOST_CODED = 20_000
-"""The same of shapes with their diagnoses."""
 
 
 @dataclass(frozen=True)
@@ -42,41 +34,11 @@ class Book:
     rules: tuple[Rule, ...]
     overrides: Overrides = field(default_factory=Overrides)
     """What the hospital decided otherwise."""
-    _assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _plans: dict[Kind, list[Plan | None]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    shaped: Recent[Kept] = field(default_factory=lambda: Recent(MOST_SHAPES), init=False, repr=False, compare=False)
-    """By payer, period and shape of the claim."""
-    coded: Recent[Said] = field(default_factory=lambda: Recent(MOST_CODED), init=False, repr=False, compare=False)
-    """What the rules say that rest on shape and diagnoses, by plan and diagnoses."""
+    beside: dict[type, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Room for what a layer above works out from the book, by the type that it keeps; a changed copy begins empty."""
 
-    def assigned(self, kind: Kind) -> tuple[Assigned, ...]:
-        """The rules for one kind of claim, found once and kept."""
-        found = self._assigned.get(kind)
-        if found is None:
-            found = self._assigned[kind] = tuple(self._find(kind))
-        return found
-
-    def period(self, day: date) -> int:
-        """Days of the same period have the same versions of all rules, the same rows of all tables, and are covered or
-        not."""
-        return bisect_right(self._turns, day)
-
-    @cached_property
-    def _turns(self) -> tuple[date, ...]:
-        covered = (self.covers_from, *(payer.covers_from for payer in self.registry.payers.values()))
-        periods = [*self.overrides.turns, *((start, date.max) for start in covered)]
-        return turning_points(self.rules, self.tables, periods)
-
-    def plan(self, kind: Kind, day: date) -> Plan:
-        """The rule versions in force for one kind of claim on a date of service, found once a period and kept."""
-        plans = self._plans.setdefault(kind, [None] * (len(self._turns) + 1))
-        place = self.period(day)
-        found = plans[place]
-        if found is None:
-            found = plans[place] = plan_of(self.assigned(kind), day)
-        return found
-
-    def _find(self, kind: Kind) -> list[Assigned]:
+    def assign(self, kind: Kind) -> list[Assigned]:
+        """The rules for one kind of claim."""
         selection = kind.selection
         able = [
             rule

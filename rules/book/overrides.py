@@ -106,8 +106,8 @@ class Overrides:
     """Payer ids that they add, with those that they no longer do."""
 
     @property
-    def turns(self) -> list[tuple[date, date]]:
-        """The periods, on whose ends other rules are in force."""
+    def periods(self) -> list[tuple[date, date]]:
+        """Dates of service, on whose ends other rules are in force."""
         return [(entry.start, entry.end) for entry in self.entries]
 
     def assign(self, found: Iterable[Assigned], kind: Kind) -> list[Assigned]:

@@ -12,6 +12,7 @@ from rules.book.rule import Version, enumerated, missing_labels
 from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
 from rules.engine.active import Active, Spread
+from rules.engine.memory import assigned_to, memory_of, plan_on, selection_of
 from rules.engine.plan import Scope, ShapedPlan, edition_id, in_order, shaped, spread, undated
 from rules.engine.shape import shape_of
 from rules.engine.verdict import Kept, Said, Spoken, Verdict, verdict_of
@@ -51,7 +52,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     """The claim with its payer, role, history and the lines on trial."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
     days = dates_of(claim, lines)
-    selection = book.registry.select(claim.payer)
+    selection = selection_of(book, claim.payer)
     return Case(
         claim, selection, role_of(claim), claim.received_date or received, book.tables,
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
@@ -82,12 +83,13 @@ def _judge(case: Case, book: Book) -> Report:
     if key is None:
         return _judged_for_itself(case, book)
     everything: Sequence[Facts] = ()
-    kept = book.shaped.get(key)
+    memory = memory_of(book)
+    kept = memory.shaped.get(key)
     if kept is None:
         if uncovered(case, book):
             return _judged_for_itself(case, book)
         everything = _facts(case)
-        kept = book.shaped[key] = _keep(case, book, everything)
+        kept = memory.shaped[key] = _keep(case, book, everything)
     plan, said = kept.plan, _of_diagnoses(kept, case, book, everything)
     if not plan.tabled and _is_quiet(plan, case):
         return said.report.of(case.claim.claim_id, case.history.state)
@@ -128,9 +130,10 @@ def _key(case: Case, book: Book) -> Hashable | None:
     day = case.first_day
     if day is None or (shape := shape_of(case)) is None:
         return None
-    period = book.period(day)
+    period_of = memory_of(book).period
+    period = period_of(day)
     for line in case.claim.lines:
-        if line.service_date != day and line.service_date and book.period(line.service_date) != period:
+        if line.service_date != day and line.service_date and period_of(line.service_date) != period:
             return None
     # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
     return (case.selection, case.history.state == "consulted", case.provider, period, shape)
@@ -139,15 +142,15 @@ def _key(case: Case, book: Book) -> Hashable | None:
 def _keep(case: Case, book: Book, everything: Sequence[Facts]) -> Kept:
     """What is to be known of claims of this shape, worked out at the first."""
     assert case.first_day is not None
-    plan = shaped(book.plan(kind_of(case), case.first_day), everything)
+    plan = shaped(plan_on(book, kind_of(case), case.first_day), everything)
     return Kept(plan, _said(_spoken(plan.settled, everything, case), plan, case, book))
 
 
 def _scope(case: Case, book: Book, facts: Facts) -> Scope:
     of_line = isinstance(facts, LineFacts)
     if facts.day is None:
-        return undated(book.assigned(kind_of(case)), "line" if of_line else "claim")
-    plan = book.plan(kind_of(case), facts.day)
+        return undated(assigned_to(book, kind_of(case)), "line" if of_line else "claim")
+    plan = plan_on(book, kind_of(case), facts.day)
     return plan.line if of_line else plan.claim
 
 
@@ -157,11 +160,12 @@ def _of_diagnoses(kept: Kept, case: Case, book: Book, everything: Sequence[Facts
     if not plan.coded:
         return kept.said
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
-    said = book.coded.get(key)
+    memory = memory_of(book).coded
+    said = memory.get(key)
     if said is None:
         spoken = _spoken(plan.coded, everything or _facts(case), case)
         said = _said(sorted([*kept.said.spoken, *spoken]), plan, case, book) if spoken else kept.said
-        book.coded[key] = said
+        memory[key] = said
     return said
 
 

@@ -12,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from rules.book.assignment import Assigned
-from rules.book.rule import Rule, Version
+from rules.book.rule import Version
 from rules.engine.active import Active, Spread
 from rules.engine.fused import Quiet, fused
 from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts
 from rules.facts.parts import edition_of
 from rules.report import EditionId
-from rules.tables.table import Tables
 
 
 class Scope(NamedTuple):
@@ -188,14 +187,3 @@ def _holds(test: Callable[[Facts], bool], version: Version, shared: Facts, own: 
         return test(shared)
     except MISTAKES:  # a rule that raises is to be found by judging it
         return False
-
-
-def turning_points(rules: Iterable[Rule], tables: Tables, others: Iterable[tuple[date, date]] = ()) -> tuple[date, ...]:
-    """The days, in order, on which a version of any of the rules, a row of any table or another period begins or is
-    over."""
-    spans = [*others]
-    spans += [(version.start, version.end) for rule in rules for version in rule.versions]
-    reigns = (rows for table in tables.values() for rows in table.reigns.values())
-    spans += [(start, end) for rows in reigns for start, end, _ in rows]
-    over = {end + timedelta(days=1) for _, end in spans if end < date.max}
-    return tuple(sorted(over.union((start for start, _ in spans), *(table.turns for table in tables.values()))))

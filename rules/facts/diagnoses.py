@@ -70,7 +70,7 @@ def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     if day is None:
         return None
     table = case.tables["laterality"]
-    everyone = _sides(table, case.claim.diagnoses, table.turn(day))
+    everyone = _sides(table, case.claim.diagnoses, table.unchanged_since(day))
     if case.claim.form == "institutional":
         return tuple(sorted(set(everyone)))
     pointed = [everyone[pointer - 1] for pointer in line.diagnosis_pointers if 1 <= pointer <= len(everyone)]
@@ -92,7 +92,7 @@ def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     if day is None:
         return None
     table = case.tables["diagnosis_headers"]
-    return _headers(table, _all(case.claim), table.turn(day))
+    return _headers(table, _all(case.claim), table.unchanged_since(day))
 
 
 @_kept
@@ -107,7 +107,7 @@ def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     if day is None:
         return None
     table = case.tables["excludes1"]
-    return _excludes1(table, case.claim.diagnoses, table.turn(day))
+    return _excludes1(table, case.claim.diagnoses, table.unchanged_since(day))
 
 
 @_kept
@@ -139,7 +139,7 @@ def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     if day is None:
         return None
     table = case.tables["block_reasons"]
-    return of_line(case, line, _usual(table, case.claim.diagnoses, table.turn(day)))
+    return of_line(case, line, _usual(table, case.claim.diagnoses, table.unchanged_since(day)))
 
 
 @_kept

@@ -80,14 +80,14 @@ class Table:
     """The imported editions of each part, each from its first to its last date."""
     words: frozenset[str] = field(init=False, repr=False, compare=False)
     """Everything that stands in a key."""
-    turns: tuple[date, ...] = field(init=False, repr=False, compare=False)
+    change_days: tuple[date, ...] = field(init=False, repr=False, compare=False)
     """The days, in order, on which a row begins or is over."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", frozenset(word for key in self.spans for word in key))
         spans = [span for rows in self.spans.values() for span in rows]
         over = {end + timedelta(days=1) for _, end, _ in spans if end < FOREVER}
-        object.__setattr__(self, "turns", tuple(sorted(over.union(start for start, _, _ in spans))))
+        object.__setattr__(self, "change_days", tuple(sorted(over.union(start for start, _, _ in spans))))
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""
@@ -96,10 +96,10 @@ class Table:
                 return values
         return None
 
-    def turn(self, on: date) -> date:
-        """The last day up to this one on which a row began or was over: since then the table says the same."""
-        turned = bisect_right(self.turns, on)
-        return self.turns[turned - 1] if turned else date.min
+    def unchanged_since(self, on: date) -> date:
+        """The last day up to this one on which a row began or was over."""
+        changes = bisect_right(self.change_days, on)
+        return self.change_days[changes - 1] if changes else date.min
 
     def edition(self, part: str, on: date) -> Edition | None:
         """The imported edition that speaks for a part of the table on this date of service, or None."""

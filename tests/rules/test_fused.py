@@ -12,6 +12,7 @@ from rules.claim import Claim, read_claim
 from rules.engine.active import Active
 from rules.engine.check import _facts, case_of, check
 from rules.engine.fused import fused
+from rules.engine.memory import memory_of
 from rules.engine.plan import ShapedPlan
 from rules.history import NOTHING_BILLED
 from rules.loader import load_book
@@ -25,7 +26,7 @@ def plans() -> list[ShapedPlan]:
     book = load_book()
     for one in CLAIMS:
         check(one, book, history=NOTHING_BILLED)
-    return [kept.plan for kept in book.shaped]
+    return [kept.plan for kept in memory_of(book).shaped]
 
 
 def faulty(one: Claim) -> Claim:
@@ -36,9 +37,9 @@ def faulty(one: Claim) -> Claim:
 def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]) -> None:
     book, seen = load_book(), set()
     for one in map(change, CLAIMS):
-        book.shaped.clear()
+        memory_of(book).shaped.clear()
         check(one, book, history=NOTHING_BILLED)
-        for kept in book.shaped:
+        for kept in memory_of(book).shaped:
             plan, case = kept.plan, case_of(one, book, None, NOTHING_BILLED)
             assert plan.quiet is not None
             found = plan.quiet(case, plan.known)

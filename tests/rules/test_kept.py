@@ -14,6 +14,7 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.engine.check import case_of, check
+from rules.engine.memory import memory_of
 from rules.engine.shape import shape_of
 from rules.errors import ClaimInvalid
 from rules.facts import registry
@@ -137,6 +138,6 @@ def test_a_fact_that_cannot_be_derived_holds_the_claim_and_the_other_rules_run(
 def test_what_is_kept_names_no_claim() -> None:
     book = load_book()
     check(read_claim(example_claim("practitioner", {**FULL, "claim_id": "CANARY"}, AETNA)), book)
-    for memory in (book.shaped, book.coded):
+    for memory in (memory_of(book).shaped, memory_of(book).coded):
         assert len(memory) > 0
         assert "CANARY" not in repr(memory._kept)

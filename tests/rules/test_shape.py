@@ -17,6 +17,7 @@ from rules.book.book import Book
 from rules.case import Case
 from rules.claim import Claim, read_claim
 from rules.engine.check import case_of, check
+from rules.engine.memory import memory_of
 from rules.engine.shape import shape_of
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
@@ -161,7 +162,7 @@ def test_claims_of_one_shape_share_every_shared_fact(book: Book) -> None:
         if shape is None or first.day is None or second.day is None:
             continue
         assert shape_of(cases[1]) == shape
-        if book.period(first.day) != book.period(second.day):
+        if memory_of(book).period(first.day) != memory_of(book).period(second.day):
             continue
         lines = zip(cases[0].lines, cases[1].lines, strict=True)
         pairs = [(first, second), *((LineFacts(first, left), LineFacts(second, right)) for left, right in lines)]
@@ -186,7 +187,7 @@ def unplanned(one: Claim, book: Book, history: History = NOT_CONSULTED) -> Repor
 def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
     book = load_book()
     for one in CLAIMS:
-        book.shaped.clear()
+        memory_of(book).shaped.clear()
         first, again = check(one, book), check(one, book)
         assert first == again == unplanned(one, book)
 
@@ -197,7 +198,7 @@ def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
         check(one, shaped)
         check(one, shaped)
         other = other_of_the_shape(one)
-        fresh.shaped.clear()
+        memory_of(fresh).shaped.clear()
         assert check(other, shaped) == check(other, fresh)
 
 
@@ -250,5 +251,5 @@ def test_a_used_book_says_what_a_fresh_book_says(data: dict[str, Any], shifts: l
     other = replace(one, lines=tuple(lines), diagnoses=("G57.01",))
     of_same_diagnoses = replace(one, lines=other.lines)
     for known in (one, other, of_same_diagnoses, one, other, of_same_diagnoses):
-        FRESH.shaped.clear()
+        memory_of(FRESH).shaped.clear()
         assert check(known, USED) == check(known, FRESH) == unplanned(known, FRESH)

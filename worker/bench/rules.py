@@ -12,6 +12,7 @@ from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.claim import Claim
 from rules.engine.check import case_of, check
+from rules.engine.memory import plan_on
 from rules.facts import ClaimFacts, Facts, LineFacts
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim
@@ -55,7 +56,7 @@ def _judged(one: Claim, book: Book) -> int:
     found = 0
     for facts in judged:
         if facts.day is not None:
-            plan = book.plan(kind_of(case), facts.day)
+            plan = plan_on(book, kind_of(case), facts.day)
             scope = plan.line if isinstance(facts, LineFacts) else plan.claim
             found += sum(not each.is_quiet(facts) for each in scope.active)
     return found

@@ -1,0 +1,94 @@
+"""What the engine works out once for a book and keeps beside it: see README.md in this folder."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from rules.book.assignment import Assigned, Kind
+from rules.book.book import Book
+from rules.claim import Payer
+from rules.engine.plan import Plan, plan_of
+from rules.engine.recent import Recent
+from rules.engine.verdict import Kept, Said
+from rules.payers import Selection
+
+MOST_SELECTED = 4_096
+"""Payers, as claims name them, whose rule sets are kept."""
+MOST_SHAPES = 6_000
+"""Shapes of claims whose plans are kept."""
+MOST_CODED = 20_000
+"""The same of shapes with their diagnoses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of one book. It grows while claims are judged, within bounds, and may be lost at any time."""
+
+    change_days: tuple[date, ...]
+    selected: Recent[Selection] = field(default_factory=lambda: Recent(MOST_SELECTED))
+    """Who judges, by what a claim says of its payer."""
+    assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict)
+    plans: dict[Kind, list[Plan | None]] = field(default_factory=dict)
+    """By kind of claim, then by period."""
+    shaped: Recent[Kept] = field(default_factory=lambda: Recent(MOST_SHAPES))
+    """By payer, period and shape of the claim."""
+    coded: Recent[Said] = field(default_factory=lambda: Recent(MOST_CODED))
+    """What the rules say that rest on shape and diagnoses, by plan and diagnoses."""
+
+    def period(self, day: date) -> int:
+        """Days of the same period have the same versions of all rules, the same rows of all tables, and are covered or
+        not."""
+        return bisect_right(self.change_days, day)
+
+
+def memory_of(book: Book) -> Memory:
+    """The book's own; empty where it is a changed copy of another."""
+    found: Memory | None = book.beside.get(Memory)
+    if found is None:
+        found = book.beside.setdefault(Memory, Memory(_change_days(book)))
+    return found
+
+
+def selection_of(book: Book, payer: Payer) -> Selection:
+    """The rule set for a claim's payer."""
+    said = payer.id, payer.filing_indicator, payer.plan, payer.line_of_business
+    memory = memory_of(book).selected
+    found = memory.get(said)
+    if found is None:
+        found = memory[said] = book.registry.select(payer)
+    return found
+
+
+def assigned_to(book: Book, kind: Kind) -> tuple[Assigned, ...]:
+    """The rules for one kind of claim."""
+    memory = memory_of(book).assigned
+    found = memory.get(kind)
+    if found is None:
+        found = memory[kind] = tuple(book.assign(kind))
+    return found
+
+
+def plan_on(book: Book, kind: Kind, day: date) -> Plan:
+    """The rule versions in force for one kind of claim on a date of service."""
+    memory = memory_of(book)
+    plans = memory.plans.setdefault(kind, [None] * (len(memory.change_days) + 1))
+    period = memory.period(day)
+    found = plans[period]
+    if found is None:
+        found = plans[period] = plan_of(assigned_to(book, kind), day)
+    return found
+
+
+def _change_days(book: Book) -> tuple[date, ...]:
+    """The days, in order, on which a version of any rule, a row of any table, an override or what the book covers
+    begins or is over."""
+    covered = (book.covers_from, *(payer.covers_from for payer in book.registry.payers.values()))
+    spans = [*book.overrides.periods, *((start, date.max) for start in covered)]
+    spans += [(version.start, version.end) for rule in book.rules for version in rule.versions]
+    reigns = (rows for table in book.tables.values() for rows in table.reigns.values())
+    spans += [(start, end) for rows in reigns for start, end, _ in rows]
+    over = {end + timedelta(days=1) for _, end in spans if end < date.max}
+    days = over.union((start for start, _ in spans), *(table.change_days for table in book.tables.values()))
+    return tuple(sorted(days))
