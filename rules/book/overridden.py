@@ -31,7 +31,9 @@ def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
 
 
 def _canonical(entry: Override) -> str:
+    """As 0.1.0 and 0.1.1 had it: what they kept under a digest is found, and a fleet of both agrees on the digest."""
     values = {name: getattr(entry, name) for name in entry.__slots__}
+    values["pin"] = values.pop("former_pins")[0]
     return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
 
 

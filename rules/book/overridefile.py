@@ -12,7 +12,7 @@ from pydantic import Field
 
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
-from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, pin_of
+from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, former_file, former_pins_of, pin_of
 from rules.book.rule import Rule
 from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, shaped
 from rules.errors import OverridesInvalid, RuleProblem
@@ -104,7 +104,7 @@ class _Reader:
         kind: Any = given[0]
         self._check_scope(shape, kind)
         rules = self._rules(shape, kind)
-        pin = pin_of(rules) if kind != "payer_ids" else self._payer_pin(shape)
+        pin, *former = self._pins(shape, kind, rules)
         if self._faults:
             return None
         if shape.written_for is None:
@@ -115,7 +115,7 @@ class _Reader:
             name=shape.name, kind=kind, files=frozenset(rule.file for rule in rules), payers=shape.payers,
             providers=frozenset(shape.providers), start=period.from_ if period else date.min,
             end=(period.to if period else None) or date.max, reason=shape.reason, owner=shape.owner,
-            expires=shape.expires, written_for=shape.written_for, pin=pin,
+            expires=shape.expires, written_for=shape.written_for, pin=pin, former_pins=tuple(former),
             severity=None if shape.severity == "off" else shape.severity, days=shape.filing_limit or 0,
             order=shape.order or "primary", required=shape.authorization == "required", ids=shape.payer_ids or (),
         )  # fmt: skip
@@ -173,10 +173,17 @@ class _Reader:
             return [rule for rule in rules if rule.code in (LATE, LITTLE_TIME) and _serves(rule, shape.payers)]
         wanted = (shape.rule or "").removesuffix(".yaml")
         found = [rule for rule in rules if wanted in (rule.code, rule.file)]
+        found = found or [rule for rule in rules if wanted == former_file(rule, self._book.procedure)]
         if not found:
             known = tuple({name for rule in rules for name in (rule.code, rule.file)})
             self._complain(f"there is no rule {wanted!r}{did_you_mean(wanted, known)}", "rule")
         return found
+
+    def _pins(self, shape: OverrideShape, kind: str, rules: list[Rule]) -> tuple[str, ...]:
+        """The pin, and those of the releases before."""
+        if kind == "payer_ids":
+            return (self._payer_pin(shape),) * 2
+        return pin_of(rules), *former_pins_of(rules, self._book.procedure)
 
     def _payer_pin(self, shape: OverrideShape) -> str:
         payer = self._book.registry.payers.get(shape.payers[0].partition("/")[0]) if shape.payers else None

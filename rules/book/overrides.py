@@ -16,7 +16,7 @@ from typing import Literal
 from rules.book.assignment import Assigned, Kind
 from rules.book.conditions import compile_condition
 from rules.book.logic import ALWAYS, Condition, every, negated
-from rules.book.rule import Rule, Text, Version
+from rules.book.rule import COMMON, Rule, Text, Version
 from rules.report import Citation, Denial, OverrideId, Severity
 
 Order = Literal["primary", "secondary"]
@@ -53,6 +53,8 @@ class Override:
     """Start of the pin of what it touches, as it was when the override was written."""
     pin: str
     """The pin as it is."""
+    former_pins: tuple[str, ...]
+    """The same as releases 0.1.0 and 0.1.1 made it; see `former_pins_of`."""
     severity: Severity | None = None
     """Of the rule, or of the filing limit; None for a rule: switched off."""
     days: int = 0
@@ -64,7 +66,7 @@ class Override:
     @property
     def outdated(self) -> bool:
         """Whether what it touches was changed since it was written."""
-        return not self.pin.startswith(self.written_for)
+        return not any(pin.startswith(self.written_for) for pin in (self.pin, *self.former_pins))
 
     @property
     def effect(self) -> str:
@@ -80,6 +82,10 @@ class Override:
     def named(self) -> OverrideId:
         """As a finding names it."""
         return OverrideId(self.name, self.effect, self.reason, self.owner, self.expires.isoformat(), self.state)
+
+    def by_former_pin(self) -> Override:
+        """As releases 0.1.0 and 0.1.1 read it, which know their own pin alone."""
+        return replace(self, pin=self.former_pins[0], former_pins=self.former_pins[:1])
 
     def meets(self, kind: Kind) -> bool:
         """Whether it is for claims of this kind."""
@@ -277,6 +283,33 @@ def _filing_rule(entry: Override, code: str, title: str, version: Version) -> Ru
 
 
 def pin_of(rules: Iterable[Rule]) -> str:
-    """What an override pins: SHA-256 over what the rules say that it touches, hexadecimal."""
-    text = "".join(f"{rule.file} {rule.digest} {rule.status}\n" for rule in sorted(rules, key=lambda rule: rule.file))
+    """What an override pins: SHA-256 over code and digest of the rules that it touches, hexadecimal.
+
+    The digest is over all versions of a rule and its status. Where its file lies does not count.
+    """
+    text = "".join(sorted(f"{rule.code} {rule.digest}\n" for rule in rules))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def former_pins_of(rules: Iterable[Rule], procedure: str) -> tuple[str, str]:
+    """The pins of releases 0.1.0 and 0.1.1, which hashed the path of each rule: by the paths of this book, and by those
+    of their layout.
+
+    Hospitals have overrides with such pins, which nobody need renew while the rules are as they were.
+    """
+    found = tuple(rules)
+    own = _pin_by_path((rule.file, rule) for rule in found)
+    return own, _pin_by_path((former_file(rule, procedure), rule) for rule in found)
+
+
+def _pin_by_path(rules: Iterable[tuple[str, Rule]]) -> str:
+    ordered = sorted(rules, key=lambda one: one[0])
+    text = "".join(f"{file} {rule.digest} {rule.status}\n" for file, rule in ordered)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def former_file(rule: Rule, procedure: str) -> str:
+    """Where the rule's file lay in releases 0.1.0 and 0.1.1, `64445/<payer>/<name>`; rules for several in `common`."""
+    *_, folder, name = ("", *rule.file.split("/"))
+    of_one = folder in {payer.partition("/")[0] for payer in rule.payers}
+    return f"{procedure}/{folder if of_one else COMMON}/{name}"
