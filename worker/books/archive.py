@@ -111,7 +111,10 @@ def _laid_over(folder: Path, file: Path, digest: str) -> Book:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         raise PackInvalid(file=file, reason="it does not say what was laid over which book") from None
     book = find(folder, laid.book)
-    found = overridden(book, read_overrides(str(file), laid.text, book), laid.day)
-    if found.digest != digest:
-        raise PackInvalid(file=file, reason=f"the book with these overrides has the digest {found.digest[:12]}")
-    return found
+    entries = read_overrides(str(file), laid.text, book)
+    found = overridden(book, entries, laid.day)
+    former = overridden(book, (entry.by_former_pin() for entry in entries), laid.day)
+    for one in (found, former):
+        if one.digest == digest:
+            return one
+    raise PackInvalid(file=file, reason=f"the book with these overrides has the digest {found.digest[:12]}")
