@@ -6,11 +6,10 @@ import json
 from datetime import date
 
 import pytest
-from worker.books.replay import replay
 
 from rules.claim import read_claim
 from tests.former import CHANGED, DIGEST, FIXTURES, JUDGED, OVERRIDES, packed
-from worker import bootstrap as wiring
+from worker import bootstrap
 from worker.books import overrides
 from worker.books.archive import find
 from worker.books.overrides import digest_of_text
@@ -19,6 +18,7 @@ from worker.config.settings import Settings
 from worker.pipeline.notification import Bell
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
+from worker.rejudging.replay import replay
 from worker.store.connections import Store
 
 from .helpers import event
@@ -44,7 +44,7 @@ def test_overrides_that_0_1_1_put_in_force_are_judged_by_as_before_and_not_calle
     now = in_force(pinned.redis, pinned.keys)
     assert now.overrides == digest_of_text(OVERRIDES)
     assert held_overrides(pinned.redis, pinned.keys, now.overrides, None) == OVERRIDES
-    drain = wiring.drain(pinned, Bell(pinned.redis, pinned.keys, gate_ms=10_000, send=lambda: None))
+    drain = bootstrap.drain(pinned, Bell(pinned.redis, pinned.keys, gate_ms=10_000, send=lambda: None))
     sent = [event(number, data=one["claim"]) for number, one in enumerate(JUDGED, 1)]
     send(pinned.redis, pinned.keys, sent, source="test", settings=settings)
     drain.run()

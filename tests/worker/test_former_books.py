@@ -14,7 +14,7 @@ from rules.claim import read_claim
 from rules.loader import load_book
 from tests.former import DIGEST, FIXTURES, JUDGED, KEPT, PINS, packed
 from worker.books.archive import find
-from worker.books.replay import replay
+from worker.rejudging.replay import replay
 
 BOOK = json.loads(KEPT.read_text())["book"]
 """Digest of the packed book, as the release itself told it."""
