@@ -13,7 +13,7 @@ from typing import Any
 from ops import generated
 from worker.audit.lines import AuditLine
 from worker.logs.fields import Kind, LineField, fields_of
-from worker.monitoring.line import books_fields
+from worker.monitoring.line import reconciliation_fields
 
 ELASTIC = generated.ROOT / "ops" / "elastic" / "index-template.json"
 LNAV = generated.ROOT / "ops" / "lnav" / "claim-scrubber.json"
@@ -31,7 +31,7 @@ _IDENTIFIERS = ("claim.claim_id", "claim.decision_id", "claim.payer", "queue.ent
 
 
 def _fields() -> dict[str, LineField]:
-    lists = {**fields_of(AuditLine), **books_fields()}
+    lists = {**fields_of(AuditLine), **reconciliation_fields()}
     more = {name: LineField(name, "text", "of the operational log") for name in OPERATIONAL if name not in lists}
     return {**more, **lists}
 

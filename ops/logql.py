@@ -17,12 +17,12 @@ from difflib import get_close_matches
 
 from worker.audit.lines import DECIDES, AuditLine
 from worker.logs.fields import fields_of
-from worker.monitoring.line import books_fields
+from worker.monitoring.line import reconciliation_fields
 
 _ONE = "service_name"
 """The label that all lines share: grouping by it is grouping by nothing."""
 STREAM = f'{{{_ONE}="claim-scrubber"}}'
-FIELDS = {**books_fields(), **fields_of(AuditLine)}
+FIELDS = {**reconciliation_fields(), **fields_of(AuditLine)}
 LISTED = 6
 """LogQL cannot take a list apart: the first so many entries of one are looked at, each by its place."""
 

@@ -30,13 +30,13 @@ from worker.books import current
 from worker.config.settings import load_settings
 from worker.logs import operational as logs
 from worker.logs import outputs
-from worker.pipeline.maintenance import tend_once
+from worker.pipeline.maintenance import maintain
 from worker.process import celeryapp, presence, remotecontrol
 from worker.process import gctuning as collector
 from worker.process.broker import check
 from worker.process.celeryapp import celery_app
 from worker.process.heartbeat import Heartbeat
-from worker.process.maintenancestep import TendStep
+from worker.process.maintenancestep import MaintenanceStep
 from worker.store import agreement, connections, memory, opening, reachability
 from worker.store.connections import Store
 from worker.store.embedded import Lease
@@ -48,7 +48,7 @@ try:
     app = celery_app(settings, main=True)
 except ScrubError as error:
     sys.exit(str(error))
-app.steps["consumer"].add(TendStep)
+app.steps["consumer"].add(MaintenanceStep)
 app.events.dispatcher_cls = "worker.process.mainloop:Dispatcher"
 app.heartbeat = heartbeat = Heartbeat(settings.audit_path, lambda sentence: logs.log(__name__).warning(sentence))
 remotecontrol.switch_off()
@@ -148,7 +148,7 @@ def _await_memory(store: Store) -> None:
             told = True
         heartbeat.turn()
         with contextlib.suppress(RedisError):
-            tend_once(store, celeryapp.bell(store))
+            maintain(store, celeryapp.notifier(store))
         time.sleep(settings.tend)
 
 

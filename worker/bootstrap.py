@@ -11,21 +11,21 @@ from worker.books.current import book_of_today, layer, own, own_book
 from worker.books.librarian import Librarian
 from worker.books.switch import Choice
 from worker.config.identity import worker_name
-from worker.pipeline.batch import Bench, Interrupts
 from worker.pipeline.commit import Committer
-from worker.pipeline.consumer import Drain
+from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
+from worker.pipeline.context import BatchContext, Interrupts
 from worker.pipeline.history import Recorder
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.quarantine import Clerk
-from worker.pipeline.routing import Crossing
+from worker.pipeline.routing import Router
 from worker.store.agreement import agreed_secret
 from worker.store.connections import Store
 
 
-def drain(
-    store: Store, door: Bell, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
-) -> Drain:
+def inbox_consumer(
+    store: Store, notifier: Notifier, *, stopping: Callable[[], bool] = lambda: False, interrupts: Interrupts = ()
+) -> InboxConsumer:
     """A consumer of all inboxes, with its own name and audit file. Make it in the process that uses it.
 
     Raises:
@@ -39,25 +39,27 @@ def drain(
     choice = Choice(
         store.redis, store.keys, consumer, own_book(settings), settings.books_path, layer(settings), settings.book_key
     )
-    drains = []
+    partitions = []
     for keys in store.keys.all:
         inbox = Inbox(store.redis, keys, consumer)
         inbox.ensure()
-        drains.append(
-            Drain(
+        committer = Committer(store.once, keys, consumer, memory_ms=memory_ms)
+        partitions.append(
+            PartitionConsumer(
                 settings=settings,
-                bench=Bench(rules, keys, secret, settings.max_event_bytes, interrupts, settings.history_months),
+                context=BatchContext(
+                    rules, keys, secret, settings.max_event_bytes, interrupts, settings.history_months
+                ),
                 inbox=inbox,
-                committer=Committer(store.once, keys, consumer, memory_ms=memory_ms),
-                crossing=Crossing(store.redis, keys, memory_ms),
+                router=Router(store.redis, keys, committer, memory_ms),
                 audit=audit,
-                bell=door,
+                committer=committer,
+                notifier=notifier,
                 book=choice.book,
                 stopping=stopping,
             )
         )
-    drains[0].others = drains[1:]
-    return drains[0]
+    return InboxConsumer(settings, partitions, audit, notifier, stopping)
 
 
 def recorder(store: Store) -> Recorder:

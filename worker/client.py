@@ -50,9 +50,9 @@ def submit(
             wait=wait, on_wait=on_wait,
         )  # fmt: skip
         if receipt.entries:
-            from worker.process.celeryapp import bell  # who only reads an outlet needs no Celery
+            from worker.process.celeryapp import notifier  # who only reads an outlet needs no Celery
 
-            bell(store).ring()
+            notifier(store).notify()
     return receipt
 
 

@@ -1,4 +1,4 @@
-"""The Celery tasks. Their messages are bells: no argument, no result, no claim."""
+"""The Celery tasks. Their messages are notifications: no argument, no result, no claim."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rules.errors import ScrubError
 from worker import bootstrap
 from worker.app import app, settings, stopping
 from worker.logs.operational import log, safe_exception
-from worker.pipeline.consumer import Drain
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.process import celeryapp, presence
 from worker.process.celeryapp import TASK
 from worker.store import connections, opening, reachability
@@ -30,7 +30,7 @@ _mine = threading.local()
 _LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 
 
-class BellRequest(Request):
+class NotificationRequest(Request):
     """In the worker's main process: learns how a pool process ended, which the process itself can no longer tell."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
@@ -70,18 +70,18 @@ class BellRequest(Request):
             log(__name__).debug("how a process ended could not be kept", **safe_exception(error))
 
 
-class BellTask(Task):  # type: ignore[type-arg]
+class NotificationTask(Task):  # type: ignore[type-arg]
     """A task whose requests learn how their processes end."""
 
-    Request = "worker.tasks:BellRequest"
+    Request = "worker.tasks:NotificationRequest"
     abstract = True
 
 
-@app.task(name=TASK, base=BellTask)
+@app.task(name=TASK, base=NotificationTask)
 def scrub() -> None:
-    """Drains the inbox: recovers, judges and commits until it is empty or the budget is spent."""
+    """Works the inbox off: recovers, judges and commits until it is empty or the budget is spent."""
     try:
-        _drain().run()
+        _consumer().run()
     except SoftTimeLimitExceeded:
         _let_go()
         log(__name__).warning("out of time; the claims in hand are tried again one by one")
@@ -98,7 +98,7 @@ def tend() -> None:
     """What every worker does each second by itself, for those who want it in a schedule of their own."""
     try:
         kit = _kit()
-        tend_once(kit.store, kit.bell)
+        maintain(kit.store, kit.notifier)
     except SoftTimeLimitExceeded:
         _let_go()
         log(__name__).warning("tending ran out of time; it begins anew at the next turn")
@@ -121,23 +121,25 @@ class Kit:
 
     process: int
     store: Store
-    bell: Bell
-    drain: Drain | None = None
+    notifier: Notifier
+    consumer: InboxConsumer | None = None
 
 
 def _kit() -> Kit:
     kit: Kit | None = getattr(_mine, "kit", None)
     if kit is None or kit.process != os.getpid():
         store = opening.open_store(settings, hold=False)
-        kit = _mine.kit = Kit(os.getpid(), store, celeryapp.bell(store))
+        kit = _mine.kit = Kit(os.getpid(), store, celeryapp.notifier(store))
     return kit
 
 
-def _drain() -> Drain:
+def _consumer() -> InboxConsumer:
     kit = _kit()
-    if kit.drain is None:
-        kit.drain = bootstrap.drain(kit.store, kit.bell, stopping=stopping, interrupts=(SoftTimeLimitExceeded,))
-    return kit.drain
+    if kit.consumer is None:
+        kit.consumer = bootstrap.inbox_consumer(
+            kit.store, kit.notifier, stopping=stopping, interrupts=(SoftTimeLimitExceeded,)
+        )
+    return kit.consumer
 
 
 def _let_go() -> None:
@@ -147,6 +149,6 @@ def _let_go() -> None:
     kit: Kit | None = getattr(_mine, "kit", None)
     _mine.kit = None
     if kit:
-        if kit.drain:
-            kit.drain.audit.close()
+        if kit.consumer:
+            kit.consumer.audit.close()
         kit.store.close()

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, environment
@@ -135,7 +135,7 @@ def test_a_file_of_any_name_is_sent_once_keeps_its_name_and_has_a_report_that_ca
     assert bytes.fromhex(told["M\\xfcller.json"]["file_hex"]) == b"M\xfcller.json"
     assert {one["sent"] for one in told.values()} == {1 if where == "done" else 0}
     assert (drop / where / "M%FCller.json.report.json").exists()
-    assert books(store.redis, store.keys).accepted == (len(ODD) + 1 if where == "done" else 0)
+    assert reconcile(store.redis, store.keys).accepted == (len(ODD) + 1 if where == "done" else 0)
     text = log(home).decode()
     assert "\nFORGED" not in text
     assert "\x1b" not in text
@@ -153,7 +153,7 @@ def test_the_same_long_names_again_overwrite_nothing(home: Path, drop: Path, sto
         until(lambda: os.listdir(drop) == ["done"], told=lambda: (os.listdir(drop), log(home)))
     assert len(files(drop, "done")) == 30
     assert len(reports(drop, "done")) == 15
-    assert books(store.redis, store.keys).accepted == 15
+    assert reconcile(store.redis, store.keys).accepted == 15
 
 
 def test_what_is_no_file_is_said_once_and_left_alone_and_said_again_after_a_restart(
@@ -192,7 +192,7 @@ def test_a_place_for_finished_files_that_is_no_folder_is_refused_by_name(
     put(drop, b"a.json", 1)
     assert start(drop).wait(30) == 2
     assert f"{outcome} in it is a {what}".encode() in log(home)
-    assert (os.listdir(home / "elsewhere"), books(store.redis, store.keys).accepted) == ([], 0)
+    assert (os.listdir(home / "elsewhere"), reconcile(store.redis, store.keys).accepted) == ([], 0)
 
 
 def test_a_link_that_takes_the_place_of_done_stops_the_sending_until_it_is_gone(
@@ -206,7 +206,7 @@ def test_a_link_that_takes_the_place_of_done_stops_the_sending_until_it_is_gone(
     until(lambda: b"done in it is a link" in log(home))
     time.sleep(2)
     assert log(home).count(b"done in it is a link") == 1
-    assert (os.listdir(home / "elsewhere"), books(store.redis, store.keys).accepted) == ([], 0)
+    assert (os.listdir(home / "elsewhere"), reconcile(store.redis, store.keys).accepted) == ([], 0)
     (drop / "done").unlink()
     until((drop / "done/a.json").exists)
 
@@ -237,7 +237,7 @@ BREAKS = """
 import errno, time
 import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.watch
 worker.cli.watch._PAUSE = 0.2
-made, locked = worker.pipeline.deduplication.Door._made, worker.intake.dropfolder._locked
+made, locked = worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked
 def breaking(self, document, now):
     text = document.claim.claim_id
     if text == "C-1": raise MemoryError(text)
@@ -247,7 +247,7 @@ def unreadable(path):
     if path.name == "io.json": raise OSError(errno.EIO, "Input/output error", path)
     if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
     return locked(path)
-worker.pipeline.deduplication.Door._made, worker.intake.dropfolder._locked = breaking, unreadable
+worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked = breaking, unreadable
 """
 
 
@@ -271,7 +271,7 @@ def test_what_breaks_on_one_file_sends_that_one_to_failed_and_the_others_go_on(
     assert told["denied.json"] == "it could not be read or moved, 3 times: Permission denied"
     assert "C-1" not in json.dumps(told) + log(home).decode()
     assert log(home).count(b"io.json: Input/output error. It stays") == 2
-    assert books(store.redis, store.keys).accepted == 1
+    assert reconcile(store.redis, store.keys).accepted == 1
 
 
 STUCK = """

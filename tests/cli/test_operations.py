@@ -19,7 +19,7 @@ from rules.errors import ScrubError
 from tests.book import BOOK
 from worker import bootstrap
 from worker.cli import app
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.store import memory
 from worker.store.connections import Store
@@ -48,9 +48,9 @@ def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def drained(store: Store, *events: bytes) -> None:
     """Sends events and works them off in this process."""
     send(store.redis, store.keys, events, source="t", settings=store.settings)
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
-    drain.run()
-    drain.audit.close()
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    consumer.run()
+    consumer.audit.close()
 
 
 def clean_event(number: int, claim: Any = CLEAN) -> bytes:

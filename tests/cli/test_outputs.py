@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from worker.cli import app
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store.connections import Store
 
 from .conftest import CLEAN, SCRUB, environment
@@ -135,7 +135,7 @@ def test_claims_are_sent_though_nothing_can_be_said_of_it_and_none_of_it_goes_to
     # The first file or socket that is opened would get the closed number, and what is printed would go there.
     done = run(place, ["submit", "c.json"], ">&- <&-")
     assert done.returncode == 2
-    assert books(store.redis, store.keys).accepted == 1
+    assert reconcile(store.redis, store.keys).accepted == 1
     (entry,) = store.redis.xrange(store.keys.inbox)
     assert json.loads(entry[1][b"event"])["data"]["claim_id"] == CLEAN["claim_id"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from worker import bootstrap
 from worker.config.settings import load_settings
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.store import agreement, opening
 from worker.store.connections import Store
@@ -38,9 +38,9 @@ def event(number: int, data: object = None) -> bytes:
 
 
 def work_off(store: Store) -> None:
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
-    drain.run()
-    drain.audit.close()
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    consumer.run()
+    consumer.audit.close()
 
 
 def test_status_sums_the_partitions_and_shows_each(scrub: Run, store: Store) -> None:

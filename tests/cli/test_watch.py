@@ -20,7 +20,7 @@ from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
 from worker.intake.document import Refusal
 from worker.intake.dropfolder import Taken
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
 
@@ -104,7 +104,7 @@ def test_each_file_goes_to_done_or_failed_with_a_report_that_quotes_nothing_of_i
     log = (home / "0.log").read_text()
     assert "good.ndjson: 2 sent -> done/good.ndjson" in log
     assert "CANARY" not in log
-    assert books(store.redis, store.keys).accepted == 3
+    assert reconcile(store.redis, store.keys).accepted == 3
 
 
 def test_a_file_that_grows_slowly_is_read_once_and_whole(drop: Path, start: Start, store: Store) -> None:
@@ -120,7 +120,7 @@ def test_a_file_that_grows_slowly_is_read_once_and_whole(drop: Path, start: Star
             time.sleep(0.05)
     until((drop / "done/slow.ndjson").exists)
     assert report(drop, "done/slow.ndjson")["sent"] == 30
-    assert books(store.redis, store.keys).accepted == 30
+    assert reconcile(store.redis, store.keys).accepted == 30
 
 
 def test_several_watchers_share_a_folder_and_no_claim_is_sent_twice(drop: Path, start: Start, store: Store) -> None:
@@ -133,22 +133,22 @@ def test_several_watchers_share_a_folder_and_no_claim_is_sent_twice(drop: Path, 
         f"{number}.ndjson{end}" for number in range(40) for end in ("", ".report.json")
     )
     assert {report(drop, f"done/{number}.ndjson")["sent"] for number in range(40)} == {50}
-    assert books(store.redis, store.keys).accepted == 2_000
+    assert reconcile(store.redis, store.keys).accepted == 2_000
 
 
 def published_once(store: Store, count: int) -> None:
     """Waits for the workers, and expects each claim in its outlet once."""
-    until(lambda: books(store.redis, store.keys).settled)
+    until(lambda: reconcile(store.redis, store.keys).settled)
     results = Counter(entry.data["claim"]["claim_id"] for entry in tail(store.redis, store.keys, "unchecked"))
     assert len(results) == count
     assert set(results.values()) == {1}
-    assert books(store.redis, store.keys).balance == 0
+    assert reconcile(store.redis, store.keys).balance == 0
 
 
 def killed_after(process: subprocess.Popen[bytes], store: Store, claims: int) -> None:
     """kill -9, once so many more claims are on the queue."""
-    enough = books(store.redis, store.keys).accepted + claims
-    until(lambda: books(store.redis, store.keys).accepted >= enough)
+    enough = reconcile(store.redis, store.keys).accepted + claims
+    until(lambda: reconcile(store.redis, store.keys).accepted >= enough)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
@@ -176,9 +176,9 @@ def test_submit_that_was_killed_is_simply_run_again(drop: Path, start: Start, st
     start("worker", "-c", "2")
     put(drop, "big.ndjson", *numbered(count))
     killed_after(start("submit", drop / "big.ndjson"), store, 1_000)
-    before = books(store.redis, store.keys)
+    before = reconcile(store.redis, store.keys)
     assert before.accepted < count
-    until(lambda: books(store.redis, store.keys).settled)
+    until(lambda: reconcile(store.redis, store.keys).settled)
     again = scrub("submit", drop / "big.ndjson")
     sent, duplicate = map(int, re.findall(r"(\d+) (?:sent|duplicate)", again.stdout))
     assert (again.returncode, sent + duplicate) == (0, count)

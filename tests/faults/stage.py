@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from rules.errors import ScrubError
 from tests.integration.helpers import QUICK, Worker
 from worker.config.settings import load_settings
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.producer import send
 from worker.process import celeryapp
 from worker.store import opening
@@ -114,13 +114,13 @@ class Stage:
         try:
             settings = load_settings(state_dir=self.home, redis_url=self.url)
             with opening.open_store(settings, check=False) as store:
-                bell = celeryapp.bell(store)
+                notifier = celeryapp.notifier(store)
                 while (first := self._slices.get()) is not None:
                     last = self._slices.get()
                     assert last is not None
                     self._send(store, first, last)
                     if self.bells:
-                        bell.ring()
+                        notifier.notify()
         except BaseException as error:  # noqa: BLE001 - told where the thread is joined
             self._failure = error
 
@@ -172,7 +172,7 @@ class Stage:
             with contextlib.suppress(RedisError, OSError):
                 self.in_hand += self.now().in_flight > 0
 
-    def settle(self, seconds: float = 240) -> Books:
+    def settle(self, seconds: float = 240) -> Reconciliation:
         """Waits until everything that was sent is decided."""
         self.fed()
         self.until(lambda: self.now().settled, seconds)
@@ -210,8 +210,8 @@ class Stage:
         """Folder of the audit files."""
         return Path(self.environment.get("SCRUB_AUDIT_DIR", self.home / "audit"))
 
-    def now(self) -> Books:
-        return books(self.direct.once, self.direct.keys)
+    def now(self) -> Reconciliation:
+        return reconcile(self.direct.once, self.direct.keys)
 
     def decided(self) -> int:
         return sum(outlet.count for outlet in self.now().outlets)

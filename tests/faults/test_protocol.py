@@ -1,6 +1,6 @@
 """The protocol by model: deliver, check, commit, reclaim, ring, in any order that two workers can come in.
 
-The workers are the real drain on a real server with the real scripts, each in a thread that stops before every command
+The workers are the real consumer on a real server with the real scripts, each in a thread that stops before every command
 to Redis. Hypothesis chooses who goes on, who is killed before or after a command, whose answer is lost, when
 time passes and a worker takes over what the other still holds.
 """
@@ -37,9 +37,9 @@ from redis.retry import Retry
 from tests.integration.helpers import claim, counting, event
 from worker import bootstrap
 from worker.config.settings import load_settings
-from worker.monitoring.reconciliation import books
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.store import connections, opening
 from worker.store.connections import Store
@@ -60,20 +60,20 @@ class Killed(BaseException):
 class Actor:
     """A worker that goes on one command at a time, when it is told to."""
 
-    def __init__(self, store: Store, door: Callable[[Redis], Bell]) -> None:
+    def __init__(self, store: Store, door: Callable[[Redis], Notifier]) -> None:
         self._verdict = ""
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
         self._go, self._stopped = threading.Event(), threading.Event()
         self._redis = redis = _stepping(store, self._command)
-        self._drain = bootstrap.drain(Store(store.settings, store.keys, redis, redis), door(redis))
+        self._consumer = bootstrap.inbox_consumer(Store(store.settings, store.keys, redis, redis), door(redis))
 
     @property
     def busy(self) -> bool:
         return self._thread is not None
 
     def wake(self) -> None:
-        """A bell came: it begins to drain, up to its first command."""
+        """A notifier came: it begins to consumer, up to its first command."""
         self._stopped.clear()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -93,7 +93,7 @@ class Actor:
     def kill(self) -> None:
         if self.busy:
             self.go("kill_before")
-        self._drain.audit.close()
+        self._consumer.audit.close()
         self._redis.close()
 
     def _await(self) -> None:
@@ -103,7 +103,7 @@ class Actor:
 
     def _run(self) -> None:
         try:
-            self._drain.run()
+            self._consumer.run()
         except (Killed, RedisConnectionError):
             pass
         except BaseException as error:  # noqa: BLE001 - told where the thread is joined
@@ -152,21 +152,21 @@ class Protocol(RuleBasedStateMachine):
         self.store.redis.set(self.store.keys.tend_log, "1")  # the tender is to say nothing
         self.bells = 0
         self.flawless = True
-        """Every event was announced, no bell was lost, nobody died and no time passed."""
+        """Every event was announced, no notifier was lost, nobody died and no time passed."""
         self.put_entries: dict[str, tuple[int, int]] = {}
         self.workers = [self._hire(), self._hire()]
         for name in names:
             self.put(name, 0, rings=True)
 
     def _hire(self) -> Actor:
-        return Actor(self.store, lambda redis: Bell(redis, self.store.keys, gate_ms=60_000, send=self._ring))
+        return Actor(self.store, lambda redis: Notifier(redis, self.store.keys, gate_ms=60_000, send=self._ring))
 
     def _ring(self) -> None:
         self.bells += 1
 
     @property
-    def _door(self) -> Bell:
-        return Bell(self.store.redis, self.store.keys, gate_ms=60_000, send=self._ring)
+    def _door(self) -> Notifier:
+        return Notifier(self.store.redis, self.store.keys, gate_ms=60_000, send=self._ring)
 
     # The producer.
 
@@ -184,7 +184,7 @@ class Protocol(RuleBasedStateMachine):
         entry = self.store.redis.xadd(self.store.keys.inbox, {FIELD: body})
         self.put_entries[entry.decode()] = (name, variant)
         if rings:
-            self._door.ring()
+            self._door.notify()
         else:
             self.flawless = False
 
@@ -193,7 +193,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: not all(worker.busy for worker in self.workers))
     @rule()
     def wake(self) -> None:
-        """A bell comes; also one that was delivered twice."""
+        """A notifier comes; also one that was delivered twice."""
         self.bells = max(0, self.bells - 1)
         next(worker for worker in self.workers if not worker.busy).wake()
 
@@ -270,20 +270,20 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def tend(self) -> None:
         self.store.redis.delete(self.store.keys.tend)
-        assert tend_once(self.store, self._door)
+        assert maintain(self.store, self._door)
 
     # What must be true.
 
     @invariant()
     def the_books_balance(self) -> None:
         if hasattr(self, "workers") and self.put_entries:
-            assert books(self.store.redis, self.store.keys).balance == 0
+            assert reconcile(self.store.redis, self.store.keys).balance == 0
 
     @invariant()
     def nothing_waits_unannounced(self) -> None:
         if hasattr(self, "workers") and self.put_entries and self.flawless:
             idle = not self.bells and not any(worker.busy for worker in self.workers)
-            assert not (idle and books(self.store.redis, self.store.keys).waiting)
+            assert not (idle and reconcile(self.store.redis, self.store.keys).waiting)
 
     @invariant()
     def no_entry_has_two_results(self) -> None:
@@ -307,7 +307,7 @@ class Protocol(RuleBasedStateMachine):
                 self.wake()
                 self.workers[0].finish()
                 self.workers[1].finish()
-            if not self.put_entries or books(self.store.redis, self.store.keys).settled:
+            if not self.put_entries or reconcile(self.store.redis, self.store.keys).settled:
                 break
         for worker in self.workers:
             worker.kill()
@@ -318,7 +318,7 @@ class Protocol(RuleBasedStateMachine):
     def _reckon(self) -> None:
         """Every event has one result; of the events that bill the same block, one is billed."""
         redis, keys = self.store.redis, self.store.keys
-        found = books(redis, keys)
+        found = reconcile(redis, keys)
         assert found.settled, found
         outlets = {name: list(tail(redis, keys, name)) for name in OUTLETS}
         results: dict[int, list[tuple[str, OutletEntry]]] = defaultdict(list)

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.ledger import Ledger
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
@@ -109,14 +109,14 @@ def until(true: Callable[[], object], seconds: float = 20, told: Callable[[], ob
         time.sleep(0.02)
 
 
-def settled(store: Store, accepted: int, seconds: float = 30) -> Books:
+def settled(store: Store, accepted: int, seconds: float = 30) -> Reconciliation:
     """Waits until so many events were accepted and nothing waits or is in flight, then answers the books."""
     until(
-        lambda: (found := books(store.redis, store.keys)).accepted == accepted and found.settled,
+        lambda: (found := reconcile(store.redis, store.keys)).accepted == accepted and found.settled,
         seconds,
-        lambda: books(store.redis, store.keys),
+        lambda: reconcile(store.redis, store.keys),
     )
-    return books(store.redis, store.keys)
+    return reconcile(store.redis, store.keys)
 
 
 def each_once(store: Store, count: int) -> None:

@@ -22,7 +22,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 import worker
 from tests.integration.helpers import event
 from worker import tasks
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.producer import send
 from worker.store import opening
 from worker.store.connections import Store
@@ -76,7 +76,7 @@ def main(step: int, part: str = "") -> None:
     with opening.open_store(tasks.settings) as store:
         counts = strike(store, step, part)
         deadline = time.monotonic() + 60
-        while not books(store.redis, store.keys).settled and time.monotonic() < deadline:
+        while not reconcile(store.redis, store.keys).settled and time.monotonic() < deadline:
             tasks.scrub.run()
             time.sleep(0.05)
         print(json.dumps(counts))

@@ -7,9 +7,9 @@ import signal
 import time
 from typing import Any
 
-from worker.pipeline import batch
+from worker.pipeline import deciding
 
-_check = batch.check
+_check = deciding.check
 
 
 def check(claim: Any, *arguments: Any, **options: Any) -> Any:
@@ -33,4 +33,4 @@ def _wait(seconds: float) -> None:
         time.sleep(0.01)
 
 
-batch.check = check
+deciding.check = check

@@ -19,7 +19,7 @@ from ops import access
 from rules.book.pack import Files, packed
 from rules.loader import book_files
 from worker.client import consume
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store import opening
 from worker.store.keys import Keys
 from worker.store.outletspecs import OUTLETS
@@ -83,7 +83,7 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
                 first.kill()
                 second = Worker(server.folder, env=server.environment("worker")).wait_ready()
                 settled(store, 61)
-                assert books(store.redis, store.keys).balance == 0
+                assert reconcile(store.redis, store.keys).balance == 0
             for outlet in ("billing", "rework"):
                 consumed = list(consume(outlet, settings=server.settings(outlet), follow=False))
                 assert len(consumed) == admin.xlen(KEYS.outlet(outlet))
@@ -115,11 +115,11 @@ def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathF
                 server.client("producer").xadd(KEYS.inbox, {"event": event(number)})
             with opening.open_store(server.settings("operator")) as store:
                 settled(store, 20)
-                before = books(store.redis, store.keys)
+                before = reconcile(store.redis, store.keys)
         finally:
             worker.stop()
     with guarded(folder) as server, opening.open_store(server.settings("operator")) as store:
-        after = books(store.redis, store.keys)
+        after = reconcile(store.redis, store.keys)
         assert (after.accepted, after.waiting, after.balance) == (20, 0, 0), server.log()
         assert [outlet.count for outlet in after.outlets] == [outlet.count for outlet in before.outlets]
         assert [outlet.length for outlet in after.outlets] == [outlet.length for outlet in before.outlets]
@@ -127,7 +127,10 @@ def test_a_restart_brings_back_every_decision(tmp_path_factory: pytest.TempPathF
 
 
 def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> None:
-    assert books(server.client("operator"), Keys(0, 4)).balance == books(server.client("admin"), Keys(0, 4)).balance
+    assert (
+        reconcile(server.client("operator"), Keys(0, 4)).balance
+        == reconcile(server.client("admin"), Keys(0, 4)).balance
+    )
 
 
 def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: Guarded) -> None:

@@ -14,10 +14,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from worker import bootstrap
 from worker.config.settings import Settings, load_settings
 from worker.errors import AuditUnwritable
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import batch
-from worker.pipeline.consumer import Drain
-from worker.pipeline.notification import Bell
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.store.connections import Store
 
@@ -42,11 +42,11 @@ def rung() -> list[int]:
 
 
 @pytest.fixture
-def drain(store: Store, rung: list[int]) -> Iterator[Drain]:
-    bell = Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
-    drain = bootstrap.drain(store, bell, interrupts=(OutOfTime,))
-    yield drain
-    drain.audit.close()
+def consumer(store: Store, rung: list[int]) -> Iterator[InboxConsumer]:
+    notifier = Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+    consumer = bootstrap.inbox_consumer(store, notifier, interrupts=(OutOfTime,))
+    yield consumer
+    consumer.audit.close()
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def during(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], No
     read, calls = batch.read, list[int]()
 
     def happen(what: Callable[[], None]) -> None:
-        def reading(entries: Any, bench: Any) -> Any:
+        def reading(entries: Any, context: Any) -> Any:
             calls.extend([1] * bool(entries))
             if entries and len(calls) == 2:
                 what()
-            return read(entries, bench)
+            return read(entries, context)
 
         monkeypatch.setattr(batch, "read", reading)
 
@@ -70,62 +70,62 @@ def put(store: Store, count: int) -> None:
     send(store.redis, store.keys, map(event, range(count)), source="test", settings=store.settings)
 
 
-def run_until_each_is_done_once(store: Store, drain: Drain) -> None:
+def run_until_each_is_done_once(store: Store, consumer: InboxConsumer) -> None:
     for _ in range(20):
-        drain.run()
-        if books(store.redis, store.keys).settled:
+        consumer.run()
+        if reconcile(store.redis, store.keys).settled:
             return each_once(store, 3 * SIZE)
         time.sleep(0.1)
     raise AssertionError("the books do not settle")
 
 
 def test_the_next_batch_is_in_hand_before_the_answer_to_a_commit(
-    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+    store: Store, consumer: InboxConsumer, during: Callable[[Callable[[], None]], None]
 ) -> None:
     seen = list[int]()
-    during(lambda: seen.append(books(store.redis, store.keys).waiting))
+    during(lambda: seen.append(reconcile(store.redis, store.keys).waiting))
     put(store, 3 * SIZE)
-    drain.run()
+    consumer.run()
     assert seen == [SIZE]
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
 
 
 def test_the_next_batch_is_handed_out_while_one_is_judged(
-    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+    store: Store, consumer: InboxConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide, seen = batch.decide, list[tuple[int, int]]()
+    judge, seen = batch.judge, list[tuple[int, int]]()
 
     def look(*arguments: Any) -> Any:
-        found = books(store.redis, store.keys)
+        found = reconcile(store.redis, store.keys)
         seen.append((found.in_flight, found.waiting))
-        return decide(*arguments)
+        return judge(*arguments)
 
-    monkeypatch.setattr(batch, "decide", look)
+    monkeypatch.setattr(batch, "judge", look)
     put(store, 3 * SIZE)
-    drain.run()
+    consumer.run()
     assert seen == [(2 * SIZE, SIZE), (2 * SIZE, 0), (SIZE, 0)]
 
 
-def test_workers_that_are_held_back_ask_for_nothing(store: Store, drain: Drain) -> None:
+def test_workers_that_are_held_back_ask_for_nothing(store: Store, consumer: InboxConsumer) -> None:
     put(store, SIZE)
     store.redis.set(store.keys.hold, "1", px=60_000)
-    assert drain.inbox.ask(SIZE) is None
+    assert consumer.partitions[0].inbox.ask(SIZE) is None
     store.redis.delete(store.keys.hold)
-    asked = drain.inbox.ask(SIZE)
+    asked = consumer.partitions[0].inbox.ask(SIZE)
     assert asked is not None
-    assert len(drain.inbox.given(asked)) == SIZE
+    assert len(consumer.partitions[0].inbox.given(asked)) == SIZE
 
 
 def test_a_log_that_cannot_be_written_loses_no_batch_that_was_asked_for(
-    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+    store: Store, consumer: InboxConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(drain.audit, "_put", full_disk)
+        patch.setattr(consumer.audit, "_put", full_disk)
         put(store, 3 * SIZE)
         with pytest.raises(AuditUnwritable):
-            drain.run()
-        assert books(store.redis, store.keys).in_flight == 2 * SIZE
-    run_until_each_is_done_once(store, drain)
+            consumer.run()
+        assert reconcile(store.redis, store.keys).in_flight == 2 * SIZE
+    run_until_each_is_done_once(store, consumer)
 
 
 def full_disk(_: bytes) -> None:
@@ -133,55 +133,61 @@ def full_disk(_: bytes) -> None:
 
 
 def test_a_batch_that_was_decoded_under_one_book_is_decoded_again_under_the_next(
-    store: Store, drain: Drain, monkeypatch: pytest.MonkeyPatch
+    store: Store, consumer: InboxConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    books_, read, procedures = [drain.book()], batch.read, list[str]()
-    drain.book = lambda: books_[-1]
+    books_, read, procedures = [consumer.partitions[0].book()], batch.read, list[str]()
+    consumer.partitions[0].book = lambda: books_[-1]
 
-    def reading(entries: Any, bench: Any) -> Any:
-        procedures.append(bench.book.procedure)
+    def reading(entries: Any, context: Any) -> Any:
+        procedures.append(context.book.procedure)
         if len(procedures) == 2:
             books_.append(replace(books_[0], procedure="64447"))
-        return read(entries, bench)
+        return read(entries, context)
 
     monkeypatch.setattr(batch, "read", reading)
     put(store, 3 * SIZE)
-    drain.run()
+    consumer.run()
     assert procedures == ["64445", "64445", "64447", "64447"]
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
 
 
 def test_a_batch_that_is_not_full_takes_none_ahead(
-    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+    store: Store, consumer: InboxConsumer, during: Callable[[Callable[[], None]], None]
 ) -> None:
     seen = list[int]()
     during(lambda: seen.append(1))
     put(store, SIZE - 1)
-    drain.run()
+    consumer.run()
     assert not seen
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
 
 
-def test_a_drain_that_is_to_stop_finishes_what_it_took_ahead_and_takes_no_more(store: Store, drain: Drain) -> None:
-    drain.stopping = lambda: bool(drain.done.total())
+def test_a_drain_that_is_to_stop_finishes_what_it_took_ahead_and_takes_no_more(
+    store: Store, consumer: InboxConsumer
+) -> None:
+    def stopping() -> bool:
+        return bool(consumer.done.total())
+
+    for one in (consumer, *consumer.partitions):
+        one.stopping = stopping
     put(store, 3 * SIZE)
-    drain.run()
-    found = books(store.redis, store.keys)
-    assert (drain.done.total(), found.in_flight, found.waiting) == (2 * SIZE, 0, SIZE)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
+    assert (consumer.done.total(), found.in_flight, found.waiting) == (2 * SIZE, 0, SIZE)
 
 
 def test_a_commit_whose_answer_is_lost_is_taken_up_again_with_the_batch_behind_it_and_nothing_is_twice(
-    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+    store: Store, consumer: InboxConsumer, during: Callable[[Callable[[], None]], None]
 ) -> None:
     during(store.once.connection_pool.disconnect)
     put(store, 3 * SIZE)
     with pytest.raises(RedisConnectionError):
-        drain.run()
-    run_until_each_is_done_once(store, drain)
+        consumer.run()
+    run_until_each_is_done_once(store, consumer)
 
 
 def test_out_of_time_while_a_commit_is_on_its_way_mistakes_no_answer_for_another(
-    store: Store, drain: Drain, during: Callable[[Callable[[], None]], None]
+    store: Store, consumer: InboxConsumer, during: Callable[[Callable[[], None]], None]
 ) -> None:
     def late() -> None:
         raise OutOfTime
@@ -189,26 +195,26 @@ def test_out_of_time_while_a_commit_is_on_its_way_mistakes_no_answer_for_another
     during(late)
     put(store, 3 * SIZE)
     with pytest.raises(OutOfTime):
-        drain.run()
-    run_until_each_is_done_once(store, drain)
+        consumer.run()
+    run_until_each_is_done_once(store, consumer)
 
 
 def test_out_of_time_leaves_the_batch_ahead_to_the_next_run_and_rings_for_it(
-    store: Store, drain: Drain, rung: list[int], monkeypatch: pytest.MonkeyPatch
+    store: Store, consumer: InboxConsumer, rung: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide, calls = batch.decide, list[int]()
+    judge, calls = batch.judge, list[int]()
 
     def slow(*arguments: Any) -> Any:
         calls.append(1)
         if len(calls) == 2:
             raise OutOfTime
-        return decide(*arguments)
+        return judge(*arguments)
 
-    monkeypatch.setattr(batch, "decide", slow)
+    monkeypatch.setattr(batch, "judge", slow)
     put(store, 3 * SIZE)
     with pytest.raises(OutOfTime):
-        drain.run()
+        consumer.run()
     assert rung
-    drain.run()
-    assert books(store.redis, store.keys).in_flight == SIZE, "those that ran out of time, and not those behind them"
-    run_until_each_is_done_once(store, drain)
+    consumer.run()
+    assert reconcile(store.redis, store.keys).in_flight == SIZE, "those that ran out of time, and not those behind them"
+    run_until_each_is_done_once(store, consumer)

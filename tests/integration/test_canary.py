@@ -18,7 +18,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store.connections import Store
 from worker.store.embedded import socket_path
 from worker.store.keys import Keys
@@ -115,7 +115,7 @@ def test_no_canary_leaves_its_cage(home: Path, store: Store, start_worker: Calla
             os.kill(pid, 9)
         second = start_worker(env={"SCRUB_LOG_LEVEL": "debug"}).wait_ready()
         worker.kill()
-        accepted = books(store.redis, store.keys).accepted
+        accepted = reconcile(store.redis, store.keys).accepted
         settled(store, accepted, 60)
         seen += b"".join(processes(second))
         second.stop()

@@ -25,7 +25,7 @@ from worker.audit import log as audit
 from worker.audit.log import Audit, Head
 from worker.config.settings import load_settings
 from worker.errors import ChainUnknown
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.producer import send
 from worker.process import celeryapp
 from worker.store import opening
@@ -52,11 +52,11 @@ def files(store: Store) -> list[Path]:
 def judge(store: Store, first: int, last: int) -> Path:
     """Claims decided by a process that ends then; answers its audit file."""
     before = files(store)
-    drain = bootstrap.drain(store, celeryapp.bell(store))
+    consumer = bootstrap.inbox_consumer(store, celeryapp.notifier(store))
     put(store, first, last)
-    while not books(store.redis, store.keys).settled:
-        drain.run()
-    drain.audit.close()
+    while not reconcile(store.redis, store.keys).settled:
+        consumer.run()
+    consumer.audit.close()
     (new,) = (file for file in files(store) if file not in before)
     return new
 
@@ -298,7 +298,7 @@ def test_what_is_not_there_or_in_use_is_not_retired(
     put(store, 0, 5)
     settled(store, 5)
     (file,) = files(store)
-    until(lambda: books(store.redis, store.keys).alive)
+    until(lambda: reconcile(store.redis, store.keys).alive)
     code, said = scrub("audit", "retire", file, "--reason", "x")
     assert (code, "live workers write" in said) == (2, True)
     assert worker.stop() == 0

@@ -8,7 +8,7 @@ import pytest
 
 from worker.audit.log import Head
 from worker.errors import CommitRefused
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.commit import UNCHECKED, Committer, Item
 from worker.pipeline.inbox import Expired, Inbox
 from worker.store.connections import Store
@@ -38,7 +38,7 @@ def test_each_route_gets_its_claim_and_the_books_balance(store: Store, inbox: In
     items = [Item(entry, route, route.encode()) for entry, route in zip(entries, OUTLETS, strict=True)]
     assert committer.commit(items, Head("chain", 4, "abc")) == ["done"] * 4
     assert [in_outlet(store, route) for route in OUTLETS] == [[route.encode()] for route in OUTLETS]
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.settled, [outlet.count for outlet in found.outlets]) == (4, True, [1, 1, 1, 1])
     assert store.redis.xlen(store.keys.inbox) == 0
     assert store.redis.hget(store.keys.chains, "chain") == b"4 abc"
@@ -51,7 +51,7 @@ def test_an_outlet_that_there_is_not_refuses_the_batch_before_anything_is_writte
     nowhere: Any = "nowhere"
     with pytest.raises(CommitRefused, match="nowhere"):
         committer.commit([Item(first, "billing", b"x"), Item(second, nowhere, b"y")], Head("chain", 1, "m"))
-    assert (in_outlet(store, "billing"), books(store.redis, store.keys).in_flight) == ([], 2)
+    assert (in_outlet(store, "billing"), reconcile(store.redis, store.keys).in_flight) == ([], 2)
     assert not store.redis.exists(store.keys.chains)
 
 
@@ -65,7 +65,7 @@ def test_a_claim_that_another_worker_took_over_is_not_published(
         "done",
     ]
     assert in_outlet(store, "billing") == [b"yes"]
-    assert books(store.redis, store.keys).in_flight == 1
+    assert reconcile(store.redis, store.keys).in_flight == 1
 
 
 def test_a_second_commit_of_the_same_entry_publishes_nothing(store: Store, inbox: Inbox, committer: Committer) -> None:
@@ -87,7 +87,7 @@ def test_an_event_key_that_changed_answers_retry_and_leaves_the_entry_pending(
     entry = taken(store, inbox, 1)[0]
     store.redis.set(key, "other")
     assert committer.commit([Item(entry, "billing", b"x", key, "", "mine")], Head()) == ["retry"]
-    assert (in_outlet(store, "billing"), books(store.redis, store.keys).in_flight) == ([], 1)
+    assert (in_outlet(store, "billing"), reconcile(store.redis, store.keys).in_flight) == ([], 1)
     assert store.redis.get(key) == b"other"
 
 
@@ -102,7 +102,7 @@ def test_an_earlier_item_of_the_batch_counts_for_a_later_one(store: Store, inbox
     assert committer.commit(items, Head()) == ["done", "retry", "done"]
     assert in_outlet(store, "billing") == [b"x"]
     assert 0 < store.redis.pttl(key) <= MEMORY_MS
-    assert books(store.redis, store.keys).repeated == 1
+    assert reconcile(store.redis, store.keys).repeated == 1
 
 
 def test_an_item_that_is_not_mine_promises_nothing_to_a_later_one(

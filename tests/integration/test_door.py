@@ -1,4 +1,4 @@
-"""The door, on a real server and with a real drain: sent again is not sent twice, as far as the event memory knows."""
+"""The door, on a real server and with a real consumer: sent again is not sent twice, as far as the event memory knows."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ import pytest
 from worker import bootstrap
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
-from worker.monitoring.reconciliation import books
-from worker.pipeline.consumer import Drain
-from worker.pipeline.deduplication import Door
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.deduplication import Deduplicator
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import Submittable, send
 from worker.store.connections import Store
 
 from .helpers import claim, event
 
-Through = Callable[..., tuple[int, Door, list[Refusal]]]
+Through = Callable[..., tuple[int, Deduplicator, list[Refusal]]]
 
 
 @pytest.fixture
-def drain(store: Store) -> Iterator[Drain]:
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
-    yield drain
-    drain.audit.close()
+def consumer(store: Store) -> Iterator[InboxConsumer]:
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    yield consumer
+    consumer.audit.close()
 
 
 @pytest.fixture
 def through(store: Store) -> Through:
     """Sends the lines of a file through the door, as `scrub submit` does."""
 
-    def through(*rows: Any, limit: int = 2**20, source: str = "/test") -> tuple[int, Door, list[Refusal]]:
+    def through(*rows: Any, limit: int = 2**20, source: str = "/test") -> tuple[int, Deduplicator, list[Refusal]]:
         refusals: list[Refusal] = []
         raw = b"\n".join(row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows)
-        door = Door(source, limit, refusals.append)
+        door = Deduplicator(source, limit, refusals.append)
         found = (one for one in read_documents("f", io.BytesIO(raw)) if isinstance(one, Document))
         events: Iterator[Submittable] = door.events(found, store.redis, store.keys)
         return len(send(store.redis, store.keys, events, source="", settings=store.settings)), door, refusals
@@ -48,46 +48,46 @@ def through(store: Store) -> Through:
 
 
 def test_a_file_that_was_decided_is_not_sent_again_and_a_longer_one_only_as_far_as_it_is_new(
-    through: Through, drain: Drain, store: Store
+    through: Through, consumer: InboxConsumer, store: Store
 ) -> None:
     rows = [claim(number) for number in range(700)]
     assert through(*rows)[0] == 700
-    drain.run()
+    consumer.run()
     sent, door, _ = through(*rows, claim(700))
     assert (sent, door.read, door.duplicates) == (1, 701, 700)
-    drain.run()
-    found = books(store.redis, store.keys)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.repeated, found.settled) == (701, 0, True)
 
 
 def test_what_still_waits_is_sent_again_and_makes_no_second_result(
-    through: Through, drain: Drain, store: Store
+    through: Through, consumer: InboxConsumer, store: Store
 ) -> None:
     for _ in range(2):
         sent, door, _ = through(claim(1), claim(2))
         assert (sent, door.duplicates) == (2, 0)
-    drain.run()
-    found = books(store.redis, store.keys)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.repeated, found.balance) == (4, 2, 0)
 
 
 def test_one_place_with_another_content_and_one_content_at_another_place_are_other_events(
-    through: Through, drain: Drain
+    through: Through, consumer: InboxConsumer
 ) -> None:
     assert through(claim(1), claim(1))[0] == 2
-    drain.run()
+    consumer.run()
     assert through(claim(2), claim(1))[0] == 1
     assert through(claim(1), claim(1), source="/other")[0] == 2
 
 
 def test_a_cloud_event_is_known_by_its_own_name_and_goes_in_where_its_data_differ(
-    through: Through, drain: Drain, store: Store
+    through: Through, consumer: InboxConsumer, store: Store
 ) -> None:
     assert through(event(1), event(2))[0] == 2
-    drain.run()
+    consumer.run()
     again, door, _ = through(event(2), event(1, data=claim(9)), event(1, requeue_of="1-1"))
     assert (again, door.duplicates) == (2, 1)
-    drain.run()
+    consumer.run()
     (reused,) = tail(store.redis, store.keys, "quarantine")
     assert reused.data["reason"] == "event_id_reused"
 
@@ -101,7 +101,7 @@ def test_a_claim_that_is_too_large_for_an_event_is_refused_and_the_others_go_in(
 
 
 def test_an_event_in_binary_mode_is_judged_and_is_the_same_event_as_its_structured_twin(
-    drain: Drain, store: Store
+    consumer: InboxConsumer, store: Store
 ) -> None:
     fields: dict[str, str] = {
         "ce_specversion": "1.0", "ce_id": "evt-1", "ce_source": "/hospital/ehr", "ce_type": "claim.submitted.v1",
@@ -111,11 +111,11 @@ def test_an_event_in_binary_mode_is_judged_and_is_the_same_event_as_its_structur
     store.redis.xadd(store.keys.inbox, {"event": event(1)})
     store.redis.xadd(store.keys.inbox, {**fields, "data": json.dumps(claim(2))})
     store.redis.xadd(store.keys.inbox, {**fields, "ce_id": "evt-2", "data": "{"})
-    drain.run()
+    consumer.run()
     (judged,) = [one for name in ("billing", "rework") for one in tail(store.redis, store.keys, name)]
     assert judged.event["eventid"] == "evt-1"
     assert judged.data["claim"] == claim(1)
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.repeated, found.balance) == (1, 0)
     reused, broken = tail(store.redis, store.keys, "quarantine")
     assert (reused.data["reason"], broken.data["reason"]) == ("event_id_reused", "not_json")

@@ -12,9 +12,9 @@ import orjson
 import pytest
 from redis.exceptions import RedisError
 
-from worker.monitoring.reconciliation import Books, books
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import Reconciliation, reconcile
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.store.connections import Store
@@ -30,11 +30,11 @@ def fill(store: Store, count: int) -> None:
     send(store.redis, store.keys, events, source="test", settings=store.settings)
 
 
-def now(store: Store) -> Books:
-    return books(store.redis, store.keys)
+def now(store: Store) -> Reconciliation:
+    return reconcile(store.redis, store.keys)
 
 
-def decided(found: Books) -> int:
+def decided(found: Reconciliation) -> int:
     return sum(outlet.count for outlet in found.outlets)
 
 
@@ -92,16 +92,16 @@ def test_the_tender_goes_on_after_the_clock_of_redis_was_set_back(store: Store) 
     """Its lock then seems to last for as long as the clock was set back by."""
     store.redis.set(store.keys.tend, "1", px=HOUR_MS)
     rung: list[int] = []
-    assert tend_once(store, Bell(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1)))
+    assert maintain(store, Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1)))
     assert store.redis.pttl(store.keys.tend) < 2_000
 
 
 def test_bells_ring_after_the_clock_of_redis_was_set_back(store: Store) -> None:
     store.redis.set(store.keys.gate, "1", px=HOUR_MS)
     rung: list[int] = []
-    door = Bell(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1))
-    door.ring()
-    door.ring()
+    door = Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1))
+    door.notify()
+    door.notify()
     assert rung == [1]
 
 

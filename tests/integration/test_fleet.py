@@ -24,7 +24,7 @@ from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.process import presence
 from worker.store.connections import Store
 from worker.store.embedded import socket_path
@@ -59,8 +59,8 @@ def test_two_workers_with_unlike_book_overrides_tables_and_secret_are_named_ever
     text = overrides(OWN)
     (home / "o.yaml").write_text(text)
     first = start_worker(env={"SCRUB_BOOK": str(settings.book)}, concurrency=1).wait_ready(60)
-    until(lambda: books(store.redis, store.keys).alive, 60)
-    (ours,) = books(store.redis, store.keys).alive
+    until(lambda: reconcile(store.redis, store.keys).alive, 60)
+    (ours,) = reconcile(store.redis, store.keys).alive
     # Another secret is agreed on while the first worker runs; it would put its own back where there is none.
     store.redis.hset(store.keys.meta, "fingerprint", fingerprint(load_secret(home / "b/secret")))
     (home / "b/tables").mkdir(parents=True)
@@ -70,8 +70,8 @@ def test_two_workers_with_unlike_book_overrides_tables_and_secret_are_named_ever
         "SCRUB_OVERRIDES": str(home / "o.yaml"), "SCRUB_REDIS_URL": f"unix://{socket_path(settings.server_path)}",
     }  # fmt: skip
     second = start_worker(env=env, concurrency=1).wait_ready(60)
-    until(lambda: len(books(store.redis, store.keys).alive) == 2, 60)
-    (theirs,) = (one for one in books(store.redis, store.keys).alive if one.name != ours.name)
+    until(lambda: len(reconcile(store.redis, store.keys).alive) == 2, 60)
+    (theirs,) = (one for one in reconcile(store.redis, store.keys).alive if one.name != ours.name)
     wanted = {
         "book": (f"1+{OWN.digest[:8]}", f"1+{OTHER.digest[:8]}"),
         "overrides": ("none", digest_of_text(text)[:8]),
@@ -121,21 +121,21 @@ def beat(store: Store, name: str, **says: object) -> None:
 
 def test_a_worker_of_version_0_1_0_is_read_and_compared_in_what_it_says(store: Store) -> None:
     presence.beat(store, [os.getpid()], time.time())
-    (new,) = books(store.redis, store.keys).alive
+    (new,) = reconcile(store.redis, store.keys).alive
     beat(store, "old", version="0.0.9")
-    found = fleet.differences(books(store.redis, store.keys), in_force(store.redis, store.keys))
+    found = fleet.differences(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))
     assert [(one.what, one.workers) for one in found] == [
         ("version", {"0.0.9": ("old",), new.version: (new.name,)}),
     ]
     beat(store, "old", version=new.version, book_digest=OTHER.digest)
-    (one,) = fleet.differences(books(store.redis, store.keys), in_force(store.redis, store.keys))
+    (one,) = fleet.differences(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))
     assert one.what == "book"
     assert one.workers[f"1+{OTHER.digest[:8]}"] == ("old",)
 
 
 def test_a_worker_of_a_later_version_that_says_more_is_read(store: Store) -> None:
     beat(store, "later", version="9", more={"than": ["we", "know"]}, own_digest=OWN.digest, library=OWN.digest)
-    (one,) = books(store.redis, store.keys).alive
+    (one,) = reconcile(store.redis, store.keys).alive
     assert (one.version, one.own_digest) == ("9", OWN.digest)
 
 
@@ -144,7 +144,7 @@ def test_workers_that_are_alike_or_gone_are_no_difference(store: Store) -> None:
     store.redis.hset(
         store.keys.workers, "gone", b"1000 " + json.dumps({"host": "g", "pid": 1, "processes": []}).encode()
     )
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert len(found.workers) == 2
     assert fleet.differences(found, in_force(store.redis, store.keys)) == []
     assert [one for one in doctor.queue(store, found) if one.about == "workers" and one.level != "well"] == []
@@ -154,7 +154,7 @@ def test_a_library_that_was_edited_under_running_workers_is_named_and_a_packed_o
     store: Store, settings: Settings
 ) -> None:
     presence.beat(store, [os.getpid()], time.time())
-    (worker,) = books(store.redis, store.keys).alive
+    (worker,) = reconcile(store.redis, store.keys).alive
     assert settings.book is not None
     written(settings.book, OTHER)
     told = scrub(settings, "doctor")

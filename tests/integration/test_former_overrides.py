@@ -15,7 +15,7 @@ from worker.books.archive import find
 from worker.books.overrides import digest_of_text
 from worker.books.switch import held_overrides, in_force, sealed_pack
 from worker.config.settings import Settings
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.rejudging.replay import replay
@@ -44,11 +44,11 @@ def test_overrides_that_0_1_1_put_in_force_are_judged_by_as_before_and_not_calle
     now = in_force(pinned.redis, pinned.keys)
     assert now.overrides == digest_of_text(OVERRIDES)
     assert held_overrides(pinned.redis, pinned.keys, now.overrides, None) == OVERRIDES
-    drain = bootstrap.drain(pinned, Bell(pinned.redis, pinned.keys, gate_ms=10_000, send=lambda: None))
+    consumer = bootstrap.inbox_consumer(pinned, Notifier(pinned.redis, pinned.keys, gate_ms=10_000, send=lambda: None))
     sent = [event(number, data=one["claim"]) for number, one in enumerate(JUDGED, 1)]
     send(pinned.redis, pinned.keys, sent, source="test", settings=settings)
-    drain.run()
-    drain.audit.close()
+    consumer.run()
+    consumer.audit.close()
     said = [judging.refused for judging in in_force(pinned.redis, pinned.keys).judging.values()]
     assert said == [""]
     entries = [one for name in ("billing", "rework", "unchecked") for one in tail(pinned.redis, pinned.keys, name)]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import quarantine
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
@@ -44,14 +44,14 @@ def test_twelve_hostile_events_among_honest_ones_are_decided_and_none_is_tried_a
     worker = Worker(store.settings.state_dir, env=PATIENT, concurrency=1).wait_ready()
     try:
         until(
-            lambda: books(store.redis, store.keys).settled and books(store.redis, store.keys).accepted == total,
+            lambda: reconcile(store.redis, store.keys).settled and reconcile(store.redis, store.keys).accepted == total,
             60,
             worker.text,
         )
         assert b"out of time" not in worker.log.read_bytes()
     finally:
         assert worker.stop() == 0
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     held = list(quarantine.entries(store.redis, store.keys))
     assert (len(held), found.balance) == (12, 0)
     assert {entry.data["reason"] for entry in held} == {"claim_invalid"}
@@ -65,21 +65,21 @@ def test_twelve_hostile_events_among_honest_ones_are_decided_and_none_is_tried_a
 
 def test_what_was_cut_down_to_a_hundred_problems_can_still_be_put_back_on_the_queue_whole(store: Store) -> None:
     from worker import bootstrap
-    from worker.pipeline.notification import Bell
+    from worker.pipeline.notification import Notifier
 
     content = hostile(0)
     store.redis.xadd(store.keys.inbox, {"event": content})
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
     clerk = bootstrap.clerk(store)
     try:
-        drain.run()
+        consumer.run()
         (held,) = quarantine.entries(store.redis, store.keys)
         assert held.data["event"] == content.decode()
         assert clerk.requeue(held, "try again")
-        drain.run()
-        assert books(store.redis, store.keys).balance == 0
+        consumer.run()
+        assert reconcile(store.redis, store.keys).balance == 0
         (again,) = quarantine.entries(store.redis, store.keys)
         assert json.loads(again.data["event"])["data"] == json.loads(content)["data"]
     finally:
-        drain.audit.close()
+        consumer.audit.close()
         clerk.audit.close()

@@ -13,7 +13,7 @@ import pytest
 
 from worker.audit import chains
 from worker.audit import log as audit
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
 from worker.store.secret import load_secret
@@ -58,6 +58,6 @@ def test_a_task_that_is_out_of_time_at_any_instant_leaves_the_books_and_the_log_
 ) -> None:
     found = interrupted(home, step, part)
     assert found["interrupted"] > 50, found
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
     each_once(store, found["sent"])
     check_log(store)

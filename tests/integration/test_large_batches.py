@@ -16,9 +16,9 @@ import pytest
 
 from worker import bootstrap
 from worker.config.settings import Settings, load_settings
-from worker.monitoring.reconciliation import books
-from worker.pipeline.consumer import Drain
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.store.connections import Store
 
@@ -41,10 +41,12 @@ def rung() -> list[int]:
 
 
 @pytest.fixture
-def drain(store: Store, rung: list[int]) -> Iterator[Drain]:
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1)))
-    yield drain
-    drain.audit.close()
+def consumer(store: Store, rung: list[int]) -> Iterator[InboxConsumer]:
+    consumer = bootstrap.inbox_consumer(
+        store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+    )
+    yield consumer
+    consumer.audit.close()
 
 
 def large(number: int) -> bytes:
@@ -65,21 +67,21 @@ def put(store: Store, *events: bytes) -> None:
     send(store.redis, store.keys, events, source="test", settings=store.settings)
 
 
-def drained(store: Store, drain: Drain, rung: list[int]) -> int:
+def drained(store: Store, consumer: InboxConsumer, rung: list[int]) -> int:
     """How many runs it took; each that left something has rung for the next one."""
     for run in range(1, 41):
-        drain.run()
-        if books(store.redis, store.keys).settled:
+        consumer.run()
+        if reconcile(store.redis, store.keys).settled:
             return run
         assert rung
     raise AssertionError("forty runs were not enough")
 
 
 def test_a_batch_of_large_claims_is_decided_in_parts_and_nobody_is_tried_alone(
-    store: Store, drain: Drain, rung: list[int], settings: Settings
+    store: Store, consumer: InboxConsumer, rung: list[int], settings: Settings
 ) -> None:
     put(store, *(large(number) for number in range(5)), event(5))
-    runs = drained(store, drain, rung)
+    runs = drained(store, consumer, rung)
     lines = audited(settings)
     assert sorted(line["claim.claim_id"] for line in lines) == [claim(number)["claim_id"] for number in range(6)]
     assert not any("queue.attempt" in line for line in lines)
@@ -87,9 +89,9 @@ def test_a_batch_of_large_claims_is_decided_in_parts_and_nobody_is_tried_alone(
 
 
 @pytest.mark.parametrize("settings", [GENEROUS], indirect=True)
-def test_what_is_sent_to_redis_at_once_is_bounded(store: Store, drain: Drain, settings: Settings) -> None:
+def test_what_is_sent_to_redis_at_once_is_bounded(store: Store, consumer: InboxConsumer, settings: Settings) -> None:
     put(store, *(large(number) for number in range(14)))
-    drain.run()
+    consumer.run()
     at_once = Counter[str]()
     for line in audited(settings):
         at_once[line["batch.id"]] += 1
@@ -101,7 +103,7 @@ def test_what_is_sent_to_redis_at_once_is_bounded(store: Store, drain: Drain, se
 
 
 @pytest.mark.parametrize("settings", [GENEROUS], indirect=True)
-def test_a_batch_of_usual_claims_stays_one(store: Store, drain: Drain, settings: Settings) -> None:
+def test_a_batch_of_usual_claims_stays_one(store: Store, consumer: InboxConsumer, settings: Settings) -> None:
     put(store, *(event(number) for number in range(settings.batch)))
-    drain.run()
+    consumer.run()
     assert len({line["batch.id"] for line in audited(settings)}) == 1

@@ -20,12 +20,12 @@ from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused
 from worker.intake.document import Document
 from worker.intake.documents import read_documents
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.commit import Committer, Item
-from worker.pipeline.consumer import Drain
+from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
 from worker.pipeline.history import Recorder
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.pipeline.producer import send
 from worker.store.connections import Store
@@ -51,8 +51,8 @@ def found(store: Store, outlet: str) -> list[OutletEntry]:
     return list(tail(store.redis, store.keys, outlet))
 
 
-def now(store: Store) -> Books:
-    return books(store.redis, store.keys)
+def now(store: Store) -> Reconciliation:
+    return reconcile(store.redis, store.keys)
 
 
 def blocks(entry: OutletEntry) -> list[str]:
@@ -60,16 +60,16 @@ def blocks(entry: OutletEntry) -> list[str]:
 
 
 @pytest.fixture
-def drains(store: Store) -> Iterator[Callable[[], Drain]]:
-    made: list[Drain] = []
+def consumers(store: Store) -> Iterator[Callable[[], InboxConsumer]]:
+    made: list[InboxConsumer] = []
 
-    def make() -> Drain:
-        made.append(bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None)))
+    def make() -> InboxConsumer:
+        made.append(bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None)))
         return made[-1]
 
     yield make
-    for drain in made:
-        drain.audit.close()
+    for consumer in made:
+        consumer.audit.close()
 
 
 # Two workers.
@@ -103,7 +103,7 @@ def test_two_copies_raced_through_two_workers_give_one_clean_claim_and_one_dupli
         (finding,) = [f for f in entry.data["report"]["findings"] if f["severity"] == "block"]
         assert billed[entry.data["claim"]["subscriber"]["member_id"]] in str(finding["evidence"])
     assert counting(store) == sorted(billed.values())
-    assert books(store.redis, store.keys).balance == 0
+    assert reconcile(store.redis, store.keys).balance == 0
 
 
 @pytest.mark.slow
@@ -150,17 +150,19 @@ def test_copies_stay_duplicates_while_workers_are_killed(store: Store, start_wor
     assert counting(store) == sorted(entry.data["claim"]["claim_id"] for entry in found(store, "billing"))
 
 
-def test_two_drains_take_turns_in_every_order(store: Store, drains: Callable[[], Drain], monkeypatch: Any) -> None:
+def test_two_drains_take_turns_in_every_order(
+    store: Store, consumers: Callable[[], InboxConsumer], monkeypatch: Any
+) -> None:
     """The second worker reads, judges and commits at each point between the first one's steps."""
     for moment in ("after reading", "before committing", "after committing"):
         store.redis.flushall()
-        first, second = drains(), drains()
+        first, second = (consumers().partitions[0] for _ in range(2))
         first.inbox.ensure()
         put(store, event(1), event(2, data=claim(1, claim_id="COPY")))
         mine, theirs = first.inbox.take(1), second.inbox.take(1)
         done = []
 
-        def meanwhile(second: Drain = second, theirs: Any = theirs, done: list[int] = done) -> None:
+        def meanwhile(second: PartitionConsumer = second, theirs: Any = theirs, done: list[int] = done) -> None:
             if not done:
                 done.append(1)
                 second.process(theirs)
@@ -201,7 +203,7 @@ def test_two_drains_take_turns_in_every_order(store: Store, drains: Callable[[],
 
 
 def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
     original = {"original_reference_number": "ICN1"}
     events = [
@@ -216,9 +218,9 @@ def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
             for number in (7, 8)
         ),
     ]
-    drain = drains()
+    consumer = consumers()
     put(store, *events)
-    drain.run()
+    consumer.run()
     assert [entry.data["claim"]["claim_id"] for entry in found(store, "billing")] == ["A", "V", "C", "R", "R"]
     assert [(entry.data["claim"]["claim_id"], blocks(entry)) for entry in found(store, "rework")] == [
         ("B", ["DUP001"]),
@@ -231,23 +233,23 @@ def test_a_batch_is_judged_in_stream_order_with_the_ledger_carried_forward(
 
 
 def test_the_decision_id_does_not_depend_on_how_the_claims_fell_into_batches(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
     from worker.pipeline import batch
 
-    drain = drains()
+    consumer = consumers()
     put(store, event(1, data=claim(1, claim_id="A")), event(2, data=claim(1, claim_id="B")))
-    readings = batch.read(drain.inbox.take(2), drain.bench)
-    together = batch.decide(readings, {}, drain.bench)
+    readings = batch.read(consumer.partitions[0].inbox.take(2), consumer.partitions[0].context)
+    together = batch.judge(readings, {}, consumer.partitions[0].context)
     memory = {together[0].item.ledger_key or "": together[0].item.ledger_writes}
-    (alone,) = batch.decide(readings[1:], memory, drain.bench)
+    (alone,) = batch.judge(readings[1:], memory, consumer.partitions[0].context)
     assert alone.line["claim.decision_id"] == together[1].line["claim.decision_id"]
 
 
 def test_an_older_version_that_comes_later_goes_to_rework_as_superseded(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    slow, quick = drains(), drains()
+    slow, quick = (consumers().partitions[0] for _ in range(2))
     put(store, event(1, data=claim(1)), event(2, data=claim(1, delay_reason_code="1")))
     old, new = slow.inbox.take(1), quick.inbox.take(1)
     quick.process(new)
@@ -264,12 +266,12 @@ def test_an_older_version_that_comes_later_goes_to_rework_as_superseded(
 
 
 def test_new_content_under_a_claim_id_is_a_new_version_and_a_copy_of_it_is_a_duplicate(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(store, event(1, data=claim(1)), event(2, data=claim(1, delay_reason_code="1")))
     put(store, event(3, data=claim(1, delay_reason_code="1")))
-    drain.run()
+    consumer.run()
     first, second = found(store, "billing")
     assert "DUP001" not in str(first.data["report"])
     (warning,) = [f for f in second.data["report"]["findings"] if f["code"] == "DUP001"]
@@ -281,27 +283,27 @@ def test_new_content_under_a_claim_id_is_a_new_version_and_a_copy_of_it_is_a_dup
 
 
 def test_without_a_member_id_there_is_no_history_and_the_report_says_so(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(store, event(1, data=claim(1, subscriber=None)), event(2, data=claim(1, claim_id="B", subscriber=None)))
-    drain.run()
+    consumer.run()
     reports = [entry.data["report"] for entry in found(store, "billing")]
     assert [report["history"] for report in reports] == ["no_member_id"] * 2
     assert not ledgers(store)
 
 
 def test_a_family_member_is_no_duplicate_and_an_unknown_one_a_warning(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(
         store,
         event(1, data=claim(1, claim_id="A", patient={"birth_date": "1970-03-02", "sex": "F", "first_name": "ANNA"})),
         event(2, data=claim(1, claim_id="B", patient={"birth_date": "2001-01-01", "sex": "F", "first_name": "BEA"})),
         event(3, data=claim(1, claim_id="C", patient={"birth_date": "1970-03-02"})),
     )
-    drain.run()
+    consumer.run()
     reports = {entry.data["claim"]["claim_id"]: entry.data["report"] for entry in found(store, "billing")}
     severities = {
         name: [f["severity"] for f in report["findings"] if f["code"] == "DUP001"] for name, report in reports.items()
@@ -310,16 +312,16 @@ def test_a_family_member_is_no_duplicate_and_an_unknown_one_a_warning(
 
 
 def test_a_producers_retry_and_a_redelivery_are_answered_from_memory_and_bill_once(
-    store: Store, drains: Callable[[], Drain]
+    store: Store, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(store, event(1), event(1), event(1))
-    drain.run()
+    consumer.run()
     put(store, event(1))
-    drain.run()
+    consumer.run()
     assert (len(found(store, "billing")), len(found(store, "rework"))) == (1, 0)
-    assert books(store.redis, store.keys).repeated == 3
-    lines = [json.loads(line) for line in drain.audit.file.read_bytes().splitlines()]
+    assert reconcile(store.redis, store.keys).repeated == 3
+    lines = [json.loads(line) for line in consumer.audit.file.read_bytes().splitlines()]
     first = found(store, "billing")[0].decision_id
     assert [line["claim.first_decision_id"] for line in lines if line["event.action"] == "claim.repeated"] == [
         first
@@ -409,7 +411,7 @@ def test_a_ledger_of_the_wrong_type_refuses_the_batch_before_anything_is_written
 
 @pytest.mark.parametrize("seed", range(20))
 def test_random_interleavings_of_three_workers_bill_each_block_once(
-    store: Store, drains: Callable[[], Drain], seed: int
+    store: Store, consumers: Callable[[], InboxConsumer], seed: int
 ) -> None:
     """Workers that take, judge and commit in any order, on few patients and few days, copies and all."""
     from worker.pipeline import batch
@@ -423,14 +425,14 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
             event(number, data=claim(1, claim_id=f"C{rng.randint(1, 40)}-{number}", lines=lines, subscriber=member))
         )
     put(store, *events)
-    workers, judged = [drains() for _ in range(3)], dict[int, list[Any]]()
+    workers, judged = [consumers().partitions[0] for _ in range(3)], dict[int, list[Any]]()
 
     def judge(place: int, readings: list[Any]) -> None:
         worker = workers[place]
         memory = worker.inbox.remembered(batch.keys_of(readings))
-        judged[place] = batch.decide(readings, memory, worker.bench)
+        judged[place] = batch.judge(readings, memory, worker.context)
 
-    while not books(store.redis, store.keys).settled:
+    while not reconcile(store.redis, store.keys).settled:
         place = rng.randrange(3)
         worker = workers[place]
         if place in judged and rng.random() < 0.15:  # it falls asleep, another takes over, and it wakes up
@@ -442,9 +444,9 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
             assert worker._commit(decisions) == []
         elif place in judged:
             if again := worker._commit(judged.pop(place)):
-                judge(place, [decision.reading for decision in again])
+                judge(place, again)
         elif entries := worker.inbox.take(rng.randint(1, 8)):
-            judge(place, batch.read(entries, worker.bench))
+            judge(place, batch.read(entries, worker.context))
     blocks_billed = Counter(
         (entry.data["claim"]["subscriber"]["member_id"], entry.data["claim"]["lines"][0]["service_date"])
         for entry in found(store, "billing")
@@ -478,7 +480,7 @@ def documents(tmp_path: Path, *claims: dict[str, Any]) -> list[Document]:
 
 
 def test_what_was_billed_before_is_met_and_to_import_it_again_changes_nothing(
-    store: Store, recorder: Recorder, drains: Callable[[], Drain], tmp_path: Path
+    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
     billed = documents(
         tmp_path,
@@ -495,17 +497,17 @@ def test_what_was_billed_before_is_met_and_to_import_it_again_changes_nothing(
     assert recorder.enter(billed, TODAY) == Counter(known=3, too_old=1, no_member_id=1, no_procedure=1)
     assert ledgers(store) == before
     put(store, event(1, data=claim(1)), event(3, data=claim(3)))
-    drains().run()
+    consumers().run()
     (duplicate,) = found(store, "rework")
     assert "OLD of 2026-10-01" in str(duplicate.data["report"]["findings"])
     assert len(found(store, "billing")) == 1
 
 
 def test_an_import_does_not_take_the_place_of_what_a_worker_billed_since(
-    store: Store, recorder: Recorder, drains: Callable[[], Drain], tmp_path: Path
+    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
     put(store, event(1, data=claim(1, delay_reason_code="1")), event(2, data=claim(2, total_charge="1.00")))
-    drains().run()
+    consumers().run()
     assert (len(found(store, "billing")), len(found(store, "rework"))) == (1, 1)
     before = ledgers(store)
     assert recorder.enter(documents(tmp_path, claim(1), claim(2)), TODAY) == Counter(known=1, entered=1)
@@ -517,34 +519,34 @@ def test_an_import_does_not_take_the_place_of_what_a_worker_billed_since(
 
 
 def test_a_worker_that_judged_before_an_import_judges_again(
-    store: Store, recorder: Recorder, drains: Callable[[], Drain], tmp_path: Path
+    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(store, event(1))
-    commit = drain.committer.commit
+    commit = consumer.partitions[0].committer.commit
 
     def late(*arguments: Any) -> Any:
-        drain.committer.commit = commit  # type: ignore[method-assign]
+        consumer.partitions[0].committer.commit = commit  # type: ignore[method-assign]
         recorder.enter(documents(tmp_path, claim(1, claim_id="OLD")), TODAY)
         return commit(*arguments)
 
-    drain.committer.commit = late  # type: ignore[method-assign]
-    drain.run()
+    consumer.partitions[0].committer.commit = late  # type: ignore[method-assign]
+    consumer.run()
     assert [blocks(entry) for entry in found(store, "rework")] == [["DUP001"]]
     assert counting(store) == ["OLD"]
 
 
 def test_a_claim_that_the_payer_rejected_may_be_sent_again(
-    store: Store, recorder: Recorder, drains: Callable[[], Drain]
+    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer]
 ) -> None:
-    drain = drains()
+    consumer = consumers()
     put(store, event(1))
-    drain.run()
+    consumer.run()
     assert recorder.reject("PCN-1", "no such claim") == 0
     assert recorder.reject("PCN-00001", "277CA A7") == 1
     assert recorder.reject("PCN-00001", "277CA A7") == 0
     put(store, event(2, data=claim(1)), event(3, data=claim(1)))
-    drain.run()
+    consumer.run()
     assert (len(found(store, "billing")), len(found(store, "rework"))) == (2, 1)
     lines = [json.loads(line) for line in recorder.audit.file.read_bytes().splitlines()]
     told = [line for line in lines if line["event.action"] == "history.rejected"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.monitoring.workers import Worker as Seen
 from worker.pipeline.producer import send
 from worker.store.connections import Store
@@ -104,7 +104,7 @@ def put(store: Store, first: int, last: int) -> None:
 
 
 def seen(store: Store) -> Seen:
-    (found,) = books(store.redis, store.keys).alive
+    (found,) = reconcile(store.redis, store.keys).alive
     return found
 
 
@@ -186,7 +186,7 @@ def test_every_signal_ends_a_worker_whose_outputs_are_both_gone(
     for one in signals:
         worker.process.send_signal(one)
     assert worker.process.wait(GRACE) in {0, code}
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.in_flight, found.balance) == (0, 0)
 
 

@@ -18,7 +18,7 @@ from worker import bootstrap
 from worker.books import current, overrides
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.rejudging.impact import Pool, Task, outlet_parts
@@ -95,14 +95,14 @@ def days(monkeypatch: pytest.MonkeyPatch) -> list[date]:
 @pytest.fixture
 def run(store: Store, days: list[date]) -> Iterator[Callable[[int], None]]:
     assert days
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
 
     def run(number: int) -> None:
         send(store.redis, store.keys, [late(number)], source="test", settings=store.settings)
-        drain.run()
+        consumer.run()
 
     yield run
-    drain.audit.close()
+    consumer.audit.close()
 
 
 def test_after_its_last_day_a_running_worker_judges_by_the_book_and_says_so(

@@ -16,20 +16,23 @@ import pytest
 from hypothesis import HealthCheck, given
 from redis.exceptions import RedisError
 
+from rules.errors import Problem
 from worker import bootstrap
 from worker.audit import chains
 from worker.config.settings import Settings, load_settings
 from worker.errors import CommitRefused, PartitionMismatch, PartitionsFixed, PartitionsMoving
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline import batch
-from worker.pipeline.consumer import Drain
+from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.ledger import patient_of
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, Reader, before_last, tail
 from worker.pipeline.producer import send
 from worker.pipeline.quarantine import entries, find
+from worker.pipeline.reading import given_up
 from worker.pipeline.repartition import repartition
+from worker.pipeline.routing import home_partition
 from worker.store import agreement, opening
 from worker.store.agreement import standing
 from worker.store.connections import Store
@@ -51,14 +54,14 @@ def settings(home: Any, unset: None, monkeypatch: pytest.MonkeyPatch) -> Setting
 
 
 @pytest.fixture
-def drain(store: Store) -> Iterator[Drain]:
-    made = bootstrap.drain(store, quiet(store))
+def consumer(store: Store) -> Iterator[InboxConsumer]:
+    made = bootstrap.inbox_consumer(store, quiet(store))
     yield made
     made.audit.close()
 
 
-def quiet(store: Store) -> Bell:
-    return Bell(store.redis, store.keys, gate_ms=1, send=lambda: None)
+def quiet(store: Store) -> Notifier:
+    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None)
 
 
 def put(store: Store, *events: bytes, partition: int = 0) -> list[str]:
@@ -75,11 +78,11 @@ def place(store: Store, events: list[bytes]) -> None:
     send(store.redis, store.keys, events, source="test", settings=store.settings)
 
 
-def now(store: Store) -> Books:
-    return books(store.redis, store.keys)
+def now(store: Store) -> Reconciliation:
+    return reconcile(store.redis, store.keys)
 
 
-def settle(store: Store, decided: int, seconds: float = 60) -> Books:
+def settle(store: Store, decided: int, seconds: float = 60) -> Reconciliation:
     """Waits until so many events have an answer and nothing is left."""
 
     def true() -> bool:
@@ -90,7 +93,7 @@ def settle(store: Store, decided: int, seconds: float = 60) -> Books:
     return now(store)
 
 
-def answered(found: Books) -> int:
+def answered(found: Reconciliation) -> int:
     return sum(outlet.count for outlet in found.outlets) + found.repeated
 
 
@@ -113,7 +116,7 @@ def where(entry: OutletEntry) -> int:
     return int(entry.id.split(":")[0])
 
 
-def assert_sound(found: Books) -> None:
+def assert_sound(found: Reconciliation) -> None:
     """The books of each partition balance, and what one forwarded another received."""
     assert [part.balance for part in found.parts] == [0] * COUNT
     assert found.received >= found.forwarded
@@ -167,89 +170,91 @@ def test_kill_9_while_five_thousand_claims_are_handed_on_loses_nothing_and_finds
     assert {tuple(blocks(entry)) for entry in faulty} == {("DUP001",)}
 
 
-def test_two_copies_put_on_two_partitions_meet(store: Store, drain: Drain) -> None:
+def test_two_copies_put_on_two_partitions_meet(store: Store, consumer: InboxConsumer) -> None:
     for number in range(40):
         put(store, event(number), partition=number % COUNT)
         other = claim(number, claim_id=f"COPY-{number}")
         put(store, event(number, id=f"c-{number}", data=other), partition=(number + 1) % COUNT)
-    drain.run()
+    consumer.run()
     found = now(store)
     assert_sound(found)
     assert (found.outlet("billing").count, found.outlet("rework").count) == (40, 40)
 
 
-def test_an_event_without_patient_is_where_its_identity_is(store: Store, drain: Drain) -> None:
+def test_an_event_without_patient_is_where_its_identity_is(store: Store, consumer: InboxConsumer) -> None:
     nobody = claim(1, subscriber=None)
     for partition in range(COUNT):
         put(store, event(1, data=nobody), event(2, data={"claim_id": 1}), partition=partition)
-    drain.run()
+    consumer.run()
     found = now(store)
     assert_sound(found)
     assert (len(everything(store)), found.repeated) == (2, 2 * COUNT - 2)
 
 
-def test_what_cannot_be_read_stays_where_it_came_in(store: Store, drain: Drain) -> None:
+def test_what_cannot_be_read_stays_where_it_came_in(store: Store, consumer: InboxConsumer) -> None:
     names = put(store, b"{", partition=2)
-    drain.run()
+    consumer.run()
     (entry,) = tail(store.redis, store.keys, "quarantine")
     assert (where(entry), entry.data["inbox_entry"]) == (2, names[0])
     assert now(store).forwarded == 0
 
 
-def test_an_event_in_binary_mode_is_handed_on_with_all_its_fields(store: Store, drain: Drain) -> None:
+def test_an_event_in_binary_mode_is_handed_on_with_all_its_fields(store: Store, consumer: InboxConsumer) -> None:
     number = member(store, 3)
     fields = {"ce_specversion": "1.0", "ce_id": "b", "ce_source": "/s", "ce_type": "claim.submitted.v1"}
     store.redis.xadd(Keys(1, COUNT).inbox, {**fields, "data": json.dumps(claim(number))})
-    drain.run()
+    consumer.run()
     (entry,) = everything(store)
     assert (where(entry), entry.event["eventid"]) == (3, "b")
 
 
-def test_a_crash_between_receiving_and_taking_off_makes_a_repeated_event(store: Store, drain: Drain) -> None:
+def test_a_crash_between_receiving_and_taking_off_makes_a_repeated_event(store: Store, consumer: InboxConsumer) -> None:
     number = member(store, 1)
     put(store, event(number))
-    readings = batch.read(drain.inbox.take(10), drain.bench)
-    drain.crossing.hand_over(drain.crossing.strays(readings))
+    readings = batch.read(consumer.partitions[0].inbox.take(10), consumer.partitions[0].context)
+    consumer.partitions[0].router.forward(readings)
     found = now(store)
     assert (found.received, found.forwarded, found.in_flight) == (1, 0, 1)
     assert found.balance == 0
-    drain._unfinished = True
-    drain.run()
+    consumer.partitions[0].unfinished = True
+    consumer.run()
     found = now(store)
     assert_sound(found)
     assert (found.received, found.forwarded, found.repeated, len(everything(store))) == (2, 1, 1, 1)
 
 
-def test_versions_of_a_claim_keep_the_order_in_which_they_came_in(store: Store, drain: Drain) -> None:
+def test_versions_of_a_claim_keep_the_order_in_which_they_came_in(store: Store, consumer: InboxConsumer) -> None:
     """The later version is handed on first; the older one is not taken for the newer."""
     number = member(store, 2)
     put(store, event(number, id="old", data=claim(number, total_charge="1.00")))
-    first = drain.inbox.take(1)
+    first = consumer.partitions[0].inbox.take(1)
     put(store, event(number, id="new"))
-    drain.run()
+    consumer.run()
     (entry,) = everything(store)
     assert entry.event["eventid"] == "new"
-    drain.process(first)
-    drain.run()
+    consumer.partitions[0].process(first)
+    consumer.run()
     (superseded,) = [one for one in everything(store) if one.event["eventid"] == "old"]
     assert superseded.data["report"]["disposition"] == "rework"
     assert "superseded" in json.dumps(superseded.data["report"])
 
 
-def test_the_log_names_the_entry_as_which_a_claim_first_came_in(store: Store, drain: Drain) -> None:
+def test_the_log_names_the_entry_as_which_a_claim_first_came_in(store: Store, consumer: InboxConsumer) -> None:
     (name,) = put(store, event(member(store, 2)))
-    drain.run()
-    lines = [json.loads(line) for line in drain.audit.file.read_bytes().splitlines()]
+    consumer.run()
+    lines = [json.loads(line) for line in consumer.audit.file.read_bytes().splitlines()]
     (line,) = [line for line in lines if line["event.action"] == "claim.scrubbed"]
     assert line["queue.forwarded_from"] == name
     assert line["queue.entry"].startswith("2:")
 
 
-def test_a_producer_that_says_nonsense_of_where_an_entry_comes_from_is_not_believed(store: Store, drain: Drain) -> None:
+def test_a_producer_that_says_nonsense_of_where_an_entry_comes_from_is_not_believed(
+    store: Store, consumer: InboxConsumer
+) -> None:
     number = member(store, 1)
     for said in ("99999999999999:1-1", "x", "0:99999999999999-0", ""):
         store.redis.xadd(Keys(0, COUNT).inbox, {FIELD: event(number, id=f"e{said}"), FORWARDED: said})
-    drain.run()
+    consumer.run()
     assert_sound(now(store))
     assert len(everything(store)) == 4
 
@@ -257,14 +262,14 @@ def test_a_producer_that_says_nonsense_of_where_an_entry_comes_from_is_not_belie
 # The same identity.
 
 
-def test_the_same_identity_with_the_data_of_another_patient_is_found_out(store: Store, drain: Drain) -> None:
+def test_the_same_identity_with_the_data_of_another_patient_is_found_out(store: Store, consumer: InboxConsumer) -> None:
     for first, second in ((0, 1), (1, 0), (2, 3), (3, 2)):
         one, other = member(store, first), member(store, second)
         name = f"e{first}"
         put(store, event(one, id=name), partition=3)
-        drain.run()
+        consumer.run()
         put(store, event(other, id=name), event(one, id=name), event(other, id=name), partition=1)
-        drain.run()
+        consumer.run()
     held = list(entries(store.redis, store.keys))
     assert {entry.data["reason"] for entry in held} == {"event_id_reused"}
     found = now(store)
@@ -288,30 +293,32 @@ def test_one_identity_raced_by_two_patients_has_one_result(store: Store, start_w
 # A producer in Python, consumers, and a person.
 
 
-def test_a_producer_with_the_secret_puts_each_claim_where_it_belongs(store: Store, drain: Drain) -> None:
+def test_a_producer_with_the_secret_puts_each_claim_where_it_belongs(store: Store, consumer: InboxConsumer) -> None:
     receipt = send(
         store.redis, store.keys, [claim(number) for number in range(100)], source="x", settings=store.settings
     )
     assert {name.split(":")[0] for name in receipt.entries} == set("0123")
-    drain.run()
+    consumer.run()
     assert (now(store).forwarded, answered(now(store))) == (0, 100)
 
 
-def test_a_producer_without_the_secret_is_served_all_the_same(store: Store, drain: Drain, tmp_path: Any) -> None:
+def test_a_producer_without_the_secret_is_served_all_the_same(
+    store: Store, consumer: InboxConsumer, tmp_path: Any
+) -> None:
     load_secret(tmp_path / "another")
     for secret in (tmp_path / "none", tmp_path / "another"):
         settings = load_settings(state_dir=store.settings.state_dir, secret_file=secret)
         send(store.redis, store.keys, [claim(number) for number in range(20)], source=secret.name, settings=settings)
     assert not (tmp_path / "none").exists()
     assert now(store).parts[0].accepted == 40
-    drain.run()
+    consumer.run()
     assert_sound(now(store))
     assert len(everything(store)) == 40
 
 
-def test_consumers_read_all_partitions(store: Store, drain: Drain) -> None:
+def test_consumers_read_all_partitions(store: Store, consumer: InboxConsumer) -> None:
     place(store, [event(number) for number in range(300)])
-    drain.run()
+    consumer.run()
     reader = Reader(store.redis, store.keys, "billing", "billing", "me")
     assert len({entry.decision_id for entry in reader.entries(follow=False)}) == 300
     outlet = now(store).outlet("billing")
@@ -324,34 +331,33 @@ def test_consumers_read_all_partitions(store: Store, drain: Drain) -> None:
     assert first in rest
 
 
-def test_tail_merges_the_partitions_by_time(store: Store, drain: Drain) -> None:
+def test_tail_merges_the_partitions_by_time(store: Store, consumer: InboxConsumer) -> None:
     for number in range(60):
         place(store, [event(number)])
-        drain.run()
+        consumer.run()
     told = [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing")]
     assert told == [f"evt-{number}" for number in range(60)]
     start = before_last(store.redis, store.keys, "billing", 7)
     assert [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing", start=start)] == told[-7:]
 
 
-def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: Store, drain: Drain) -> None:
+def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: Store, consumer: InboxConsumer) -> None:
     """Also where its worker dies in the middle of handing it on: the event memory does not look at it."""
     number = member(store, 2)
     put(store, event(number), partition=1)
-    entry = drain.others[0].inbox.take(1)
-    decision = batch.quarantine(batch.unread(entry[0]), "attempts_exhausted", (), drain.others[0].bench)
-    drain.others[0]._commit([decision])
+    entry = consumer.partitions[1].inbox.take(1)
+    consumer.partitions[1].process(entry, [given_up(entry[0], [Problem("", "it was killed")])])
     (held,) = entries(store.redis, store.keys)
     clerk = bootstrap.clerk(store)
     assert find(store.redis, store.keys, held.id) == held
     assert clerk.requeue(held, "mended")
     clerk.audit.close()
-    second = drain.others[0]
-    readings = batch.read(second.inbox.take(1), second.bench)
+    second = consumer.partitions[1]
+    readings = batch.read(second.inbox.take(1), second.context)
     for _ in range(3):
-        second.crossing.hand_over(second.crossing.strays(readings))
-    second._unfinished = True
-    drain.run()
+        second.router.forward(readings)
+    second.unfinished = True
+    consumer.run()
     found = now(store)
     assert_sound(found)
     assert (len(everything(store)), found.requeued, found.repeated) == (1, 1, 0)
@@ -360,39 +366,41 @@ def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: 
 # The house.
 
 
-def test_a_partition_with_a_key_in_the_way_does_not_keep_the_others_waiting(store: Store, drain: Drain) -> None:
+def test_a_partition_with_a_key_in_the_way_does_not_keep_the_others_waiting(
+    store: Store, consumer: InboxConsumer
+) -> None:
     broken = Keys(1, COUNT).outlet("unchecked")
     store.redis.set(broken, "in the way")
     place(store, [event(number) for number in range(100)])
     with pytest.raises(CommitRefused):
-        drain.run()
+        consumer.run()
     found = now(store)
     assert [part.in_flight > 0 for part in found.parts] == [False, True, False, False]
     assert found.waiting == 0
     store.redis.delete(broken)
-    drain.run()
+    consumer.run()
     assert_sound(now(store))
     assert answered(now(store)) == 100
 
 
-def test_tend_rings_for_work_on_any_partition_and_prunes_each(store: Store, drain: Drain) -> None:
+def test_tend_rings_for_work_on_any_partition_and_prunes_each(store: Store, consumer: InboxConsumer) -> None:
     rung: list[int] = []
-    bell = Bell(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
+    notifier = Notifier(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
     for partition in range(COUNT):
         put(store, event(partition), partition=partition)
         store.redis.delete(store.keys.tend)
-        assert tend_once(store, bell)
+        assert maintain(store, notifier)
         assert len(rung) == partition + 1
-        drain.run()
+        consumer.run()
     rate = now(store).rate
     assert rate
 
 
-def test_a_cut_tail_is_seen_whatever_partition_had_the_last_commit(store: Store, drain: Drain) -> None:
+def test_a_cut_tail_is_seen_whatever_partition_had_the_last_commit(store: Store, consumer: InboxConsumer) -> None:
     place(store, [event(number) for number in range(50)])
-    drain.run()
-    head = chains.chain_head(store, drain.audit.head.chain)
-    assert head == drain.audit.head
+    consumer.run()
+    head = chains.chain_head(store, consumer.audit.head.chain)
+    assert head == consumer.audit.head
 
 
 def test_another_number_is_refused(store: Store) -> None:
@@ -401,29 +409,29 @@ def test_another_number_is_refused(store: Store) -> None:
             opening.open_store(load_settings(state_dir=store.settings.state_dir, partitions=number), hold=False)
 
 
-def test_what_was_forwarded_and_received_nowhere_is_no_balance(store: Store, drain: Drain) -> None:
+def test_what_was_forwarded_and_received_nowhere_is_no_balance(store: Store, consumer: InboxConsumer) -> None:
     put(store, event(member(store, 1)))
-    drain.run()
+    consumer.run()
     store.redis.hincrby(Keys(1, COUNT).counters, "received", -1)
     assert now(store).balance == 1
 
 
-def test_two_partitions_that_are_off_against_each_other_are_no_balance(store: Store, drain: Drain) -> None:
-    drain.run()
+def test_two_partitions_that_are_off_against_each_other_are_no_balance(store: Store, consumer: InboxConsumer) -> None:
+    consumer.run()
     store.redis.hincrby(Keys(1, COUNT).counters, "billing", 1)
     store.redis.hincrby(Keys(2, COUNT).counters, "billing", -1)
     assert now(store).balance == 1
 
 
-def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, drain: Drain) -> None:
+def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, consumer: InboxConsumer) -> None:
     """With a budget for one batch a run, each partition has its turn within four runs."""
-    for one in (drain, *drain.others):
+    for one in (consumer, *consumer.partitions):
         one.settings = one.settings.model_copy(update={"batch": 10, "drain_budget": 1e-9})
     place(store, [event(number) for number in range(800)])
     shares = []
     for _ in range(2 * COUNT):
         before = [sum(outlet.count for outlet in part.outlets) for part in now(store).parts]
-        drain.run()
+        consumer.run()
         after = [sum(outlet.count for outlet in part.outlets) for part in now(store).parts]
         shares += [number for number in range(COUNT) if after[number] > before[number]]
     assert Counter(shares) == Counter(dict.fromkeys(range(COUNT), 2))
@@ -432,18 +440,18 @@ def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, d
 # Every order of things.
 
 
-class Bench:
+class Interleaving:
     """A server that serves many examples, and two workers in this process that take turns."""
 
     def __init__(self, store: Store, count: int) -> None:
         store.redis.flushall()
         settings = load_settings(state_dir=store.settings.state_dir, partitions=count, history_months=240)
         self.store = opening.open_store(settings)
-        self.workers = [bootstrap.drain(self.store, quiet(self.store)) for _ in range(2)]
+        self.workers = [bootstrap.inbox_consumer(self.store, quiet(self.store)) for _ in range(2)]
 
     def close(self) -> None:
-        for drain in self.workers:
-            drain.audit.close()
+        for consumer in self.workers:
+            consumer.audit.close()
         self.store.close()
 
     def put(self, partition: int, data: bytes) -> None:
@@ -452,12 +460,13 @@ class Bench:
 
     def die(self, worker: int, partition: int) -> None:
         """A worker dies when what it read is at its home, and still on the wrong partition; another one comes."""
-        drains = [self.workers[worker], *self.workers[worker].others]
-        drain = drains[partition % len(drains)]
-        readings = batch.read(drain.inbox.take(3), drain.bench)
-        drain.crossing.hand_over(drain.crossing.strays(readings))
-        drain.crossing.register(reading for reading in readings if reading not in drain.crossing.strays(readings))
-        drain._unfinished = True
+        consumers = self.workers[worker].partitions
+        consumer = consumers[partition % len(consumers)]
+        readings = batch.read(consumer.inbox.take(3), consumer.context)
+        consumer.router.forward(readings)
+        keys = consumer.context.keys
+        consumer.router.register(reading for reading in readings if home_partition(reading, keys) == keys)
+        consumer.unfinished = True
 
 
 PATIENTS = 4
@@ -478,7 +487,7 @@ STEPS = st.lists(
 def test_whatever_comes_where_and_whoever_dies_each_event_has_one_result_on_one_partition(
     store: Store, count: int, steps: list[Step]
 ) -> None:
-    bench = Bench(store, count)
+    interleaving = Interleaving(store, count)
     sent: dict[str, set[int]] = {}
     try:
         for kind, number, partition in steps:
@@ -486,20 +495,26 @@ def test_whatever_comes_where_and_whoever_dies_each_event_has_one_result_on_one_
                 patient = number % PATIENTS + (kind == "reuse")
                 sent.setdefault(f"e{number}", set()).add(patient)
                 data = claim(patient, claim_id=f"{number}-{patient}")
-                bench.put(partition, event(patient, id=f"e{number}", data=data))
+                interleaving.put(partition, event(patient, id=f"e{number}", data=data))
             elif kind == "run":
-                bench.workers[number].run()
+                interleaving.workers[number].run()
             else:
-                bench.die(number, partition)
-        for drain in bench.workers * 2:
-            drain.run()
-        found = now(bench.store)
+                interleaving.die(number, partition)
+        for consumer in interleaving.workers * 2:
+            consumer.run()
+        found = now(interleaving.store)
         assert found.settled
         assert [part.balance for part in found.parts or (found,)] == [0] * count
-        judged = [one for name in ("billing", "rework") for one in tail(bench.store.redis, bench.store.keys, name)]
+        judged = [
+            one
+            for name in ("billing", "rework")
+            for one in tail(interleaving.store.redis, interleaving.store.keys, name)
+        ]
         assert Counter(entry.event["eventid"] for entry in judged) == Counter(dict.fromkeys(sent, 1))
         reused = {name for name, patients in sent.items() if len(patients) > 1}
-        assert {entry.event["eventid"] for entry in entries(bench.store.redis, bench.store.keys)} == reused
+        assert {
+            entry.event["eventid"] for entry in entries(interleaving.store.redis, interleaving.store.keys)
+        } == reused
         homes: dict[str, set[str]] = {}
         for entry in judged:
             member = entry.data["claim"]["subscriber"]["member_id"]
@@ -508,7 +523,7 @@ def test_whatever_comes_where_and_whoever_dies_each_event_has_one_result_on_one_
         billed = Counter(one.data["claim"]["subscriber"]["member_id"] for one in judged if not blocks(one))
         assert set(billed.values()) <= {1}
     finally:
-        bench.close()
+        interleaving.close()
 
 
 # Another number.
@@ -521,9 +536,9 @@ def one_partition(store: Store) -> Store:
 
 
 def worked_off(store: Store) -> None:
-    drain = bootstrap.drain(store, quiet(store))
-    drain.run()
-    drain.audit.close()
+    consumer = bootstrap.inbox_consumer(store, quiet(store))
+    consumer.run()
+    consumer.audit.close()
 
 
 @pytest.mark.parametrize("steps", [(COUNT,), (2, 3, COUNT)])

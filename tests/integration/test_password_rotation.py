@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 
 from worker.config.settings import load_settings
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store import opening
 
 from .guarded import Guarded, guarded
@@ -151,7 +151,7 @@ def test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now(h
     with guarded(home) as server:
         admin = server.client("admin")
         with opening.open_store(server.settings("worker")) as store:
-            assert books(store.redis, store.keys).accepted == 0
+            assert reconcile(store.redis, store.keys).accepted == 0
             admin.execute_command("ACL", "SETUSER", "worker", "resetpass", f">{SECOND}")
             server.password("worker").unlink()
             server.password("worker").write_text(f"{SECOND}\n")

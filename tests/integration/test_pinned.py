@@ -27,8 +27,8 @@ from worker.books.switch import in_force, sealed_pack
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
 from worker.errors import BookNotSigned, NoSuchBasis, NothingToRollBack, OverridesUnlike, SeveralBefore
-from worker.monitoring.reconciliation import books
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.process import presence
 from worker.store import opening
@@ -67,25 +67,25 @@ def librarian(store: Store) -> Iterator[Librarian]:
     found.audit.close()
 
 
-def silent(store: Store) -> Bell:
+def silent(store: Store) -> Notifier:
     """Nobody is to be called: the tests judge themselves."""
-    return Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None)
+    return Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: None)
 
 
 @pytest.fixture
 def judge(store: Store) -> Iterator[Callable[[int], str]]:
     """A worker within this process, alive by its beat; answers what judged the claim of this number."""
-    drain = bootstrap.drain(store, silent(store))
+    consumer = bootstrap.inbox_consumer(store, silent(store))
     presence.beat(store, [os.getpid()], time.time())
 
     def judge(number: int) -> str:
         send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
-        drain.run()
+        consumer.run()
         presence.beat(store, [os.getpid()], time.time())
         return judged(store)[f"PCN-{number:05}"]
 
     yield judge
-    drain.audit.close()
+    consumer.audit.close()
 
 
 def restarted(home: Path, **more: object) -> Settings:
@@ -96,7 +96,7 @@ def restarted(home: Path, **more: object) -> Settings:
 
 
 def findings(store: Store, about: str) -> list[str]:
-    now = books(store.redis, store.keys)
+    now = reconcile(store.redis, store.keys)
     found = [*doctor.queue(store, now)]
     return [one.sentence for one in found if one.about == about and one.level != "well"]
 
@@ -116,10 +116,10 @@ def test_a_rollback_returns_to_the_digest_that_judged_before_whatever_is_on_the_
         librarian.roll_back("again", None)
     again = restarted(home, book=book, overrides=file)
     assert current.own_book(again).digest == small(title="Edited").digest
-    drain = bootstrap.drain(Store(again, store.keys, store.redis, store.once), silent(store))
+    consumer = bootstrap.inbox_consumer(Store(again, store.keys, store.redis, store.once), silent(store))
     send(store.redis, store.keys, [event(4)], source="test", settings=again)
-    drain.run()
-    drain.audit.close()
+    consumer.run()
+    consumer.audit.close()
     assert judged(store)["PCN-00004"] == before
 
 
@@ -132,7 +132,7 @@ def test_it_is_so_for_real_workers_that_are_restarted_and_for_one_on_another_hos
     theirs = restarted(home / "admin", redis_url=f"unix://{socket_path(settings.server_path)}",
                        secret_file=settings.secret_path)  # fmt: skip
     first = start_worker(env=own, concurrency=1).wait_ready(60)
-    until(lambda: books(store.redis, store.keys).alive, 60)
+    until(lambda: reconcile(store.redis, store.keys).alive, 60)
 
     def run(number: int) -> str:
         send(store.redis, store.keys, [event(number)], source="test", settings=settings)
@@ -145,7 +145,7 @@ def test_it_is_so_for_real_workers_that_are_restarted_and_for_one_on_another_hos
         done = librarian.switch(packed(small("2")), b"", "x.book", "try")
         assert done is not None
         assert [(one.book.digest, one.overrides) for one in done.before] == [(OWN.digest, digest_of_text(TEXT))]
-        assert list(done.judged.values()) == [[books(store.redis, store.keys).alive[0].name]]
+        assert list(done.judged.values()) == [[reconcile(store.redis, store.keys).alive[0].name]]
         written(book, small(title="Edited"))
         file.write_text("overrides:\n")
         librarian.roll_back("wrong", None)
@@ -192,7 +192,7 @@ def test_workers_keep_the_overrides_of_their_start_until_a_person_puts_the_edite
     file.write_text(edited)
     assert judge(2) == before
     now = in_force(store.redis, store.keys)
-    (said,) = fleet.strays(books(store.redis, store.keys), now)
+    (said,) = fleet.strays(reconcile(store.redis, store.keys), now)
     assert digest_of_text(edited)[:8] in said
     assert digest_of_text(TEXT)[:8] in said
     assert any(digest_of_text(edited)[:8] in one for one in findings(store, "overrides"))
@@ -200,7 +200,7 @@ def test_workers_keep_the_overrides_of_their_start_until_a_person_puts_the_edite
     assert done is not None
     after = judge(3)
     assert after != before
-    assert list(fleet.strays(books(store.redis, store.keys), in_force(store.redis, store.keys))) == []
+    assert list(fleet.strays(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))) == []
     assert librarian.put_overrides(Text(edited), "again") is None
     line = orjson.loads(librarian.audit.file.read_bytes().splitlines()[-1])
     assert (line["event.action"], line["event.reason"]) == ("book.switched", "contract of January")
@@ -225,7 +225,7 @@ def test_a_file_of_overrides_that_turns_bad_or_goes_changes_nothing_and_is_named
     before = judge(1)
     change(file)
     assert judge(2) == before
-    (said,) = fleet.strays(books(store.redis, store.keys), in_force(store.redis, store.keys))
+    (said,) = fleet.strays(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))
     assert words in said
     assert any(words in one for one in findings(store, "overrides"))
 
@@ -264,14 +264,14 @@ def test_overrides_in_force_end_with_their_last_day_while_workers_run_and_the_do
     last = date(2026, 12, 31)
     days = [last]
     monkeypatch.setattr(overrides, "today", lambda: days[-1])
-    drain = bootstrap.drain(store, silent(store))
+    consumer = bootstrap.inbox_consumer(store, silent(store))
     text = text_for(OWN, "ends", str(last))
     librarian.put_overrides(Text(text), "until December")
     for number in (1, 2):
         send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
-        drain.run()
+        consumer.run()
         days.append(last + timedelta(days=1))
-    drain.audit.close()
+    consumer.audit.close()
     found = judged(store)
     assert found["PCN-00001"] != found["PCN-00002"]
     said = [one.sentence for one in doctor.examine(store.settings, last + timedelta(days=1), store)]
@@ -388,16 +388,16 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     key = home / "public.pem"
     key.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     strict = load_settings(state_dir=home, book=settings.book, overrides=settings.overrides, book_key=key)
-    drain = bootstrap.drain(Store(strict, store.keys, store.redis, store.once), silent(store))
+    consumer = bootstrap.inbox_consumer(Store(strict, store.keys, store.redis, store.once), silent(store))
     unsigned, signed = text_for(OWN, "unsigned"), text_for(OWN, "signed")
     results = []
     for number, text in enumerate((Text(unsigned), Text(signed, private.sign(signed.encode()))), 1):
         librarian.put_overrides(text, "a test")
         send(store.redis, store.keys, [event(number)], source="test", settings=settings)
-        drain.run()
+        consumer.run()
         (said,) = in_force(store.redis, store.keys).judging.values()
         results.append((said.overrides, "it has no signature" in said.refused))
-    drain.audit.close()
+    consumer.audit.close()
     assert results == [(digest_of_text(TEXT), True), (digest_of_text(signed), False)]
     with pytest.raises(BookNotSigned):
         librarian.roll_back("to what nobody signed", key)
@@ -415,10 +415,10 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
     librarian.roll_back("to the folder, by a command without keys", None)
     written(book, small(title="Edited"))
     again = restarted(home, book=book, overrides=file, book_key=key)
-    drain = bootstrap.drain(Store(again, store.keys, store.redis, store.once), silent(store))
+    consumer = bootstrap.inbox_consumer(Store(again, store.keys, store.redis, store.once), silent(store))
     send(store.redis, store.keys, [event(1)], source="test", settings=again)
-    drain.run()
-    drain.audit.close()
+    consumer.run()
+    consumer.audit.close()
     (said,) = in_force(store.redis, store.keys).judging.values()
     assert "it has no signature" in said.refused
     assert said.book.digest == small(title="Edited").digest
@@ -426,15 +426,15 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
 
 def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, librarian: Librarian) -> None:
     """As a worker of an earlier release refuses a book with keys that it does not know."""
-    drain = bootstrap.drain(store, silent(store))
+    consumer = bootstrap.inbox_consumer(store, silent(store))
     later = Files({**OTHER.library, "payers/medicare.yaml": OTHER.library["payers/medicare.yaml"] + b"later: [x]\n"})
     basis = {"book": later.digest, "version": "2", "overrides": NONE, "first": False}
     store.redis.hset(store.keys.books, mapping={
         later.digest: sealed_pack(packed(later), b""), "laid:1": orjson.dumps(basis)})  # fmt: skip
     store.redis.lpush(store.keys.book, later.digest)
     send(store.redis, store.keys, [event(1)], source="test", settings=store.settings)
-    drain.run()
-    drain.audit.close()
+    consumer.run()
+    consumer.audit.close()
     (said,) = in_force(store.redis, store.keys).judging.values()
     assert said.refused.startswith("payers/medicare.yaml:")
     assert "later: unknown key" in said.refused

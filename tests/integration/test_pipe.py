@@ -63,7 +63,7 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
 def test_rings_on_a_broker_of_their_own_share_a_connection(store: Store) -> None:
     def ring() -> int:
         store.redis.delete(store.keys.gate)
-        celeryapp.bell(store).ring()
+        celeryapp.notifier(store).notify()
         found: Any = store.redis.info("stats")
         return int(found["total_connections_received"])
 

@@ -13,10 +13,10 @@ from redis.exceptions import OutOfMemoryError
 from worker import bootstrap
 from worker.config.settings import Settings
 from worker.errors import InboxFull
-from worker.monitoring.reconciliation import books
-from worker.pipeline.consumer import Drain
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.store import memory, opening
 from worker.store.connections import Store
@@ -32,25 +32,25 @@ def rung() -> list[int]:
 
 
 @pytest.fixture
-def bell(store: Store, rung: list[int]) -> Bell:
-    return Bell(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
+def notifier(store: Store, rung: list[int]) -> Notifier:
+    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
 
 
 @pytest.fixture
-def drain(store: Store, bell: Bell) -> Iterator[Drain]:
-    drain = bootstrap.drain(store, bell)
-    yield drain
-    drain.audit.close()
+def consumer(store: Store, notifier: Notifier) -> Iterator[InboxConsumer]:
+    consumer = bootstrap.inbox_consumer(store, notifier)
+    yield consumer
+    consumer.audit.close()
 
 
 def put(store: Store, count: int, **more: Any) -> None:
     send(store.redis, store.keys, (event(n) for n in range(count)), source="t", settings=store.settings, **more)
 
 
-def tended(store: Store, bell: Bell, **changes: Any) -> None:
+def tended(store: Store, notifier: Notifier, **changes: Any) -> None:
     store.redis.delete(store.keys.tend)
     changed = store.settings.model_copy(update=changes)
-    assert tend_once(Store(changed, store.keys, store.redis, store.once), bell)
+    assert maintain(Store(changed, store.keys, store.redis, store.once), notifier)
 
 
 def limit_memory(store: Store, per_cent: float) -> None:
@@ -60,81 +60,81 @@ def limit_memory(store: Store, per_cent: float) -> None:
 
 
 def test_an_outlet_that_nobody_reads_makes_the_workers_wait_and_loses_nothing(
-    store: Store, drain: Drain, bell: Bell, rung: list[int]
+    store: Store, consumer: InboxConsumer, notifier: Notifier, rung: list[int]
 ) -> None:
     put(store, 10)
-    drain.run()
+    consumer.run()
     put(store, 5)
-    tended(store, bell, outlet_limit=10)
-    found = books(store.redis, store.keys)
+    tended(store, notifier, outlet_limit=10)
+    found = reconcile(store.redis, store.keys)
     assert found.hold is not None
     assert found.hold.reason in [
         f"10 entries of {name} are unread or not acknowledged by group {name} (limit 10)"
         for name in ("billing", "rework")
     ]
     assert not rung
-    drain.run()
-    assert books(store.redis, store.keys).waiting == 5
+    consumer.run()
+    assert reconcile(store.redis, store.keys).waiting == 5
 
     outlet = max(found.outlets, key=lambda outlet: outlet.count).name
     stream = store.keys.outlet(outlet)
     ((_, page),) = store.redis.xreadgroup(outlet, "me", {stream: ">"}, count=1)
     store.redis.xack(stream, outlet, page[0][0])
-    tended(store, bell, outlet_limit=10)
-    assert books(store.redis, store.keys).hold, "it ends a tenth below, not at once"
+    tended(store, notifier, outlet_limit=10)
+    assert reconcile(store.redis, store.keys).hold, "it ends a tenth below, not at once"
     ((_, page),) = store.redis.xreadgroup(outlet, "me", {stream: ">"}, count=9)
-    tended(store, bell, outlet_limit=10)
-    assert books(store.redis, store.keys).hold, "what is read and not acknowledged is not done"
+    tended(store, notifier, outlet_limit=10)
+    assert reconcile(store.redis, store.keys).hold, "what is read and not acknowledged is not done"
     store.redis.xack(stream, outlet, *[entry for entry, _ in page])
-    tended(store, bell, outlet_limit=10)
-    assert books(store.redis, store.keys).hold is None
+    tended(store, notifier, outlet_limit=10)
+    assert reconcile(store.redis, store.keys).hold is None
     assert rung
-    drain.run()
-    assert books(store.redis, store.keys).settled
+    consumer.run()
+    assert reconcile(store.redis, store.keys).settled
 
 
 def test_a_redis_near_its_limit_makes_the_workers_wait_until_well_below(
-    store: Store, drain: Drain, bell: Bell, rung: list[int]
+    store: Store, consumer: InboxConsumer, notifier: Notifier, rung: list[int]
 ) -> None:
     put(store, 3)
     limit_memory(store, 93)
-    tended(store, bell)
-    found = books(store.redis, store.keys)
+    tended(store, notifier)
+    found = reconcile(store.redis, store.keys)
     assert found.hold is not None
     assert "of its memory (limit 90 %)" in found.hold.reason
-    drain.run()
-    assert books(store.redis, store.keys).waiting == 3
+    consumer.run()
+    assert reconcile(store.redis, store.keys).waiting == 3
     limit_memory(store, 87)
-    tended(store, bell)
-    assert books(store.redis, store.keys).hold
+    tended(store, notifier)
+    assert reconcile(store.redis, store.keys).hold
     limit_memory(store, 60)
-    tended(store, bell)
-    assert books(store.redis, store.keys).hold is None
-    drain.run()
-    assert books(store.redis, store.keys).settled
+    tended(store, notifier)
+    assert reconcile(store.redis, store.keys).hold is None
+    consumer.run()
+    assert reconcile(store.redis, store.keys).settled
 
 
 def test_a_redis_without_any_memory_left_is_tended_and_what_is_in_hand_is_committed(
-    store: Store, drain: Drain, bell: Bell
+    store: Store, consumer: InboxConsumer, notifier: Notifier
 ) -> None:
     put(store, 3)
-    entries = drain.inbox.take(3)
+    entries = consumer.partitions[0].inbox.take(3)
     limit_memory(store, 150)
     with pytest.raises(OutOfMemoryError):
         store.redis.set("x", "1")
-    drain.process(entries)
-    tended(store, bell)
-    found = books(store.redis, store.keys)
+    consumer.partitions[0].process(entries)
+    tended(store, notifier)
+    found = reconcile(store.redis, store.keys)
     assert (found.settled, found.hold is not None, found.rate is not None) == (True, True, True)
     with opening.open_store(store.settings) as again:  # `scrub status` still works
-        assert books(again.redis, again.keys).settled
-        drain.inbox.ensure()
+        assert reconcile(again.redis, again.keys).settled
+        consumer.partitions[0].inbox.ensure()
 
 
-def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, bell: Bell) -> None:
-    tended(store, bell)
+def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, notifier: Notifier) -> None:
+    tended(store, notifier)
     limit_memory(store, 95)
-    tended(store, bell)
+    tended(store, notifier)
     assert 0 < store.redis.pttl(store.keys.hold) <= 10_000
 
 
@@ -225,35 +225,35 @@ def test_an_outlet_keeps_what_is_younger_than_the_retention(store: Store) -> Non
     assert store.redis.xrange(stream, count=1)[0][0] == later[0]
 
 
-def test_an_outlet_without_a_group_is_not_trimmed_and_quarantine_never(store: Store, bell: Bell) -> None:
-    tended(store, bell)
+def test_an_outlet_without_a_group_is_not_trimmed_and_quarantine_never(store: Store, notifier: Notifier) -> None:
+    tended(store, notifier)
     for outlet in ("unchecked", "quarantine"):
         entries = filled(store, outlet, 300)
-        tended(store, bell, retention=0)
+        tended(store, notifier, retention=0)
         assert store.redis.xlen(store.keys.outlet(outlet)) == 300
         store.redis.xgroup_create(store.keys.outlet(outlet), "g", id="0")
         store.redis.xreadgroup("g", "me", {store.keys.outlet(outlet): ">"}, count=300)
         store.redis.xack(store.keys.outlet(outlet), "g", *entries)
     time.sleep(0.002)
-    tended(store, bell, retention=0)
+    tended(store, notifier, retention=0)
     assert store.redis.xlen(store.keys.outlet("quarantine")) == 300
     assert store.redis.xlen(store.keys.outlet("unchecked")) == 0
 
 
-def test_tending_trims_and_the_books_still_balance(store: Store, drain: Drain, bell: Bell) -> None:
+def test_tending_trims_and_the_books_still_balance(store: Store, consumer: InboxConsumer, notifier: Notifier) -> None:
     put(store, 400)
-    drain.run()
-    outlet = max(books(store.redis, store.keys).outlets, key=lambda outlet: outlet.count)
+    consumer.run()
+    outlet = max(reconcile(store.redis, store.keys).outlets, key=lambda outlet: outlet.count)
     stream = store.keys.outlet(outlet.name)
-    tended(store, bell, retention=0)
+    tended(store, notifier, retention=0)
     assert store.redis.xlen(stream) == 400
     ((_, page),) = store.redis.xreadgroup(outlet.name, "me", {stream: ">"}, count=400)
     store.redis.xack(stream, outlet.name, *[entry for entry, _ in page])
-    tended(store, bell)
+    tended(store, notifier)
     assert store.redis.xlen(stream) == 400, "it is kept for its retention"
     time.sleep(0.002)
-    tended(store, bell, retention=0)
-    found = books(store.redis, store.keys)
+    tended(store, notifier, retention=0)
+    found = reconcile(store.redis, store.keys)
     assert found.outlet(outlet.name).length < 100
     assert (found.settled, found.outlet(outlet.name).count) == (True, 400)
     assert found.outlet(outlet.name).groups[0].lag == 0
@@ -262,18 +262,18 @@ def test_tending_trims_and_the_books_still_balance(store: Store, drain: Drain, b
 def test_a_worker_outlives_a_redis_without_memory_and_goes_on_when_there_is_some(
     store: Store, start_worker: Start
 ) -> None:
-    """Also a bell that was rung before: kombu cannot even register it then."""
+    """Also a notifier that was rung before: kombu cannot even register it then."""
     worker = start_worker().wait_ready()
     put(store, 50)
     settled(store, 50)
     limit_memory(store, 150)
     until(lambda: '"the workers wait: Redis uses' in worker.text(), told=worker.text)
-    assert books(store.redis, store.keys).hold
+    assert reconcile(store.redis, store.keys).hold
     with pytest.raises(OutOfMemoryError):
         store.redis.xadd(store.keys.inbox, {"event": event(50)})
     time.sleep(6)
     assert worker.process.poll() is None, worker.text()
-    assert books(store.redis, store.keys).alive, "it still says that it lives"
+    assert reconcile(store.redis, store.keys).alive, "it still says that it lives"
     store.redis.config_set("maxmemory", 0)
     put(store, 20)
     found = settled(store, 70)

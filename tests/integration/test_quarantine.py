@@ -14,10 +14,10 @@ from worker.audit import chains
 from worker.audit.log import verify
 from worker.config.settings import Settings
 from worker.errors import CommitRefused, NotInQuarantine, NotRequeueable
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import quarantine
-from worker.pipeline.consumer import Drain
-from worker.pipeline.notification import Bell
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.pipeline.producer import send
 from worker.pipeline.quarantine import Clerk
@@ -27,10 +27,10 @@ from .helpers import claim, event
 
 
 @pytest.fixture
-def drain(store: Store) -> Iterator[Drain]:
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
-    yield drain
-    drain.audit.close()
+def consumer(store: Store) -> Iterator[InboxConsumer]:
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
+    yield consumer
+    consumer.audit.close()
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ Fill = Callable[..., list[OutletEntry]]
 
 
 @pytest.fixture
-def fill(store: Store, drain: Drain) -> Fill:
-    """Sends events, drains, and answers what then is in quarantine."""
+def fill(store: Store, consumer: InboxConsumer) -> Fill:
+    """Sends events, consumers, and answers what then is in quarantine."""
 
     def fill(*events: bytes) -> list[OutletEntry]:
         send(store.redis, store.keys, events, source="test", settings=store.settings)
-        drain.run()
+        consumer.run()
         return list(quarantine.entries(store.redis, store.keys))
 
     return fill
@@ -62,7 +62,7 @@ def lines(settings: Settings, action: str) -> list[dict[str, Any]]:
 
 
 def test_a_requeued_event_is_judged_anew_and_the_books_balance(
-    store: Store, drain: Drain, clerk: Clerk, fill: Fill
+    store: Store, consumer: InboxConsumer, clerk: Clerk, fill: Fill
 ) -> None:
     """Its identity was used before, so without `requeue_of` it would be taken for a repeat, and quarantined again."""
     (held,) = fill(event(1), event(1, data=claim(2)))
@@ -70,10 +70,10 @@ def test_a_requeued_event_is_judged_anew_and_the_books_balance(
     (scrubbed,) = lines(store.settings, "claim.scrubbed")
     assert scrubbed["claim.decision_id"] in held.data["problems"][0]["sentence"]
     assert clerk.requeue(held, "both are meant")
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.requeued, found.outlet("quarantine").count, found.balance) == (3, 1, 0, 0)
-    drain.run()
-    found = books(store.redis, store.keys)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
     assert (found.settled, found.outlet("quarantine").count) == (True, 0)
     judged = [
         entry.data["claim"]["claim_id"]
@@ -90,7 +90,7 @@ def test_a_requeued_event_is_judged_anew_and_the_books_balance(
 def test_a_dropped_entry_is_gone_and_stays_accounted_for(store: Store, clerk: Clerk, fill: Fill) -> None:
     first, second = fill(b"not json", b"[1]")
     assert clerk.drop(first, "a test message")
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.settled, found.dropped, found.outlet("quarantine").count) == (True, 1, 2)
     assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [second.id]
     assert found.outlet("quarantine").length == found.outlet("quarantine").count - found.dropped
@@ -103,7 +103,7 @@ def test_what_somebody_else_took_out_is_not_taken_twice(store: Store, clerk: Cle
     (held,) = fill(event(1, data={"claim_id": "x"}))
     assert clerk.requeue(held, "once")
     assert not getattr(clerk, second)(held, "again")
-    found = books(store.redis, store.keys)
+    found = reconcile(store.redis, store.keys)
     assert (found.waiting, found.requeued, found.dropped, found.balance) == (1, 1, 0, 0)
     (taken_back,) = lines(store.settings, "claim.superseded")
     assert taken_back["error.code"] == "gone"
@@ -122,13 +122,13 @@ def test_a_crash_between_the_audit_line_and_the_script_leaves_the_entry_where_it
         with pytest.raises(RedisConnectionError):
             clerk.requeue(held, "cut off")
     assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [held.id]
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
     assert clerk.requeue(held, "now")
-    assert books(store.redis, store.keys).waiting == 1
+    assert reconcile(store.redis, store.keys).waiting == 1
 
 
 def test_an_event_comes_back_as_it_was_to_the_digit_however_often(
-    store: Store, drain: Drain, clerk: Clerk, fill: Fill
+    store: Store, consumer: InboxConsumer, clerk: Clerk, fill: Fill
 ) -> None:
     numbers = b'{"claim_id": "x", "a": 450.00, "b": 12345678901234567890123, "c": "\xc3\xbc", "d": 1e2}'
     fill(event(1, data="HERE").replace(b'"HERE"', numbers))
@@ -139,8 +139,8 @@ def test_an_event_comes_back_as_it_was_to_the_digit_however_often(
         assert orjson.loads(again)["requeue_of"] == held.id
         assert again.partition(b'"data":')[2].startswith(numbers.replace(b" ", b""))
         assert clerk.requeue(held, "again")
-        drain.run()
-    assert books(store.redis, store.keys).balance == 0
+        consumer.run()
+    assert reconcile(store.redis, store.keys).balance == 0
 
 
 @pytest.mark.parametrize("content", [b"not json", b"\xff\xfe", b"[1]", b'{"a": 1, "a": 2}', b"[" * 10_000])
@@ -170,7 +170,7 @@ def test_a_key_of_the_wrong_type_refuses_and_writes_nothing(store: Store, clerk:
     with pytest.raises(CommitRefused, match="is a string, expected a hash"):
         clerk.requeue(held, "try")
     store.redis.rename("aside", store.keys.counters)
-    assert books(store.redis, store.keys).settled
+    assert reconcile(store.redis, store.keys).settled
 
 
 def test_the_clerks_audit_file_verifies_up_to_its_head_in_redis(store: Store, clerk: Clerk, fill: Fill) -> None:

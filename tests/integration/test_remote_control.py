@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from celery.worker.control import Panel
 
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.producer import send
 from worker.process.remotecontrol import OFF, switch_off
 from worker.store.connections import Store
@@ -105,7 +105,7 @@ def test_a_shutdown_ends_the_worker_after_what_is_in_hand(store: Store, home: Pa
     put(store, 0, 50)
     celery(home, "control", "shutdown")
     assert worker.process.wait(30) == 0
-    assert books(store.redis, store.keys).in_flight == 0
+    assert reconcile(store.redis, store.keys).in_flight == 0
 
 
 def test_every_command_of_celery_is_known_to_be_harmless_or_is_switched_off() -> None:

@@ -10,18 +10,18 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from worker.store.connections import Store
-from worker.store.pipelined import Sent
+from worker.store.pipelined import PipelinedCommand
 
 
 def test_the_answer_is_there_when_it_is_asked_for(store: Store) -> None:
-    sent = Sent(store.redis, "ECHO", "later")
+    sent = PipelinedCommand(store.redis, "ECHO", "later")
     assert store.redis.ping()
     assert sent.answer() == b"later"
 
 
 def test_who_drops_an_answer_leaves_none_to_the_next_command(store: Store) -> None:
     for _ in range(20):
-        Sent(store.redis, "ECHO", "dropped").drop()
+        PipelinedCommand(store.redis, "ECHO", "dropped").drop()
         assert store.redis.echo("mine") == b"mine"
 
 
@@ -29,7 +29,7 @@ def test_a_refusal_is_an_answer_and_the_connection_goes_on(store: Store) -> None
     store.redis.set("text", "a")
     before = store.redis.client_id()
     with pytest.raises(ResponseError, match="WRONGTYPE"):
-        Sent(store.redis, "LLEN", "text").answer()
+        PipelinedCommand(store.redis, "LLEN", "text").answer()
     assert store.redis.client_id() == before
 
 
@@ -40,7 +40,7 @@ def test_one_that_is_interrupted_while_it_waits_leaves_no_answer_behind(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise error
 
-    sent = Sent(store.redis, "ECHO", "late")
+    sent = PipelinedCommand(store.redis, "ECHO", "late")
     with monkeypatch.context() as patch:
         patch.setattr(store.redis, "parse_response", interrupted)
         with pytest.raises(error):
@@ -49,7 +49,7 @@ def test_one_that_is_interrupted_while_it_waits_leaves_no_answer_behind(
 
 
 def test_a_connection_that_is_cut_is_told_and_not_used_again(store: Store) -> None:
-    sent = Sent(store.once, "BLPOP", "nothing", 0)
+    sent = PipelinedCommand(store.once, "BLPOP", "nothing", 0)
     kill: Callable[..., Any] = store.redis.client_kill_filter
     assert kill(_type="normal", skipme=True) >= 1
     with pytest.raises(RedisConnectionError):

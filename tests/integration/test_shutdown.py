@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.producer import send
 from worker.store.connections import Store
 
@@ -25,8 +25,8 @@ Start = Callable[..., Worker]
 POISON: dict[str, Any] = {"PYTHONPATH": str(Path(__file__).parent)}
 
 
-def now(store: Store) -> Books:
-    return books(store.redis, store.keys)
+def now(store: Store) -> Reconciliation:
+    return reconcile(store.redis, store.keys)
 
 
 def put(store: Store, *names: str) -> None:

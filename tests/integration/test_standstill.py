@@ -22,10 +22,10 @@ from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
 from worker.monitoring.health import unwell
 from worker.monitoring.progress import standstills
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.process import presence
 from worker.store import memory, opening
@@ -37,8 +37,8 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def bell(store: Store) -> Bell:
-    return Bell(store.redis, store.keys, gate_ms=1, send=lambda: None)
+def notifier(store: Store) -> Notifier:
+    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None)
 
 
 def put(store: Store, count: int, first: int = 0) -> None:
@@ -46,91 +46,97 @@ def put(store: Store, count: int, first: int = 0) -> None:
     send(store.redis, store.keys, events, source="t", settings=store.settings)
 
 
-def tended(store: Store, bell: Bell, later: float = 0) -> None:
+def tended(store: Store, notifier: Notifier, later: float = 0) -> None:
     """A look of a worker, `later` seconds after the one before."""
     if later and (before := store.redis.get(store.keys.progress)):
         marks = (mark.split() for mark in before.split(b";"))
         moved = b";".join(b"%d %b" % (int(since) - int(later * 1000), taken) for since, taken in marks)
         store.redis.set(store.keys.progress, moved, px=10_000)
     store.redis.delete(store.keys.tend)
-    assert tend_once(store, bell)
+    assert maintain(store, notifier)
 
 
 def sentences(store: Store) -> list[str]:
     """What is wrong, with `N` for the seconds."""
-    return [re.sub(r"for \d+ s", "for N s", text) for text in unwell(books(store.redis, store.keys), store.settings)]
+    return [
+        re.sub(r"for \d+ s", "for N s", text) for text in unwell(reconcile(store.redis, store.keys), store.settings)
+    ]
 
 
-def test_claims_that_wait_for_longer_than_a_batch_takes_are_told(store: Store, inbox: Inbox, bell: Bell) -> None:
-    tended(store, bell)
-    tended(store, bell, later=3_600)
+def test_claims_that_wait_for_longer_than_a_batch_takes_are_told(
+    store: Store, inbox: Inbox, notifier: Notifier
+) -> None:
+    tended(store, notifier)
+    tended(store, notifier, later=3_600)
     put(store, 3)
-    tended(store, bell)
+    tended(store, notifier)
     assert sentences(store) == [], "an idle hour is none"
-    tended(store, bell, later=15)
+    tended(store, notifier, later=15)
     assert sentences(store) == [], "a batch may be at work"
-    tended(store, bell, later=12)
+    tended(store, notifier, later=12)
     assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
-def test_a_claim_that_is_decided_ends_it(store: Store, inbox: Inbox, bell: Bell) -> None:
+def test_a_claim_that_is_decided_ends_it(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, bell)
-    tended(store, bell, later=60)
+    tended(store, notifier)
+    tended(store, notifier, later=60)
     assert sentences(store)
-    bootstrap.drain(store, bell).run()
+    bootstrap.inbox_consumer(store, notifier).run()
     assert sentences(store) == []
     put(store, 1, first=3)
-    tended(store, bell, later=60)
+    tended(store, notifier, later=60)
     assert sentences(store) == []
 
 
-def test_a_worker_that_comes_back_to_a_backlog_begins_anew(store: Store, inbox: Inbox, bell: Bell) -> None:
+def test_a_worker_that_comes_back_to_a_backlog_begins_anew(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, bell)
-    tended(store, bell, later=60)
+    tended(store, notifier)
+    tended(store, notifier, later=60)
     assert sentences(store)
     assert 0 < store.redis.pttl(store.keys.progress) <= 10_000, "nobody renews it, and it is gone"
     store.redis.delete(store.keys.progress)
     assert sentences(store) == []
-    tended(store, bell)
+    tended(store, notifier)
     assert sentences(store) == []
 
 
-def test_a_hold_is_no_standstill_and_neither_is_its_end(store: Store, inbox: Inbox, bell: Bell) -> None:
+def test_a_hold_is_no_standstill_and_neither_is_its_end(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, bell)
+    tended(store, notifier)
     outlet = store.keys.outlet("unchecked")
     store.redis.xadd(outlet, {"event": "{}"})
     strict = Store(store.settings.model_copy(update={"outlet_limit": 1}), store.keys, store.redis, store.once)
-    tended(strict, bell, later=60)
-    assert books(store.redis, store.keys).hold
-    tended(strict, bell, later=60)
+    tended(strict, notifier, later=60)
+    assert reconcile(store.redis, store.keys).hold
+    tended(strict, notifier, later=60)
     assert sentences(store) == []
     store.redis.delete(outlet)
-    tended(store, bell)
-    assert books(store.redis, store.keys).hold is None
+    tended(store, notifier)
+    assert reconcile(store.redis, store.keys).hold is None
     assert sentences(store) == []
-    tended(store, bell, later=30)
+    tended(store, notifier, later=30)
     assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
 def test_a_hold_that_lasts_is_told_with_its_reason(store: Store, inbox: Inbox) -> None:
     for minutes, expected in ((4.9, []), (5.1, ["the workers have waited for 5 min: Redis uses 95 % of its memory"])):
-        since = books(store.redis, store.keys).moment - minutes * 60
+        since = reconcile(store.redis, store.keys).moment - minutes * 60
         memory.put(store.redis, store.keys.hold, f"{since * 1000:.0f} Redis uses 95 % of its memory", 10_000)
         assert sentences(store) == expected
 
 
-def test_claims_of_a_lost_worker_are_none_until_nobody_takes_them_over(store: Store, inbox: Inbox, bell: Bell) -> None:
+def test_claims_of_a_lost_worker_are_none_until_nobody_takes_them_over(
+    store: Store, inbox: Inbox, notifier: Notifier
+) -> None:
     put(store, 3)
     assert len(inbox.take(10)) == 3
-    tended(store, bell)
-    tended(store, bell, later=60)
+    tended(store, notifier)
+    tended(store, notifier, later=60)
     assert sentences(store) == [], "they are not to be taken yet"
     expired = store.settings.model_copy(update={"reclaim": 0.01})
-    tended(Store(expired, store.keys, store.redis, store.once), bell)
-    tended(Store(expired, store.keys, store.redis, store.once), bell, later=30)
+    tended(Store(expired, store.keys, store.redis, store.once), notifier)
+    tended(Store(expired, store.keys, store.redis, store.once), notifier, later=30)
     assert sentences(store) == ["3 claims are in flight, and none was decided for N s"]
 
 
@@ -143,10 +149,10 @@ def four(home: Path, unset: None) -> Iterator[Store]:
 
 
 def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> None:
-    bell = Bell(four.redis, four.keys, gate_ms=1, send=lambda: None)
+    notifier = Notifier(four.redis, four.keys, gate_ms=1, send=lambda: None)
     slow, quick = four.keys.all[2], four.keys.all[0]
     four.redis.xadd(slow.inbox, {"event": "{}"})
-    tended(four, bell)
+    tended(four, notifier)
     looked = 0
     for seconds, expected in (
         (50, []),
@@ -154,7 +160,7 @@ def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> 
         (20, ["1 claims wait on partition 2, and none of them was decided for N s"]),
     ):
         four.redis.xdel(quick.inbox, four.redis.xadd(quick.inbox, {"event": "{}"}))  # as if decided
-        tended(four, bell, later=seconds)
+        tended(four, notifier, later=seconds)
         assert sentences(four) == expected
         looked += 1
     assert looked == 3
@@ -163,7 +169,7 @@ def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> 
 def test_more_partitions_than_the_note_tells_of_are_no_standstill(four: Store) -> None:
     four.redis.set(four.keys.progress, "1 0;1 0", px=10_000)
     four.redis.xadd(four.keys.inbox, {"event": "{}"})
-    assert standstills(books(four.redis, four.keys)) == [0.0] * 5
+    assert standstills(reconcile(four.redis, four.keys)) == [0.0] * 5
 
 
 def test_a_queue_that_live_workers_leave_alone_is_told(store: Store, inbox: Inbox) -> None:
@@ -199,10 +205,10 @@ def test_it_is_told_within_half_a_minute_of_real_workers(
     stopped = worker.children()
     assert stopped
     if held:  # a process hangs with claims in hand, and more of them wait
-        (alive,) = books(store.redis, store.keys).alive
+        (alive,) = reconcile(store.redis, store.keys).alive
         put(store, 2, first=4)
         assert len(Inbox(store.redis, store.keys, f"{alive.host}-{stopped[0]}-{alive.life}-0a1b2c3d").take(2)) == 2
-        assert books(store.redis, store.keys).abandoned == 0
+        assert reconcile(store.redis, store.keys).abandoned == 0
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -212,7 +218,7 @@ def test_it_is_told_within_half_a_minute_of_real_workers(
         assert "5 claims wait" in ill.stdout
         assert "none was decided for" in ill.stdout
         assert "5 claims wait" in scrub("status").stdout
-        found = {(one.level, one.about) for one in doctor.queue(store, books(store.redis, store.keys))}
+        found = {(one.level, one.about) for one in doctor.queue(store, reconcile(store.redis, store.keys))}
         assert ("ill", "flow") in found
         until(lambda: any(line["queue.standstill_s"] > 25 for line in told(worker)), 15, worker.text)
     finally:

@@ -12,7 +12,7 @@ from worker import bootstrap
 from worker.books import current
 from worker.books.switch import InForce, in_force
 from worker.doctor import judging as checkup
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.store.connections import Store
@@ -57,5 +57,5 @@ def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_an
     assert [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]] == []
 
 
-def now(store: Store) -> tuple[Books, InForce]:
-    return books(store.redis, store.keys), in_force(store.redis, store.keys)
+def now(store: Store) -> tuple[Reconciliation, InForce]:
+    return reconcile(store.redis, store.keys), in_force(store.redis, store.keys)

@@ -24,8 +24,8 @@ from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
 from worker.config.settings import Settings, load_settings
 from worker.doctor import examinations as doctor
-from worker.monitoring.reconciliation import books
-from worker.pipeline.notification import Bell
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
 from worker.process import presence
 from worker.store.connections import Store
@@ -70,11 +70,11 @@ def librarian(store: Store) -> Librarian:
 
 
 def judge(store: Store, number: int) -> str:
-    drain = bootstrap.drain(store, Bell(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
+    consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
     send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
-    drain.run()
+    consumer.run()
     presence.beat(store, [os.getpid()], time.time())
-    drain.audit.close()
+    consumer.audit.close()
     return judged(store)[f"PCN-{number:05}"]
 
 
@@ -95,11 +95,11 @@ def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_sa
     fault = current.take_own(again)
     assert fault
     assert judge(again, 2) == before
-    (worker,) = books(store.redis, store.keys).alive
+    (worker,) = reconcile(store.redis, store.keys).alive
     assert worker.own_fault == fault
     said = [
         one
-        for one in doctor.queue(store, books(store.redis, store.keys))
+        for one in doctor.queue(store, reconcile(store.redis, store.keys))
         if one.about == "workers" and fault in one.sentence
     ]
     assert [one.level for one in said] == ["poor"]
@@ -170,7 +170,7 @@ def test_real_workers_come_up_again_with_a_book_and_overrides_that_are_gone(
     shutil.rmtree(home / "my-book")
     (home / "o.yaml").unlink()
     worker = start_worker(env=own, concurrency=2).wait_ready(60)
-    until(lambda: books(store.redis, store.keys).alive, 60)
+    until(lambda: reconcile(store.redis, store.keys).alive, 60)
     send(store.redis, store.keys, [event(1)], source="test", settings=settings)
     settled(store, 1, seconds=60)
     assert set(judged(store)) == {"PCN-00001"}

@@ -21,7 +21,7 @@ from redis import Redis
 
 from worker.audit.log import verify
 from worker.config.settings import Settings, load_settings
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import SOURCE, send, wrapped
 from worker.reporting.figures import count
@@ -241,7 +241,7 @@ def digests_in(redis: Redis, identities: list[str], contents: list[str]) -> set[
 
 
 def until_settled(store: Store, accepted: int) -> None:
-    until(lambda: (found := books(store.redis, store.keys)).accepted >= accepted and found.settled, 60)
+    until(lambda: (found := reconcile(store.redis, store.keys)).accepted >= accepted and found.settled, 60)
 
 
 def test_the_mark_of_an_event_is_another_one_under_another_secret_and_no_hash_that_anyone_can_make() -> None:

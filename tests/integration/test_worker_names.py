@@ -18,10 +18,10 @@ import pytest
 
 from worker.config import identity
 from worker.errors import SecretMismatch
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.maintenance import tend_once
-from worker.pipeline.notification import Bell
+from worker.pipeline.maintenance import maintain
+from worker.pipeline.notification import Notifier
 from worker.process import presence
 from worker.store import agreement
 from worker.store.connections import Store
@@ -51,16 +51,16 @@ def test_two_containers_of_one_host_name_and_process_id_are_two_workers(store: S
             with (runtime / "log").open("wb") as log:
                 process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
             started.append(process)
-        until(lambda: len(books(store.redis, store.keys).alive) == 2, 60, (runtimes[0] / "log").read_text)
-        one, other = books(store.redis, store.keys).alive
+        until(lambda: len(reconcile(store.redis, store.keys).alive) == 2, 60, (runtimes[0] / "log").read_text)
+        one, other = reconcile(store.redis, store.keys).alive
         assert (one.host, one.pid) == (other.host, other.pid)
         assert one.life != other.life
         for number in range(4):
             store.redis.xadd(store.keys.inbox, {"event": event(number)})
         settled(store, 4)
-        for consumer in books(store.redis, store.keys).consumers:
+        for consumer in reconcile(store.redis, store.keys).consumers:
             assert one.runs(consumer.name) != other.runs(consumer.name), "each process is one worker's"
-        assert books(store.redis, store.keys).abandoned == 0
+        assert reconcile(store.redis, store.keys).abandoned == 0
         for runtime in runtimes:
             (said,) = [orjson.loads(file.read_bytes()) for file in (runtime / "claim-scrubber").iterdir()]
             assert said["pid"] == one.pid
@@ -82,7 +82,7 @@ def test_a_worker_of_the_version_before_is_read_as_ever(store: Store) -> None:
     }
     seconds, _ = store.redis.time()
     store.redis.hset(store.keys.workers, "vm-1", b"%d %b" % (seconds * 1000, orjson.dumps(says)))
-    (old,) = books(store.redis, store.keys).workers
+    (old,) = reconcile(store.redis, store.keys).workers
     assert (old.name, old.alive, old.life) == ("vm-1", True, "")
     assert old.runs("vm-8-0a1b2c3d")
     assert not old.runs("vm-9-0a1b2c3d")
@@ -125,7 +125,7 @@ def test_a_worker_with_another_secret_that_was_quicker_is_told(store: Store, cap
     store.redis.hset(store.keys.meta, "fingerprint", "another")
     with pytest.raises(SecretMismatch):
         agreement.agree_again(store)
-    assert tend_once(store, Bell(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    assert maintain(store, Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None))
     assert "is not the one that the claims on this Redis were hashed with" in caplog.text
     assert store.redis.hget(store.keys.meta, "fingerprint") == b"another"
 

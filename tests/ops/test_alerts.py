@@ -18,8 +18,8 @@ from tests.ops.logql.evaluate import Log, evaluate
 from tests.ops.logql.syntax import NODE, parse
 from tests.report.generated import templates
 from worker.cli import app
-from worker.monitoring.line import books_line
-from worker.monitoring.reconciliation import Books, Hold, Mark, Outlet
+from worker.monitoring.line import reconciliation_line
+from worker.monitoring.reconciliation import Hold, Mark, Outlet, Reconciliation
 from worker.store.outletspecs import OUTLETS
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
@@ -44,7 +44,7 @@ def tender(
     """What a worker's tender logs, by its own function; `still`, `held`: seconds without a decision, and of a hold."""
     hold = Hold(-held, "Redis is full") if held else None
     outlets = tuple(Outlet(name, 0, 0, ()) for name in OUTLETS)
-    found = Books(
+    found = Reconciliation(
         moment=0, accepted=5 + missing, repeated=0, requeued=0, forwarded=0, received=0, dropped=0, waiting=5, in_flight=0,
         oldest_waiting=oldest, oldest_in_flight=None, outlets=outlets, consumers=(), workers=(), hold=hold, rate=None,
         marks=(Mark(-still, missing), Mark(0, missing)),
@@ -53,7 +53,7 @@ def tender(
         "@timestamp": at(ago),
         "log.level": "info",
         "message": "the books",
-        **books_line(found, "2026.11", list(past)),
+        **reconciliation_line(found, "2026.11", list(past)),
     }
 
 

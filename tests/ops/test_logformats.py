@@ -17,7 +17,7 @@ import pytest
 from ops import logformats
 from tests.report.generated import lines
 from worker.audit.log import Audit
-from worker.monitoring.line import books_fields
+from worker.monitoring.line import reconciliation_fields
 
 LNAV = shutil.which("lnav")
 _FITS: dict[str, type | tuple[type, ...]] = {
@@ -36,7 +36,7 @@ def test_every_field_of_real_lines_has_a_type_that_fits(tmp_path: Path) -> None:
         for name, value in line.items():
             for one in value if isinstance(value, list) else [value]:
                 assert one is None or isinstance(one, _FITS[properties[name]["type"]]), name
-    assert set(books_fields()) <= properties.keys()
+    assert set(reconciliation_fields()) <= properties.keys()
 
 
 def test_no_field_is_both_a_value_and_an_object() -> None:

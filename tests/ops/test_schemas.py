@@ -15,7 +15,8 @@ from rules.authoring.trial import ROLES
 from rules.claim import read_claim
 from rules.engine.check import check
 from tests.book import BOOK
-from worker.pipeline.batch import Bench, decide, read
+from worker.pipeline.batch import judge, read
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
 from worker.store.keys import FIELD, Keys
 
@@ -79,7 +80,7 @@ def test_what_goes_in_and_what_comes_out_hold_to_the_asyncapi_document(
     event = {**EVENT, "data": data}
     assert message("ClaimEvent").is_valid(event) is (outlet != "quarantine")
     raw = orjson.dumps(event)
-    bench = Bench(book=BOOK, keys=Keys(0), secret=b"secret", limit=2**20)
-    (decision,) = decide(read([Entry("1-0", raw, {FIELD.encode(): raw})], bench), {}, bench)
+    context = BatchContext(book=BOOK, keys=Keys(0), secret=b"secret", limit=2**20)
+    (decision,) = judge(read([Entry("1-0", raw, {FIELD.encode(): raw})], context), {}, context)
     assert decision.item.route == outlet
     message(schema).validate(orjson.loads(decision.item.payload))

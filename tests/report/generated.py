@@ -20,7 +20,7 @@ import orjson
 from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 from worker.pipeline import batch
-from worker.pipeline.batch import Bench
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
 from worker.store.keys import Keys
 
@@ -39,7 +39,7 @@ AFTER_CHANGE = 0.55
 @cache
 def templates() -> dict[tuple[str | None, bool], list[dict[str, Any]]]:
     """Real lines by payer and whether they went to billing."""
-    bench = Bench(BOOK, Keys(), b"k" * 32, 2**20)
+    context = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
     found: dict[tuple[str | None, bool], list[dict[str, Any]]] = {}
     for number, example in enumerate(EXAMPLES):
         event = {
@@ -50,11 +50,11 @@ def templates() -> dict[tuple[str | None, bool], list[dict[str, Any]]]:
             "data": example.claim,
         }
         raw = json.dumps({**event, "time": "2026-10-20T14:03:00Z"}).encode()
-        (decision,) = batch.decide(batch.read([Entry(f"{number + 1}-0", raw, {})], bench), {}, bench)
+        (decision,) = batch.judge(batch.read([Entry(f"{number + 1}-0", raw, {})], context), {}, context)
         line = dict(decision.line)
         found.setdefault((line.get("claim.payer"), line["claim.disposition"] == "billing"), []).append(line)
-    broken = batch.read([Entry("1-0", b"{", {})], bench)
-    found.setdefault((None, False), []).append(dict(batch.decide(broken, {}, bench)[0].line))
+    broken = batch.read([Entry("1-0", b"{", {})], context)
+    found.setdefault((None, False), []).append(dict(batch.judge(broken, {}, context)[0].line))
     return found
 
 

@@ -7,22 +7,25 @@ from typing import Any
 
 import pytest
 
+from rules.errors import Problem
 from rules.report import Denial
 from tests.book import BOOK
 from worker.audit.lines import AuditLine, denial_code
 from worker.demo.claims import EXAMPLES
-from worker.pipeline import batch
-from worker.pipeline.batch import Bench, Decision
+from worker.pipeline import batch, rendering
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
+from worker.pipeline.reading import given_up
+from worker.pipeline.rendering import Rendered
 from worker.store.keys import Keys
 
-BENCH = Bench(BOOK, Keys(), b"k" * 32, 2**20)
+CONTEXT = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
 
 
-def decide(claim: dict[str, Any], attempt: int = 0) -> Decision:
+def decide(claim: dict[str, Any], attempt: int = 0) -> Rendered:
     event = {"specversion": "1.0", "id": "1", "source": "/x", "type": "claim.submitted.v1", "data": claim}
     entry = Entry("1-0", json.dumps({**event, "time": "2026-10-20T14:03:00Z"}).encode(), {}, attempt)
-    (decision,) = batch.decide(batch.read([entry], BENCH), {}, BENCH)
+    (decision,) = batch.judge(batch.read([entry], CONTEXT), {}, CONTEXT)
     return decision
 
 
@@ -63,7 +66,7 @@ def test_a_denial_is_written_as_it_stands_on_a_remittance_or_a_277ca(denial: Den
 
 def test_a_line_that_takes_another_back_repeats_it_so_that_sums_can_subtract_it() -> None:
     decision = decide(example("several faults at once"))
-    line = batch.superseded(decision, "retry")
+    line = rendering.superseded(decision, "retry")
     changed = {key for key in line if line.get(key) != decision.line.get(key)}
     assert changed == {"event.action", "event.outcome", "error.code"}
     assert (line["event.action"], line["error.code"]) == ("claim.superseded", "retry")
@@ -77,7 +80,7 @@ def test_the_line_of_a_claim_that_lost_its_worker_counts_its_lone_attempts() -> 
 def test_every_field_on_a_line_is_on_the_list_of_fields() -> None:
     for found in EXAMPLES:
         decision = decide(found.claim, attempt=1)
-        for line in (decision.line, batch.superseded(decision, "retry")):
+        for line in (decision.line, rendering.superseded(decision, "retry")):
             assert set(line) <= set(AuditLine.__annotations__)
-    refused = batch.quarantine(decide({}).reading, "attempts_exhausted", (), BENCH)
+    (refused,) = batch.judge([given_up(Entry("1-0", b"", {}), [Problem("", "it was killed")])], {}, CONTEXT)
     assert set(refused.line) <= set(AuditLine.__annotations__)

@@ -10,10 +10,11 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from tests.book import BOOK
-from worker.pipeline import batch
-from worker.pipeline.batch import Bench, Decision
+from worker.pipeline import batch, deciding
 from worker.pipeline.commit import decision_id
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
+from worker.pipeline.rendering import Rendered
 from worker.store.keys import Keys
 
 CLAIM: dict[str, Any] = {
@@ -28,8 +29,8 @@ CLAIM: dict[str, Any] = {
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench(BOOK, Keys(), b"k" * 32, 2**20)
+def context() -> BatchContext:
+    return BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
 
 
 def entry(number: int, **changes: Any) -> Entry:
@@ -45,11 +46,11 @@ def entry(number: int, **changes: Any) -> Entry:
     return Entry(f"{number}-0", json.dumps(envelope).encode(), {})
 
 
-def decide(bench: Bench, *entries: Entry, memory: dict[str, str] | None = None) -> list[Decision]:
-    return batch.decide(batch.read(entries, bench), memory or {}, bench)
+def decide(context: BatchContext, *entries: Entry, memory: dict[str, str] | None = None) -> list[Rendered]:
+    return batch.judge(batch.read(entries, context), memory or {}, context)
 
 
-def routes(decisions: list[Decision]) -> list[str]:
+def routes(decisions: list[Rendered]) -> list[str]:
     return [decision.item.route for decision in decisions]
 
 
@@ -65,41 +66,43 @@ def test_a_decision_id_depends_on_entry_book_and_ledger_alone() -> None:
     assert len(others | {same}) == 5
 
 
-def test_the_same_event_within_a_batch_is_judged_once(bench: Bench) -> None:
-    decisions = decide(bench, entry(1), Entry("2-0", entry(1).event, {}), entry(3))
+def test_the_same_event_within_a_batch_is_judged_once(context: BatchContext) -> None:
+    decisions = decide(context, entry(1), Entry("2-0", entry(1).event, {}), entry(3))
     assert routes(decisions)[1] == "repeated"
     assert decisions[1].line["claim.first_decision_id"] == decisions[0].line["claim.decision_id"]
     assert decisions[1].item.expects == decisions[0].item.writes
     assert decisions[2].item.route == decisions[0].item.route
 
 
-def test_a_repeat_of_an_event_that_could_not_be_read_is_a_repeat(bench: Bench) -> None:
+def test_a_repeat_of_an_event_that_could_not_be_read_is_a_repeat(context: BatchContext) -> None:
     bad = entry(1, data={"claim_id": "PCN-1"})
-    assert routes(decide(bench, bad, Entry("2-0", bad.event, {}))) == ["quarantine", "repeated"]
+    assert routes(decide(context, bad, Entry("2-0", bad.event, {}))) == ["quarantine", "repeated"]
 
 
-def test_the_event_memory_decides_on_repeat_and_reuse(bench: Bench) -> None:
-    (first,) = decide(bench, entry(1))
+def test_the_event_memory_decides_on_repeat_and_reuse(context: BatchContext) -> None:
+    (first,) = decide(context, entry(1))
     assert first.item.event_key is not None
     memory = {first.item.event_key: first.item.writes}
     again, changed = entry(1), entry(1, data={**CLAIM, "total_charge": "1.00"})
-    assert routes(decide(bench, again, memory=memory)) == ["repeated"]
-    (reused,) = decide(bench, changed, memory=memory)
+    assert routes(decide(context, again, memory=memory)) == ["repeated"]
+    (reused,) = decide(context, changed, memory=memory)
     assert (reused.item.route, reused.line["error.code"], reused.item.writes) == ("quarantine", "event_id_reused", "")
-    (requeued,) = decide(bench, entry(1, requeue_of="1-0"), memory=memory)
+    (requeued,) = decide(context, entry(1, requeue_of="1-0"), memory=memory)
     assert (requeued.item.route, requeued.item.expects) == (first.item.route, "*")
 
 
-def test_a_check_that_fails_is_the_fate_of_its_claim_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = batch.check
+def test_a_check_that_fails_is_the_fate_of_its_claim_alone(
+    context: BatchContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = deciding.check
 
     def failing(claim: Any, *arguments: Any, **options: Any) -> Any:
         if claim.claim_id == "PCN-BAD":
             raise RuntimeError("CANARY")
         return real(claim, *arguments, **options)
 
-    monkeypatch.setattr(batch, "check", failing)
-    decisions = decide(bench, entry(1), entry(2, data={**CLAIM, "claim_id": "PCN-BAD"}), entry(3))
+    monkeypatch.setattr(deciding, "check", failing)
+    decisions = decide(context, entry(1), entry(2, data={**CLAIM, "claim_id": "PCN-BAD"}), entry(3))
     assert routes(decisions)[1] == "quarantine"
     assert routes(decisions)[0] == routes(decisions)[2] != "quarantine"
     assert decisions[1].line["error.code"] == "check_failed"
@@ -107,40 +110,40 @@ def test_a_check_that_fails_is_the_fate_of_its_claim_alone(bench: Bench, monkeyp
     assert b"CANARY" not in decisions[1].item.payload
 
 
-def test_an_interrupt_is_no_fault_of_a_claim(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_is_no_fault_of_a_claim(context: BatchContext, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> Any:
         raise TimeoutError
 
-    monkeypatch.setattr(batch, "check", interrupted)
-    bench = Bench(bench.book, bench.keys, bench.secret, bench.limit, (TimeoutError,))
+    monkeypatch.setattr(deciding, "check", interrupted)
+    context = BatchContext(context.book, context.keys, context.secret, context.limit, (TimeoutError,))
     with pytest.raises(TimeoutError):
-        decide(bench, entry(1))
+        decide(context, entry(1))
 
 
-def test_the_day_of_the_event_is_the_senders(bench: Bench) -> None:
-    (reading,) = batch.read([entry(1)], bench)
+def test_the_day_of_the_event_is_the_senders(context: BatchContext) -> None:
+    (reading,) = batch.read([entry(1)], context)
     assert reading.day.isoformat() == "2026-10-20"
 
 
-def test_a_line_tells_what_a_dashboard_needs_and_nothing_of_the_person(bench: Bench) -> None:
-    (decision,) = decide(bench, entry(1))
+def test_a_line_tells_what_a_dashboard_needs_and_nothing_of_the_person(context: BatchContext) -> None:
+    (decision,) = decide(context, entry(1))
     line = decision.line
     assert line["claim.charge_cents"] == 45_010
     assert line["claim.disposition"] == decision.item.route
     assert line["event.duration"] > 0
     assert "M1" not in [value for name, value in line.items() if name != "rule.run"]
-    (other,) = decide(bench, entry(2, data={**CLAIM, "subscriber": {"member_id": "M2"}}))
+    (other,) = decide(context, entry(2, data={**CLAIM, "subscriber": {"member_id": "M2"}}))
     assert line["claim.patient_hash"] != other.line["claim.patient_hash"]
-    (absent,) = decide(bench, entry(3, data={**CLAIM, "subscriber": None}))
+    (absent,) = decide(context, entry(3, data={**CLAIM, "subscriber": None}))
     assert "claim.patient_hash" not in absent.line
 
 
-def test_a_draft_is_logged_and_never_routes(bench: Bench) -> None:
+def test_a_draft_is_logged_and_never_routes(context: BatchContext) -> None:
     drafts = ("64445/common/CLM001-total-charge", "64445/common/UNT001-other-payers")
-    rules = tuple(replace(rule, status="draft") if rule.file in drafts else rule for rule in bench.book.rules)
-    shadow = replace(bench, book=replace(bench.book, rules=rules))
+    rules = tuple(replace(rule, status="draft") if rule.file in drafts else rule for rule in context.book.rules)
+    shadow = replace(context, book=replace(context.book, rules=rules))
     faulty = example_claim("practitioner", {"total_charge": "1.00", "lines": [{"units": "2"}]}, {"id": "87726"})
-    (active,), (logged,) = decide(bench, entry(1, data=faulty)), decide(shadow, entry(1, data=faulty))
+    (active,), (logged,) = decide(context, entry(1, data=faulty)), decide(shadow, entry(1, data=faulty))
     assert (active.item.route, active.line["rule.block"], active.line["rule.shadow"]) == ("rework", ["CLM001"], [])
     assert (logged.item.route, logged.line["rule.block"]) == ("billing", [])
     assert (logged.line["rule.shadow"], logged.line["rule.shadow_block"]) == (["CLM001", "UNT001"], ["CLM001"])

@@ -10,8 +10,8 @@ from tests.book import BOOK
 from worker.bench import floor
 from worker.bench.claims import event
 from worker.pipeline import batch
-from worker.pipeline.batch import Bench
 from worker.pipeline.commit import Item
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
 from worker.store.keys import Keys
 
@@ -21,8 +21,8 @@ FLOOR = [floor.item(entry, Keys()) for entry in ENTRIES]
 
 @pytest.fixture(scope="module")
 def worker() -> list[Item]:
-    bench = Bench(BOOK, Keys(), b"k" * 32, 2**20)
-    return [decision.item for decision in batch.decide(batch.read(ENTRIES, bench), {}, bench)]
+    bench = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    return [decision.item for decision in batch.judge(batch.read(ENTRIES, bench), {}, bench)]
 
 
 @pytest.mark.parametrize("part", ["payload", "writes", "ledger_writes", "event_key", "ledger_key"])

@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from rules.report import Disposition
-from worker.monitoring.line import books_fields, books_line
-from worker.monitoring.reconciliation import Books, Outlet
+from worker.monitoring.line import reconciliation_fields, reconciliation_line
+from worker.monitoring.reconciliation import Outlet, Reconciliation
 from worker.store.outletspecs import BY_HAND, CONSUMED, GROUPED, JUDGED, OUTLETS, SPECS, listed
 
 ROOT = Path(__file__).parents[2]
@@ -72,9 +72,9 @@ def test_the_scripts_are_told_the_outlets_and_name_only_the_one_that_they_are_ab
 
 def test_the_log_of_the_queue_has_the_fields_that_boards_and_alerts_are_made_from() -> None:
     outlets = tuple(Outlet(name, 7, 0, ()) for name in OUTLETS)
-    found = Books(0.0, 0, 0, 0, 0, 0, 0, 0, 0, None, None, outlets, (), (), None, None)
-    line = books_line(found, "2026.11", [])
-    assert list(line) == list(books_fields())
+    found = Reconciliation(0.0, 0, 0, 0, 0, 0, 0, 0, 0, None, None, outlets, (), (), None, None)
+    line = reconciliation_line(found, "2026.11", [])
+    assert list(line) == list(reconciliation_fields())
     assert [line[f"queue.{name}"] for name in OUTLETS] == [7] * len(OUTLETS)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.book import BOOK
 from worker.intake.events import structured
 from worker.pipeline import batch
-from worker.pipeline.batch import Bench
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry
 from worker.store.keys import Keys
 
@@ -24,8 +24,8 @@ def test_no_bytes_grow_to_more_than_twice_and_all_are_kept(where: bytes, odd: by
     value = odd * (300_000 // len(odd))
     fields = {b"event": value} if where == b"event" else {b"ce_specversion": b"1.0", b"ce_id": b"1", where: value}
     entry = Entry("1790000000000-0", fields.get(b"event") or structured(fields), fields)
-    bench = Bench(BOOK, Keys(), b"k" * 32, 2**20)
-    (decision,) = batch.decide(batch.read([entry], bench), {}, bench)
+    context = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    (decision,) = batch.judge(batch.read([entry], context), {}, context)
     assert decision.item.route == "quarantine"
     size = sum(len(name) + len(value) for name, value in fields.items())
     assert len(decision.item.payload) <= 2 * size + 2**16

@@ -73,7 +73,7 @@ def _wait(got: dict[str, float], count: int) -> None:
 
 
 def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
-    redis, inbox, door = place.store.redis, place.store.keys.inbox, celeryapp.bell(place.store)
+    redis, inbox, door = place.store.redis, place.store.keys.inbox, celeryapp.notifier(place.store)
     events = [(str(number), _event(number)) for number in numbers]
     begun = time.monotonic()
     for first in range(0, len(events), burst):
@@ -83,7 +83,7 @@ def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, bur
                 pipeline.xadd(inbox, {"event": event})
                 sent[name] = time.monotonic()
             pipeline.execute()
-        door.ring()
+        door.notify()
 
 
 def _event(number: int) -> bytes:

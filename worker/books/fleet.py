@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from worker.books.overrides import NONE
 from worker.books.switch import Basis, BookName, InForce
-from worker.monitoring.reconciliation import Books
+from worker.monitoring.reconciliation import Reconciliation
 from worker.monitoring.workers import Worker
 
 _SHOWN = 5
@@ -74,7 +74,7 @@ def late(worker: Worker, now: InForce) -> int:
     )
 
 
-def differences(found: Books, now: InForce) -> list[Difference]:
+def differences(found: Reconciliation, now: InForce) -> list[Difference]:
     """In what the workers that are alive are not alike."""
     alike = now.basis is None
     looks: dict[str, dict[str, set[str]]] = {}
@@ -107,7 +107,7 @@ def _has(worker: Worker, now: InForce, own: bool) -> dict[str, set[str]]:
     return {what: values for what, values in has.items() if values}
 
 
-def strays(found: Books, now: InForce) -> Iterator[str]:
+def strays(found: Reconciliation, now: InForce) -> Iterator[str]:
     """A sentence for each kind of overrides file on the workers' machines that is not what they judge with."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for worker in found.alive:
@@ -121,7 +121,7 @@ def strays(found: Books, now: InForce) -> Iterator[str]:
         yield f"The overrides file of {_some(names)} {has}{why}; they judge with {short(inside)}"
 
 
-def unusable(found: Books) -> Iterator[str]:
+def unusable(found: Reconciliation) -> Iterator[str]:
     """A sentence for each worker whose own book or overrides cannot be used."""
     for worker in found.alive:
         if worker.own_fault:

@@ -52,7 +52,7 @@ from worker.errors import (
     SeveralBefore,
     SwitchedMeanwhile,
 )
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.monitoring.workers import Worker
 from worker.store.keys import Keys
 from worker.store.scripts import script
@@ -242,7 +242,7 @@ class Librarian:
 
     def _before(self, stack: Sequence[Entry]) -> tuple[dict[Basis, list[str]], tuple[Basis, ...]]:
         """What the workers judge by, with their names; and the same as it is kept: several, where they differ."""
-        now, found = in_force(self.redis, self.keys), books(self.redis, self.keys)
+        now, found = in_force(self.redis, self.keys), reconcile(self.redis, self.keys)
         judged: dict[Basis, list[str]] = {}
         for worker in found.alive:
             for basis in fleet.bases(worker, now):
@@ -274,7 +274,7 @@ class Librarian:
     def _owns(self) -> dict[Basis, list[str]]:
         """What the workers judge by where nothing is in force; where none is alive, what they would on this machine."""
         found: dict[Basis, list[str]] = {}
-        for worker in books(self.redis, self.keys).alive:
+        for worker in reconcile(self.redis, self.keys).alive:
             said = fleet.own_basis(worker) or Basis(BookName(worker.book_version, worker.book_digest), None)
             found.setdefault(self._completed(said, worker), []).append(worker.name)
         return found or {self._mine(): []}

@@ -190,7 +190,7 @@ def retire(
     """
     from worker import bootstrap
     from worker.audit.chains import host_of, known
-    from worker.monitoring.reconciliation import books
+    from worker.monitoring.reconciliation import reconcile
 
     why = reason.strip()
     if not why or len(why) > 200 or not why.isprintable():
@@ -206,7 +206,7 @@ def retire(
             raise typer.Exit(2)
         archivist = bootstrap.archivist(store)
         try:
-            stay = archivist.retire(names, why, books(store.redis, store.keys).alive)
+            stay = archivist.retire(names, why, reconcile(store.redis, store.keys).alive)
         finally:
             archivist.audit.close()
     _complain_of(stay)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rules.report import Finding, Report
     from worker.config.settings import Settings
     from worker.demo.stage import Stage
-    from worker.monitoring.reconciliation import Books
+    from worker.monitoring.reconciliation import Reconciliation
     from worker.pipeline.outlets import OutletEntry
 
 PROCESSES = 2
@@ -75,10 +75,10 @@ def demo(
         _report(settings, book)
 
 
-def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | None:
+def _play(settings: Settings, events: list[bytes]) -> tuple[Reconciliation, Consumed] | None:
     from worker.demo.events import SOURCE
     from worker.demo.stage import stage
-    from worker.monitoring.reconciliation import books
+    from worker.monitoring.reconciliation import reconcile
     from worker.pipeline.producer import send
     from worker.process import celeryapp
     from worker.process.command import command
@@ -88,10 +88,10 @@ def _play(settings: Settings, events: list[bytes]) -> tuple[Books, Consumed] | N
     with stage(settings, command(PROCESSES), pending) as parts:
         store = parts.store
         send(store.redis, store.keys, events, source=SOURCE, settings=settings)
-        celeryapp.bell(store).ring()
+        celeryapp.notifier(store).notify()
         if not _wait(parts, len(events)):
             return None
-        return books(store.redis, store.keys), parts.consumed
+        return reconcile(store.redis, store.keys), parts.consumed
 
 
 def _wait(parts: Stage, total: int) -> bool:
@@ -101,7 +101,7 @@ def _wait(parts: Stage, total: int) -> bool:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from worker.cli.terminal import console, on_terminal
-    from worker.monitoring.reconciliation import books
+    from worker.monitoring.reconciliation import reconcile
 
     shape = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     out = console(stderr=True)
@@ -109,7 +109,7 @@ def _wait(parts: Stage, total: int) -> bool:
         task = progress.add_task("the worker starts", total=total)
 
         def done() -> bool:
-            found = books(parts.store.redis, parts.store.keys)
+            found = reconcile(parts.store.redis, parts.store.keys)
             decided = sum(outlet.count for outlet in found.outlets)
             went = decided + found.repeated
             progress.update(task, completed=went, description="checking" if went else "the worker starts")
@@ -122,7 +122,7 @@ def _wait(parts: Stage, total: int) -> bool:
         return parts.wait(done, seconds=SECONDS)
 
 
-def _tell(found: Books, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
+def _tell(found: Reconciliation, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
     from worker.cli.tail import payer_of, report_of
     from worker.cli.terminal import console
     from worker.cli.verdicts import explained

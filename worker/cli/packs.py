@@ -232,7 +232,7 @@ def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
     if done is None:
         say(unchanged)
         return
-    celeryapp.bell(store).ring()
+    celeryapp.notifier(store).notify()
     say(f"In force: {done.basis}.")
     before = " or ".join(str(one) for one in done.before)
     if not done.judged:

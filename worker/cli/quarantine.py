@@ -151,7 +151,7 @@ def _each(
         finally:
             clerk.audit.close()
             if counts[True] and verb == "requeue":
-                celeryapp.bell(store).ring()
+                celeryapp.notifier(store).notify()
             left = f"; {counts[False]} not." if counts[False] else "."
             say(f"{counts[True]} {'requeued' if verb == 'requeue' else 'dropped'}{left}")
     raise typer.Exit(1 if counts[False] else 0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.books.switch import InForce
-    from worker.monitoring.reconciliation import Books, Outlet
+    from worker.monitoring.reconciliation import Outlet, Reconciliation
     from worker.monitoring.workers import Worker
     from worker.store.connections import Store
 
@@ -54,11 +54,11 @@ def status(
     if healthcheck:
         raise typer.Exit(_health(oldest))
     from worker.books.switch import in_force
-    from worker.monitoring.reconciliation import books
+    from worker.monitoring.reconciliation import reconcile
 
     with opened() as store:
         while True:
-            found, book = books(store.redis, store.keys), in_force(store.redis, store.keys)
+            found, book = reconcile(store.redis, store.keys), in_force(store.redis, store.keys)
             if json:
                 _json(found, book)
             else:
@@ -71,7 +71,7 @@ def status(
     raise typer.Exit(1 if found.balance else 0)
 
 
-def _json(found: Books, book: InForce) -> None:
+def _json(found: Reconciliation, book: InForce) -> None:
     from worker.books import fleet
 
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
@@ -95,12 +95,12 @@ def _health(oldest: float) -> int:
 
     from rules.errors import ScrubError
     from worker.monitoring.health import unwell
-    from worker.monitoring.reconciliation import books
+    from worker.monitoring.reconciliation import reconcile
     from worker.process.heartbeat import LEAST_ROOM
 
     try:
         with opened() as store:
-            found, room = books(store.redis, store.keys), _room(store.settings.audit_path)
+            found, room = reconcile(store.redis, store.keys), _room(store.settings.audit_path)
     except ScrubError as error:
         complain(str(error))
         return 1
@@ -126,7 +126,7 @@ def _room(folder: Path) -> int | None:
     return shutil.disk_usage(folder).free if folder.is_dir() else None
 
 
-def _balance(found: Books) -> str:
+def _balance(found: Reconciliation) -> str:
     if found.parts and found.balance == found.forwarded - found.received > 0:
         return f"The books do NOT balance: {found.balance} claims were forwarded and received nowhere."
     if found.balance:
@@ -135,7 +135,7 @@ def _balance(found: Books) -> str:
     return f"The books balance: {found.accepted} accepted, {found.accounted} accounted for."
 
 
-def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
+def _screen(found: Reconciliation, book: InForce, store: Store) -> Iterator[str]:
     from worker.monitoring.health import stuck
     from worker.store.memory import memory
     from worker.store.reachability import where
@@ -179,7 +179,7 @@ def _screen(found: Books, book: InForce, store: Store) -> Iterator[str]:
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
 
 
-def _partitions(found: Books) -> Iterator[str]:
+def _partitions(found: Reconciliation) -> Iterator[str]:
     yield paint("Partitions", "bold")
     names = ("", "accepted", "waiting", "in flight", "decided", "forwarded", "off")
     rows = [
@@ -196,7 +196,7 @@ def _partitions(found: Books) -> Iterator[str]:
         yield paint(line, "bold red") if row is not names and row[-1] != "0" else line
 
 
-def _readers(outlet: Outlet, found: Books) -> str:
+def _readers(outlet: Outlet, found: Reconciliation) -> str:
     if outlet.name == "quarantine":
         dropped = [f"{found.dropped} dropped"] if found.dropped else []
         look = [f"{outlet.length} to look at: `scrub quarantine list`"] if outlet.length else []
@@ -209,7 +209,7 @@ def _readers(outlet: Outlet, found: Books) -> str:
     )
 
 
-def _workers(found: Books, book: InForce) -> Iterator[str]:
+def _workers(found: Reconciliation, book: InForce) -> Iterator[str]:
     from worker.books import fleet
 
     if found.workers:
@@ -228,7 +228,7 @@ def _workers(found: Books, book: InForce) -> Iterator[str]:
         yield paint(f"{said}; start {ones} with `scrub worker`.", "yellow" if unfinished else None)
 
 
-def _worker(worker: Worker, found: Books, book: InForce) -> tuple[str, ...]:
+def _worker(worker: Worker, found: Reconciliation, book: InForce) -> tuple[str, ...]:
     from worker.books import fleet
 
     state = paint("alive", "green") if worker.alive else paint("gone", "yellow")

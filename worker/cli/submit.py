@@ -108,9 +108,9 @@ def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None
 
 
 def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
-    from worker.pipeline.deduplication import Door
+    from worker.pipeline.deduplication import Deduplicator
 
-    door = Door(source, settings.max_event_bytes, intake.turn_away)
+    door = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
     with progress(intake) as shown:
         for _ in door.rehearse(shown(intake.documents())):
             pass
@@ -119,10 +119,10 @@ def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
 
 def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None) -> None:
     from worker.pipeline import producer
-    from worker.pipeline.deduplication import Door
+    from worker.pipeline.deduplication import Deduplicator
     from worker.process import celeryapp
 
-    door = Door(source, settings.max_event_bytes, intake.turn_away)
+    door = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -138,7 +138,7 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
                 )  # fmt: skip
         finally:
             if sent:
-                celeryapp.bell(store).ring()
+                celeryapp.notifier(store).notify()
             if sys.exc_info()[0]:
                 complain(f"{sent} sent before it broke off; to send the files again is safe")
     say(f"{summary(sent, door, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))

@@ -22,7 +22,7 @@ from worker.process.signals import Stopped, held
 if TYPE_CHECKING:
     from worker.intake.document import Document, Refusal
     from worker.intake.dropfolder import DropFolder, Taken
-    from worker.pipeline.deduplication import Door
+    from worker.pipeline.deduplication import Deduplicator
     from worker.store.connections import Store
 
 MOST = 1_000
@@ -173,13 +173,13 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
 
     from rules.errors import ScrubError
     from worker.pipeline import producer
-    from worker.pipeline.deduplication import Door
+    from worker.pipeline.deduplication import Deduplicator
     from worker.process import celeryapp
 
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
     intake = Intake([], limit, refusals.add)
-    door = Door(source, limit, intake.turn_away)
+    door = Deduplicator(source, limit, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -195,7 +195,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         intake.turn_away(_defect(taken.path.name, error, "sending"))
     finally:
         if sent:
-            celeryapp.bell(store).ring()
+            celeryapp.notifier(store).notify()
     report = _report(taken.path.name, started, sent, door.read, door.duplicates, intake, refusals)
     with held():
         moved = taken.move("failed" if intake.refused else "done", report)
@@ -243,7 +243,7 @@ def _say(line: str) -> None:
         complain("nobody reads the output any more; no more is written there")
 
 
-def summary(sent: int, door: Door, intake: Intake) -> str:
+def summary(sent: int, door: Deduplicator, intake: Intake) -> str:
     """`4 sent; 2 duplicate; 1 refused; 3 passed by (Patient 3)`: what is none is left out."""
     parts = [f"{sent} sent"]
     if door.duplicates:

@@ -30,7 +30,7 @@ from worker.config.settings import Settings
 from worker.doctor import judging as checkup
 from worker.doctor.vulnerabilities import holes
 from worker.monitoring.health import stuck
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.store import reachability
 from worker.store.agreement import standing
 from worker.store.connections import Store
@@ -261,7 +261,7 @@ def _memory(store: Store, info: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("well", "memory", f"{share}.")
 
 
-def queue(store: Store, now: Books) -> Iterator[Finding]:
+def queue(store: Store, now: Reconciliation) -> Iterator[Finding]:
     """Whether what is in Redis is ours, and flows.
 
     Raises:
@@ -348,7 +348,7 @@ def _audit_files(store: Store) -> Iterator[Finding]:
         yield Finding("well" if well else "ill", "audit files", sentence, mend)
 
 
-def _workers(store: Store, now: Books) -> Iterator[Finding]:
+def _workers(store: Store, now: Reconciliation) -> Iterator[Finding]:
     alive = now.alive
     if not alive:
         waits = now.waiting + now.in_flight
@@ -387,7 +387,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         ill |= finding.level == "ill"
         yield finding
     try:
-        yield from queue(store, books(store.redis, store.keys))
+        yield from queue(store, reconcile(store.redis, store.keys))
         if laid := checkup.judged_with(store, in_force(store.redis, store.keys), today):
             yield from overrides(laid, today)
     except ScrubError as error:

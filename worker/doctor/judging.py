@@ -15,7 +15,7 @@ from worker.books import current, fleet
 from worker.books.overrides import NONE
 from worker.books.switch import Basis, BookName, InForce, held, held_overrides
 from worker.config.settings import Settings
-from worker.monitoring.reconciliation import Books
+from worker.monitoring.reconciliation import Reconciliation
 from worker.store.connections import Store
 
 Said = tuple[Literal["well", "poor", "ill"], str, str, str]
@@ -29,7 +29,7 @@ _MENDS = {
 }
 
 
-def workers(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
+def workers(settings: Settings, found: Reconciliation, now: InForce) -> Iterator[Said]:
     """In what the workers are not alike, and what of this machine's disk is not what they judge by."""
     for one in fleet.differences(found, now):
         yield "poor", "workers", f"{one}.", _MENDS[one.what]
@@ -47,7 +47,7 @@ def workers(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
         return  # said of the rule book already
 
 
-def _disk(settings: Settings, found: Books, now: InForce) -> Iterator[Said]:
+def _disk(settings: Settings, found: Reconciliation, now: InForce) -> Iterator[Said]:
     own = current.own(settings)
     ours, name = BookName(own.book.version, own.book.digest), str(BookName(own.book.version, own.book.digest))
     if own.library != TRIED.read_text("ascii").strip() and ours.version == version_of(book_files()):

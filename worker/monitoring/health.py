@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from worker.config.settings import Settings
 from worker.monitoring.progress import standing_still
-from worker.monitoring.reconciliation import Books
+from worker.monitoring.reconciliation import Reconciliation
 
 _LONG_HOLD = 300.0
 """Seconds for which workers may wait for a consumer or for memory before somebody is to look."""
@@ -17,14 +17,14 @@ _UNTENDED = 30.0
 """Seconds without a sample, which a worker keeps every 10, and after which claims should have been taken."""
 
 
-def unwell(found: Books, settings: Settings, *, late: bool = False) -> Iterator[str]:
+def unwell(found: Reconciliation, settings: Settings, *, late: bool = False) -> Iterator[str]:
     """What is wrong with the flow of claims, a sentence each; nothing: all is well. `late`: a claim is too old."""
     if found.hold and (late or found.held > _LONG_HOLD):
         yield f"the workers have waited for {found.held / 60:.0f} min: {found.hold.reason}"
     yield from stuck(found, settings)
 
 
-def stuck(found: Books, settings: Settings) -> Iterator[str]:
+def stuck(found: Reconciliation, settings: Settings) -> Iterator[str]:
     """The same without what is said of a hold in any case."""
     if still := standing_still(found, settings):
         yield still
@@ -32,7 +32,7 @@ def stuck(found: Books, settings: Settings) -> Iterator[str]:
         yield f"{found.waiting + found.in_flight} claims wait, and no worker looks after the queue"
 
 
-def _untended(found: Books, settings: Settings) -> bool:
+def _untended(found: Reconciliation, settings: Settings) -> bool:
     """Whether live workers leave the queue alone, as one whose upkeep fails time and again does."""
     longest = max(_UNTENDED, 3 * settings.tend)
     settled_in = any(found.moment - worker.started > longest for worker in found.alive)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from worker.logs.fields import LineField, fields_of
 from worker.monitoring.progress import standstills
-from worker.monitoring.reconciliation import Books
+from worker.monitoring.reconciliation import Reconciliation
 from worker.store.outletspecs import GROUPED, OUTLETS
 
 QueueFields = TypedDict(
@@ -42,8 +42,8 @@ BookFields = TypedDict(
 )
 
 
-def books_fields() -> dict[str, LineField]:
-    """What the operational log says of the queue every 10 seconds; dashboards and alerts are made from these fields."""
+def reconciliation_fields() -> dict[str, LineField]:
+    """What the operational log says of the queue; dashboards and alerts are made from these fields."""
     counts = (LineField(f"queue.{name}", "whole", f"claims that ever went to {name}") for name in OUTLETS)
     unread = (
         LineField(f"queue.{name}_unread", "whole", f"entries of {name} that its reader has not had") for name in GROUPED
@@ -52,9 +52,11 @@ def books_fields() -> dict[str, LineField]:
     return {**fields_of(QueueFields), **outlets, **fields_of(BookFields)}
 
 
-def books_line(found: Books, version: str, past_review: list[str]) -> dict[str, Any]:
-    """The books as a log line, with the fields of `books_fields`. `version`: of the rule book; `past_review`: its
-    sources that want to be looked at."""
+def reconciliation_line(found: Reconciliation, version: str, past_review: list[str]) -> dict[str, Any]:
+    """The reconciliation as a log line, with the fields of `reconciliation_fields`.
+
+    `version`: of the rule book; `past_review`: its sources that want to be looked at.
+    """
     queue: QueueFields = {
         "event.action": "queue.books",
         "queue.accepted": found.accepted,

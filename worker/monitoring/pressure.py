@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from redis import Redis
 
 from worker.config.settings import Settings
-from worker.monitoring.reconciliation import Books, Outlet
+from worker.monitoring.reconciliation import Outlet, Reconciliation
 from worker.store.keys import Keys
 from worker.store.memory import Memory, memory, put
 
@@ -24,7 +24,7 @@ _LASTS_MS = 10_000
 """How long a hold stands unless it is renewed: it must not outlive the workers that would end it."""
 
 
-def reasons(found: Books, used: Memory, settings: Settings, *, held: bool) -> list[str]:
+def reasons(found: Reconciliation, used: Memory, settings: Settings, *, held: bool) -> list[str]:
     """Why the workers are to wait, each a sentence; none: they are not. `held`: whether they wait already."""
     ceiling = settings.worker_ceiling - _STEP * held
     limit = settings.outlet_limit - settings.outlet_limit // 10 * held
@@ -43,7 +43,7 @@ def _by(outlet: Outlet) -> str:
     return f" by group {outlet.slowest[1]}" if outlet.slowest[1] else ""
 
 
-def hold(redis: Redis, keys: Keys, found: Books, why: Iterable[str]) -> None:
+def hold(redis: Redis, keys: Keys, found: Reconciliation, why: Iterable[str]) -> None:
     """Tells all workers to wait, or to wait no longer."""
     if sentence := "; ".join(why):
         since = found.hold.since if found.hold else found.moment

@@ -15,13 +15,13 @@ from worker.config.settings import Settings
 from worker.monitoring.reconciliation import Mark
 
 if TYPE_CHECKING:
-    from worker.monitoring.reconciliation import Books
+    from worker.monitoring.reconciliation import Reconciliation
 
 _BESIDES = 5.0
 """Seconds beside the time that a task may spend on a batch: for taking, logging and committing it."""
 
 
-def renewed(found: Books, works: Sequence[bool]) -> str:
+def renewed(found: Reconciliation, works: Sequence[bool]) -> str:
     """What the key `progress` is to hold now. `works`: of each partition, whether there is something that workers
     may take.
     """
@@ -33,7 +33,7 @@ def renewed(found: Books, works: Sequence[bool]) -> str:
     return ";".join(f"{mark.since * 1000:.0f} {mark.taken_off}" for mark in marks)
 
 
-def standstills(found: Books) -> list[float]:
+def standstills(found: Reconciliation) -> list[float]:
     """Seconds since when nothing moves though it could: of all partitions together, then of each. 0: it moves."""
     return [
         max(0.0, found.moment - mark.since)
@@ -43,7 +43,7 @@ def standstills(found: Books) -> list[float]:
     ]
 
 
-def standing_still(found: Books, settings: Settings) -> str | None:
+def standing_still(found: Reconciliation, settings: Settings) -> str | None:
     """The sentence of a standstill; None: it moves, or a batch may still be at work that takes its time."""
     longest = settings.soft_time_limit + _BESIDES
     total, *parts = standstills(found)
@@ -58,17 +58,17 @@ def standing_still(found: Books, settings: Settings) -> str | None:
     return None
 
 
-def _what(found: Books) -> str:
+def _what(found: Reconciliation) -> str:
     if not found.waiting:
         return f"{found.in_flight} claims are in flight"
     return f"{found.waiting} claims wait" + (f", {found.in_flight} are in flight" if found.in_flight else "")
 
 
-def _each(found: Books) -> list[Books]:
+def _each(found: Reconciliation) -> list[Reconciliation]:
     return [found, *(found.parts or (found,))]
 
 
-def _of_each(found: Books) -> list[Mark | None]:
+def _of_each(found: Reconciliation) -> list[Mark | None]:
     """The marks, where they are of as many partitions."""
     number = len(_each(found))
     return list(found.marks) if len(found.marks) == number else [None] * number

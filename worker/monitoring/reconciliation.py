@@ -77,7 +77,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Reconciliation:
     """One snapshot: of a partition, or of all of them."""
 
     moment: float
@@ -108,7 +108,7 @@ class Books:
     hold: Hold | None
     rate: Rate | None
     """None: no worker has kept samples yet."""
-    parts: tuple[Books, ...] = ()
+    parts: tuple[Reconciliation, ...] = ()
     """Of each partition, where there are several."""
     tended: float | None = None
     """Seconds since a worker last looked after the queue and kept a sample; None: none has."""
@@ -164,7 +164,7 @@ class Books:
         return next(outlet for outlet in self.outlets if outlet.name == name)
 
 
-def books(redis: Redis, keys: Keys) -> Books:
+def reconcile(redis: Redis, keys: Keys) -> Reconciliation:
     """The books at this instant.
 
     Raises:
@@ -185,7 +185,7 @@ def _asked(keys: Keys) -> list[str]:
     return [*fixed, *map(keys.outlet, OUTLETS)]
 
 
-def _books(answer: Any) -> Books:
+def _books(answer: Any) -> Reconciliation:
     """The books of a partition."""
     time, stream, consumers, pending, first, counted, workers, hold, samples, progress, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
@@ -194,7 +194,7 @@ def _books(answer: Any) -> Books:
     # Not the lag of the group: after a failover the new primary may count it from entries that were decided long ago.
     waiting = int(inbox.get("length", 0)) - in_flight
     accepted = int(inbox.get("entries-added", 0))
-    return Books(
+    return Reconciliation(
         moment=moment,
         accepted=accepted,
         repeated=int(counters.get("repeated", 0)),
@@ -219,7 +219,7 @@ def _books(answer: Any) -> Books:
     )
 
 
-def _summed(parts: Sequence[Books], samples: Sequence[bytes]) -> Books:
+def _summed(parts: Sequence[Reconciliation], samples: Sequence[bytes]) -> Reconciliation:
     """The books of all partitions; `samples` tell of all of them."""
     first = parts[0]
     found = replace(

@@ -20,7 +20,7 @@ from worker.audit.log import Head
 from worker.errors import CommitRefused
 from worker.store.keys import GROUP, Keys
 from worker.store.outletspecs import OUTLETS
-from worker.store.pipelined import Sent
+from worker.store.pipelined import PipelinedCommand
 from worker.store.scripts import script
 
 Route = Disposition | Literal["repeated", "forwarded"]
@@ -52,6 +52,23 @@ class Item(NamedTuple):
     """The ledger once this item is committed; empty: it stays as it is."""
     ledger_until: int = 0
     """When what is written expires, in milliseconds since 1970."""
+
+
+class EventWrite(NamedTuple):
+    """Of an item: the event key that it rests on, what it is to hold, and what it gets. See `Item`."""
+
+    key: str | None = None
+    expects: str = ABSENT
+    writes: str = ""
+
+
+class LedgerWrite(NamedTuple):
+    """Of an item: the ledger that it rests on, what becomes of it, and until when. See `Item`."""
+
+    key: str | None = None
+    version: str = ""
+    writes: str = ""
+    until: int = 0
 
 
 def decision_id(inbox: str, entry: str, book_digest: str, ledger_version: str = "") -> str:
@@ -98,7 +115,7 @@ class Committer:
         return [status.decode() for status in answer]
 
     def _run(self, arguments: Sequence[str | bytes | int], meanwhile: Callable[[], None]) -> Any:
-        sent = Sent(self._redis, "EVALSHA", self._script.sha, *arguments)
+        sent = PipelinedCommand(self._redis, "EVALSHA", self._script.sha, *arguments)
         try:
             meanwhile()
         except BaseException:

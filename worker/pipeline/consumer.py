@@ -1,6 +1,9 @@
-"""Draining: recovers what other workers left, then takes, judges and commits batches until the inbox is empty.
+"""The consumers of the inbox: one for each partition, and the one of a process that serves them all.
 
-A process serves all partitions, a batch of each in turn: none waits for another, and none is lost with a worker.
+The way of a claim, stage by stage: taken off the inbox (`Inbox`), read (`reading`), routed (`routing`), decided
+(`deciding`), rendered (`rendering`), logged (`worker.audit.log`), committed (`commit`). What another worker left, what
+could not be committed and what others decided meanwhile enters the same way at its start.
+
 While a batch is judged, Redis hands out the next one of that partition, and while Redis commits it, the next one is
 decoded: one of each is ahead at most.
 """
@@ -20,105 +23,67 @@ from redis.exceptions import RedisError, ResponseError
 
 from rules.book.book import Book
 from rules.errors import Problem
-from worker.audit.log import Audit, Head
+from worker.audit.log import Audit
 from worker.config.settings import Settings
 from worker.errors import CommitRefused
 from worker.logs.operational import safe_exception
 from worker.pipeline import batch
-from worker.pipeline.batch import Bench, Decision, Reading
-from worker.pipeline.commit import Committer, Item
+from worker.pipeline.commit import Committer
+from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Entry, Inbox
-from worker.pipeline.notification import Bell
-from worker.pipeline.routing import Crossing
-from worker.store.pipelined import Sent
+from worker.pipeline.notification import Notifier
+from worker.pipeline.reading import Reading, given_up
+from worker.pipeline.rendering import Rendered, superseded
+from worker.pipeline.routing import Router
+from worker.store.pipelined import PipelinedCommand
 
 T = TypeVar("T")
-_MOST_BYTES = 2**21
-"""Of events that are decoded and judged at once; a batch of usual claims has a tenth."""
 _ROUNDS = 20
 """How often a batch is judged again because others decided on its events or patients meanwhile."""
 
 
 @dataclass(slots=True)
-class Drain:
+class PartitionConsumer:
     """One consumer at work on one partition. Make it after the fork, and use it from one thread."""
 
     settings: Settings
-    bench: Bench
+    context: BatchContext
     inbox: Inbox
-    committer: Committer
-    crossing: Crossing
+    router: Router
     audit: Audit
-    bell: Bell
+    committer: Committer
+    notifier: Notifier
     book: Callable[[], Book]
     """The book in force, asked before every batch: somebody may switch it, and an override ends with its last day."""
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""
+    until: float = math.inf
+    """When to break off a batch, by the monotonic clock; the claim in hand still has most of the soft limit."""
     done: Counter[str] = field(default_factory=Counter)
-    """Claims by route, since this drain was made."""
-    others: Sequence[Drain] = ()
-    """The same process on the other partitions; `run` serves them as well."""
-    _unfinished: bool = False
-    _asked: Sent | None = None
+    """Claims by route, since this consumer was made."""
+    unfinished: bool = False
+    """Whether there are entries that it took and did not commit."""
+    _asked: PipelinedCommand | None = None
     """The next batch, asked for and not yet looked at."""
     _ahead: list[Entry] = field(default_factory=list)
     """The next batch, taken while the one before was at work."""
     _decoded: list[Reading] = field(default_factory=list)
     """The same, where it is decoded already."""
-    _until: float = math.inf
-    """When to break off a batch, by the monotonic clock; the claim in hand still has most of the soft limit."""
-    _turn: int = field(default_factory=os.getpid)
-    """Each run begins with another partition, each process somewhere else: none is always the last."""
 
-    def run(self) -> None:
-        """Works until all inboxes are empty, the budget is spent, or the worker is to stop.
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has taken a batch that it has not begun."""
+        return bool(self._ahead)
 
-        A partition with a key of the wrong type does not keep the others waiting.
-
-        Raises:
-            redis.exceptions.RedisError, CommitRefused, AuditUnwritable: what was in hand stays pending, and the next
-                run of this drain, or another worker after SCRUB_RECLAIM, takes it up again.
-        """
-        self.bell.answer()
-        if self.stopping():
-            return
-        deadline = time.monotonic() + self.settings.drain_budget
-        drains = [self, *self.others]
-        self._turn += 1
-        first = self._turn % len(drains)
-        for one in drains:
-            one._until = deadline + (self.settings.soft_time_limit - self.settings.drain_budget) / 3
-        failures: list[Exception] = []
-        served = [one for one in drains[first:] + drains[:first] if one._guarded(failures, one._prepare, deadline)]
-        if _around(served, failures, deadline) or (not failures and any(one._unfinished for one in drains)):
-            self.bell.ring()
-        if failures:
-            # No ring: what failed fails again, and tend looks after it in a moment.
-            raise failures[0]
-
-    def _guarded(self, failures: list[Exception], act: Callable[..., T], *arguments: float) -> T | None:
-        """What it answers; None: this partition is not to be served for now."""
-        try:
-            return act(*arguments)
-        except ResponseError as error:
-            if str(error).startswith("NOGROUP"):
-                self.inbox.ensure()
-                self.bell.ring()
-            else:
-                failures.append(error)
-        except CommitRefused as error:
-            failures.append(error)
-        return None
-
-    def _prepare(self, deadline: float) -> bool:
+    def prepare(self, deadline: float) -> bool:
         """Takes up what was left; answers whether there is no more of it that this process has in hand."""
-        if self._unfinished:
+        if self.unfinished:
             self._finish()
-        if not self._unfinished:
+        if not self.unfinished:
             self._recover(deadline)
-        return not self._unfinished
+        return not self.unfinished
 
-    def _serve(self, ahead: bool) -> int | None:
+    def serve(self, ahead: bool) -> int | None:
         """Judges a batch; answers how many were taken, None: they could not all be committed.
 
         `ahead`: whether to take the next one as well, where this one is full.
@@ -126,21 +91,21 @@ class Drain:
         self._open_book()
         entries, readings = self._ahead, self._decoded
         self._ahead, self._decoded = [], []
-        entries = entries or self._rung(self.inbox.take(self.settings.batch))
+        entries = entries or self._announced(self.inbox.take(self.settings.batch))
         if entries:
             self.process(entries, readings, ahead=ahead)
-        return None if self._unfinished else len(entries)
+        return None if self.unfinished else len(entries)
 
-    def _rung(self, entries: list[Entry]) -> list[Entry]:
-        """Rings for others where a batch is full."""
+    def _announced(self, entries: list[Entry]) -> list[Entry]:
+        """Notifies others where a batch is full."""
         if len(entries) == self.settings.batch:
-            self.bell.ring()
+            self.notifier.notify()
         return entries
 
     def _open_book(self) -> None:
         """Takes up the book in force; nothing is judged meanwhile."""
-        if (book := self.book()) is not self.bench.book:
-            self.bench = replace(self.bench, book=book)
+        if (book := self.book()) is not self.context.book:
+            self.context = replace(self.context, book=book)
             self._decoded = []  # by the book's procedure
 
     def _finish(self) -> None:
@@ -149,9 +114,9 @@ class Drain:
         self._ahead, self._decoded = [], []
         while entries := self.inbox.unfinished(self.settings.batch):
             self.process(entries)
-            if self._unfinished:
+            if self.unfinished:
                 return
-        self._unfinished = False
+        self.unfinished = False
 
     def _recover(self, deadline: float) -> None:
         """Takes over expired entries one at a time and alone: one that kills its worker takes no other along."""
@@ -168,13 +133,13 @@ class Drain:
                 self._give_up(entry._replace(attempt=self.settings.attempts), tries[1:])
             else:
                 self._try_alone(entry._replace(attempt=len(tries)), tries)
-            if self._unfinished:
+            if self.unfinished:
                 return
 
     def _try_alone(self, entry: Entry, tries: Sequence[str]) -> None:
         try:
             self.process([entry])
-        except self.bench.interrupts:
+        except self.context.interrupts:
             raise
         except Exception:
             # Redis or the audit disk failed, not the claim: this try does not count.
@@ -184,8 +149,7 @@ class Drain:
 
     def _give_up(self, entry: Entry, ends: Sequence[str]) -> None:
         problems = [Problem("", f"lone attempt {number}: {end}") for number, end in enumerate(ends, 1)]
-        decision = batch.quarantine(batch.unread(entry), "attempts_exhausted", problems, self.bench)
-        self._commit([decision])
+        self.process([entry], [given_up(entry, problems)])
 
     def process(self, entries: Sequence[Entry], readings: Sequence[Reading] = (), *, ahead: bool = False) -> None:
         """Judges and commits the entries; what another worker decided meanwhile is judged again.
@@ -194,25 +158,25 @@ class Drain:
         because of the others of its batch. `readings`: of these entries, where they are decoded already. `ahead`:
         whether to take and decode the next batch meanwhile, where this one is full.
         """
-        self._unfinished = True
+        self.unfinished = True
         try:
-            parts = _parts(entries)
+            parts = batch.parts_of(entries)
             for number, part in enumerate(parts, 1):
                 last = number == len(parts)
-                decoded = (last and number == 1 and readings) or batch.read(part, self.bench)
+                decoded = (last and number == 1 and readings) or batch.read(part, self.context)
                 done = self._process(decoded, ahead and last and len(entries) == self.settings.batch)
                 if not done or (not last and self._late()):
                     return
-            self._unfinished = False
-        except self.bench.interrupts as error:
+            self.unfinished = False
+        except self.context.interrupts as error:
             # Out of time on this batch: the entries expire and are tried one by one.
-            self._unfinished = False
+            self.unfinished = False
             if len(entries) == 1:
                 self._note_end(entries[0], error)
             with contextlib.suppress(RedisError):
                 self._ahead = self._given() or self._ahead
             if self._ahead:
-                self.bell.ring()
+                self.notifier.notify()
             raise
         finally:
             if self._asked:
@@ -226,93 +190,132 @@ class Drain:
 
     def _process(self, readings: Sequence[Reading], ahead: bool) -> bool:
         """Answers whether everything was committed, by us or by who took it over."""
-        readings = self._forward(readings)
-        fronts = self.crossing.register(readings)
-        rounds = _ROUNDS
-        while readings:
-            memory = fronts | self.inbox.remembered(batch.keys_of(readings))
+        routed = self.router.route(readings)
+        if routed.forwarded:
+            self.done["forwarded"] += routed.forwarded
+        left, rounds = routed.here, _ROUNDS
+        while left:
+            memory = routed.registered | self.inbox.remembered(batch.keys_of(left))
             if ahead and not self.stopping():
                 self._asked = self.inbox.ask(self.settings.batch)
             ahead = False
-            decisions = batch.decide(readings, memory, self.bench, self._until)
-            again = self._commit(decisions)
-            left = readings[len(decisions) :]
-            readings = [*(decision.reading for decision in again), *left]
+            rendered = batch.judge(left, memory, self.context, self.until)
+            again = self._commit(rendered)
+            rest = left[len(rendered) :]
+            left = [*again, *rest]
             rounds -= bool(again)
-            if not rounds or (left and self._late()):
+            if not rounds or (rest and self._late()):
                 break
-        return not readings
+        return not left
 
     def _late(self) -> bool:
         """Whether to give way. A worker that stops does not: nobody would come back to what it has in hand."""
-        return time.monotonic() > self._until and not self.stopping()
-
-    def _forward(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """Hands on what belongs on another partition; answers what is to be judged here."""
-        strays = self.crossing.strays(readings)
-        if not strays:
-            return readings
-        self.crossing.hand_over(strays)
-        items = [Item(reading.entry.id, "forwarded", b"") for reading in strays]
-        # There is no line on the log yet, and so no new head: the claim gets its line where it is judged.
-        self.done["forwarded"] += self.committer.commit(items, Head()).count("done")
-        moved = {reading.entry.id for reading in strays}
-        return [reading for reading in readings if reading.entry.id not in moved]
+        return time.monotonic() > self.until and not self.stopping()
 
     def _given(self) -> list[Entry]:
         """The batch that was asked for; empty: none was."""
         asked, self._asked = self._asked, None
-        return self._rung(self.inbox.given(asked)) if asked else []
+        return self._announced(self.inbox.given(asked)) if asked else []
 
-    def _commit(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """Log, then commit; answers the decisions that are to be made again."""
-        head = self.audit.write([decision.text for decision in decisions])
+    def _commit(self, rendered: Sequence[Rendered]) -> list[Reading]:
+        """Log, then commit; answers what is to be judged again."""
+        head = self.audit.write([one.text for one in rendered])
         # Before the commit is sent: to be read at all, it has to be out of the way.
         self._ahead = self._given() or self._ahead
-
-        def read_ahead() -> None:
-            if self._ahead and not self._decoded and len(_parts(self._ahead)) == 1:
-                self._decoded = batch.read(self._ahead, self.bench)
-
-        statuses = self.committer.commit([decision.item for decision in decisions], head, read_ahead)
+        statuses = self.committer.commit([one.item for one in rendered], head, self._read_ahead)
         refused = []
-        for decision, status in zip(decisions, statuses, strict=True):
+        for one, status in zip(rendered, statuses, strict=True):
             if status == "done":
-                self.done[decision.item.route] += 1
+                self.done[one.item.route] += 1
             else:
-                refused.append((decision, status))
-        self.audit.write([batch.superseded(decision, status) for decision, status in refused])
-        return [decision for decision, status in refused if status == "retry"]
+                refused.append((one, status))
+        self.audit.write([superseded(one, status) for one, status in refused])
+        return [one.reading for one, status in refused if status == "retry"]
+
+    def _read_ahead(self) -> None:
+        if self._ahead and not self._decoded and len(batch.parts_of(self._ahead)) == 1:
+            self._decoded = batch.read(self._ahead, self.context)
 
 
-def _parts(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """In order, with `_MOST_BYTES` each, or one entry."""
-    parts: list[list[Entry]] = [[]]
-    size = 0
-    for entry in entries:
-        size += len(entry.event or b"")
-        if size > _MOST_BYTES and parts[-1]:
-            parts.append([])
-            size = len(entry.event or b"")
-        parts[-1].append(entry)
-    return parts
+@dataclass(slots=True)
+class InboxConsumer:
+    """The consumers of one process: it serves all partitions, a batch of each in turn.
 
-
-def _around(served: Sequence[Drain], failures: list[Exception], deadline: float) -> bool:
-    """A batch of each in turn, until none has anything; answers whether it broke off before that.
-
-    Then what was taken ahead is still finished.
+    None waits for another, and none is lost with a worker.
     """
-    busy, over = bool(served), False
-    while busy:
-        busy, left = False, []
-        for one in served:
-            over = over or one.stopping()
-            if over and not one._ahead:
-                continue
-            taken = one._guarded(failures, one._serve, not over)
-            busy |= bool(taken)
-            left += [one] if taken is not None else []
-            over = over or (bool(taken) and time.monotonic() > deadline)
-        served = left
-    return over
+
+    settings: Settings
+    partitions: Sequence[PartitionConsumer]
+    audit: Audit
+    notifier: Notifier
+    stopping: Callable[[], bool] = lambda: False
+    """Whether the worker is asked to stop; read between batches."""
+    _runs: int = field(default_factory=os.getpid)
+    """Each run begins with another partition, each process somewhere else: none is always the last."""
+
+    @property
+    def done(self) -> Counter[str]:
+        """Claims by route, since this consumer was made."""
+        return sum((one.done for one in self.partitions), Counter())
+
+    def run(self) -> None:
+        """Works until all inboxes are empty, the budget is spent, or the worker is to stop.
+
+        A partition with a key of the wrong type does not keep the others waiting.
+
+        Raises:
+            redis.exceptions.RedisError, CommitRefused, AuditUnwritable: what was in hand stays pending, and the next
+                run of this consumer, or another worker after SCRUB_RECLAIM, takes it up again.
+        """
+        self.notifier.acknowledge()
+        if self.stopping():
+            return
+        deadline = time.monotonic() + self.settings.drain_budget
+        self._runs += 1
+        first = self._runs % len(self.partitions)
+        for one in self.partitions:
+            one.until = deadline + (self.settings.soft_time_limit - self.settings.drain_budget) / 3
+        failures: list[Exception] = []
+        in_turn = [*self.partitions[first:], *self.partitions[:first]]
+        served = [one for one in in_turn if self._guarded(failures, one, one.prepare, deadline)]
+        broke_off = self._serve_all(served, failures, deadline)
+        if broke_off or (not failures and any(one.unfinished for one in self.partitions)):
+            self.notifier.notify()
+        if failures:
+            # No notification: what failed fails again, and maintenance looks after it in a moment.
+            raise failures[0]
+
+    def _serve_all(self, served: Sequence[PartitionConsumer], failures: list[Exception], deadline: float) -> bool:
+        """A batch of each in turn, until none has anything; answers whether it broke off before that.
+
+        Then what was taken ahead is still finished.
+        """
+        busy, over = bool(served), False
+        while busy:
+            busy, left = False, []
+            for one in served:
+                over = over or self.stopping()
+                if over and not one.is_ahead:
+                    continue
+                taken = self._guarded(failures, one, one.serve, not over)
+                busy |= bool(taken)
+                left += [one] if taken is not None else []
+                over = over or (bool(taken) and time.monotonic() > deadline)
+            served = left
+        return over
+
+    def _guarded(
+        self, failures: list[Exception], one: PartitionConsumer, act: Callable[..., T], *arguments: float
+    ) -> T | None:
+        """What it answers; None: this partition is not to be served for now."""
+        try:
+            return act(*arguments)
+        except ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                one.inbox.ensure()
+                self.notifier.notify()
+            else:
+                failures.append(error)
+        except CommitRefused as error:
+            failures.append(error)
+        return None

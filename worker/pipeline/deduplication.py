@@ -31,7 +31,7 @@ class _Outgoing:
 
 
 @dataclass(slots=True)
-class Door:
+class Deduplicator:
     """Counts what passes."""
 
     source: str

@@ -15,7 +15,7 @@ from worker.pipeline.ledger import order
 from worker.store.keys import FIELD, FORWARDED, GROUP, Keys
 from worker.store.memory import put
 from worker.store.outletspecs import GROUPED
-from worker.store.pipelined import Sent
+from worker.store.pipelined import PipelinedCommand
 
 _FIELD, _FORWARDED = FIELD.encode(), FORWARDED.encode()
 _NAME = re.compile(rb"\d{1,5}:\d{1,15}-\d{1,15}")
@@ -78,15 +78,15 @@ class Inbox:
         """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
         return [] if self._held() else self._read(count, ">")
 
-    def ask(self, count: int) -> Sent | None:
+    def ask(self, count: int) -> PipelinedCommand | None:
         """As `take`, but the entries are to be had from `given`, later; None: the workers are held back."""
         if self._held():
             return None
-        return Sent(
+        return PipelinedCommand(
             self._redis, "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", self._keys.inbox, ">"
         )
 
-    def given(self, sent: Sent) -> list[Entry]:
+    def given(self, sent: PipelinedCommand) -> list[Entry]:
         """The entries that were asked for. Where this raises they may have been taken, and are unfinished then."""
         return _entries(sent.answer())
 

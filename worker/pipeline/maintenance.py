@@ -15,10 +15,10 @@ from rules.errors import ScrubError
 from worker.books import current
 from worker.logs.operational import log
 from worker.monitoring import pressure, progress
-from worker.monitoring.line import books_line
-from worker.monitoring.reconciliation import Books, books
+from worker.monitoring.line import reconciliation_line
+from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.inbox import ensure_groups
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.store import agreement, memory
 from worker.store.connections import Store
 from worker.store.keys import GROUP, Keys
@@ -37,7 +37,7 @@ _TRIM = 20_000
 """Entries of an outlet that one look deletes at most, so that Redis never stops for long."""
 
 
-def tend_once(store: Store, door: Bell) -> bool:
+def maintain(store: Store, notifier: Notifier) -> bool:
     """One look; answers whether this worker's turn it was.
 
     Raises:
@@ -54,12 +54,12 @@ def tend_once(store: Store, door: Bell) -> bool:
         except ResponseError as error:  # a key in the way on one is no reason to leave the others
             failures.append(error)
             works.append(None)
-    found = books(redis, keys)
+    found = reconcile(redis, keys)
     held = _hold(store, found)
     note = progress.renewed(found, [work is not False and not held for work in works])
     memory.put(redis, keys.progress, note, int(max(_NOTE_MS, 3000 * settings.tend)))
     if any(works) and not held:
-        door.ring()
+        notifier.notify()
     if memory.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
         _agree_again(store)
         _report(store, found)
@@ -91,7 +91,7 @@ def _look_after(store: Store, keys: Keys, idle: int) -> bool:
     return bool(expired) or length > int(pending["pending"])
 
 
-def _hold(store: Store, found: Books) -> bool:
+def _hold(store: Store, found: Reconciliation) -> bool:
     """Makes the workers wait, or ends it, as the outlets and the memory are; says so in the log when it changes."""
     why = pressure.reasons(found, memory.memory(store.once), store.settings, held=found.hold is not None)
     pressure.hold(store.once, store.keys, found, why)
@@ -109,8 +109,8 @@ def _agree_again(store: Store) -> None:
         log(__name__).error(str(error))
 
 
-def _report(store: Store, found: Books) -> None:
+def _report(store: Store, found: Reconciliation) -> None:
     book = current.own_book(store.settings)
-    line = books_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
+    line = reconciliation_line(found, book.version, past_review(book.sources, datetime.now(UTC).date()))
     say = log(__name__).info if found.balance == 0 else log(__name__).error
     say("the books" if found.balance == 0 else "the books do not balance", **line)

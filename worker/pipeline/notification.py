@@ -1,4 +1,5 @@
-"""The doorbell: wakes a worker, and carries nothing. A ring that fails costs at most one period of `tend`."""
+"""Notification: a Celery message wakes a worker, and carries nothing. One that is lost costs at most one period of
+maintenance."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from worker.store.keys import Keys
 from worker.store.memory import put
 
 
-class Bell:
-    """Rings at most once until a worker has answered, or until the gate's expiry."""
+class Notifier:
+    """Notifies at most once until a worker has acknowledged, or until the gate's expiry."""
 
     def __init__(self, redis: Redis, keys: Keys, *, gate_ms: int, send: Callable[[], None]) -> None:
         """`send` puts the Celery message on its queue."""
@@ -21,14 +22,14 @@ class Bell:
         self._gate_ms = gate_ms
         self._send = send
 
-    def ring(self) -> None:
+    def notify(self) -> None:
+        """Wakes a worker. Whatever fails here is logged, and never reaches the caller."""
         try:
             if put(self._redis, self._gate, "1", self._gate_ms, "NX"):
                 self._send()
-        except (Exception, SystemExit) as error:
-            # SystemExit: the app refuses to be imported where the environment's settings are wrong.
-            log(__name__).debug("a ring failed; tend will find the work", **safe_exception(error))
+        except Exception as error:
+            log(__name__).debug("a notification failed; maintenance will find the work", **safe_exception(error))
 
-    def answer(self) -> None:
-        """Opens the gate. Before the first read: an event that comes later rings again, and an earlier one is read."""
+    def acknowledge(self) -> None:
+        """Opens the gate. Before the first read: an event that comes later notifies again, an earlier one is read."""
         self._redis.delete(self._gate)

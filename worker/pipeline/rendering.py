@@ -1,49 +1,137 @@
-"""A report as the outlet and the audit line show it, worked out once for all reports that say the same."""
+"""Fourth stage: a decision becomes an entry of an outlet, and a line of the audit log."""
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import orjson
 
-from rules.engine.recent import Recent
-from rules.report import Report
-from worker.audit.lines import report_fields
+from rules.errors import Problem
+from worker.audit import lines
+from worker.audit.lines import AuditLine
+from worker.pipeline import outlets
+from worker.pipeline.commit import Item
+from worker.pipeline.context import Batch
+from worker.pipeline.deciding import Decision
+from worker.pipeline.reading import Reading
+from worker.pipeline.reporttexts import texts_of
+from worker.store.secret import event_mark
 
-_HEAD = b'{"claim_id":'
+_MOST_PROBLEMS = 20
 
 
 class Rendered(NamedTuple):
-    """A report without its claim."""
+    """A decision that is ready to be logged and committed."""
 
-    body: bytes
-    """The report as JSON, after its claim id."""
-    line: bytes
-    """What an audit line says of it, as JSON without its braces."""
+    reading: Reading
+    item: Item
+    text: bytes
+    """Its audit line as JSON."""
 
-    def of(self, claim_id: str) -> bytes:
-        """The report on this claim, as JSON."""
-        return _HEAD + orjson.dumps(claim_id) + self.body
-
-
-def rendered(report: Report, known: Recent[Rendered]) -> Rendered:
-    """The report without its claim; `known`: those that other reports share, by their bodies."""
-    shared = report.shared
-    if shared is None:
-        return _rendered(report, _body(report))
-    found: Rendered | None = shared.get(report.history)
-    if found is None:
-        body = _body(report)
-        found = known.get(body)
-        if found is None:
-            found = known[body] = _rendered(report, body)
-        shared[report.history] = found
-    return found
+    @property
+    def line(self) -> AuditLine:
+        found: AuditLine = orjson.loads(self.text)
+        return found
 
 
-def _body(report: Report) -> bytes:
-    return orjson.dumps(report)[len(_HEAD) + len(orjson.dumps(report.claim_id)) :]
+def render(decision: Decision, batch: Batch, started: int) -> Rendered:
+    """`started`: when work on this claim began, by `time.perf_counter_ns`."""
+    if decision.report:
+        return _scrubbed(decision, batch, started)
+    if decision.route == "quarantine":
+        return _quarantined(decision, batch, started)
+    return _repeated(decision, batch, started)
 
 
-def _rendered(report: Report, body: bytes) -> Rendered:
-    return Rendered(body, orjson.dumps(report_fields(report))[1:-1])
+def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
+    context, reading, report = batch.context, decision.reading, decision.report
+    assert report is not None
+    assert reading.submission is not None
+    event, claim, content, _ = reading.submission
+    texts = texts_of(report, context.texts)
+    name = context.keys.named(reading.entry.id)
+    payload = outlets.scrubbed(
+        decision.id, name, event, content, texts.of(report.claim_id), batch.moment, decision.received
+    )
+    line = lines.claim_fields(claim, reading.patient)
+    line["claim.judged"] = [one.number for one in claim.lines if one.procedure == context.book.procedure]
+    return _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
+
+
+def _quarantined(decision: Decision, batch: Batch, started: int) -> Rendered:
+    reading, problems = decision.reading, decision.problems
+    name = batch.context.keys.named(reading.entry.id)
+    payload = outlets.quarantined(
+        decision.id, name, reading.entry, decision.reason, problems, reading.origin, batch.moment
+    )
+    line = _claim_of(reading)
+    line["claim.disposition"] = "quarantine"
+    line["error.code"] = decision.reason
+    line["claim.problems"] = [str(Problem(one.safe_path, one.sentence)) for one in problems[:_MOST_PROBLEMS]]
+    return _rendered(decision, batch, payload, "claim.quarantined", line, started)
+
+
+def _repeated(decision: Decision, batch: Batch, started: int) -> Rendered:
+    reading = decision.reading
+    line: AuditLine = {"claim.first_decision_id": decision.first}
+    if reading.submission:
+        line |= _claim_of(reading)
+    return _rendered(decision, batch, b"", "claim.repeated", line, started)
+
+
+def _claim_of(reading: Reading) -> AuditLine:
+    if reading.submission:
+        return lines.claim_fields(reading.submission.claim, reading.patient)
+    return {"claim.claim_id": reading.refusal.known.get("claim_id") if reading.refusal else None}
+
+
+def _rendered(
+    decision: Decision,
+    batch: Batch,
+    payload: bytes,
+    action: lines.Action,
+    facts: AuditLine,
+    started: int,
+    said: bytes = b"",
+) -> Rendered:
+    """`facts`: what the line says of the claim; `said`: of its report, as JSON without its braces."""
+    reading, context = decision.reading, batch.context
+    held, entry = decision.route == "quarantine", reading.entry
+    line: AuditLine = {
+        "log.level": "warning" if held else "info",
+        "event.action": action,
+        "event.outcome": "failure" if held else "success",
+        "event.duration": time.perf_counter_ns() - started,
+        "trace.id": reading.trace_id or decision.id,
+        "claim.decision_id": decision.id,
+        **facts,
+        "queue.entry": context.keys.named(entry.id),
+        "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - entry.milliseconds),
+    }
+    if reading.identity:
+        line["claim.event"] = event_mark(context.secret, reading.identity)
+    if reading.requeued:
+        line["claim.requeued"] = True
+    if forwarded := entry.forwarded_from:
+        line["queue.forwarded_from"] = forwarded
+    if entry.attempt:
+        line["queue.attempt"] = entry.attempt
+    parts = (orjson.dumps(line)[:-1], batch.line, said) if said else (orjson.dumps(line)[:-1], batch.line)
+    event, ledger = decision.event, decision.ledger
+    item = Item(
+        entry.id, decision.route, payload, event.key, event.expects, event.writes,
+        ledger.key, ledger.version, ledger.writes, ledger.until,
+    )  # fmt: skip
+    return Rendered(reading, item, b",".join(parts) + b"}")
+
+
+def superseded(rendered: Rendered, status: str) -> AuditLine:
+    """The line that takes back the line of a decision that was not committed: a copy, so that sums can subtract it."""
+    return {
+        **rendered.line,
+        "log.level": "info",
+        "event.action": "claim.superseded",
+        "event.outcome": "unknown",
+        "error.code": status,
+    }

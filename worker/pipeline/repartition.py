@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from redis import Redis
 
 from worker.errors import PartitionsFixed
-from worker.monitoring.reconciliation import books
+from worker.monitoring.reconciliation import reconcile
 from worker.store.agreement import standing
 from worker.store.keys import REGISTERED, Keys
 
@@ -68,7 +68,7 @@ def _try_rights(redis: Redis) -> None:
 
 
 def _assert_idle(redis: Redis, keys: Keys) -> None:
-    found = books(redis, keys)
+    found = reconcile(redis, keys)
     if found.alive:
         raise PartitionsFixed(reason=f"{len(found.alive)} worker(s) run; stop all of them first")
     if found.waiting or found.in_flight:

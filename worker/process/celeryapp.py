@@ -9,7 +9,7 @@ from celery import Celery
 from kombu import Queue
 
 from worker.config.settings import Settings
-from worker.pipeline.notification import Bell
+from worker.pipeline.notification import Notifier
 from worker.process.broker import Amqp
 from worker.process.heartbeat import Heartbeat
 from worker.store.connections import Store, broker_options, broker_url
@@ -87,13 +87,13 @@ def celery_app(settings: Settings, *, main: bool = False) -> App:
 _sender = cache(celery_app)
 
 
-def bell(store: Store) -> Bell:
-    """The doorbell of this store's workers."""
+def notifier(store: Store) -> Notifier:
+    """Who notifies this store's workers."""
     settings = store.settings
-    # It expires, so that bells do not pile up while no worker runs.
+    # It expires, so that notifications do not pile up while no worker runs.
     expires = 2 * settings.drain_budget + settings.gate
 
     def send() -> None:
         _sender(settings).send_task(TASK, expires=expires, retry=False)
 
-    return Bell(store.redis, store.keys, gate_ms=int(settings.gate * 1000), send=send)
+    return Notifier(store.redis, store.keys, gate_ms=int(settings.gate * 1000), send=send)

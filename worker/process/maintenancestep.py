@@ -11,8 +11,8 @@ from celery import bootsteps
 from redis.exceptions import RedisError
 
 from worker.logs.operational import log, safe_exception
-from worker.pipeline.maintenance import tend_once
-from worker.process.celeryapp import QUEUE, App, bell
+from worker.pipeline.maintenance import maintain
+from worker.process.celeryapp import QUEUE, App, notifier
 from worker.process.presence import beat
 from worker.process.remotecontrol import keep_consuming
 from worker.store import reachability
@@ -25,8 +25,8 @@ _TURN = 1.0
 _LONGEST_PAUSE = 5.0
 
 
-class TendStep(bootsteps.StartStopStep):
-    """Runs `tend_once` on the worker's timer. Whatever fails here is logged, and never reaches the worker.
+class MaintenanceStep(bootsteps.StartStopStep):
+    """Runs `maintain` on the worker's timer. Whatever fails here is logged, and never reaches the worker.
 
     A step of the consumer, not of the worker: Celery empties the timer when it loses its broker, and starts the
     consumer's steps again when it is back.
@@ -70,7 +70,7 @@ class TendStep(bootsteps.StartStopStep):
             log(__name__).debug("the bells' queue is not consumed from again yet", **safe_exception(error))
 
     def _look(self) -> None:
-        self._patiently(lambda store: tend_once(store, bell(store)))
+        self._patiently(lambda store: maintain(store, notifier(store)))
 
     def _beat(self, parent: Any) -> None:
         """Says that this worker is alive, and which processes are its own."""

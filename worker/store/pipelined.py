@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 
-class Sent:
+class PipelinedCommand:
     """On a connection of its own until it is answered or dropped; one of the two has to come."""
 
     def __init__(self, redis: Redis, name: str, *arguments: str | bytes | int) -> None:

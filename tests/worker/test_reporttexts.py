@@ -13,7 +13,7 @@ from rules.report import Report
 from tests.book import BOOK
 from worker.audit.lines import report_fields
 from worker.bench.claims import claim
-from worker.pipeline.rendering import Rendered, rendered
+from worker.pipeline.reporttexts import ReportTexts, texts_of
 
 
 def judged(number: int, claim_id: str = "", *, history: History) -> Report:
@@ -23,41 +23,41 @@ def judged(number: int, claim_id: str = "", *, history: History) -> Report:
 
 @pytest.mark.parametrize("history", [NOTHING_BILLED, NO_MEMBER_ID])
 def test_what_is_rendered_once_is_what_each_report_says(history: History) -> None:
-    known: Recent[Rendered] = Recent(100)
+    known: Recent[ReportTexts] = Recent(100)
     for number in range(300):
         report = judged(number, history=history)
         for _ in range(2):
-            found = rendered(report, known)
+            found = texts_of(report, known)
             assert found.of(report.claim_id) == orjson.dumps(report)
             assert orjson.loads(b"{" + found.line + b"}") == orjson.loads(orjson.dumps(report_fields(report)))
 
 
 def test_claims_that_are_alike_share_it_and_histories_do_not() -> None:
-    known: Recent[Rendered] = Recent(100)
+    known: Recent[ReportTexts] = Recent(100)
     number = next(number for number in range(50) if judged(number, history=NOTHING_BILLED).shared is not None)
-    first, second = (rendered(judged(number, name, history=NOTHING_BILLED), known) for name in ("A", "B"))
+    first, second = (texts_of(judged(number, name, history=NOTHING_BILLED), known) for name in ("A", "B"))
     assert first is second
-    assert rendered(judged(number, history=NO_MEMBER_ID), known) is not first
+    assert texts_of(judged(number, history=NO_MEMBER_ID), known) is not first
 
 
 def test_what_a_claim_alone_says_is_not_kept() -> None:
-    known: Recent[Rendered] = Recent(100)
+    known: Recent[ReportTexts] = Recent(100)
     number = next(number for number in range(50) if judged(number, history=NOTHING_BILLED).shared is None)
-    rendered(judged(number, history=NOTHING_BILLED), known)
+    texts_of(judged(number, history=NOTHING_BILLED), known)
     assert len(known) == 0
 
 
 @pytest.mark.parametrize("claim_id", ['a"b', "a\\", "é", '","disposition":"billing"', "{}"])
 def test_a_claim_id_of_any_characters_stands_as_it_is(claim_id: str) -> None:
     report = judged(3, claim_id, history=NOTHING_BILLED)
-    found = orjson.loads(rendered(report, Recent(10)).of(claim_id))
+    found = orjson.loads(texts_of(report, Recent(10)).of(claim_id))
     assert found == orjson.loads(orjson.dumps(report))
     assert found["claim_id"] == claim_id
 
 
 def test_what_is_kept_of_a_report_names_no_claim() -> None:
-    known: Recent[Rendered] = Recent(100)
+    known: Recent[ReportTexts] = Recent(100)
     report = judged(3, "CANARY", history=NOTHING_BILLED)
-    found = rendered(report, known)
+    found = texts_of(report, known)
     assert b"CANARY" not in found.body + found.line
     assert "CANARY" not in repr(report.shared)

@@ -1,0 +1,107 @@
+"""First stage: an inbox entry becomes a claim event, or the reason why it is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from rules.errors import Problem
+from worker.errors import EventInvalid
+from worker.intake.events import Submission, read_event
+from worker.logs.operational import safe_exception
+from worker.pipeline.context import BatchContext
+from worker.pipeline.inbox import Entry
+from worker.pipeline.ledger import Entry as Claimed
+from worker.pipeline.ledger import entry_of, patient_hash, person_of
+from worker.pipeline.outlets import REASONS
+
+
+class Reading(NamedTuple):
+    """An entry as far as it could be read: a submission, or why there is none."""
+
+    entry: Entry
+    submission: Submission | None = None
+    refusal: EventInvalid | None = None
+    nanoseconds: int = 0
+    """Time spent on reading."""
+    identity: str | None = None
+    """Of the event, where its envelope is sound."""
+    event_key: str | None = None
+    """Of the event memory, on the partition on which it was read."""
+    digest: str = ""
+    patient: str | None = None
+    """Keyed hash of payer and member id; None: not readable, or no member id."""
+    ledger_key: str | None = None
+    claimed: Claimed | None = None
+    """The claim as it would enter the patient's ledger, by the procedure of the book with which it was read."""
+
+    @property
+    def _known(self) -> Mapping[str, str]:
+        return self.refusal.known if self.refusal else {}
+
+    @property
+    def origin(self) -> tuple[str, str] | None:
+        """CloudEvents source and id, where the envelope is sound; they are the producer's, and never logged."""
+        if self.submission:
+            return self.submission.event.source, self.submission.event.id
+        return (self._known["source"], self._known["id"]) if "id" in self._known else None
+
+    @property
+    def requeued(self) -> bool:
+        return bool(self.submission.event.requeue_of) if self.submission else "requeue_of" in self._known
+
+    @property
+    def trace_id(self) -> str | None:
+        return self.submission.event.trace_id if self.submission else self._known.get("trace_id")
+
+    @property
+    def day(self) -> date:
+        """Day of the event, else the day on which Redis took it in (UTC)."""
+        day = self.submission.event.day if self.submission else None
+        return day or datetime.fromtimestamp(self.entry.milliseconds / 1000, UTC).date()
+
+
+def read(entry: Entry, context: BatchContext) -> Reading:
+    """Decodes an entry; never raises for what is in it."""
+    started = time.perf_counter_ns()
+    patient = ledger = claimed = None
+    try:
+        if entry.event is None:
+            raise EventInvalid("no_event", [Problem("", REASONS["no_event"])])
+        submission = read_event(entry.event, limit=context.limit)
+        event, claim, _, digest = submission
+        identity = event.identity
+        if patient := patient_hash(context.secret, claim):
+            person = person_of(context.secret, patient, claim)
+            claimed = entry_of(claim, entry.revision, digest, context.book.procedure, person)
+            ledger = context.keys.ledger(patient)
+    except context.interrupts:
+        raise
+    except EventInvalid as refusal:
+        return _refused(entry, refusal, context, started)
+    except Exception as error:
+        return _refused(entry, failure(error), context, started)
+    spent = time.perf_counter_ns() - started
+    key = context.keys.event(identity)
+    return Reading(entry, submission, None, spent, identity, key, digest, patient, ledger, claimed)
+
+
+def _refused(entry: Entry, refusal: EventInvalid, context: BatchContext, started: int) -> Reading:
+    identity = refusal.known.get("identity")
+    key = context.keys.event(identity) if identity else None
+    spent = time.perf_counter_ns() - started
+    return Reading(entry, None, refusal, spent, identity, key, refusal.known.get("digest", ""))
+
+
+def given_up(entry: Entry, problems: Iterable[Problem]) -> Reading:
+    """A reading of an entry that is not decoded once more, since that may be what kills its worker."""
+    return Reading(entry, refusal=EventInvalid("attempts_exhausted", problems))
+
+
+def failure(error: Exception) -> EventInvalid:
+    """An exception that no input should cause: its type and place, and nothing that it says."""
+    safe = safe_exception(error)
+    sentence = f"{safe['error.type']} at {', '.join(safe['error.stack_trace'][-3:])}"
+    return EventInvalid("check_failed", [Problem("", sentence)])
