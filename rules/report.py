@@ -150,7 +150,7 @@ class Report:
 
     _shared: ClassVar[dict[str, Any] | None] = None
 
-    def kept(self) -> Report:
+    def template(self) -> Report:
         """The same of no claim, for others to be made of by `of`."""
         report = self.of("", "not_consulted")
         vars(report)["_shared"] = {}
@@ -164,8 +164,8 @@ class Report:
 
     @property
     def shared(self) -> dict[str, Any] | None:
-        """Room for what is worked out of a report and is the same for all that were made of one that is kept; None: it
-        was made of none."""
+        """Room for what is worked out of a report and is the same for all that were made of one template; None: it was
+        made of none."""
         return self._shared
 
     def codes(self, severity: Severity) -> list[str]:

@@ -13,7 +13,8 @@ from rules.book.logic import Condition
 from rules.book.rule import Rule, Version
 from rules.case import Case
 from rules.claim import VOID, Claim
-from rules.engine.check import capped, case_of, check, uncovered
+from rules.engine.check import case_of, check, uncovered
+from rules.engine.findings import capped
 from rules.engine.memory import assigned_to
 from rules.engine.plan import edition_id
 from rules.errors import MISTAKES

@@ -1,4 +1,4 @@
-"""A rule in force: with its version of the day, and how those of a claim and its lines are written in one row."""
+"""A rule in force, and the rules of a claim and its lines in one row."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ class Active:
     assigned: Assigned
     version: Version
     is_quiet: Callable[[Facts], bool]
-    place: int
+    """Whether it has nothing to say."""
+    order: int
     """Among all that are in force: a rule that is taken over comes after the payer's own."""
 
 
-Spread = tuple[tuple[int, Active], ...]
+ScopedRules = tuple[tuple[int, Active], ...]
 """Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line on trial."""

@@ -6,35 +6,20 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
-from rules.book.assignment import Assigned, kind_of
+from rules.book.assignment import kind_of
 from rules.book.book import Book
-from rules.book.rule import Version, enumerated, missing_labels
 from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
-from rules.engine.active import Active, Spread
-from rules.engine.memory import assigned_to, memory_of, plan_on, selection_of
-from rules.engine.plan import Scope, ShapedPlan, edition_id, in_order, shaped, spread, undated
+from rules.engine.active import Active, ScopedRules
+from rules.engine.findings import Found, judged
+from rules.engine.memory import Memory, assigned_to, memory_of, plan_on, selection_of
+from rules.engine.plan import ScopePlan, ShapePlan, edition_id, in_order, scoped, shape_plan, undated_plan
 from rules.engine.shape import shape_of
-from rules.engine.verdict import Kept, Said, Spoken, Verdict, verdict_of
+from rules.engine.verdict import FoundOnce, report_of
 from rules.errors import MISTAKES
-from rules.facts import ClaimFacts, Facts, LineFacts
-from rules.facts.parts import edition_of
-from rules.facts.together import place_of_number
+from rules.facts import Facts, LineFacts, facts_of
 from rules.history import NOT_CONSULTED, History
-from rules.report import (
-    SEVERITIES,
-    Citation,
-    EditionId,
-    Finding,
-    Outcome,
-    OverrideId,
-    Report,
-    Severity,
-)
-
-ENGINE_CODE = "ENG001"
-OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
-"""What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
+from rules.report import EditionId, Report
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
@@ -79,126 +64,103 @@ def uncovered(case: Case, book: Book) -> str | None:
 
 
 def _judge(case: Case, book: Book) -> Report:
-    key = _key(case, book)
-    if key is None:
-        return _judged_for_itself(case, book)
-    everything: Sequence[Facts] = ()
     memory = memory_of(book)
-    kept = memory.shaped.get(key)
+    key = _key(case, memory)
+    if key is None:
+        return _judge_alone(case, book)
+    all_facts: Sequence[Facts] = ()
+    kept = memory.by_shape.get(key)
     if kept is None:
         if uncovered(case, book):
-            return _judged_for_itself(case, book)
-        everything = _facts(case)
-        kept = memory.shaped[key] = _keep(case, book, everything)
-    plan, said = kept.plan, _of_diagnoses(kept, case, book, everything)
-    if not plan.tabled and _is_quiet(plan, case):
-        return said.report.of(case.claim.claim_id, case.history.state)
-    everything = everything or _facts(case)
-    for facts, known in zip(everything, plan.known, strict=True):
+            return _judge_alone(case, book)
+        all_facts = facts_of(case)
+        kept = memory.by_shape[key] = _of_shape(case, book, all_facts)
+    plan, once = kept
+    if plan.by_diagnoses:
+        once = _of_diagnoses(plan, once, case, book, all_facts)
+    if not plan.tabled and _all_quiet(plan, case):
+        return once.report.of(case.claim.claim_id, case.history.state)
+    all_facts = all_facts or facts_of(case)
+    for facts, known in zip(all_facts, plan.known, strict=True):
         facts.update(known)
-    own = _spoken(plan.active, everything, case)
-    editions = _editions(plan.tabled, everything, plan.editions)
-    return _report(case, book, plan.run, editions, sorted([*said.spoken, *own]))
+    own = judged(plan.by_claim, all_facts, case)
+    editions = _editions(plan.tabled, all_facts, plan.editions)
+    return report_of(case, book, plan.rules_run, editions, sorted([*once.found, *own]))
 
 
-def _is_quiet(plan: ShapedPlan, case: Case) -> bool:
-    """Whether the rules on its own amounts, dates and identifiers are; False as well where only asking each tells."""
-    try:
-        return plan.quiet is not None and plan.quiet(case, plan.known)
-    except MISTAKES:
-        return False
-
-
-def _facts(case: Case) -> list[Facts]:
-    """The facts of the claim, and of each line on trial."""
-    claim = ClaimFacts(case)
-    return [claim, *[LineFacts(claim, line) for line in case.lines]]
-
-
-def _judged_for_itself(case: Case, book: Book) -> Report:
+def _judge_alone(case: Case, book: Book) -> Report:
+    """By every rule in force: for claims that share a plan with none."""
     if reason := uncovered(case, book):
-        return _report(case, book, reason=reason)
-    everything = _facts(case)
-    scopes = [_scope(case, book, facts) for facts in everything]
-    spoken = _spoken(spread(scope.active for scope in scopes), everything, case)
-    editions = _editions(spread(scope.tabled for scope in scopes), everything)
-    return _report(case, book, sum(len(scope.active) for scope in scopes), editions, spoken)
+        return report_of(case, book, reason=reason)
+    all_facts = facts_of(case)
+    plans = [_scope_plan(case, book, facts) for facts in all_facts]
+    found = judged(scoped(plan.active for plan in plans), all_facts, case)
+    editions = _editions(scoped(plan.tabled for plan in plans), all_facts)
+    return report_of(case, book, sum(len(plan.active) for plan in plans), editions, found)
 
 
-def _key(case: Case, book: Book) -> Hashable | None:
+def _scope_plan(case: Case, book: Book, facts: Facts) -> ScopePlan:
+    of_line = isinstance(facts, LineFacts)
+    if facts.day is None:
+        return undated_plan(assigned_to(book, kind_of(case)), "line" if of_line else "claim")
+    plan = plan_on(book, kind_of(case), facts.day)
+    return plan.line if of_line else plan.claim
+
+
+def _key(case: Case, memory: Memory) -> Hashable | None:
     """Claims with the same key meet the same plan; None: the claim is to be judged for itself."""
     day = case.first_day
     if day is None or (shape := shape_of(case)) is None:
         return None
-    period_of = memory_of(book).period
-    period = period_of(day)
+    period = memory.period(day)
     for line in case.claim.lines:
-        if line.service_date != day and line.service_date and period_of(line.service_date) != period:
+        if line.service_date != day and line.service_date and memory.period(line.service_date) != period:
             return None
     # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
     return (case.selection, case.history.state == "consulted", case.provider, period, shape)
 
 
-def _keep(case: Case, book: Book, everything: Sequence[Facts]) -> Kept:
-    """What is to be known of claims of this shape, worked out at the first."""
+def _of_shape(case: Case, book: Book, all_facts: Sequence[Facts]) -> tuple[ShapePlan, FoundOnce]:
+    """The plan for claims of this shape, and what the rules find that rest on the shape alone."""
     assert case.first_day is not None
-    plan = shaped(plan_on(book, kind_of(case), case.first_day), everything)
-    return Kept(plan, _said(_spoken(plan.settled, everything, case), plan, case, book))
+    plan = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts)
+    return plan, _found_once(judged(plan.by_shape, all_facts, case), plan, case, book)
 
 
-def _scope(case: Case, book: Book, facts: Facts) -> Scope:
-    of_line = isinstance(facts, LineFacts)
-    if facts.day is None:
-        return undated(assigned_to(book, kind_of(case)), "line" if of_line else "claim")
-    plan = plan_on(book, kind_of(case), facts.day)
-    return plan.line if of_line else plan.claim
-
-
-def _of_diagnoses(kept: Kept, case: Case, book: Book, everything: Sequence[Facts]) -> Said:
-    """What the rules say that rest on shape and diagnoses: found once for claims with these diagnoses."""
-    plan, claim = kept.plan, case.claim
-    if not plan.coded:
-        return kept.said
+def _of_diagnoses(
+    plan: ShapePlan, of_shape: FoundOnce, case: Case, book: Book, all_facts: Sequence[Facts]
+) -> FoundOnce:
+    """With what the rules find that rest on shape and diagnoses."""
+    memory, claim = memory_of(book).by_diagnoses, case.claim
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
-    memory = memory_of(book).coded
-    said = memory.get(key)
-    if said is None:
-        spoken = _spoken(plan.coded, everything or _facts(case), case)
-        said = _said(sorted([*kept.said.spoken, *spoken]), plan, case, book) if spoken else kept.said
-        memory[key] = said
-    return said
+    once = memory.get(key)
+    if once is None:
+        found = judged(plan.by_diagnoses, all_facts or facts_of(case), case)
+        once = _found_once(sorted([*of_shape.found, *found]), plan, case, book) if found else of_shape
+        memory[key] = once
+    return once
 
 
-def _said(spoken: Iterable[Spoken], plan: ShapedPlan, case: Case, book: Book) -> Said:
-    found = tuple(spoken)
+def _found_once(found: Iterable[Found], plan: ShapePlan, case: Case, book: Book) -> FoundOnce:
+    known = tuple(found)
     # Nothing that is kept names a claim.
-    return Said(found, _report(case, book, plan.run, plan.editions, found).kept())
+    return FoundOnce(known, report_of(case, book, plan.rules_run, plan.editions, known).template())
 
 
-def _spoken(rules: Spread, everything: Sequence[Facts], case: Case) -> list[Spoken]:
-    """What these rules find, in the order of judging."""
-    found = []
-    for number, one in _suspects(rules, everything):
-        finding = _judged(one, everything[number], case)
-        if finding:
-            found.append(Spoken(number, one.place, one.assigned, finding))
-    return found
-
-
-def _suspects(rules: Spread, everything: Sequence[Facts]) -> Iterable[tuple[int, Active]]:
-    """The rules that are not quiet."""
+def _all_quiet(plan: ShapePlan, case: Case) -> bool:
+    """Whether the rules on its own amounts, dates and identifiers are; False as well where only asking each tells."""
     try:
-        return [(number, one) for number, one in rules if not one.is_quiet(everything[number])]
-    except MISTAKES:  # judged one by one, the rule that raises is found
-        return rules
+        return plan.all_quiet is not None and plan.all_quiet(case, plan.known)
+    except MISTAKES:
+        return False
 
 
 def _editions(
-    tabled: Spread, everything: Sequence[Facts], settled: tuple[EditionId, ...] = ()
+    tabled: ScopedRules, all_facts: Sequence[Facts], known: tuple[EditionId, ...] = ()
 ) -> tuple[EditionId, ...]:
-    """Of the tables that the rules which apply looked into, in order; `settled`: those that are known."""
-    found = {edition_id(one.version, everything[number]) for number, one in tabled if _applies(one, everything[number])}
-    return in_order(found.union(settled))
+    """Of the tables that the rules which apply looked into, in order; `known`: those that the shape tells."""
+    found = {edition_id(one.version, all_facts[scope]) for scope, one in tabled if _applies(one, all_facts[scope])}
+    return in_order(found.union(known))
 
 
 def _applies(one: Active, facts: Facts) -> bool:
@@ -206,118 +168,3 @@ def _applies(one: Active, facts: Facts) -> bool:
         return not one.version.is_off(facts)
     except MISTAKES:  # judging it tells
         return False
-
-
-def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
-    assigned, version = one.assigned, one.version
-    try:
-        if facts.day is None:
-            outcome, version = assigned.rule.judge(facts)
-        else:
-            outcome = version.judge(facts)
-        if outcome in ("pass", "not_applicable"):
-            return None
-        return _finding(assigned, version, outcome, facts, case)
-    except MISTAKES as error:  # one broken rule must not hide what the others found
-        return _broken(assigned, facts, error)
-
-
-def _cited(version: Version, facts: Facts) -> Citation:
-    """The rule's source, or the imported edition that judged in its place."""
-    edition = edition_of(facts, version.edition.table) if version.edition else None
-    if edition is None:
-        return version.citation
-    return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
-
-
-def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, case: Case) -> Finding:
-    rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
-    message, fix = version.message.fill(facts), version.fix.fill(facts)
-    patch: tuple[dict[str, object], ...] = ()
-    if outcome == "undetermined":
-        labels = enumerated(missing_labels(version, facts))
-        message = f"Cannot check this: missing on the claim: {labels}."
-        fix = f"Add {labels}, then check again."
-    elif outcome == "bypassed" and version.bypass:
-        message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
-    elif number is not None:
-        patch = tuple(operation.at(place_of_number(case, number)) for operation in version.patch)
-    if assigned.at_most and outcome != "undetermined":
-        message = f"{message} {OF_MEDICARE}"
-    return Finding(
-        code=rule.code,
-        outcome=outcome,
-        severity="note" if outcome == "bypassed" else capped(version.severity, assigned.at_most),
-        line=number,
-        title=rule.title,
-        message=message,
-        fix=fix,
-        patch=patch,
-        expected_denial=version.denial if outcome == "fail" else None,
-        citation=_cited(version, facts),
-        evidence=version.evidence(facts),
-        version=version.start.isoformat(),
-        rule=rule.file,
-        override=assigned.override,
-    )
-
-
-def _broken(assigned: Assigned, facts: Facts, error: Exception) -> Finding:
-    rule, version = assigned.rule, assigned.rule.versions[-1]
-    return Finding(
-        code=ENGINE_CODE,
-        outcome="undetermined",
-        severity="block",
-        line=facts.line.number if isinstance(facts, LineFacts) else None,
-        title="A rule could not be run",
-        message=f"Rule {rule.code} stopped with {type(error).__name__}; the other rules ran.",
-        fix="Report this with the claim's form and the book's version; the claim is held until the rule can run.",
-        patch=(),
-        expected_denial=None,
-        citation=version.citation,
-        evidence={},
-        version=version.start.isoformat(),
-        rule=rule.file,
-    )
-
-
-def capped(severity: Severity, at_most: Severity | None) -> Severity:
-    """The severity, but not above the ceiling."""
-    return at_most if at_most and SEVERITIES.index(severity) < SEVERITIES.index(at_most) else severity
-
-
-def _report(
-    case: Case,
-    book: Book,
-    run: int = 0,
-    editions: tuple[EditionId, ...] = (),
-    spoken: Iterable[Spoken] = (),
-    reason: str | None = None,
-) -> Report:
-    """The report on these findings; `reason`: why nothing was judged."""
-    verdict = verdict_of(spoken)
-    return Report(
-        claim_id=case.claim.claim_id,
-        disposition="unchecked" if reason else "rework" if verdict.blocks else "billing",
-        coverage="none" if reason else "full" if case.selection.payer in book.ruled else "common_only",
-        history=case.history.state,
-        book=book.named,
-        payer=case.selection.payer,
-        plan=case.selection.plan,
-        bills_as=case.role,
-        reason=reason,
-        rules_run=run,
-        editions=editions,
-        findings=verdict.findings,
-        shadow=verdict.shadow,
-        overridden=verdict.overridden,
-        overrides=_overrides(case, book, verdict) if book.overrides.entries else (),
-    )
-
-
-def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
-    """Those that touched the claim, each once."""
-    of_payer = book.overrides.ids.get(case.claim.payer.id)
-    findings = (*verdict.findings, *verdict.overridden)
-    found = {finding.override: None for finding in findings if finding.override}
-    return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

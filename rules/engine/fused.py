@@ -12,10 +12,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from rules.case import Case
-from rules.engine.active import Spread
+from rules.engine.active import ScopedRules
 from rules.facts.registry import DERIVED, DERIVED_OF_LINES
 
-Quiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
+AllQuiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
 """Whether none of the rules has anything to say, by the claim and by what its shape tells of each scope.
 
 Raises what a fact or a rule raises, and KeyError for a fact that the shape should tell and does not."""
@@ -23,13 +23,13 @@ _FACT, _CONSTANT, _FACTS = re.compile(r"\bf\['(\w+)'\]"), re.compile(r"\bK_"), r
 
 
 @lru_cache(maxsize=512)
-def fused(rules: Spread, own: frozenset[str]) -> Quiet | None:
-    """`own`: the facts that the shape does not tell. None: one of the rules looks at more than facts."""
+def fused(rules: ScopedRules, unshared: frozenset[str]) -> AllQuiet | None:
+    """`unshared`: the facts that the shape does not tell. None: one of the rules looks at more than facts."""
     constants: dict[str, Any] = {"D": DERIVED, "DL": DERIVED_OF_LINES}
     derived: dict[str, str] = {}
     terms = []
     for place, (number, one) in enumerate(rules):
-        text = _FACT.sub(partial(_read, number, own, derived), one.version.quiet_text)
+        text = _FACT.sub(partial(_read, number, unshared, derived), one.version.quiet_text)
         if _FACTS.search(text):
             return None
         terms.append(_CONSTANT.sub(f"K{place}_", text))
@@ -37,14 +37,14 @@ def fused(rules: Spread, own: frozenset[str]) -> Quiet | None:
     body = [f" {variable} = {how}" for how, variable in derived.items()]
     source = "\n".join(["def quiet(c, k):", *body, f" return {' and '.join(terms) or 'True'}"])
     exec(source, constants)  # noqa: S102  the text is ours, as in rules/book/logic.py
-    quiet: Quiet = constants["quiet"]
+    quiet: AllQuiet = constants["quiet"]
     return quiet
 
 
-def _read(scope: int, own: frozenset[str], derived: dict[str, str], found: re.Match[str]) -> str:
+def _read(scope: int, unshared: frozenset[str], derived: dict[str, str], found: re.Match[str]) -> str:
     """The fact as an expression: told by the shape, or a variable that is derived from the claim once."""
     name = found[1]
-    if name not in own:
+    if name not in unshared:
         return f"k[{scope}][{name!r}]"
     how = f"DL[{name!r}](c, c.lines[{scope - 1}])" if name in DERIVED_OF_LINES else f"D[{name!r}](c)"
     return derived.setdefault(how, f"v{len(derived)}")

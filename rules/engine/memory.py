@@ -9,16 +9,16 @@ from datetime import date, timedelta
 from rules.book.assignment import Assigned, Kind
 from rules.book.book import Book
 from rules.claim import Payer
-from rules.engine.plan import Plan, plan_of
+from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
-from rules.engine.verdict import Kept, Said
+from rules.engine.verdict import FoundOnce
 from rules.payers import Selection
 
 MOST_SELECTED = 4_096
 """Payers, as claims name them, whose rule sets are kept."""
 MOST_SHAPES = 6_000
 """Shapes of claims whose plans are kept."""
-MOST_CODED = 20_000
+MOST_WITH_DIAGNOSES = 20_000
 """The same of shapes with their diagnoses."""
 
 
@@ -30,12 +30,12 @@ class Memory:
     selected: Recent[Selection] = field(default_factory=lambda: Recent(MOST_SELECTED))
     """Who judges, by what a claim says of its payer."""
     assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict)
-    plans: dict[Kind, list[Plan | None]] = field(default_factory=dict)
+    day_plans: dict[Kind, list[DayPlan | None]] = field(default_factory=dict)
     """By kind of claim, then by period."""
-    shaped: Recent[Kept] = field(default_factory=lambda: Recent(MOST_SHAPES))
-    """By payer, period and shape of the claim."""
-    coded: Recent[Said] = field(default_factory=lambda: Recent(MOST_CODED))
-    """What the rules say that rest on shape and diagnoses, by plan and diagnoses."""
+    by_shape: Recent[tuple[ShapePlan, FoundOnce]] = field(default_factory=lambda: Recent(MOST_SHAPES))
+    """The plan, and what the rules find that rest on the shape alone, by payer, period and shape of the claim."""
+    by_diagnoses: Recent[FoundOnce] = field(default_factory=lambda: Recent(MOST_WITH_DIAGNOSES))
+    """With what the rules find that rest on the diagnoses as well, by plan and diagnoses."""
 
     def period(self, day: date) -> int:
         """Days of the same period have the same versions of all rules, the same rows of all tables, and are covered or
@@ -70,14 +70,14 @@ def assigned_to(book: Book, kind: Kind) -> tuple[Assigned, ...]:
     return found
 
 
-def plan_on(book: Book, kind: Kind, day: date) -> Plan:
+def plan_on(book: Book, kind: Kind, day: date) -> DayPlan:
     """The rule versions in force for one kind of claim on a date of service."""
     memory = memory_of(book)
-    plans = memory.plans.setdefault(kind, [None] * (len(memory.change_days) + 1))
+    plans = memory.day_plans.setdefault(kind, [None] * (len(memory.change_days) + 1))
     period = memory.period(day)
     found = plans[period]
     if found is None:
-        found = plans[period] = plan_of(assigned_to(book, kind), day)
+        found = plans[period] = day_plan(assigned_to(book, kind), day)
     return found
 
 

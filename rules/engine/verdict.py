@@ -1,39 +1,21 @@
-"""What all rules together say of a claim: their findings in order, each where it belongs."""
+"""What all rules together say of a claim: their findings in order, each where it belongs, and the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from rules.book.assignment import Assigned
-from rules.engine.plan import ShapedPlan
-from rules.report import SEVERITIES, Finding, Report
+from rules.book.book import Book
+from rules.case import Case
+from rules.engine.findings import Found
+from rules.report import SEVERITIES, EditionId, Finding, OverrideId, Report
 
 
-class Spoken(NamedTuple):
-    """A finding, in the order in which rules are judged: no two have the same scope and place."""
-
-    scope: int
-    """0: the claim as a whole; then each line on trial."""
-    place: int
-    """Of its rule among all that are in force."""
-    assigned: Assigned
-    finding: Finding
-
-
-class Said(NamedTuple):
+class FoundOnce(NamedTuple):
     """What rules found on claims that are alike, and the report where they found no more: of no claim yet."""
 
-    spoken: tuple[Spoken, ...]
+    found: tuple[Found, ...]
     report: Report
-
-
-class Kept(NamedTuple):
-    """What is known of claims of one shape."""
-
-    plan: ShapedPlan
-    said: Said
-    """By the rules that rest on the shape alone."""
 
 
 class Verdict(NamedTuple):
@@ -51,16 +33,16 @@ class Verdict(NamedTuple):
         return any(finding.severity == "block" and finding.outcome != "bypassed" for finding in self.findings)
 
 
-def verdict_of(spoken: Iterable[Spoken]) -> Verdict:
+def verdict_of(found: Iterable[Found]) -> Verdict:
     """The verdict that these findings make, which come in the order of judging."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     shadow: list[Finding] = []
     overridden: list[Finding] = []
-    for one in spoken:
+    for one in found:
         draft = one.assigned.rule.status == "draft"
-        where = shadow if draft else overridden if one.assigned.published else found
+        where = shadow if draft else overridden if one.assigned.published else findings
         where.append(one.finding)
-    return Verdict(_sorted(_taken_over_once(found)), _sorted(shadow), _sorted(overridden))
+    return Verdict(_sorted(_taken_over_once(findings)), _sorted(shadow), _sorted(overridden))
 
 
 def _taken_over_once(findings: Iterable[Finding]) -> list[Finding]:
@@ -83,3 +65,40 @@ def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _order(finding: Finding) -> tuple[int, str, int, str]:
     return (SEVERITIES.index(finding.severity), finding.code, finding.line or 0, finding.rule)
+
+
+def report_of(
+    case: Case,
+    book: Book,
+    rules_run: int = 0,
+    editions: tuple[EditionId, ...] = (),
+    found: Iterable[Found] = (),
+    reason: str | None = None,
+) -> Report:
+    """The report on these findings; `reason`: why nothing was judged."""
+    verdict = verdict_of(found)
+    return Report(
+        claim_id=case.claim.claim_id,
+        disposition="unchecked" if reason else "rework" if verdict.blocks else "billing",
+        coverage="none" if reason else "full" if case.selection.payer in book.ruled else "common_only",
+        history=case.history.state,
+        book=book.named,
+        payer=case.selection.payer,
+        plan=case.selection.plan,
+        bills_as=case.role,
+        reason=reason,
+        rules_run=rules_run,
+        editions=editions,
+        findings=verdict.findings,
+        shadow=verdict.shadow,
+        overridden=verdict.overridden,
+        overrides=_overrides(case, book, verdict) if book.overrides.entries else (),
+    )
+
+
+def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
+    """Those that touched the claim, each once."""
+    of_payer = book.overrides.ids.get(case.claim.payer.id)
+    findings = (*verdict.findings, *verdict.overridden)
+    found = {finding.override: None for finding in findings if finding.override}
+    return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

@@ -1,7 +1,7 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
 from rules.facts import beside, claim, coverage, day, diagnoses, drugs, filing, history, ncci, providers, record
-from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence
+from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
 __all__ = [
     "FACTS",
@@ -19,6 +19,7 @@ __all__ = [
     "diagnoses",
     "drugs",
     "evidence",
+    "facts_of",
     "filing",
     "history",
     "ncci",

@@ -124,7 +124,7 @@ def lines_with_excess_pointers(case: Case) -> tuple[int, ...]:
     return _numbers(case, lambda line: len(line.diagnosis_pointers) > MOST_POINTERS)
 
 
-@fact("lines", "the diagnosis pointers", coded=True)
+@fact("lines", "the diagnosis pointers", diagnoses=True)
 def lines_pointing_nowhere(case: Case) -> tuple[int, ...]:
     """Lines with a pointer that is not a position in the list of diagnoses."""
     count = len(case.claim.diagnoses)

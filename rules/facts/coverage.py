@@ -25,7 +25,7 @@ def contractor(case: Case, line: Line) -> str | None:
     return row[0] if row else ("none" if state and day else None)
 
 
-@line_fact("codes", "the diagnosis pointers", coded=True)
+@line_fact("codes", "the diagnosis pointers", diagnoses=True)
 def reason_kinds(case: Case, line: Line) -> tuple[str, ...] | None:
     """Kinds of the line's diagnoses, from the table diagnosis_kinds; other where it has none. Professional: the
     diagnoses that the line points to; institutional: all."""
@@ -80,7 +80,7 @@ def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
     return tuple(row[0].split()) if row else ()
 
 
-@line_fact("flag", "the diagnosis pointers", coded=True)
+@line_fact("flag", "the diagnosis pointers", diagnoses=True)
 def diagnosis_covered(case: Case, line: Line) -> bool | None:
     """Whether an article of the state covers a diagnosis of the line. Professional: the diagnoses that the line
     points to; institutional: all."""

@@ -22,13 +22,13 @@ _kept = lru_cache(maxsize=2**14)
 """The same lists of diagnoses come again and again."""
 
 
-@fact("number", "the diagnoses", coded=True)
+@fact("number", "the diagnoses", diagnoses=True)
 def diagnosis_count(case: Case) -> Decimal:
     """How many diagnoses the claim has; admitting and reason-for-visit diagnoses do not count."""
     return Decimal(len(case.claim.diagnoses))
 
 
-@fact("codes", "the diagnoses", coded=True)
+@fact("codes", "the diagnoses", diagnoses=True)
 def repeated_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnoses that stand in the list more than once."""
     return _repeated(case.claim.diagnoses)
@@ -40,7 +40,7 @@ def _repeated(diagnoses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for code in codes if codes.count(code) > 1))
 
 
-@fact("codes", "the diagnoses", coded=True)
+@fact("codes", "the diagnoses", diagnoses=True)
 def icd9_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have the form of ICD-9-CM."""
     return _icd9(_all(case.claim))
@@ -51,7 +51,7 @@ def _icd9(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(filter(icd9, codes))
 
 
-@fact("codes", "the diagnoses", coded=True)
+@fact("codes", "the diagnoses", diagnoses=True)
 def malformed_diagnoses(case: Case) -> tuple[str, ...]:
     """Diagnosis codes that have neither the form of ICD-10-CM nor that of ICD-9-CM."""
     return _malformed(_all(case.claim))
@@ -62,7 +62,7 @@ def _malformed(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(code or "(empty)" for code in codes if not icd10(code) and not icd9(code))
 
 
-@line_fact("codes", "the diagnosis pointers", coded=True)
+@line_fact("codes", "the diagnosis pointers", diagnoses=True)
 def diagnosis_sides(case: Case, line: Line) -> tuple[str, ...] | None:
     """Sides that the line's diagnoses name, from the laterality table: right, left, bilateral, unspecified, or none
     for a diagnosis that names no side. Professional: the diagnoses that the line points to; institutional: all."""
@@ -85,7 +85,7 @@ def _sides(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
     return tuple(row[0] if row else "none" for row in rows)
 
 
-@fact("codes", "the date of service", coded=True)
+@fact("codes", "the date of service", diagnoses=True)
 def header_diagnoses(case: Case) -> tuple[str, ...] | None:
     """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
     day = case.first_day
@@ -100,7 +100,7 @@ def _headers(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]
     return tuple(dict.fromkeys(code for code in codes if table.find((undotted(code),), day) is not None))
 
 
-@fact("codes", "the date of service", coded=True)
+@fact("codes", "the date of service", diagnoses=True)
 def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
     """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the first 64445 date."""
     day = case.first_day
@@ -131,7 +131,7 @@ def _groups(code: str, table: Table) -> list[str]:
     return [bare[:length] for length in range(len(bare), 1, -1) if bare[:length] in table.words]
 
 
-@line_fact("flag", "the diagnosis pointers", coded=True)
+@line_fact("flag", "the diagnosis pointers", diagnoses=True)
 def diagnosis_fits_block(case: Case, line: Line) -> bool | None:
     """Whether a diagnosis that the line points to is of a kind in the table of a sciatic block's usual reasons.
     Professional: the diagnoses that the line points to; institutional: all."""

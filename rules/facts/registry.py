@@ -35,7 +35,7 @@ class Fact:
     derive: Callable[..., Any]
     own: bool = False
     """Whether it rests on an amount, a date or an identifier, which claims of one shape do not share."""
-    coded: bool = False
+    diagnoses: bool = False
     """Whether it rests on the diagnoses, and of what claims of one shape do not share on nothing else."""
     history: bool = False
     """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
@@ -48,7 +48,7 @@ DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
 
 
 def fact(
-    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, coded: bool = False, history: bool = False
+    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, diagnoses: bool = False, history: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
@@ -56,7 +56,7 @@ def fact(
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, coded, history)
+        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, diagnoses, history)
         (DERIVED if scope == "claim" else DERIVED_OF_LINES)[name] = derive
         return derive
 
@@ -64,10 +64,10 @@ def fact(
 
 
 def line_fact(
-    kind: Kind, label: str, *, own: bool = False, coded: bool = False
+    kind: Kind, label: str, *, own: bool = False, diagnoses: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line on trial; derived from the case and the line."""
-    return fact(kind, label, "line", own=own, coded=coded)
+    return fact(kind, label, "line", own=own, diagnoses=diagnoses)
 
 
 def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -89,10 +89,10 @@ class ClaimFacts(dict[str, Any]):
         value = self[name] = DERIVED[name](self.case)
         return value
 
-    def shared(self, own: Iterable[str]) -> ClaimFacts:
+    def without(self, names: Iterable[str]) -> ClaimFacts:
         """The same facts but those, which are unknown: that is how a missing fact is told."""
         found = ClaimFacts(self.case)
-        found.update(dict.fromkeys(own))
+        found.update(dict.fromkeys(names))
         return found
 
 
@@ -112,14 +112,20 @@ class LineFacts(dict[str, Any]):
         value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
         return value
 
-    def shared(self, own: Iterable[str]) -> LineFacts:
-        """As `ClaimFacts.shared`."""
+    def without(self, names: Iterable[str]) -> LineFacts:
+        """As `ClaimFacts.without`."""
         found = LineFacts(self.claim, self.line)
-        found.update(dict.fromkeys(own))
+        found.update(dict.fromkeys(names))
         return found
 
 
 Facts = ClaimFacts | LineFacts
+
+
+def facts_of(case: Case) -> list[Facts]:
+    """The facts of the claim, then of each line on trial."""
+    claim = ClaimFacts(case)
+    return [claim, *[LineFacts(claim, line) for line in case.lines]]
 
 
 def evidence(kind: Kind, value: Value) -> Evidence:

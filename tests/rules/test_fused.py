@@ -10,10 +10,11 @@ import pytest
 from rules.book.assignment import Assigned
 from rules.claim import Claim, read_claim
 from rules.engine.active import Active
-from rules.engine.check import _facts, case_of, check
+from rules.engine.check import case_of, check
 from rules.engine.fused import fused
 from rules.engine.memory import memory_of
-from rules.engine.plan import ShapedPlan
+from rules.engine.plan import ShapePlan
+from rules.facts import facts_of
 from rules.history import NOTHING_BILLED
 from rules.loader import load_book
 from tests.book import BOOK
@@ -22,11 +23,11 @@ from worker.bench.claims import claim
 CLAIMS = [read_claim(claim(number)) for number in range(800)]
 
 
-def plans() -> list[ShapedPlan]:
+def plans() -> list[ShapePlan]:
     book = load_book()
     for one in CLAIMS:
         check(one, book, history=NOTHING_BILLED)
-    return [kept.plan for kept in memory_of(book).shaped]
+    return [plan for plan, _ in memory_of(book).by_shape]
 
 
 def faulty(one: Claim) -> Claim:
@@ -36,21 +37,22 @@ def faulty(one: Claim) -> Claim:
 @pytest.mark.parametrize("change", [lambda one: one, faulty])
 def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]) -> None:
     book, seen = load_book(), set()
+    memory = memory_of(book)
     for one in map(change, CLAIMS):
-        memory_of(book).shaped.clear()
+        memory.by_shape.clear()
         check(one, book, history=NOTHING_BILLED)
-        for kept in memory_of(book).shaped:
-            plan, case = kept.plan, case_of(one, book, None, NOTHING_BILLED)
-            assert plan.quiet is not None
-            found = plan.quiet(case, plan.known)
-            assert found is all(rule.is_quiet(_facts(case)[number]) for number, rule in plan.active)
+        for plan, _ in memory.by_shape:
+            case = case_of(one, book, None, NOTHING_BILLED)
+            assert plan.all_quiet is not None
+            found = plan.all_quiet(case, plan.known)
+            assert found is all(rule.is_quiet(facts_of(case)[scope]) for scope, rule in plan.by_claim)
             seen.add(found)
     assert False in seen
 
 
 def test_plans_of_many_shapes_share_one() -> None:
     found = plans()
-    assert len({plan.quiet for plan in found}) < len(found) / 5
+    assert len({plan.all_quiet for plan in found}) < len(found) / 5
 
 
 def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
@@ -60,6 +62,6 @@ def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
 
 
 def test_no_rules_are_quiet() -> None:
-    quiet = fused((), frozenset())
-    assert quiet is not None
-    assert quiet(case_of(CLAIMS[0], BOOK, None), ({},))
+    all_quiet = fused((), frozenset())
+    assert all_quiet is not None
+    assert all_quiet(case_of(CLAIMS[0], BOOK, None), ({},))

@@ -138,6 +138,6 @@ def test_a_fact_that_cannot_be_derived_holds_the_claim_and_the_other_rules_run(
 def test_what_is_kept_names_no_claim() -> None:
     book = load_book()
     check(read_claim(example_claim("practitioner", {**FULL, "claim_id": "CANARY"}, AETNA)), book)
-    for memory in (memory_of(book).shaped, memory_of(book).coded):
+    for memory in (memory_of(book).by_shape, memory_of(book).by_diagnoses):
         assert len(memory) > 0
         assert "CANARY" not in repr(memory._kept)

@@ -19,10 +19,10 @@ def test_a_changed_copy_of_a_book_begins_with_nothing_and_leaves_the_book_s_own_
     narrowed = book.narrowed(book.rules[:3])
     later = replace(book, covers_from=book.covers_from + timedelta(days=1))
     for copy in (narrowed, later, replace(book)):
-        assert not len(memory_of(copy).shaped)
+        assert not len(memory_of(copy).by_shape)
         assert not memory_of(copy).assigned
     assert memory_of(book) is kept
-    assert len(kept.shaped) == 1
+    assert len(kept.by_shape) == 1
 
 
 def test_a_book_that_was_used_is_still_equal_to_one_that_was_not() -> None:

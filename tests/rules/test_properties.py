@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from rules.authoring.patch import patched
 from rules.case import date_of, last_date_of
 from rules.claim import read_claim
-from rules.engine.check import ENGINE_CODE, check
+from rules.engine.check import check
+from rules.engine.findings import ENGINE_CODE
 from rules.report import Finding, Report
 from tests.rules.claims import BOOK, CLAIMS, REPAIRABLE, STORIES
 

@@ -87,7 +87,7 @@ def book() -> Book:
 
 
 @pytest.mark.parametrize("name", [name for name, fact in FACTS.items() if not fact.own])
-def test_a_shared_fact_reads_the_shape_alone_and_a_coded_one_the_diagnoses_as_well(book: Book, name: str) -> None:
+def test_a_shared_fact_reads_the_shape_alone_and_one_on_diagnoses_these_as_well(book: Book, name: str) -> None:
     fact, read = FACTS[name], set[str]()
     for one in CLAIMS[:120]:
         case = case_of(one, book, None)
@@ -101,8 +101,8 @@ def test_a_shared_fact_reads_the_shape_alone_and_a_coded_one_the_diagnoses_as_we
         if fact.scope == "claim":
             fact.derive(watched)
         read |= seen
-    read -= DIAGNOSES if fact.coded else set()
-    assert read <= SHAPE, f"{name} reads {sorted(read - SHAPE)}: declare it own=True, or coded=True"
+    read -= DIAGNOSES if fact.diagnoses else set()
+    assert read <= SHAPE, f"{name} reads {sorted(read - SHAPE)}: declare it own=True, or diagnoses=True"
 
 
 SHARED = {name: fact for name, fact in FACTS.items() if not fact.own}
@@ -123,7 +123,7 @@ def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(dat
         read.clear()
         for part in watched.lines if fact.scope == "line" else [None]:
             fact.derive(watched, *filter(None, [part]))
-        found[name] = read - SHAPE - (DIAGNOSES if fact.coded else set())
+        found[name] = read - SHAPE - (DIAGNOSES if fact.diagnoses else set())
     assert {name: read for name, read in found.items() if read} == {}
 
 
@@ -170,7 +170,7 @@ def test_claims_of_one_shape_share_every_shared_fact(book: Book) -> None:
             known = [
                 name
                 for name, fact in FACTS.items()
-                if not (fact.own or fact.coded) and (fact.scope == "claim" or isinstance(left, LineFacts))
+                if not (fact.own or fact.diagnoses) and (fact.scope == "claim" or isinstance(left, LineFacts))
             ]
             assert {name: left[name] for name in known} == {name: right[name] for name in known}
         compared += 1
@@ -187,7 +187,7 @@ def unplanned(one: Claim, book: Book, history: History = NOT_CONSULTED) -> Repor
 def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
     book = load_book()
     for one in CLAIMS:
-        memory_of(book).shaped.clear()
+        memory_of(book).by_shape.clear()
         first, again = check(one, book), check(one, book)
         assert first == again == unplanned(one, book)
 
@@ -198,7 +198,7 @@ def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
         check(one, shaped)
         check(one, shaped)
         other = other_of_the_shape(one)
-        memory_of(fresh).shaped.clear()
+        memory_of(fresh).by_shape.clear()
         assert check(other, shaped) == check(other, fresh)
 
 
@@ -251,5 +251,5 @@ def test_a_used_book_says_what_a_fresh_book_says(data: dict[str, Any], shifts: l
     other = replace(one, lines=tuple(lines), diagnoses=("G57.01",))
     of_same_diagnoses = replace(one, lines=other.lines)
     for known in (one, other, of_same_diagnoses, one, other, of_same_diagnoses):
-        memory_of(FRESH).shaped.clear()
+        memory_of(FRESH).by_shape.clear()
         assert check(known, USED) == check(known, FRESH) == unplanned(known, FRESH)
