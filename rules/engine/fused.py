@@ -6,9 +6,9 @@ many shapes have the same rules and share their function: the library has some s
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from rules.case import Case
@@ -19,32 +19,66 @@ AllQuiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
 """Whether none of the rules has anything to say, by the claim and by what its shape tells of each scope.
 
 Raises what a fact or a rule raises, and KeyError for a fact that the shape should tell and does not."""
-_FACT, _CONSTANT, _FACTS = re.compile(r"\bf\['(\w+)'\]"), re.compile(r"\bK_"), re.compile(r"\bf\b")
 
 
 @lru_cache(maxsize=512)
 def fused(rules: ScopedRules, unshared: frozenset[str]) -> AllQuiet | None:
     """`unshared`: the facts that the shape does not tell. None: one of the rules looks at more than facts."""
-    constants: dict[str, Any] = {"D": DERIVED, "DL": DERIVED_OF_LINES}
-    derived: dict[str, str] = {}
-    terms = []
-    for place, (number, one) in enumerate(rules):
-        text = _FACT.sub(partial(_read, number, unshared, derived), one.version.quiet_text)
-        if _FACTS.search(text):
-            return None
-        terms.append(_CONSTANT.sub(f"K{place}_", text))
-        constants |= {_CONSTANT.sub(f"K{place}_", name): value for name, value in one.version.quiet_constants.items()}
-    body = [f" {variable} = {how}" for how, variable in derived.items()]
-    source = "\n".join(["def quiet(c, k):", *body, f" return {' and '.join(terms) or 'True'}"])
-    exec(source, constants)  # noqa: S102  the text is ours, as in rules/book/logic.py
-    quiet: AllQuiet = constants["quiet"]
-    return quiet
+    names = _Names(unshared)
+    tests: list[ast.stmt] = []
+    for scope, one in rules:
+        names.enter(scope, one.version.quiet_constants)
+        quiet = names.visit(ast.parse(one.version.quiet_text, mode="eval").body)
+        tests.append(ast.If(ast.UnaryOp(ast.Not(), quiet), [ast.Return(ast.Constant(False))], []))
+    if names.looks_further:
+        return None
+    module = ast.parse("def all_quiet(case, known): return True")
+    function = module.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    function.body = [*names.derivations(), *tests, *function.body]
+    code = compile(ast.fix_missing_locations(module), "<rules>", "exec")
+    exec(code, names.constants)  # noqa: S102  the text is ours, as in rules/book/logic.py
+    all_quiet: AllQuiet = names.constants["all_quiet"]
+    return all_quiet
 
 
-def _read(scope: int, unshared: frozenset[str], derived: dict[str, str], found: re.Match[str]) -> str:
-    """The fact as an expression: told by the shape, or a variable that is derived from the claim once."""
-    name = found[1]
-    if name not in unshared:
-        return f"k[{scope}][{name!r}]"
-    how = f"DL[{name!r}](c, c.lines[{scope - 1}])" if name in DERIVED_OF_LINES else f"D[{name!r}](c)"
-    return derived.setdefault(how, f"v{len(derived)}")
+class _Names(ast.NodeTransformer):
+    """Has the conditions of several rules read facts `f[name]` and constants by the names of one function."""
+
+    def __init__(self, unshared: frozenset[str]) -> None:
+        self.constants: dict[str, Any] = {"of_claim": DERIVED, "of_line": DERIVED_OF_LINES}
+        self.looks_further = False
+        """Whether a condition hands the facts on as a whole."""
+        self._unshared = unshared
+        self._variables: dict[tuple[int, str], str] = {}
+        self._scope, self._renamed = 0, dict[str, str]()
+
+    def enter(self, scope: int, constants: Mapping[str, Any]) -> None:
+        """The condition that comes next is of this scope and has these constants."""
+        self._scope, known = scope, len(self.constants)
+        self._renamed = {name: f"K{place}" for place, name in enumerate(constants, known)}
+        self.constants |= {self._renamed[name]: value for name, value in constants.items()}
+
+    def derivations(self) -> list[ast.stmt]:
+        """Derives each fact once, whatever number of rules read it."""
+        text = [
+            f"{variable} = of_line[{name!r}](case, case.lines[{scope - 1}])" if scope
+            else f"{variable} = of_claim[{name!r}](case)"
+            for (scope, name), variable in self._variables.items()
+        ]  # fmt: skip
+        return ast.parse("\n".join(text)).body
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        match node:
+            case ast.Subscript(ast.Name("f"), ast.Constant(str(name))) if name in self._unshared:
+                scope = self._scope if name in DERIVED_OF_LINES else 0
+                variable = self._variables.setdefault((scope, name), f"v{len(self._variables)}")
+                return ast.Name(variable, ast.Load())
+            case ast.Subscript(ast.Name("f"), ast.Constant(str())):
+                node.value = ast.Subscript(ast.Name("known", ast.Load()), ast.Constant(self._scope), ast.Load())
+                return node
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        self.looks_further |= node.id == "f"
+        return ast.Name(self._renamed.get(node.id, node.id), node.ctx)
