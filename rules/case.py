@@ -1,4 +1,4 @@
-"""A claim as the rules see it: with its payer, its billing role, the tables, and the lines that are on trial."""
+"""A claim as the rules see it: with its payer, its billing role, the tables, and the lines of the procedure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Case(NamedTuple):
     history: History
     """What was billed before for this patient."""
     first_day: date | None
-    """The first date of the lines on trial; None where one of them has none."""
-    kept: dict[Any, Any]
+    """The first date of the lines of the procedure; None where one of them has none."""
+    cache: dict[Any, Any]
     """What was worked out for this claim: see `rules/facts/together.py`."""
     provider: str | None = None
     """NPI of the billing provider, where an override names it."""

@@ -20,7 +20,7 @@ from rules.book.book import Book
 from rules.book.compile import compile_rule
 from rules.book.pack import Files, unpacked
 from rules.book.rule import Rule
-from rules.book.rulefile import Document, read_document, shaped
+from rules.book.rulefile import Document, read_document, validated
 from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
@@ -199,7 +199,7 @@ def _decoded(name: str, content: bytes, problems: list[RuleProblem]) -> str:
 
 def _head(text: str, problems: list[RuleProblem]) -> BookShape | None:
     document = read_document("book.yaml", text)
-    head = None if document.problems else shaped(document, BookShape, document.data)
+    head = None if document.problems else validated(document, BookShape, document.data)
     problems += document.problems
     return head
 
@@ -209,7 +209,7 @@ def _sources(text: str, problems: list[RuleProblem]) -> Mapping[str, Source]:
     found: dict[str, Source] = {}
     if not document.problems and isinstance(document.data, dict):
         for key, entry in document.data.items():
-            if source := shaped(document, Source, entry, (key,)):
+            if source := validated(document, Source, entry, (key,)):
                 found[key] = source
     problems += document.problems
     return found
@@ -221,7 +221,7 @@ def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems:
     documents: list[tuple[Document, PayerShape]] = []
     for name in _in_folder(texts, "payers", ".yaml"):
         document = read_document(name, texts[name])
-        payer = None if document.problems else shaped(document, PayerShape, document.data)
+        payer = None if document.problems else validated(document, PayerShape, document.data)
         if payer:
             _check_payer(document, payer, sources, owners)
             payers[payer.payer] = payer

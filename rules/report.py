@@ -1,4 +1,4 @@
-"""The verdict on one claim: what was found, on which line, who says so, and where the claim goes.
+"""The verdict on one claim: what was found, on which line, on whose authority, and where the claim goes.
 
 No slots here: orjson writes a dataclass that has a `__dict__` in half the time.
 """
@@ -38,7 +38,7 @@ class Denial:
 
 @dataclass(frozen=True)
 class Citation:
-    """Who says so, and where to read it. Grade A: the rule-maker's own text, read; B: a named secondary source;
+    """On whose authority, and where to read it. Grade A: the rule-maker's own text, read; B: a named secondary source;
     C: weak or from memory; S: the claim contradicts itself."""
 
     source: str
@@ -64,8 +64,8 @@ class OverrideId:
     """outdated: it holds, though the rule was changed since it was written; expired: the book's own rule holds."""
 
     def __str__(self) -> str:
-        told = {"in_force": f"until {self.expires}", "expired": f"expired on {self.expires}, not applied"}
-        until = told.get(self.state, f"until {self.expires}; the rule was changed since")
+        known = {"in_force": f"until {self.expires}", "expired": f"expired on {self.expires}, not applied"}
+        until = known.get(self.state, f"until {self.expires}; the rule was changed since")
         return f"{self.name}: {self.effect}: {self.reason} ({self.owner}, {until})"
 
 

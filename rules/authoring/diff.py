@@ -150,7 +150,7 @@ _Pair = tuple[str, Data | None, Data | None, Data]
 def _pairs(old: Sequence[tuple[str, Data]], new: Sequence[tuple[str, Data]]) -> Iterator[_Pair]:
     """Versions of the same first day; a single one left on either side is the same version on another day.
 
-    The last is the version before it in the new book, which a version that is new is told against.
+    The last is the version before it in the new book, which a new version is compared with.
     """
     before, after = dict(old), dict(new)
     gone, come = [day for day in before if day not in after], [day for day in after if day not in before]
@@ -206,7 +206,7 @@ def _period(effective: Any) -> str:
 
 
 def _conditions(says: str, old: Any, new: Any) -> Iterator[tuple[What, str, Any, Any]]:
-    """Which fact and test have another value; a test that is on one side alone is told whole."""
+    """Which fact and test have another value; a test on one side alone is named whole."""
     before, after = list(_tests(old)), list(_tests(new))
     gone, come = _without(before, after), _without(after, before)
     for place, fact, test, literal in list(gone):
@@ -285,8 +285,8 @@ def _table(name: str, before: str | None, after: str | None) -> Iterator[Change]
         since = key[-1] or None
         if left is None or right is None:
             row, verb = (right, "added") if left is None else (left, "removed")
-            told = ", ".join(f"{column} {value}" for column, value in (row or {}).items() if value)
-            yield Change("table", name, None, (), since, f"row {label} {verb}" + (f": {told}" if told else ""))
+            values = ", ".join(f"{column} {value}" for column, value in (row or {}).items() if value)
+            yield Change("table", name, None, (), since, f"row {label} {verb}" + (f": {values}" if values else ""))
             continue
         for column in {**left, **right}:
             one, other = left.get(column) or None, right.get(column) or None

@@ -59,9 +59,9 @@ _WHOLE = {"number", "diagnosis_pointers"}
 
 
 def example_claim(role: Role, difference: Mapping[str, Any], payer: Mapping[str, Any]) -> dict[str, Any]:
-    """The base claim of the role with the difference laid over it, as decoded JSON.
+    """The base claim of the role with the difference applied to it, as decoded JSON.
 
-    Mappings merge, other values replace, null removes. Each entry of `lines` is laid over the base line and
+    Mappings merge, other values replace, null removes. Each entry of `lines` is applied to the base line and
     numbered by its place; the total charge follows the lines unless the difference states it; a service date
     on the first line moves the statement dates and the date of receipt along unless they are stated.
     """

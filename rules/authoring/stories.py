@@ -1,18 +1,18 @@
 """A corpus: claims that a payer pays (good/) and claims that it does not (denied/), as billers meet them.
 
 Each YAML file holds stories, each a small difference from the base claim of its role (rules/authoring/examples.py),
-laid over the difference that its file states once for all its stories. A file's `payer` and `bills_as` hold for the
+applied over the difference that its file states once for all its stories. A file's `payer` and `bills_as` hold for the
 stories that do not state their own.
 
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
     denied    `code` must appear once with `severity` (block where it is not said), and no other block;
               `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every
-              rule but those of VOID. `once`: where the 64445 line stands twice, the code is still said once;
+              rule but those of ON_VOID. `once`: where the 64445 line stands twice, the code is still said once;
               `repair`: the finding has a patch that removes it and adds no block
     tables    rows of an imported edition, as in an example of a rule file
     history   what was billed before, as in an example; without it no ledger is consulted
     fill      the last line is repeated until the claim has so many lines
-    each      the story is told for each of these values, in place of `<each>`
+    each      one story for each of these values, in place of `<each>`
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from rules.authoring.examples import LINE, example_claim, merged
 from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
-from rules.book.rulefile import BilledShape, Document, Node, Shape, Text, read_document, shaped
+from rules.book.rulefile import BilledShape, Document, Node, Shape, Text, read_document, validated
 from rules.claim import Claim, Role, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
 from rules.history import NOT_CONSULTED, History
 from rules.report import Finding, Report, Severity
 
-VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
+ON_VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
 """The rules that run on a void: it repeats a faulty original on purpose."""
 
 
@@ -103,7 +103,7 @@ class Story:
     def _held_void(self, book: Book) -> str | None:
         if self.void is None:
             return None
-        held = {finding.code for finding in self._report(self.void, book).findings} - VOID
+        held = {finding.code for finding in self._report(self.void, book).findings} - ON_VOID
         return f"its void is not left alone: {sorted(held)}" if held else None
 
     def _unrepaired(self, report: Report, book: Book) -> str | None:
@@ -170,15 +170,15 @@ def read_stories(book: Book, files: Mapping[str, str]) -> tuple[Story, ...]:
     problems: list[RuleProblem] = []
     for name in sorted(files):
         document = read_document(name, files[name])
-        found = None if document.problems else shaped(document, FileShape, document.data)
-        stories += _told(book, document, found) if found else ()
+        found = None if document.problems else validated(document, FileShape, document.data)
+        stories += _stories(book, document, found) if found else ()
         problems += document.problems
     if problems:
         raise CorpusInvalid(problems)
     return tuple(stories)
 
 
-def _told(book: Book, document: Document, found: FileShape) -> Iterator[Story]:
+def _stories(book: Book, document: Document, found: FileShape) -> Iterator[Story]:
     good = document.file.startswith("good/")
     for index, entry in enumerate(found.stories):
         if (entry.code is None) is not good:
@@ -215,7 +215,7 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         beside=frozenset(entry.with_),
         notes=frozenset(entry.notes),
         once=read_claim(_doubled(data)) if entry.once == "true" else None,
-        void=read_claim(_voided(data)) if code and code not in VOID else None,
+        void=read_claim(_voided(data)) if code and code not in ON_VOID else None,
         repair=entry.repair == "true",
         tables=entry.tables,
         history=History("consulted", tuple(one.billed() for one in entry.history)) if entry.history else NOT_CONSULTED,

@@ -12,7 +12,7 @@ from rules.payers import Selection
 from rules.report import OverrideId, Severity
 
 
-class Kind(NamedTuple):
+class ClaimKind(NamedTuple):
     """What decides which rules meet a claim."""
 
     selection: Selection
@@ -25,9 +25,9 @@ class Kind(NamedTuple):
     """Billing NPI, where an override names it."""
 
 
-def kind_of(case: Case) -> Kind:
+def kind_of(case: Case) -> ClaimKind:
     """The kind of a claim."""
-    return Kind(
+    return ClaimKind(
         case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted", case.provider
     )
 

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from rules.book.assignment import Assigned, Kind
+from rules.book.assignment import Assigned, ClaimKind
 from rules.book.overrides import Overrides
 from rules.book.rule import COMMON, Rule
 from rules.book.sources import Source
@@ -37,7 +37,7 @@ class Book:
     beside: dict[type, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Room for what a layer above works out from the book, by the type that it keeps; a changed copy begins empty."""
 
-    def assign(self, kind: Kind) -> list[Assigned]:
+    def assign(self, kind: ClaimKind) -> list[Assigned]:
         """The rules for one kind of claim."""
         selection = kind.selection
         able = [

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
 from rules.book.rule import COMMON, Bypass, Patch, Rule, Text, Version
-from rules.book.rulefile import Document, RuleShape, TriedRuleShape, VersionShape, shaped
+from rules.book.rulefile import Document, RuleShape, TriedRuleShape, VersionShape, validated
 from rules.book.sources import Source
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
@@ -30,7 +30,7 @@ _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
 
 def compile_rule(document: Document, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
     """The rule of a file, or None; every fault is noted in the document."""
-    shape = shaped(document, TriedRuleShape if document.tried else RuleShape, document.data)
+    shape = validated(document, TriedRuleShape if document.tried else RuleShape, document.data)
     if shape is None:
         return None
     _check_names(document, shape, registry)

@@ -61,7 +61,7 @@ PREFIXES = ("starts_with", "not_starts_with", "any_start_with", "none_start_with
 
 
 def compile_condition(node: object, path: Path, scope: Scope, complain: Complain) -> Condition:
-    """The condition in a mapping of a rule file. Every fault is told to `complain` with its path."""
+    """The condition in a mapping of a rule file. `complain` gets every fault with its path."""
     if not isinstance(node, dict) or not node:
         complain(path, "expected a mapping of facts to tests, or any, all, not")
         return ALWAYS

@@ -14,7 +14,7 @@ from rules.book.book import Book
 from rules.book.conditions import did_you_mean
 from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, former_file, former_pins_of, pin_of
 from rules.book.rule import Rule
-from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, shaped
+from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, validated
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.payers import MEDICARE, PayerShape
@@ -60,7 +60,7 @@ def read_overrides(file: str, text: str, book: Book) -> tuple[Override, ...]:
     entries: list[tuple[int, Override]] = []
     if not document.problems:
         for index, node in enumerate(_listed(document)):
-            shape = shaped(document, OverrideShape, node, ("overrides", index))
+            shape = validated(document, OverrideShape, node, ("overrides", index))
             entry = _Reader(document, ("overrides", index), book).read(shape) if shape else None
             entries += [(index, entry)] if entry else []
         _check_together(document, entries)

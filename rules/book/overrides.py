@@ -1,4 +1,4 @@
-"""What a hospital has decided otherwise than the book says, laid over the book: `check` stays as it is.
+"""What a hospital has decided otherwise than the book says, applied to the book: `check` stays as it is.
 
 An override meets a claim by payer, plan and billing NPI, on dates of service; the nearest one wins. What the book
 itself would have found where an override put something else in its place is kept beside the findings, for the record.
@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Literal
 
-from rules.book.assignment import Assigned, Kind
+from rules.book.assignment import Assigned, ClaimKind
 from rules.book.conditions import compile_condition
 from rules.book.logic import ALWAYS, Condition, every, negated
 from rules.book.rule import COMMON, Rule, Text, Version
@@ -87,7 +87,7 @@ class Override:
         """As releases 0.1.0 and 0.1.1 read it, which know their own pin alone."""
         return replace(self, pin=self.former_pins[0], former_pins=self.former_pins[:1])
 
-    def meets(self, kind: Kind) -> bool:
+    def meets(self, kind: ClaimKind) -> bool:
         """Whether it is for claims of this kind."""
         payer, plan = kind.selection.payer, kind.selection.plan
         return (not self.payers or bool({payer, f"{payer}/{plan}"} & set(self.payers))) and (
@@ -116,7 +116,7 @@ class Overrides:
         """Dates of service, on whose ends other rules are in force."""
         return [(entry.start, entry.end) for entry in self.entries]
 
-    def assign(self, found: Iterable[Assigned], kind: Kind) -> list[Assigned]:
+    def assign(self, found: Iterable[Assigned], kind: ClaimKind) -> list[Assigned]:
         """The rules for a kind of claim with the overrides on them."""
         mine = sorted((entry for entry in self.entries if entry.meets(kind)), key=_precedence)
         limits = [entry for entry in mine if entry.kind == "filing_limit"]

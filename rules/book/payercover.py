@@ -27,7 +27,7 @@ def payer_problems(book: Book, files: Mapping[str, bytes]) -> list[RuleProblem]:
         document = read_document(name, files[name].decode("utf-8"))
         _check_groups(document, payer, book)
         if missing := list(_missing(payer, book)):
-            document.complain(("payer",), _told(payer, missing))
+            document.complain(("payer",), _sentence(payer, missing))
         problems += document.problems
     return problems
 
@@ -57,7 +57,7 @@ def _missing(payer: str, book: Book) -> Iterator[Rule]:
             yield rule
 
 
-def _told(payer: str, missing: list[Rule]) -> str:
+def _sentence(payer: str, missing: list[Rule]) -> str:
     codes = ", ".join(dict.fromkeys(rule.code for rule in missing))
     groups = ", ".join(dict.fromkeys(group for rule in missing for group in rule.groups))
     way = f"add `groups: [{groups}]` to this file" if groups else "add it to their `payers`"

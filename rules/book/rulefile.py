@@ -78,7 +78,7 @@ class BypassShape(Shape):
 
 
 class PatchShape(Shape):
-    """One RFC 6902 operation; `{line}` in the path is the zero-based index of the line on trial."""
+    """One RFC 6902 operation; `{line}` in the path is the zero-based index of the line of the procedure."""
 
     op: Literal["replace", "remove", "add"]
     path: Text
@@ -243,7 +243,7 @@ def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> A
     return result
 
 
-def shaped(document: Document, shape: type[ShapeT], data: Any, path: Path = ()) -> ShapeT | None:
+def validated(document: Document, shape: type[ShapeT], data: Any, path: Path = ()) -> ShapeT | None:
     """The data in its shape, or None with every fault noted in the document."""
     try:
         return shape.model_validate(data)

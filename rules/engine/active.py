@@ -23,4 +23,4 @@ class Active:
 
 
 ScopedRules = tuple[tuple[int, Active], ...]
-"""Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line on trial."""
+"""Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line."""

@@ -23,7 +23,7 @@ from rules.report import EditionId, Report
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
-    """Judges a claim. `received` stands in where the claim has no received date of its own; `history` is what was
+    """Judges a claim. `received` is for a claim without a received date of its own; `history` is what was
     billed before for its patient, without which the rules that read it do not run."""
     case = case_of(claim, book, received, history)
     report = _judge(case, book)
@@ -34,7 +34,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
 
 
 def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
-    """The claim with its payer, role, history and the lines on trial."""
+    """The claim with its payer, role, history and the lines of the procedure."""
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
     days = dates_of(claim, lines)
     selection = selection_of(book, claim.payer)

@@ -13,7 +13,7 @@ from rules.engine.active import Active, ScopedRules
 from rules.errors import MISTAKES
 from rules.facts import Facts, LineFacts
 from rules.facts.parts import edition_of
-from rules.facts.together import place_of_number
+from rules.facts.together import position_of_number
 from rules.report import SEVERITIES, Citation, Finding, Outcome, Severity
 
 ENGINE_CODE = "ENG001"
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     """A finding, in the order in which rules are judged: no two have the same scope and order."""
 
     scope: int
-    """0: the claim as a whole; then each line on trial."""
+    """0: the claim as a whole; then each line of the procedure."""
     order: int
     """Of its rule among all that are in force."""
     assigned: Assigned
@@ -82,7 +82,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
-        patch = tuple(operation.at(place_of_number(case, number)) for operation in version.patch)
+        patch = tuple(operation.at(position_of_number(case, number)) for operation in version.patch)
     if assigned.at_most and outcome != "undetermined":
         message = f"{message} {OF_MEDICARE}"
     return Finding(

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from rules.book.assignment import Assigned, Kind
+from rules.book.assignment import Assigned, ClaimKind
 from rules.book.book import Book
 from rules.claim import Payer
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
@@ -29,8 +29,8 @@ class Memory:
     change_days: tuple[date, ...]
     selected: Recent[Selection] = field(default_factory=lambda: Recent(MOST_SELECTED))
     """Who judges, by what a claim says of its payer."""
-    assigned: dict[Kind, tuple[Assigned, ...]] = field(default_factory=dict)
-    day_plans: dict[Kind, list[DayPlan | None]] = field(default_factory=dict)
+    assigned: dict[ClaimKind, tuple[Assigned, ...]] = field(default_factory=dict)
+    day_plans: dict[ClaimKind, list[DayPlan | None]] = field(default_factory=dict)
     """By kind of claim, then by period."""
     by_shape: Recent[tuple[ShapePlan, FoundOnce]] = field(default_factory=lambda: Recent(MOST_SHAPES))
     """The plan, and what the rules find that rest on the shape alone, by payer, period and shape of the claim."""
@@ -61,7 +61,7 @@ def selection_of(book: Book, payer: Payer) -> Selection:
     return found
 
 
-def assigned_to(book: Book, kind: Kind) -> tuple[Assigned, ...]:
+def assigned_to(book: Book, kind: ClaimKind) -> tuple[Assigned, ...]:
     """The rules for one kind of claim."""
     memory = memory_of(book).assigned
     found = memory.get(kind)
@@ -70,7 +70,7 @@ def assigned_to(book: Book, kind: Kind) -> tuple[Assigned, ...]:
     return found
 
 
-def plan_on(book: Book, kind: Kind, day: date) -> DayPlan:
+def plan_on(book: Book, kind: ClaimKind, day: date) -> DayPlan:
     """The rule versions in force for one kind of claim on a date of service."""
     memory = memory_of(book)
     plans = memory.day_plans.setdefault(kind, [None] * (len(memory.change_days) + 1))

@@ -1,4 +1,4 @@
-"""A bounded memory of what was asked for last."""
+"""A bounded cache of what was asked for last."""
 
 from __future__ import annotations
 
@@ -15,50 +15,51 @@ class _Entry(Generic[T]):
     key: Hashable
     value: T
     asked: bool = False
-    """Whether it was asked for since its turn came last."""
+    """Whether it was asked for since it was looked at last."""
 
 
 class Recent(Generic[T]):
-    """At most `most` values by key: a clock, in which each value has its turn when room is wanted.
+    """At most `most` values by key; which one goes is found by the CLOCK algorithm (second chance).
 
-    One that was asked for since its last turn stays until the next, another one goes. So what comes again and again
-    stays, nearly as if the longest unasked went first, and to ask for something moves nothing.
+    When room is wanted, the values are looked at in the order of a queue: one that was asked for since it was looked at
+    last stays and goes to the end, another one is dropped. So what comes again and again stays, nearly as in an LRU
+    cache, and a hit moves nothing.
     """
 
-    __slots__ = ("_kept", "_most", "_turns")
+    __slots__ = ("_entries", "_most", "_queue")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.clear()
 
     def clear(self) -> None:
-        self._kept: dict[Hashable, _Entry[T]] = {}
-        self._turns: deque[_Entry[T]] = deque()
+        self._entries: dict[Hashable, _Entry[T]] = {}
+        self._queue: deque[_Entry[T]] = deque()
 
     def get(self, key: Hashable) -> T | None:
-        found = self._kept.get(key)
+        found = self._entries.get(key)
         if found is None:
             return None
         found.asked = True
         return found.value
 
     def __setitem__(self, key: Hashable, value: T) -> None:
-        found = self._kept.get(key)
+        found = self._entries.get(key)
         if found is not None:
             found.value = value
             return
-        while len(self._turns) >= self._most:
-            first = self._turns.popleft()
+        while len(self._queue) >= self._most:
+            first = self._queue.popleft()
             if first.asked:
                 first.asked = False
-                self._turns.append(first)
+                self._queue.append(first)
             else:
-                del self._kept[first.key]
-        entry = self._kept[key] = _Entry(key, value)
-        self._turns.append(entry)
+                del self._entries[first.key]
+        entry = self._entries[key] = _Entry(key, value)
+        self._queue.append(entry)
 
     def __iter__(self) -> Iterator[T]:
-        return (entry.value for entry in self._turns)
+        return (entry.value for entry in self._queue)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)

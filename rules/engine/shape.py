@@ -1,10 +1,4 @@
-"""The shape of a claim: all of it but amounts, dates, identifiers and diagnoses.
-
-Many claims share one. What a fact says that rests on the shape alone is the same for all of
-them, and so is what a rule says that reads only such facts: it is worked out once (`rules/engine/plan.py`). A fact that
-rests on the diagnoses as well is declared `coded=True`, and what is said of it is kept by shape and diagnoses; one that
-rests on anything else is declared `own=True`. A test derives every fact on a recording claim and holds it to that.
-"""
+"""The shape of a claim: all of it but amounts, dates, identifiers and diagnoses. Many claims share one."""
 
 from __future__ import annotations
 
@@ -19,8 +13,8 @@ _MOST_LINES = 12
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    It has a line on trial. Rare: records, other payers, providers of a line, ranges of days, lines without a date, more
-    than a dozen lines.
+    It has a line of the procedure. Rare: records, other payers, providers of a line, ranges of days, lines without a
+    date, more than a dozen lines.
     """
     claim = case.claim
     if claim.documentation or claim.other_payers or len(claim.lines) > _MOST_LINES:

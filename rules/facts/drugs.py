@@ -17,7 +17,7 @@ DISCARD_MODIFIERS = ("JW", "JZ")
 
 
 def _day(case: Case, line: Line) -> date | None:
-    """The line's date, else the first date of the lines on trial."""
+    """The line's date, else the first date of the lines of the procedure."""
     return date_of(case.claim, line) or once(
         case, "first_day", lambda: min(dates_of(case.claim, case.lines), default=None)
     )

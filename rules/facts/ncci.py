@@ -12,7 +12,7 @@ from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts.day import SIDES
 from rules.facts.registry import line_fact
-from rules.facts.together import beside, blocks, once, place_of
+from rules.facts.together import beside, blocks, once, position_of
 
 LIFTABLE, FIRM = "1", "0"
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
@@ -65,7 +65,7 @@ def _paired(case: Case, line: Line, indicator: str) -> list[Pair]:
 
 def _pairs(case: Case, lines: list[Line], indicator: str) -> list[Pair]:
     kinds = {(own.modifiers, date_of(case.claim, own), id(beside(case, own))): own for own in reversed(lines)}
-    alone = sorted(kinds.values(), key=lambda own: place_of(case, own))
+    alone = sorted(kinds.values(), key=lambda own: position_of(case, own))
     return [(own, other, certain) for own in alone for other, certain in _paired_with(case, own, indicator)]
 
 
@@ -102,7 +102,7 @@ def _uncertain(_own: Line, _other: Line, sure: bool) -> bool:
     return not sure
 
 
-def _told(
+def _picked(
     case: Case, line: Line, what: str, pairs: Callable[[Case, Line], list[Pair]], wanted: Wanted
 ) -> tuple[str, ...]:
     """The procedures of the pairs that are wanted; `what` names the question, which all lines of the day share."""
@@ -169,7 +169,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
     if _undated(case, line):
         return None
-    return _told(case, line, "partners", _partners, _certain)
+    return _picked(case, line, "partners", _partners, _certain)
 
 
 @line_fact("codes", "the date of service")
@@ -177,13 +177,13 @@ def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them whose pair with a 64445 line of the day no modifier on either line lifts."""
     if _undated(case, line):
         return None
-    return _told(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
+    return _picked(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Unlifted partners that may be of the same provider, their specialty or date being unknown."""
-    return _told(
+    return _picked(
         case, line, "maybe_unlifted", _partners, lambda own, other, sure: not sure and not lifted(case, own, other)
     )
 
@@ -193,20 +193,20 @@ def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
     if _undated(case, line):
         return None
-    return _told(case, line, "firm", _firm, _certain)
+    return _picked(case, line, "firm", _firm, _certain)
 
 
 @line_fact("codes", "the procedures of the day")
 def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
-    return _told(case, line, "maybe_firm", _firm, _uncertain)
+    return _picked(case, line, "maybe_firm", _firm, _uncertain)
 
 
 @line_fact("codes", "the modifiers")
 def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
     """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
     unlifted = ncci_unlifted(case, line) or ()
-    found = _told(case, line, "one_side", _partners, lambda own, other, sure: sure and _by_one_side(case, own, other))
+    found = _picked(case, line, "one_side", _partners, lambda own, other, sure: sure and _by_one_side(case, own, other))
     return tuple(code for code in found if code not in unlifted)
 
 
@@ -225,7 +225,7 @@ def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation, of the same day and provider, that forms an NCCI pair with 64445."""
     if _undated(case, line):
         return None
-    return _told(case, line, "anesthesia", _anesthesia, _certain)
+    return _picked(case, line, "anesthesia", _anesthesia, _certain)
 
 
 @line_fact("codes", "the date of service")
@@ -233,19 +233,21 @@ def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):
         return None
-    return _told(case, line, "joined", _anesthesia, lambda own, other, sure: sure and not _apart(own, other))
+    return _picked(case, line, "joined", _anesthesia, lambda own, other, sure: sure and not _apart(own, other))
 
 
 @line_fact("codes", "the anesthesia lines")
 def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
     """The same for anesthesia that may be of the same provider, the specialty or date being unknown."""
-    return _told(case, line, "maybe_joined", _anesthesia, lambda own, other, sure: not sure and not _apart(own, other))
+    return _picked(
+        case, line, "maybe_joined", _anesthesia, lambda own, other, sure: not sure and not _apart(own, other)
+    )
 
 
 @line_fact("codes", "the modifiers of the anesthesia line")
 def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
     """Those of them whose line says monitored anesthesia care: QS, G8 or G9."""
-    return _told(
+    return _picked(
         case, line, "monitored", _anesthesia,
         lambda _, other, sure: sure and any(code in MONITORED_CARE for code in other.modifiers),
     )  # fmt: skip

@@ -52,7 +52,7 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
 
 
 def edition_of(facts: Facts, table: str) -> Edition | None:
-    """The imported edition of the table that judges a line, or the first line on trial; None: the shipped rows."""
+    """The imported edition of the table that judges a line, or the procedure's first line; None: the shipped rows."""
     line = getattr(facts, "line", None) or facts.case.lines[0]
     part = PARTS[table](facts.case, line)
     return None if part is None or facts.day is None else facts.case.tables[table].edition(part, facts.day)

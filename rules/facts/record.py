@@ -11,7 +11,7 @@ from rules.case import Case, filled
 from rules.claim import Documentation, Line
 from rules.facts.day import BILATERAL
 from rules.facts.registry import line_fact
-from rules.facts.together import days_of, of_day, once, place_of
+from rules.facts.together import days_of, of_day, once, position_of
 
 SIDE_OF = {"LT": "left", "RT": "right"}
 
@@ -125,7 +125,7 @@ def sides_not_billed(case: Case, line: Line) -> tuple[str, ...] | None:
 def first_of_date(case: Case, line: Line) -> bool:
     """Whether no earlier 64445 line is of the line's day, whoever gave the service."""
     others = _of_date(case, line)
-    return not others or place_of(case, others[0]) >= place_of(case, line)
+    return not others or position_of(case, others[0]) >= position_of(case, line)
 
 
 def _of_date(case: Case, line: Line) -> list[Line]:

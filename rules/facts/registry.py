@@ -66,7 +66,7 @@ def fact(
 def line_fact(
     kind: Kind, label: str, *, own: bool = False, diagnoses: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A fact of one line on trial; derived from the case and the line."""
+    """A fact of one line of the procedure; derived from the case and the line."""
     return fact(kind, label, "line", own=own, diagnoses=diagnoses)
 
 
@@ -83,14 +83,14 @@ class ClaimFacts(dict[str, Any]):
     def __init__(self, case: Case) -> None:
         self.case = case
         self.day = case.first_day
-        """The first date of the lines on trial: the date by which the claim's rules and tables are chosen."""
+        """The first date of the lines of the procedure: the date by which the claim's rules and tables are chosen."""
 
     def __missing__(self, name: str) -> Any:
         value = self[name] = DERIVED[name](self.case)
         return value
 
     def without(self, names: Iterable[str]) -> ClaimFacts:
-        """The same facts but those, which are unknown: that is how a missing fact is told."""
+        """The same facts but those, which are unknown, as where the claim lacks them."""
         found = ClaimFacts(self.case)
         found.update(dict.fromkeys(names))
         return found
@@ -123,7 +123,7 @@ Facts = ClaimFacts | LineFacts
 
 
 def facts_of(case: Case) -> list[Facts]:
-    """The facts of the claim, then of each line on trial."""
+    """The facts of the claim, then of each line of the procedure."""
     claim = ClaimFacts(case)
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
 

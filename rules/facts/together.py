@@ -23,9 +23,9 @@ Who = tuple[str | None, str | None] | None
 
 def once(case: Case, key: Hashable, make: Callable[[], T]) -> T:
     """What `make` answers, asked once a claim for each key."""
-    if key not in case.kept:
-        case.kept[key] = make()
-    return cast(T, case.kept[key])
+    if key not in case.cache:
+        case.cache[key] = make()
+    return cast(T, case.cache[key])
 
 
 class _Calendar(NamedTuple):
@@ -42,13 +42,13 @@ def days_of(case: Case, line: Line) -> tuple[date | None, date | None]:
     return (None, None) if first is None else (first, last_date_of(case.claim, line))
 
 
-def place_of(case: Case, line: Line) -> int:
+def position_of(case: Case, line: Line) -> int:
     """The position of a line among those of the claim, from 0."""
     places = once(case, "places", lambda: {id(one): place for place, one in enumerate(case.claim.lines)})
     return places[id(line)]
 
 
-def place_of_number(case: Case, number: int) -> int:
+def position_of_number(case: Case, number: int) -> int:
     """The position of the first line of that number."""
     lines = case.claim.lines
     return once(
@@ -154,7 +154,7 @@ def _with(case: Case, line: Line, lines: list[Line]) -> list[Line]:
     if any(one is line for one in lines):
         return lines
     found = list(lines)
-    insort(found, line, key=lambda one: place_of(case, one))
+    insort(found, line, key=lambda one: position_of(case, one))
     return found
 
 

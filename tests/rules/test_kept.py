@@ -140,4 +140,4 @@ def test_what_is_kept_names_no_claim() -> None:
     check(read_claim(example_claim("practitioner", {**FULL, "claim_id": "CANARY"}, AETNA)), book)
     for memory in (memory_of(book).by_shape, memory_of(book).by_diagnoses):
         assert len(memory) > 0
-        assert "CANARY" not in repr(memory._kept)
+        assert "CANARY" not in repr(memory._entries)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
-from rules.book.assignment import Kind
+from rules.book.assignment import ClaimKind
 from rules.book.book import Book
 from rules.claim import Payer, read_claim
 from rules.engine.check import case_of, check
@@ -145,7 +145,7 @@ def test_an_advantage_plan_hears_its_own_rules_and_the_named_families_of_medicar
     book: Book, payer: dict[str, Any]
 ) -> None:
     selection = select(book, **payer)
-    assigned = book.assign(Kind(selection, "practitioner", False, False))
+    assigned = book.assign(ClaimKind(selection, "practitioner", False, False))
     taken = [entry for entry in assigned if "/medicare/" in entry.rule.file]
     advantage = book.registry.advantage()
     assert advantage
@@ -166,7 +166,9 @@ def test_what_holds_for_part_a_and_b_alone_is_not_taken_over(book: Book) -> None
 @pytest.mark.parametrize("business", ["commercial", "medicaid", "exchange", "fep", None])
 def test_other_lines_of_business_hear_nothing_of_medicare(book: Book, business: str | None) -> None:
     selection = select(book, id="87726", line_of_business=business)
-    assert [e for e in book.assign(Kind(selection, "practitioner", False, False)) if "/medicare/" in e.rule.file] == []
+    assert [
+        e for e in book.assign(ClaimKind(selection, "practitioner", False, False)) if "/medicare/" in e.rule.file
+    ] == []
 
 
 def test_a_taken_over_rule_says_that_it_is_medicares(book: Book) -> None:

@@ -17,7 +17,7 @@ def test_what_is_asked_for_again_and_again_stays_whatever_else_comes() -> None:
     assert kept.get(0) is None
 
 
-def test_what_was_not_asked_for_since_its_turn_goes_first_and_nothing_else() -> None:
+def test_what_was_not_asked_for_since_it_was_looked_at_goes_first_and_nothing_else() -> None:
     kept = Recent[str](3)
     for key in "abc":
         kept[key] = key

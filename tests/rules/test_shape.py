@@ -68,7 +68,7 @@ class Recorder:
 def recorded(case: Case, read: set[str]) -> Case:
     record: Any = Recorder(case.claim, "", read)
     lines = tuple(line for line, real in zip(record.lines, case.claim.lines, strict=True) if real in case.lines)
-    return case._replace(claim=record, lines=lines, received=Untouchable(), kept={})  # type: ignore[arg-type]
+    return case._replace(claim=record, lines=lines, received=Untouchable(), cache={})  # type: ignore[arg-type]
 
 
 class Untouchable:
