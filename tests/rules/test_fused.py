@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -34,7 +35,22 @@ def faulty(one: Claim) -> Claim:
     return replace(one, total_charge=None, patient=None, billing_provider=None)
 
 
-@pytest.mark.parametrize("change", [lambda one: one, faulty])
+def in_two(one: Claim, *charges: Decimal) -> Claim:
+    """The procedure on two lines that differ in their charges alone."""
+    lines = [replace(line, charge=charge) for charge in charges for line in one.lines if line.procedure == "64445"]
+    numbered = [replace(line, number=number) for number, line in enumerate(lines, 1)]
+    return replace(one, lines=tuple(numbered), total_charge=sum(charges, Decimal(0)))
+
+
+def first_for_nothing(one: Claim) -> Claim:
+    return in_two(one, Decimal(0), Decimal(900))
+
+
+def second_for_nothing(one: Claim) -> Claim:
+    return in_two(one, Decimal(900), Decimal(0))
+
+
+@pytest.mark.parametrize("change", [lambda one: one, faulty, first_for_nothing, second_for_nothing])
 def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]) -> None:
     book, seen = load_book(), set()
     memory = memory_of(book)
