@@ -17,6 +17,7 @@ from tests.ops.logql.syntax import NODE, NotLogql, concrete, parse
 from tests.report.generated import lines
 from worker.reporting.figures import count
 from worker.reporting.load import loaded
+from worker.store.outletspecs import OUTLETS
 
 pytestmark = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 FOLDER = Path(boards.__file__).parent
@@ -92,9 +93,9 @@ def test_their_numbers_are_the_reports(month: list[dict[str, Any]], tmp_path: Pa
     assert by(found["Clean claim rate A"])["claim-scrubber"] == pytest.approx(whole["clean"] / whole["firsts"])
     assert by(found["Held in rework A"])["claim-scrubber"] == pytest.approx(whole["held_cents"] / 100)
     went = by(found["Where claims went A"], "claim_disposition")
-    assert went == {"billing": whole["billed"], "rework": whole["held"], "unchecked": whole["unchecked"], "quarantine": whole["quarantine"]}  # fmt: skip
-    for name in ("Billing", "Rework", "Unchecked", "Quarantine"):
-        assert by(found[f"{name} A"])["claim-scrubber"] == went[name.lower()]
+    assert went == {name: whole[name] for name in OUTLETS}
+    for name in OUTLETS:
+        assert by(found[f"{name.title()} A"])["claim-scrubber"] == went[name]
     findings = {row["code"]: row for row in report.findings if row["claims"]}
     claims, stake = by(found["Top findings: claims A"], "entry"), by(found["Top findings: charge at stake A"], "entry")
     assert len(claims) == min(12, len(findings))
