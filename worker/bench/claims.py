@@ -23,6 +23,7 @@ PAYERS: Mapping[str, Mapping[str, Any]] = {
     "cigna": {"id": "62308", "filing_indicator": "CI", "responsibility": "P"},
     "uhc": {"id": "87726", "filing_indicator": "CI", "responsibility": "P"},
 }
+"""Those of the registry, in a fixed order: one more in between would change the claim of every number."""
 _LETTERS = "ACDEFGHJKMNPQRTUVWXY"
 _MBI = ("123456789", _LETTERS, _LETTERS, "0123456789", _LETTERS, _LETTERS, "0123456789", _LETTERS, _LETTERS)
 _MEMBERS = {"aetna": "W{:09}", "bcbs": "ZGP{:09}", "cigna": "U{:08}", "uhc": "{:09}"}

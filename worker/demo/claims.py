@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from rules.authoring.examples import example_claim
-from rules.claim import Role
+from rules.claim import Payer, Role
+from rules.loader import load_book
+from rules.payers import Registry
 from rules.report import Disposition
 
 Difference = Mapping[str, Any]
@@ -29,14 +32,11 @@ UHC = {"id": "87726", "name": "UNITEDHEALTHCARE", "filing_indicator": "CI", "res
 UHC_ADVANTAGE = {"id": "87726", "name": "UNITEDHEALTHCARE MEDICARE", "filing_indicator": "16", "responsibility": "P"}
 LONE_STAR = {"id": "99999", "name": "LONE STAR HEALTH PLAN", "filing_indicator": "CI", "responsibility": "P"}
 
-_MEMBER = {
+_MEMBERS = {
     "medicare": "1EG4TE5MK{:02}", "aetna": "W1000000{:02}", "bcbs": "ZGP8000000{:02}", "cigna": "U10000{:02}1",
     "uhc": "9100000{:02}", "other": "LS-55{:02}",
 }  # fmt: skip
-
-_HOUSES = {"60054": "aetna", "62308": "cigna", "87726": "uhc", "99999": "other"} | dict.fromkeys(
-    (str(plan["id"]) for plan in (BCBSTX, BCBSOK, NEBRASKA, ANTHEM)), "bcbs"
-)
+"""A member id of each payer's form; `other`: of a payer that is not in the registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class Example:
     @property
     def claim(self) -> dict[str, Any]:
         """The whole claim, as a hospital would send it."""
-        member = _MEMBER[_house(self.payer)].format(self.number % 100)
+        payer = _registry().select(Payer(**self.payer)).payer or "other"
+        member = _MEMBERS[payer].format(self.number % 100)
         claim = example_claim(
             self.role,
             {"claim_id": f"DEMO-{self.number:04}", "subscriber": {"member_id": member}, **self.difference},
@@ -64,10 +65,9 @@ class Example:
         return {key: value for key, value in claim.items() if value is not None}
 
 
-def _house(payer: Mapping[str, Any]) -> str:
-    if payer.get("filing_indicator") in ("MA", "MB"):
-        return "medicare"
-    return _HOUSES[str(payer["id"])]
+@cache
+def _registry() -> Registry:
+    return load_book().registry
 
 
 def _lines(*lines: Difference) -> Difference:
