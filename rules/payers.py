@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from rules.claim import Payer as ClaimPayer
 from rules.claim import iso_date
 from rules.memberids import Form, MemberIdShape
-from rules.report import Severity
+from rules.terms import Severity
 
 MEDICARE = "medicare"
 RESERVED = ("all", "common")

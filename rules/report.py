@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from rules.claim import Role
 from rules.history import State as HistoryState
+from rules.terms import Grade, Severity
 
-Severity = Literal["block", "warn", "note"]
 Outcome = Literal["pass", "fail", "bypassed", "not_applicable", "undetermined", "out_of_range"]
 Disposition = Literal["billing", "rework", "unchecked", "quarantine"]
-Grade = Literal["A", "B", "C", "S"]
 Coverage = Literal["full", "common_only", "none"]
+DenialKind = Literal["rejection", "denial"]
+OverrideState = Literal["in_force", "outdated", "expired"]
 Evidence = str | int | bool | tuple[str, ...] | tuple[int, ...] | None
-
-SEVERITIES: tuple[Severity, ...] = ("block", "warn", "note")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Denial:
     for a denial; claim status category and claim status codes of the 277CA for a rejection before adjudication.
     """
 
-    kind: Literal["rejection", "denial"]
+    kind: DenialKind
     group: str | None = None
     carc: str | None = None
     rarc: str | None = None
@@ -60,7 +60,7 @@ class OverrideId:
     owner: str
     expires: str
     """The last day on which it holds, ISO 8601."""
-    state: Literal["in_force", "outdated", "expired"]
+    state: OverrideState
     """outdated: it holds, though the rule was changed since it was written; expired: the book's own rule holds."""
 
     def __str__(self) -> str:
@@ -133,7 +133,7 @@ class Report:
     payer: str | None
     """Key of the payer's rule set; null: not in the registry."""
     plan: str | None
-    bills_as: Literal["practitioner", "hospital_outpatient", "asc"]
+    bills_as: Role
     reason: str | None = None
     """Why the claim is unchecked, or superseded by a later version of itself; null otherwise."""
     rules_run: int = 0

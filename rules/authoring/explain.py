@@ -21,7 +21,8 @@ from rules.errors import MISTAKES
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
 from rules.history import NOT_CONSULTED, History
 from rules.payers import MEDICARE
-from rules.report import Evidence, Finding, Outcome, Severity
+from rules.report import Evidence, Finding, Outcome
+from rules.terms import Severity
 
 
 @dataclass(frozen=True, slots=True)

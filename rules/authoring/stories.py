@@ -33,7 +33,8 @@ from rules.claim import Claim, Role, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
 from rules.history import NOT_CONSULTED, History
-from rules.report import Finding, Report, Severity
+from rules.report import Finding, Report
+from rules.terms import Severity
 
 ON_VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
 """The rules that run on a void: it repeats a faulty original on purpose."""

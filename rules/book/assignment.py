@@ -9,7 +9,8 @@ from rules.book.rule import Rule
 from rules.case import Case
 from rules.claim import VOID, Role
 from rules.payers import Selection
-from rules.report import OverrideId, Severity
+from rules.report import OverrideId
+from rules.terms import Severity
 
 
 class ClaimKind(NamedTuple):

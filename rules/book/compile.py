@@ -16,7 +16,8 @@ from rules.book.sources import Source
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
 from rules.payers import Registry
-from rules.report import SEVERITIES, Citation, Denial, EditionId, Grade, Severity
+from rules.report import Citation, Denial, EditionId
+from rules.terms import SEVERITIES, Grade, Severity
 
 ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
     "A": SEVERITIES,

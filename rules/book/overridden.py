@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
-from typing import Literal
 
 from rules.book.book import Book
 from rules.book.overrides import Override, Overrides
+from rules.report import OverrideState
 
 
 def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
@@ -37,6 +37,6 @@ def _canonical(entry: Override) -> str:
     return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
 
 
-def state_of(entry: Override, today: date) -> Literal["in_force", "outdated", "expired"]:
+def state_of(entry: Override, today: date) -> OverrideState:
     """Expired after its last day; outdated where what it touches was changed since: it holds, and wants a look."""
     return "expired" if today > entry.expires else "outdated" if entry.outdated else "in_force"

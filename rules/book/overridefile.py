@@ -6,23 +6,34 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date
 from itertools import combinations
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
-from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, Order, Override, former_file, former_pins_of, pin_of
+from rules.book.overrides import (
+    AUTHORIZATION,
+    LATE,
+    LITTLE_TIME,
+    Effect,
+    Order,
+    Override,
+    former_file,
+    former_pins_of,
+    pin_of,
+)
 from rules.book.rule import Rule
 from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, validated
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.payers import MEDICARE, PayerShape
 from rules.problems import path_text
+from rules.terms import Severity
 
 PIN = 12
 """Digits of a pin that are shown, and the least that an override has."""
-_EFFECTS = ("rule", "filing_limit", "authorization", "payer_ids")
+_EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 
 class OverrideShape(Shape):
@@ -31,7 +42,7 @@ class OverrideShape(Shape):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     rule: Text | None = None
     """A code, or a rule file such as 64445/medicare/UNT001-one-unit."""
-    severity: Literal["block", "warn", "note", "off"] | None = None
+    severity: Literal[Severity, "off"] | None = None
     filing_limit: Annotated[int, Field(ge=1, le=3_650)] | None = None
     """Days."""
     order: Order | None = None

@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 from rules.book.assignment import Assigned, ClaimKind
 from rules.book.conditions import compile_condition
 from rules.book.logic import ALWAYS, Condition, every, negated
 from rules.book.rule import COMMON, Rule, Text, Version
-from rules.report import Citation, Denial, OverrideId, Severity
+from rules.claim import Role
+from rules.report import Citation, Denial, OverrideId, OverrideState
+from rules.terms import Severity
 
 Order = Literal["primary", "secondary"]
+Effect = Literal["rule", "filing_limit", "authorization", "payer_ids"]
+"""What it changes; the keys of an override in its file."""
 LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
 _DAY = timedelta(days=1)
 _COUNTED: Mapping[Order, tuple[str, str]] = {
@@ -35,7 +39,7 @@ class Override:
     """One decision of the hospital."""
 
     name: str
-    kind: Literal["rule", "filing_limit", "authorization", "payer_ids"]
+    kind: Effect
     files: frozenset[str]
     """Rule files that it touches, without the ending."""
     payers: tuple[str, ...]
@@ -61,7 +65,7 @@ class Override:
     order: Order = "primary"
     required: bool = False
     ids: tuple[str, ...] = ()
-    state: Literal["in_force", "outdated", "expired"] = "in_force"
+    state: OverrideState = "in_force"
 
     @property
     def outdated(self) -> bool:
@@ -274,7 +278,7 @@ def _filing_rule(entry: Override, code: str, title: str, version: Version) -> Ru
         file=f"overrides/{entry.name}/{code}",
         payers=entry.payers,
         except_payers=(),
-        bills_as=frozenset(("practitioner", "hospital_outpatient", "asc")),
+        bills_as=frozenset(get_args(Role)),
         scope="claim",
         status="active",
         on_void=False,

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
-from typing import Any, Literal
+from typing import Any
 
 from rules.book.logic import NEVER, Condition, compiled, negated
 from rules.claim import Role
 from rules.facts import FACTS, Facts, Value, evidence
-from rules.report import Citation, Denial, EditionId, Evidence, Outcome, Severity
+from rules.report import Citation, Denial, EditionId, Evidence, Outcome
+from rules.terms import RuleScope, RuleStatus, Severity
 
 COMMON = "common"
 """Folder of the rules for several payers."""
@@ -156,8 +157,8 @@ class Rule:
     """`all`, a payer key, or payer/plan; the payers of a group by their own names."""
     except_payers: tuple[str, ...]
     bills_as: frozenset[Role]
-    scope: Literal["line", "claim"]
-    status: Literal["draft", "active", "retired"]
+    scope: RuleScope
+    status: RuleStatus
     on_void: bool
     versions: tuple[Version, ...]
     digest: str = ""

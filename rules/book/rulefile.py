@@ -20,7 +20,8 @@ from rules.claim import Role, iso_date
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
 from rules.problems import details_of, path_text, problems_of
-from rules.report import Grade, Outcome, Severity
+from rules.report import DenialKind, Outcome
+from rules.terms import Grade, RuleScope, RuleStatus, Severity
 
 Path = tuple[str | int, ...]
 Day = Annotated[date, BeforeValidator(iso_date)]
@@ -51,7 +52,7 @@ class Effective(Shape):
 class DenialShape(Shape):
     """What the payer is expected to answer; see rules.report.Denial."""
 
-    kind: Literal["rejection", "denial"]
+    kind: DenialKind
     group: Literal["CO", "PR", "OA", "PI"] | None = None
     carc: Text | None = None
     rarc: Text | None = None
@@ -165,8 +166,8 @@ class RuleShape(Shape):
     payers: Annotated[tuple[Text, ...], Field(min_length=1)]
     except_payers: Annotated[tuple[Text, ...], BeforeValidator(_names)] = ()
     bills_as: Annotated[tuple[Role, ...], Field(min_length=1)]
-    scope: Literal["line", "claim"]
-    status: Literal["draft", "active", "retired"]
+    scope: RuleScope
+    status: RuleStatus
     on_void: Literal["true", "false"] = "false"
     """Whether the rule also runs on a void (frequency 8), which repeats a faulty original on purpose."""
     versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]

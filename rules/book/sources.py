@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from rules.claim import iso_date
-from rules.report import Grade
+from rules.terms import Grade
 
 Day = Annotated[date, BeforeValidator(iso_date)]
 

@@ -14,7 +14,8 @@ from rules.errors import MISTAKES
 from rules.facts import Facts, LineFacts
 from rules.facts.parts import edition_of
 from rules.facts.together import position_of_number
-from rules.report import SEVERITIES, Citation, Finding, Outcome, Severity
+from rules.report import Citation, Finding, Outcome
+from rules.terms import SEVERITIES, Severity
 
 ENGINE_CODE = "ENG001"
 OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from rules.book.book import Book
 from rules.case import Case
 from rules.engine.findings import Found
-from rules.report import SEVERITIES, EditionId, Finding, OverrideId, Report
+from rules.report import EditionId, Finding, OverrideId, Report
+from rules.terms import SEVERITIES
 
 
 class FoundOnce(NamedTuple):

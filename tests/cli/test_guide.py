@@ -15,7 +15,7 @@ import pytest
 
 from rules.authoring.words import GRADES
 from rules.loader import LIBRARY, load_book
-from rules.report import SEVERITIES
+from rules.terms import SEVERITIES
 
 from .conftest import SCRUB, Run, environment
 

@@ -33,7 +33,7 @@ from rules.book.compile import compile_rule
 from rules.book.rule import Rule
 from rules.book.rulefile import Document, read_document
 from rules.loader import LIBRARY, load_book
-from rules.report import SEVERITIES
+from rules.terms import SEVERITIES
 from tests.corpus.stories import Story, read_stories
 
 Data = dict[str, Any]

@@ -20,12 +20,12 @@ from __future__ import annotations
 import os
 import pwd
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from pydantic import Field
 
-from rules.claim import Claim
-from rules.report import Denial, Report
+from rules.claim import Claim, Role
+from rules.report import Coverage, Denial, Report
 from worker.store.outletspecs import OUTLETS, listed
 
 Action = Literal[
@@ -37,8 +37,10 @@ DECIDES: tuple[Action, ...] = ("claim.scrubbed", "claim.quarantined")
 """Actions of the lines that decide a claim."""
 Loss = Literal["removed", "replaced", "moved", "truncated", "appended"]
 """What happened to an audit file under the process that writes it; appended: somebody else wrote into it."""
-Retired = Literal["sound", "torn", "tampered", "missing", "unknown"]
-"""In which state a chain was retired; unknown: Redis did not know it."""
+FileState = Literal["sound", "torn", "tampered", "unknown"]
+"""What the check of an audit file found; unknown: of a chain that Redis does not know."""
+Retired = Literal[FileState, "missing"]
+"""In which state a chain was retired."""
 
 
 def _about(text: str) -> Any:
@@ -71,12 +73,12 @@ AuditLine = TypedDict(
         "claim.patient_hash": Annotated[str, _about("keyed hash of payer id and member id; absent: no member id")],
         "claim.form": Annotated[str, _about("professional or institutional")],
         "claim.frequency_code": Annotated[str, _about("CLM05-3")],
-        "claim.bills_as": Annotated[str, _about("practitioner, hospital_outpatient or asc")],
+        "claim.bills_as": Annotated[str, _about(listed(get_args(Role)))],
         "claim.payer": Annotated[str | None, _about("key of the payer's rule set; null: not in the registry")],
         "claim.payer_id": Annotated[str, _about("NM109 of the payer")],
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
         "claim.disposition": Annotated[str, _about(listed(OUTLETS))],
-        "claim.coverage": Annotated[str, _about("full, common_only or none")],
+        "claim.coverage": Annotated[str, _about(listed(get_args(Coverage)))],
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],

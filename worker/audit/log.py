@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
-from worker.audit.lines import AuditLine, Loss, now
+from worker.audit.lines import AuditLine, FileState, Loss, now
 from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
 from worker.logs import outputs
 from worker.logs.operational import log
@@ -225,7 +224,7 @@ class Verdict:
     """What the check of an audit file found."""
 
     file: Path
-    state: Literal["sound", "torn", "tampered", "unknown"]
+    state: FileState
     """torn: sound, but for a last line that a crash cut off before its batch was committed. unknown: of a chain that
     Redis does not know."""
     lines: int

@@ -13,11 +13,12 @@ from worker.cli.terminal import Style, complain, paint, plain, say
 
 if TYPE_CHECKING:
     from worker.audit.chains import Compared
+    from worker.audit.lines import Retired
     from worker.audit.log import Head, Verdict
     from worker.config.settings import Settings
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
-_STYLES: dict[str, Style] = {
+_STYLES: dict[Retired, Style] = {
     "sound": "green", "torn": "yellow", "tampered": "bold red", "unknown": "bold red", "missing": "bold red",
 }  # fmt: skip
 

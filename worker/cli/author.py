@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from rules.terms import Grade, RuleScope, Severity
 from worker.cli.books import BookFolder, book_folder, day_of, reached
 from worker.cli.terminal import complain, on_terminal, say
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from rules.book.sources import Source
     from rules.claim import Role
 
-RuleScope = Literal["line", "claim"]
-Severity = Literal["block", "warn", "note"]
-Grade = Literal["A", "B", "C", "S"]
 Status = Literal["draft", "active"]
 _CODE = re.compile(r"[A-Z]{3}([0-9]{3})?")
 _START: Mapping[RuleScope, tuple[str, str, str, str, str]] = {

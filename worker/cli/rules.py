@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rules.terms import Grade, RuleStatus, Severity
 from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
 from worker.cli.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_json, width
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.book.rule import Rule, Version
 
-Severity = Literal["block", "warn", "note"]
-Grade = Literal["A", "B", "C", "S"]
-Status = Literal["draft", "active", "retired"]
 FormatOption = Annotated[Format, typer.Option(help="text for people; json: one object a line.")]
 
 app = typer.Typer(no_args_is_help=True)
@@ -49,7 +47,7 @@ def list_(
         typer.Option(metavar="DATE", help="Versions in force on this date of service; default: the newest ones."),
     ] = None,
     status: Annotated[
-        Status | None, typer.Option(help="draft: runs and is logged, never routes; retired: does not run.")
+        RuleStatus | None, typer.Option(help="draft: runs and is logged, never routes; retired: does not run.")
     ] = None,
     book: BookFolder = None,
     format: FormatOption = "text",

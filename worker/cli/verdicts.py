@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from rules.terms import SEVERITIES
 from worker.cli.terminal import Style, hung, paint, plain
 from worker.store.outletspecs import SPECS
 
@@ -15,7 +16,6 @@ STYLES: dict[str, Style] = {
     "block": "bold red", "warn": "yellow", "note": "blue",
     **{name: spec.style for name, spec in SPECS.items()},
 }  # fmt: skip
-_SEVERITIES = ("block", "warn", "note")
 _LABELS = 10
 """Columns before a label such as `fix:`."""
 _TEXTS = _LABELS + 8
@@ -41,7 +41,7 @@ def verdict(report: Report, payer: str, where: str = "") -> Iterator[str]:
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Worst first, then by line and code; what a modifier lifted comes last."""
     return sorted(
-        findings, key=lambda f: (f.outcome == "bypassed", _SEVERITIES.index(f.severity), f.line or 0, f.code, f.rule)
+        findings, key=lambda f: (f.outcome == "bypassed", SEVERITIES.index(f.severity), f.line or 0, f.code, f.rule)
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from packaging.requirements import Requirement
 from redis.exceptions import RedisError
@@ -28,6 +28,7 @@ from worker.books.overrides import ending, laid_over, warnings
 from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging as checkup
+from worker.doctor.judging import Level
 from worker.doctor.vulnerabilities import holes
 from worker.monitoring.health import stuck
 from worker.monitoring.reconciliation import Reconciliation, reconcile
@@ -40,7 +41,6 @@ from worker.store.outletspecs import CONSUMED, OUTLETS
 from worker.store.secret import fingerprint, load_secret
 from worker.store.serverbinary import read_record
 
-Level = Literal["well", "poor", "ill"]
 _SKEW = (1.0, 60.0)
 """Seconds between two clocks that are poor, and ill."""
 _FREE = (10, 2)

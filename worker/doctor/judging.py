@@ -18,7 +18,8 @@ from worker.config.settings import Settings
 from worker.monitoring.reconciliation import Reconciliation
 from worker.store.connections import Store
 
-Said = tuple[Literal["well", "poor", "ill"], str, str, str]
+Level = Literal["well", "poor", "ill"]
+Said = tuple[Level, str, str, str]
 """Level, place, sentence, and what to do."""
 _MENDS = {
     "book": "Put one in force for all: scrub rules switch FILE.book --reason TEXT",

@@ -27,6 +27,7 @@ from typing import Any
 
 import orjson
 
+from rules.terms import SEVERITIES
 from worker.intake.x12.remittance import REVERSAL, Adjustment, Payment, Service
 
 PRICING = frozenset(
@@ -213,7 +214,7 @@ def _judged(line: Mapping[str, Any]) -> list[int] | None:
 def _found(line: Mapping[str, Any]) -> list[list[Any]]:
     """The rules that failed. An older log names only codes, those of undetermined rules among them."""
     if "rule.found" not in line:
-        return [[code, None] for name in ("block", "warn", "note") for code in line[f"rule.{name}"]]
+        return [[code, None] for name in SEVERITIES for code in line[f"rule.{name}"]]
     pairs = (entry.partition("@") for entry in line["rule.found"] if not entry.endswith("?"))
     return [[code, int(number) if number else None] for code, _, number in pairs]
 
