@@ -6,6 +6,7 @@ No message here is ever filled with a value of a claim: these texts reach logs a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from rules.errors import Problem, ScrubError
 from rules.printable import printable
@@ -123,11 +124,18 @@ class RedisForgets(ScrubError):
     """
 
 
+Reason = Literal[
+    "no_event", "too_large", "not_json", "not_an_event", "envelope_invalid", "claim_invalid", "check_failed",
+    "event_id_reused", "attempts_exhausted",
+]  # fmt: skip
+"""Why a claim is in quarantine; worker.pipeline.outlets.REASONS says what each means."""
+
+
 class EventInvalid(ScrubError):
     """This is not a readable claim event: {count} problem(s), the first at {first}."""
 
-    def __init__(self, reason: str, problems: Iterable[Problem], known: dict[str, str] | None = None) -> None:
-        """`reason`: one of `worker.pipeline.outlets.REASONS`; `known`: what could be read all the same."""
+    def __init__(self, reason: Reason, problems: Iterable[Problem], known: dict[str, str] | None = None) -> None:
+        """`known`: what could be read all the same."""
         self.reason = reason
         self.problems = tuple(problems)
         self.known = known or {}

@@ -10,8 +10,10 @@ from typing import get_args
 import pytest
 
 from rules.report import Disposition
+from worker.errors import Reason
 from worker.monitoring.line import reconciliation_fields, reconciliation_line
 from worker.monitoring.reconciliation import Outlet, Reconciliation
+from worker.pipeline.outlets import REASONS
 from worker.store.outletspecs import BY_HAND, CONSUMED, GROUPED, JUDGED, OUTLETS, SPECS, listed
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +86,10 @@ def test_the_columns_say_of_the_outlets_what_consumers_rely_on() -> None:
     assert (OUTLETS[:3], OUTLETS[:3]) == (JUDGED, CONSUMED)
     assert (GROUPED, BY_HAND) == (("billing", "rework"), ("quarantine",))
     assert [SPECS[name].name for name in SPECS] == list(OUTLETS)
+
+
+def test_every_reason_for_quarantine_has_its_meaning() -> None:
+    assert tuple(REASONS) == get_args(Reason)
 
 
 def test_names_are_listed_as_in_a_sentence() -> None:

@@ -12,6 +12,7 @@ from worker.cli.stores import opened
 from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
+    from worker.errors import Reason
     from worker.pipeline.outlets import OutletEntry
     from worker.pipeline.quarantine import Clerk
     from worker.store.connections import Store
@@ -26,7 +27,7 @@ ReasonCode = Annotated[
 Why = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; no patient data. At most 200 signs.")
 ]
-_ADVICE = {
+_ADVICE: dict[Reason, str] = {
     "attempts_exhausted": "This claim ends its workers. Requeue it once the cause is mended, else drop it.",
     "check_failed": "This is a defect of the scrubber or of a rule. Requeue it after an upgrade that mends it.",
     "event_id_reused": "If both are meant, requeue this one: it is judged without the check for a repeat. If it came by"

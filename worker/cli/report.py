@@ -77,6 +77,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
 
     titles = _titles(book)
     names = {key: payer.name for key, payer in book.registry.payers.items()}
+    meanings = dict[str, str](REASONS.items())
     shown = console(stderr=True).status("Reading the audit lines ...") if on_terminal(sys.stderr) else nullcontext()
     with shown:
         with loaded(files) as database:
@@ -85,7 +86,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
             figures,
             payer=lambda key: names.get(key, key) or "Unknown payer",
             title=lambda code: titles.get(code, "(not in this rule book)"),
-            reason=lambda key: REASONS.get(key, key),
+            reason=lambda key: meanings.get(key, key),
             made=datetime.now(UTC),
             version=service_version(),
         )

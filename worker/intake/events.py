@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 from rules.claim import Claim, read_claim
 from rules.errors import ClaimInvalid, Problem
 from rules.problems import problems_of, schema_of
-from worker.errors import EventInvalid
+from worker.errors import EventInvalid, Reason
 from worker.intake.plain import read_plain
 from worker.store.keys import event_identity
 
@@ -249,7 +249,7 @@ def parse_event(value: object) -> Submission:
     else:
         if problems := _extensions(value):
             event = None
-    reason = "envelope_invalid" if problems else "claim_invalid"
+    reason: Reason = "envelope_invalid" if problems else "claim_invalid"
     content = canonical(value.get("data"))
     fingerprint = sha256(content).hexdigest()
     if "data" in value:

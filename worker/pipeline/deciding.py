@@ -15,6 +15,7 @@ from rules.errors import Problem
 from rules.facts.history import months_after
 from rules.history import NO_MEMBER_ID
 from rules.report import Report
+from worker.errors import Reason
 from worker.pipeline.commit import ABSENT, UNCHECKED, EventWrite, LedgerWrite, Route, decision_id
 from worker.pipeline.context import Batch, BatchContext
 from worker.pipeline.ledger import EMPTY, Ledger, expiry_ms
@@ -35,8 +36,8 @@ class Decision(NamedTuple):
     """Of a claim that was judged."""
     received: date | None = None
     """The day that was used where the claim has no received date."""
-    reason: str = ""
-    """Why it goes to quarantine: one of `worker.pipeline.outlets.REASONS`."""
+    reason: Reason | None = None
+    """Why it goes to quarantine."""
     problems: tuple[Problem, ...] = ()
     first: str = ""
     """Of a repeated event: the decision that stands."""
@@ -109,7 +110,7 @@ def _entered(reading: Reading, ledger: Ledger, context: BatchContext, *, billed:
 
 
 def quarantined(
-    reading: Reading, batch: Batch, reason: str, problems: Iterable[Problem], *, known: bool = False
+    reading: Reading, batch: Batch, reason: Reason, problems: Iterable[Problem], *, known: bool = False
 ) -> Decision:
     """The decision that an entry cannot be judged. `known`: its event was decided before."""
     decision = _id(reading, batch.context)

@@ -22,7 +22,7 @@ from typing_extensions import TypedDict  # pydantic wants this one before Python
 from rules.claim import Claim
 from rules.errors import Problem
 from rules.report import Report
-from worker.errors import OutletUnknown
+from worker.errors import OutletUnknown, Reason
 from worker.intake.events import ClaimEvent
 from worker.pipeline.inbox import Entry, ensure_group
 from worker.pipeline.ledger import order
@@ -32,7 +32,7 @@ from worker.store.outletspecs import OUTLETS, listed
 SOURCE = "urn:claim-scrubber:worker"
 SCRUBBED, QUARANTINED = "claim.scrubbed.v1", "claim.quarantined.v1"
 """CloudEvents types of an entry."""
-REASONS = {
+REASONS: Mapping[Reason, str] = {
     "no_event": "the inbox entry has neither a field `event` nor the fields `ce_id`, `ce_source` ... and `data`",
     "too_large": "the event has more bytes than are read",
     "not_json": "the event is not JSON",
@@ -138,7 +138,7 @@ def quarantined(
     decision: str,
     name: str,
     entry: Entry,
-    reason: str,
+    reason: Reason,
     problems: Iterable[Problem],
     origin: tuple[str, str] | None,
     moment: str,

@@ -61,6 +61,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
 
 def _quarantined(decision: Decision, batch: Batch, started: int) -> Rendered:
     reading, problems = decision.reading, decision.problems
+    assert decision.reason is not None
     name = batch.context.keys.named(reading.entry.id)
     payload = outlets.quarantined(
         decision.id, name, reading.entry, decision.reason, problems, reading.origin, batch.moment
