@@ -21,6 +21,8 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, FieldColorModeId
 
+WIDTH = 24
+"""Columns of a board."""
 AUTO, RANGE = "$__auto", "$__range"
 """Grafana's own variables: the width of a point, and all that is shown."""
 _SOURCE = DataSourceRef(type_val="loki", uid="${datasource}")
@@ -32,7 +34,9 @@ def query(expression: str, legend: str = "", *, instant: bool = False, ref: str 
     return found.query_type("instant" if instant else "range")
 
 
-def number(title: str, text: str, expression: str, unit: str, colour: str, decimals: int = 0) -> stat.Panel:
+def number(
+    title: str, text: str, expression: str, unit: str, colour: str, decimals: int = 0, width: int = 4
+) -> stat.Panel:
     """One number."""
     return (
         stat.Panel()
@@ -46,7 +50,7 @@ def number(title: str, text: str, expression: str, unit: str, colour: str, decim
         .reduce_options(_newest_value())
         .graph_mode(BigValueGraphMode.NONE)
         .color_scheme(_fixed(colour))
-        .span(4)
+        .span(width)
         .height(4)
     )
 

@@ -16,6 +16,7 @@ from worker.demo.claims import EXAMPLES
 from worker.demo.events import all_events, duplicates
 from worker.demo.stage import MARK
 from worker.store.embedded import server_runs
+from worker.store.outletspecs import JUDGED
 
 from .conftest import SCRUB, Run, environment
 
@@ -43,9 +44,7 @@ def test_it_shows_the_whole_pipe_and_leaves_what_it_says(scrub: Run, home: Path)
     assert not processes(home)
     out = done.stdout
     assert "\x1b" not in out
-    expected = {
-        name: sum(example.expect == name for example in EXAMPLES) for name in ("billing", "rework", "unchecked")
-    }
+    expected = {name: sum(example.expect == name for example in EXAMPLES) for name in JUDGED}
     expected["rework"] += len(duplicates())  # clean by itself, but its block was billed already
     balance = " + ".join(f"{count} {name}" for name, count in expected.items())
     assert f"{len(all_events())} accepted = {balance} + 10 quarantine + 3 repeated." in out

@@ -28,6 +28,7 @@ from rules.loader import load_book
 from rules.printable import printable
 from worker.logs.printable import json_bytes
 from worker.store.connections import Store
+from worker.store.outletspecs import JUDGED
 
 from .conftest import CLEAN, SCRUB, environment
 
@@ -78,7 +79,7 @@ def planted(home: Path, store: Store, book: Book) -> Path:
     }
     shown = {"claim": claim, "report": {**report, "claim_id": EVIL, "book": {"version": EVIL, "digest": EVIL}}}
     held = {"reason": EVIL, "sentence": EVIL, "problems": [{"path": EVIL, "sentence": EVIL}], "inbox_entry": EVIL}
-    for name in ("billing", "rework", "unchecked"):
+    for name in JUDGED:
         redis.xadd(keys.outlet(name), {"event": json.dumps({**event, "data": shown})}, id="1-1")
     redis.xadd(keys.outlet("quarantine"), {"event": json.dumps({**event, "data": held})}, id="1-1")
     for outlet in ("billing", "quarantine"):
@@ -107,7 +108,7 @@ def planted(home: Path, store: Store, book: Book) -> Path:
 
 def test_everything_in_redis_is_shown_and_steers_nothing(planted: Path) -> None:
     shows = [["status"], ["quarantine", "list"], ["quarantine", "show", "1-1"], ["doctor"], ["tail", "quarantine"]]
-    for arguments in [*shows, *(["tail", name] for name in ("billing", "rework", "unchecked"))]:
+    for arguments in [*shows, *(["tail", name] for name in JUDGED)]:
         text = neutral(run(planted, *arguments))
         assert "EVIL" in text or arguments == ["doctor"], (arguments, text)
     status = neutral(run(planted, "status"))

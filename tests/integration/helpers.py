@@ -17,6 +17,7 @@ from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.ledger import Ledger
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
+from worker.store.outletspecs import OUTLETS
 
 QUICK = {
     "SCRUB_SOFT_TIME_LIMIT": "2",
@@ -121,8 +122,7 @@ def settled(store: Store, accepted: int, seconds: float = 30) -> Reconciliation:
 
 def each_once(store: Store, count: int) -> None:
     """Every one of so many events has one result."""
-    names = ("billing", "rework", "unchecked", "quarantine")
-    events = [entry.event["eventid"] for name in names for entry in tail(store.redis, store.keys, name)]
+    events = [entry.event["eventid"] for name in OUTLETS for entry in tail(store.redis, store.keys, name)]
     assert sorted(events) == sorted(f"evt-{number}" for number in range(count))
 
 

@@ -34,12 +34,13 @@ def in_outlet(store: Store, outlet: str) -> list[bytes]:
 
 
 def test_each_route_gets_its_claim_and_the_books_balance(store: Store, inbox: Inbox, committer: Committer) -> None:
-    entries = taken(store, inbox, 4)
+    number = len(OUTLETS)
+    entries = taken(store, inbox, number)
     items = [Item(entry, route, route.encode()) for entry, route in zip(entries, OUTLETS, strict=True)]
-    assert committer.commit(items, Head("chain", 4, "abc")) == ["done"] * 4
+    assert committer.commit(items, Head("chain", 4, "abc")) == ["done"] * number
     assert [in_outlet(store, route) for route in OUTLETS] == [[route.encode()] for route in OUTLETS]
     found = reconcile(store.redis, store.keys)
-    assert (found.accepted, found.settled, [outlet.count for outlet in found.outlets]) == (4, True, [1, 1, 1, 1])
+    assert (found.accepted, found.settled, [one.count for one in found.outlets]) == (number, True, [1] * number)
     assert store.redis.xlen(store.keys.inbox) == 0
     assert store.redis.hget(store.keys.chains, "chain") == b"4 abc"
 

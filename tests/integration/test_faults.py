@@ -18,6 +18,7 @@ from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.store.connections import Store
+from worker.store.outletspecs import OUTLETS
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -47,8 +48,7 @@ def answers(store: Store) -> bool:
 
 def assert_each_once(store: Store, count: int) -> None:
     """Every event has exactly one result."""
-    names = ("billing", "rework", "unchecked", "quarantine")
-    entries = [entry for name in names for entry in tail(store.redis, store.keys, name)]
+    entries = [entry for name in OUTLETS for entry in tail(store.redis, store.keys, name)]
     results = Counter(entry.event["eventid"] for entry in entries)
     assert results == Counter(f"evt-{number}" for number in range(count))
     assert len({entry.decision_id for entry in entries}) == count
@@ -208,7 +208,7 @@ def test_no_value_that_identifies_a_person_leaves_the_claim(store: Store, start_
         assert CANARY not in file.name
         if file.is_file() and "redis" not in file.relative_to(store.settings.state_dir).parts:
             assert CANARY not in file.read_text("utf-8", "replace"), file
-    outlets = {store.keys.outlet(name).encode() for name in ("billing", "rework", "unchecked", "quarantine")}
+    outlets = {store.keys.outlet(name).encode() for name in OUTLETS}
     for key in store.redis.scan_iter():
         assert CANARY.encode() not in key
         if key not in outlets and store.redis.type(key) != b"stream":

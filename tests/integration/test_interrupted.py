@@ -16,6 +16,7 @@ from worker.audit import log as audit
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
+from worker.store.outletspecs import OUTLETS
 from worker.store.secret import load_secret
 
 from .helpers import each_once
@@ -46,8 +47,7 @@ def check_log(store: Store) -> None:
             verdict = audit.verify(file, secret, head)
         assert verdict.state != "tampered", verdict
         logged |= {orjson.loads(line).get("claim.decision_id") for line in file.read_bytes().splitlines()}
-    names = ("billing", "rework", "unchecked", "quarantine")
-    results = {entry.decision_id for name in names for entry in tail(store.redis, store.keys, name)}
+    results = {entry.decision_id for name in OUTLETS for entry in tail(store.redis, store.keys, name)}
     assert results <= logged
 
 

@@ -29,12 +29,12 @@ from worker.process.celeryapp import QUEUE
 from worker.store import agreement, opening
 from worker.store.connections import Store
 from worker.store.fitness import check_server
+from worker.store.outletspecs import OUTLETS
 from worker.store.reachability import Address
 
 from .helpers import Worker, claim, event, settled, until
 
 Start = Callable[..., Worker]
-ALL = ("billing", "rework", "unchecked", "quarantine")
 
 
 def put(store: Store, *events: bytes) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
     start_worker().wait_ready()
     put(store, event(1), event(2, data=claim(2, payer={"id": "nobody"})))
     settled(store, 2)
-    found = {entry.event["eventid"]: entry for name in ALL for entry in tail(store.redis, store.keys, name)}
+    found = {entry.event["eventid"]: entry for name in OUTLETS for entry in tail(store.redis, store.keys, name)}
     assert found.keys() == {"evt-1", "evt-2"}
     book = current.own_book(store.settings)
     for entry in found.values():
@@ -135,7 +135,7 @@ def test_every_decision_has_its_audit_line_and_the_chains_verify(
     put(store, *[event(number) for number in range(600)])
     settled(store, 600)
     assert worker.stop() == 0
-    published = {entry.decision_id for name in ALL for entry in tail(store.redis, store.keys, name)}
+    published = {entry.decision_id for name in OUTLETS for entry in tail(store.redis, store.keys, name)}
     lines = [line for line in audit_lines(settings) if line["event.action"] == "claim.scrubbed"]
     assert {line["claim.decision_id"] for line in lines} == published
     assert len(published) == 600
@@ -162,7 +162,7 @@ def test_submit_rings_and_the_same_claims_again_are_no_second_event(
     assert settled(store, 4).repeated == 0
     submit([claim(1), claim(1), claim(2), event(9)])
     assert settled(store, 8).repeated == 4
-    made = [entry.event["eventid"] for name in ALL for entry in tail(store.redis, store.keys, name)]
+    made = [entry.event["eventid"] for name in OUTLETS for entry in tail(store.redis, store.keys, name)]
     assert len(set(made)) == 4
 
 

@@ -26,6 +26,7 @@ from worker.pipeline.producer import send
 from worker.rejudging.replay import replay
 from worker.store import agreement
 from worker.store.connections import Store
+from worker.store.outletspecs import OUTLETS
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -63,7 +64,7 @@ def put(store: Store, *numbers: int) -> None:
 def judged(store: Store) -> dict[str, list[str]]:
     """The digests of the books that judged each claim."""
     found: dict[str, list[str]] = {}
-    for name in ("billing", "rework", "unchecked", "quarantine"):
+    for name in OUTLETS:
         for entry in tail(store.redis, store.keys, name):
             report = entry.data["report"]
             found.setdefault(report["claim_id"], []).append(report["book"]["digest"])

@@ -15,6 +15,7 @@ from rules.loader import read_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
+from worker.store.outletspecs import JUDGED
 
 OVERRIDES = """\
 overrides:
@@ -54,5 +55,5 @@ def overrides(files: Files, name: str = "a", last: str = "2030-01-31") -> str:
 
 def judged(store: Store) -> dict[str, str]:
     """The digest of what judged each claim, by claim."""
-    found = (e for name in ("billing", "rework", "unchecked") for e in tail(store.redis, store.keys, name))
+    found = (e for name in JUDGED for e in tail(store.redis, store.keys, name))
     return {e.data["report"]["claim_id"]: e.data["report"]["book"]["digest"] for e in found}

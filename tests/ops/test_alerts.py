@@ -72,7 +72,9 @@ def decisions(number: int, payer: str | None, clean: float, first: timedelta, la
 
 
 def quarantined(number: int, first: timedelta) -> list[Line]:
-    return decisions(number, None, 0, first, timedelta(minutes=1))
+    (unreadable,) = (line for line in templates()[None, False] if line["claim.disposition"] == "quarantine")
+    spread = decisions(number, None, 0, first, timedelta(minutes=1))
+    return [{**unreadable, "@timestamp": line["@timestamp"], "audit.chain": "a"} for line in spread]
 
 
 def opened(ago: timedelta = timedelta(minutes=1), lost: str = "") -> Line:

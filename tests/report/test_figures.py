@@ -24,6 +24,7 @@ from duckdb import DuckDBPyConnection
 from worker.errors import ReportEmpty
 from worker.reporting.figures import Figures, count
 from worker.reporting.load import loaded
+from worker.store.outletspecs import OUTLETS
 
 from .generated import lines
 
@@ -112,7 +113,7 @@ def test_they_are_those_of_a_plain_count(counted: Counted) -> None:
     went = Counter((line.get("claim.payer") or "", line["claim.disposition"]) for line in real.values())
     assert found.whole["decisions"] == len(real) == 3_000
     assert found.whole["clean"] == sum(n for (_, disposition), n in went.items() if disposition == "billing")
-    assert {(row["payer"], name): row[name] for row in found.by_payer for name in ("billing", "rework", "unchecked", "quarantine") if row[name]} == went  # fmt: skip
+    assert {(row["payer"], name): row[name] for row in found.by_payer for name in OUTLETS if row[name]} == went  # fmt: skip
     shown: Counter[tuple[str, str]] = Counter()
     for row in found.over_time:
         shown[row["payer"], row["disposition"]] += row["n"]
