@@ -6,8 +6,8 @@ folder=${1:-$(dirname "$0")/secrets}
 umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
-for name in redis-worker redis-producer redis-billing redis-rework redis-unchecked redis-operator redis-monitor \
-    redis-admin grafana-admin; do
+users=$(sed -n 's/.*#@\([a-z]*\)@.*/redis-\1/p' "$(dirname "$0")/redis/users.acl")
+for name in $users grafana-admin; do
     [ -s "$folder/$name" ] && continue
     od -An -tx1 -N32 /dev/urandom | tr -d ' \n' > "$folder/$name"
     echo >> "$folder/$name"

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableOption
 
 from ops import logql
-from ops.dashboards.panels import AUTO, RANGE, WIDTH, newest, number, over_time, query, ranking, stacked
+from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked, widths
 from rules.loader import load_book
 from worker.audit.lines import DECIDES
 from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, LIGHT, SERIES_LIGHT
@@ -47,14 +47,16 @@ def billing() -> Dashboard:
 def _billing_numbers(board: Dashboard) -> None:
     rate = logql.clean_rate(RANGE, payer=_PAYER)
     text = CLEAN_CLAIM_RATE + _AGAIN
-    width = WIDTH // (2 + len(SPECS))  # one row, whatever the number of outlets
-    board.with_panel(number("Clean claim rate", text, rate, "percentunit", LIGHT["billing"], decimals=1, width=width))
+    width = widths(2 + len(SPECS))
+    board.with_panel(
+        number("Clean claim rate", text, rate, "percentunit", LIGHT["billing"], decimals=1, width=next(width))
+    )
     held = logql.dollars(RANGE, disposition="=rework", payer=_PAYER)
-    board.with_panel(number("Held in rework", AT_STAKE, held, "currencyUSD", LIGHT["rework"], width=width))
+    board.with_panel(number("Held in rework", AT_STAKE, held, "currencyUSD", LIGHT["rework"], width=next(width)))
     for name, spec in SPECS.items():
         expression = logql.decisions(RANGE, disposition=f"={name}", payer=_PAYER)
         text = f"{spec.counts[0].upper()}{spec.counts[1:]}{'' if spec.consumed else '; each wants a person'}."
-        board.with_panel(number(name.title(), text, expression, "locale", spec.light, width=width))
+        board.with_panel(number(name.title(), text, expression, "locale", spec.light, width=next(width)))
 
 
 def _billing_over_time(board: Dashboard) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grafana_foundation_sdk.builders import bargauge, common, logs, loki, stat, timeseries
@@ -21,11 +21,16 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, DynamicConfigValue, FieldColorModeId
 
-WIDTH = 24
-"""Columns of a board."""
+_COLUMNS = 24
+"""Of a board; a row that does not fill them all runs into the next panel."""
 AUTO, RANGE = "$__auto", "$__range"
 """Grafana's own variables: the width of a point, and all that is shown."""
 _SOURCE = DataSourceRef(type_val="loki", uid="${datasource}")
+
+
+def widths(number: int) -> Iterator[int]:
+    """Of so many panels that are to fill a row."""
+    return (_COLUMNS // number + (place < _COLUMNS % number) for place in range(number))
 
 
 def query(expression: str, legend: str = "", *, instant: bool = False, ref: str = "A") -> loki.Dataquery:

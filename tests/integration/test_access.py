@@ -22,7 +22,7 @@ from worker.client import consume
 from worker.monitoring.reconciliation import reconcile
 from worker.store import opening
 from worker.store.keys import Keys
-from worker.store.outletspecs import OUTLETS
+from worker.store.outletspecs import CONSUMED, OUTLETS
 
 from .guarded import Guarded, guarded
 from .helpers import Worker, claim, event, settled, until
@@ -311,7 +311,7 @@ def test_a_producer_reads_neither_inbox_nor_outlet(server: Guarded) -> None:
         producer.xrange(KEYS.inbox)
 
 
-@pytest.mark.parametrize("user", ["billing", "rework", "unchecked"])
+@pytest.mark.parametrize("user", CONSUMED)
 def test_a_consumer_reads_its_own_outlet_and_nothing_else(server: Guarded, user: str) -> None:
     client = server.client(user)
     ((_, ((entry, fields),)),) = client.xreadgroup(user, "me", {KEYS.outlet(user): ">"})

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from ops.access import USERS
 from rules.report import Disposition
 from worker.errors import Reason
 from worker.monitoring.line import reconciliation_fields, reconciliation_line
@@ -86,6 +87,14 @@ def test_the_columns_say_of_the_outlets_what_consumers_rely_on() -> None:
     assert (OUTLETS[:3], OUTLETS[:3]) == (JUDGED, CONSUMED)
     assert (GROUPED, BY_HAND) == (("billing", "rework"), ("quarantine",))
     assert [SPECS[name].name for name in SPECS] == list(OUTLETS)
+
+
+def test_the_texts_for_people_name_every_outlet_and_every_user_of_redis() -> None:
+    assert f"accepted = {' + '.join(OUTLETS)} + repeated" in (ROOT / "README.md").read_text("utf-8")
+    security = (ROOT / "ops" / "security.md").read_text("utf-8")
+    assert f"worker --> {' | '.join(OUTLETS)} --> consumers" in security
+    named = {name for line in security.splitlines() if line.startswith("| `") for name in line.split("|")[1].split("`")}
+    assert {user.name for user in USERS} <= named
 
 
 def test_every_reason_for_quarantine_has_its_meaning() -> None:
