@@ -29,5 +29,12 @@ done
 sed -f "$script" "$here/users.acl" > "$run/users.acl"
 rm -f "$script"
 
+server=${REDIS_SERVER:-redis-server}
+# Valkey since 8.1 logs large commands too, with their arguments. Other servers do not start with these settings.
+case $("$server" --version) in
+    "Valkey server v="[0-7].* | "Valkey server v=8.0."*) ;;
+    "Valkey server v="*) set -- --commandlog-request-larger-than -1 --commandlog-reply-larger-than -1 "$@" ;;
+esac
+
 cd "${DATA:-/data}"
-exec "${REDIS_SERVER:-redis-server}" "$here/redis.conf" --aclfile "$run/users.acl" "$@"
+exec "$server" "$here/redis.conf" --aclfile "$run/users.acl" "$@"

@@ -24,6 +24,7 @@ from worker.store import opening
 from worker.store.keys import Keys
 from worker.store.outletspecs import CONSUMED, OUTLETS
 
+from .commandlog import CANARY, keeps_no_arguments
 from .guarded import Guarded, guarded
 from .helpers import Worker, claim, event, settled, until
 
@@ -134,14 +135,16 @@ def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> No
 
 
 def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: Guarded) -> None:
-    assert b"does not let this user do that" in scrub(server, "billing", "doctor").stdout
-    assert b"closed the connection" not in scrub(server, "billing", "doctor").stdout
+    done = scrub(server, "billing", "doctor")
+    assert (done.returncode, b"does not let this user do that" in done.stdout) == (1, True)
+    assert b"closed the connection" not in done.stdout
     server.password("monitor").chmod(0o644)
     right = server.password("monitor").read_text()
     server.password("monitor").write_text("wrong")
     try:
-        for command in ("status", "doctor"):
+        for command, code in (("status", 2), ("doctor", 1)):
             done = scrub(server, "monitor", command)
+            assert done.returncode == code
             assert b"Mend the user in SCRUB_REDIS_URL, or the password" in done.stdout + done.stderr
     finally:
         server.password("monitor").write_text(right)
@@ -168,7 +171,9 @@ def test_a_worker_puts_no_book_in_force_and_is_told_that_it_may_not(server: Guar
 
 
 def secrets_of(server: Guarded) -> set[str]:
-    return {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
+    found = {file.read_text().strip() for file in (server.folder / "secrets").iterdir()}
+    assert len(found) > len(EVERYBODY), "one of each user, and those of others"
+    return found
 
 
 def may(server: Guarded, user: str, *command: str) -> bool:
@@ -345,14 +350,18 @@ def test_what_the_user_may_not_do_is_told_in_a_sentence_without_the_claim(server
     assert b"ops/security.md" in done.stderr
 
 
-def test_it_keeps_no_claim_in_its_slow_log_and_evicts_nothing(server: Guarded) -> None:
+def test_it_keeps_no_claim_in_a_log_of_slow_or_large_commands(server: Guarded) -> None:
+    keeps_no_arguments(server.client("admin"))
+    assert CANARY not in server.log()
+
+
+def test_it_evicts_nothing_and_writes_no_crash_report(server: Guarded) -> None:
     admin = server.client("admin")
     for name, value in {
-        "slowlog-log-slower-than": "-1", "crash-log-enabled": "no", "maxmemory-policy": "noeviction",
-        "appendonly": "yes", "appendfsync": "always", "maxmemory": str(768 * 2**20),
+        "crash-log-enabled": "no", "maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always",
+        "maxmemory": str(768 * 2**20),
     }.items():  # fmt: skip
         assert admin.config_get(name) == {name: value}
-    assert "CANARY" not in server.log()
 
 
 def test_a_missing_password_is_told_and_nothing_starts(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from redis import Redis
 from worker.errors import FolderUnusable, ServerFailed
 from worker.store.embedded import Lease, private_folder, server_runs, socket_path
 
+from .commandlog import CANARY, keeps_no_arguments
 from .helpers import until
 
 _USER = """
@@ -156,3 +157,9 @@ def test_a_server_that_cannot_start_is_told_with_its_log(home: Path) -> None:
     broken.write_text("not a manifest\n")
     with pytest.raises(ServerFailed, match=r"server\.log"):
         Lease(folder)
+
+
+def test_it_keeps_no_claim_in_a_log_of_slow_or_large_commands(home: Path) -> None:
+    with Lease(home / "redis"), client(home / "redis") as redis:
+        keeps_no_arguments(redis)
+    assert CANARY not in (home / "redis" / "server.log").read_text()

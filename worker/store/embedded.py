@@ -200,7 +200,7 @@ def _start_server(folder: Path) -> _Start:
         copies = [(null, 0), (log, 1), (log, 2), (lock, 3 if lock != 3 else 4)]
         actions = [(os.POSIX_SPAWN_DUP2, ours, its) for ours, its in copies]
         # Its own files take the umask, which posix_spawn cannot set.
-        command = ["/bin/sh", "-c", 'umask 077; exec "$@"', "sh", server.binary, *_arguments(folder, path)]
+        command = ["/bin/sh", "-c", 'umask 077; exec "$@"', "sh", server.binary, *_arguments(server, folder, path)]
         pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True)
     except OSError as error:
         raise ServerFailed(folder=folder, reason=error.strerror, log=folder / _LOG) from None
@@ -229,13 +229,15 @@ def _why_it_ended(folder: Path, start: _Start) -> str:
     return f"{told}: {found.why}; {found.mend}" if found else told
 
 
-def _arguments(folder: Path, path: Path) -> list[str]:
+def _arguments(server: Server, folder: Path, path: Path) -> list[str]:
     options = {
         "port": "0", "unixsocket": str(path), "unixsocketperm": "700", "dir": str(folder), "daemonize": "no",
         "appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction",
-        # Both keep arguments of commands, and those are claims.
+        # These keep arguments of commands, and those are claims.
         "slowlog-log-slower-than": "-1", "crash-log-enabled": "no",
     }  # fmt: skip
+    if server.logs_large_commands:
+        options |= {"commandlog-request-larger-than": "-1", "commandlog-reply-larger-than": "-1"}
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 

@@ -49,6 +49,11 @@ class Release:
         major, minor, *_ = self.version.split(".")
         return int(major), int(minor)
 
+    @property
+    def logs_large_commands(self) -> bool:
+        """Whether it has a log of commands with large requests or replies, beside the slow log."""
+        return self.product == "Valkey" and self.line >= (8, 1)
+
     def opens(self, writer: Release) -> bool:
         """Whether it surely reads what that one wrote."""
         if self.product == writer.product:
