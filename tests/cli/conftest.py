@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import Ended, exit_codes_are_seen
 from worker.config.settings import load_settings
 from worker.demo.claims import EXAMPLES
 from worker.store import opening
@@ -56,8 +57,8 @@ def store(home: Path, unset: None) -> Iterator[Store]:
 
 
 @pytest.fixture
-def scrub(home: Path) -> Run:
-    """Runs `scrub` to its end in `home`."""
+def scrub(home: Path) -> Iterator[Run]:
+    """Runs `scrub` to its end in `home`. An exit code other than 0 is one that the test looks at."""
 
     def run(*arguments: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) -> Any:
         done = subprocess.run(
@@ -66,9 +67,11 @@ def scrub(home: Path) -> Run:
         )  # fmt: skip
         out, err = done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "surrogateescape")
         assert "Traceback" not in err, err
-        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+        ended.append(Ended(done.args, done.returncode, out, err))
+        return ended[-1]
 
-    return run
+    with exit_codes_are_seen() as ended:
+        yield run
 
 
 def example(shows: str) -> dict[str, Any]:

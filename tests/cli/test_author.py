@@ -59,7 +59,9 @@ def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path
     assert (written["code"], written["status"], written["title"]) == ("UNT004", "draft", "A title: with signs")
     assert [example["expect"] for example in written["examples"]] == ["pass", "fail", "out_of_range"]
     assert scrub("rules", "lint", "--book", "book").returncode == 0
-    for line in [line for line in done.stdout.splitlines() if line.startswith("  scrub ")]:
+    following = [line for line in done.stdout.splitlines() if line.startswith("  scrub ")]
+    assert following
+    for line in following:
         assert scrub(*line.split()[1:]).returncode == 0, line
     again = scrub(*NEW, "--code", "UNT004", "--payer", "aetna")
     assert (again.returncode, "is there already" in unboxed(again.stderr)) == (2, True)
@@ -195,9 +197,16 @@ def test_no_patient_is_in_an_explanation(scrub: Run, write: Callable[..., Path])
         "subscriber": {"member_id": "CANARY123"},
         "patient": {"birth_date": "1961-02-03", "sex": "F", "first_name": "CANARIA"},
     }
-    for code in ("IDN004", "IDN006", "CLM006"):
-        done = scrub("rules", "explain", write("c.json", claim), code)
-        assert not re.search("CANARY|CANARIA|1961", done.stdout + done.stderr)
+    of_uhc = claim | {"payer": {"id": "87726"}}
+    for code, data, asked in (
+        ("IDN004", claim, "member id is mbi"),
+        ("IDN006", of_uhc, "member id"),
+        ("CLM006", claim, "serves before birth"),
+    ):
+        done = scrub("rules", "explain", write("c.json", data), code)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert re.search(rf"(requires|forbids|applies when)  .*{asked}", done.stdout), "it says what it looked at"
+        assert not re.search("CANARY|CANARIA|1961", done.stdout)
 
 
 def test_the_page_needs_no_network_and_has_every_rule(scrub: Run, home: Path) -> None:

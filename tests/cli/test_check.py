@@ -170,8 +170,12 @@ def test_an_unknown_key_cannot_steer_the_terminal(scrub: Run, write: Write) -> N
 
 def test_nothing_in_a_pipe_has_colours(scrub: Run, write: Write) -> None:
     file = write("f.json", FAULTY)
-    for arguments in (["check", file], ["rules", "list"], ["rules", "show", "UNT001"], ["status"], ["--help"]):
-        assert "\x1b" not in scrub(*arguments).stdout
+    for code, *arguments in (
+        (1, "check", file), (0, "rules", "list"), (0, "rules", "show", "UNT001"), (0, "status"), (0, "--help"),
+    ):  # fmt: skip
+        done = scrub(*arguments)
+        assert (done.returncode, bool(done.stdout)) == (code, True), arguments
+        assert "\x1b" not in done.stdout + done.stderr
 
 
 def _on_terminal(home: Path, arguments: list[str], **env: str) -> str:

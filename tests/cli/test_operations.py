@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from rules.errors import ScrubError
 from tests.book import BOOK
+from tests.commands import Ended, exit_codes_are_seen
 from worker import bootstrap
 from worker.cli import app
 from worker.pipeline.notification import Notifier
@@ -30,19 +31,22 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `scrub` in this process, as `main` would."""
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs `scrub` in this process, as `main` would. An exit code other than 0 is one that the test looks at."""
 
     def run(*arguments: str | Path, **env: str) -> Any:
         monkeypatch.setenv("SCRUB_STATE_DIR", str(home / "state"))
         found = CliRunner().invoke(app, list(map(str, arguments)), env=env, catch_exceptions=True)
         error = found.exception
         if isinstance(error, ScrubError):
-            return subprocess.CompletedProcess(arguments, 2, found.stdout, found.stderr + str(error) + "\n")
+            ended.append(Ended(arguments, 2, found.stdout, found.stderr + str(error) + "\n"))
+            return ended[-1]
         assert error is None or isinstance(error, SystemExit), found.exc_info
-        return subprocess.CompletedProcess(arguments, found.exit_code, found.stdout, found.stderr)
+        ended.append(Ended(arguments, found.exit_code, found.stdout, found.stderr))
+        return ended[-1]
 
-    return run
+    with exit_codes_are_seen() as ended:
+        yield run
 
 
 def drained(store: Store, *events: bytes) -> None:

@@ -204,7 +204,11 @@ def test_no_value_that_identifies_a_person_leaves_the_claim(store: Store, start_
     send(store.redis, store.keys, events, source="test", settings=store.settings)
     settled(store, len(events))
     assert worker.stop() == 0
-    for file in store.settings.state_dir.rglob("*"):
+    held = b"".join(store.redis.dump(store.keys.outlet(name)) or b"" for name in ("billing", "quarantine"))
+    assert CANARY.encode() in held, "the claim itself has them"
+    files = list(store.settings.state_dir.rglob("*"))
+    assert any(file.suffix == ".jsonl" for file in files)
+    for file in files:
         assert CANARY not in file.name
         if file.is_file() and "redis" not in file.relative_to(store.settings.state_dir).parts:
             assert CANARY not in file.read_text("utf-8", "replace"), file

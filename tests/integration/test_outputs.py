@@ -234,12 +234,13 @@ def test_a_log_whose_reader_is_gone_is_told_of_by_status_and_by_the_doctor(
     until(lambda: "standard error takes no lines (Broken pipe)" in seen(store).outputs, 60)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
 
-    def said(command: str) -> str:
+    def said(command: str, code: int) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "worker", command], env={**clean, "SCRUB_STATE_DIR": str(home)},
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
+        assert done.returncode == code, done.stderr
         return done.stdout
 
-    assert "standard error takes no lines (Broken pipe)" in said("status")
-    assert "standard error takes no lines (Broken pipe)" in said("doctor")
+    assert "standard error takes no lines (Broken pipe)" in said("status", 0)
+    assert "standard error takes no lines (Broken pipe)" in said("doctor", 1)

@@ -108,7 +108,7 @@ def test_a_socket_that_this_user_may_not_open_is_told_as_such(home: Path) -> Non
         )
         command = [sys.executable, "-c", code, f"unix://{home}/r.sock"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout == "SocketForbidden\n", done.stderr
+    assert (done.returncode, done.stdout) == (0, "SocketForbidden\n"), done.stderr
 
 
 def test_a_web_server_is_not_taken_for_redis(home: Path) -> None:

@@ -214,8 +214,14 @@ def test_every_mark_is_known_and_no_other_fence_hides_a_command() -> None:
 
 
 def test_every_make_target_and_file_that_the_text_names_exists() -> None:
-    assert set(re.findall(r"`make ([a-z]+)`", TEXT)) <= targets()
-    for name in re.findall(r"`(ops/[\w./-]+|docker-compose\.yml|tests/[\w./]+)`", TEXT):
+    made, files = (
+        re.findall(r"`make ([a-z]+)`", TEXT),
+        re.findall(r"`(ops/[\w./-]+|docker-compose\.yml|tests/[\w./]+)`", TEXT),
+    )
+    assert made
+    assert set(made) <= targets()
+    assert files
+    for name in files:
         if not name.startswith(("ops/secrets", "ops/alerts")):
             assert (ROOT / name).exists(), name
 

@@ -106,6 +106,7 @@ def with_tls() -> str | None:
         found = shutil.which(name) if name else None
         if found:
             said = subprocess.run([found, "--tls-port", "x"], capture_output=True, text=True, check=False)
+            assert said.returncode == 1, "no port is called x"
             if "Bad directive" not in said.stdout + said.stderr:
                 return found
     return None

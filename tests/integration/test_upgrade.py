@@ -123,6 +123,7 @@ def test_a_file_that_the_old_release_billed_is_not_billed_again(
     # At the door: known already.
     sent = scrub(home, "submit", OLD / "claims.ndjson")
     assert sent.stdout.startswith("0 sent; 5 duplicate, decided before; 1 refused"), sent.stdout + sent.stderr
+    assert sent.returncode == 2
     # Past the door, as a sender in another language does: the worker knows them.
     again = [
         json.dumps(one).encode()
@@ -168,6 +169,7 @@ def test_log_lines_of_both_releases_are_read_together(
         (home / f"{name}.835").write_text(ERA.format(claim=name))
     told = scrub(home, "outcomes", "import", "PCN-00001.835", "PCN-00077.835", "--audit", settings.audit_path)
     assert "2 claims on the remittances, 2 matched." in told.stdout, told.stdout + told.stderr
+    assert told.returncode == 0
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
@@ -206,7 +208,7 @@ def test_what_shows_an_event_shows_it_under_a_key(
         ["status", "--json"],
     ):
         done = scrub(home, *arguments, **environment)
-        assert done.stdout, (arguments, done.stderr)
+        assert (done.returncode, bool(done.stdout)) == (0, True), (arguments, done.stderr)
         shown.append(done.stdout + done.stderr)
     page = scrub(home, "report", *settings.audit_path.glob("*.jsonl"), "-o", "r.html", **environment)
     assert page.returncode == 0, page.stderr

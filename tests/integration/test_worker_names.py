@@ -58,7 +58,9 @@ def test_two_containers_of_one_host_name_and_process_id_are_two_workers(store: S
         for number in range(4):
             store.redis.xadd(store.keys.inbox, {"event": event(number)})
         settled(store, 4)
-        for consumer in reconcile(store.redis, store.keys).consumers:
+        consumers = reconcile(store.redis, store.keys).consumers
+        assert consumers
+        for consumer in consumers:
             assert one.runs(consumer.name) != other.runs(consumer.name), "each process is one worker's"
         assert reconcile(store.redis, store.keys).abandoned == 0
         for runtime in runtimes:

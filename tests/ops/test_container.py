@@ -162,11 +162,11 @@ def test_every_file_and_folder_that_is_mounted_exists(source: str) -> None:
 
 
 def test_every_volume_network_and_secret_is_declared() -> None:
-    for service in SERVICES.values():
-        named = {v.split(":")[0] for v in service.get("volumes", []) if v[0] not in "./"}
-        assert named <= COMPOSE["volumes"].keys()
-        assert set(service["networks"]) <= COMPOSE["networks"].keys()
-        assert set(service.get("secrets", [])) <= COMPOSE["secrets"].keys()
+    services = SERVICES.values()
+    volumes = {v.split(":")[0] for service in services for v in service.get("volumes", []) if v[0] not in "./"}
+    assert volumes == COMPOSE["volumes"].keys()
+    assert {name for service in services for name in service["networks"]} == COMPOSE["networks"].keys()
+    assert {name for service in services for name in service.get("secrets", [])} == COMPOSE["secrets"].keys()
 
 
 def test_the_secrets_are_those_that_the_script_makes(tmp_path: Path) -> None:
@@ -222,13 +222,12 @@ def stages() -> list[list[str]]:
 
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
-    for stage in stages():
-        for line in stage:
-            if line.startswith("COPY ") and "--from" not in line:
-                *sources, _ = line.split()[1:]
-                for source in sources:
-                    assert (ROOT / source).exists()
-                    assert f"!{source}" in ignored
+    copied = [line.split()[1:-1] for stage in stages() for line in stage if re.match("COPY (?!--from)", line)]
+    sources = {source for names in copied for source in names}
+    assert sources >= {"rules", "worker", "pyproject.toml", "requirements.lock"}
+    for source in sources:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in ignored
     assert ignored[0] == "*"
     assert not any(fnmatch.fnmatch("ops/secrets", pattern.removeprefix("!")) for pattern in ignored[1:])
 
@@ -236,9 +235,9 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
 def test_the_image_has_no_compiler_no_pip_and_no_root() -> None:
     build, final = stages()
     assert "apt-get" not in DOCKERFILE
-    assert all(
-        "--only-binary :all:" in part for line in build for part in re.findall(r"install --require-hashes [^&]*", line)
-    )
+    installs = [part for line in build for part in re.findall(r"install --require-hashes [^&]*", line)]
+    assert installs
+    assert all("--only-binary :all:" in part for part in installs)
     assert any("pip uninstall" in line for line in final)
     assert [line for line in final if line.startswith("USER")] == ["USER 10001:10001"]
     assert final[-2:] == ['ENTRYPOINT ["scrub"]', 'CMD ["worker"]']

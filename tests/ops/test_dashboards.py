@@ -43,6 +43,7 @@ def test_a_field_that_no_line_has_is_refused_when_the_dashboards_are_made() -> N
 def test_panels_have_a_title_a_sentence_a_unit_and_lie_beside_each_other() -> None:
     for text in documents().values():
         panels = json.loads(text)["panels"]
+        assert panels
         taken: set[tuple[int, int]] = set()
         for panel in panels:
             assert panel["title"]
@@ -102,12 +103,14 @@ def test_their_numbers_are_the_reports(month: list[dict[str, Any]], tmp_path: Pa
     assert claims == {code: findings[code]["claims"] for code in claims}
     assert stake == {code: pytest.approx(findings[code]["cents"] / 100) for code in stake}
     denials = {row["code"]: row["claims"] for row in report.denials}
-    assert by(found["Denials avoided A"], "entry") == {
-        code: denials[code] for code in by(found["Denials avoided A"], "entry")
-    }
+    avoided = by(found["Denials avoided A"], "entry")
+    assert avoided
+    assert avoided == {code: denials[code] for code in avoided}
     undetermined = {row["code"]: row["claims"] for row in report.undecided if row["kind"] == "undetermined"}
     assert by(found["Undetermined A"], "entry") == undetermined
     held = {row["payer"]: row["held_cents"] / 100 for row in report.by_payer if row["held_cents"]}
+    assert undetermined
+    assert held
     assert by(found["Held in rework by payer A"], "claim_payer") == pytest.approx(held)
 
 
@@ -121,6 +124,5 @@ def test_a_payer_without_one_clean_claim_has_a_rate_of_nought_and_does_not_vanis
 
 
 def test_no_claim_has_more_findings_of_a_kind_than_the_dashboards_look_at(month: list[dict[str, Any]]) -> None:
-    for line in month:
-        for name in ("rule.block", "rule.denials", "rule.undetermined", "rule.shadow_block", "rule.overridden"):
-            assert len(line.get(name, [])) <= logql.LISTED
+    for name in ("rule.block", "rule.denials", "rule.undetermined"):
+        assert 0 < max(len(line.get(name, [])) for line in month) <= logql.LISTED, name

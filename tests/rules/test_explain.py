@@ -187,6 +187,7 @@ def test_a_contracts_filing_limit_is_told_beside_the_rule_in_whose_place_it_stan
 def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
     untried = read_untried(book_files())
     order = ["fail", "undetermined", "bypassed", "pass", "not_applicable", "out_of_range"]
+    compared, conditional = set(), set()
     for each in untried.book.rules:
         for example in list(examples_of(untried.book, each, untried.documents[each.file]))[::4]:
             shelf = example.book(untried.book)
@@ -201,8 +202,12 @@ def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
                 each.file,
                 example.name,
             )
+            compared.add(each.file)
             for judgement in told.judgements:
                 for asking in judgement.asked:
                     applies = asking.conditions.get("applies when")
                     if applies:
+                        conditional.add(asking.outcome)
                         assert (applies.value is False) is (asking.outcome == "not_applicable")
+    assert compared == {each.file for each in untried.book.rules}
+    assert conditional > {"not_applicable"}

@@ -10,7 +10,7 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import case_of, check
-from rules.facts import FACTS, ClaimFacts
+from rules.facts import FACTS, ClaimFacts, LineFacts
 from tests.book import BOOK
 
 
@@ -85,8 +85,14 @@ def test_excluded_pairs_are_told_once_and_as_the_claim_writes_them(book: Book) -
 def test_no_fact_holds_the_member_id(book: Book) -> None:
     secret = "ZZZ987654321"
     known = facts(book, subscriber={"member_id": secret})
+    claim = known.case.claim
+    assert secret in repr(claim)
     told = {name: known[name] for name, entry in FACTS.items() if entry.scope == "claim"}
+    (line,) = claim.lines
+    of_line = LineFacts(known, line)
+    told |= {name: of_line[name] for name, entry in FACTS.items() if entry.scope == "line"}
+    assert told.keys() == FACTS.keys()
     assert secret not in repr(told)
-    report = check(known.case.claim, book)
+    report = check(claim, book)
     assert "IDN006" in {finding.code for finding in report.findings}
     assert secret not in repr(report)

@@ -203,7 +203,9 @@ def test_the_repair_of_the_units_makes_the_claim_clean(book: Book) -> None:
 @pytest.mark.parametrize("payer", PAYERS)
 def test_every_finding_tells_what_to_do_and_who_says_so(book: Book, payer: str) -> None:
     lines = [{"modifiers": ["50", "RT", "26"], "units": "2"}, {}, {"procedure": "99213"}, {"procedure": "76942"}]
-    for found in ours(report(book, payer, lines=lines)):
+    findings = ours(report(book, payer, lines=lines))
+    assert findings
+    for found in findings:
         assert found.fix
         assert found.citation.source
         assert "{" not in found.message + found.fix

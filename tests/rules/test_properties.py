@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
 from rules.authoring.patch import patched
@@ -60,6 +60,14 @@ def test_every_finding_can_be_acted_on(data: Data) -> None:
         assert "{" not in finding.message + finding.fix
         assert finding.citation.source
         assert finding.citation.locator
+
+
+def test_there_are_findings_and_patches_among_the_claims_that_are_made_up() -> None:
+    """Else the properties of findings and patches would hold of none."""
+    quick = settings(max_examples=100, phases=[Phase.generate], database=None, deadline=None)
+    assert find(CLAIMS, lambda data: judged(data).findings, settings=quick)
+    assert find(CLAIMS | REPAIRABLE, lambda data: list(repairs(judged(data))), settings=quick)
+    assert find(REPAIRABLE, lambda data: list(repairs(judged(data))), settings=quick)
 
 
 def certain(line: Data) -> Data:

@@ -40,5 +40,9 @@ def test_the_rules_by_hand_say_what_the_engine_says() -> None:
     book = load_book()
     files = {f"64445/{name}" for name in rivals.FILES}
     small = replace(book, rules=tuple(rule for rule in book.rules if rule.file in files))
+    told = set[str]()
     for one in medicare_office(200):
-        assert rivals.by_hand(one) == sorted({finding.code for finding in check(one, small).findings})
+        by_hand = rivals.by_hand(one)
+        told.update(by_hand)
+        assert by_hand == sorted({finding.code for finding in check(one, small).findings})
+    assert len(told) > 1

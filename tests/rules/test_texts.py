@@ -57,13 +57,15 @@ def findings(rule: Rule) -> Iterator[Finding]:
     document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text(encoding="utf-8"))
     for example in examples_of(BOOK, rule, document):
         if example.expect in ("fail", "undetermined", "bypassed"):
-            report = check(example.claim, example.book(BOOK))
+            report = check(example.claim, example.book(BOOK), history=example.history)
             yield from (found for found in (*report.findings, *report.shadow) if found.rule == rule.file)
 
 
 @pytest.mark.parametrize("rule", BOOK.rules, ids=lambda rule: rule.file.partition("/")[2])
 def test_every_sentence_of_a_rule_is_whole(rule: Rule) -> None:
-    for found in findings(rule):
+    said = list(findings(rule))
+    assert said
+    for found in said:
         for text in (found.message, found.fix):
             assert text[:1] == text[:1].upper()
             assert text.endswith((".", ")"))

@@ -56,7 +56,8 @@ def test_one_that_root_hands_to_our_group_is_taken_unless_others_may_read_or_the
     )
     done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=False)
     shutil.rmtree(folder)
-    assert (reason in done.stderr) if reason else (done.stdout == "64\n"), done.stderr
+    assert (done.returncode, done.stdout) == ((1, "") if reason else (0, "64\n")), done.stderr
+    assert reason in done.stderr
 
 
 @pytest.mark.parametrize(("content", "found"), [("word\n", "word"), ("word", "word"), (" wo rd \r\n", " wo rd ")])

@@ -142,7 +142,9 @@ def test_absurd_values_of_a_claim_that_cannot_be_read_do_not_get_into_the_answer
 def test_two_files_with_the_same_control_numbers_get_an_answer_each(scrub: Run, home: Path) -> None:
     for name in "ab":
         (home / f"{name}.837").write_text(file_of([clean()]))
-    made = scrub("check", "--format", "x12-277ca", "--received", "2026-10-20", "a.837", "b.837", "b.837").stdout
+    done = scrub("check", "--format", "x12-277ca", "--received", "2026-10-20", "a.837", "b.837", "b.837")
+    assert (done.returncode, done.stderr) == (0, "")
+    made = done.stdout
     valid(made)
     assert len(segments(made, "ISA")) == 3
 
@@ -173,14 +175,16 @@ def test_the_answer_to_a_damaged_file_is_valid(form: str, places: list[tuple[int
             parts[place % len(parts)] = "" if how == 2 else "?^"
             segments[at] = "*".join(parts)
     made = answer(("~\n".join(segments) + "~\n").encode())
-    if made:
-        valid(made)
+    assert made
+    valid(made)
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the public samples are not beside the project")
 @pytest.mark.parametrize("pattern", ["x12/lfh/837*", "x12/imsweb/*complex.txt", "x12/imsweb/*multiple_gs.txt"])
 def test_the_answers_to_the_public_samples_are_valid(pattern: str) -> None:
-    for file in sorted(SAMPLES.glob(pattern)):
+    files = sorted(SAMPLES.glob(pattern))
+    assert files
+    for file in files:
         made = answer(file.read_bytes())
         assert len(segments(made, "TRN*2")) - len(segments(made, "ST*")) == file.read_text().count("CLM*")
         valid(made)
