@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The tests wait for processes as much as they compute: two more at once than there are cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
-.PHONY: help run test slow oracles faults bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
+.PHONY: help run test slow matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour a
 
 slow: .venv/dev.stamp  ## the tests that cost most: long journeys, kills, memory; some minutes. CI runs them as well
 	@$(BIN)/pytest -q -n $(WORKERS) -m slow
+
+matrix: .venv/dev.stamp  ## the fast tests on Python 3.11 to 3.14 and each Redis and Valkey found; more: PYTHONS="..." SERVERS="..."
+	@$(BIN)/python -m ops.matrix --workers $(WORKERS) --pythons $(PYTHONS) --servers $(SERVERS) --tests $(TESTS)
 
 cover: .venv/dev.stamp  ## which lines of the core no test reaches
 	@$(BIN)/pytest -q -n $(WORKERS) --cov=rules --cov-report=term-missing:skip-covered tests/rules tests/ops
@@ -88,7 +91,7 @@ release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their chec
 	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean:  ## removes the environment and what the demonstration left
-	rm -rf .venv run
+	rm -rf .venv .matrix run
 
 # One recipe for both: the stamp's name says which lock file. The lock has a hash for every file, so pip refuses others.
 .venv/run.stamp: requirements.lock pyproject.toml

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import os
+import platform
 
 import pytest
+
+from worker.errors import ServerMissing
+from worker.serverbinary import choose
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says on what they ran; a header would not be printed under -q."""
+    try:
+        server = str(choose(None))
+    except ServerMissing as missing:
+        server = f"none. {missing}"
+    if named := os.environ.get("TEST_REDIS_SERVER"):
+        server += f"; {named} where tests start one of their own (TEST_REDIS_SERVER)"
+    terminalreporter.write_line(f"Python {platform.python_version()}; server: {server}")
 
 
 @pytest.fixture
