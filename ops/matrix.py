@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -182,11 +183,13 @@ def run(python: str, binary: Path, server: Server, path: str, arguments: Sequenc
     report.unlink(missing_ok=True)
     clean = {name: value for name, value in os.environ.items() if name != "TEST_REDIS_SERVER"} | {"PATH": path}
     command = [str(binary), "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
+    alone = _heed_signals()
     begun = time.monotonic()
     with output.open("wb") as log:
         done = subprocess.run(
-            command, cwd=ROOT, env=clean, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False
-        )
+            command, cwd=ROOT, env=clean, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=alone,
+            check=False,
+        )  # fmt: skip
     counts = _count(report)._replace(seconds=time.monotonic() - begun)
     product = f"{server.product} {server.version}"
     if f"Python {python}; server: {product} " not in output.read_text("utf-8", "replace"):
@@ -196,6 +199,20 @@ def run(python: str, binary: Path, server: Server, path: str, arguments: Sequenc
     else:
         why = ""
     return Row(python, product, counts, why, bad=bool(why))
+
+
+def _heed_signals() -> bool:
+    """Whether this program was told to ignore Ctrl-C or a hang-up, as by nohup or `&`; then it goes on to, but in a way
+    that what it starts does not inherit: tests send both, and wait for the answer.
+    """
+    deaf = [one for one in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(one) in (signal.SIG_IGN, _nothing)]
+    for one in deaf:
+        signal.signal(one, _nothing)
+    return bool(deaf)
+
+
+def _nothing(*_: object) -> None:
+    """A handler, which unlike SIG_IGN does not outlive exec."""
 
 
 def _count(report: Path) -> Counts:

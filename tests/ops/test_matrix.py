@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -141,19 +142,39 @@ def test_a_run_of_passing_tests_is_good_and_one_of_none_is_not(folder: Path) -> 
         assert bool(row.why) is not good
 
 
-@pytest.mark.parametrize("other", [("3.9.9", "Valkey", None), (HERE, "Redis", "6.6.6")])
+@pytest.mark.parametrize(
+    ("python", "server"), [("3.9.9", None), (HERE, Server("Redis", "6.6.6", "path", "/gone/redis-server"))]
+)
 def test_a_run_on_another_python_or_server_than_it_was_to_be_is_bad(
-    folder: Path, other: tuple[str, str, str | None]
+    folder: Path, python: str, server: Server | None
 ) -> None:
-    python, product, version = other
-    server = choose(None)
-    if version:
-        server = Server("Redis" if product == "Redis" else "Valkey", version, "path", "/gone/redis-server")
     file = folder / "test_one.py"
     file.write_text("def test_a(): pass\n")
-    row = run(python, Path(sys.executable), server, os.environ["PATH"], ["-p", "tests.conftest", str(file)])
+    arguments = ["-p", "tests.conftest", str(file)]
+    row = run(python, Path(sys.executable), server or choose(None), os.environ["PATH"], arguments)
     assert row.bad
     assert row.why.startswith("it does not say that it ran on these: ")
+
+
+def test_tests_that_send_signals_pass_where_the_matrix_is_to_ignore_them(
+    folder: Path,
+) -> None:
+    """As under `nohup make matrix &`."""
+    file = folder / "test_one.py"
+    file.write_text(
+        "import signal\ndef test_a():\n"
+        "    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler\n"
+        "    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL\n"
+    )
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGHUP)}
+    try:
+        for _ in range(2):
+            row = run(HERE, Path(sys.executable), choose(None), os.environ["PATH"], ["-p", "tests.conftest", str(file)])
+            assert not row.bad, row.why
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def test_a_python_that_cannot_be_set_up_is_told_with_the_reason(folder: Path, program: Program) -> None:
