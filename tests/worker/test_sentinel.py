@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from worker.config.sentinel import Sentinels
@@ -16,6 +18,24 @@ def test_an_address_names_sentinels_group_and_login() -> None:
     assert found.broker_url == ";".join(
         ("sentinel://app:p%40ss@a:1/2", "sentinel://app:p%40ss@b:26379/2", "sentinel://app:p%40ss@[::1]:3/2")
     )
+
+
+@pytest.mark.parametrize("hosts", ["[::1]", "[::1],a", "a,[::1]:3", "a:1,[fe80::2]:3,[::1]", "[::1]:1,[::2]:2,[::3]:3"])
+def test_addresses_of_ipv6_may_stand_anywhere_in_the_list(hosts: str, tmp_path: Path) -> None:
+    """Newer Pythons' urlsplit refuses brackets behind another host (python/cpython#105704)."""
+    url = f"redis+sentinel://app@{hosts}/claims"
+    settings = load_settings(redis_url=url, redis_password_file=tmp_path / "password")
+    found = Sentinels.parse(url)
+    assert len(found.nodes) == hosts.count(",") + 1
+    assert "::1" in {host for host, _ in found.nodes}
+    assert wiring.where(settings) == str(found)
+    assert wiring.broker_url(settings).count("sentinel://[") == hosts.count("[")
+
+
+def test_a_password_in_the_address_and_one_in_a_file_are_one_too_many(tmp_path: Path) -> None:
+    for hosts in ("a:1,b:2", "a:1,[::1]:2"):
+        with pytest.raises(SettingsInvalid, match="SCRUB_REDIS_URL has a password already"):
+            load_settings(redis_url=f"redis+sentinel://:p@{hosts}/claims", redis_password_file=tmp_path / "password")
 
 
 def test_the_password_is_in_no_message() -> None:

@@ -32,14 +32,16 @@ class Sentinels:
         Raises:
             ValueError: it is not one.
         """
-        parts = urlsplit(url)
+        # Newer Pythons refuse a list of hosts with brackets in it (python/cpython#105704); one at a time they may be.
+        parts = urlsplit(url.replace("[", "%5B").replace("]", "%5D"))
         login, _, hosts = parts.netloc.rpartition("@")
         user, _, password = login.partition(":")
         name, _, db = parts.path.removeprefix("/").partition("/")
         if parts.scheme != SCHEME or not name or parts.query:
             raise ValueError(SCHEME)
+        nodes = hosts.replace("%5B", "[").replace("%5D", "]").split(",")
         return cls(
-            tuple(_node(host) for host in hosts.split(",")), unquote(name), int(db or 0),
+            tuple(_node(node) for node in nodes), unquote(name), int(db or 0),
             unquote(user) or None, unquote(password) or None,
         )  # fmt: skip
 

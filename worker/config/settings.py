@@ -234,9 +234,10 @@ def _contradictions(settings: Settings) -> list[str]:
     """Times that must lie in order: a batch must end by its limit, and be reclaimed only after the hardest one."""
     problems = []
     if settings.redis_password_file:
+        watched = sentinel.of(settings.redis_url)
         if settings.redis_url is None:
             problems.append("SCRUB_REDIS_PASSWORD_FILE: expected SCRUB_REDIS_URL as well; the embedded server has none")
-        elif redisurl.password(settings.redis_url):
+        elif watched.password if watched else redisurl.password(settings.redis_url):
             problems.append("SCRUB_REDIS_PASSWORD_FILE: SCRUB_REDIS_URL has a password already; leave one of them out")
     ordered = ("drain_budget", "soft_time_limit", "hard_time_limit", "reclaim")
     for less, more in pairwise(ordered):
