@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from worker.serverbinary import Release, Server, installed, probe
+from worker.serverbinary import probe
+
+from worker.store.serverbinary import Release, Server, installed
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".matrix"

@@ -8,7 +8,7 @@ import platform
 import pytest
 
 from worker.errors import ServerMissing
-from worker.serverbinary import choose
+from worker.store.serverbinary import choose
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

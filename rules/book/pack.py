@@ -33,6 +33,19 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX, _MODE = 3, 0o100644 << 16
 
 
+def members_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """What is listed in it.
+
+    Raises:
+        BadZipFile: two are at one place. What Python says to that differs: it reads both, refuses one, or writes a
+            warning to standard error (python/cpython#117779).
+    """
+    members = archive.infolist()
+    if len({member.header_offset for member in members}) < len(members):
+        raise zipfile.BadZipFile("two of its members are at one place")
+    return members
+
+
 @dataclass(frozen=True)
 class Files:
     """A book as the content of its files: of the library, by path relative to its folder, and of imported editions."""
@@ -70,7 +83,7 @@ def unpacked(name: str, content: bytes) -> Files:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
+            members = members_of(archive)
             if sum(member.file_size for member in members) > MOST_BYTES:
                 raise PackInvalid(file=name, reason=f"it unpacks to more than {MOST_BYTES} bytes")
             found = {member.filename: archive.read(member) for member in members if not member.is_dir()}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.matrix import LOWEST, PYTHONS, ROOT, Python, Row, Unusable, environment, on_path, pythons, run, servers
-from worker.serverbinary import Release, Server, choose
+from worker.store.serverbinary import Release, Server, choose
 
 HERE = platform.python_version()
 Program = Callable[[str, str], Path]

@@ -53,3 +53,23 @@ def test_a_packed_book_with_a_wrong_byte_is_read_or_refused(method: int) -> None
         except PackInvalid:
             refused += 1
     assert refused > 100
+
+
+def twice() -> bytes:
+    """One member that is listed two times, as some programs write it (python/cpython#117779)."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("book.yaml", "version: 1\n")
+        archive.filelist.append(archive.filelist[0])
+    return packed.getvalue()
+
+
+def test_official_files_that_list_one_place_twice_are_refused_on_every_python(tmp_path: Path) -> None:
+    (file := tmp_path / "x.zip").write_bytes(twice())
+    with pytest.raises(TableRefused, match="damaged"):
+        members(file)
+
+
+def test_a_packed_book_that_lists_one_place_twice_is_refused_on_every_python() -> None:
+    with pytest.raises(PackInvalid, match="two of its members are at one place"):
+        unpacked("some.book", twice())

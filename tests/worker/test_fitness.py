@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from worker.errors import RedisTooOld
-from worker.fitness import unfit
-from worker.reachability import Address
+from worker.store.fitness import unfit
+from worker.store.reachability import Address
 
 ADDRESS = Address("Redis", "here", "SCRUB_REDIS_URL", None)
 README = Path(__file__).parents[2] / "README.md"

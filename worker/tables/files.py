@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from rules.book.pack import BROKEN_ZIP
+from rules.book.pack import BROKEN_ZIP, members_of
 from rules.tables.edition import File
 from worker.errors import TableRefused
 
@@ -141,7 +141,7 @@ def members(file: Path) -> list[Member]:
 
 def _inside(file: Path, path: str, source: Path | bytes, depth: int = 1) -> Iterator[Member]:
     with _archive(source) as archive:
-        for info in archive.infolist():
+        for info in members_of(archive):
             if info.is_dir():
                 continue
             here = f"{path}/{info.filename}"
