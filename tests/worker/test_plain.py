@@ -314,7 +314,6 @@ def test_a_claim_model_that_has_no_translation_stops_the_import_and_names_the_fi
         "from pydantic import Field\n"
         "class Claim(c.Claim):\n"
         "    patient_class: Annotated[str, Field(strict=True, pattern='^[A-Z]$')] | None = None\n"
-        "    __annotations__['patient_class'] = Annotated[str, Field(strict=True, pattern='^[A-Z]$')] | None\n"
         "c.Claim = c.claim_part(Claim)\n"
         "import worker.intake.plain\n"
     )
