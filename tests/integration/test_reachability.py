@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -241,6 +243,69 @@ def test_a_server_that_wants_a_certificate_of_ours_is_told_as_such(
 ) -> None:
     with says(b"", secured(authority.issue_cert("localhost"), client=authority)) as url:
         assert type(refusal(over_tls(url, files), home)) is rediserrors.CertificateWanted
+
+
+def records(sent: bytes) -> int:
+    """How many records of TLS that is; the length is in the last two of a record's first five bytes."""
+    count = 0
+    while sent:
+        sent, count = sent[5 + int.from_bytes(sent[3:5], "big") :], count + 1
+    return count
+
+
+@contextmanager
+def hangs_up(context: ssl.SSLContext, *, ends: int) -> Iterator[str]:
+    """A server whose answer to a client without a right certificate is lost where that has sent something by then:
+    more than the `ends` records with which its handshake ends.
+    """
+
+    def answer(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secured = context.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                secured.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                if not (received := connection.recv(65536)):
+                    return
+                incoming.write(received)
+            except ssl.SSLError:
+                sent = incoming.read()
+                if select.select([connection], [], [], 1)[0]:
+                    sent += connection.recv(65536)
+                if records(sent) <= ends:
+                    connection.sendall(outgoing.read())
+                return
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_a_server_that_wants_a_certificate_is_told_as_such_where_its_answer_is_lost(
+    authority: trustme.CA, files: Path, home: Path
+) -> None:
+    """In TLS 1.3 the alert comes after the handshake, and a reset may take it away (python/cpython#110197)."""
+    with hangs_up(secured(authority.issue_cert("localhost"), client=authority), ends=1) as url:
+        assert type(refusal(over_tls(url, files), home)) is rediserrors.CertificateWanted
+    with hangs_up(secured(authority.issue_cert("localhost"), client=trustme.CA()), ends=2) as url:
+        mine = f"&ssl_certfile={files}/one.pem&ssl_keyfile={files}/one.key"
+        assert type(refusal(over_tls(url, files, mine), home)) is rediserrors.CertificateWanted
 
 
 @pytest.mark.parametrize(

@@ -299,8 +299,11 @@ def _looked_at(found: Told, address: Address, look: bool) -> Told:
         return told.HostUnreachable  # what a local firewall says
     if found is told.PortRefused and path and path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
         return told.SocketIsNone
-    plain = found in (told.ConnectionLost, told.NoRedis) and (address.url or "").startswith("redis:")
-    return told.TlsWanted if look and plain and _speaks_tls(address.url or "") else found
+    url = address.url or ""
+    if look and found is told.ConnectionLost and url.startswith("rediss:"):
+        return told.CertificateWanted if _wants_a_certificate(url) else found
+    plain = found in (told.ConnectionLost, told.NoRedis) and url.startswith("redis:")
+    return told.TlsWanted if look and plain and _speaks_tls(url) else found
 
 
 def _speaks_tls(url: str) -> bool:
@@ -318,6 +321,29 @@ def _speaks_tls(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _wants_a_certificate(url: str) -> bool:
+    """Whether the server hangs up for want of one. In TLS 1.3 it says so only after the handshake, and what a client
+    has sent by then may take that answer away (python/cpython#110197); here nothing is sent.
+    """
+    parts, files = urlsplit(url), redisurl.tls_files(url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        if mine := files.get("ssl_certfile"):
+            context.load_cert_chain(mine, files.get("ssl_keyfile"))
+        with (
+            socket.create_connection((parts.hostname or "localhost", parts.port or 6379), CONNECT_SECONDS) as plain,
+            context.wrap_socket(plain) as secured,
+        ):
+            secured.recv(1)
+    except ssl.SSLError as error:
+        kind = _tls(error)
+        return kind is not None and kind[0] is told.CertificateWanted
+    except OSError:
+        return False
+    return False
 
 
 def _bad_file(address: Address) -> ScrubError | None:
