@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from worker.serverbinary import probe
-
-from worker.store.serverbinary import Release, Server, installed
+from worker.store.serverbinary import Release, Server, installed, probe
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".matrix"

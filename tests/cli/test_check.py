@@ -45,6 +45,7 @@ def test_a_claim_for_rework_ends_with_1_and_every_finding_has_fix_source_and_den
 def test_findings_come_worst_first(scrub: Run, write: Write) -> None:
     claim = {**FAULTY, "lines": [FAULTY["lines"][0] | {"diagnosis_pointers": [1, 1]}, *FAULTY["lines"][1:]]}
     done = scrub("check", write("f.json", claim))
+    assert done.returncode == 1
     places = ("  line ", "  claim ")
     severities = [line[10:16].strip() for line in done.stdout.splitlines() if line.startswith(places)]
     assert severities == sorted(severities, key=("block", "warn", "note", "lifted").index)
@@ -135,6 +136,7 @@ def test_a_fault_in_a_claim_of_many_lines_is_shown_at_its_line_of_the_file(scrub
     text = "\n\n" + json.dumps(CLEAN, indent=1).replace('"450.00"', "NaN", 1)
     line = next(number for number, part in enumerate(text.splitlines(), 1) if "NaN" in part)
     done = scrub("check", write("c.json", text.encode()))
+    assert done.returncode == 2
     assert done.stderr.startswith(f"{done.args[-1]}:{line}:")
 
 
@@ -153,7 +155,8 @@ def test_without_a_file_it_is_bad_usage(scrub: Run) -> None:
 
 
 def test_a_broken_book_is_told_with_all_its_faults(scrub: Run, write: Write, home: Path) -> None:
-    assert "no rule book" in scrub("check", "--book", "nowhere", write("c.json", CLEAN)).stderr
+    absent = scrub("check", "--book", "nowhere", write("c.json", CLEAN))
+    assert (absent.returncode, "no rule book" in absent.stderr) == (2, True)
     (home / "book").mkdir()
     (home / "book/book.yaml").write_text("version: 1\nprocedure: x\n")
     done = scrub("check", "--book", "book", home / "c.json")
@@ -164,6 +167,7 @@ def test_a_broken_book_is_told_with_all_its_faults(scrub: Run, write: Write, hom
 
 def test_an_unknown_key_cannot_steer_the_terminal(scrub: Run, write: Write) -> None:
     done = scrub("check", write("c.json", b'{"\\u001b[2Jwiped": 1}\n'))
+    assert done.returncode == 2
     assert "\x1b" not in done.stderr
     assert r"\x1b[2Jwiped" in done.stderr
 

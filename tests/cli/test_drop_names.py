@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -235,7 +236,7 @@ def test_a_reader_of_its_output_that_goes_away_does_not_end_the_watcher(
 
 BREAKS = """
 import errno, time
-import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.watch
+import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.sources, worker.cli.watch
 worker.cli.watch._PAUSE = 0.2
 made, locked = worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked
 def breaking(self, document, now):
@@ -248,13 +249,18 @@ def unreadable(path):
     if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
     return locked(path)
 worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked = breaking, unreadable
+within = worker.cli.sources.Intake.within
+def broken(self, name, stream):
+    if name == "reader.json": raise RuntimeError("C-5")
+    return within(self, name, stream)
+worker.cli.sources.Intake.within = broken
 """
 
 
 def test_what_breaks_on_one_file_sends_that_one_to_failed_and_the_others_go_on(
     home: Path, drop: Path, store: Store, start: Any
 ) -> None:
-    bad = [b"memory.json", b"defect.json", b"io.json", b"denied.json"]
+    bad = [b"memory.json", b"defect.json", b"io.json", b"denied.json", b"reader.json"]
     for number, name in enumerate(bad, 1):
         put(drop, name, number)
     process = start(drop, shim=BREAKS)
@@ -269,7 +275,8 @@ def test_what_breaks_on_one_file_sends_that_one_to_failed_and_the_others_go_on(
     assert "a defect of the scrubber" in told["defect.json"]
     assert told["io.json"] == "it could not be read or moved, 3 times: Input/output error"
     assert told["denied.json"] == "it could not be read or moved, 3 times: Permission denied"
-    assert "C-1" not in json.dumps(told) + log(home).decode()
+    assert re.match(r"the reader broke off with \S*RuntimeError at ", told["reader.json"])
+    assert not re.search("C-[1-5]", json.dumps(told) + log(home).decode())
     assert log(home).count(b"io.json: Input/output error. It stays") == 2
     assert reconcile(store.redis, store.keys).accepted == 1
 

@@ -44,7 +44,9 @@ def claims(write: Write) -> Path:
 
 
 def impact(scrub: Run, *arguments: str | Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(scrub("rules", "impact", *arguments, "--format", "json").stdout)
+    done = scrub("rules", "impact", *arguments, "--format", "json")
+    assert (done.returncode, done.stderr) == (1, ""), "claims move"
+    found: dict[str, Any] = json.loads(done.stdout)
     return {name: value for name, value in found.items() if name not in ("seconds", "cores")}
 
 
@@ -73,8 +75,9 @@ def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> 
     assert "status draft (was active)" in done.stdout
     assert "severity note (was warn)" in done.stdout
     assert "3 rules among them" in done.stdout
-    one = [json.loads(line) for line in scrub("rules", "diff", LIBRARY, new, "--format", "json").stdout.splitlines()]
-    assert {"severity", "status"} == {change["what"] for change in one}
+    told = scrub("rules", "diff", LIBRARY, new, "--format", "json")
+    changes = [json.loads(line) for line in told.stdout.splitlines()]
+    assert (told.returncode, {change["what"] for change in changes}) == (1, {"severity", "status"})
     same = scrub("rules", "diff", new, new)
     assert (same.returncode, same.stdout) == (0, "The books say the same.\n")
 
@@ -83,7 +86,9 @@ def test_diff_tells_two_folders_apart_and_ends_with_1(scrub: Run, new: Path) -> 
 def test_diff_and_impact_take_a_packed_book_too(scrub: Run, new: Path, claims: Path) -> None:
     assert scrub("rules", "pack", "--book", new, "-o", "new.book").returncode == 0
     assert scrub("rules", "diff", new, "new.book").stdout == "The books say the same.\n"
-    assert scrub("rules", "diff", LIBRARY, "new.book").stdout == scrub("rules", "diff", LIBRARY, new).stdout
+    of_pack, of_folder = scrub("rules", "diff", LIBRARY, "new.book"), scrub("rules", "diff", LIBRARY, new)
+    assert (of_pack.returncode, of_folder.returncode) == (1, 1)
+    assert of_pack.stdout == of_folder.stdout
     by_pack = impact(scrub, "--old", "new.book", "--book", LIBRARY, claims)
     by_folder = impact(scrub, "--old", new, "--book", LIBRARY, claims)
     assert by_pack["routes"] == by_folder["routes"] != []
@@ -103,10 +108,12 @@ def test_diff_reads_revisions_of_the_work_tree_that_holds_the_book(scrub: Run, n
     rule = new / UNT001
     rule.write_text(rule.read_text().replace("severity: block", "severity: warn"))
     done = scrub("rules", "diff", "HEAD", "--book", new)
+    assert done.returncode == 1
     assert "severity warn (was block)" in done.stdout
     assert "1 change, 1 rule among them" in done.stdout
     git("commit", "-qam", "second")
-    assert "severity block (was warn)" in scrub("rules", "diff", "HEAD", "HEAD~1", "--book", new).stdout
+    back = scrub("rules", "diff", "HEAD", "HEAD~1", "--book", new)
+    assert (back.returncode, "severity block (was warn)" in back.stdout) == (1, True)
     moved = scrub("rules", "impact", "--old", "HEAD~1", "--book", new, "-", stdin=json.dumps(CLEAN).encode())
     assert moved.returncode == 0
     assert moved.stdout.startswith("1 claim,")
@@ -152,7 +159,9 @@ def test_drafts_can_be_judged_as_if_they_were_active(scrub: Run, new: Path, clai
 
 def test_the_page_needs_no_network_and_escapes_what_it_shows(scrub: Run, new: Path, write: Write) -> None:
     file = write("one.ndjson", {**claim(235), "claim_id": "<b>&"})
-    page = scrub("rules", "impact", "--book", new, file, "--format", "html").stdout
+    done = scrub("rules", "impact", "--book", new, file, "--format", "html")
+    assert done.returncode == 1
+    page = done.stdout
     assert page.startswith("<!doctype html>")
     assert "&lt;b&gt;&amp;" in page
     assert "<b>" not in page
@@ -200,7 +209,8 @@ def test_the_log_tells_what_drafts_would_have_done(scrub: Run, home: Path) -> No
         {"code": "UNT009", "payer": "uhc", "claims": 2, "charge": "900", "examples": ["C-1", "C-2"]}
     ]
     assert [(move["claims"], move["examples"]) for move in found["moves"]] == [(1, ["C-1"])]
-    assert "Would move from billing to rework" in scrub("rules", "impact", "--from-log", home / "a.jsonl").stdout
+    done = scrub("rules", "impact", "--from-log", home / "a.jsonl")
+    assert (done.returncode, "Would move from billing to rework" in done.stdout) == (1, True)
 
 
 def test_the_log_may_be_several_files_as_a_shell_lists_them(scrub: Run, home: Path) -> None:
@@ -271,7 +281,9 @@ def test_overrides_are_listed_with_their_state(
     lint = scrub("rules", "lint", SCRUB_OVERRIDES=str(file))
     assert lint.returncode == code
     assert told in lint.stderr
-    assert told in scrub("check", "-", stdin=json.dumps(FAULTY).encode(), SCRUB_OVERRIDES=str(file)).stderr
+    checked = scrub("check", "-", stdin=json.dumps(FAULTY).encode(), SCRUB_OVERRIDES=str(file))
+    assert (checked.returncode, bool(checked.stderr)) == (1, bool(told))
+    assert told in checked.stderr
 
 
 def test_check_names_the_override_that_touched_a_finding(scrub: Run, home: Path) -> None:

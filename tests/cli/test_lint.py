@@ -68,7 +68,9 @@ def test_what_could_break_an_annotation_is_escaped() -> None:
 
 
 def test_json_has_one_object_a_line(scrub: Run, faulty: Path) -> None:
-    fault, review = map(json.loads, scrub("rules", "lint", "--book", faulty, "--format", "json").stdout.splitlines())
+    done = scrub("rules", "lint", "--book", faulty, "--format", "json")
+    assert done.returncode == 1
+    fault, review = map(json.loads, done.stdout.splitlines())
     assert (fault["level"], fault["path"], review["level"]) == ("error", "versions[0].severity", "warning")
     assert fault["file"] == f"our book/{FILE}"
 

@@ -55,6 +55,7 @@ def test_a_packed_book_is_the_same_file_each_time_and_serves_wherever_a_folder_d
         scrub("check", claims, "--format", "json", "--received", "2026-10-20", *book, **env)
         for book, env in [(("--book", other), {}), (("--book", file), {}), ((), {"SCRUB_BOOK": str(file)})]
     )
+    assert (from_folder.returncode, from_file.returncode, from_setting.returncode) == (1, 1, 1)
     assert from_folder.stdout == from_file.stdout == from_setting.stdout
     assert '"version":"2026.12"' in from_file.stdout
     assert "payers" in scrub("rules", "show", "UNT001", "--book", file).stdout
@@ -69,7 +70,7 @@ def test_who_has_no_key_can_make_no_book_that_workers_with_keys_take(
     scrub: Run, other: Path, home: Path, keys: tuple[Path, Path]
 ) -> None:
     private, public = keys
-    scrub("rules", "pack", "--book", other, "-o", "a.book")
+    assert scrub("rules", "pack", "--book", other, "-o", "a.book").returncode == 0
     wanted = {"SCRUB_BOOK_KEY": str(public)}
     assert scrub("rules", "verify", "a.book", "--key", public).returncode == 1
     refused = scrub("rules", "switch", "a.book", "--reason", "a test", **wanted)
@@ -135,7 +136,8 @@ def test_what_judges_claims_takes_no_packed_book_that_the_hospital_did_not_sign(
             )
         old = scrub("rules", "impact", "--old", sealed[name], claim, **trusted)
         assert (old.returncode, told in old.stderr) == (2, True)
-        assert f"{sealed[name]} is not signed" in scrub("doctor", SCRUB_BOOK=str(sealed[name]), **trusted).stdout
+        told_by = scrub("doctor", SCRUB_BOOK=str(sealed[name]), **trusted)
+        assert (told_by.returncode, f"{sealed[name]} is not signed" in told_by.stdout) == (1, True)
     for command in by_option[:1]:
         done = scrub(*command, "--book", sealed["signed"], **trusted)
         assert (done.returncode in (0, 1), done.stderr) == (True, "")
@@ -154,14 +156,15 @@ def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_t
         assert (done.returncode, done.stderr) == (0, ""), command
     assert scrub("rules", "diff", sealed["unsigned"], other, **trusted).returncode in (0, 1)
     assert scrub("check", write("claim.json", CLEAN), "--book", other, **trusted).returncode in (0, 1)
-    told = scrub("doctor", SCRUB_BOOK=str(other), **trusted).stdout
-    assert f"SCRUB_BOOK_KEY is set, and {other} is a folder, which nobody can sign." in told
+    told = scrub("doctor", SCRUB_BOOK=str(other), **trusted)
+    assert told.returncode == 1
+    assert f"SCRUB_BOOK_KEY is set, and {other} is a folder, which nobody can sign." in told.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)  # a dozen processes, one after the other
 def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
-    scrub("rules", "pack", "--book", other, "-o", "a.book")
+    assert scrub("rules", "pack", "--book", other, "-o", "a.book").returncode == 0
     with Lease(home / "state" / "redis"):
         nothing = scrub("rules", "rollback", "--reason", "a test")
         assert (nothing.returncode, "own book" in nothing.stderr) == (2, True)
@@ -191,7 +194,9 @@ def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: P
 
 def test_a_report_is_judged_again_and_what_differs_is_named(scrub: Run, write: Write, home: Path) -> None:
     claims = write("claims.ndjson", CLEAN, FAULTY)
-    reports = scrub("check", claims, "--format", "json", "--received", "2026-10-20").stdout
+    judged = scrub("check", claims, "--format", "json", "--received", "2026-10-20")
+    assert judged.returncode == 1
+    reports = judged.stdout
     (home / "reports.ndjson").write_text(reports)
     same = scrub("replay", "reports.ndjson", claims, "--received", "2026-10-20")
     assert (same.returncode, same.stderr) == (0, "")
@@ -201,7 +206,9 @@ def test_a_report_is_judged_again_and_what_differs_is_named(scrub: Run, write: W
     assert other.returncode == 1
     assert "1 field differs" in other.stdout
     assert other.stdout.partition("\n  ")[2].split()[:5] == ["disposition", "then", "billing", "now", "rework"]
-    told = json.loads(scrub("replay", "changed.ndjson", claims, "--format", "json").stdout.splitlines()[1])
+    machine = scrub("replay", "changed.ndjson", claims, "--format", "json")
+    assert machine.returncode == 1
+    told = json.loads(machine.stdout.splitlines()[1])
     assert told["differences"][0] == {"path": "disposition", "then": "billing", "now": "rework"}
 
 
@@ -213,7 +220,7 @@ def test_a_report_whose_book_or_claim_is_not_there_says_what_to_do(
     (home / "reports.ndjson").write_text(reports)
     alone = scrub("replay", "reports.ndjson", claims)
     assert (alone.returncode, "give its file with --book" in alone.stderr) == (2, True)
-    scrub("rules", "pack", "--book", other, "-o", "a.book")
+    assert scrub("rules", "pack", "--book", other, "-o", "a.book").returncode == 0
     assert scrub("replay", "reports.ndjson", claims, "--book", "a.book", "--received", "2026-10-20").returncode == 0
     wrong = scrub("replay", "reports.ndjson", claims, "--book", LIBRARY)
     assert (wrong.returncode, "the report was made by" in wrong.stderr) == (2, True)

@@ -63,7 +63,8 @@ def test_status_sums_the_partitions_and_shows_each(scrub: Run, store: Store) -> 
 
     store.redis.hincrby(Keys(2, 4).counters, "billing", 1)
     store.redis.hincrby(Keys(3, 4).counters, "billing", -1)
-    assert "do NOT balance" in scrub("status", **FOUR).stdout
+    done = scrub("status", **FOUR)
+    assert (done.returncode, "do NOT balance" in done.stdout) == (1, True)
     store.redis.hincrby(Keys(2, 4).counters, "billing", -1)
     store.redis.hincrby(Keys(3, 4).counters, "billing", 1)
     store.redis.hincrby(Keys(3, 4).counters, "received", -1)
@@ -105,7 +106,9 @@ def test_history_is_entered_and_rejected_on_the_partition_of_each_patient(scrub:
 @pytest.mark.slow
 def test_the_number_grows_by_command_and_is_refused_where_it_is_not_the_one_of_redis(scrub: Run, store: Store) -> None:
     send(store.redis, store.keys, [event(number) for number in range(20)], source="t", settings=store.settings)
-    assert scrub("partitions", "8", **FOUR).stderr.startswith("The number of partitions does not change: 20 claims")
+    done = scrub("partitions", "8", **FOUR)
+    assert done.returncode == 2
+    assert done.stderr.startswith("The number of partitions does not change: 20 claims")
     work_off(store)
     assert scrub("partitions", **FOUR).stdout == "4\n"
     done = scrub("partitions", "8", **FOUR)
@@ -118,10 +121,12 @@ def test_the_number_grows_by_command_and_is_refused_where_it_is_not_the_one_of_r
     done = scrub("partitions", "2", SCRUB_PARTITIONS="8")
     assert (done.returncode, "can only become more" in done.stderr) == (2, True)
     store.redis.hset(store.keys.meta, "partitions", "8 to 16")
-    assert "broke off" in scrub("partitions", SCRUB_PARTITIONS="8").stdout
+    done = scrub("partitions", SCRUB_PARTITIONS="8")
+    assert (done.returncode, "broke off" in done.stdout) == (0, True)
     done = scrub("submit", "-", stdin=json.dumps(CLEAN).encode(), SCRUB_PARTITIONS="8")
     assert (done.returncode, "scrub partitions 16" in done.stderr) == (2, True)
-    assert "A change from 8 to 16" in " ".join(scrub("doctor", SCRUB_PARTITIONS="8").stdout.split())
+    done = scrub("doctor", SCRUB_PARTITIONS="8")
+    assert (done.returncode, "A change from 8 to 16" in " ".join(done.stdout.split())) == (1, True)
     assert scrub("partitions", "16", SCRUB_PARTITIONS="8").returncode == 0
 
 

@@ -75,12 +75,12 @@ def test_pairs_are_imported_judge_and_are_undone(scrub: Run, home: Path, write: 
 @pytest.mark.slow
 def test_the_same_import_again_gives_the_same_book(scrub: Run, home: Path, write: Write) -> None:
     file, parts = write("c.json", claim()), quarter(home, PAIRS)
-    scrub("tables", "import", *parts)
+    assert scrub("tables", "import", *parts).returncode == 0
     (entry,) = listed(scrub)
     report = checked(scrub, file)
     assert "there already" in scrub("tables", "import", *parts).stdout
-    scrub("tables", "undo", entry["id"])
-    scrub("tables", "import", *reversed(parts))
+    assert scrub("tables", "undo", entry["id"]).returncode == 0
+    assert scrub("tables", "import", *reversed(parts)).returncode == 0
     assert checked(scrub, file) == report
 
 
@@ -147,7 +147,7 @@ def test_undo_of_an_unknown_edition_is_bad_usage(scrub: Run) -> None:
 
 @pytest.mark.slow
 def test_a_broken_edition_stops_with_its_name_and_the_way_out(scrub: Run, home: Path, write: Write) -> None:
-    scrub("tables", "import", *quarter(home, PAIRS))
+    assert scrub("tables", "import", *quarter(home, PAIRS)).returncode == 0
     (entry,) = listed(scrub)
     file = home / "state" / "tables" / f"{entry['id']}.json"
     file.write_bytes(file.read_bytes()[:100])

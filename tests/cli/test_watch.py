@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -16,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from worker.bootstrap import Store
 from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
 from worker.intake.document import Refusal
 from worker.intake.dropfolder import Taken
-from worker.monitoring.reconciliation import reconcile
+from worker.monitoring.reconciliation import books, reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
 
@@ -214,21 +214,3 @@ def test_a_dry_run_sends_nothing_and_needs_no_redis(scrub: Any, drop: Path, home
     assert done.returncode == 2
     assert done.stdout == "1 read, nothing sent (dry run); 1 refused; 1 passed by (Patient 1).\n"
     assert not (home / "state").exists()
-
-
-def test_a_reader_that_breaks_fails_its_file_and_not_the_folder(drop: Path) -> None:
-    class Broken(io.RawIOBase):
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: Any) -> int:
-            raise RuntimeError("JANE CANARY")
-
-    refusals: list[Refusal] = []
-    stream = io.BufferedReader(Broken())
-    taken = Taken(drop, drop / "a", stream, (0, 0, 0))
-    intake = Intake([], 1_000, refusals.append)
-    assert list(_guarded(intake, taken)) == []
-    assert intake.refused == 1
-    assert "RuntimeError" in refusals[0].sentence
-    assert "CANARY" not in str(refusals)

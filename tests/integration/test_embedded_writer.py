@@ -21,7 +21,6 @@ from textwrap import dedent
 
 import pytest
 from redis import Redis
-from worker.serverbinary import probe
 
 from rules.errors import ScrubError
 from worker.config.settings import load_settings
@@ -30,7 +29,7 @@ from worker.doctor.vulnerabilities import holes
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
 from worker.store import opening, serverlog
 from worker.store.embedded import Lease, server_binary, socket_path
-from worker.store.serverbinary import Server, choose
+from worker.store.serverbinary import Server, choose, probe
 
 from .helpers import until
 
