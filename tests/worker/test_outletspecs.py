@@ -15,7 +15,7 @@ from worker.errors import Reason
 from worker.monitoring.line import reconciliation_fields, reconciliation_line
 from worker.monitoring.reconciliation import Outlet, Reconciliation
 from worker.pipeline.outlets import REASONS
-from worker.store.outletspecs import BY_HAND, CONSUMED, GROUPED, JUDGED, OUTLETS, SPECS, listed
+from worker.store.outletspecs import OUTLETS, listed
 
 ROOT = Path(__file__).parents[2]
 LIST = 3
@@ -81,14 +81,6 @@ def test_the_log_of_the_queue_has_the_fields_that_boards_and_alerts_are_made_fro
     assert [line[f"queue.{name}"] for name in OUTLETS] == [7] * len(OUTLETS)
 
 
-def test_the_columns_say_of_the_outlets_what_consumers_rely_on() -> None:
-    """Streams, groups and Redis users of every installation: to be changed with a migration alone."""
-    assert OUTLETS == ("billing", "rework", "unchecked", "quarantine")
-    assert (OUTLETS[:3], OUTLETS[:3]) == (JUDGED, CONSUMED)
-    assert (GROUPED, BY_HAND) == (("billing", "rework"), ("quarantine",))
-    assert [SPECS[name].name for name in SPECS] == list(OUTLETS)
-
-
 def test_the_texts_for_people_name_every_outlet_and_every_user_of_redis() -> None:
     assert f"accepted = {' + '.join(OUTLETS)} + repeated" in (ROOT / "README.md").read_text("utf-8")
     security = (ROOT / "ops" / "security.md").read_text("utf-8")
@@ -102,5 +94,5 @@ def test_every_reason_for_quarantine_has_its_meaning() -> None:
 
 
 def test_names_are_listed_as_in_a_sentence() -> None:
-    assert listed(OUTLETS) == "billing, rework, unchecked or quarantine"
-    assert (listed(GROUPED, "and"), listed(BY_HAND)) == ("billing and rework", "quarantine")
+    assert [listed(names) for names in (["a"], ["a", "b"], ["a", "b", "c"])] == ["a", "a or b", "a, b or c"]
+    assert listed(["a", "b", "c"], "and") == "a, b and c"
