@@ -20,7 +20,7 @@ from worker.cli.sources import Intake
 from worker.cli.watch import _guarded
 from worker.intake.document import Refusal
 from worker.intake.dropfolder import Taken
-from worker.monitoring.reconciliation import books, reconcile
+from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
 
