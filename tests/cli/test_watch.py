@@ -15,11 +15,6 @@ from typing import Any
 
 import pytest
 
-from worker.bootstrap import Store
-from worker.cli.sources import Intake
-from worker.cli.watch import _guarded
-from worker.intake.document import Refusal
-from worker.intake.dropfolder import Taken
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store

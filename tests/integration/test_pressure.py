@@ -139,7 +139,9 @@ def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, no
 
 
 def test_a_producer_is_refused_above_the_ceiling_until_well_below_it(store: Store) -> None:
-    store.redis.set("ballast", b"0" * 8_000_000)  # beside which a connection's buffer, as Redis 8.6 has them, is nothing
+    store.redis.set(
+        "ballast", b"0" * 8_000_000
+    )  # beside which a connection's buffer, as Redis 8.6 has them, is nothing
     put(store, 1)
     limit_memory(store, 78)
     put(store, 1)

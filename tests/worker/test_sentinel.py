@@ -28,8 +28,8 @@ def test_addresses_of_ipv6_may_stand_anywhere_in_the_list(hosts: str, tmp_path: 
     found = Sentinels.parse(url)
     assert len(found.nodes) == hosts.count(",") + 1
     assert "::1" in {host for host, _ in found.nodes}
-    assert wiring.where(settings) == str(found)
-    assert wiring.broker_url(settings).count("sentinel://[") == hosts.count("[")
+    assert reachability.where(settings) == str(found)
+    assert connections.broker_url(settings).count("sentinel://[") == hosts.count("[")
 
 
 def test_a_password_in_the_address_and_one_in_a_file_are_one_too_many(tmp_path: Path) -> None:
