@@ -56,7 +56,9 @@ def test_impact_tells_what_an_override_changes(scrub: Run, write: Write, home: P
         "expires: 2030-12-31}\n"
     )
     (home / "new.yaml").write_text(text)
-    pin = scrub("rules", "overrides", "new.yaml").stdout.split("which is ")[1][:12]
+    unpinned = scrub("rules", "overrides", "new.yaml")
+    assert unpinned.returncode == 1
+    pin = unpinned.stdout.split("which is ")[1][:12]
     (home / "new.yaml").write_text(text.replace("expires", f'written_for: "{pin}", expires'))
     uhc = {"id": "87726", "filing_indicator": "CI", "responsibility": "P"}
     bare = write("bare.ndjson", {**CLEAN, "payer": uhc, "lines": [{**CLEAN["lines"][0], "modifiers": []}]})
@@ -272,7 +274,9 @@ def test_overrides_are_listed_with_their_state(
 ) -> None:
     file = home / "o.yaml"
     file.write_text(OVERRIDES.format(expires=expires, pin="0" * 12))
-    listed = json.loads(scrub("rules", "overrides", file, "--format", "json").stdout)
+    outdated = scrub("rules", "overrides", file, "--format", "json")
+    assert outdated.returncode == 1
+    listed = json.loads(outdated.stdout)
     file.write_text(OVERRIDES.format(expires=expires, pin=pin or listed["pin"][:12]))
     done = scrub("rules", "overrides", SCRUB_OVERRIDES=str(file))
     assert done.returncode == code
@@ -291,6 +295,7 @@ def test_check_names_the_override_that_touched_a_finding(scrub: Run, home: Path)
     two_units = {**claim(0, "medicare")}
     two_units["lines"][0]["units"] = "2"
     done = scrub("check", "-", stdin=json.dumps(two_units).encode(), SCRUB_OVERRIDES="o.yaml")
+    assert done.returncode == 1
     assert "by:     override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
 
 
