@@ -25,7 +25,7 @@ from worker.pipeline.producer import send
 from worker.store.connections import Store
 from worker.store.keys import GROUP
 
-from .helpers import claim, event
+from .helpers import claim, event, until
 
 
 class OutOfTime(Exception):
@@ -158,8 +158,12 @@ def test_a_full_batch_and_a_spent_budget_ring(store: Store, consumer: InboxConsu
     put(store, store.settings.batch + 1)
     consumer.run()
     assert rung
-    consumer.run()  # as the worker does when the notifier rings; the first run may have spent its budget on the full batch
-    assert reconcile(store.redis, store.keys).settled
+
+    def settled() -> bool:
+        consumer.run()  # as the worker does when it is notified; a slow machine spends a budget or two on a full batch
+        return reconcile(store.redis, store.keys).settled
+
+    until(settled, 60)
 
 
 def test_a_drain_that_is_to_stop_takes_nothing(store: Store, notifier: Notifier) -> None:

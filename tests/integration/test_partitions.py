@@ -8,6 +8,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import hypothesis
@@ -536,7 +537,8 @@ def one_partition(store: Store) -> Store:
 
 
 def worked_off(store: Store) -> None:
-    consumer = bootstrap.inbox_consumer(store, quiet(store))
+    unhurried = store.settings.model_copy(update={"drain_budget": 100.0})
+    consumer = bootstrap.inbox_consumer(replace(store, settings=unhurried), quiet(store))
     consumer.run()
     consumer.audit.close()
 
