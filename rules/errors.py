@@ -41,7 +41,8 @@ class ScrubError(Exception):
     def __init__(self, **values: object) -> None:
         self.values = values
         shown = {name: value if isinstance(value, int | float) else _shown(value) for name, value in values.items()}
-        super().__init__((self.__doc__ or "").split("\n\n")[0].replace("\n    ", " ").strip().format(**shown))
+        # From Python 3.13 on the lines of a docstring have no indents (python/cpython#81283).
+        super().__init__(" ".join((self.__doc__ or "").split("\n\n")[0].split()).format(**shown))
 
 
 class ClaimInvalid(ScrubError):
