@@ -95,9 +95,13 @@ def pythons(named: Sequence[str]) -> Iterator[Python | Row]:
     """One for each of PYTHONS, of those that are named or else on PATH; a row that says why where there is none.
 
     Raises:
-        Unusable: one that was named.
+        Unusable: one that was named, or a second one of its minor number.
     """
-    given = {found.minor: found for found in map(interpreter, named)}
+    given = dict[str, Python]()
+    for found in map(interpreter, named):
+        if found.minor not in PYTHONS or found.minor in given:
+            raise Unusable(f"{found.binary} is Python {found.version}; expected one each of {', '.join(PYTHONS)}")
+        given[found.minor] = found
     for minor in PYTHONS:
         binary = shutil.which(f"python{minor}")
         try:

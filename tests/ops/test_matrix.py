@@ -78,6 +78,16 @@ def test_a_named_python_goes_before_the_one_on_path(program: Program, programs: 
         list(pythons([str(programs / "nowhere")]))
 
 
+def test_a_named_python_that_the_matrix_has_no_place_for_is_refused(program: Program) -> None:
+    later, one, two = (
+        program(name, f"echo {says}") for name, says in [("a", "3.15.2"), ("b", "3.12.1"), ("c", "3.12.9")]
+    )
+    with pytest.raises(Unusable, match=r"is Python 3\.15\.2; expected one each of 3\.11, 3\.12"):
+        list(pythons([str(later)]))
+    with pytest.raises(Unusable, match=r"c is Python 3\.12\.9"):
+        list(pythons([str(one), str(two)]))
+
+
 def test_the_first_server_is_that_of_a_new_folder_and_each_release_comes_once(program: Program) -> None:
     program("redis-server", "echo Redis server v=8.1.0 sha=0")
     named = program("another", "echo Redis server v=7.0.3 sha=0")
