@@ -1,0 +1,159 @@
+"""What a stranger expects of the repository: its metadata, its editors' settings, its hooks, and pages that are true.
+
+A marker file that the wheel leaves behind types nobody's code (readme_renderer#227, hatch#820); hooks with a second pin
+of a tool disagree with its lint (epguides-api#318, vibetuner#2154); pages name folders that moved away (modular#6796,
+superset#43143); and two packages of one import name overwrite each other in silence (pip#4625, uv#10564).
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from trove_classifiers import classifiers as known_classifiers
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def tracked() -> list[Path]:
+    """Every file of the repository, as git has it or would take it."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found = [ROOT / name for name in done.stdout.split("\0") if name]
+    return [path for path in found if path.is_file()]
+
+
+FILES = tracked()
+
+
+def test_the_classifiers_are_ones_that_an_index_takes_and_name_the_pythons_from_the_lowest_on() -> None:
+    named = PROJECT["classifiers"]
+    assert [one for one in named if one not in known_classifiers] == []
+    pythons = [one.rpartition(" ")[2] for one in named if re.search(r":: 3\.\d+$", one)]
+    minors = [int(one.removeprefix("3.")) for one in pythons]
+    assert minors == list(range(minors[0], minors[-1] + 1))
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    assert all(one in allowed for one in pythons)
+    assert f"3.{minors[0] - 1}" not in allowed
+
+
+def test_no_license_is_claimed_before_the_owner_has_chosen_one() -> None:
+    assert not {"license", "license-files"} & set(PROJECT)
+    assert not [one for one in PROJECT["classifiers"] if one.startswith("License")]
+    assert not list(ROOT.glob("LICEN[CS]E*"))
+    assert "No license is granted yet: it is the owner's to choose." in README
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, by the build backend that `make release` calls."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_carries_every_file_of_both_packages_and_the_markers_of_typed_code(wheel: zipfile.ZipFile) -> None:
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    packages = {str(path.relative_to(ROOT)) for path in FILES if path.relative_to(ROOT).parts[0] in ("rules", "worker")}
+    assert inside == packages
+    assert {"rules/py.typed", "worker/py.typed"} <= inside
+
+
+def test_the_wheels_import_names_are_the_two_that_the_readme_warns_of(wheel: zipfile.ZipFile) -> None:
+    tops = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" not in name}
+    assert tops == {"rules", "worker"}
+    assert "`rules` and `worker`" in README
+
+
+EDITOR = configparser.ConfigParser()
+EDITOR.read_string("[top]\n" + (ROOT / ".editorconfig").read_text(encoding="utf-8"))
+
+
+def editor_settings(name: str) -> dict[str, str]:
+    """What an editor would do with a file of this name: of the sections that fit, the later ones win."""
+    found: dict[str, str] = {}
+    for section in EDITOR.sections()[1:]:
+        globs = section.strip("[]")
+        if brace := re.fullmatch(r"\*\.\{(.+)\}", globs):
+            fits = Path(name).suffix[1:] in brace[1].split(",")
+        else:
+            fits = Path(name).match(globs)
+        if fits:
+            found |= EDITOR[section]
+    return found
+
+
+def test_an_editor_leaves_every_file_as_it_is() -> None:
+    assert EDITOR["top"]["root"] == "true"
+    texts = [path for path in FILES if "\0" not in path.read_bytes().decode("latin-1")]
+    assert len(texts) > 500
+    faults = []
+    for path in texts:
+        wanted, content = editor_settings(path.name), path.read_bytes()
+        content.decode(wanted["charset"])
+        lines = content.decode().split("\n")
+        if b"\r" in content:
+            faults.append(f"{path}: a carriage return")
+        if content and lines[-1]:
+            faults.append(f"{path}: no line end at the end")
+        faults += [f"{path}:{at}: blanks at the end" for at, line in enumerate(lines, 1) if line != line.rstrip()]
+        tabs = wanted["indent_style"] == "tab"
+        faults += [
+            f"{path}:{at}: indented otherwise" for at, line in enumerate(lines, 1) if not tabs and line.startswith("\t")
+        ]
+    assert faults == []
+
+
+def test_editors_and_ruff_wrap_python_at_the_same_column() -> None:
+    assert editor_settings("x.py")["max_line_length"] == str(PYPROJECT["tool"]["ruff"]["line-length"])
+
+
+def hooks() -> dict[str, dict[str, Any]]:
+    """The hooks of a commit by id."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [one["repo"] for one in config["repos"]] == ["local"], "versions come from the lock file alone"
+    return {hook["id"]: hook for one in config["repos"] for hook in one["hooks"]}
+
+
+def test_each_hook_calls_a_tool_of_the_environment_as_make_lint_does() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8")
+    commands = [shlex.split(hook["entry"]) for hook in hooks().values() if hook["language"] == "system"]
+    assert len(commands) >= 5
+    for program, *words in commands:
+        assert program.startswith(".venv/bin/")
+        assert (Path(sys.executable).parent / Path(program).name).exists(), program
+        arguments = " ".join(word for word in words if word != "--force-exclude")
+        assert f"$(BIN)/{Path(program).name} {arguments}".strip() in recipe
+
+
+@pytest.mark.parametrize(
+    ("message", "taken"),
+    [
+        ("A subject\n\nAnd why.\n", True),
+        (f"{'x' * 72}\n\nAnd why.\n", True),
+        ("A subject\n", False),
+        ("A subject\nand why, without a blank line\n", False),
+        ("A subject\n\n# Please enter the commit message\n", False),
+        (f"{'x' * 73}\n\nAnd why.\n", False),
+    ],
+)
+def test_a_commit_says_in_a_short_subject_what_and_in_a_body_why(message: str, taken: bool) -> None:
+    hook = hooks()["commit-message"]
+    assert (hook["language"], hook["args"], hook["stages"]) == ("pygrep", ["--multiline", "--negate"], ["commit-msg"])
+    assert bool(re.search(hook["entry"].encode(), message.encode(), re.MULTILINE | re.DOTALL)) is taken
