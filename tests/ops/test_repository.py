@@ -22,6 +22,9 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from trove_classifiers import classifiers as known_classifiers
 
+from worker.store.keys import Keys
+from worker.store.private import KNOWN
+
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT: dict[str, Any] = PYPROJECT["project"]
@@ -157,3 +160,53 @@ def test_a_commit_says_in_a_short_subject_what_and_in_a_body_why(message: str, t
     hook = hooks()["commit-message"]
     assert (hook["language"], hook["args"], hook["stages"]) == ("pygrep", ["--multiline", "--negate"], ["commit-msg"])
     assert bool(re.search(hook["entry"].encode(), message.encode(), re.MULTILINE | re.DOTALL)) is taken
+
+
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def layers_of(package: str) -> list[list[str]]:
+    """The layers that import-linter holds a package to, the highest first."""
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    (found,) = [one for one in contracts if one["type"] == "layers" and one["containers"] == [package]]
+    assert found["exhaustive"]
+    return [layer.split(" | ") for layer in found["layers"]]
+
+
+@pytest.mark.parametrize("package", ["rules", "worker"])
+def test_the_page_has_the_layers_that_lint_holds_the_code_to(package: str) -> None:
+    section = ARCHITECTURE[ARCHITECTURE.index(f"`{package}/`, the") :].split("\n\n")[1]
+    rows = [row.split(" | ") for row in section.splitlines()[2:]]
+    assert [re.findall(r"`(\w+)`", row[0]) for row in rows] == layers_of(package)
+    assert all(len(row) == 2 and len(row[1]) > 10 for row in rows)
+
+
+def test_the_page_draws_the_stages_in_one_order_in_the_picture_the_text_and_the_table() -> None:
+    stages = re.findall(r"\w+", re.findall(r"`(take → [^`]+)`", ARCHITECTURE)[0])
+    assert len(stages) == 7
+    assert " --> ".join(stages) in ARCHITECTURE
+    assert " -> ".join(stages) in ARCHITECTURE
+    table = re.findall(r"^\| (\w+) \| .* \| (`.*) \|$", ARCHITECTURE, re.MULTILINE)
+    assert [stage for stage, _ in table][: len(stages)] == stages
+
+
+def test_what_the_page_says_of_a_crash_is_said_by_a_test_that_there_is() -> None:
+    section = ARCHITECTURE.partition("## When a process dies")[2].partition("## ")[0]
+    cited = re.findall(r"`(test_\w+)`(?: in `([\w/.]+)`)?", section)
+    assert len(cited) >= 8
+    for name, path in cited:
+        text = (ROOT / (path or "tests/integration/test_faults.py")).read_text(encoding="utf-8")
+        assert f"def {name}(" in text, name
+
+
+def test_the_page_names_keys_of_redis_and_folders_of_the_state_folder_that_there_are() -> None:
+    section = ARCHITECTURE.partition("## Where state lives")[2].partition("## ")[0]
+    table, _, folders = section.partition("In the state folder")
+    keys = [key for row in table.splitlines()[4:] for key in re.findall(r"`(\w+)`", row.split(" | ")[0])]
+    assert len(keys) > 8
+    assert [key for key in keys if not hasattr(Keys, key)] == []
+    assert set(re.findall(r"`(\w+)`", folders)) == KNOWN
+
+
+def test_the_picture_can_be_read_in_one_sitting() -> None:
+    assert len(ARCHITECTURE.splitlines()) <= 150
