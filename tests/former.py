@@ -14,7 +14,7 @@ from typing import Any
 
 from rules.book.book import Book
 from rules.book.pack import Files, unpacked
-from rules.loader import read_book
+from rules.loader import book_files, read_book
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OLD = FIXTURES / "898ad03/books"
@@ -56,3 +56,15 @@ def old_book() -> Book:
 @cache
 def deeper_book() -> Book:
     return read_book(deeper(files()).library, examples=False)
+
+
+FIRST_PAYERS = frozenset({"aetna", "bcbs", "cigna", "medicare", "uhc"})
+"""Those of release 0.1.0. A payer that joins a group changes the rules of that group, and so their pins."""
+
+
+def shipped_of_first_payers() -> dict[str, bytes]:
+    """The files of the shipped book, without the payers that came later and their rules."""
+    shipped = book_files()
+    payers = {name.removesuffix(".yaml").removeprefix("payers/") for name in shipped if name.startswith("payers/")}
+    later = payers - FIRST_PAYERS
+    return {name: text for name, text in shipped.items() if not later & set(name.removesuffix(".yaml").split("/"))}

@@ -21,6 +21,7 @@ from rules.errors import BookInvalid
 from rules.loader import book_files, read_book
 from rules.report import Report
 from tests.book import BOOK
+from tests.former import shipped_of_first_payers
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker.bench import claims as bench
 from worker.demo.claims import EXAMPLES
@@ -97,6 +98,7 @@ def test_a_payer_more_in_the_group_is_a_change_of_the_rule() -> None:
     assert alone.rules[0].digest != small().rules[0].digest
 
 
+FIRST = read_book(shipped_of_first_payers())
 PINS_OF_0_1_0 = {"UNT001": "450d4f9b97d9", "MOD006": "bf54b1e9e779", "MOD003": "7fc6d6cd4a3a"}
 """As of 0.1.0 (898ad03), whose rules listed the payers. Where a release changes one of these rules, its pin goes."""
 
@@ -107,7 +109,7 @@ def test_an_override_of_the_release_before_groups_still_fits(code: str) -> None:
         f"overrides:\n  - {{name: ours, rule: {code}, severity: note, reason: r, owner: o, expires: 2027-06-30, "
         f"written_for: {PINS_OF_0_1_0[code]}}}\n"
     )
-    (entry,) = read_overrides("o.yaml", text, BOOK)
+    (entry,) = read_overrides("o.yaml", text, FIRST)
     assert state_of(entry, entry.expires) == "in_force"
 
 
@@ -116,7 +118,7 @@ def test_an_override_of_payer_ids_of_the_release_before_groups_still_fits() -> N
         "overrides:\n  - {name: ours, payers: [uhc], payer_ids: [UHC9], reason: r, owner: o, expires: 2027-06-30, "
         "written_for: 7a5a264d3ee3}\n"
     )
-    (entry,) = read_overrides("o.yaml", text, BOOK)
+    (entry,) = read_overrides("o.yaml", text, FIRST)
     assert state_of(entry, entry.expires) == "in_force"
 
 
@@ -238,7 +240,7 @@ def test_coverage_is_full_by_active_rules_alone(status: str, coverage: str) -> N
 
 def test_a_book_of_the_release_before_groups_is_loaded_and_judges_as_it_did() -> None:
     """With a payer of the hospital's own in it: what workers judge by is not refused for what lint asks today."""
-    files = {name: content.decode() for name, content in book_files().items()}
+    files = {name: content.decode() for name, content in shipped_of_first_payers().items()}
     before = {
         name: text.replace("groups: [commercial]\n", "").partition("member_ids:")[0] if name.startswith("payers/") else
         text.replace("payers: [commercial]", "payers: [aetna, bcbs, cigna, uhc]")
@@ -250,7 +252,7 @@ def test_a_book_of_the_release_before_groups_is_loaded_and_judges_as_it_did() ->
         {name: text.encode() for name, text in {**before, "payers/humana.yaml": HUMANA}.items()}, examples=True
     )
     for payer in ("60054", "62308", "87726", "84980", "99999"):
-        one, other = judged(old, payer), judged(BOOK, payer)
+        one, other = judged(old, payer), judged(FIRST, payer)
         assert (one.findings, one.coverage, one.disposition) == (other.findings, other.coverage, other.disposition)
 
 
