@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from trove_classifiers import classifiers as known_classifiers
 
+from worker.config.settings import Settings
 from worker.store.keys import Keys
 from worker.store.private import KNOWN
 
@@ -89,14 +91,14 @@ EDITOR.read_string("[top]\n" + (ROOT / ".editorconfig").read_text(encoding="utf-
 
 
 def editor_settings(name: str) -> dict[str, str]:
-    """What an editor would do with a file of this name: of the sections that fit, the later ones win."""
+    """What an editor would do with the file at this path: of the sections that fit, the later ones win."""
     found: dict[str, str] = {}
     for section in EDITOR.sections()[1:]:
         globs = section.strip("[]")
         if brace := re.fullmatch(r"\*\.\{(.+)\}", globs):
             fits = Path(name).suffix[1:] in brace[1].split(",")
         else:
-            fits = Path(name).match(globs)
+            fits = fnmatch(name, globs) if "/" in globs else Path(name).match(globs)
         if fits:
             found |= EDITOR[section]
     return found
@@ -108,12 +110,12 @@ def test_an_editor_leaves_every_file_as_it_is() -> None:
     assert len(texts) > 500
     faults = []
     for path in texts:
-        wanted, content = editor_settings(path.name), path.read_bytes()
+        wanted, content = editor_settings(str(path.relative_to(ROOT))), path.read_bytes()
         content.decode(wanted["charset"])
         lines = content.decode().split("\n")
         if b"\r" in content:
             faults.append(f"{path}: a carriage return")
-        if content and lines[-1]:
+        if content and lines[-1] and wanted["insert_final_newline"] == "true":
             faults.append(f"{path}: no line end at the end")
         faults += [f"{path}:{at}: blanks at the end" for at, line in enumerate(lines, 1) if line != line.rstrip()]
         tabs = wanted["indent_style"] == "tab"
@@ -210,3 +212,68 @@ def test_the_page_names_keys_of_redis_and_folders_of_the_state_folder_that_there
 
 def test_the_picture_can_be_read_in_one_sitting() -> None:
     assert len(ARCHITECTURE.splitlines()) <= 150
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")} | {
+    f"docs/{path.name}": path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))
+}
+TOPS = {path.relative_to(ROOT).parts[0] for path in FILES if len(path.relative_to(ROOT).parts) > 1}
+
+
+def anchors_of(text: str) -> set[str]:
+    """The anchors that a page's headings get."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_a_page_leads_somewhere(name: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]) if not link.startswith("https://")]
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_path_and_setting_and_make_target_that_a_page_names_is_there(name: str) -> None:
+    paths = {path for path in re.findall(r"`([\w.-]+/[\w./-]*)`", PAGES[name]) if path.partition("/")[0] in TOPS}
+    paths = {path for path in paths if "NAME" not in path}
+    assert paths
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    fields = {f"SCRUB_{field.upper()}" for field in Settings.model_fields}
+    assert set(re.findall(r"SCRUB_[A-Z_]+", PAGES[name])) - fields == set()
+    targets = {word for line in re.findall(r"make ((?:[a-z]+ ?)+)`", PAGES[name]) for word in line.split()}
+    assert [one for one in sorted(targets) if f"\n{one}:" not in MAKEFILE] == []
+
+
+def test_each_guard_that_a_list_of_files_names_is_a_test_that_there_is() -> None:
+    guards = re.findall(r"`(test_\w+)`(?: in\s+`(tests/[\w/.]+)`)?", CONTRIBUTING)
+    assert len(guards) >= 9
+    for test, path in guards:
+        places = [ROOT / path] if path else [one for one in FILES if one.match("tests/**/test_*.py")]
+        assert any(f"def {test}(" in one.read_text(encoding="utf-8") for one in places), test
+
+
+def test_the_page_for_contributors_knows_every_folder_and_every_command_that_tests() -> None:
+    section = CONTRIBUTING.partition("## Where things live")[2].partition("## ")[0]
+    named = set(re.findall(r"`([\w/.-]+)/`", section))
+    assert TOPS - {one.partition("/")[0] for one in named} == {".ci"}
+    assert {f"tests/{path.relative_to(ROOT).parts[1]}" for path in FILES if path.match("tests/*/**/*")} - named == set()
+    tests = {one for one in re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE) if one not in NO_TESTS}
+    assert [one for one in sorted(tests) if f"| `make {one}` |" not in CONTRIBUTING] == []
+
+
+NO_TESTS = {
+    "access", "audit", "boards", "catalogue", "clean", "cover", "format", "help", "release", "run", "schemas", "secrets",
+}  # fmt: skip
+"""Targets of make that write something, or show something."""
+
+
+def test_ci_runs_what_the_page_says() -> None:
+    ran = re.findall(r"^make (\w+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"CI (`.ci/run`) runs {' and '.join(f'`make {one}`' for one in ran)}." in CONTRIBUTING
