@@ -7,6 +7,7 @@ superset#43143); and two packages of one import name overwrite each other in sil
 
 from __future__ import annotations
 
+import ast
 import configparser
 import re
 import shlex
@@ -277,3 +278,77 @@ NO_TESTS = {
 def test_ci_runs_what_the_page_says() -> None:
     ran = re.findall(r"^make (\w+)$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.MULTILINE)
     assert f"CI (`.ci/run`) runs {' and '.join(f'`make {one}`' for one in ran)}." in CONTRIBUTING
+
+
+GLOSSARY = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+TERMS = [
+    [cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\|.*\|$", GLOSSARY, re.MULTILINE)
+]
+TERMS = [row for row in TERMS if row[0] not in ("word", "---")]
+SOURCES = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("rules", "worker") and path.suffix == ".py"]
+FORMER = dict.fromkeys((
+    "Archivist", "Bell", "Bench", "Books", "Clerk", "Crossing", "Door", "Drain", "Holdings", "Librarian", "Place",
+    "Recorder", "Sent", "StandIn", "TendStep", "bell", "books_line", "crossing", "door", "drain", "front", "holdings",
+    "knock", "laid_over", "librarian", "offers", "on_trial", "ring", "rung", "shelf", "stand_in", "standin", "tend_once",
+), "") | {"look": "worker/reporting/", "turn": "worker/process/"}  # fmt: skip
+"""Names that meant something to those alone who gave them, and in which folder; "": in all."""
+
+
+def classes_of(path: Path) -> set[str]:
+    """The names that a module defines at its top: classes and type aliases."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    made = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    return made | {target.id for target in assigned if isinstance(target, ast.Name)}
+
+
+def identifiers_of(path: Path) -> set[str]:
+    """Every name that a module defines or takes: modules, classes, functions, parameters, attributes, variables."""
+    found = {path.stem}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found |= set((node.asname or node.name).split("."))
+    return {name.lstrip("_") for name in found}
+
+
+@pytest.mark.parametrize("row", TERMS, ids=lambda row: row[0])
+def test_a_term_of_the_glossary_names_code_that_there_is(row: list[str]) -> None:
+    assert len(row) == 4
+    word, meaning, code, _ = row
+    assert 0 < len(meaning) <= 120, word
+    path, *names = re.findall(r"`([\w/.]+)`", code)
+    assert set(names) <= classes_of(ROOT / path), f"{word}: {code}"
+
+
+def test_the_stages_on_the_page_give_types_that_there_are() -> None:
+    rows = re.findall(r"^\| \w+ \| (.*) \| (.*) \| (`.*`) \|$", ARCHITECTURE.partition("## When")[0], re.MULTILINE)
+    assert len(rows) == 7
+    defined = {name for path in SOURCES for name in classes_of(path)}
+    named = {name for takes, gives, _ in rows for name in re.findall(r"`(\w+)`", takes + gives)}
+    assert len(named) > 5
+    assert named - defined == set()
+
+
+def test_no_word_is_there_twice_and_the_page_stays_short() -> None:
+    words = [row[0] for row in TERMS]
+    assert len(set(words)) == len(words) >= 30
+    assert len(GLOSSARY.splitlines()) < 90
+
+
+def test_former_words_are_no_names_in_the_code() -> None:
+    assert len(SOURCES) > 200
+    found: dict[str, list[str]] = {}
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        for one in identifiers_of(path) & set(FORMER):
+            if name.startswith(FORMER[one]):
+                found.setdefault(one, []).append(name)
+    assert found == {}
