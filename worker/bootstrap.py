@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from worker.audit.chains import Archivist
 from worker.audit.log import Audit
+from worker.books.bookswitcher import Librarian
 from worker.books.current import book_of_today, layer, own, own_book
-from worker.books.librarian import Librarian
 from worker.books.switch import Choice
 from worker.config.identity import worker_name
 from worker.pipeline.commit import Committer
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
 from worker.pipeline.context import BatchContext, Interrupts
-from worker.pipeline.history import Recorder
 from worker.pipeline.inbox import Inbox
+from worker.pipeline.ledgerrecorder import Recorder
 from worker.pipeline.notification import Notifier
 from worker.pipeline.quarantine import Clerk
 from worker.pipeline.routing import Router

@@ -23,8 +23,8 @@ from worker.intake.documents import read_documents
 from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.commit import Committer, Item
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
-from worker.pipeline.history import Recorder
 from worker.pipeline.inbox import Inbox
+from worker.pipeline.ledgerrecorder import Recorder
 from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.pipeline.producer import send

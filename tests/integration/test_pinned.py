@@ -21,7 +21,7 @@ from rules.book.pack import Files, packed
 from rules.errors import OverridesInvalid
 from worker import bootstrap
 from worker.books import current, fleet, overrides
-from worker.books.librarian import Librarian, Text
+from worker.books.bookswitcher import Librarian, Text
 from worker.books.overrides import NONE, digest_of_text
 from worker.books.switch import in_force, sealed_pack
 from worker.config.settings import Settings, load_settings

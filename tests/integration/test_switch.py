@@ -17,7 +17,7 @@ from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker import bootstrap
 from worker.audit.log import verify
 from worker.books import archive as kept
-from worker.books.librarian import Entry, Librarian
+from worker.books.bookswitcher import Entry, Librarian
 from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile

@@ -19,7 +19,7 @@ from rules.book.pack import packed
 from rules.errors import BookMissing, ScrubError
 from worker import bootstrap
 from worker.books import current
-from worker.books.librarian import Librarian, Text
+from worker.books.bookswitcher import Librarian, Text
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
 from worker.config.settings import Settings, load_settings

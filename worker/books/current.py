@@ -6,9 +6,9 @@ from functools import cache
 
 from rules.book.book import Book
 from rules.errors import first_problem
-from worker.books.offers import Own, Watch, read_own
+from worker.books.fallback import UNUSABLE, StandIn, stand_in
 from worker.books.overrides import Layer
-from worker.books.standin import UNUSABLE, StandIn, stand_in
+from worker.books.ownbook import Own, Watch, read_own
 from worker.config.settings import Settings
 from worker.store.connections import Store
 

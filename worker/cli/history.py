@@ -16,7 +16,7 @@ from worker.cli.stores import opened
 from worker.cli.terminal import complain, on_terminal, plain, say
 
 if TYPE_CHECKING:
-    from worker.pipeline.history import Fate
+    from worker.pipeline.ledgerrecorder import Fate
 
 app = typer.Typer(no_args_is_help=True)
 _FATES: dict[Fate, str] = {

@@ -13,7 +13,7 @@ from worker.cli.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from worker.books.librarian import Done, Text
+    from worker.books.bookswitcher import Done, Text
     from worker.config.settings import Settings
     from worker.store.connections import Store
 
@@ -214,7 +214,7 @@ def given_text(file: Path, trusted: Path | None) -> Text:
         OverridesInvalid: it cannot be read. BookNotSigned, KeyUnusable
     """
     from worker.books import signature
-    from worker.books.librarian import Text
+    from worker.books.bookswitcher import Text
     from worker.books.overrides import read_text
 
     if str(file) == "none":

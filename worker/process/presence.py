@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from worker.audit.log import service_version
 from worker.books.current import book_of_today, layer, own, watch
-from worker.books.offers import offer
+from worker.books.ownbook import offer
 from worker.books.switch import overrides_in_force
 from worker.config.identity import LIFE, worker_name
 from worker.config.settings import Settings

@@ -14,8 +14,8 @@ from rules.book.book import digest_of
 from rules.errors import BookInvalid, BookMissing, PackInvalid, ScrubError
 from rules.loader import read_book
 from worker.books import archive as kept
-from worker.books.offers import Own
 from worker.books.overrides import NONE, Layer
+from worker.books.ownbook import Own
 from worker.books.switch import SIGNATURE, held_overrides, in_force, opened
 from worker.config.settings import Settings
 from worker.errors import BookNotSigned

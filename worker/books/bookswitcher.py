@@ -27,9 +27,9 @@ from worker.audit.lines import AuditLine, who
 from worker.audit.log import Audit
 from worker.books import archive as kept
 from worker.books import fleet
-from worker.books.holdings import Holdings
-from worker.books.offers import Own
+from worker.books.bookcontent import Holdings
 from worker.books.overrides import NONE, Layer, digest_of_text
+from worker.books.ownbook import Own
 from worker.books.switch import (
     MOST_PACKED,
     Basis,

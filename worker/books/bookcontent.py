@@ -13,8 +13,8 @@ from redis import Redis
 from rules.book.pack import SUFFIX
 from rules.errors import ScrubError
 from worker.books import signature
-from worker.books.offers import Own
 from worker.books.overrides import Layer
+from worker.books.ownbook import Own
 from worker.books.switch import opened, opened_text, sealed_pack, sealed_text
 from worker.errors import BookNotThere, OverridesNotThere
 from worker.store.keys import Keys
