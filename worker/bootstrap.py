@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from worker.audit.chains import Archivist
 from worker.audit.log import Audit
-from worker.books.bookswitcher import Librarian
-from worker.books.current import book_of_today, layer, own, own_book
-from worker.books.switch import Choice
+from worker.books.bookswitcher import BookSwitcher
+from worker.books.current import book_of_today, overrides_layer, own, own_book
+from worker.books.switch import ProcessBook
 from worker.config.identity import worker_name
 from worker.pipeline.commit import Committer
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
@@ -36,8 +36,14 @@ def inbox_consumer(
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
     audit = Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
     memory_ms = settings.event_memory * 86_400_000
-    choice = Choice(
-        store.redis, store.keys, consumer, own_book(settings), settings.books_path, layer(settings), settings.book_key
+    process_book = ProcessBook(
+        store.redis,
+        store.keys,
+        consumer,
+        own_book(settings),
+        settings.books_path,
+        overrides_layer(settings),
+        settings.book_key,
     )
     partitions = []
     for keys in store.keys.all:
@@ -55,7 +61,7 @@ def inbox_consumer(
                 audit=audit,
                 committer=committer,
                 notifier=notifier,
-                book=choice.book,
+                book=process_book.book,
                 stopping=stopping,
             )
         )
@@ -96,7 +102,7 @@ def archivist(store: Store) -> Archivist:
     return Archivist(store.once, store.keys, audit, secret, settings.audit_path)
 
 
-def librarian(store: Store) -> Librarian:
+def book_switcher(store: Store) -> BookSwitcher:
     """Who puts books in force, with an audit file of its own.
 
     Raises:
@@ -104,4 +110,6 @@ def librarian(store: Store) -> Librarian:
     """
     settings = store.settings
     audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
-    return Librarian(store.once, store.keys, audit, lambda: own(settings), lambda: layer(settings), settings.books_path)
+    return BookSwitcher(
+        store.once, store.keys, audit, lambda: own(settings), lambda: overrides_layer(settings), settings.books_path
+    )

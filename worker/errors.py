@@ -236,9 +236,9 @@ class NoAuditFile(ScrubError):
     """
 
 
-class BookNotKept(ScrubError):
-    """No book of digest {digest} is kept in {folder}. Workers keep every book that they judge by: look on the machine
-    of one, and give its file with --book.
+class BookNotArchived(ScrubError):
+    """There is no book of digest {digest} in the archive {folder}. Workers archive every book that they judge by: look
+    on the machine of one, and give its file with --book.
     """
 
 

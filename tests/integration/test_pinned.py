@@ -21,7 +21,7 @@ from rules.book.pack import Files, packed
 from rules.errors import OverridesInvalid
 from worker import bootstrap
 from worker.books import current, fleet, overrides
-from worker.books.bookswitcher import Librarian, Text
+from worker.books.bookswitcher import BookSwitcher, OverridesText
 from worker.books.overrides import NONE, digest_of_text
 from worker.books.switch import in_force, sealed_pack
 from worker.config.settings import Settings, load_settings
@@ -61,8 +61,8 @@ def settings(home: Path, book: Path, file: Path, unset: None) -> Settings:
 
 
 @pytest.fixture
-def librarian(store: Store) -> Iterator[Librarian]:
-    found = bootstrap.librarian(store)
+def switcher(store: Store) -> Iterator[BookSwitcher]:
+    found = bootstrap.book_switcher(store)
     yield found
     found.audit.close()
 
@@ -90,7 +90,7 @@ def judge(store: Store) -> Iterator[Callable[[int], str]]:
 
 def restarted(home: Path, **more: object) -> Settings:
     """The settings of a process that starts now: it reads its files anew."""
-    for read in (current.own, current.layer, current.watch):
+    for read in (current.own, current.overrides_layer, current.watch):
         read.cache_clear()
     return load_settings(state_dir=home, **more)
 
@@ -102,18 +102,18 @@ def findings(store: Store, about: str) -> list[str]:
 
 
 def test_a_rollback_returns_to_the_digest_that_judged_before_whatever_is_on_the_disk_by_then(
-    store: Store, home: Path, book: Path, file: Path, librarian: Librarian, judge: Callable[[int], str]
+    store: Store, home: Path, book: Path, file: Path, switcher: BookSwitcher, judge: Callable[[int], str]
 ) -> None:
     before = judge(1)
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
     assert judge(2) != before
     written(book, small(title="Edited"))
     file.write_text("overrides:\n")
-    done = librarian.roll_back("wrong", None)
+    done = switcher.roll_back("wrong", None)
     assert (done.basis.book.digest, done.basis.overrides) == (OWN.digest, digest_of_text(TEXT))
     assert judge(3) == before
     with pytest.raises(NothingToRollBack):
-        librarian.roll_back("again", None)
+        switcher.roll_back("again", None)
     again = restarted(home, book=book, overrides=file)
     assert current.own_book(again).digest == small(title="Edited").digest
     consumer = bootstrap.inbox_consumer(Store(again, store.keys, store.redis, store.once), silent(store))
@@ -141,15 +141,15 @@ def test_it_is_so_for_real_workers_that_are_restarted_and_for_one_on_another_hos
 
     before = run(1)
     with opening.open_store(theirs) as remote:
-        librarian = bootstrap.librarian(remote)
-        done = librarian.switch(packed(small("2")), b"", "x.book", "try")
+        switcher = bootstrap.book_switcher(remote)
+        done = switcher.switch(packed(small("2")), b"", "x.book", "try")
         assert done is not None
         assert [(one.book.digest, one.overrides) for one in done.before] == [(OWN.digest, digest_of_text(TEXT))]
         assert list(done.judged.values()) == [[reconcile(store.redis, store.keys).alive[0].name]]
         written(book, small(title="Edited"))
         file.write_text("overrides:\n")
-        librarian.roll_back("wrong", None)
-        librarian.audit.close()
+        switcher.roll_back("wrong", None)
+        switcher.audit.close()
     assert run(2) == before
     assert first.stop(60) == 0
     second = start_worker(env=own, concurrency=1).wait_ready(60)
@@ -162,51 +162,53 @@ def test_it_is_so_for_real_workers_that_are_restarted_and_for_one_on_another_hos
 
 
 def test_a_switch_without_a_worker_says_so_and_keeps_the_book_of_these_settings(
-    store: Store, librarian: Librarian
+    store: Store, switcher: BookSwitcher
 ) -> None:
-    done = librarian.switch(packed(OTHER), b"", "other.book", "try")
+    done = switcher.switch(packed(OTHER), b"", "other.book", "try")
     assert done is not None
     assert not done.judged
     assert [(one.book.digest, one.overrides) for one in done.before] == [(OWN.digest, digest_of_text(TEXT))]
-    assert librarian.roll_back("back", None).basis == done.before[0]
+    assert switcher.roll_back("back", None).basis == done.before[0]
 
 
 def test_a_book_that_was_taken_back_is_had_again_by_its_digest_and_a_wrong_one_names_those_that_are_known(
-    store: Store, librarian: Librarian
+    store: Store, switcher: BookSwitcher
 ) -> None:
     for number, files in enumerate((OTHER, THIRD)):
-        librarian.switch(packed(files), b"", "x.book", f"number {number}")
-    assert librarian.roll_back("to the first", None, OWN.digest[:8]).basis.book.digest == OWN.digest
+        switcher.switch(packed(files), b"", "x.book", f"number {number}")
+    assert switcher.roll_back("to the first", None, OWN.digest[:8]).basis.book.digest == OWN.digest
     with pytest.raises(NoSuchBasis):
-        librarian.roll_back("no such", None, "00000000")
-    librarian.switch(packed(OTHER), b"", "x.book", "again")
+        switcher.roll_back("no such", None, "00000000")
+    switcher.switch(packed(OTHER), b"", "x.book", "again")
     with pytest.raises(NoSuchBasis, match=OWN.digest[:12]):
-        librarian.roll_back("too short", None, OWN.digest[:2])
+        switcher.roll_back("too short", None, OWN.digest[:2])
 
 
 def test_workers_keep_the_overrides_of_their_start_until_a_person_puts_the_edited_file_in_force(
-    store: Store, file: Path, librarian: Librarian, judge: Callable[[int], str], capsys: pytest.CaptureFixture[str]
+    store: Store, file: Path, switcher: BookSwitcher, judge: Callable[[int], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = judge(1)
     edited = text_for(OWN, "b")
     file.write_text(edited)
     assert judge(2) == before
     now = in_force(store.redis, store.keys)
-    (said,) = fleet.strays(reconcile(store.redis, store.keys), now)
+    (said,) = fleet.unused_overrides_files(reconcile(store.redis, store.keys), now)
     assert digest_of_text(edited)[:8] in said
     assert digest_of_text(TEXT)[:8] in said
     assert any(digest_of_text(edited)[:8] in one for one in findings(store, "overrides"))
-    done = librarian.put_overrides(Text(edited, name="o.yaml"), "contract of January")
+    done = switcher.put_overrides(OverridesText(edited, name="o.yaml"), "contract of January")
     assert done is not None
     after = judge(3)
     assert after != before
-    assert list(fleet.strays(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))) == []
-    assert librarian.put_overrides(Text(edited), "again") is None
-    line = orjson.loads(librarian.audit.file.read_bytes().splitlines()[-1])
+    assert (
+        list(fleet.unused_overrides_files(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))) == []
+    )
+    assert switcher.put_overrides(OverridesText(edited), "again") is None
+    line = orjson.loads(switcher.audit.file.read_bytes().splitlines()[-1])
     assert (line["event.action"], line["event.reason"]) == ("book.switched", "contract of January")
     assert (line["override.previous_digest"], line["override.digest"]) == tuple(map(digest_of_text, (TEXT, edited)))
     assert line["user.name"]
-    assert librarian.roll_back("the contract is void", None).basis.overrides == digest_of_text(TEXT)
+    assert switcher.roll_back("the contract is void", None).basis.overrides == digest_of_text(TEXT)
     assert judge(4) == before
     assert any(digest_of_text(edited)[:8] in one for one in findings(store, "overrides"))
 
@@ -225,16 +227,16 @@ def test_a_file_of_overrides_that_turns_bad_or_goes_changes_nothing_and_is_named
     before = judge(1)
     change(file)
     assert judge(2) == before
-    (said,) = fleet.strays(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))
+    (said,) = fleet.unused_overrides_files(reconcile(store.redis, store.keys), in_force(store.redis, store.keys))
     assert words in said
     assert any(words in one for one in findings(store, "overrides"))
 
 
 def test_that_nothing_is_in_force_any_more_is_said_once(
-    store: Store, librarian: Librarian, judge: Callable[[int], str], caplog: pytest.LogCaptureFixture
+    store: Store, switcher: BookSwitcher, judge: Callable[[int], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = judge(1)
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
     judge(2)
     store.redis.delete(store.keys.book, store.keys.books, store.keys.switches)
     assert judge(3) == before == judge(4)
@@ -244,29 +246,29 @@ def test_that_nothing_is_in_force_any_more_is_said_once(
 
 
 def test_overrides_that_do_not_fit_the_book_or_are_no_overrides_are_refused_and_nothing_changes(
-    store: Store, librarian: Librarian
+    store: Store, switcher: BookSwitcher
 ) -> None:
     with pytest.raises(OverridesInvalid):
-        librarian.put_overrides(Text("overrides: [{name: x}]\n"), "bad")
+        switcher.put_overrides(OverridesText("overrides: [{name: x}]\n"), "bad")
     without = Files({**OTHER.library, "64445/medicare/UNT001-one.yaml": b""})
     without = Files({name: text for name, text in without.library.items() if text})
     with pytest.raises(OverridesInvalid):
-        librarian.switch(packed(without), b"", "x.book", "the override's rule is gone")
+        switcher.switch(packed(without), b"", "x.book", "the override's rule is gone")
     assert in_force(store.redis, store.keys).digest is None
-    done = librarian.switch(packed(without), b"", "x.book", "without them", Text(None))
+    done = switcher.switch(packed(without), b"", "x.book", "without them", OverridesText(None))
     assert done is not None
     assert done.basis.overrides == NONE
 
 
 def test_overrides_in_force_end_with_their_last_day_while_workers_run_and_the_doctor_says_so(
-    store: Store, librarian: Librarian, monkeypatch: pytest.MonkeyPatch
+    store: Store, switcher: BookSwitcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = date(2026, 12, 31)
     days = [last]
     monkeypatch.setattr(overrides, "today", lambda: days[-1])
     consumer = bootstrap.inbox_consumer(store, silent(store))
     text = text_for(OWN, "ends", str(last))
-    librarian.put_overrides(Text(text), "until December")
+    switcher.put_overrides(OverridesText(text), "until December")
     for number in (1, 2):
         send(store.redis, store.keys, [event(number)], source="test", settings=store.settings)
         consumer.run()
@@ -292,7 +294,7 @@ def put_by_0_1_0(store: Store, *stack: Files) -> None:
 
 
 def test_a_book_that_version_0_1_0_put_in_force_judges_on_and_is_taken_back_to_what_the_workers_have(
-    store: Store, home: Path, book: Path, librarian: Librarian, judge: Callable[[int], str]
+    store: Store, home: Path, book: Path, switcher: BookSwitcher, judge: Callable[[int], str]
 ) -> None:
     before = judge(1)
     put_by_0_1_0(store, OTHER, THIRD)
@@ -300,32 +302,32 @@ def test_a_book_that_version_0_1_0_put_in_force_judges_on_and_is_taken_back_to_w
     assert (now.digest, now.overrides) == (THIRD.digest, None)
     third = judge(2)
     assert third != before
-    assert librarian.roll_back("one", None).basis.book.digest == OTHER.digest
+    assert switcher.roll_back("one", None).basis.book.digest == OTHER.digest
     assert judge(3) not in (before, third)
     written(book, small(title="Edited"))
-    done = librarian.roll_back("two", None)
+    done = switcher.roll_back("two", None)
     assert (done.basis.book.digest, done.basis.overrides) == (OWN.digest, digest_of_text(TEXT))
     assert judge(4) == before
     assert in_force(store.redis, store.keys).digest == OWN.digest
 
 
 def test_a_switch_over_one_of_version_0_1_0_keeps_that_one_with_the_workers_overrides(
-    store: Store, librarian: Librarian, judge: Callable[[int], str]
+    store: Store, switcher: BookSwitcher, judge: Callable[[int], str]
 ) -> None:
     put_by_0_1_0(store, OTHER)
     old = judge(1)
-    librarian.switch(packed(THIRD), b"", "x.book", "new")
-    assert [entry.basis.overrides for entry in librarian.stack()] == [digest_of_text(TEXT)] * 2
+    switcher.switch(packed(THIRD), b"", "x.book", "new")
+    assert [entry.basis.overrides for entry in switcher.stack()] == [digest_of_text(TEXT)] * 2
     assert judge(2) != old
-    librarian.roll_back("back", None)
+    switcher.roll_back("back", None)
     assert judge(3) == old
 
 
 def test_version_0_1_0_can_read_what_this_one_writes(
-    store: Store, librarian: Librarian, judge: Callable[..., str]
+    store: Store, switcher: BookSwitcher, judge: Callable[..., str]
 ) -> None:
     judge(1)
-    librarian.switch(packed(OTHER), b"", "x.book", "new")
+    switcher.switch(packed(OTHER), b"", "x.book", "new")
     judge(2)
     assert store.redis.lrange(store.keys.book, 0, -1) == [OTHER.digest.encode(), OWN.digest.encode()]
     (switch,) = store.redis.lrange(store.keys.switches, 0, -1)
@@ -339,14 +341,14 @@ def test_version_0_1_0_can_read_what_this_one_writes(
     assert known <= orjson.loads(beat.partition(b" ")[2]).keys()
 
 
-def test_workers_that_judge_by_different_ones_are_all_kept_and_a_rollback_wants_to_be_told_which(
-    store: Store, home: Path, settings: Settings, librarian: Librarian, judge: Callable[[int], str]
+def test_workers_that_judge_by_different_ones_are_all_kept_and_a_rollback_must_name_one(
+    store: Store, home: Path, settings: Settings, switcher: BookSwitcher, judge: Callable[[int], str]
 ) -> None:
     before = judge(1)
     other_host(store, home, overrides=None)
     with pytest.raises(OverridesUnlike, match="elsewhere-1"):
-        librarian.switch(packed(THIRD), b"", "x.book", "whose overrides?")
-    done = librarian.switch(packed(THIRD), b"", "x.book", "none of them", Text(None))
+        switcher.switch(packed(THIRD), b"", "x.book", "whose overrides?")
+    done = switcher.switch(packed(THIRD), b"", "x.book", "none of them", OverridesText(None))
     assert done is not None
     assert {one.book.digest for one in done.before} == {OWN.digest, OTHER.digest}
     assert {name for names in done.judged.values() for name in names} >= {"elsewhere-1"}
@@ -354,11 +356,11 @@ def test_workers_that_judge_by_different_ones_are_all_kept_and_a_rollback_wants_
     for digest in (OWN.digest, OTHER.digest):
         store.redis.delete(store.keys.offer(digest))
     with pytest.raises(SeveralBefore, match=OTHER.digest[:12]):
-        librarian.roll_back("which?", None)
-    assert librarian.roll_back("theirs", None, OTHER.digest[:12]).basis.book.digest == OTHER.digest
+        switcher.roll_back("which?", None)
+    assert switcher.roll_back("theirs", None, OTHER.digest[:12]).basis.book.digest == OTHER.digest
     with pytest.raises(NothingToRollBack):
-        librarian.roll_back("again", None)
-    assert librarian.roll_back("ours", None, OWN.digest[:12]).basis.overrides == digest_of_text(TEXT)
+        switcher.roll_back("again", None)
+    assert switcher.roll_back("ours", None, OWN.digest[:12]).basis.overrides == digest_of_text(TEXT)
     assert judge(2) == before
 
 
@@ -379,7 +381,7 @@ def other_host(store: Store, home: Path, name: str = "elsewhere-1", **more: obje
 
 
 def test_workers_with_keys_take_no_overrides_without_a_signature(
-    store: Store, home: Path, librarian: Librarian, settings: Settings
+    store: Store, home: Path, switcher: BookSwitcher, settings: Settings
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -391,8 +393,8 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     consumer = bootstrap.inbox_consumer(Store(strict, store.keys, store.redis, store.once), silent(store))
     unsigned, signed = text_for(OWN, "unsigned"), text_for(OWN, "signed")
     results = []
-    for number, text in enumerate((Text(unsigned), Text(signed, private.sign(signed.encode()))), 1):
-        librarian.put_overrides(text, "a test")
+    for number, text in enumerate((OverridesText(unsigned), OverridesText(signed, private.sign(signed.encode()))), 1):
+        switcher.put_overrides(text, "a test")
         send(store.redis, store.keys, [event(number)], source="test", settings=settings)
         consumer.run()
         (said,) = in_force(store.redis, store.keys).judging.values()
@@ -400,19 +402,19 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     consumer.audit.close()
     assert results == [(digest_of_text(TEXT), True), (digest_of_text(signed), False)]
     with pytest.raises(BookNotSigned):
-        librarian.roll_back("to what nobody signed", key)
+        switcher.roll_back("to what nobody signed", key)
 
 
 def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_book_refuses_it_by_name(
-    store: Store, home: Path, librarian: Librarian, book: Path, file: Path
+    store: Store, home: Path, switcher: BookSwitcher, book: Path, file: Path
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     private, key = Ed25519PrivateKey.generate(), home / "public.pem"
     key.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    librarian.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", Text(None))
-    librarian.roll_back("to the folder, by a command without keys", None)
+    switcher.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", OverridesText(None))
+    switcher.roll_back("to the folder, by a command without keys", None)
     written(book, small(title="Edited"))
     again = restarted(home, book=book, overrides=file, book_key=key)
     consumer = bootstrap.inbox_consumer(Store(again, store.keys, store.redis, store.once), silent(store))
@@ -424,7 +426,7 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
     assert said.book.digest == small(title="Edited").digest
 
 
-def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, librarian: Librarian) -> None:
+def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, switcher: BookSwitcher) -> None:
     """As a worker of an earlier release refuses a book with keys that it does not know."""
     consumer = bootstrap.inbox_consumer(store, silent(store))
     later = Files({**OTHER.library, "payers/medicare.yaml": OTHER.library["payers/medicare.yaml"] + b"later: [x]\n"})

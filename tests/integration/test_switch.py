@@ -16,9 +16,10 @@ from rules.loader import whole_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker import bootstrap
 from worker.audit.log import verify
-from worker.books import archive as kept
-from worker.books.bookswitcher import Entry, Librarian
+from worker.books import archive
+from worker.books.bookswitcher import BookSwitcher
 from worker.books.switch import in_force
+from worker.books.switchstack import StackEntry
 from worker.config.settings import Settings
 from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile
 from worker.pipeline.outlets import tail
@@ -53,8 +54,8 @@ def small(version: str) -> Files:
 
 
 @pytest.fixture
-def librarian(store: Store) -> Librarian:
-    return bootstrap.librarian(store)
+def switcher(store: Store) -> BookSwitcher:
+    return bootstrap.book_switcher(store)
 
 
 def put(store: Store, *numbers: int) -> None:
@@ -72,12 +73,12 @@ def judged(store: Store) -> dict[str, list[str]]:
 
 
 def test_a_switch_among_two_thousand_claims_loses_none_and_each_names_the_book_that_judged_it(
-    store: Store, settings: Settings, librarian: Librarian, start_worker: Start
+    store: Store, settings: Settings, switcher: BookSwitcher, start_worker: Start
 ) -> None:
     started = start_worker(env=PATIENT).wait_ready()
     put(store, *range(1_000))
     until(lambda: len(judged(store)) > 200)
-    librarian.switch(packed(OTHER), b"", "other.book", "a test")
+    switcher.switch(packed(OTHER), b"", "other.book", "a test")
     put(store, *range(1_000, 2_000))
     books = settled(store, 2_000, seconds=60)
     assert books.balance == 0
@@ -112,12 +113,12 @@ def test_a_switch_among_two_thousand_claims_loses_none_and_each_names_the_book_t
 
 @pytest.mark.slow
 def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_again(
-    store: Store, settings: Settings, librarian: Librarian, start_worker: Start
+    store: Store, settings: Settings, switcher: BookSwitcher, start_worker: Start
 ) -> None:
     start_worker(env=PATIENT).wait_ready()
     put(store, 1)
     settled(store, 1)
-    librarian.switch(packed(OTHER), b"", "other.book", "a test")
+    switcher.switch(packed(OTHER), b"", "other.book", "a test")
     bare = claim(3, received_date=None)
     send(store.redis, store.keys, [event(2), event(3, data=bare)], source="test", settings=settings)
     settled(store, 3)
@@ -128,7 +129,7 @@ def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_agai
         report = entry.data["report"]
         day = entry.event.get("receiveddate")
         assert (day is None) == (report["claim_id"] != "PCN-00003")
-        book = kept.find(settings.books_path, report["book"]["digest"])
+        book = archive.find(settings.books_path, report["book"]["digest"])
         again = replay(
             report, read_claim(entry.data["claim"]), book, day and __import__("datetime").date.fromisoformat(day)
         )
@@ -137,22 +138,22 @@ def test_both_books_are_kept_and_every_result_is_the_same_when_it_is_judged_agai
 
 @pytest.mark.slow
 def test_a_rollback_goes_back_step_by_step_to_the_book_that_the_workers_had_before(
-    store: Store, librarian: Librarian, start_worker: Start
+    store: Store, switcher: BookSwitcher, start_worker: Start
 ) -> None:
     start_worker(env=PATIENT, concurrency=1).wait_ready()
-    librarian.switch(packed(OTHER), b"", "other.book", "one")
-    librarian.switch(packed(THIRD), b"", "third.book", "two")
-    assert librarian.switch(packed(THIRD), b"", "third.book", "again") is None
+    switcher.switch(packed(OTHER), b"", "other.book", "one")
+    switcher.switch(packed(THIRD), b"", "third.book", "two")
+    assert switcher.switch(packed(THIRD), b"", "third.book", "again") is None
     digests = []
     for number in range(3):
         put(store, number)
         settled(store, number + 1)
         digests.append(judged(store)[f"PCN-{number:05}"][0])
         if number < 2:
-            librarian.roll_back("back", None)
+            switcher.roll_back("back", None)
     assert digests == [THIRD.digest, OTHER.digest, OWN.digest]
     with pytest.raises(NothingToRollBack):
-        librarian.roll_back("back", None)
+        switcher.roll_back("back", None)
     last = in_force(store.redis, store.keys)
     assert last.digest == OWN.digest
     assert last.last is not None
@@ -165,23 +166,23 @@ def test_a_rollback_goes_back_step_by_step_to_the_book_that_the_workers_had_befo
     [(b"no book", PackInvalid), (packed(changed("9", {"sources.yaml": b"x: {}\n"})), BookInvalid)],
 )
 def test_a_book_that_does_not_load_is_refused_and_nothing_changes(
-    store: Store, librarian: Librarian, content: bytes, error: type[Exception]
+    store: Store, switcher: BookSwitcher, content: bytes, error: type[Exception]
 ) -> None:
-    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    switcher.switch(packed(OTHER), b"", "other.book", "one")
     with pytest.raises(error):
-        librarian.switch(content, b"", "bad.book", "two")
+        switcher.switch(content, b"", "bad.book", "two")
     assert in_force(store.redis, store.keys).digest == OTHER.digest
 
 
 @pytest.mark.slow
 def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_and_says_so(
-    store: Store, librarian: Librarian, start_worker: Start
+    store: Store, switcher: BookSwitcher, start_worker: Start
 ) -> None:
     started = start_worker(env=PATIENT, concurrency=1).wait_ready()
-    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    switcher.switch(packed(OTHER), b"", "other.book", "one")
     put(store, 1)
     settled(store, 1)
-    librarian.switch(packed(THIRD), b"", "third.book", "two")
+    switcher.switch(packed(THIRD), b"", "third.book", "two")
     store.redis.hset(store.keys.books, THIRD.digest, b"x" * 100)
     put(store, 2)
     settled(store, 2)
@@ -190,7 +191,7 @@ def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_a
     assert one.book.digest == OTHER.digest
     assert "cannot be unpacked" in one.refused
     assert started.text().count("the book in force is refused") == 1
-    librarian.switch(packed(changed("2027.02")), b"", "fourth.book", "three")
+    switcher.switch(packed(changed("2027.02")), b"", "fourth.book", "three")
     put(store, 3)
     settled(store, 3)
     assert judged(store)["PCN-00003"] == [changed("2027.02").digest]
@@ -198,7 +199,7 @@ def test_a_worker_that_cannot_read_the_book_in_force_stays_with_the_one_before_a
 
 @pytest.mark.slow
 def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_takes_no_unsigned_one(
-    store: Store, home: Path, librarian: Librarian, start_worker: Start
+    store: Store, home: Path, switcher: BookSwitcher, start_worker: Start
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -206,7 +207,7 @@ def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_ta
     public = Ed25519PrivateKey.generate().public_key()
     key = home / "public.pem"
     key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    librarian.switch(packed(OTHER), b"", "other.book", "one")
+    switcher.switch(packed(OTHER), b"", "other.book", "one")
     first = start_worker(env=PATIENT, concurrency=1).wait_ready()
     put(store, 1)
     settled(store, 1)
@@ -215,36 +216,36 @@ def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_ta
     put(store, 2)
     settled(store, 2)
     assert judged(store) == {"PCN-00001": [OTHER.digest], "PCN-00002": [OWN.digest]}
-    librarian.switch(packed(THIRD), b"", "third.book", "two")
+    switcher.switch(packed(THIRD), b"", "third.book", "two")
     with pytest.raises(BookNotSigned):
-        librarian.roll_back("back to one without a signature", key)
+        switcher.roll_back("back to one without a signature", key)
 
 
 def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
-    store: Store, settings: Settings, librarian: Librarian
+    store: Store, settings: Settings, switcher: BookSwitcher
 ) -> None:
-    class Slow(Librarian):
-        def stack(self) -> tuple[Entry, ...]:
+    class Slow(BookSwitcher):
+        def stack(self) -> tuple[StackEntry, ...]:
             return ()
 
-    parts = (librarian.audit, librarian.own, librarian.layer, librarian.folder)
-    late = Slow(librarian.redis, librarian.keys, *parts)
-    librarian.switch(packed(OTHER), b"", "other.book", "first")
+    parts = (switcher.audit, switcher.own, switcher.layer, switcher.folder)
+    late = Slow(switcher.redis, switcher.keys, *parts)
+    switcher.switch(packed(OTHER), b"", "other.book", "first")
     with pytest.raises(SwitchedMeanwhile):
         late.switch(packed(THIRD), b"", "third.book", "second")
     assert in_force(store.redis, store.keys).digest == OTHER.digest
-    lines = [orjson.loads(line) for line in librarian.audit.file.read_bytes().splitlines()]
+    lines = [orjson.loads(line) for line in switcher.audit.file.read_bytes().splitlines()]
     assert [(one.get("event.reason"), one["event.outcome"]) for one in lines[1:]] == [
         ("first", "success"), ("second", "success"), ("second", "failure"),
     ]  # fmt: skip
     secret = agreement.agreed_secret(store)
-    found = verify(librarian.audit.file, secret)
+    found = verify(switcher.audit.file, secret)
     assert found.state == "sound"
 
 
-def test_redis_holds_the_ten_newest_books(store: Store, librarian: Librarian) -> None:
+def test_redis_holds_the_ten_newest_books(store: Store, switcher: BookSwitcher) -> None:
     for number in range(12):
-        librarian.switch(packed(small(str(number))), b"", "small.book", f"number {number}")
+        switcher.switch(packed(small(str(number))), b"", "small.book", f"number {number}")
     books = [name for name in store.redis.hkeys(store.keys.books) if b":" not in name and len(name) == 64]
     assert len(books) == 10
     assert store.redis.llen(store.keys.book) == 13  # and what was before the first
@@ -253,7 +254,7 @@ def test_redis_holds_the_ten_newest_books(store: Store, librarian: Librarian) ->
 def test_a_worker_judges_by_the_packed_book_that_its_setting_names(
     store: Store, home: Path, start_worker: Start
 ) -> None:
-    file = kept.write(home / "other.book", packed(OTHER))
+    file = archive.write(home / "other.book", packed(OTHER))
     start_worker(env={**PATIENT, "SCRUB_BOOK": str(file)}, concurrency=1).wait_ready()
     put(store, 1)
     settled(store, 1)

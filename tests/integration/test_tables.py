@@ -44,14 +44,14 @@ def test_a_worker_takes_imported_tables_up_when_it_starts(
 def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_anew_is_in_force(
     store: Store, home: Path
 ) -> None:
-    librarian = bootstrap.librarian(store)
-    librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "shipped.book", "as it ships")
+    switcher = bootstrap.book_switcher(store)
+    switcher.switch(packed(whole_book(None, store.settings.tables_path)), b"", "shipped.book", "as it ships")
     pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
     shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
     current.forget_own()
     shown = [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]]
     assert [("scrub rules pack" in one[3], one[1]) for one in shown] == [(True, "rule book")]
-    done = librarian.switch(packed(whole_book(None, store.settings.tables_path)), b"", "new.book", "with tables")
+    done = switcher.switch(packed(whole_book(None, store.settings.tables_path)), b"", "new.book", "with tables")
     assert done is not None
     current.forget_own()
     assert [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]] == []

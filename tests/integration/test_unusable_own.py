@@ -19,7 +19,7 @@ from rules.book.pack import packed
 from rules.errors import BookMissing, ScrubError
 from worker import bootstrap
 from worker.books import current
-from worker.books.bookswitcher import Librarian, Text
+from worker.books.bookswitcher import BookSwitcher, OverridesText
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
 from worker.config.settings import Settings, load_settings
@@ -65,8 +65,8 @@ def started_anew(store: Store) -> Callable[[], Store]:
 
 
 @pytest.fixture
-def librarian(store: Store) -> Librarian:
-    return bootstrap.librarian(store)
+def switcher(store: Store) -> BookSwitcher:
+    return bootstrap.book_switcher(store)
 
 
 def judge(store: Store, number: int) -> str:
@@ -82,14 +82,14 @@ def judge(store: Store, number: int) -> str:
 def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_says_so(
     store: Store,
     home: Path,
-    librarian: Librarian,
+    switcher: BookSwitcher,
     started_anew: Callable[[], Store],
     kind: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = judge(store, 1)
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
-    librarian.roll_back("wrong", None)
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.roll_back("wrong", None)
     BREAKS[kind](home)
     again = started_anew()
     fault = current.take_own(again)
@@ -103,9 +103,9 @@ def test_a_worker_judges_by_what_is_in_force_where_its_own_cannot_be_used_and_sa
         if one.about == "workers" and fault in one.sentence
     ]
     assert [one.level for one in said] == ["poor"]
-    librarian.switch(packed(OTHER), b"", "other.book", "once more")
+    switcher.switch(packed(OTHER), b"", "other.book", "once more")
     assert judge(again, 3) != before
-    basis = librarian.roll_back("back, by digest", None, OWN.digest[:12]).basis
+    basis = switcher.roll_back("back, by digest", None, OWN.digest[:12]).basis
     assert (basis.book.digest, basis.overrides) == (OWN.digest, digest_of_text(TEXT))
 
 
@@ -117,16 +117,16 @@ def test_where_nothing_is_in_force_it_does_not_start(home: Path, started_anew: C
 
 
 def test_where_it_is_usable_it_is_taken_whatever_is_in_force(
-    store: Store, librarian: Librarian, started_anew: Callable[[], Store]
+    store: Store, switcher: BookSwitcher, started_anew: Callable[[], Store]
 ) -> None:
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
     again = started_anew()
     assert current.take_own(again) == ""
     assert current.own_book(again.settings).digest == OWN.digest
 
 
 def test_a_book_in_force_that_none_of_the_keys_signed_stands_in_for_nothing(
-    store: Store, home: Path, librarian: Librarian, started_anew: Callable[[], Store]
+    store: Store, home: Path, switcher: BookSwitcher, started_anew: Callable[[], Store]
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -134,39 +134,39 @@ def test_a_book_in_force_that_none_of_the_keys_signed_stands_in_for_nothing(
     private = Ed25519PrivateKey.generate()
     key = home / "public.pem"
     key.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    librarian.switch(packed(OTHER), b"", "other.book", "nobody signed", Text(None))
+    switcher.switch(packed(OTHER), b"", "other.book", "nobody signed", OverridesText(None))
     shutil.rmtree(home / "my-book")
     started_anew()
     strict = load_settings(state_dir=home, book=home / "my-book", book_key=key)
     with pytest.raises(BookMissing):
         current.take_own(Store(strict, store.keys, store.redis, store.once))
-    librarian.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", Text(text_for(OTHER)))
+    switcher.switch(packed(OTHER), private.sign(packed(OTHER)), "other.book", "signed", OverridesText(text_for(OTHER)))
     with pytest.raises(BookMissing):
         current.take_own(Store(strict, store.keys, store.redis, store.once))
     basis = in_force(store.redis, store.keys).basis
     assert basis is not None
-    signed = Text(text_for(OTHER), private.sign(text_for(OTHER).encode()))
-    librarian.switch(packed(small("3")), private.sign(packed(small("3"))), "x.book", "both signed", signed)
+    signed = OverridesText(text_for(OTHER), private.sign(text_for(OTHER).encode()))
+    switcher.switch(packed(small("3")), private.sign(packed(small("3"))), "x.book", "both signed", signed)
     assert current.take_own(Store(strict, store.keys, store.redis, store.once))
     assert current.own_book(strict).version == "3"
 
 
 def test_a_rollback_needs_no_book_of_the_machine_where_it_is_asked_for(
-    store: Store, home: Path, librarian: Librarian, started_anew: Callable[[], Store]
+    store: Store, home: Path, switcher: BookSwitcher, started_anew: Callable[[], Store]
 ) -> None:
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
     shutil.rmtree(home / "my-book")
     store.redis.delete(store.keys.workers)
     started_anew()
-    assert librarian.roll_back("back", None, OWN.digest[:12]).basis.book.digest == OWN.digest
+    assert switcher.roll_back("back", None, OWN.digest[:12]).basis.book.digest == OWN.digest
 
 
 def test_real_workers_come_up_again_with_a_book_and_overrides_that_are_gone(
-    store: Store, home: Path, settings: Settings, librarian: Librarian, start_worker: Callable[..., Worker]
+    store: Store, home: Path, settings: Settings, switcher: BookSwitcher, start_worker: Callable[..., Worker]
 ) -> None:
     own = {"SCRUB_BOOK": str(home / "my-book"), "SCRUB_OVERRIDES": str(home / "o.yaml")}
-    librarian.switch(packed(OTHER), b"", "other.book", "try")
-    librarian.roll_back("wrong", None)
+    switcher.switch(packed(OTHER), b"", "other.book", "try")
+    switcher.roll_back("wrong", None)
     shutil.rmtree(home / "my-book")
     (home / "o.yaml").unlink()
     worker = start_worker(env=own, concurrency=2).wait_ready(60)

@@ -1,7 +1,7 @@
-"""Kept books: every book that a worker judged by, packed, under its digest in the state folder, for replays.
+"""The book archive: every book that a worker judged by, packed, under its digest in the state folder, for replays.
 
-Where overrides of the hospital were laid over a book, the result has a digest of its own; beside the book is kept what
-was laid over it, and on which day.
+Where overrides of the hospital were applied to a book, the result has a digest of its own; the archive records which
+overrides were applied to which book, and on which day.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from rules.book.overridefile import read_overrides
 from rules.book.pack import SUFFIX, Files, packed, unpacked
 from rules.errors import PackInvalid
 from rules.loader import read_book
-from worker.errors import BookNotKept, FolderUnusable
+from worker.errors import BookNotArchived, FolderUnusable
 from worker.store.private import write_private
 
 _ASIDE = ".part"
-_LAID = ".overrides.json"
+_OVERRIDES = ".overrides.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
-    """Overrides as they were laid over a book."""
+class AppliedOverrides:
+    """Overrides as they were applied to a book."""
 
     book: str
-    """Digest of the book under them."""
+    """Digest of the book that they were applied to."""
     day: date
     text: str
     """The file of overrides."""
 
 
-def keep(folder: Path, files: Files) -> Path:
+def add(folder: Path, files: Files) -> Path:
     """The file of the book in the folder, written if it is not there: whole, or not at all.
 
     Raises:
         FolderUnusable
     """
-    return _keep(folder / f"{files.digest}{SUFFIX}", packed(files))
+    return _add(folder / f"{files.digest}{SUFFIX}", packed(files))
 
 
-def keep_laid(folder: Path, digest: str, laid: Laid) -> Path:
+def add_overrides(folder: Path, digest: str, applied: AppliedOverrides) -> Path:
     """The file of what gave the book of this digest, written if it is not there.
 
     Raises:
         FolderUnusable
     """
-    return _keep(folder / f"{digest}{_LAID}", orjson.dumps(laid))
+    return _add(folder / f"{digest}{_OVERRIDES}", orjson.dumps(applied))
 
 
-def _keep(file: Path, content: bytes) -> Path:
+def _add(file: Path, content: bytes) -> Path:
     if not file.exists():
         write_private(file, content)
     return file
@@ -85,35 +85,35 @@ def write(file: Path, content: bytes) -> Path:
 
 
 def find(folder: Path, digest: str) -> Book:
-    """The kept book of this digest.
+    """The archived book of this digest.
 
     Raises:
-        BookNotKept: it is not there.
+        BookNotArchived: it is not there.
         PackInvalid: its file was changed.
         BookInvalid: this version of the program cannot read it.
     """
     if not digest.isalnum():
-        raise BookNotKept(digest=digest, folder=folder)
-    if (file := folder / f"{digest}{_LAID}").is_file():
-        return _laid_over(folder, file, digest)
+        raise BookNotArchived(digest=digest, folder=folder)
+    if (file := folder / f"{digest}{_OVERRIDES}").is_file():
+        return _overridden_book(folder, file, digest)
     if not (file := folder / f"{digest}{SUFFIX}").is_file():
-        raise BookNotKept(digest=digest, folder=folder)
+        raise BookNotArchived(digest=digest, folder=folder)
     files = unpacked(str(file), file.read_bytes())
     if files.digest != digest:
         raise PackInvalid(file=file, reason=f"its content has the digest {files.digest[:12]}")
     return read_book(files.library, files.imported, examples=False)
 
 
-def _laid_over(folder: Path, file: Path, digest: str) -> Book:
+def _overridden_book(folder: Path, file: Path, digest: str) -> Book:
     try:
         said = orjson.loads(file.read_bytes())
-        laid = Laid(said["book"], date.fromisoformat(said["day"]), said["text"])
+        applied = AppliedOverrides(said["book"], date.fromisoformat(said["day"]), said["text"])
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise PackInvalid(file=file, reason="it does not say what was laid over which book") from None
-    book = find(folder, laid.book)
-    entries = read_overrides(str(file), laid.text, book)
-    found = overridden(book, entries, laid.day)
-    former = overridden(book, (entry.by_former_pin() for entry in entries), laid.day)
+        raise PackInvalid(file=file, reason="it does not say which overrides were applied to which book") from None
+    book = find(folder, applied.book)
+    entries = read_overrides(str(file), applied.text, book)
+    found = overridden(book, entries, applied.day)
+    former = overridden(book, (entry.by_former_pin() for entry in entries), applied.day)
     for one in (found, former):
         if one.digest == digest:
             return one

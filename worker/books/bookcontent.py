@@ -1,4 +1,4 @@
-"""Where the content of a book or of overrides is had from, by digest: Redis, this machine, or a worker that has it."""
+"""Where the content of a book or of overrides comes from, by digest: Redis, this machine, or a worker that has it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from redis import Redis
 from rules.book.pack import SUFFIX
 from rules.errors import ScrubError
 from worker.books import signature
-from worker.books.overrides import Layer
-from worker.books.ownbook import Own
+from worker.books.overrides import OverridesLayer
+from worker.books.ownbook import OwnBook
 from worker.books.switch import opened, opened_text, sealed_pack, sealed_text
 from worker.errors import BookNotThere, OverridesNotThere
 from worker.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class BookContents:
     """Answers content as Redis holds it; what has another digest than it should is passed over."""
 
     redis: Redis
     keys: Keys
-    own: Callable[[], Own]
+    own: Callable[[], OwnBook]
     """The book of this machine's settings."""
-    layer: Callable[[], Layer]
+    layer: Callable[[], OverridesLayer]
     """The overrides of this machine's settings."""
     folder: Path
-    """Where books are kept."""
+    """The book archive."""
 
     def pack(self, digest: str) -> bytes:
         """The packed book of a digest: from Redis, of this machine, or of a worker that has it.

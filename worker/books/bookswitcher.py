@@ -1,8 +1,8 @@
-"""Who puts books and overrides in force, and takes them back: always by digest, never "what each worker has".
+"""Puts books and overrides in force, and takes them back: always by digest, never "what each worker has".
 
 The first switch keeps what the workers judged by before it, with the overrides: a rollback returns to exactly that,
-whatever is on the disks by then. Where they judged by different ones all of those are kept, and a rollback wants to be
-told which. What they judge by is what they say in Redis, not what this machine has.
+whatever is on the disks by then. Where they judged by different ones all of those are kept, and a rollback must name
+one. What they judge by is what they report in Redis, not what this machine has.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from rules.book.overridefile import read_overrides
 from rules.book.pack import unpacked
 from rules.errors import PackInvalid, ScrubError
 from rules.loader import read_book
-from worker.audit.lines import AuditLine, who
+from worker.audit.lines import who
 from worker.audit.log import Audit
-from worker.books import archive as kept
-from worker.books import fleet
-from worker.books.bookcontent import Holdings
-from worker.books.overrides import NONE, Layer, digest_of_text
-from worker.books.ownbook import Own
+from worker.books import archive, fleet
+from worker.books.bookcontent import BookContents
+from worker.books.overrides import NONE, OverridesLayer, digest_of_text
+from worker.books.ownbook import OwnBook
 from worker.books.switch import (
     MOST_PACKED,
     Basis,
@@ -38,10 +37,10 @@ from worker.books.switch import (
     in_force,
     opened,
     opened_text,
-    read_switch,
     sealed_pack,
     sealed_text,
 )
+from worker.books.switchstack import StackEntry, audit_line, read_stack, stored_entry, stored_switch
 from worker.errors import (
     BookNotThere,
     CommitRefused,
@@ -58,13 +57,13 @@ from worker.store.keys import Keys
 from worker.store.scripts import script
 
 _HELD = "10"
-"""Packed books that Redis holds; a rollback beyond them wants the file again."""
+"""Packed books that Redis holds; a rollback beyond them needs the file again."""
 _LEAST = 6
 """Digits of a digest that tell one from another."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class OverridesText:
     """A file of overrides."""
 
     content: str | None
@@ -74,16 +73,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the stack of what was put in force."""
-
-    basis: Basis
-    first: bool = False
-    """Whether it is what the workers judged by before the first switch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
+class SwitchResult:
     """What a switch or a rollback did."""
 
     basis: Basis
@@ -91,7 +81,7 @@ class Done:
     """What the workers judged by; several, where they were not alike."""
     judged: Mapping[Basis, Sequence[str]]
     """The same with the names of the workers; empty: none is alive."""
-    kept: bool = True
+    restorable: bool = True
     """Whether a rollback finds what was before."""
 
 
@@ -100,47 +90,39 @@ class _Plan:
     """What is to change in the stack."""
 
     pops: int
-    pushes: tuple[Entry, ...]
+    pushes: tuple[StackEntry, ...]
     fields: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Librarian:
+class BookSwitcher:
     """Puts books and overrides in force, for a person who says why. `redis` must not try again by itself."""
 
     redis: Redis
     keys: Keys
     audit: Audit
-    own: Callable[[], Own]
+    own: Callable[[], OwnBook]
     """The book of this machine's settings."""
-    layer: Callable[[], Layer]
+    layer: Callable[[], OverridesLayer]
     """The overrides of this machine's settings."""
     folder: Path
-    """Where books are kept."""
+    """The book archive."""
 
     @property
-    def _holdings(self) -> Holdings:
-        return Holdings(self.redis, self.keys, self.own, self.layer, self.folder)
+    def _contents(self) -> BookContents:
+        return BookContents(self.redis, self.keys, self.own, self.layer, self.folder)
 
-    def stack(self) -> tuple[Entry, ...]:
+    def stack(self) -> tuple[StackEntry, ...]:
         """What was put in force, the newest first.
 
         Raises:
             redis.exceptions.RedisError
         """
-        digests = [digest.decode() for digest in cast(Any, self.redis.lrange(self.keys.book, 0, -1))]
-        said = [read_switch(text) for text in cast(Any, self.redis.lrange(self.keys.switches, 0, -1))]
-        versions = {one.digest: one.version for switch in said for one in (switch.book, switch.before)}
-        entries = []
-        for height, digest in zip(range(len(digests), 0, -1), digests, strict=True):
-            text = cast(bytes | None, self.redis.hget(self.keys.books, f"laid:{height}"))
-            laid = orjson.loads(text) if text else {}
-            if laid.get("book") != digest:  # version 0.1.0 put it in force
-                laid = {"version": versions.get(digest, "?"), "overrides": None, "first": False}
-            entries.append(Entry(Basis(BookName(laid["version"], digest), laid["overrides"]), laid["first"]))
-        return tuple(entries)
+        return read_stack(self.redis, self.keys)
 
-    def switch(self, content: bytes, sealed: bytes, name: str, why: str, overrides: Text | None = None) -> Done | None:
+    def switch(
+        self, content: bytes, sealed: bytes, name: str, why: str, overrides: OverridesText | None = None
+    ) -> SwitchResult | None:
         """Puts a packed book in force; None: it is already. Overrides stay as they are unless some are given.
 
         Raises:
@@ -159,12 +141,12 @@ class Librarian:
         basis = Basis(BookName(book.version, book.digest), given)
         if stack and stack[0].basis == basis:
             return None
-        kept.keep(self.folder, files)
+        archive.add(self.folder, files)
         fields = {book.digest: sealed_pack(content, sealed), **self._text_field(overrides)}
         return self._install(basis, fields, stack, before, judged, why)
 
-    def put_overrides(self, overrides: Text, why: str) -> Done | None:
-        """Puts overrides in force over the book by which the workers judge; None: they are already.
+    def put_overrides(self, overrides: OverridesText, why: str) -> SwitchResult | None:
+        """Puts overrides in force for the book by which the workers judge; None: they are already.
 
         Raises:
             OverridesInvalid: they do not fit that book. OverridesUnlike: the workers judge by different books.
@@ -175,7 +157,7 @@ class Librarian:
         if len({one.book.digest for one in before}) > 1:
             raise OverridesUnlike(listing=self._listing(judged, before))
         basis = replace(before[0], overrides=digest_of_text(overrides.content))
-        payload = self._holdings.pack(basis.book.digest)
+        payload = self._contents.pack(basis.book.digest)
         files = opened(payload, basis.book.digest, None)
         _fits(basis.overrides or NONE, overrides, read_book(files.library, files.imported, examples=False))
         if stack and stack[0].basis == basis:
@@ -183,7 +165,7 @@ class Librarian:
         fields = {basis.book.digest: payload, **self._text_field(overrides)}
         return self._install(basis, fields, stack, before, judged, why)
 
-    def roll_back(self, why: str, trusted: Path | None, to: str = "") -> Done:
+    def roll_back(self, why: str, trusted: Path | None, to: str = "") -> SwitchResult:
         """Puts in force again what was before; or what `to` names, by the start of its digest.
 
         Raises:
@@ -205,7 +187,7 @@ class Librarian:
         pops += bool(below) and below[0].basis.book == entry.basis.book
         return self._put(entry.basis, _Plan(pops, (entry,), fields), stack, before, judged, why)
 
-    def _below(self, stack: Sequence[Entry]) -> tuple[Entry, int]:
+    def _below(self, stack: Sequence[StackEntry]) -> tuple[StackEntry, int]:
         """What was before the newest entry, and how many are taken off to get there."""
         if not stack or (len(stack) == 1 and stack[0].first):
             raise NothingToRollBack
@@ -214,18 +196,21 @@ class Librarian:
         known = self._ground() or self._owns()
         if len(known) != 1 or None in {one.overrides for one in known}:
             raise SeveralBefore(listing=self._listing(known, tuple(known)))
-        return Entry(next(iter(known)), first=True), 1
+        return StackEntry(next(iter(known)), first=True), 1
 
-    def _named(self, to: str, stack: Sequence[Entry]) -> tuple[Entry, int | None]:
-        """The entry of this digest, and how many are taken off to get to it; None: it is in the stack no more."""
-        places = {entry.basis: (entry, place) for place, entry in reversed(list(enumerate(stack))) if place}
+    def _named(self, to: str, stack: Sequence[StackEntry]) -> tuple[StackEntry, int | None]:
+        """The entry of this digest, and how many are taken off to get to it; None: it is no longer in the stack."""
+        in_stack = {entry.basis: (entry, depth) for depth, entry in reversed(list(enumerate(stack))) if depth}
         now = {entry.basis for entry in stack[:1]}
         others = [
             one
             for one in (*self._ground(), *self._readable())
-            if one.overrides and one not in places and one not in now
+            if one.overrides and one not in in_stack and one not in now
         ]
-        known: dict[Basis, tuple[Entry, int | None]] = {**places, **{one: (Entry(one), None) for one in others}}
+        known: dict[Basis, tuple[StackEntry, int | None]] = {
+            **in_stack,
+            **{one: (StackEntry(one), None) for one in others},
+        }
         book, _, overrides = to.lower().partition("/")
         found = [
             one
@@ -235,12 +220,12 @@ class Librarian:
         if len(found) != 1:
             how = "several" if found else "nothing"
             raise NoSuchBasis(digest=to, found=how, listing="; ".join(f"{one} ({one.name})" for one in known) or "none")
-        entry, place = known[found[0]]
-        if place is None and len(stack) == 1 and not stack[0].first:
+        entry, depth = known[found[0]]
+        if depth is None and len(stack) == 1 and not stack[0].first:
             return replace(entry, first=True), 1  # what was before the first switch
-        return entry, place
+        return entry, depth
 
-    def _before(self, stack: Sequence[Entry]) -> tuple[dict[Basis, list[str]], tuple[Basis, ...]]:
+    def _before(self, stack: Sequence[StackEntry]) -> tuple[dict[Basis, list[str]], tuple[Basis, ...]]:
         """What the workers judge by, with their names; and the same as it is kept: several, where they differ."""
         now, found = in_force(self.redis, self.keys), reconcile(self.redis, self.keys)
         judged: dict[Basis, list[str]] = {}
@@ -255,14 +240,14 @@ class Librarian:
         return judged, before
 
     def _completed(self, basis: Basis, worker: Worker) -> Basis:
-        """A worker of version 0.1.0 says one digest of book and overrides together: they are told where it is ours."""
+        """A worker of version 0.1.0 reports one digest of book and overrides together; it is split where it is ours."""
         if basis.overrides is not None:
             return basis
         with suppress(ScrubError):
             book, layer = self.own().book, self.layer()
             for digest in (NONE, layer.digest):
-                laid = book if digest == NONE else layer.over(book)
-                if laid.digest == worker.book_digest:
+                applied = book if digest == NONE else layer.apply(book)
+                if applied.digest == worker.book_digest:
                     whole = basis.book.digest == worker.book_digest
                     return Basis(BookName(book.version, book.digest) if whole else basis.book, digest)
         return basis
@@ -294,8 +279,8 @@ class Librarian:
         }
 
     def _overrides(
-        self, before: tuple[Basis, ...], judged: Mapping[Basis, Sequence[str]], given: Text | None
-    ) -> tuple[str, Text]:
+        self, before: tuple[Basis, ...], judged: Mapping[Basis, Sequence[str]], given: OverridesText | None
+    ) -> tuple[str, OverridesText]:
         """Those that are to hold: the ones given, else the ones that do."""
         if given:
             return digest_of_text(given.content), given
@@ -303,15 +288,17 @@ class Librarian:
         if others or digest is None:
             raise OverridesUnlike(listing=self._listing(judged, before))
         if digest == NONE:
-            return NONE, Text(None)
-        return digest, Text(opened_text(self._holdings.text(digest), digest, None), name=f"overrides {digest[:12]}")
+            return NONE, OverridesText(None)
+        return digest, OverridesText(
+            opened_text(self._contents.text(digest), digest, None), name=f"overrides {digest[:12]}"
+        )
 
     def _install(
-        self, basis: Basis, fields: Mapping[str, bytes], stack: Sequence[Entry], before: tuple[Basis, ...],
+        self, basis: Basis, fields: Mapping[str, bytes], stack: Sequence[StackEntry], before: tuple[Basis, ...],
         judged: Mapping[Basis, Sequence[str]], why: str,
-    ) -> Done:  # fmt: skip
+    ) -> SwitchResult:  # fmt: skip
         """Puts it on the stack, and under it what was before where that is not there yet."""
-        pops, pushes, kept_before = 0, [Entry(basis)], True
+        pops, pushes, restorable = 0, [StackEntry(basis)], True
         more = dict(fields)
         if not stack or stack[0].basis.overrides is None:
             try:
@@ -319,32 +306,34 @@ class Librarian:
                     more |= self._fields(one, None)
                 if len(before) == 1:
                     pops = len(stack[:1])
-                    pushes.insert(0, Entry(before[0], first=not stack))
+                    pushes.insert(0, StackEntry(before[0], first=not stack))
                 elif not stack:
-                    said = [_laid(Entry(one)) | {"workers": list(judged.get(one, ()))} for one in before]
+                    said = [stored_entry(StackEntry(one)) | {"workers": list(judged.get(one, ()))} for one in before]
                     more["ground"] = orjson.dumps(said)
             except (BookNotThere, OverridesNotThere):
-                kept_before = False
-        return self._put(basis, _Plan(pops, tuple(pushes), more), stack, before, judged, why, kept_before)
+                restorable = False
+        return self._put(basis, _Plan(pops, tuple(pushes), more), stack, before, judged, why, restorable)
 
     def _put(
-        self, basis: Basis, plan: _Plan, stack: Sequence[Entry], before: tuple[Basis, ...],
-        judged: Mapping[Basis, Sequence[str]], why: str, kept_before: bool = True,
-    ) -> Done:  # fmt: skip
+        self, basis: Basis, plan: _Plan, stack: Sequence[StackEntry], before: tuple[Basis, ...],
+        judged: Mapping[Basis, Sequence[str]], why: str, restorable: bool = True,
+    ) -> SwitchResult:  # fmt: skip
         done = Switch(time.time(), basis.book, before[0].book, who(), why)
-        line = _line(done, basis, before[0])
+        line = audit_line(done, basis, before[0])
         more = {"moment": done.moment, "overrides": basis.overrides, "before": before[0].overrides}
         head = self.audit.write([line])
-        places = (self.keys.book, self.keys.books, self.keys.switches, self.keys.chains)
-        pushed = [part for entry in plan.pushes for part in (entry.basis.book.digest, orjson.dumps(_laid(entry)))]
+        used = (self.keys.book, self.keys.books, self.keys.switches, self.keys.chains)
+        pushed = [
+            part for entry in plan.pushes for part in (entry.basis.book.digest, orjson.dumps(stored_entry(entry)))
+        ]
         fields = {**plan.fields, "switched": orjson.dumps(more)}
-        says = (
-            stack[0].basis.book.digest if stack else "", str(len(stack)), orjson.dumps(_compatible(done)), head.chain,
+        arguments = (
+            stack[0].basis.book.digest if stack else "", str(len(stack)), orjson.dumps(stored_switch(done)), head.chain,
             str(head.seq), head.mac, _HELD, str(plan.pops), str(len(plan.pushes)), *pushed,
             *(part for pair in fields.items() for part in pair),
         )  # fmt: skip
         try:
-            agreed = self.redis.eval(script("switch"), len(places), *places, *cast(Any, says))
+            agreed = self.redis.eval(script("switch"), len(used), *used, *cast(Any, arguments))
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
                 raise CommitRefused(count=0, reason=error) from None
@@ -352,22 +341,22 @@ class Librarian:
         if not agreed:
             self.audit.write([{**line, "event.outcome": "failure", "error.code": "switched_meanwhile"}])
             raise SwitchedMeanwhile
-        return Done(basis, before, judged, kept_before)
+        return SwitchResult(basis, before, judged, restorable)
 
     def _fields(self, basis: Basis, trusted: Path | None) -> dict[str, bytes]:
         """The book and the overrides, as Redis holds them. A worker takes its own without a signature."""
         digest, overrides = basis.book.digest, basis.overrides
-        payload = self._holdings.pack(digest)
+        payload = self._contents.pack(digest)
         owns = self._readable() if trusted else {}
         opened(payload, digest, None if digest in {one.book.digest for one in owns} else trusted)
         fields = {digest: payload}
         if overrides not in (None, NONE):
-            text = self._holdings.text(overrides)
+            text = self._contents.text(overrides)
             opened_text(text, overrides, None if overrides in {one.overrides for one in owns} else trusted)
             fields[f"overrides:{overrides}"] = text
         return fields
 
-    def _text_field(self, overrides: Text | None) -> dict[str, bytes]:
+    def _text_field(self, overrides: OverridesText | None) -> dict[str, bytes]:
         if overrides is None or overrides.content is None:
             return {}
         digest = digest_of_text(overrides.content)
@@ -377,47 +366,6 @@ class Librarian:
         return fleet.listing({one: list(judged.get(one, ())) for one in before})
 
 
-def _fits(digest: str, text: Text, book: Book) -> None:
+def _fits(digest: str, text: OverridesText, book: Book) -> None:
     if digest != NONE and text.content is not None:
         read_overrides(text.name, text.content, book)
-
-
-def _laid(entry: Entry) -> dict[str, Any]:
-    basis = entry.basis
-    return {
-        "book": basis.book.digest,
-        "version": basis.book.version,
-        "overrides": basis.overrides,
-        "first": entry.first,
-    }
-
-
-def _compatible(done: Switch) -> dict[str, Any]:
-    """As version 0.1.0 reads it, which knows these keys and no others."""
-    return {
-        "moment": done.moment,
-        "book": {"version": done.book.version, "digest": done.book.digest},
-        "before": {"version": done.before.version, "digest": done.before.digest},
-        "who": done.who,
-        "reason": done.reason,
-        "own": done.own,
-    }
-
-
-def _line(done: Switch, basis: Basis, before: Basis) -> AuditLine:
-    line: AuditLine = {
-        "log.level": "warning",
-        "event.action": "book.switched",
-        "event.outcome": "success",
-        "event.reason": done.reason,
-        "user.name": done.who,
-        "book.version": done.book.version,
-        "book.digest": done.book.digest,
-        "book.previous_version": done.before.version,
-        "book.previous_digest": done.before.digest,
-    }
-    if basis.overrides is not None:
-        line["override.digest"] = basis.overrides
-    if before.overrides is not None:
-        line["override.previous_digest"] = before.overrides
-    return line

@@ -6,30 +6,30 @@ from functools import cache
 
 from rules.book.book import Book
 from rules.errors import first_problem
-from worker.books.fallback import UNUSABLE, StandIn, stand_in
-from worker.books.overrides import Layer
-from worker.books.ownbook import Own, Watch, read_own
+from worker.books.fallback import UNUSABLE, Fallback, find_fallback
+from worker.books.overrides import OverridesLayer
+from worker.books.ownbook import OverridesWatch, OwnBook, read_own
 from worker.config.settings import Settings
 from worker.store.connections import Store
 
 
 @cache
-def own(settings: Settings) -> Own:
+def own(settings: Settings) -> OwnBook:
     """The book by which workers with these settings judge until somebody puts another in force, read once a process.
 
     Raises:
         FolderUnusable, and what `read_own` raises
     """
-    found = _in_place.get(settings)
+    found = _fallbacks.get(settings)
     return found.own if found else read_own(settings)
 
 
-_in_place: dict[Settings, StandIn] = {}
-"""What stands for book and overrides that this process, or the one that forked it, could not use."""
+_fallbacks: dict[Settings, Fallback] = {}
+"""What is used instead of book and overrides that this process, or the one that forked it, could not use."""
 
 
 def take_own(store: Store) -> str:
-    """Reads a worker's own book and overrides; where they cannot be used, takes what is in force for them.
+    """Reads a worker's own book and overrides; where they cannot be used, uses what is in force instead.
 
     Answers why they cannot be used, in a line; empty: they can.
 
@@ -41,19 +41,19 @@ def take_own(store: Store) -> str:
         book_of_today(settings)
     except UNUSABLE as error:
         fault = first_problem(error)
-        found = stand_in(store.redis, store.keys, settings, fault)
+        found = find_fallback(store.redis, store.keys, settings, fault)
         if found is None:
             raise
         forget_own()
-        _in_place[settings] = found
+        _fallbacks[settings] = found
         return fault
     return ""
 
 
 def forget_own() -> None:
     """Has book and overrides read anew by who asks next."""
-    _in_place.clear()
-    for read in (own, layer, watch):
+    _fallbacks.clear()
+    for read in (own, overrides_layer, watch):
         read.cache_clear()
 
 
@@ -63,24 +63,24 @@ def own_book(settings: Settings) -> Book:
 
 
 @cache
-def watch(settings: Settings) -> Watch:
-    """Looks after the overrides file, for the main process of a worker.
+def watch(settings: Settings) -> OverridesWatch:
+    """Watches the overrides file, for the main process of a worker.
 
     Raises:
         OverridesInvalid, and what `own` raises
     """
-    return Watch(layer(settings), own_book(settings))
+    return OverridesWatch(overrides_layer(settings), own_book(settings))
 
 
 @cache
-def layer(settings: Settings) -> Layer:
+def overrides_layer(settings: Settings) -> OverridesLayer:
     """The hospital's overrides, read once a process, as the book is: all claims of a day are judged by the same ones.
 
     Raises:
         OverridesInvalid
     """
-    found = _in_place.get(settings)
-    return found.layer if found else Layer(settings.overrides, settings.books_path)
+    found = _fallbacks.get(settings)
+    return found.layer if found else OverridesLayer(settings.overrides, settings.books_path)
 
 
 def book_of_today(settings: Settings) -> Book:
@@ -89,4 +89,4 @@ def book_of_today(settings: Settings) -> Book:
     Raises:
         OverridesInvalid, and what `own_book` raises
     """
-    return layer(settings).over(own_book(settings))
+    return overrides_layer(settings).apply(own_book(settings))

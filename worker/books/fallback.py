@@ -1,4 +1,4 @@
-"""What is in force in place of a worker's own book and overrides, where those cannot be used when it starts.
+"""What is in force, as the fallback for a worker's own book and overrides that cannot be used when it starts.
 
 Nobody judges by a worker's own files while something is in force: that one of them broke or went must not keep the
 worker from coming up. Where nothing is in force it does not start, since to judge without them is another book.
@@ -13,9 +13,9 @@ from redis import Redis
 from rules.book.book import digest_of
 from rules.errors import BookInvalid, BookMissing, PackInvalid, ScrubError
 from rules.loader import read_book
-from worker.books import archive as kept
-from worker.books.overrides import NONE, Layer
-from worker.books.ownbook import Own
+from worker.books import archive
+from worker.books.overrides import NONE, OverridesLayer
+from worker.books.ownbook import OwnBook
 from worker.books.switch import SIGNATURE, held_overrides, in_force, opened
 from worker.config.settings import Settings
 from worker.errors import BookNotSigned
@@ -25,14 +25,14 @@ UNUSABLE = (BookInvalid, BookMissing, PackInvalid, BookNotSigned)
 """What may be wrong with a worker's own book and overrides."""
 
 
-class StandIn(NamedTuple):
-    """What a worker takes for its own."""
+class Fallback(NamedTuple):
+    """What a worker uses instead of its own."""
 
-    own: Own
-    layer: Layer
+    own: OwnBook
+    layer: OverridesLayer
 
 
-def stand_in(redis: Redis, keys: Keys, settings: Settings, fault: str) -> StandIn | None:
+def find_fallback(redis: Redis, keys: Keys, settings: Settings, fault: str) -> Fallback | None:
     """What is in force, if it can be used; `fault`: why the worker's own cannot.
 
     Raises:
@@ -47,13 +47,15 @@ def stand_in(redis: Redis, keys: Keys, settings: Settings, fault: str) -> StandI
     try:
         files = opened(payload, now.book.digest, settings.book_key)
         book = read_book(files.library, files.imported, examples=False)
-        layer = Layer(None, settings.books_path)
+        layer = OverridesLayer(None, settings.books_path)
         if now.overrides != NONE:
             text = held_overrides(redis, keys, now.overrides, settings.book_key)
-            layer = Layer(settings.overrides, settings.books_path, text, f"overrides {now.overrides[:12]} in Redis")
-        layer.over(book)
+            layer = OverridesLayer(
+                settings.overrides, settings.books_path, text, f"overrides {now.overrides[:12]} in Redis"
+            )
+        layer.apply(book)
     except ScrubError:
         return None
-    kept.keep(settings.books_path, files)
+    archive.add(settings.books_path, files)
     tables = digest_of(files.imported) if files.imported else NONE
-    return StandIn(Own(book, digest_of(files.library), tables, None, payload[:SIGNATURE], fault), layer)
+    return Fallback(OwnBook(book, digest_of(files.library), tables, None, payload[:SIGNATURE], fault), layer)

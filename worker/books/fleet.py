@@ -1,7 +1,7 @@
 """The workers of one Redis side by side: what each judges by, and in what they differ.
 
-A worker says in its beat which book, tables, overrides and secret it has of its own; one of version 0.1.0 says less,
-and what is not said is not compared.
+A worker reports in its beat which book, tables, overrides and secret it has of its own; one of version 0.1.0 reports
+less, and what is not reported is not compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class WorkerDifference:
     """Workers that are alive and not alike in something."""
 
     what: str
@@ -33,7 +33,7 @@ class Difference:
 
 
 def own_basis(worker: Worker) -> Basis | None:
-    """What a worker judges by where nothing is in force; None: it does not say."""
+    """What a worker judges by where nothing is in force; None: it does not report that."""
     if not worker.own_digest:
         return None
     return Basis(BookName(worker.book_version, worker.own_digest), worker.overrides or None)
@@ -42,7 +42,7 @@ def own_basis(worker: Worker) -> Basis | None:
 def bases(worker: Worker, now: InForce) -> dict[Basis, int]:
     """What the processes of a worker judge their next batch by, and how many of them by which.
 
-    A process takes up what is in force before its next batch, unless it refused it, which it says.
+    A process takes up what is in force before its next batch, unless it refused it, which it reports.
     """
     said = [one for name, one in now.judging.items() if worker.runs(name)]
     refused = [Basis(one.book, one.overrides) for one in said if one.refused]
@@ -74,30 +74,30 @@ def late(worker: Worker, now: InForce) -> int:
     )
 
 
-def differences(found: Reconciliation, now: InForce) -> list[Difference]:
+def differences(found: Reconciliation, now: InForce) -> list[WorkerDifference]:
     """In what the workers that are alive are not alike."""
     alike = now.basis is None
-    looks: dict[str, dict[str, set[str]]] = {}
+    by_what: dict[str, dict[str, set[str]]] = {}
     for worker in found.alive:
         for what, values in _has(worker, now, alike).items():
-            looks.setdefault(what, {})[worker.name] = values
+            by_what.setdefault(what, {})[worker.name] = values
     result = []
-    for what, by_worker in looks.items():
+    for what, by_worker in by_what.items():
         if len(set().union(*by_worker.values())) > 1:
             groups: dict[str, list[str]] = {}
             for name, values in sorted(by_worker.items()):
                 groups.setdefault(" and ".join(sorted(values)), []).append(name)
             ordered = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-            result.append(Difference(what, {value: tuple(names) for value, names in ordered}))
+            result.append(WorkerDifference(what, {value: tuple(names) for value, names in ordered}))
     return result
 
 
 def _has(worker: Worker, now: InForce, own: bool) -> dict[str, set[str]]:
-    """What a worker is compared by; what it does not say is left out."""
+    """What a worker is compared by; what it does not report is left out."""
     judges = bases(worker, now)
     tabled = own and worker.own_digest and worker.library
     has = {
-        # Tables are told apart from the rest of a book, so that it is clear what to import.
+        # Tables are compared apart from the rest of a book, so that it is clear what to import.
         "book": {f"{worker.book_version}+{worker.library[:8]}"} if tabled else {str(one.book) for one in judges},
         "overrides": {short(one.overrides) for one in judges if one.overrides},
         "tables": {short(worker.tables)} if tabled else set(),
@@ -107,7 +107,7 @@ def _has(worker: Worker, now: InForce, own: bool) -> dict[str, set[str]]:
     return {what: values for what, values in has.items() if values}
 
 
-def strays(found: Reconciliation, now: InForce) -> Iterator[str]:
+def unused_overrides_files(found: Reconciliation, now: InForce) -> Iterator[str]:
     """A sentence for each kind of overrides file on the workers' machines that is not what they judge with."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for worker in found.alive:

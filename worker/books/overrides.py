@@ -1,4 +1,4 @@
-"""The hospital's overrides, from the file of `SCRUB_OVERRIDES` or put in force: laid over a book, and what a person
+"""The hospital's overrides, from the file of `SCRUB_OVERRIDES` or put in force: applied to a book, and what a person
 must know of them.
 """
 
@@ -14,12 +14,12 @@ from rules.book.book import Book
 from rules.book.overridden import overridden
 from rules.book.overridefile import PIN, problem, read_overrides
 from rules.book.overrides import Override
-from worker.books import archive as kept
+from worker.books import archive
 
 SOON = 30
 """Days before its last one from which an override is said to end soon."""
 NONE = "none"
-"""Stands for the digest where there are no overrides."""
+"""Used as the digest where there are no overrides."""
 
 
 def read_text(file: Path) -> str:
@@ -46,7 +46,7 @@ def today() -> date:
     return datetime.now().astimezone().date()
 
 
-def laid_over(book: Book, file: Path | None, day: date | None = None) -> Book:
+def with_overrides(book: Book, file: Path | None, day: date | None = None) -> Book:
     """The book as the hospital has it on a day; None: today. Without a file, as it is.
 
     Raises:
@@ -56,8 +56,8 @@ def laid_over(book: Book, file: Path | None, day: date | None = None) -> Book:
 
 
 @dataclass
-class Layer:
-    """Overrides over whichever book is in force. A file is read once.
+class OverridesLayer:
+    """Overrides that are applied to whichever book is in force. A file is read once.
 
     Raises:
         OverridesInvalid: it cannot be read.
@@ -65,9 +65,9 @@ class Layer:
 
     file: Path | None
     folder: Path
-    """Where books are kept: what was laid over which, for replays."""
+    """The book archive, which also records what was applied to which book, for replays."""
     text: str | None = None
-    """Goes before the file; without both, books stay as they are."""
+    """Takes precedence over the file; without both, books stay as they are."""
     name: str = ""
     """For the sentence of an error; default: the file."""
 
@@ -75,9 +75,9 @@ class Layer:
         if self.text is None and self.file:
             self.text = read_text(self.file)
         self.digest = digest_of_text(self.text)
-        self._laid: dict[str, tuple[date, Book]] = {}
+        self._applied: dict[str, tuple[date, Book]] = {}
 
-    def over(self, book: Book) -> Book:
+    def apply(self, book: Book) -> Book:
         """The book as it is judged by today, made once a day; what a person must know of it is logged then.
 
         Raises:
@@ -86,20 +86,20 @@ class Layer:
         """
         if self.text is None:
             return book
-        day, found = today(), self._laid.get(book.digest)
+        day, found = today(), self._applied.get(book.digest)
         if found is None or found[0] != day:
-            laid = overridden(book, read_overrides(self.name or str(self.file), self.text, book), day)
-            kept.keep_laid(self.folder, laid.digest, kept.Laid(book.digest, day, self.text))
-            self._tell(laid)
-            found = self._laid[book.digest] = day, laid
+            applied = overridden(book, read_overrides(self.name or str(self.file), self.text, book), day)
+            archive.add_overrides(self.folder, applied.digest, archive.AppliedOverrides(book.digest, day, self.text))
+            self._log_warnings(applied)
+            found = self._applied[book.digest] = day, applied
         return found[1]
 
-    def _tell(self, laid: Book) -> None:
+    def _log_warnings(self, applied: Book) -> None:
         from worker.logs.operational import (
             log,  # which takes a tenth of the time that a command like `scrub check` needs to start
         )
 
-        for sentence in warnings(laid.overrides.entries):
+        for sentence in warnings(applied.overrides.entries):
             log(__name__).warning(sentence)
 
 

@@ -1,4 +1,4 @@
-"""What a worker has of its own: its book, tables, overrides and secret, as it says in each beat, and hands over.
+"""What a worker has of its own: its book, tables, overrides and secret, as it reports in each beat, and hands over.
 
 The first switch keeps the book by which the workers judged before it. It may be on no other machine than theirs, so
 each puts book and overrides into Redis, under their digests, where they expire an hour after its last beat.
@@ -17,19 +17,18 @@ from rules.book.overridefile import read_overrides
 from rules.book.pack import SUFFIX
 from rules.errors import ScrubError, first_problem
 from rules.loader import read_book, whole_book
-from worker.books import archive as kept
-from worker.books import signature, trust
-from worker.books.overrides import NONE, Layer, digest_of_text, read_text
+from worker.books import archive, signature, trust
+from worker.books.overrides import NONE, OverridesLayer, digest_of_text, read_text
 from worker.books.switch import sealed_pack, sealed_text
 from worker.config.settings import Settings
 from worker.logs.operational import log
 from worker.store.keys import Keys
 
-_KEPT_MS = 3_600_000
+_OFFER_MS = 3_600_000
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnBook:
     """A worker's own book as it was read at its start, with what its overrides file held then."""
 
     book: Book
@@ -41,20 +40,20 @@ class Own:
     """The packed file that it was read from, with its signature; None: a folder."""
     sealed: bytes
     fault: str = ""
-    """Why what is in force stands here for its own; empty: this is its own."""
+    """Why what is in force is used instead of its own; empty: this is its own."""
 
     def packed(self, folder: Path) -> bytes:
         """Its packed book as Redis holds it.
 
         Raises:
-            OSError: it is kept in the folder no longer.
+            OSError: it is no longer in the archive.
         """
         content = self.content or (folder / f"{self.book.digest}{SUFFIX}").read_bytes()
         return sealed_pack(content, self.sealed)
 
 
-def read_own(settings: Settings) -> Own:
-    """The book of these settings, which is kept for replays.
+def read_own(settings: Settings) -> OwnBook:
+    """The book of these settings, which is archived for replays.
 
     Raises:
         FolderUnusable, BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
@@ -65,12 +64,12 @@ def read_own(settings: Settings) -> Own:
     else:
         files = whole_book(place, settings.tables_path)
     found = read_book(files.library, files.imported)
-    kept.keep(settings.books_path, files)
+    archive.add(settings.books_path, files)
     tables = digest_of(files.imported) if files.imported else NONE
-    return Own(found, digest_of(files.library), tables, content, sealed)
+    return OwnBook(found, digest_of(files.library), tables, content, sealed)
 
 
-def offer(redis: Redis, keys: Keys, own: Own, layer: Layer, folder: Path) -> None:
+def offer(redis: Redis, keys: Keys, own: OwnBook, layer: OverridesLayer, folder: Path) -> None:
     """Puts book and overrides where a switch finds them, unless they are there for a while yet.
 
     Raises:
@@ -81,24 +80,24 @@ def offer(redis: Redis, keys: Keys, own: Own, layer: Layer, folder: Path) -> Non
         for digest in digests:
             pipeline.pttl(keys.offer(digest))
         left = dict(zip(digests, cast(Any, pipeline.execute()), strict=True))
-    if left[own.book.digest] < _KEPT_MS / 2:
-        redis.set(keys.offer(own.book.digest), own.packed(folder), px=_KEPT_MS)
-    if layer.text is not None and left[layer.digest] < _KEPT_MS / 2:
+    if left[own.book.digest] < _OFFER_MS / 2:
+        redis.set(keys.offer(own.book.digest), own.packed(folder), px=_OFFER_MS)
+    if layer.text is not None and left[layer.digest] < _OFFER_MS / 2:
         sealed = signature.signature_of(layer.file) if layer.file else b""
-        redis.set(keys.offer(layer.digest), sealed_text(layer.text, sealed), px=_KEPT_MS)
+        redis.set(keys.offer(layer.digest), sealed_text(layer.text, sealed), px=_OFFER_MS)
 
 
 @dataclass
-class Watch:
-    """Looks whether the overrides file is still what this worker judges with, and logs it once where it is not."""
+class OverridesWatch:
+    """Checks whether the overrides file is still what this worker judges with, and logs it once where it is not."""
 
-    layer: Layer
+    layer: OverridesLayer
     book: Book
     _seen: str = ""
     _fault: str = ""
 
-    def look(self, in_force: str | None) -> dict[str, str]:
-        """What the beat says of it. `in_force`: digest of the overrides in force; None: each worker's own."""
+    def check(self, in_force: str | None) -> dict[str, str]:
+        """What the beat reports of it. `in_force`: digest of the overrides in force; None: each worker's own."""
         on_disk, text = NONE, None
         try:
             text = read_text(self.layer.file) if self.layer.file and self.layer.file.exists() else None

@@ -57,7 +57,7 @@ def verify(content: bytes, signature: bytes, keys: Path, name: str) -> None:
 
 
 def signature_of(file: Path) -> bytes:
-    """What stands beside the file; nothing where there is no signature."""
+    """What is in the file beside it; nothing where there is no signature."""
     try:
         return beside(file).read_bytes()
     except FileNotFoundError:

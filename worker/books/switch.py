@@ -4,7 +4,7 @@ The book in force is in Redis, packed, with the overrides that were put in force
 each process looks before every batch and takes them up between two.
 
 `book` is a stack of digests, the one in force first, which version 0.1.0 reads and writes as well. What that version
-does not know stands beside the packed books in `books`: `laid:<height>`, the overrides of the entry that many places
+does not know is beside the packed books in `books`: `laid:<height>`, the overrides of the entry that many places
 above the bottom; `overrides:<digest>`, their text; `switched`, the overrides of the newest switch. An entry without
 its `laid` was put in force by 0.1.0, which left overrides to each worker.
 """
@@ -25,16 +25,15 @@ from rules.book.book import Book
 from rules.book.pack import Files, unpacked
 from rules.errors import PackInvalid, ScrubError, first_problem
 from rules.loader import read_book
-from worker.books import archive as kept
-from worker.books import signature
-from worker.books.overrides import NONE, Layer, digest_of_text
+from worker.books import archive, signature
+from worker.books.overrides import NONE, OverridesLayer, digest_of_text
 from worker.errors import BookNotThere, OverridesNotThere
 from worker.logs.operational import log
 from worker.store.keys import Keys
 from worker.store.scripts import script
 
 SIGNATURE = 64
-"""Bytes of a signature, which stand before what is signed."""
+"""Bytes of a signature, which come before what is signed."""
 MOST_PACKED = 2**26
 """Bytes of a packed book in Redis; the shipped one has 300,000."""
 
@@ -90,7 +89,7 @@ class Judging:
     refused: str = ""
     """Why it did not take up what is in force; empty: it did, or has not looked since."""
     overrides: str | None = None
-    """Digest of their text; None: a version that does not say."""
+    """Digest of their text; None: a version that does not report them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class InForce:
 
 
 def in_force(redis: Redis, keys: Keys) -> InForce:
-    """What is in force, and what each process says of itself.
+    """What is in force, and what each process reports of itself.
 
     Raises:
         redis.exceptions.RedisError
@@ -165,8 +164,8 @@ def read_switch(text: bytes) -> Switch:
 
 def _standing(answer: Any) -> tuple[str, str | None]:
     """Digest of the book in force, empty: each worker's own; and of its overrides, None: each worker's own."""
-    digest, laid = (part.decode() for part in answer)
-    said = orjson.loads(laid) if laid else {}
+    digest, stored = (part.decode() for part in answer)
+    said = orjson.loads(stored) if stored else {}
     return digest, said["overrides"] if said.get("book") == digest else None
 
 
@@ -245,21 +244,21 @@ def opened_text(payload: bytes, digest: str, trusted: Path | None) -> str:
 
 
 @dataclass(slots=True)
-class Choice:
-    """The book that one process judges by, with overrides over it. Make it after the fork."""
+class ProcessBook:
+    """The book that one process judges by, with the overrides applied to it. Make it after the fork."""
 
     redis: Redis
     keys: Keys
     consumer: str
     own: Book
     folder: Path
-    """Where books are kept."""
-    layer: Layer
+    """The book archive."""
+    layer: OverridesLayer
     """The overrides of this worker's own file, which hold where none were put in force."""
     trusted: Path | None = None
-    """Public keys; None: signatures are not looked at."""
+    """Public keys; None: signatures are not checked."""
     _book: Book | None = None
-    _laid: Layer | None = None
+    _current_layer: OverridesLayer | None = None
     _wanted: tuple[str, str | None] | None = None
     """What this process took up or refused last."""
 
@@ -268,15 +267,15 @@ class Choice:
 
         Raises:
             redis.exceptions.RedisError
-            FolderUnusable: the overrides of a new day cannot be kept for replays.
+            FolderUnusable: the overrides of a new day cannot be archived for replays.
         """
         wanted = _standing(self.redis.eval(script("standing"), 2, self.keys.book, self.keys.books))
-        if self._book is None or self._laid is None or wanted != self._wanted:
+        if self._book is None or self._current_layer is None or wanted != self._wanted:
             self._take(*wanted)
             self._wanted = wanted
         assert self._book is not None
-        assert self._laid is not None
-        return self._laid.over(self._book)
+        assert self._current_layer is not None
+        return self._current_layer.apply(self._book)
 
     def _take(self, digest: str, overrides: str | None) -> None:
         refused = ""
@@ -288,13 +287,17 @@ class Choice:
         try:
             layer = self._overrides(overrides)
             book = self._load(digest)
-            layer.over(book)
-            self._book, self._laid = book, layer
+            layer.apply(book)
+            self._book, self._current_layer = book, layer
         except ScrubError as error:
-            self._book, self._laid, refused = self._book or self.own, self._laid or self.layer, first_problem(error)
+            self._book, self._current_layer, refused = (
+                self._book or self.own,
+                self._current_layer or self.layer,
+                first_problem(error),
+            )
             log(__name__).error("the book in force is refused; the one before stays", **{"error.message": refused})
         name = BookName(self._book.version, self._book.digest)
-        self._say(Judging(name, refused, self._laid.digest))
+        self._say(Judging(name, refused, self._current_layer.digest))
 
     def _load(self, digest: str) -> Book:
         if digest in ("", self.own.digest):
@@ -303,11 +306,11 @@ class Choice:
             return self._book
         files = held(self.redis, self.keys, digest, self.trusted)
         book = read_book(files.library, files.imported, examples=False)
-        kept.keep(self.folder, files)
+        archive.add(self.folder, files)
         log(__name__).info("took up another book", **{"book.version": book.version, "book.digest": book.digest})
         return book
 
-    def _overrides(self, digest: str | None) -> Layer:
+    def _overrides(self, digest: str | None) -> OverridesLayer:
         if digest in (None, self.layer.digest):
             return self.layer
         if self.layer.digest != NONE:
@@ -316,9 +319,9 @@ class Choice:
                 f"({(digest or '')[:8]}) and are not applied; `scrub rules overrides --switch` puts a file in force"
             )
         if digest == NONE:
-            return Layer(None, self.folder)
+            return OverridesLayer(None, self.folder)
         text = held_overrides(self.redis, self.keys, digest or "", self.trusted)
-        return Layer(None, self.folder, text, f"overrides {(digest or '')[:12]} in Redis")
+        return OverridesLayer(None, self.folder, text, f"overrides {(digest or '')[:12]} in Redis")
 
     def _say(self, judging: Judging) -> None:
         with suppress(RedisError):

@@ -1,7 +1,7 @@
 """Which books may judge: where SCRUB_BOOK_KEY names public keys, a packed book only with the signature of one of them.
 
-What judges claims asks here, with or without Redis. What only looks at a book (`scrub rules list`, `show`, `lint`,
-`test`, `diff`, `pack`, `sign`, `verify`) does not, since a book is looked at before it is signed; nor does
+What judges claims asks here, with or without Redis. What only reads a book (`scrub rules list`, `show`, `lint`,
+`test`, `diff`, `pack`, `sign`, `verify`) does not, since a book is read before it is signed; nor does
 `scrub replay`, whose book is that of the digest in the report, whatever keys hold today. A folder has no signature: it
 is as trustworthy as who may write in it, and so is the book that ships.
 """

@@ -49,13 +49,13 @@ def check(
     * `scrub check --format x12-277ca march.837 > march.277ca`
     """
     from rules.engine.check import check as judge
-    from worker.books.overrides import laid_over
+    from worker.books.overrides import with_overrides
     from worker.cli.overrides import warn
     from worker.config.settings import load_settings
 
     day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = laid_over(
+    rules = with_overrides(
         read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings.overrides
     )
     warn(rules.overrides.entries)

@@ -48,11 +48,11 @@ def explain(
     * `scrub rules explain claims.ndjson TIM001-one-year --claim-id PCN-0001 --format json`
     """
     from rules.authoring.explain import explain as tell
-    from worker.books.overrides import laid_over
+    from worker.books.overrides import with_overrides
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    rules = laid_over(read_untried(book, signed=True).book, settings.overrides)
+    rules = with_overrides(read_untried(book, signed=True).book, settings.overrides)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
     intake = Intake([claim], settings.max_event_bytes)

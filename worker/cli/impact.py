@@ -105,15 +105,15 @@ def _task(
 ) -> Task:  # fmt: skip
     """`before`: the old book and the old overrides, as they are given."""
     from rules.authoring.impact import Comparison
-    from worker.books.overrides import laid_over
+    from worker.books.overrides import with_overrides
     from worker.cli.books import read_book
     from worker.rejudging.impact import Task
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
     overrides = None if str(given) == "none" else given or settings.overrides
-    new_book = laid_over(read_book(new or settings.book, tables, keys=keys), settings.overrides)
-    comparison = Comparison(laid_over(old_book, overrides), new_book, drafts=drafts)
+    new_book = with_overrides(read_book(new or settings.book, tables, keys=keys), settings.overrides)
+    comparison = Comparison(with_overrides(old_book, overrides), new_book, drafts=drafts)
     return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
 
 

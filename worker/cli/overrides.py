@@ -78,17 +78,17 @@ def overrides(
 
 def _put(file: Path, why: str | None, settings: Settings) -> None:
     from worker import bootstrap
-    from worker.cli.packs import given_text, reason, ring_and_tell
+    from worker.cli.packs import given_text, notify_and_report, reason
     from worker.cli.stores import opened
 
     why, text = reason(why or ""), given_text(file, settings.book_key)
     with opened(settings) as store:
-        librarian = bootstrap.librarian(store)
+        switcher = bootstrap.book_switcher(store)
         try:
-            done = librarian.put_overrides(text, why)
+            done = switcher.put_overrides(text, why)
         finally:
-            librarian.audit.close()
-        ring_and_tell(store, done, "These overrides are in force already; nothing was changed.")
+            switcher.audit.close()
+        notify_and_report(store, done, "These overrides are in force already; nothing was changed.")
 
 
 def standing(file: Path | None, book: Book) -> tuple[Override, ...]:
@@ -97,9 +97,9 @@ def standing(file: Path | None, book: Book) -> tuple[Override, ...]:
     Raises:
         OverridesInvalid
     """
-    from worker.books.overrides import laid_over
+    from worker.books.overrides import with_overrides
 
-    return laid_over(book, file).overrides.entries
+    return with_overrides(book, file).overrides.entries
 
 
 def warn(entries: tuple[Override, ...]) -> int:

@@ -13,7 +13,7 @@ from worker.cli.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from worker.books.bookswitcher import Done, Text
+    from worker.books.bookswitcher import OverridesText, SwitchResult
     from worker.config.settings import Settings
     from worker.store.connections import Store
 
@@ -44,7 +44,7 @@ def pack(
     """
     from rules.book.pack import SUFFIX, packed
     from rules.loader import read_book, whole_book
-    from worker.books import archive as kept
+    from worker.books import archive
     from worker.config.settings import load_settings
 
     settings = load_settings()
@@ -55,7 +55,7 @@ def pack(
         with writer() as stream:
             stream.write(content)
         return
-    file = kept.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
+    file = archive.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
     size = f"{len(files.library)} files" + (f" and {len(files.imported)} imported tables" if files.imported else "")
     say(f"{plain(str(file))}: book {found.label}, {size}, {len(content):,} bytes")
     say(paint(f"digest {found.digest}", "dim"))
@@ -78,8 +78,7 @@ def sign(
     from rules.book.overridefile import read_overrides
     from rules.book.pack import unpacked
     from rules.loader import read_book
-    from worker.books import archive as kept
-    from worker.books import signature
+    from worker.books import archive, signature
     from worker.books.overrides import digest_of_text
     from worker.config.settings import load_settings
 
@@ -93,7 +92,7 @@ def sign(
         files = unpacked(plain(str(file)), content)
         found = read_book(files.library, files.imported)
         what = f"book {found.label} is"
-    beside = kept.write(signature.beside(file), signature.sign(content, key))
+    beside = archive.write(signature.beside(file), signature.sign(content, key))
     say(f"{plain(str(beside))}: {what} signed")
 
 
@@ -141,7 +140,7 @@ def switch(
 ) -> None:
     """Puts a packed book in force: all workers of this Redis judge by it from their next batch on, without a restart.
 
-    A book that does not load, or that SCRUB_BOOK_KEY asks a signature of and has none, is refused, and the one before
+    A book that does not load, or has no signature where SCRUB_BOOK_KEY requires one, is refused, and the one before
     stays. What the workers judged by before is kept, with its overrides, for `scrub rules rollback`, whatever becomes
     of the folders on their disks. Who did it, and why, is in the audit log; `scrub status` shows what is in force and
     who judges by it.
@@ -161,12 +160,12 @@ def switch(
         signature.verify(content, sealed, settings.book_key, plain(str(file)))
     text = given_text(overrides, settings.book_key) if overrides else None
     with opened(settings) as store:
-        librarian = bootstrap.librarian(store)
+        switcher = bootstrap.book_switcher(store)
         try:
-            done = librarian.switch(content, sealed, plain(str(file)), why, text)
+            done = switcher.switch(content, sealed, plain(str(file)), why, text)
         finally:
-            librarian.audit.close()
-        ring_and_tell(store, done, "This book is in force already; nothing was changed.")
+            switcher.audit.close()
+        notify_and_report(store, done, "This book is in force already; nothing was changed.")
 
 
 def rollback(
@@ -199,34 +198,34 @@ def rollback(
     why = reason(why)
     settings = load_settings()
     with opened(settings) as store:
-        librarian = bootstrap.librarian(store)
+        switcher = bootstrap.book_switcher(store)
         try:
-            done = librarian.roll_back(why, settings.book_key, to)
+            done = switcher.roll_back(why, settings.book_key, to)
         finally:
-            librarian.audit.close()
-        ring_and_tell(store, done, "")
+            switcher.audit.close()
+        notify_and_report(store, done, "")
 
 
-def given_text(file: Path, trusted: Path | None) -> Text:
+def given_text(file: Path, trusted: Path | None) -> OverridesText:
     """Overrides to put in force: those of a file; `none`: none.
 
     Raises:
         OverridesInvalid: it cannot be read. BookNotSigned, KeyUnusable
     """
     from worker.books import signature
-    from worker.books.bookswitcher import Text
+    from worker.books.bookswitcher import OverridesText
     from worker.books.overrides import read_text
 
     if str(file) == "none":
-        return Text(None)
+        return OverridesText(None)
     content, sealed = read_text(file), signature.signature_of(file)
     if trusted:
         signature.verify(content.encode(), sealed, trusted, plain(str(file)))
-    return Text(content, sealed, plain(str(file)))
+    return OverridesText(content, sealed, plain(str(file)))
 
 
-def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
-    """Rings, so that a worker takes it up now, and a refusal shows, and not with the next claim."""
+def notify_and_report(store: Store, done: SwitchResult | None, unchanged: str) -> None:
+    """Notifies a worker, so that it takes it up or refuses it now, not with the next claim; reports what was done."""
     from worker.process import celeryapp
 
     if done is None:
@@ -243,10 +242,10 @@ def ring_and_tell(store: Store, done: Done | None, unchanged: str) -> None:
         say("Workers take it up before their next batch; `scrub status` shows who did.")
     if done.basis.overrides is None:
         say("Overrides are those of each worker's own file.")
-    if not done.kept:
-        say("What they judged by before could not be had from them: `scrub rules rollback` will ask what it was.")
+    if not done.restorable:
+        say("What they judged by before could not be read from them: `scrub rules rollback` will ask what it was.")
     elif len(done.before) > 1:
-        say("They were not alike. All are kept; a rollback wants one of these digests:")
+        say("They were not alike. All are kept; a rollback needs one of these digests:")
         say(*(f"  scrub rules rollback --to {one.name} --reason TEXT" for one in done.before))
 
 

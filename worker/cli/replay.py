@@ -31,17 +31,17 @@ def replay(
         typer.Argument(metavar="[CLAIM]", help="Its claims, as `check` reads them; outlet entries have them."),
     ] = None,
     book: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The book, packed or its folder, where it is not kept here.")
+        Path | None, typer.Option(metavar="FILE", help="The book, packed or its folder, where it is not archived here.")
     ] = None,
     received: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="What stood in where the claim has no received date, as YYYY-MM-DD."),
+        typer.Option(metavar="DATE", help="The day that was used where the claim has no received date, as YYYY-MM-DD."),
     ] = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one object a report.")] = "text",
 ) -> None:
     """Judges claims again by the books of their reports, and says field by field what differs.
 
-    Every worker keeps the books that it judges by, in the state folder under their digests. Findings that rest on
+    Every worker archives the books that it judges by, in the state folder under their digests. Findings that rest on
     earlier claims of the patient are taken from the report, since the ledger of that moment is kept nowhere.
 
     Exit codes: 0 all are identical, 1 something differs, 2 a report, claim or book cannot be read.
@@ -60,12 +60,12 @@ def replay(
     code = 0
     for place, one in _reports(reports):
         try:
-            report, claim, stood_in = _pair(one, by_id)
+            report, claim, day_used = _pair(one, by_id)
             found = _book(report["book"]["digest"], book)
-            stood_in = day or stood_in
-            if claim.received_date is None and stood_in is None and not received:
-                raise ValueError("the claim has no received date; say with --received which day stood in")
-            done = judge(report, claim, found, stood_in)
+            day_used = day or day_used
+            if claim.received_date is None and day_used is None and not received:
+                raise ValueError("the claim has no received date; say with --received which day was used instead")
+            done = judge(report, claim, found, day_used)
         except (ScrubError, ValueError) as error:
             complain(f"{place}: {error}")
             code = 2
@@ -107,13 +107,13 @@ def _line(line: bytes) -> Any:
 
 
 def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Claim, date | None]:
-    """A report with its claim, and the day that stood in for its received date."""
+    """A report with its claim, and the day that was used instead of its received date."""
     from rules.claim import read_claim
 
-    stood_in = None
+    day_used = None
     claim: Claim | None = None
     if isinstance(one, dict) and isinstance(one.get("data"), dict) and "report" in one["data"]:
-        stood_in = date.fromisoformat(one["receiveddate"]) if "receiveddate" in one else None
+        day_used = date.fromisoformat(one["receiveddate"]) if "receiveddate" in one else None
         claim = read_claim(one["data"]["claim"])
         one = one["data"]["report"]
     if not isinstance(one, dict) or not all(key in one for key in _WANTED) or "digest" not in one["book"]:
@@ -125,7 +125,7 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
             raise ValueError(f"claim {plain(name)} is among the claims more than once, with other content")
     if claim is None:
         raise ValueError(f"the claim {plain(name)} is not there; give the file that holds it after the report")
-    return one, claim, stood_in
+    return one, claim, day_used
 
 
 def _claims(file: str) -> dict[str, Claim | None]:
@@ -145,9 +145,9 @@ def _claims(file: str) -> dict[str, Claim | None]:
 
 @cache
 def _book(digest: str, given: Path | None) -> Book:
-    """The book of that digest: the given one, the one that ships or is set, or a kept one."""
+    """The book of that digest: the given one, the one that ships or is set, or an archived one."""
     from rules.loader import read_book, whole_book
-    from worker.books import archive as kept
+    from worker.books import archive
     from worker.config.settings import load_settings
     from worker.errors import BookDiffers
 
@@ -157,7 +157,7 @@ def _book(digest: str, given: Path | None) -> Book:
         return read_book(files.library, files.imported, examples=False)
     if given:
         raise BookDiffers(found=files.digest[:12], wanted=digest[:12])
-    return kept.find(settings.books_path, digest)
+    return archive.find(settings.books_path, digest)
 
 
 def _show(done: Replay, book: Book, format: Format) -> None:

@@ -84,7 +84,7 @@ def _json(found: Reconciliation, book: InForce) -> None:
     more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
     more["book"] = asdict(book)
     more["differences"] = [asdict(one) for one in fleet.differences(found, book)]
-    more["not_in_force"] = list(fleet.strays(found, book))
+    more["not_in_force"] = list(fleet.unused_overrides_files(found, book))
     told = asdict(found) | more
     del told["parts"]
     say_json(told)
@@ -219,7 +219,11 @@ def _workers(found: Reconciliation, book: InForce) -> Iterator[str]:
             if worker.outputs or worker.left_out:
                 told = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
                 yield paint(plain(f"  {worker.name}: {told}"), "yellow")
-        for one in (*fleet.differences(found, book), *fleet.strays(found, book), *fleet.unusable(found)):
+        for one in (
+            *fleet.differences(found, book),
+            *fleet.unused_overrides_files(found, book),
+            *fleet.unusable(found),
+        ):
             yield paint(f"{plain(str(one))}.", "yellow")
     if not found.alive:
         unfinished = found.waiting + found.in_flight

@@ -24,7 +24,7 @@ from rules.book.book import Book
 from rules.errors import ScrubError
 from worker.audit import chains
 from worker.books import current
-from worker.books.overrides import ending, laid_over, warnings
+from worker.books.overrides import ending, warnings, with_overrides
 from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging as checkup
@@ -377,7 +377,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
             yield Finding(
                 "poor", "rule book", sentence, "scrub rules pack, scrub rules sign; then name the packed file."
             )
-        yield from overrides(laid_over(book, settings.overrides, today), today)
+        yield from overrides(with_overrides(book, settings.overrides, today), today)
     except ScrubError as error:
         yield Finding("ill", "rule book", str(error).replace("\n", " "))
     if store is None:

@@ -34,7 +34,7 @@ def workers(settings: Settings, found: Reconciliation, now: InForce) -> Iterator
     """In what the workers are not alike, and what of this machine's disk is not what they judge by."""
     for one in fleet.differences(found, now):
         yield "poor", "workers", f"{one}.", _MENDS[one.what]
-    for sentence in fleet.strays(found, now):
+    for sentence in fleet.unused_overrides_files(found, now):
         mend = "Put the file in force: scrub rules overrides FILE --switch --reason TEXT; else take the edit back."
         yield "poor", "overrides", f"{sentence}.", mend
     for sentence in fleet.unusable(found):

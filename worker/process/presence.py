@@ -12,7 +12,7 @@ import orjson
 from redis.exceptions import ResponseError
 
 from worker.audit.log import service_version
-from worker.books.current import book_of_today, layer, own, watch
+from worker.books.current import book_of_today, overrides_layer, own, watch
 from worker.books.ownbook import offer
 from worker.books.switch import overrides_in_force
 from worker.config.identity import LIFE, worker_name
@@ -40,11 +40,11 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
         "outputs": trouble, "left_out": left_out,
         "own_digest": mine.book.digest, "library": mine.library, "tables": mine.tables, "secret": _mark(settings),
         "own_fault": mine.fault,
-        **watch(settings).look(overrides_in_force(store.once, keys)),
+        **watch(settings).check(overrides_in_force(store.once, keys)),
     }  # fmt: skip
     store.once.eval(script("beat"), 1, keys.workers, worker_name(), orjson.dumps(says).decode())
     with suppress(ResponseError, OSError):  # Redis is full, or the state folder was emptied: the next beat tries again
-        offer(store.once, keys, mine, layer(settings), settings.books_path)
+        offer(store.once, keys, mine, overrides_layer(settings), settings.books_path)
 
 
 def farewell(store: Store) -> None:

@@ -5,7 +5,7 @@
 -- ARGV  1 digest that is expected in force ("" the workers' own)  2 how many entries the list is expected to have
 --       3 what is kept of the switch, as JSON  4 audit chain  5 seq of the chain's last line  6 its mac
 --       7 how many books are held  8 how many entries are taken off first  9 how many are put on then
---       then for each of them its digest and what is laid over it, as JSON; then fields of 2 with their values
+--       then for each of them its digest and its overrides, as JSON; then fields of 2 with their values
 -- Answers 1, or 0 where something else is in force.
 
 -- First of all, since only an operator may: a script that is refused half-way leaves what it wrote.
@@ -28,19 +28,19 @@ redis.call('LTRIM', KEYS[3], 0, 99)
 
 -- What no longer belongs to one of the newest entries, or to what the workers judged by before the first, goes.
 local wanted = {switched = true, ground = true}
-local function want(laid)
-  wanted[laid.book] = true
-  wanted['overrides:' .. tostring(laid.overrides)] = true
+local function want(basis)
+  wanted[basis.book] = true
+  wanted['overrides:' .. tostring(basis.overrides)] = true
 end
 for depth, digest in ipairs(redis.call('LRANGE', KEYS[1], 0, tonumber(ARGV[7]) - 1)) do
-  local laid = 'laid:' .. (height - depth + 1)
-  wanted[digest], wanted[laid] = true, true
-  local text = redis.call('HGET', KEYS[2], laid)
+  local field = 'laid:' .. (height - depth + 1)
+  wanted[digest], wanted[field] = true, true
+  local text = redis.call('HGET', KEYS[2], field)
   if text then want(cjson.decode(text)) end
 end
 local ground = redis.call('HGET', KEYS[2], 'ground')
 if ground then
-  for _, laid in ipairs(cjson.decode(ground)) do want(laid) end
+  for _, basis in ipairs(cjson.decode(ground)) do want(basis) end
 end
 for _, field in ipairs(present) do
   if not wanted[field] then redis.call('HDEL', KEYS[2], field) end
