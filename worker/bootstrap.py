@@ -1,11 +1,11 @@
-"""The composition root: puts together who judges claims, and who acts for a person."""
+"""The composition root: puts together what judges claims, and what acts for a person."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
 
-from worker.audit.chains import Archivist
+from worker.audit.chains import ChainRetirement
 from worker.audit.log import Audit
 from worker.books.bookswitcher import BookSwitcher
 from worker.books.current import book_of_today, overrides_layer, own, own_book
@@ -15,9 +15,9 @@ from worker.pipeline.commit import Committer
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
 from worker.pipeline.context import BatchContext, Interrupts
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.ledgerrecorder import Recorder
+from worker.pipeline.ledgerrecorder import LedgerRecorder
 from worker.pipeline.notification import Notifier
-from worker.pipeline.quarantine import Clerk
+from worker.pipeline.quarantine import QuarantineDesk
 from worker.pipeline.routing import Router
 from worker.store.agreement import agreed_secret
 from worker.store.connections import Store
@@ -68,8 +68,8 @@ def inbox_consumer(
     return InboxConsumer(settings, partitions, audit, notifier, stopping)
 
 
-def recorder(store: Store) -> Recorder:
-    """Who writes into ledgers for a person, with an audit file of its own.
+def ledger_recorder(store: Store) -> LedgerRecorder:
+    """What writes into ledgers for a person, with an audit file of its own.
 
     Raises:
         SecretUnusable, SecretMismatch, and what `own_book` raises
@@ -77,33 +77,33 @@ def recorder(store: Store) -> Recorder:
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
     procedure = own_book(settings).procedure
-    return Recorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
+    return LedgerRecorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
 
-def clerk(store: Store) -> Clerk:
-    """Who takes entries out of quarantine, with an audit file of its own.
+def quarantine_desk(store: Store) -> QuarantineDesk:
+    """What takes entries out of quarantine, with an audit file of its own.
 
     Raises:
         SecretUnusable, SecretMismatch
     """
     settings = store.settings
     audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
-    return Clerk(store.once, store.keys, audit)
+    return QuarantineDesk(store.once, store.keys, audit)
 
 
-def archivist(store: Store) -> Archivist:
-    """Who retires audit chains, with an audit file of its own.
+def chain_retirement(store: Store) -> ChainRetirement:
+    """What retires audit chains, with an audit file of its own.
 
     Raises:
         SecretUnusable, SecretMismatch
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
-    return Archivist(store.once, store.keys, audit, secret, settings.audit_path)
+    return ChainRetirement(store.once, store.keys, audit, secret, settings.audit_path)
 
 
 def book_switcher(store: Store) -> BookSwitcher:
-    """Who puts books in force, with an audit file of its own.
+    """What puts books in force, with an audit file of its own.
 
     Raises:
         SecretUnusable, SecretMismatch

@@ -326,8 +326,8 @@ def test_a_chain_that_is_written_meanwhile_stays(store: Store) -> None:
 
     secret = load_secret(store.settings.secret_path)
     later = Later(store.settings.audit_path, secret)
-    archivist = chains.Archivist(store.once, store.keys, later, secret, store.settings.audit_path)
-    assert archivist.retire([chain], "x", []) == [chain]
+    retirement = chains.ChainRetirement(store.once, store.keys, later, secret, store.settings.audit_path)
+    assert retirement.retire([chain], "x", []) == [chain]
     later.close()
     assert chains.known(store.redis, store.keys)[chain].seq == 7
 
@@ -357,11 +357,11 @@ def test_the_operator_of_a_guarded_server_may_verify_and_retire(home: Path) -> N
         with opening.open_store(server.settings("operator")) as store:
             found, _ = chains.compared(store.redis, store.keys, store.settings.audit_path)
             assert [end.file for end in found.agree] == [file]
-            archivist = bootstrap.archivist(store)
-            assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
+            retirement = bootstrap.chain_retirement(store)
+            assert retirement.retire([str(audit.chain_of(file.name))], "x", []) == []
             with pytest.raises(ChainUnknown):
-                archivist.retire(["nobody-1-00000000"], "x", [])
-            archivist.audit.close()
+                retirement.retire(["nobody-1-00000000"], "x", [])
+            retirement.audit.close()
 
 
 def test_several_partitions_are_compared_by_the_last_commit_on_any_of_them(home: Path, unset: None) -> None:
@@ -370,9 +370,9 @@ def test_several_partitions_are_compared_by_the_last_commit_on_any_of_them(home:
         file = judge(store, 0, 20)
         found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
         assert [(end.file, end.seq) for end in found.agree] == [(file, len(file.read_bytes().splitlines()))]
-        archivist = bootstrap.archivist(store)
-        assert archivist.retire([str(audit.chain_of(file.name))], "x", []) == []
-        archivist.audit.close()
+        retirement = bootstrap.chain_retirement(store)
+        assert retirement.retire([str(audit.chain_of(file.name))], "x", []) == []
+        retirement.audit.close()
         assert str(audit.chain_of(file.name)) not in chains.known(store.redis, store.keys)
 
 

@@ -70,16 +70,16 @@ def test_what_was_cut_down_to_a_hundred_problems_can_still_be_put_back_on_the_qu
     content = hostile(0)
     store.redis.xadd(store.keys.inbox, {"event": content})
     consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1_000, send=lambda: None))
-    clerk = bootstrap.clerk(store)
+    desk = bootstrap.quarantine_desk(store)
     try:
         consumer.run()
         (held,) = quarantine.entries(store.redis, store.keys)
         assert held.data["event"] == content.decode()
-        assert clerk.requeue(held, "try again")
+        assert desk.requeue(held, "try again")
         consumer.run()
         assert reconcile(store.redis, store.keys).balance == 0
         (again,) = quarantine.entries(store.redis, store.keys)
         assert json.loads(again.data["event"])["data"] == json.loads(content)["data"]
     finally:
         consumer.audit.close()
-        clerk.audit.close()
+        desk.audit.close()

@@ -24,7 +24,7 @@ from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.commit import Committer, Item
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
 from worker.pipeline.inbox import Inbox
-from worker.pipeline.ledgerrecorder import Recorder
+from worker.pipeline.ledgerrecorder import LedgerRecorder
 from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.pipeline.producer import send
@@ -464,8 +464,8 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
 
 
 @pytest.fixture
-def recorder(store: Store) -> Iterator[Recorder]:
-    recorder = bootstrap.recorder(store)
+def recorder(store: Store) -> Iterator[LedgerRecorder]:
+    recorder = bootstrap.ledger_recorder(store)
     yield recorder
     recorder.audit.close()
 
@@ -480,7 +480,7 @@ def documents(tmp_path: Path, *claims: dict[str, Any]) -> list[Document]:
 
 
 def test_what_was_billed_before_is_met_and_to_import_it_again_changes_nothing(
-    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
+    store: Store, recorder: LedgerRecorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
     billed = documents(
         tmp_path,
@@ -504,7 +504,7 @@ def test_what_was_billed_before_is_met_and_to_import_it_again_changes_nothing(
 
 
 def test_an_import_does_not_take_the_place_of_what_a_worker_billed_since(
-    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
+    store: Store, recorder: LedgerRecorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
     put(store, event(1, data=claim(1, delay_reason_code="1")), event(2, data=claim(2, total_charge="1.00")))
     consumers().run()
@@ -519,7 +519,7 @@ def test_an_import_does_not_take_the_place_of_what_a_worker_billed_since(
 
 
 def test_a_worker_that_judged_before_an_import_judges_again(
-    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
+    store: Store, recorder: LedgerRecorder, consumers: Callable[[], InboxConsumer], tmp_path: Path
 ) -> None:
     consumer = consumers()
     put(store, event(1))
@@ -537,7 +537,7 @@ def test_a_worker_that_judged_before_an_import_judges_again(
 
 
 def test_a_claim_that_the_payer_rejected_may_be_sent_again(
-    store: Store, recorder: Recorder, consumers: Callable[[], InboxConsumer]
+    store: Store, recorder: LedgerRecorder, consumers: Callable[[], InboxConsumer]
 ) -> None:
     consumer = consumers()
     put(store, event(1))

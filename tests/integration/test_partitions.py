@@ -349,10 +349,10 @@ def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: 
     entry = consumer.partitions[1].inbox.take(1)
     consumer.partitions[1].process(entry, [given_up(entry[0], [Problem("", "it was killed")])])
     (held,) = entries(store.redis, store.keys)
-    clerk = bootstrap.clerk(store)
+    desk = bootstrap.quarantine_desk(store)
     assert find(store.redis, store.keys, held.id) == held
-    assert clerk.requeue(held, "mended")
-    clerk.audit.close()
+    assert desk.requeue(held, "mended")
+    desk.audit.close()
     second = consumer.partitions[1]
     readings = batch.read(second.inbox.take(1), second.context)
     for _ in range(3):

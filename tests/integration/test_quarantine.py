@@ -20,7 +20,7 @@ from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import OutletEntry, tail
 from worker.pipeline.producer import send
-from worker.pipeline.quarantine import Clerk
+from worker.pipeline.quarantine import QuarantineDesk
 from worker.store.connections import Store
 
 from .helpers import claim, event
@@ -34,10 +34,10 @@ def consumer(store: Store) -> Iterator[InboxConsumer]:
 
 
 @pytest.fixture
-def clerk(store: Store) -> Iterator[Clerk]:
-    clerk = bootstrap.clerk(store)
-    yield clerk
-    clerk.audit.close()
+def desk(store: Store) -> Iterator[QuarantineDesk]:
+    desk = bootstrap.quarantine_desk(store)
+    yield desk
+    desk.audit.close()
 
 
 Fill = Callable[..., list[OutletEntry]]
@@ -62,14 +62,14 @@ def lines(settings: Settings, action: str) -> list[dict[str, Any]]:
 
 
 def test_a_requeued_event_is_judged_anew_and_the_books_balance(
-    store: Store, consumer: InboxConsumer, clerk: Clerk, fill: Fill
+    store: Store, consumer: InboxConsumer, desk: QuarantineDesk, fill: Fill
 ) -> None:
     """Its identity was used before, so without `requeue_of` it would be taken for a repeat, and quarantined again."""
     (held,) = fill(event(1), event(1, data=claim(2)))
     assert held.data["reason"] == "event_id_reused"
     (scrubbed,) = lines(store.settings, "claim.scrubbed")
     assert scrubbed["claim.decision_id"] in held.data["problems"][0]["sentence"]
-    assert clerk.requeue(held, "both are meant")
+    assert desk.requeue(held, "both are meant")
     found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.requeued, found.outlet("quarantine").count, found.balance) == (3, 1, 0, 0)
     consumer.run()
@@ -87,9 +87,9 @@ def test_a_requeued_event_is_judged_anew_and_the_books_balance(
     assert (line["quarantine.entry"], line["claim.decision_id"]) == (held.id, held.decision_id)
 
 
-def test_a_dropped_entry_is_gone_and_stays_accounted_for(store: Store, clerk: Clerk, fill: Fill) -> None:
+def test_a_dropped_entry_is_gone_and_stays_accounted_for(store: Store, desk: QuarantineDesk, fill: Fill) -> None:
     first, second = fill(b"not json", b"[1]")
-    assert clerk.drop(first, "a test message")
+    assert desk.drop(first, "a test message")
     found = reconcile(store.redis, store.keys)
     assert (found.settled, found.dropped, found.outlet("quarantine").count) == (True, 1, 2)
     assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [second.id]
@@ -99,10 +99,12 @@ def test_a_dropped_entry_is_gone_and_stays_accounted_for(store: Store, clerk: Cl
 
 
 @pytest.mark.parametrize("second", ["requeue", "drop"])
-def test_what_somebody_else_took_out_is_not_taken_twice(store: Store, clerk: Clerk, fill: Fill, second: str) -> None:
+def test_what_somebody_else_took_out_is_not_taken_twice(
+    store: Store, desk: QuarantineDesk, fill: Fill, second: str
+) -> None:
     (held,) = fill(event(1, data={"claim_id": "x"}))
-    assert clerk.requeue(held, "once")
-    assert not getattr(clerk, second)(held, "again")
+    assert desk.requeue(held, "once")
+    assert not getattr(desk, second)(held, "again")
     found = reconcile(store.redis, store.keys)
     assert (found.waiting, found.requeued, found.dropped, found.balance) == (1, 1, 0, 0)
     (taken_back,) = lines(store.settings, "claim.superseded")
@@ -110,7 +112,7 @@ def test_what_somebody_else_took_out_is_not_taken_twice(store: Store, clerk: Cle
 
 
 def test_a_crash_between_the_audit_line_and_the_script_leaves_the_entry_where_it_was(
-    store: Store, clerk: Clerk, fill: Fill, monkeypatch: pytest.MonkeyPatch
+    store: Store, desk: QuarantineDesk, fill: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (held,) = fill(event(1, data={"claim_id": "x"}))
 
@@ -118,17 +120,17 @@ def test_a_crash_between_the_audit_line_and_the_script_leaves_the_entry_where_it
         raise RedisConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(clerk.redis, "eval", cut)
+        patched.setattr(desk.redis, "eval", cut)
         with pytest.raises(RedisConnectionError):
-            clerk.requeue(held, "cut off")
+            desk.requeue(held, "cut off")
     assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [held.id]
     assert reconcile(store.redis, store.keys).settled
-    assert clerk.requeue(held, "now")
+    assert desk.requeue(held, "now")
     assert reconcile(store.redis, store.keys).waiting == 1
 
 
 def test_an_event_comes_back_as_it_was_to_the_digit_however_often(
-    store: Store, consumer: InboxConsumer, clerk: Clerk, fill: Fill
+    store: Store, consumer: InboxConsumer, desk: QuarantineDesk, fill: Fill
 ) -> None:
     numbers = b'{"claim_id": "x", "a": 450.00, "b": 12345678901234567890123, "c": "\xc3\xbc", "d": 1e2}'
     fill(event(1, data="HERE").replace(b'"HERE"', numbers))
@@ -138,16 +140,18 @@ def test_an_event_comes_back_as_it_was_to_the_digit_however_often(
         assert again.count(b"requeue_of") == 1
         assert orjson.loads(again)["requeue_of"] == held.id
         assert again.partition(b'"data":')[2].startswith(numbers.replace(b" ", b""))
-        assert clerk.requeue(held, "again")
+        assert desk.requeue(held, "again")
         consumer.run()
     assert reconcile(store.redis, store.keys).balance == 0
 
 
 @pytest.mark.parametrize("content", [b"not json", b"\xff\xfe", b"[1]", b'{"a": 1, "a": 2}', b"[" * 10_000])
-def test_what_would_come_straight_back_is_not_requeued(store: Store, clerk: Clerk, fill: Fill, content: bytes) -> None:
+def test_what_would_come_straight_back_is_not_requeued(
+    store: Store, desk: QuarantineDesk, fill: Fill, content: bytes
+) -> None:
     (held,) = fill(content)
     with pytest.raises(NotRequeueable, match="drop the entry"):
-        clerk.requeue(held, "try")
+        desk.requeue(held, "try")
     assert [entry.id for entry in quarantine.entries(store.redis, store.keys)] == [held.id]
     assert not lines(store.settings, "quarantine.requeued")
 
@@ -163,20 +167,22 @@ def test_entries_are_found_by_id_and_by_reason(store: Store, fill: Fill) -> None
             quarantine.find(store.redis, store.keys, name)
 
 
-def test_a_key_of_the_wrong_type_refuses_and_writes_nothing(store: Store, clerk: Clerk, fill: Fill) -> None:
+def test_a_key_of_the_wrong_type_refuses_and_writes_nothing(store: Store, desk: QuarantineDesk, fill: Fill) -> None:
     (held,) = fill(event(1, data={"claim_id": "x"}))
     store.redis.rename(store.keys.counters, "aside")
     store.redis.set(store.keys.counters, "in the way")
     with pytest.raises(CommitRefused, match="is a string, expected a hash"):
-        clerk.requeue(held, "try")
+        desk.requeue(held, "try")
     store.redis.rename("aside", store.keys.counters)
     assert reconcile(store.redis, store.keys).settled
 
 
-def test_the_clerks_audit_file_verifies_up_to_its_head_in_redis(store: Store, clerk: Clerk, fill: Fill) -> None:
+def test_the_audit_file_of_the_quarantine_desk_verifies_up_to_its_head_in_redis(
+    store: Store, desk: QuarantineDesk, fill: Fill
+) -> None:
     first, second = fill(b"not json", b"nor this")
-    clerk.drop(first, "a")
-    clerk.drop(second, "b")
-    head = chains.chain_head(store, clerk.audit.head.chain)
-    assert head == clerk.audit.head
-    assert verify(clerk.audit.file, store.settings.secret_path.read_bytes().strip(), head).state == "sound"
+    desk.drop(first, "a")
+    desk.drop(second, "b")
+    head = chains.chain_head(store, desk.audit.head.chain)
+    assert head == desk.audit.head
+    assert verify(desk.audit.file, store.settings.secret_path.read_bytes().strip(), head).state == "sound"

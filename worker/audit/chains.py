@@ -17,7 +17,7 @@ from redis import Redis
 
 from worker.audit import log as audit
 from worker.audit.lines import AuditLine, Retired, who
-from worker.audit.log import Audit, Head, Verdict
+from worker.audit.log import Audit, FileCheck, Head
 from worker.errors import ChainInUse, ChainUnknown
 from worker.monitoring.workers import Worker
 from worker.store.connections import Store
@@ -34,10 +34,10 @@ def known(redis: Redis, keys: Keys) -> dict[str, Head]:
     Raises:
         redis.exceptions.RedisError
     """
-    return _heads(_standing(redis, part) for part in keys.all)
+    return _heads(_stored(redis, part) for part in keys.all)
 
 
-def _standing(redis: Redis, keys: Keys) -> dict[str, bytes]:
+def _stored(redis: Redis, keys: Keys) -> dict[str, bytes]:
     found = cast(dict[bytes, bytes], redis.hgetall(keys.chains))
     return {name.decode("utf-8", "replace"): value for name, value in found.items()}
 
@@ -201,13 +201,13 @@ def retired(folder: Path, secret: bytes, besides: Iterable[Path] = ()) -> dict[s
                 if number < sound and _RETIRED in raw:
                     line = orjson.loads(raw)
                     head = Head(line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_mac"])
-                    told = (line["@timestamp"][:10], line["user.name"], line["event.reason"])
+                    retired_by = (line["@timestamp"][:10], line["user.name"], line["event.reason"])
                     if head.chain not in found or found[head.chain].head.seq < head.seq:
-                        found[head.chain] = Retirement(head, *told)
+                        found[head.chain] = Retirement(head, *retired_by)
     return found
 
 
-def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[str, Retirement]) -> Verdict:
+def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[str, Retirement]) -> FileCheck:
     """Whether a file is as it was written and ends where Redis, or the line that retired it, says.
 
     `heads`: what Redis knew before the file was looked at.
@@ -232,8 +232,8 @@ def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[s
     return replace(found, state="unknown", sentence=sentence)
 
 
-def told(found: Compared, gone: Collection[str]) -> Iterator[tuple[bool, str, str]]:
-    """What is to be said of it: whether all is well, a sentence, and what to do. `gone`: chains that were retired."""
+def statements(found: Compared, gone: Collection[str]) -> Iterator[tuple[bool, str, str]]:
+    """What the comparison found: whether all is well, a sentence, and what to do. `gone`: chains that were retired."""
     unknown = [end.chain for end in found.unknown if end.chain not in gone]
     if found.missing:
         sentence = f"{_some(head.chain for head in found.missing)}: lines were committed, and no such file is there."
@@ -259,7 +259,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Archivist:
+class ChainRetirement:
     """Retires chains for a person who says why. `redis` must not try again by itself."""
 
     redis: Redis
@@ -280,12 +280,12 @@ class Archivist:
         )
         if used := [chain for chain in chains if chain.startswith(written)]:
             raise ChainInUse(chains=", ".join(used))
-        standing = [_standing(self.redis, part) for part in self.keys.all]
-        heads, found = _heads(standing), ends(self.folder)
+        stored = [_stored(self.redis, part) for part in self.keys.all]
+        heads, found = _heads(stored), ends(self.folder)
         said = self.audit.write([self._line(*self._state(chain, heads, found), why) for chain in chains])
         moved = set[str]()
-        for part, there in zip(self.keys.all, standing, strict=True):
-            pairs = [one for chain in chains for one in (chain, there.get(chain, b""))]
+        for part, before in zip(self.keys.all, stored, strict=True):
+            pairs = [one for chain in chains for one in (chain, before.get(chain, b""))]
             names: list[Any] = [said.chain, str(said.seq), said.mac, *pairs]
             answer = cast(list[bytes], self.redis.eval(script("retire"), 1, part.chains, *names))
             moved |= {name.decode() for name in answer}

@@ -1,4 +1,4 @@
-"""What stands on an audit line: `AuditLine` is the one list of its fields, and dashboards are generated from it.
+"""What is on an audit line: `AuditLine` is the one list of its fields, and dashboards are generated from it.
 
 Keys are flat with dots (`"event.action"`), not nested: one key is one grep, Elasticsearch expands the dots into
 objects by itself, and Loki turns them into underscores either way. Of what identifies a person there is the
@@ -8,8 +8,8 @@ Actions: audit.opened (first line of a file; where the file before was lost unde
 why), audit.retired (a person took a chain off the list of those whose files must be there), claim.scrubbed,
 claim.quarantined, claim.repeated (the same event again: no second result), claim.superseded (the line with this
 decision id was not committed: another worker had the claim, or it is judged again), quarantine.requeued and
-quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person told
-the ledger), book.switched (a person put another book, or other overrides, in force).
+quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person
+entered into the ledger), book.switched (a person put another book, or other overrides, in force).
 
 How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
 repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.

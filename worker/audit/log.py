@@ -3,7 +3,7 @@
 A line ends in `"audit.mac"`: HMAC-SHA-256 over the mac of the line before and this line without it. The commit script
 keeps the head (number and mac) of each chain in Redis, so that a cut tail shows as well. Lines are written before
 the commit of their batch: the log may hold a decision twice and never misses one. Before each commit the file is
-looked at: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
+checked: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Audit:
 
 
 def host_name(name: str | None = None) -> str:
-    """Name of a host, by default this one's, as it stands in the names of chains."""
+    """Name of a host, by default this one's, as it is in the names of chains."""
     return "".join(c for c in name or socket.gethostname() if c.isalnum() or c in "-.") or "host"
 
 
@@ -220,7 +220,7 @@ def _mac(key: bytes, before: str, body: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FileCheck:
     """What the check of an audit file found."""
 
     file: Path
@@ -236,7 +236,7 @@ class Verdict:
         return f"{self.file}: {self.sentence}"
 
 
-def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
+def verify(file: Path, secret: bytes, head: Head | None = None) -> FileCheck:
     """Whether the file is as it was written: no line changed, removed, reordered, forged, and no tail cut off.
 
     `head` is what Redis keeps for the chain (`chains.chain_head`); without it a cut tail cannot be seen.
@@ -261,23 +261,23 @@ def verify(file: Path, secret: bytes, head: Head | None = None) -> Verdict:
                 break
             found = _line(raw, before, key)
             if isinstance(found, str):
-                return Verdict(file, "tampered", count, name, f"line {count + 1}: {found}")
+                return FileCheck(file, "tampered", count, name, f"line {count + 1}: {found}")
             before, count, name = found, count + 1, found.chain
             if head and found.seq == head.seq:
                 if found.mac != head.mac or found.chain != head.chain:
-                    return Verdict(file, "tampered", count, name, f"line {count}: not the line that was committed")
+                    return FileCheck(file, "tampered", count, name, f"line {count}: not the line that was committed")
                 held = True
     if not held and head:
         sentence = f"the end is cut off: {head.seq} lines were committed, {count} are there"
-        return Verdict(file, "tampered", count, name, sentence)
+        return FileCheck(file, "tampered", count, name, sentence)
     known = "" if head else "; without Redis, whether the end is cut off is not known"
     if torn:
         text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
-        return Verdict(file, "torn", count, name, text)
+        return FileCheck(file, "torn", count, name, text)
     if not count:
         sentence = f"there is no line in it: its process ended before the first{known}"
-        return Verdict(file, "torn", 0, chain_of(file.name), sentence)
-    return Verdict(file, "sound", count, name, f"{count} lines are sound{known}")
+        return FileCheck(file, "torn", 0, chain_of(file.name), sentence)
+    return FileCheck(file, "sound", count, name, f"{count} lines are sound{known}")
 
 
 def _line(raw: bytes, before: Head, key: bytes) -> Head | str:

@@ -14,7 +14,7 @@ from worker.cli.terminal import Style, complain, paint, plain, say
 if TYPE_CHECKING:
     from worker.audit.chains import Compared
     from worker.audit.lines import Retired
-    from worker.audit.log import Head, Verdict
+    from worker.audit.log import FileCheck, Head
     from worker.config.settings import Settings
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
@@ -123,22 +123,22 @@ def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) 
     for file in files:
         try:
             if heads is None:
-                verdict = audit.verify(file, secret)
+                check = audit.verify(file, secret)
             else:
-                verdict = chains.verify(file, secret, heads, {})
-                if verdict.state == "unknown":
+                check = chains.verify(file, secret, heads, {})
+                if check.state == "unknown":
                     gone = chains.retired(settings.audit_path, secret, files) if gone is None else gone
-                    verdict = chains.verify(file, secret, heads, gone)
+                    check = chains.verify(file, secret, heads, gone)
         except (OSError, ScrubError) as error:
             complain(plain(str(error)))
             yield 2
             continue
-        _say(verdict)
-        yield 0 if verdict.state == "sound" else 1
+        _say(check)
+        yield 0 if check.state == "sound" else 1
 
 
-def _say(verdict: Verdict) -> None:
-    say(f"{plain(str(verdict.file))}: {paint(verdict.state, _STYLES[verdict.state])}: {plain(verdict.sentence)}")
+def _say(check: FileCheck) -> None:
+    say(f"{plain(str(check.file))}: {paint(check.state, _STYLES[check.state])}: {plain(check.sentence)}")
 
 
 def _absent(found: Compared, settings: Settings) -> int:
@@ -178,7 +178,7 @@ def retire(
 ) -> None:
     """Takes chains off the list of those whose files must be in the audit folder: archived ones, or lost for good.
 
-    Who did it, why, where each chain ended and how its file was then stand in the audit log, by which a file that is
+    Who did it, why, where each chain ended and how its file was then are in the audit log, by which a file that is
     kept elsewhere still verifies. Verify before you archive: a file that was tampered with is retired as such. Chains
     of live workers are refused.
 
@@ -205,11 +205,11 @@ def retire(
         if not names:
             complain(f"Redis knows no chain of a host {plain(host or '')}.")
             raise typer.Exit(2)
-        archivist = bootstrap.archivist(store)
+        retirement = bootstrap.chain_retirement(store)
         try:
-            stay = archivist.retire(names, why, reconcile(store.redis, store.keys).alive)
+            stay = retirement.retire(names, why, reconcile(store.redis, store.keys).alive)
         finally:
-            archivist.audit.close()
+            retirement.audit.close()
     _complain_of(stay)
     say(f"{len(names) - len(stay)} retired.")
     raise typer.Exit(1 if stay else 0)

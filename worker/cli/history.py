@@ -1,4 +1,4 @@
-"""`scrub history`: what went to billing before, told by a person: imported, or rejected by a payer."""
+"""`scrub history`: what went to billing before, entered by a person: imported, or rejected by a payer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def import_(files: Files) -> None:
     intake = Intake(files, settings.max_event_bytes)
     today = datetime.now().astimezone().date()
     with opened(settings) as store:
-        recorder = bootstrap.recorder(store)
+        recorder = bootstrap.ledger_recorder(store)
         try:
             with _progress() as advance:
                 counts = recorder.enter(intake.documents(), today, advance)
@@ -90,7 +90,7 @@ def reject(
         raise typer.BadParameter("expected a sentence of 1 to 200 printable characters", param_hint="--reason")
     missing = 0
     with opened() as store:
-        recorder = bootstrap.recorder(store)
+        recorder = bootstrap.ledger_recorder(store)
         try:
             for claim_id in dict.fromkeys(claim_ids):
                 found = recorder.reject(claim_id, reason)

@@ -14,7 +14,7 @@ from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_c
 if TYPE_CHECKING:
     from worker.errors import Reason
     from worker.pipeline.outlets import OutletEntry
-    from worker.pipeline.quarantine import Clerk
+    from worker.pipeline.quarantine import QuarantineDesk
     from worker.store.connections import Store
 
 app = typer.Typer(no_args_is_help=True)
@@ -145,12 +145,12 @@ def _each(
         raise typer.BadParameter("expected the ids of entries, or --all, or --reason-code", param_hint="ID")
     counts: Counter[bool] = Counter()
     with opened() as store:
-        clerk = bootstrap.clerk(store)
+        desk = bootstrap.quarantine_desk(store)
         try:
             for name in dict.fromkeys(ids) if ids else _now(store, reason_code):
-                counts[_taken(clerk, verb, name, why)] += 1
+                counts[_taken(desk, verb, name, why)] += 1
         finally:
-            clerk.audit.close()
+            desk.audit.close()
             if counts[True] and verb == "requeue":
                 celeryapp.notifier(store).notify()
             left = f"; {counts[False]} not." if counts[False] else "."
@@ -164,14 +164,14 @@ def _now(store: Store, reason_code: str | None) -> Iterator[str]:
     return (entry.id for entry in quarantine.entries(store.redis, store.keys, reason_code))
 
 
-def _taken(clerk: Clerk, verb: str, name: str, why: str) -> bool:
+def _taken(desk: QuarantineDesk, verb: str, name: str, why: str) -> bool:
     """Whether this entry was taken out; else says why not."""
     from worker.errors import NotInQuarantine, NotRequeueable
     from worker.pipeline import quarantine
 
     try:
-        entry = quarantine.find(clerk.redis, clerk.keys, name)
-        if (clerk.requeue if verb == "requeue" else clerk.drop)(entry, why):
+        entry = quarantine.find(desk.redis, desk.keys, name)
+        if (desk.requeue if verb == "requeue" else desk.drop)(entry, why):
             return True
         raise NotInQuarantine(entry=name)
     except (NotInQuarantine, NotRequeueable) as error:

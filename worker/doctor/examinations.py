@@ -344,7 +344,7 @@ def _audit_files(store: Store) -> Iterator[Finding]:
         return
     except ScrubError:
         return  # said of the secret already
-    for well, sentence, mend in chains.told(found, gone):
+    for well, sentence, mend in chains.statements(found, gone):
         yield Finding("well" if well else "ill", "audit files", sentence, mend)
 
 

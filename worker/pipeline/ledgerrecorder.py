@@ -1,4 +1,4 @@
-"""What a person tells the ledgers: claims that were billed before the project came, and claims that a payer rejected.
+"""What a person enters into the ledgers: claims that were billed before the project came, or that a payer rejected.
 
 Both are audited before they happen. A ledger that a worker writes meanwhile is read again, so nothing is lost.
 """
@@ -44,7 +44,7 @@ _PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
+class LedgerRecorder:
     """Writes into ledgers for a person."""
 
     redis: Redis
@@ -103,7 +103,7 @@ class Recorder:
         return done
 
     def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[Entry]]]) -> Fate | None:
-        """Puts the claim with its patient; or answers why it has no place in a ledger."""
+        """Puts the claim with its patient; or answers why no ledger takes it."""
         claim = document.claim
         lines = [line for line in claim.lines if line.procedure == self.procedure]
         if not lines:

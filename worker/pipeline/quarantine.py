@@ -1,4 +1,4 @@
-"""The quarantine: what stands in it, and how a person puts an entry back on the queue or drops it.
+"""The quarantine: what is in it, and how a person puts an entry back on the queue or drops it.
 
 Both are audited with their reason before they happen, and happen in one script: a crash in between leaves an entry
 where it was, and nothing is ever in two places.
@@ -31,7 +31,7 @@ OUTLET = "quarantine"
 
 
 def entries(redis: Redis, keys: Keys, reason: str | None = None) -> Iterator[OutletEntry]:
-    """What stands in quarantine now, oldest first, of one reason code where it is given; not what comes later."""
+    """What is in quarantine now, oldest first, of one reason code where it is given; not what comes later."""
     for entry in merge(*(_until_now(redis, part) for part in keys.all), key=lambda entry: order(entry.bare)):
         if reason is None or entry.data["reason"] == reason:
             yield entry
@@ -51,9 +51,9 @@ def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
     Raises:
         NotInQuarantine
     """
-    place, found = keys.found(name), []
-    if place:
-        part, entry = place
+    located, found = keys.found(name), []
+    if located:
+        part, entry = located
         with contextlib.suppress(ResponseError, UnicodeEncodeError):  # not the form of an id
             found = cast(Any, redis.xrange(part.outlet(OUTLET), entry, entry, count=1))
     if not found:
@@ -90,7 +90,7 @@ def _as_written(number: str) -> orjson.Fragment:
 
 
 @dataclass(frozen=True, slots=True)
-class Clerk:
+class QuarantineDesk:
     """Takes entries out of quarantine, for a person who says why. `redis` must not try again by itself."""
 
     redis: Redis
@@ -128,10 +128,10 @@ class Clerk:
         }
         head = self.audit.write([line])
         keys, name = self.keys.found(entry.id) or (self.keys, entry.id)
-        names = (name, event, head.chain, str(head.seq), head.mac)
-        places = (keys.outlet(OUTLET), keys.inbox, keys.counters, keys.chains)
+        arguments = (name, event, head.chain, str(head.seq), head.mac)
+        used = (keys.outlet(OUTLET), keys.inbox, keys.counters, keys.chains)
         try:
-            done = self.redis.eval(script("quarantine"), len(places), *places, *cast(Any, names))
+            done = self.redis.eval(script("quarantine"), len(used), *used, *cast(Any, arguments))
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
                 raise CommitRefused(count=1, reason=error) from None
