@@ -25,7 +25,7 @@ from redis import Redis
 from rules.errors import ScrubError
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
-from worker.doctor.vulnerabilities import holes
+from worker.doctor.vulnerabilities import vulnerabilities
 from worker.errors import ServerDiffers, ServerFailed, ServerMissing
 from worker.store import opening, serverlog
 from worker.store.embedded import Lease, server_binary, socket_path
@@ -297,13 +297,13 @@ def test_the_doctor_names_a_known_hole_of_the_server_that_it_finds(home: Path, p
     with opening.open_store(settings) as store:
         version = store.redis.info("server")["redis_version"]
         told = [finding.sentence for finding in doctor.server(store)]
-    named = any(f"Redis {version} has known holes" in sentence for sentence in told)
-    assert named is bool(holes("Redis", version))
+    named = any(f"Redis {version} has known vulnerabilities" in sentence for sentence in told)
+    assert named is bool(vulnerabilities("Redis", version))
 
 
 def test_the_doctor_finds_none_in_the_packaged_server(home: Path) -> None:
     with opening.open_store(load_settings(state_dir=home)) as store:
-        assert not any("known holes" in finding.sentence for finding in doctor.server(store))
+        assert not any("known vulnerabilities" in finding.sentence for finding in doctor.server(store))
 
 
 def test_claims_go_over_to_another_product_as_the_runbook_says(

@@ -11,7 +11,7 @@ from tests.tables.official import quarter
 from worker import bootstrap
 from worker.books import current
 from worker.books.switch import InForce, in_force
-from worker.doctor import judging as checkup
+from worker.doctor import judging
 from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
@@ -49,12 +49,12 @@ def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_an
     pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
     shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
     current.forget_own()
-    shown = [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]]
-    assert [("scrub rules pack" in one[3], one[1]) for one in shown] == [(True, "rule book")]
+    shown = [one for one in judging.workers(store.settings, *now(store)) if "put in force" in one.sentence]
+    assert [("scrub rules pack" in one.mend, one.about) for one in shown] == [(True, "rule book")]
     done = switcher.switch(packed(whole_book(None, store.settings.tables_path)), b"", "new.book", "with tables")
     assert done is not None
     current.forget_own()
-    assert [one for one in checkup.workers(store.settings, *now(store)) if "put in force" in one[2]] == []
+    assert [one for one in judging.workers(store.settings, *now(store)) if "put in force" in one.sentence] == []
 
 
 def now(store: Store) -> tuple[Reconciliation, InForce]:

@@ -1,4 +1,4 @@
-"""Images of containers: each pinned by digest or in the one list with its reason; and Redis without a known hole.
+"""Images of containers: each pinned by digest or in the one list with its reason; and Redis without a known vulnerability.
 
 After CVE-2025-49844, whose mend does not reach who pinned a version and never looked again (kubeblocks-addons#2122,
 OT-CONTAINER-KIT/redis#115).
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ops.images import ROOT, UNPINNED, faults, named
-from worker.doctor.vulnerabilities import HOLES, holes
+from worker.doctor.vulnerabilities import VULNERABILITIES, vulnerabilities
 
 DIGEST = "@sha256:" + "0" * 64
 
@@ -57,8 +57,8 @@ def test_the_redis_of_the_compose_file_has_no_known_hole() -> None:
     image = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["redis"]["image"]
     version = re.match(r"redis:([\d.]+)-", image)
     assert version
-    assert holes("Redis", version[1]) == []
-    assert [hole.id for hole, _ in holes("Redis", "7.4.2")] == [
+    assert vulnerabilities("Redis", version[1]) == []
+    assert [one.id for one, _ in vulnerabilities("Redis", "7.4.2")] == [
         "CVE-2025-49844", "CVE-2026-23479", "CVE-2026-66373", "CVE-2026-81934",
     ]  # fmt: skip
 
@@ -75,14 +75,14 @@ def test_the_redis_of_the_compose_file_has_no_known_hole() -> None:
     ],
 )  # fmt: skip
 def test_the_lua_hole_is_known_of_each_line(product: str, version: str, mended: str | None) -> None:
-    found = {hole.id: str(end) for hole, end in holes(product, version)}
+    found = {one.id: str(end) for one, end in vulnerabilities(product, version)}
     assert found.get("CVE-2025-49844") == mended
 
 
 def test_every_hole_has_an_id_a_source_and_ranges_that_end() -> None:
-    for hole in HOLES:
-        assert re.fullmatch(r"CVE-20\d\d-\d{4,}", hole.id)
-        assert hole.source.startswith("https://")
-        assert hole.product in ("Redis", "Valkey")
-        assert hole.affected
-        assert all("<" in ranges for ranges in hole.affected)
+    for one in VULNERABILITIES:
+        assert re.fullmatch(r"CVE-20\d\d-\d{4,}", one.id)
+        assert one.source.startswith("https://")
+        assert one.product in ("Redis", "Valkey")
+        assert one.affected
+        assert all("<" in ranges for ranges in one.affected)

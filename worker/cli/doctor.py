@@ -30,30 +30,32 @@ def doctor(
     from worker.cli.stores import opened
     from worker.config.settings import load_settings
     from worker.doctor import examinations as doctor
+    from worker.doctor.diagnosis import Diagnosis
 
     settings = load_settings()
     counts: Counter[str] = Counter()
 
-    def show(finding: doctor.Finding) -> None:
-        counts[finding.level] += 1
+    def show(diagnosis: Diagnosis) -> None:
+        counts[diagnosis.level] += 1
         if format == "json":
-            say_json(asdict(finding))
+            say_json(asdict(diagnosis))
             return
-        pad = " " * (4 - len(finding.level))
-        say(f"{paint(finding.level, _STYLES[finding.level])}{pad}  {finding.about:13} {hung(finding.sentence, 20)}")
-        if finding.mend:
-            say(f"{'':20}{paint('do:', 'bold')} {hung(finding.mend, 24)}")
+        pad = " " * (4 - len(diagnosis.level))
+        level = paint(diagnosis.level, _STYLES[diagnosis.level])
+        say(f"{level}{pad}  {diagnosis.about:13} {hung(diagnosis.sentence, 20)}")
+        if diagnosis.mend:
+            say(f"{'':20}{paint('do:', 'bold')} {hung(diagnosis.mend, 24)}")
 
     today = datetime.now(UTC).date()
     try:
         with opened(settings, check=False) as store:
-            for finding in doctor.examine(settings, today, store):
-                show(finding)
+            for diagnosis in doctor.examine(settings, today, store):
+                show(diagnosis)
     except ScrubError as error:
         if not counts:  # the embedded server does not start
-            for finding in doctor.examine(settings, today, None):
-                show(finding)
-        show(doctor.Finding("ill", "Redis", str(error)))
+            for diagnosis in doctor.examine(settings, today, None):
+                show(diagnosis)
+        show(Diagnosis("ill", "Redis", str(error)))
     if format == "text":
         say("", _verdict(counts))
     raise typer.Exit(1 if counts["poor"] or counts["ill"] else 0)

