@@ -21,7 +21,7 @@ from worker.doctor import examinations as doctor
 from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
-from worker.rejudging.impact import Pool, Task, outlet_parts
+from worker.rejudging.impact import ImpactJob, Pool, outlet_parts
 from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled
@@ -122,7 +122,7 @@ def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, ru
     run(1)
     run(2)
     comparison = Comparison(current.book_of_today(store.settings), BOOK)
-    pool = Pool(Task(comparison, LAST, 2**20, 5), 1)
+    pool = Pool(ImpactJob(comparison, LAST, 2**20, 5), 1)
     today = datetime.now(UTC).date()
     (found,) = pool.outcomes(outlet_parts(store.redis, store.keys, today))
     assert found.tally.claims == 2

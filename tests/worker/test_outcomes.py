@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from worker.intake.x12.remittance import Adjustment, Payment, Service
-from worker.outcomes.outcomes import Outcomes, Reason, compare, log_lines
+from worker.outcomes.outcomes import DenialReason, Outcomes, compare, log_lines
 
 EXPECTED = {"UNT001": frozenset({"151"}), "DX001": frozenset({"11", "50"})}
 CO151, CO45 = Adjustment("CO", "151", Decimal(450)), Adjustment("CO", "45", Decimal(350))
@@ -64,7 +64,7 @@ def test_what_a_rule_said_is_held_to_what_the_payer_did() -> None:
     assert row(found, "UNT001") == ((1, Decimal(450)), (1, Decimal(100)), NONE, 1)
     assert row(found, "DX001") == ((1, Decimal(450)), NONE, NONE, 0)
     ((missed, tally),) = found.missed.items()
-    assert missed == ("uhc", Reason("CO", "151", ("N362",)))
+    assert missed == ("uhc", DenialReason("CO", "151", ("N362",)))
     assert (tally.count, tally.money) == (1, Decimal(450))
     assert dict(found.payers["uhc"]) == {"denied": 3, "predicted": 2, "paid": 2}
     assert found.remittances["matched"] == 5
@@ -95,7 +95,7 @@ def test_a_claim_that_was_denied_as_a_whole_denies_its_line() -> None:
     no_lines = pay("B", adjustments=late, status="4")
     found = counted([whole, no_lines], [line("A", "FIL001@"), line("B")])
     assert row(found, "FIL001") == ((1, Decimal(450)), NONE, NONE, 0)
-    assert list(found.missed) == [("uhc", Reason("CO", "29", ()))]
+    assert list(found.missed) == [("uhc", DenialReason("CO", "29", ()))]
 
 
 @pytest.mark.parametrize("reason", ["1", "2", "3", "23", "45", "253"])

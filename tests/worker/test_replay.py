@@ -14,7 +14,7 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
 from rules.loader import load_book
 from worker.demo.claims import EXAMPLES
 from worker.pipeline.ledger import EMPTY, entry_of, person_of
-from worker.rejudging.replay import Difference, replay
+from worker.rejudging.replay import ReportDifference, replay
 
 BOOK = load_book()
 DAY = date(2026, 10, 20)
@@ -42,7 +42,7 @@ def test_a_changed_claim_a_changed_report_and_a_lost_finding_are_told_by_their_f
     then["findings"][0]["evidence"]["units"] = 99
     done = replay(then, claim, BOOK, DAY)
     paths = {one.path: one for one in done.differences}
-    assert paths["disposition"] == Difference("disposition", "billing", "rework")
+    assert paths["disposition"] == ReportDifference("disposition", "billing", "rework")
     assert paths["rules_run"].then == 1
     place = "claim" if lost["line"] is None else f"line {lost['line']}"
     whole = paths[f"findings[{lost['code']} {place}, {lost['rule']}: {lost['outcome']}]"]

@@ -20,7 +20,7 @@ from worker.store.outletspecs import JUDGED, listed
 if TYPE_CHECKING:
     from rules.book.book import Book
     from worker.config.settings import Settings
-    from worker.rejudging.impact import Outcome, Part, Shadow, Task
+    from worker.rejudging.impact import ImpactJob, InputPart, PartResult, Shadow
 
 
 def impact(
@@ -88,8 +88,8 @@ def impact(
             "expected --book NEW, --old OLD, --old-overrides FILE or --drafts; else both books are the same"
         )
     settings = load_settings()
-    task = _task((old, old_overrides), book, drafts, examples, _day(received), settings)
-    _judge(files or [], _day(since), task, cores, settings, format)
+    job = _job((old, old_overrides), book, drafts, examples, _day(received), settings)
+    _judge(files or [], _day(since), job, cores, settings, format)
 
 
 def _day(text: str | None) -> date | None:
@@ -99,22 +99,22 @@ def _day(text: str | None) -> date | None:
         raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
 
 
-def _task(
+def _job(
     before: tuple[str | None, Path | None], new: Path | None, drafts: bool, most: int, day: date | None,
     settings: Settings,
-) -> Task:  # fmt: skip
+) -> ImpactJob:  # fmt: skip
     """`before`: the old book and the old overrides, as they are given."""
     from rules.authoring.impact import Comparison
     from worker.books.overrides import with_overrides
     from worker.cli.books import read_book
-    from worker.rejudging.impact import Task
+    from worker.rejudging.impact import ImpactJob
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
     overrides = None if str(given) == "none" else given or settings.overrides
     new_book = with_overrides(read_book(new or settings.book, tables, keys=keys), settings.overrides)
     comparison = Comparison(with_overrides(old_book, overrides), new_book, drafts=drafts)
-    return Task(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
+    return ImpactJob(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
 
 
 def _old(name: str, settings: Settings) -> Book:
@@ -128,17 +128,17 @@ def _old(name: str, settings: Settings) -> Book:
 
 
 def _judge(
-    files: list[str], since: date | None, task: Task, cores: int | None, settings: Settings, format: str
+    files: list[str], since: date | None, job: ImpactJob, cores: int | None, settings: Settings, format: str
 ) -> None:
     from rules.authoring.impact import Tally
     from worker.cli.impact_views import Result, html, json, text
     from worker.rejudging.impact import Pool
     from worker.rejudging.impact import cores as available
 
-    tally, began, sizes = Tally(task.most), time.monotonic(), [_size(file) for file in files]
+    tally, began, sizes = Tally(job.most), time.monotonic(), [_size(file) for file in files]
     reading = _Reading(files)
     used = min(cores or available(), available())
-    pool = Pool(task, used)
+    pool = Pool(job, used)
     try:
         with _progress(sum(sizes) if all(sizes) else None) as shown:
             for outcome in shown(pool.outcomes(reading.parts(since, settings))):
@@ -147,7 +147,7 @@ def _judge(
     finally:
         pool.close()
     result = Result(
-        task.comparison.old, task.comparison.new, tally, reading.refused, reading.passed, time.monotonic() - began, used
+        job.comparison.old, job.comparison.new, tally, reading.refused, reading.passed, time.monotonic() - began, used
     )
     say(*{"json": json, "html": html, "text": text}[format](result))
     raise typer.Exit(2 if reading.refused else 1 if tally.routes else 0)
@@ -168,7 +168,7 @@ class _Reading:
         self.refused = 0
         self.passed = 0
 
-    def parts(self, since: date | None, settings: Settings) -> Iterator[Part]:
+    def parts(self, since: date | None, settings: Settings) -> Iterator[InputPart]:
         from worker.rejudging.impact import file_parts, outlet_parts
 
         if since:
@@ -183,7 +183,7 @@ class _Reading:
                 self.refused += 1
                 complain(f"{file}: {getattr(error, 'strerror', None) or error}")
 
-    def tell(self, outcome: Outcome) -> None:
+    def tell(self, outcome: PartResult) -> None:
         self.passed += outcome.passed
         for refusal in outcome.refusals:
             self.refused += 1
@@ -191,7 +191,7 @@ class _Reading:
                 complain(line)
 
 
-Shown = Callable[[Iterator["Outcome"]], Iterator["Outcome"]]
+Shown = Callable[[Iterator["PartResult"]], Iterator["PartResult"]]
 
 
 @contextmanager
@@ -210,7 +210,7 @@ def _progress(size: int | None) -> Iterator[Shown]:
     ) as bar:
         task, began = bar.add_task("", total=size, claims=0, speed=0.0), time.monotonic()
 
-        def shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        def shown(outcomes: Iterator[PartResult]) -> Iterator[PartResult]:
             claims = 0
             for outcome in outcomes:
                 claims += outcome.tally.claims

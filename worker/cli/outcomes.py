@@ -18,7 +18,7 @@ from worker.cli.terminal import Format, columns, complain, console, on_terminal,
 if TYPE_CHECKING:
     from rules.book.book import Book
     from worker.intake.document import Refusal
-    from worker.outcomes.outcomes import Outcomes, Reason, Tally
+    from worker.outcomes.outcomes import DenialReason, Outcomes, Total
 
 Row = tuple[str, ...]
 app = typer.Typer(no_args_is_help=True)
@@ -26,7 +26,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """What the payers did with the claims, against what the rules had said of them."""
+    """What the payers did with the claims, against what the rules had found on them."""
 
 
 @app.command("import")
@@ -125,9 +125,10 @@ def _expected(book: Book) -> dict[str, frozenset[str]]:
 
 
 def _text(found: Outcomes, refused: int, book: Book) -> Iterator[str]:
-    told = found.remittances
-    rest = ", ".join(f"{told[name]} {name}" for name in told if name not in ("read", "matched"))
-    yield f"{told['read']} claims on the remittances, {told['matched']} matched" + (f"; {rest}" if rest else "") + "."
+    counts = found.remittances
+    rest = ", ".join(f"{counts[name]} {name}" for name in counts if name not in ("read", "matched"))
+    more = f"; {rest}" if rest else ""
+    yield f"{counts['read']} claims on the remittances, {counts['matched']} matched{more}."
     if refused:
         yield f"{refused} could not be read."
     if found.unreadable:
@@ -161,14 +162,14 @@ def _rules(found: Outcomes) -> Iterator[str]:
 def _missed(found: Outcomes, book: Book) -> Iterator[str]:
     rows: list[Row] = [("  payer", "CARC", "RARC", "denied", "kept back", "rules that expect it")]
     by_carc = _by_carc(book)
-    for (payer, reason), tally in _dearest(found):
+    for (payer, reason), total in _dearest(found):
         codes = (plain(f"{reason.group}-{reason.carc}"), plain(" ".join(reason.rarc)) or "-")
-        rows.append((f"  {payer}", *codes, *_cells(tally), ", ".join(by_carc.get(reason.carc, ())) or "none"))
+        rows.append((f"  {payer}", *codes, *_cells(total), ", ".join(by_carc.get(reason.carc, ())) or "none"))
     yield from ("", paint("Denied and not predicted", "bold") + ", by payer and reason, the dearest first")
     yield from columns(rows)
 
 
-def _dearest(found: Outcomes) -> list[tuple[tuple[str, Reason], Tally]]:
+def _dearest(found: Outcomes) -> list[tuple[tuple[str, DenialReason], Total]]:
     return sorted(found.missed.items(), key=lambda pair: (-pair[1].money, pair[0][0], pair[0][1].carc))
 
 
@@ -180,8 +181,8 @@ def _by_carc(book: Book) -> dict[str, list[str]]:
     return found
 
 
-def _cells(tally: Tally) -> tuple[str, str]:
-    return (str(tally.count), _money(tally.money)) if tally.count else ("-", "-")
+def _cells(total: Total) -> tuple[str, str]:
+    return (str(total.count), _money(total.money)) if total.count else ("-", "-")
 
 
 def _money(amount: Decimal) -> str:
@@ -197,8 +198,8 @@ def _plain(found: Outcomes) -> dict[str, Any]:
                    for payer, counts in sorted(found.payers.items())},
         "rules": [{"code": code, "payer": payer, **asdict(row)} for (code, payer), row in sorted(found.rules.items())],
         "missed": [
-            {"payer": payer, **asdict(reason), **asdict(tally)}
-            for (payer, reason), tally in _dearest(found)
+            {"payer": payer, **asdict(reason), **asdict(total)}
+            for (payer, reason), total in _dearest(found)
         ],
         "decisions": found.decisions,
         "unreadable_log_lines": found.unreadable,
@@ -206,7 +207,7 @@ def _plain(found: Outcomes) -> dict[str, Any]:
 
 
 class _Counted(RawIOBase):
-    """A stream that tells how many bytes were read."""
+    """A stream that reports how many bytes were read."""
 
     def __init__(self, stream: IO[bytes], seen: Callable[[int], None]) -> None:
         self._stream, self._seen = stream, seen

@@ -1,8 +1,8 @@
-"""Outcomes: what payers did with the claims, against what the rules had said of them.
+"""Outcomes: what payers did with the claims, against what the rules had found on them.
 
 Remittances (835) come weeks after the verdict, when the outlets have long been trimmed; the audit log is kept. So it is
 the log that they are matched to: by claim id (CLP01), to the newest decision up to the day of the remittance, and
-by line (REF*6R, or the only line of the procedure). Where neither tells the line, a finding on any line counts for
+by line (REF*6R, or the only line of the procedure). Where neither gives the line, a finding on any line counts for
 all of the procedure's.
 
 Denied: the payer kept back money for a reason other than its price, the patient's share or another payer's payment.
@@ -55,7 +55,7 @@ CREATE INDEX decision_claim ON decision (claim, moment);
 
 
 @dataclass(slots=True)
-class Tally:
+class Total:
     """How often, and for how much."""
 
     count: int = 0
@@ -70,18 +70,18 @@ class Tally:
 class RuleOutcome:
     """One rule for one payer."""
 
-    denied: Tally = field(default_factory=Tally)
+    denied: Total = field(default_factory=Total)
     """Predicted and denied; the money that was kept back."""
     as_expected: int = 0
     """Of these, with the CARC that the rule expects."""
-    paid: Tally = field(default_factory=Tally)
+    paid: Total = field(default_factory=Total)
     """Predicted and paid; the money that was paid."""
-    mended: Tally = field(default_factory=Tally)
+    mended: Total = field(default_factory=Total)
     """Found at first, and found no more in what was sent; the money that was paid then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class DenialReason:
     """Why something was denied."""
 
     group: str
@@ -95,7 +95,7 @@ class Outcomes:
 
     rules: dict[tuple[str, str], RuleOutcome] = field(default_factory=dict)
     """By code and payer."""
-    missed: dict[tuple[str, Reason], Tally] = field(default_factory=dict)
+    missed: dict[tuple[str, DenialReason], Total] = field(default_factory=dict)
     """Denied and not predicted, by payer and reason."""
     payers: dict[str, Counter[str]] = field(default_factory=dict)
     """By payer: how many lines were `denied`, `paid`, `predicted` (denied, and a rule had said so)."""
@@ -108,7 +108,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class AuditedDecision:
     """What the log says of one decision."""
 
     payer: str
@@ -230,8 +230,8 @@ def _match(base: sqlite3.Connection, claim: str, payments: list[Paid], outcomes:
     decisions = [(str(name), str(moment), _decision(orjson.loads(said))) for name, moment, said in rows]
     outcomes.decisions += len(decisions)
     last: dict[str, tuple[Any, int]] = {}
-    for day, said in _standing(payments, outcomes.remittances):
-        before = [place for place, (_, moment, _) in enumerate(decisions) if moment[:10] <= day]
+    for day, said in _without_reversals(payments, outcomes.remittances):
+        before = [index for index, (_, moment, _) in enumerate(decisions) if moment[:10] <= day]
         if said["status"] in _UNDECIDED:
             outcomes.remittances["not adjudicated"] += 1
         elif said["others"]:
@@ -243,38 +243,42 @@ def _match(base: sqlite3.Connection, claim: str, payments: list[Paid], outcomes:
         else:
             outcomes.remittances["replaced by a later one" if name in last else "matched"] += 1
             last[name] = (said, before[-1])
-    for said, place in last.values():
-        earlier = [decision for _, _, decision in decisions[:place]]
-        _count(said, decisions[place][2], earlier, outcomes, expected)
+    for said, index in last.values():
+        earlier = [decision for _, _, decision in decisions[:index]]
+        _count(said, decisions[index][2], earlier, outcomes, expected)
 
 
 def _after_the_first(said: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
-    """A second payer's remittance tells nothing of the verdict on the claim to the first."""
+    """A second payer's remittance says nothing about the verdict on the claim to the first."""
     return said["status"] in _SECONDARY and first["status"] not in _SECONDARY
 
 
-def _decision(said: list[Any]) -> Decision:
+def _decision(said: list[Any]) -> AuditedDecision:
     payer, judged, found = said
-    return Decision(payer or _OTHER, judged and tuple(judged), frozenset((code, line) for code, line in found))
+    return AuditedDecision(payer or _OTHER, judged and tuple(judged), frozenset((code, line) for code, line in found))
 
 
-def _standing(payments: list[Paid], told: Counter[str]) -> list[Paid]:
+def _without_reversals(payments: list[Paid], counts: Counter[str]) -> list[Paid]:
     """Without what was taken back: a reversal (CLP02 22) names the payment by the payer's own number."""
-    standing: list[Paid] = []
+    left: list[Paid] = []
     for day, said in payments:
         if said["status"] != REVERSAL:
-            standing.append((day, said))
+            left.append((day, said))
             continue
-        told["reversals"] += 1
-        same = [one for one in standing if one[1]["control"] == said["control"]] or standing
+        counts["reversals"] += 1
+        same = [one for one in left if one[1]["control"] == said["control"]] or left
         if same:
-            told["taken back"] += 1
-            standing.remove(same[-1])
-    return standing
+            counts["taken back"] += 1
+            left.remove(same[-1])
+    return left
 
 
 def _count(
-    said: Mapping[str, Any], decision: Decision, earlier: Iterable[Decision], outcomes: Outcomes, expected: Expected
+    said: Mapping[str, Any],
+    decision: AuditedDecision,
+    earlier: Iterable[AuditedDecision],
+    outcomes: Outcomes,
+    expected: Expected,
 ) -> None:
     claim, lines = _unpacked(said["claim"]), [_unpacked(line) for line in said["lines"]]
     if _denials(claim) or not lines:
@@ -287,28 +291,28 @@ def _count(
     for code in {code for code, _ in decision.found}:
         about = _about(code, decision, lines)
         row = outcomes.rules.setdefault((code, decision.payer), RuleOutcome())
-        denied = [place for place in about if _denials(lines[place])]
+        denied = [index for index in about if _denials(lines[index])]
         predicted.update(denied)
         if denied:
-            row.denied.add(sum((_kept_back(lines[place]) for place in denied), Decimal(0)))
-            reasons = {one.reason for place in denied for one in _denials(lines[place])}
+            row.denied.add(sum((_kept_back(lines[index]) for index in denied), Decimal(0)))
+            reasons = {one.reason for index in denied for one in _denials(lines[index])}
             row.as_expected += bool(reasons & expected.get(code, frozenset()))
         else:
-            row.paid.add(sum((lines[place].paid for place in about), Decimal(0)))
+            row.paid.add(sum((lines[index].paid for index in about), Decimal(0)))
     now = {code for code, _ in decision.found}
     for code in {code for before in earlier for code, _ in before.found} - now:
         outcomes.rules.setdefault((code, decision.payer), RuleOutcome()).mended.add(
             sum((line.paid for line in lines), Decimal(0))
         )
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         denials = _denials(line)
         counts["denied" if denials else "paid"] += 1
-        if place in predicted:
+        if index in predicted:
             counts["predicted"] += 1
         elif denials:
             largest = max(denials, key=lambda one: one.amount)
-            reason = Reason(largest.group, largest.reason, tuple(sorted({*line.remarks, *claim.remarks})))
-            outcomes.missed.setdefault((decision.payer, reason), Tally()).add(_kept_back(line))
+            reason = DenialReason(largest.group, largest.reason, tuple(sorted({*line.remarks, *claim.remarks})))
+            outcomes.missed.setdefault((decision.payer, reason), Total()).add(_kept_back(line))
 
 
 def _whole(claim: Service, lines: list[Service]) -> Service:
@@ -318,13 +322,13 @@ def _whole(claim: Service, lines: list[Service]) -> Service:
     return Service(None, claim.charge, claim.paid, None, adjustments, remarks)
 
 
-def _about(code: str, decision: Decision, lines: list[Service]) -> list[int]:
-    """The places of the lines that the rule's findings speak of."""
+def _about(code: str, decision: AuditedDecision, lines: list[Service]) -> list[int]:
+    """The indexes of the lines that the rule's findings are about."""
     wanted = {line for found, line in decision.found if found == code}
-    told = [_number(line.line, decision.judged) for line in lines]
+    numbers = [_number(line.line, decision.judged) for line in lines]
     if None in wanted or len(lines) == 1:
         return list(range(len(lines)))
-    return [place for place, number in enumerate(told) if number is None or number in wanted]
+    return [index for index, number in enumerate(numbers) if number is None or number in wanted]
 
 
 def _number(control: str | None, judged: tuple[int, ...] | None) -> int | None:

@@ -39,7 +39,7 @@ _STDIN = "stdin"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class InputPart:
     """A part of the input: bytes, a file to open, or claims with their day of receipt."""
 
     name: str
@@ -51,7 +51,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Outcome:
+class PartResult:
     """What was found in a part."""
 
     tally: Tally
@@ -62,19 +62,19 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ImpactJob:
     """What every process has from the start."""
 
     comparison: Comparison
     day: date
-    """Stands in where neither a claim nor its event has a day of receipt."""
+    """Used where neither a claim nor its event has a day of receipt."""
     limit: int
     """Largest document, in bytes."""
     most: int
     """Examples that are kept."""
 
 
-def file_parts(file: str, stdin: Callable[[], bytes]) -> Iterator[Part]:
+def file_parts(file: str, stdin: Callable[[], bytes]) -> Iterator[InputPart]:
     """The parts of a file: blocks of lines where it is NDJSON of claims, else the whole.
 
     Raises:
@@ -85,12 +85,12 @@ def file_parts(file: str, stdin: Callable[[], bytes]) -> Iterator[Part]:
         yield from (
             _blocks(_STDIN, io.BytesIO(content))
             if _in_lines(content[:BLOCK])
-            else [Part(_STDIN, len(content), content)]
+            else [InputPart(_STDIN, len(content), content)]
         )
         return
     with open(file, "rb") as stream:
         if not _in_lines(stream.read(BLOCK)):
-            yield Part(file, os.stat(file).st_size)
+            yield InputPart(file, os.stat(file).st_size)
             return
         stream.seek(0)
         yield from _blocks(file, stream)
@@ -108,15 +108,15 @@ def _in_lines(head: bytes) -> bool:
     return True
 
 
-def _blocks(name: str, stream: Any) -> Iterator[Part]:
+def _blocks(name: str, stream: Any) -> Iterator[InputPart]:
     line = 0
     while block := stream.read(BLOCK):
         block += stream.readline()
-        yield Part(name, len(block), block, line)
+        yield InputPart(name, len(block), block, line)
         line += block.count(b"\n")
 
 
-def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[Part]:
+def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[InputPart]:
     """What was judged and went to an outlet since a day (UTC) and is still there, oldest first by outlet."""
     start = f"{int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() * 1000) - 1}-{2**64 - 1}"
     for outlet in JUDGED:
@@ -125,23 +125,23 @@ def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[Part]:
             moment = int(str(entry.event["inboxentry"]).partition("-")[0]) / 1000
             page.append((entry.data["claim"], datetime.fromtimestamp(moment, UTC).date()))
             if len(page) == PAGE:
-                yield Part(outlet, len(page), claims=page)
+                yield InputPart(outlet, len(page), claims=page)
                 page = []
         if page:
-            yield Part(outlet, len(page), claims=page)
+            yield InputPart(outlet, len(page), claims=page)
 
 
-def examine(part: Part, task: Task) -> Outcome:
+def examine(part: InputPart, job: ImpactJob) -> PartResult:
     """Judges one part."""
-    found = Outcome(Tally(task.most), size=part.size)
+    found = PartResult(Tally(job.most), size=part.size)
     if part.claims:
         for value, day in part.claims:
-            _count(claim_of(value), day, task, found.tally)
+            _count(claim_of(value), day, job, found.tally)
         return found
     with io.BytesIO(part.content) if part.content is not None else open(part.name, "rb") as stream:
-        for document in read_documents(part.name, stream, limit=task.limit):
+        for document in read_documents(part.name, stream, limit=job.limit):
             if isinstance(document, Document):
-                _count(document.claim, (document.event and document.event.day) or task.day, task, found.tally)
+                _count(document.claim, (document.event and document.event.day) or job.day, job, found.tally)
             elif isinstance(document, Refusal):
                 found.refusals.append(_at(document, part.line))
             else:
@@ -149,27 +149,27 @@ def examine(part: Part, task: Task) -> Outcome:
     return found
 
 
-def _count(claim: Claim, day: date, task: Task, tally: Tally) -> None:
+def _count(claim: Claim, day: date, job: ImpactJob, tally: Tally) -> None:
     tally.claims += 1
     tally.charge += charge_of(claim)
-    if shift := task.comparison.shift(claim, day):
+    if shift := job.comparison.shift(claim, day):
         tally.add(shift)
 
 
 def _at(refusal: Refusal, line: int) -> Refusal:
-    """The refusal at its place in the whole file."""
+    """The refusal with its position in the whole file."""
     number = refusal.number + line
     return replace(
         refusal, number=number, position=refusal.position.replace(f"line {refusal.number}", f"line {number}")
     )
 
 
-_task: list[Task] = []
+_job: list[ImpactJob] = []
 """Of this process; there before the fork, so that all share the memory of the books."""
 
 
-def _examine(part: Part) -> Outcome:
-    return examine(part, _task[0])
+def _examine(part: InputPart) -> PartResult:
+    return examine(part, _job[0])
 
 
 def _quiet() -> None:
@@ -181,24 +181,24 @@ def _quiet() -> None:
 class Pool:
     """Processes that examine parts; with one core there is none, and this process does it."""
 
-    def __init__(self, task: Task, cores: int) -> None:
-        self._task = task
+    def __init__(self, job: ImpactJob, cores: int) -> None:
+        self._job = job
         self._ahead = 2 * cores
         self._executor: ProcessPoolExecutor | None = None
         if cores > 1:
-            _task[:] = [task]
+            _job[:] = [job]
             gc.freeze()
             fork = multiprocessing.get_context("fork")
             self._executor = ProcessPoolExecutor(cores, mp_context=fork, initializer=_quiet)
             self._executor.submit(int).result()  # forks now, before anything starts a thread
 
-    def outcomes(self, parts: Iterable[Part]) -> Iterator[Outcome]:
+    def outcomes(self, parts: Iterable[InputPart]) -> Iterator[PartResult]:
         """The outcomes in the order of the parts; few parts are held at once."""
         if self._executor is None:
             for part in parts:
-                yield examine(part, self._task)
+                yield examine(part, self._job)
             return
-        under_way: deque[Future[Outcome]] = deque()
+        under_way: deque[Future[PartResult]] = deque()
         for part in parts:
             under_way.append(self._executor.submit(_examine, part))
             if len(under_way) > self._ahead:
@@ -209,7 +209,7 @@ class Pool:
     def close(self) -> None:
         if self._executor:
             self._executor.shutdown(cancel_futures=True)
-            _task.clear()
+            _job.clear()
             gc.unfreeze()
 
 

@@ -27,7 +27,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReportDifference:
     """One field that is not as it was."""
 
     path: str
@@ -42,7 +42,7 @@ class Replay:
 
     claim_id: str
     digest: str
-    differences: tuple[Difference, ...]
+    differences: tuple[ReportDifference, ...]
     taken: tuple[str, ...] = ()
     """Codes of the findings on history, which were taken from the report."""
 
@@ -53,7 +53,7 @@ class Replay:
 
 def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Replay:
     """Judges the claim by the book, which must be the report's; `report` is decoded JSON, `received` the day that
-    stood in where the claim has no received date."""
+    was used where the claim has no received date."""
     now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
     then = dict(report)
     of_history = {rule.file for rule in book.rules if rule.needs_history}
@@ -69,7 +69,7 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
 
 
 def _history(report: Json) -> History:
-    """As far as the report tells it."""
+    """As far as the report says."""
     if report["history"] == "consulted":
         later = _LATER.search(report.get("reason") or "")
         return History("consulted", (), later[1] if later else None)
@@ -96,15 +96,15 @@ def _by_identity(findings: list[Json]) -> dict[str, Json]:
     return found
 
 
-def _differences(then: Any, now: Any, path: str) -> Iterator[Difference]:
+def _differences(then: Any, now: Any, path: str) -> Iterator[ReportDifference]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys((*then, *now)):
             inner = f"{path}{key}" if key.startswith("[") or not path else f"{path}.{key}"
             yield from _differences(then.get(key, _ABSENT), now.get(key, _ABSENT), inner)
     elif then != now:
-        yield Difference(path, _short(then), _short(now))
+        yield ReportDifference(path, _short(then), _short(now))
 
 
 def _short(value: Any) -> Any:
-    """A whole finding that is there on one side alone is told by its message."""
+    """A whole finding that is there on one side alone is given by its message."""
     return value["message"] if isinstance(value, dict) and "message" in value else value
