@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from worker.audit.chains import ChainRetirement
-from worker.audit.log import Audit
+from worker.audit.log import AuditLog
 from worker.books.bookswitcher import BookSwitcher
 from worker.books.current import book_of_today, overrides_layer, own, own_book
 from worker.books.switch import ProcessBook
@@ -34,7 +34,7 @@ def inbox_consumer(
     settings = store.settings
     secret, rules = agreed_secret(store), book_of_today(settings)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
-    audit = Audit(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
+    audit = AuditLog(settings.audit_path, secret, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
     memory_ms = settings.event_memory * 86_400_000
     process_book = ProcessBook(
         store.redis,
@@ -75,7 +75,7 @@ def ledger_recorder(store: Store) -> LedgerRecorder:
         SecretUnusable, SecretMismatch, and what `own_book` raises
     """
     settings, secret = store.settings, agreed_secret(store)
-    audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    audit = AuditLog(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
     procedure = own_book(settings).procedure
     return LedgerRecorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
@@ -87,7 +87,7 @@ def quarantine_desk(store: Store) -> QuarantineDesk:
         SecretUnusable, SecretMismatch
     """
     settings = store.settings
-    audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    audit = AuditLog(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
     return QuarantineDesk(store.once, store.keys, audit)
 
 
@@ -98,7 +98,7 @@ def chain_retirement(store: Store) -> ChainRetirement:
         SecretUnusable, SecretMismatch
     """
     settings, secret = store.settings, agreed_secret(store)
-    audit = Audit(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    audit = AuditLog(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
     return ChainRetirement(store.once, store.keys, audit, secret, settings.audit_path)
 
 
@@ -109,7 +109,7 @@ def book_switcher(store: Store) -> BookSwitcher:
         SecretUnusable, SecretMismatch
     """
     settings = store.settings
-    audit = Audit(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    audit = AuditLog(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
     return BookSwitcher(
         store.once, store.keys, audit, lambda: own(settings), lambda: overrides_layer(settings), settings.books_path
     )

@@ -22,7 +22,7 @@ import pytest
 from worker import bootstrap
 from worker.audit import chains
 from worker.audit import log as audit
-from worker.audit.log import Audit, Head
+from worker.audit.log import AuditLog, Head
 from worker.config.settings import load_settings
 from worker.errors import ChainUnknown
 from worker.monitoring.reconciliation import reconcile
@@ -317,7 +317,7 @@ def test_a_chain_that_is_written_meanwhile_stays(store: Store) -> None:
     file = judge(store, 0, 5)
     chain = str(audit.chain_of(file.name))
 
-    class Later(Audit):
+    class Later(AuditLog):
         """Stands for a process that commits while its chain is being retired."""
 
         def write(self, lines: Any) -> Head:

@@ -16,7 +16,7 @@ import pytest
 
 from ops import logformats
 from tests.report.generated import lines
-from worker.audit.log import Audit
+from worker.audit.log import AuditLog
 from worker.monitoring.line import reconciliation_fields
 
 LNAV = shutil.which("lnav")
@@ -58,7 +58,7 @@ def test_the_real_lnav_installs_the_format_shows_lines_and_counts_them(tmp_path:
         assert "error" not in done.stderr, done.stderr
         return done.stdout
 
-    audit = Audit(tmp_path / "audit", b"k" * 32)
+    audit = AuditLog(tmp_path / "audit", b"k" * 32)
     given: list[Any] = [dict(line) for line in lines(40)]
     audit.write([{key: value for key, value in line.items() if not key.startswith("audit.")} for line in given])  # type: ignore[misc]
     audit.close()

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from worker.audit.lines import AuditLine
-from worker.audit.log import Audit, Head, check_folder, verify
+from worker.audit.log import AuditLog, Head, check_folder, verify
 from worker.errors import AuditUnwritable, NoAuditFile
 
 SECRET = b"s" * 64
@@ -24,7 +24,7 @@ def line(number: int) -> AuditLine:
 
 @pytest.fixture
 def written(tmp_path: Path) -> tuple[Path, Head]:
-    audit = Audit(tmp_path, SECRET)
+    audit = AuditLog(tmp_path, SECRET)
     for batch in range(3):
         head = audit.write([line(batch * 2), line(batch * 2 + 1)])
     audit.close()
@@ -100,7 +100,7 @@ def test_a_folder_that_can_hold_no_audit_file_is_refused_before_any_claim_is_tak
 
 
 def test_a_chain_forged_with_another_key_is_found(tmp_path: Path) -> None:
-    audit = Audit(tmp_path, b"another" * 10)
+    audit = AuditLog(tmp_path, b"another" * 10)
     head = audit.write([line(1)])
     assert "without the key" in verify(audit.file, SECRET, head).sentence
     audit.close()
@@ -114,7 +114,7 @@ def test_a_line_after_the_head_that_a_crash_cut_off_is_no_tampering(written: tup
 
 
 def test_lines_that_were_written_and_never_committed_are_sound(tmp_path: Path) -> None:
-    audit = Audit(tmp_path, SECRET)
+    audit = AuditLog(tmp_path, SECRET)
     head = audit.write([line(1)])
     audit.write([line(2)])
     audit.close()
@@ -122,7 +122,7 @@ def test_lines_that_were_written_and_never_committed_are_sound(tmp_path: Path) -
 
 
 def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    audit = Audit(tmp_path, SECRET)
+    audit = AuditLog(tmp_path, SECRET)
     audit.write([line(1)])
     real = os.write
 
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):
-        Audit(tmp_path / "file", SECRET).write([line(1)])
+        AuditLog(tmp_path / "file", SECRET).write([line(1)])
 
 
 # What others do to the file while it is written: logrotate's `create` and `copytruncate`, rm, mv.
@@ -211,7 +211,7 @@ HARM = [
 def test_lines_go_to_a_new_chain_that_names_the_one_which_was_lost(
     tmp_path: Path, harm: Callable[[Path], None], loss: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    audit = Audit(tmp_path / "audit", SECRET)
+    audit = AuditLog(tmp_path / "audit", SECRET)
     before = audit.write([line(1)])
     old = audit.file
     harm(old)
@@ -233,7 +233,7 @@ def test_lines_go_to_a_new_chain_that_names_the_one_which_was_lost(
 def test_a_file_that_is_lost_between_the_write_and_the_look_is_noticed_as_well(
     tmp_path: Path, harm: Callable[[Path], None], loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit = Audit(tmp_path / "audit", SECRET)
+    audit = AuditLog(tmp_path / "audit", SECRET)
     audit.write([line(1)])
     old, real, harmed = audit.file, os.write, []
 
@@ -257,7 +257,7 @@ def test_a_file_that_is_lost_between_the_write_and_the_look_is_noticed_as_well(
 def test_where_each_new_file_is_taken_away_at_once_nothing_is_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit, real = Audit(tmp_path, SECRET), os.write
+    audit, real = AuditLog(tmp_path, SECRET), os.write
 
     def write(descriptor: int, data: bytes) -> int:
         done = real(descriptor, data)
@@ -277,7 +277,7 @@ def test_a_chain_that_cannot_begin_for_want_of_room_leaves_no_file(
     def full(descriptor: int, data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    audit = Audit(tmp_path, SECRET)
+    audit = AuditLog(tmp_path, SECRET)
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
         with pytest.raises(AuditUnwritable, match="No space left"):

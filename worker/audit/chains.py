@@ -17,7 +17,7 @@ from redis import Redis
 
 from worker.audit import log as audit
 from worker.audit.lines import AuditLine, Retired, who
-from worker.audit.log import Audit, FileCheck, Head
+from worker.audit.log import AuditLog, FileCheck, Head
 from worker.errors import ChainInUse, ChainUnknown
 from worker.monitoring.workers import Worker
 from worker.store.connections import Store
@@ -264,7 +264,7 @@ class ChainRetirement:
 
     redis: Redis
     keys: Keys
-    audit: Audit
+    audit: AuditLog
     secret: bytes
     folder: Path
 

@@ -58,7 +58,7 @@ def check_folder(folder: Path) -> None:
         raise AuditUnwritable(file=folder, reason=reason)
 
 
-class Audit:
+class AuditLog:
     """Writes one chain. Make it after the fork: two writers on one chain would break it."""
 
     def __init__(self, folder: Path, secret: bytes, *, stdout: bool = False, fsync: bool = False) -> None:

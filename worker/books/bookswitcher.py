@@ -24,7 +24,7 @@ from rules.book.pack import unpacked
 from rules.errors import PackInvalid, ScrubError
 from rules.loader import read_book
 from worker.audit.lines import who
-from worker.audit.log import Audit
+from worker.audit.log import AuditLog
 from worker.books import archive, fleet
 from worker.books.bookcontent import BookContents
 from worker.books.overrides import NONE, OverridesLayer, digest_of_text
@@ -100,7 +100,7 @@ class BookSwitcher:
 
     redis: Redis
     keys: Keys
-    audit: Audit
+    audit: AuditLog
     own: Callable[[], OwnBook]
     """The book of this machine's settings."""
     layer: Callable[[], OverridesLayer]

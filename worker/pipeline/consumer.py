@@ -23,7 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from rules.book.book import Book
 from rules.errors import Problem
-from worker.audit.log import Audit
+from worker.audit.log import AuditLog
 from worker.config.settings import Settings
 from worker.errors import CommitRefused
 from worker.logs.operational import safe_exception
@@ -50,7 +50,7 @@ class PartitionConsumer:
     context: BatchContext
     inbox: Inbox
     router: Router
-    audit: Audit
+    audit: AuditLog
     committer: Committer
     notifier: Notifier
     book: Callable[[], Book]
@@ -246,7 +246,7 @@ class InboxConsumer:
 
     settings: Settings
     partitions: Sequence[PartitionConsumer]
-    audit: Audit
+    audit: AuditLog
     notifier: Notifier
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""

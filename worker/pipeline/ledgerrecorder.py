@@ -20,7 +20,7 @@ from rules.case import date_of
 from rules.claim import VOID, Claim
 from rules.facts.history import months_after
 from worker.audit.lines import AuditLine, who
-from worker.audit.log import Audit, Head
+from worker.audit.log import AuditLog, Head
 from worker.errors import CommitRefused
 from worker.intake.document import Document
 from worker.intake.events import digest
@@ -50,7 +50,7 @@ class LedgerRecorder:
     redis: Redis
     keys: Keys
     secret: bytes
-    audit: Audit
+    audit: AuditLog
     procedure: str
     """Of the rule book: lines with another one are not kept."""
     months: int

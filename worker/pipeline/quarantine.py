@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from worker.audit.lines import Action, AuditLine, who
-from worker.audit.log import Audit
+from worker.audit.log import AuditLog
 from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
 from worker.intake.events import decode
 from worker.pipeline.ledger import order
@@ -95,7 +95,7 @@ class QuarantineDesk:
 
     redis: Redis
     keys: Keys
-    audit: Audit
+    audit: AuditLog
 
     def requeue(self, entry: OutletEntry, why: str) -> bool:
         """Puts the event on the queue again; False: somebody else took the entry out before.
