@@ -210,7 +210,7 @@ def retired(folder: Path, secret: bytes, besides: Iterable[Path] = ()) -> dict[s
 def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[str, Retirement]) -> FileCheck:
     """Whether a file is as it was written and ends where Redis, or the line that retired it, says.
 
-    `heads`: what Redis knew before the file was looked at.
+    `heads`: what Redis knew before the file was read.
 
     Raises:
         OSError: the file cannot be read.

@@ -226,7 +226,7 @@ class BookSwitcher:
         return entry, depth
 
     def _before(self, stack: Sequence[StackEntry]) -> tuple[dict[Basis, list[str]], tuple[Basis, ...]]:
-        """What the workers judge by, with their names; and the same as it is kept: several, where they differ."""
+        """What the workers judge by, with their names; and what a switch keeps of it: several, where they differ."""
         now, found = in_force(self.redis, self.keys), reconcile(self.redis, self.keys)
         judged: dict[Basis, list[str]] = {}
         for worker in found.alive:

@@ -58,11 +58,11 @@ def read_own(settings: Settings) -> OwnBook:
     Raises:
         FolderUnusable, BookInvalid, BookMissing, PackInvalid, BookNotSigned, KeyUnusable
     """
-    place, content, sealed = settings.book, None, b""
-    if place and place.is_file():
-        files, content, sealed = trust.packed_book(place, settings.book_key)
+    path, content, sealed = settings.book, None, b""
+    if path and path.is_file():
+        files, content, sealed = trust.packed_book(path, settings.book_key)
     else:
-        files = whole_book(place, settings.tables_path)
+        files = whole_book(path, settings.tables_path)
     found = read_book(files.library, files.imported)
     archive.add(settings.books_path, files)
     tables = digest_of(files.imported) if files.imported else NONE

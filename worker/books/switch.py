@@ -1,7 +1,7 @@
 """What the workers judge by: their own book and overrides, or what a person put in force.
 
 The book in force is in Redis, packed, with the overrides that were put in force with it, so that all workers have both;
-each process looks before every batch and takes them up between two.
+each process checks before every batch and takes them up between two.
 
 `book` is a stack of digests, the one in force first, which version 0.1.0 reads and writes as well. What that version
 does not know is beside the packed books in `books`: `laid:<height>`, the overrides of the entry that many places
@@ -87,7 +87,7 @@ class Judging:
 
     book: BookName
     refused: str = ""
-    """Why it did not take up what is in force; empty: it did, or has not looked since."""
+    """Why it did not take up what is in force; empty: it did, or has not checked since."""
     overrides: str | None = None
     """Digest of their text; None: a version that does not report them."""
 

@@ -15,18 +15,18 @@ from rules.errors import BookMissing
 from rules.loader import whole_book
 
 
-def book_files(place: Path | None, imported: Path | None, keys: Path | None) -> Files:
+def book_files(path: Path | None, imported: Path | None, keys: Path | None) -> Files:
     """The files of the book in a folder or a packed file, which `keys` must have signed; None: the one that ships.
 
     Raises:
         BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
     """
-    if place is None or not place.is_file():
-        return whole_book(place, imported)
-    return packed_book(place, keys)[0]
+    if path is None or not path.is_file():
+        return whole_book(path, imported)
+    return packed_book(path, keys)[0]
 
 
-def packed_book(place: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
+def packed_book(path: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
     """The files of a packed book, the pack itself, and its signature; empty: it has none.
 
     Raises:
@@ -35,10 +35,10 @@ def packed_book(place: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
     from worker.books import signature
 
     try:
-        content = place.read_bytes()
+        content = path.read_bytes()
     except OSError:
-        raise BookMissing(folder=place) from None
-    sealed = signature.signature_of(place)
+        raise BookMissing(folder=path) from None
+    sealed = signature.signature_of(path)
     if keys:
-        signature.verify(content, sealed, keys, str(place))
-    return unpacked(str(place), content), content, sealed
+        signature.verify(content, sealed, keys, str(path))
+    return unpacked(str(path), content), content, sealed

@@ -101,16 +101,16 @@ def _payments(files: list[str], refuse: Callable[[Refusal], None], seen: Callabl
             refuse(Refusal(name, "", 0, (Problem("", reason_of(error)),)))
 
 
-def _logs(places: list[Path]) -> list[Path]:
+def _logs(paths: list[Path]) -> list[Path]:
     """The audit files."""
     found = []
-    for place in places:
-        if place.is_dir():
-            found += sorted([*place.glob("*.jsonl"), *place.glob("*.jsonl.gz")])
-        elif place.exists():
-            found.append(place)
+    for path in paths:
+        if path.is_dir():
+            found += sorted([*path.glob("*.jsonl"), *path.glob("*.jsonl.gz")])
+        elif path.exists():
+            found.append(path)
         else:
-            raise typer.BadParameter(f"{plain(str(place))} is not there; give the audit files", param_hint="--audit")
+            raise typer.BadParameter(f"{plain(str(path))} is not there; give the audit files", param_hint="--audit")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with this installation, and how to mend it. It looks, and changes nothing.
+"""The doctor: what is wrong with this installation, and how to mend it. It reads, and changes nothing.
 
 Each examination answers diagnoses; what needs a person is `ill` (claims may be lost or do not flow) or `poor` (it
 works, and should be seen to).
@@ -83,13 +83,13 @@ def folders(settings: Settings) -> Iterator[Diagnosis]:
         for path in (settings.audit_path, settings.state_dir)
         for found, _ in [_existing(path)]
     }
-    for place in disks.values():
-        yield _room(place)
+    for path in disks.values():
+        yield _room(path)
 
 
 def _existing(path: Path) -> tuple[Path, bool]:
     """The path, or the nearest folder above it that is there; and whether the path itself is."""
-    found = next(place for place in (path, *path.parents) if place.exists())
+    found = next(one for one in (path, *path.parents) if one.exists())
     return found, found == path
 
 
@@ -115,23 +115,23 @@ def _secret(settings: Settings) -> Diagnosis:
     return Diagnosis("well", "secret", str(settings.secret_path))
 
 
-def _room(place: Path) -> Diagnosis:
-    room = shutil.disk_usage(place)
+def _room(path: Path) -> Diagnosis:
+    room = shutil.disk_usage(path)
     free = 100 * room.free / room.total
     level: Level = "ill" if free < _FREE[1] else "poor" if free < _FREE[0] else "well"
     mend = "" if level == "well" else "Free some: a full disk stops the audit log and Redis, and with them all claims."
-    return Diagnosis(level, "disk", f"{room.free / 2**30:.1f} GiB ({free:.0f} %) are free under {place}.", mend)
+    return Diagnosis(level, "disk", f"{room.free / 2**30:.1f} GiB ({free:.0f} %) are free under {path}.", mend)
 
 
 def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
-    """Whether its sources have been looked at in time, and its tables speak of today."""
+    """Whether its sources have been reviewed in time, and its tables cover today."""
     late = sorted((s.review_by, name) for name, s in book.sources.items() if s.review_by and s.review_by < today)
     if late:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Diagnosis("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
     filled = {name: table.spans for name, table in book.tables.items() if table.spans}
-    silent = [name for name, spans in filled.items() if not _speaks(spans, today)]
+    silent = [name for name, spans in filled.items() if not _covers(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
         yield Diagnosis("poor", "tables", sentence, "Import the current edition.")
@@ -153,7 +153,7 @@ def overrides(book: Book, today: date) -> Iterator[Diagnosis]:
         yield Diagnosis("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
 
 
-def _speaks(spans: Any, today: date) -> bool:
+def _covers(spans: Any, today: date) -> bool:
     return any(start <= today <= end for rows in spans.values() for start, end, _ in rows)
 
 

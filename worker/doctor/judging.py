@@ -78,7 +78,7 @@ def _disk(settings: Settings, found: Reconciliation, now: InForce) -> Iterator[D
 
 
 def judged_with(store: Store, now: InForce, today: date) -> Book | None:
-    """The book and overrides that were put in force, as they stand today; None: no overrides were.
+    """The book and overrides that were put in force, as they are today; None: no overrides were.
 
     Raises:
         BookNotThere, OverridesNotThere, PackInvalid, OverridesInvalid, redis.exceptions.RedisError
