@@ -15,7 +15,7 @@ OURS = ("rules", "worker", "ops")
 OPEN = {
     "tests/rules/test_fused.py: takes rules.engine.check._facts",
     "tests/integration/test_ahead.py: replaces _put",
-    "tests/integration/test_drain.py: replaces worker.pipeline.consumer._ROUNDS",
+    "tests/integration/test_consumer.py: replaces worker.pipeline.consumer._ROUNDS",
 }
 """What is still to be mended."""
 ENDS = {"subprocess.run": "returncode", "CliRunner().invoke": "exit_code"}

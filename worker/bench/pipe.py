@@ -37,7 +37,7 @@ def floor(processes: int, claims: int, fsync: Fsync, **environment: str) -> floa
 def noop_tasks(processes: int, tasks: int, fsync: Fsync) -> float:
     """Tasks a second of a Celery worker whose task does nothing."""
     with arena(fsync) as place:
-        place.start(python("-m", "worker.bench.ring", str(tasks))).wait()
+        place.start(python("-m", "worker.bench.enqueue", str(tasks))).wait()
         options = ["-c", str(processes), "--without-mingle", "--without-gossip", "--without-heartbeat"]
         place.start(python("-m", "celery", "-A", "worker.bench.noop", "worker", *options))
         return place.rate(lambda: tasks - int(place.store.redis.llen("bench-noop") or 0), tasks)

@@ -88,7 +88,7 @@ def test_a_claim_that_runs_out_of_time_is_tried_alone_three_times_and_then_quara
     assert [sentence.partition(", at ")[0] for sentence in sentences] == [
         f"lone attempt {number}: out of time after 0.2 s" for number in (1, 2, 3)
     ]
-    assert "test_drain.py:" in sentences[0]
+    assert "test_consumer.py:" in sentences[0]
     (line,) = [line for line in _audit_lines(store.settings) if line["event.action"] == "claim.quarantined"]
     assert line["claim.problems"] == sentences
 

@@ -1,4 +1,4 @@
-"""`python -m worker.bench.ring COUNT` puts so many no-op tasks on the queue."""
+"""`python -m worker.bench.enqueue COUNT` puts so many no-op tasks on the queue."""
 
 from __future__ import annotations
 
