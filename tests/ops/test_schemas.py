@@ -17,7 +17,7 @@ from rules.engine.check import check
 from tests.book import BOOK
 from worker.pipeline.batch import judge, read
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.store.keys import FIELD, Keys
 
 EVENT = {
@@ -81,6 +81,6 @@ def test_what_goes_in_and_what_comes_out_hold_to_the_asyncapi_document(
     assert message("ClaimEvent").is_valid(event) is (outlet != "quarantine")
     raw = orjson.dumps(event)
     context = BatchContext(book=BOOK, keys=Keys(0), secret=b"secret", limit=2**20)
-    (decision,) = judge(read([Entry("1-0", raw, {FIELD.encode(): raw})], context), {}, context)
+    (decision,) = judge(read([InboxEntry("1-0", raw, {FIELD.encode(): raw})], context), {}, context)
     assert decision.item.route == outlet
     message(schema).validate(orjson.loads(decision.item.payload))

@@ -21,7 +21,7 @@ from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 from worker.pipeline import batch
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.store.keys import Keys
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -50,10 +50,10 @@ def templates() -> dict[tuple[str | None, bool], list[dict[str, Any]]]:
             "data": example.claim,
         }
         raw = json.dumps({**event, "time": "2026-10-20T14:03:00Z"}).encode()
-        (decision,) = batch.judge(batch.read([Entry(f"{number + 1}-0", raw, {})], context), {}, context)
+        (decision,) = batch.judge(batch.read([InboxEntry(f"{number + 1}-0", raw, {})], context), {}, context)
         line = dict(decision.line)
         found.setdefault((line.get("claim.payer"), line["claim.disposition"] == "billing"), []).append(line)
-    broken = batch.read([Entry("1-0", b"{", {})], context)
+    broken = batch.read([InboxEntry("1-0", b"{", {})], context)
     found.setdefault((None, False), []).append(dict(batch.judge(broken, {}, context)[0].line))
     return found
 

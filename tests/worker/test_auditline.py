@@ -14,7 +14,7 @@ from worker.audit.lines import AuditLine, denial_code
 from worker.demo.claims import EXAMPLES
 from worker.pipeline import batch, rendering
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.reading import given_up
 from worker.pipeline.rendering import Rendered
 from worker.store.keys import Keys
@@ -24,7 +24,7 @@ CONTEXT = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
 
 def decide(claim: dict[str, Any], attempt: int = 0) -> Rendered:
     event = {"specversion": "1.0", "id": "1", "source": "/x", "type": "claim.submitted.v1", "data": claim}
-    entry = Entry("1-0", json.dumps({**event, "time": "2026-10-20T14:03:00Z"}).encode(), {}, attempt)
+    entry = InboxEntry("1-0", json.dumps({**event, "time": "2026-10-20T14:03:00Z"}).encode(), {}, attempt)
     (decision,) = batch.judge(batch.read([entry], CONTEXT), {}, CONTEXT)
     return decision
 
@@ -82,5 +82,5 @@ def test_every_field_on_a_line_is_on_the_list_of_fields() -> None:
         decision = decide(found.claim, attempt=1)
         for line in (decision.line, rendering.superseded(decision, "retry")):
             assert set(line) <= set(AuditLine.__annotations__)
-    (refused,) = batch.judge([given_up(Entry("1-0", b"", {}), [Problem("", "it was killed")])], {}, CONTEXT)
+    (refused,) = batch.judge([given_up(InboxEntry("1-0", b"", {}), [Problem("", "it was killed")])], {}, CONTEXT)
     assert set(refused.line) <= set(AuditLine.__annotations__)

@@ -13,7 +13,7 @@ from tests.book import BOOK
 from worker.pipeline import batch, deciding
 from worker.pipeline.commit import decision_id
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.rendering import Rendered
 from worker.store.keys import Keys
 
@@ -33,7 +33,7 @@ def context() -> BatchContext:
     return BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
 
 
-def entry(number: int, **changes: Any) -> Entry:
+def entry(number: int, **changes: Any) -> InboxEntry:
     envelope = {
         "specversion": "1.0",
         "id": f"evt-{number}",
@@ -43,10 +43,10 @@ def entry(number: int, **changes: Any) -> Entry:
         "data": CLAIM,
         **changes,
     }
-    return Entry(f"{number}-0", json.dumps(envelope).encode(), {})
+    return InboxEntry(f"{number}-0", json.dumps(envelope).encode(), {})
 
 
-def decide(context: BatchContext, *entries: Entry, memory: dict[str, str] | None = None) -> list[Rendered]:
+def decide(context: BatchContext, *entries: InboxEntry, memory: dict[str, str] | None = None) -> list[Rendered]:
     return batch.judge(batch.read(entries, context), memory or {}, context)
 
 
@@ -67,7 +67,7 @@ def test_a_decision_id_depends_on_entry_book_and_ledger_alone() -> None:
 
 
 def test_the_same_event_within_a_batch_is_judged_once(context: BatchContext) -> None:
-    decisions = decide(context, entry(1), Entry("2-0", entry(1).event, {}), entry(3))
+    decisions = decide(context, entry(1), InboxEntry("2-0", entry(1).event, {}), entry(3))
     assert routes(decisions)[1] == "repeated"
     assert decisions[1].line["claim.first_decision_id"] == decisions[0].line["claim.decision_id"]
     assert decisions[1].item.expects == decisions[0].item.writes
@@ -76,7 +76,7 @@ def test_the_same_event_within_a_batch_is_judged_once(context: BatchContext) -> 
 
 def test_a_repeat_of_an_event_that_could_not_be_read_is_a_repeat(context: BatchContext) -> None:
     bad = entry(1, data={"claim_id": "PCN-1"})
-    assert routes(decide(context, bad, Entry("2-0", bad.event, {}))) == ["quarantine", "repeated"]
+    assert routes(decide(context, bad, InboxEntry("2-0", bad.event, {}))) == ["quarantine", "repeated"]
 
 
 def test_the_event_memory_decides_on_repeat_and_reuse(context: BatchContext) -> None:

@@ -12,10 +12,10 @@ from worker.bench.claims import event
 from worker.pipeline import batch
 from worker.pipeline.commit import Item
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.store.keys import Keys
 
-ENTRIES = [Entry(f"{1_790_000_000_000 + number}-0", event(number), {}) for number in range(600)]
+ENTRIES = [InboxEntry(f"{1_790_000_000_000 + number}-0", event(number), {}) for number in range(600)]
 FLOOR = [floor.item(entry, Keys()) for entry in ENTRIES]
 
 

@@ -15,9 +15,9 @@ from tests.integration.helpers import claim
 from worker.pipeline.ledger import (
     EMPTY,
     NOBODY,
-    Entry,
     Ledger,
-    Row,
+    LedgerEntry,
+    LedgerRow,
     entry_of,
     expiry_ms,
     imported_revision,
@@ -34,14 +34,14 @@ def revision(number: int) -> str:
     return f"{1_790_000_000_000 + number}-0"
 
 
-def entry(number: int, claim_id: str = "A", digest: str = "", **changes: Any) -> Entry:
+def entry(number: int, claim_id: str = "A", digest: str = "", **changes: Any) -> LedgerEntry:
     found = read_claim(claim(1, claim_id=claim_id, **changes))
     patient = patient_hash(KEY, found)
     assert patient
     return entry_of(found, revision(number), digest or f"digest {number}", "64445", person_of(KEY, patient, found))
 
 
-def after(*billed: Entry) -> Ledger:
+def after(*billed: LedgerEntry) -> Ledger:
     """The ledger once these went to billing, in this order of decisions."""
     ledger = EMPTY
     for new in billed:
@@ -53,7 +53,7 @@ def counting(ledger: Ledger) -> set[str]:
     return {entry.claim_id for entry in ledger.entries.values() if entry.state == "billed"}
 
 
-def relations(ledger: Ledger, new: Entry) -> dict[str, str]:
+def relations(ledger: Ledger, new: LedgerEntry) -> dict[str, str]:
     return {billed.claim_id: billed.relation for billed in ledger.history(new).billed}
 
 
@@ -226,13 +226,13 @@ def test_entries_go_when_they_are_too_old_and_the_whole_ledger_with_the_last() -
 
 
 def test_what_was_imported_is_older_than_any_inbox_entry() -> None:
-    imported = Entry("A", imported_revision(date(2999, 1, 1)), "billed")
+    imported = LedgerEntry("A", imported_revision(date(2999, 1, 1)), "billed")
     assert imported.order < entry(0, "A").order
     assert imported.day == date(2999, 1, 1)
 
 
 rows = st.builds(
-    lambda day, length, side, lifts, units: Row(
+    lambda day, length, side, lifts, units: LedgerRow(
         date.fromordinal(day), date.fromordinal(day + length), side, lifts, "64445", units
     ),
     st.integers(700_000, 740_000), st.integers(0, 40), st.sampled_from(["LT", "RT", "50", ""]),
@@ -241,16 +241,16 @@ rows = st.builds(
 ids = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=38)
 parts = st.sampled_from(["", "ab+/", "zzzz"])
 entries = st.builds(
-    Entry, ids, st.integers(0, 2**50).map(lambda ms: f"{ms}-7"),
+    LedgerEntry, ids, st.integers(0, 2**50).map(lambda ms: f"{ms}-7"),
     st.sampled_from(["billed", "rejected"]), st.sampled_from("178"), st.just("0123456789ab"), st.text(max_size=10),
     st.sampled_from(["practitioner", "hospital_outpatient", "asc"]), st.tuples(parts, parts, parts),
     st.lists(rows, max_size=3).map(tuple), st.none(),
 )  # fmt: skip
-marks = st.builds(lambda name, state: Entry(name, "5-1", state), ids, st.sampled_from(["seen", "ended"]))
+marks = st.builds(lambda name, state: LedgerEntry(name, "5-1", state), ids, st.sampled_from(["seen", "ended"]))
 
 
 @given(st.lists(entries | marks, max_size=5))
-def test_what_is_written_is_read_back(found: list[Entry]) -> None:
+def test_what_is_written_is_read_back(found: list[LedgerEntry]) -> None:
     ledger = Ledger("5-1", {entry.claim_id: entry for entry in found})
     assert Ledger.parse(str(ledger)) == ledger
 

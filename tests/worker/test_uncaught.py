@@ -25,7 +25,7 @@ from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 from worker.intake.events import read_event, structured
 from worker.intake.x12.remittance import Payment, read_remittances
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.outlets import quarantined
 
 from . import fhirbundle
@@ -174,7 +174,7 @@ def test_a_claim_of_a_remittance_that_cannot_be_read_costs_no_other(damage: str)
 
 def test_what_is_kept_in_quarantine_is_at_most_twice_what_came_in() -> None:
     for content in (b'"' * 10_000, b"\\" * 10_000, b"\x01" * 10_000, b"\xff" * 10_000, b"\n" * 10_000, b"a" * 10_000):
-        for entry in (Entry("1-1", content, {}), Entry("1-1", None, {b"x": content})):
+        for entry in (InboxEntry("1-1", content, {}), InboxEntry("1-1", None, {b"x": content})):
             kept = quarantined("d", "1-1", entry, "not_json", [], None, "now")
             assert len(kept) < 2 * len(content) + 2**16
             assert content.decode("utf-8", "replace")[:1] or kept

@@ -14,7 +14,7 @@ from hashlib import sha256
 from worker.audit.log import Head
 from worker.config.settings import load_settings
 from worker.pipeline.commit import Committer, Item
-from worker.pipeline.inbox import Entry, Inbox
+from worker.pipeline.inbox import Inbox, InboxEntry
 from worker.store import opening
 from worker.store.keys import Keys
 
@@ -25,7 +25,7 @@ _LEDGER = " " * 111
 _YEARS = 3
 
 
-def item(entry: Entry, keys: Keys) -> Item:
+def item(entry: InboxEntry, keys: Keys) -> Item:
     """What a worker would commit of this entry, as far as Redis can tell."""
     name = sha256(entry.id.encode()).hexdigest()
     return Item(

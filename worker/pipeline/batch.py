@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from worker.pipeline.context import Batch, BatchContext, batch_of
 from worker.pipeline.deciding import decide, quarantined
-from worker.pipeline.inbox import Entry
+from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.reading import Reading, failure
 from worker.pipeline.reading import read as read_entry
 from worker.pipeline.rendering import Rendered, render
@@ -19,9 +19,9 @@ _MOST_RENDERED = 2**25
 """Bytes of decisions that are committed at once: a claim of 1,000 lines may have findings of some megabytes."""
 
 
-def parts_of(entries: Sequence[Entry]) -> list[list[Entry]]:
+def parts_of(entries: Sequence[InboxEntry]) -> list[list[InboxEntry]]:
     """The entries in order, with `_MOST_READ` each, or one entry."""
-    parts: list[list[Entry]] = [[]]
+    parts: list[list[InboxEntry]] = [[]]
     size = 0
     for entry in entries:
         size += len(entry.event or b"")
@@ -32,7 +32,7 @@ def parts_of(entries: Sequence[Entry]) -> list[list[Entry]]:
     return parts
 
 
-def read(entries: Iterable[Entry], context: BatchContext) -> list[Reading]:
+def read(entries: Iterable[InboxEntry], context: BatchContext) -> list[Reading]:
     """Decodes every entry; never raises for what is in one."""
     return [read_entry(entry, context) for entry in entries]
 

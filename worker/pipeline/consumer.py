@@ -30,7 +30,7 @@ from worker.logs.operational import safe_exception
 from worker.pipeline import batch
 from worker.pipeline.commit import Committer
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry, Inbox
+from worker.pipeline.inbox import Inbox, InboxEntry
 from worker.pipeline.notification import Notifier
 from worker.pipeline.reading import Reading, given_up
 from worker.pipeline.rendering import Rendered, superseded
@@ -65,7 +65,7 @@ class PartitionConsumer:
     """Whether there are entries that it took and did not commit."""
     _asked: PipelinedCommand | None = None
     """The next batch, asked for and not yet looked at."""
-    _ahead: list[Entry] = field(default_factory=list)
+    _ahead: list[InboxEntry] = field(default_factory=list)
     """The next batch, taken while the one before was at work."""
     _decoded: list[Reading] = field(default_factory=list)
     """The same, where it is decoded already."""
@@ -96,7 +96,7 @@ class PartitionConsumer:
             self.process(entries, readings, ahead=ahead)
         return None if self.unfinished else len(entries)
 
-    def _announced(self, entries: list[Entry]) -> list[Entry]:
+    def _announced(self, entries: list[InboxEntry]) -> list[InboxEntry]:
         """Notifies others where a batch is full."""
         if len(entries) == self.settings.batch:
             self.notifier.notify()
@@ -136,7 +136,7 @@ class PartitionConsumer:
             if self.unfinished:
                 return
 
-    def _try_alone(self, entry: Entry, tries: Sequence[str]) -> None:
+    def _try_alone(self, entry: InboxEntry, tries: Sequence[str]) -> None:
         try:
             self.process([entry])
         except self.context.interrupts:
@@ -147,11 +147,11 @@ class PartitionConsumer:
                 self.inbox.keep_tries(entry.id, tries[:-1])
             raise
 
-    def _give_up(self, entry: Entry, ends: Sequence[str]) -> None:
+    def _give_up(self, entry: InboxEntry, ends: Sequence[str]) -> None:
         problems = [Problem("", f"lone attempt {number}: {end}") for number, end in enumerate(ends, 1)]
         self.process([entry], [given_up(entry, problems)])
 
-    def process(self, entries: Sequence[Entry], readings: Sequence[Reading] = (), *, ahead: bool = False) -> None:
+    def process(self, entries: Sequence[InboxEntry], readings: Sequence[Reading] = (), *, ahead: bool = False) -> None:
         """Judges and commits the entries; what another worker decided meanwhile is judged again.
 
         What is large goes in parts, and what the time is too short for waits for the next run: no claim may be late
@@ -183,7 +183,7 @@ class PartitionConsumer:
                 self._asked.drop()
                 self._asked = None
 
-    def _note_end(self, entry: Entry, error: BaseException) -> None:
+    def _note_end(self, entry: InboxEntry, error: BaseException) -> None:
         places = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
         end = f"out of time after {self.settings.soft_time_limit:g} s, at {places}"
         self.inbox.note_end(entry.id, end, int(self.settings.reclaim * 10_000))
@@ -212,7 +212,7 @@ class PartitionConsumer:
         """Whether to give way. A worker that stops does not: nobody would come back to what it has in hand."""
         return time.monotonic() > self.until and not self.stopping()
 
-    def _given(self) -> list[Entry]:
+    def _given(self) -> list[InboxEntry]:
         """The batch that was asked for; empty: none was."""
         asked, self._asked = self._asked, None
         return self._announced(self.inbox.given(asked)) if asked else []

@@ -21,7 +21,7 @@ _FIELD, _FORWARDED = FIELD.encode(), FORWARDED.encode()
 _NAME = re.compile(rb"\d{1,5}:\d{1,15}-\d{1,15}")
 
 
-class Entry(NamedTuple):
+class InboxEntry(NamedTuple):
     """An inbox entry that was delivered to this worker."""
 
     id: str
@@ -74,7 +74,7 @@ class Inbox:
         """Creates the streams and their consumer groups where they are missing; each reads from the first entry on."""
         ensure_groups(self._redis, self._keys)
 
-    def take(self, count: int) -> list[Entry]:
+    def take(self, count: int) -> list[InboxEntry]:
         """Up to `count` entries that nobody has had, without waiting; none while the workers are held back."""
         return [] if self._held() else self._read(count, ">")
 
@@ -86,18 +86,18 @@ class Inbox:
             self._redis, "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", self._keys.inbox, ">"
         )
 
-    def given(self, sent: PipelinedCommand) -> list[Entry]:
+    def given(self, sent: PipelinedCommand) -> list[InboxEntry]:
         """The entries that were asked for. Where this raises they may have been taken, and are unfinished then."""
         return _entries(sent.answer())
 
-    def unfinished(self, count: int) -> list[Entry]:
+    def unfinished(self, count: int) -> list[InboxEntry]:
         """Up to `count` entries that this consumer took and did not commit."""
         return self._read(count, "0")
 
     def _held(self) -> bool:
         return bool(self._redis.exists(self._keys.first.hold))
 
-    def _read(self, count: int, start: str) -> list[Entry]:
+    def _read(self, count: int, start: str) -> list[InboxEntry]:
         return _entries(self._redis.xreadgroup(GROUP, self._consumer, {self._keys.inbox: start}, count=count))
 
     def remembered(self, keys: Sequence[str]) -> dict[str, str]:
@@ -115,7 +115,7 @@ class Inbox:
             for item in answer
         ]
 
-    def reclaim(self, entry: str, idle_ms: int) -> Entry | None:
+    def reclaim(self, entry: str, idle_ms: int) -> InboxEntry | None:
         """Takes over one entry if it is still that idle; None: another worker was quicker, or it is gone."""
         answer: Any = self._redis.xclaim(self._keys.inbox, GROUP, self._consumer, idle_ms, [entry])
         found = [_entry(*pair) for pair in answer if pair[1]]
@@ -172,11 +172,11 @@ def _groups(redis: Redis, stream: str) -> list[dict[str, Any]]:
     return redis.xinfo_groups(stream)
 
 
-def _entries(answer: Any) -> list[Entry]:
+def _entries(answer: Any) -> list[InboxEntry]:
     """Those of one stream; one that was deleted meanwhile has no fields."""
     return [_entry(*pair) for _, page in answer for pair in page if pair[1]]
 
 
-def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+def _entry(entry: bytes, fields: Mapping[bytes, bytes]) -> InboxEntry:
     event = fields.get(_FIELD)
-    return Entry(entry.decode(), structured(fields) if event is None else event, fields)
+    return InboxEntry(entry.decode(), structured(fields) if event is None else event, fields)

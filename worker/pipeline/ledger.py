@@ -4,8 +4,8 @@ A patient is a payer and a member id, under a keyed hash; the secret is never in
 a member id, so hashes of birth date, sex and first name are kept and compared inside.
 
 In Redis a ledger is one string: its version (the inbox entry that wrote it last), a space, and a JSON list with
-one list a claim (see `Entry.row`). It is read with the event memory in one round trip, judged against and carried
-forward in memory, and written by the commit script if its version is still the one that was read.
+one list a claim (see `LedgerEntry.packed`). It is read with the event memory in one round trip, judged against and
+carried forward in memory, and written by the commit script if its version is still the one that was read.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def same_person(one: Person, other: Person) -> bool | None:
     return True if one[0] and other[0] and len(alike) > 1 else None
 
 
-class Row(NamedTuple):
+class LedgerRow(NamedTuple):
     """One line of the book's procedure."""
 
     day: date
@@ -108,7 +108,7 @@ class Row(NamedTuple):
         return packed if last_day == day else [*packed, last_day.toordinal()]
 
     @classmethod
-    def unpacked(cls, packed: list[Any]) -> Row:
+    def unpacked(cls, packed: list[Any]) -> LedgerRow:
         day, modifiers, procedure, units, *last = packed
         side, *lifts = modifiers.split(",")
         first = date.fromordinal(day)
@@ -116,7 +116,7 @@ class Row(NamedTuple):
         return cls(first, end, side, tuple(lifts), procedure, None if units is None else Decimal(units))
 
 
-class Entry(NamedTuple):
+class LedgerEntry(NamedTuple):
     """One claim of the ledger."""
 
     claim_id: str
@@ -129,7 +129,7 @@ class Entry(NamedTuple):
     npi: str = ""
     bills_as: Role = "practitioner"
     person: Person = NOBODY
-    rows: tuple[Row, ...] = ()
+    rows: tuple[LedgerRow, ...] = ()
     reference: str | None = None
     """What a replacement or void names; it is not kept."""
 
@@ -152,14 +152,14 @@ class Entry(NamedTuple):
         return [claim_id, revision, _STATES[state], frequency, digest, npi, _ROLES[role], person, packed]
 
     @classmethod
-    def unpacked(cls, packed: list[Any]) -> Entry:
+    def unpacked(cls, packed: list[Any]) -> LedgerEntry:
         claim_id, revision, state, *more = packed
         if not more:
             return cls(claim_id, revision, _STATE_OF[state])
         frequency, digest, npi, role, person, rows = more
         return cls(
             claim_id, revision, _STATE_OF[state], frequency, digest, npi, _ROLE_OF[role], _person(person),
-            tuple(map(Row.unpacked, rows)),
+            tuple(map(LedgerRow.unpacked, rows)),
         )  # fmt: skip
 
 
@@ -185,23 +185,23 @@ def imported_revision(day: date) -> str:
     return f"0-{day.toordinal()}"
 
 
-def entry_of(claim: Claim, revision: str, digest: str, procedure: str, person: Person) -> Entry:
+def entry_of(claim: Claim, revision: str, digest: str, procedure: str, person: Person) -> LedgerEntry:
     """The claim as the ledger would keep it."""
     rows = [row for line in claim.lines if line.procedure == procedure and (row := _row(claim, line))]
     npi = (claim.billing_provider.npi if claim.billing_provider else None) or ""
-    return Entry(
+    return LedgerEntry(
         claim.claim_id, revision, "billed", claim.frequency_code, digest[:_DIGEST], npi, role_of(claim), person,
         tuple(rows), claim.original_reference_number,
     )  # fmt: skip
 
 
-def _row(claim: Claim, line: Line) -> Row | None:
+def _row(claim: Claim, line: Line) -> LedgerRow | None:
     """None: the line has no date, and matches no other."""
     day = date_of(claim, line)
     if day is None:
         return None
     last = max(day, last_date_of(claim, line) or day)
-    return Row(day, last, billed_side(line), lifts_of(line), line.procedure or "", line.units)
+    return LedgerRow(day, last, billed_side(line), lifts_of(line), line.procedure or "", line.units)
 
 
 class Ledger(NamedTuple):
@@ -209,7 +209,7 @@ class Ledger(NamedTuple):
 
     version: str = ""
     """What wrote it last; empty: there is none."""
-    entries: Mapping[str, Entry] = MappingProxyType({})
+    entries: Mapping[str, LedgerEntry] = MappingProxyType({})
     """By claim id."""
 
     @classmethod
@@ -218,12 +218,12 @@ class Ledger(NamedTuple):
         if not text:
             return EMPTY
         version, _, body = text.partition(" ")
-        return cls(version, {packed[0]: Entry.unpacked(packed) for packed in orjson.loads(body)})
+        return cls(version, {packed[0]: LedgerEntry.unpacked(packed) for packed in orjson.loads(body)})
 
     def __str__(self) -> str:
         return f"{self.version} {orjson.dumps([entry.packed() for entry in self.entries.values()]).decode()}"
 
-    def history(self, new: Entry) -> History:
+    def history(self, new: LedgerEntry) -> History:
         """What a rule may know of the patient when it judges this claim."""
         if not self.entries:
             return NOTHING_BILLED
@@ -232,7 +232,7 @@ class Ledger(NamedTuple):
         replaced = self._displaced(new) if new.frequency == REPLACEMENT else ()
         return History("consulted", tuple(self._billed(new, replaced)), later)
 
-    def _billed(self, new: Entry, replaced: tuple[str, ...]) -> Iterator[Billed]:
+    def _billed(self, new: LedgerEntry, replaced: tuple[str, ...]) -> Iterator[Billed]:
         for entry in self.entries.values():
             relation = _relation(entry, new)
             if entry.state != "billed" or (entry.claim_id in replaced and relation != "copy"):
@@ -246,7 +246,7 @@ class Ledger(NamedTuple):
                     entry.npi or None, entry.bills_as, same is True,
                 )  # fmt: skip
 
-    def after(self, new: Entry, *, billed: bool, version: str, since: date) -> Ledger:
+    def after(self, new: LedgerEntry, *, billed: bool, version: str, since: date) -> Ledger:
         """The ledger once this claim was decided; `billed`: it went to billing. Entries from before `since` go.
 
         A version that is older than what is known of its claim changes nothing, nor does a claim that is none of this
@@ -259,20 +259,20 @@ class Ledger(NamedTuple):
         if not billed:
             if not known and not new.rows:
                 return self
-            entries[new.claim_id] = (known or Entry(new.claim_id, "", "seen"))._replace(revision=new.revision)
+            entries[new.claim_id] = (known or LedgerEntry(new.claim_id, "", "seen"))._replace(revision=new.revision)
             seen = [entry for entry in entries.values() if entry.state == "seen"]
             if len(seen) > MOST_SEEN:
                 del entries[min(seen, key=lambda entry: entry.order).claim_id]
             return Ledger(version, entries)
         if new.frequency in (REPLACEMENT, VOID):
             for claim_id in self._displaced(new):
-                entries[claim_id] = Entry(claim_id, new.revision, "ended")
-        entry = new if new.frequency != VOID else Entry(new.claim_id, new.revision, "ended")
+                entries[claim_id] = LedgerEntry(claim_id, new.revision, "ended")
+        entry = new if new.frequency != VOID else LedgerEntry(new.claim_id, new.revision, "ended")
         later = known is not None and known.order > new.order
         entries[new.claim_id] = entry._replace(revision=known.revision) if known and later else entry
         return Ledger(version, entries)
 
-    def _displaced(self, new: Entry) -> tuple[str, ...]:
+    def _displaced(self, new: LedgerEntry) -> tuple[str, ...]:
         """The claims whose place a replacement or void takes.
 
         It names them by its own claim id, or by a reference that is a claim id. Mostly the reference is the payer's
@@ -306,13 +306,13 @@ class Ledger(NamedTuple):
 EMPTY = Ledger()
 
 
-def _relation(entry: Entry, new: Entry) -> Relation:
+def _relation(entry: LedgerEntry, new: LedgerEntry) -> Relation:
     if entry.claim_id != new.claim_id:
         return "other"
     return "copy" if entry.digest == new.digest else "version"
 
 
-def _may_be(entry: Entry, new: Entry) -> bool:
+def _may_be(entry: LedgerEntry, new: LedgerEntry) -> bool:
     return (
         entry.state == "billed"
         and (entry.npi, entry.bills_as) == (new.npi, new.bills_as)
@@ -321,7 +321,7 @@ def _may_be(entry: Entry, new: Entry) -> bool:
     )
 
 
-def _places(entry: Entry) -> set[tuple[date, str]]:
+def _places(entry: LedgerEntry) -> set[tuple[date, str]]:
     return {(row.day, row.side) for row in entry.rows}
 
 

@@ -26,8 +26,8 @@ from worker.intake.document import Document
 from worker.intake.events import digest
 from worker.pipeline.ledger import (
     REPLACEMENT,
-    Entry,
     Ledger,
+    LedgerEntry,
     entry_of,
     expiry_ms,
     imported_revision,
@@ -70,7 +70,7 @@ class LedgerRecorder:
         counts: Counter[Fate] = Counter()
         rest = iter(documents)
         while chunk := list(islice(rest, _CHUNK)):
-            patients: dict[Keys, dict[str, list[Entry]]] = {}
+            patients: dict[Keys, dict[str, list[LedgerEntry]]] = {}
             for document in chunk:
                 fate = self._sort(document, today, patients)
                 if fate:
@@ -102,7 +102,7 @@ class LedgerRecorder:
                     break
         return done
 
-    def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[Entry]]]) -> Fate | None:
+    def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[LedgerEntry]]]) -> Fate | None:
         """Puts the claim with its patient; or answers why no ledger takes it."""
         claim = document.claim
         lines = [line for line in claim.lines if line.procedure == self.procedure]
@@ -123,7 +123,7 @@ class LedgerRecorder:
         patients.setdefault(keys, {}).setdefault(keys.ledger(patient), []).append(entry)
         return None
 
-    def _entered(self, keys: Keys, patients: dict[str, list[Entry]], since: date) -> Counter[Fate]:
+    def _entered(self, keys: Keys, patients: dict[str, list[LedgerEntry]], since: date) -> Counter[Fate]:
         counts: Counter[Fate] = Counter()
         left = patients
         if left:
@@ -173,7 +173,7 @@ class LedgerRecorder:
                 yield from ((keys, key) for key, value in zip(page, values, strict=True) if value and wanted in value)
 
 
-def _folded(found: Ledger, entries: Sequence[Entry], version: str, since: date) -> tuple[Ledger, Counter[Fate]]:
+def _folded(found: Ledger, entries: Sequence[LedgerEntry], version: str, since: date) -> tuple[Ledger, Counter[Fate]]:
     fates: Counter[Fate] = Counter()
     after = found
     for entry in entries:
@@ -184,7 +184,7 @@ def _folded(found: Ledger, entries: Sequence[Entry], version: str, since: date) 
     return after, fates
 
 
-def _known(known: Entry | None, new: Entry) -> bool:
+def _known(known: LedgerEntry | None, new: LedgerEntry) -> bool:
     """Whether the ledger has this version of the claim, or a later one. A claim that only went to rework since may
     well have been billed before; and of a claim's versions of one day a replacement or void is the later one."""
     if known is None or known.state == "seen":

@@ -24,7 +24,7 @@ from rules.errors import Problem
 from rules.report import Report
 from worker.errors import OutletUnknown, Reason
 from worker.intake.events import ClaimEvent
-from worker.pipeline.inbox import Entry, ensure_group
+from worker.pipeline.inbox import InboxEntry, ensure_group
 from worker.pipeline.ledger import order
 from worker.store.keys import FIELD, Keys
 from worker.store.outletspecs import OUTLETS, listed
@@ -137,7 +137,7 @@ def scrubbed(
 def quarantined(
     decision: str,
     name: str,
-    entry: Entry,
+    entry: InboxEntry,
     reason: Reason,
     problems: Iterable[Problem],
     origin: tuple[str, str] | None,
@@ -171,7 +171,7 @@ def quarantined(
     return orjson.dumps({**envelope, "data": data})
 
 
-def _grown(entry: Entry, event: bytes) -> bool:
+def _grown(entry: InboxEntry, event: bytes) -> bool:
     """Whether the event came in binary mode, and was much shorter there."""
     size = sum(len(name) + len(value) for name, value in entry.fields.items())
     return bool(size) and FIELD.encode() not in entry.fields and len(event) > size + _MOST_GROWN

@@ -12,16 +12,15 @@ from worker.errors import EventInvalid
 from worker.intake.events import Submission, read_event
 from worker.logs.operational import safe_exception
 from worker.pipeline.context import BatchContext
-from worker.pipeline.inbox import Entry
-from worker.pipeline.ledger import Entry as Claimed
-from worker.pipeline.ledger import entry_of, patient_hash, person_of
+from worker.pipeline.inbox import InboxEntry
+from worker.pipeline.ledger import LedgerEntry, entry_of, patient_hash, person_of
 from worker.pipeline.outlets import REASONS
 
 
 class Reading(NamedTuple):
     """An entry as far as it could be read: a submission, or why there is none."""
 
-    entry: Entry
+    entry: InboxEntry
     submission: Submission | None = None
     refusal: EventInvalid | None = None
     nanoseconds: int = 0
@@ -34,7 +33,7 @@ class Reading(NamedTuple):
     patient: str | None = None
     """Keyed hash of payer and member id; None: not readable, or no member id."""
     ledger_key: str | None = None
-    claimed: Claimed | None = None
+    claimed: LedgerEntry | None = None
     """The claim as it would enter the patient's ledger, by the procedure of the book with which it was read."""
 
     @property
@@ -63,7 +62,7 @@ class Reading(NamedTuple):
         return day or datetime.fromtimestamp(self.entry.milliseconds / 1000, UTC).date()
 
 
-def read(entry: Entry, context: BatchContext) -> Reading:
+def read(entry: InboxEntry, context: BatchContext) -> Reading:
     """Decodes an entry; never raises for what is in it."""
     started = time.perf_counter_ns()
     patient = ledger = claimed = None
@@ -88,14 +87,14 @@ def read(entry: Entry, context: BatchContext) -> Reading:
     return Reading(entry, submission, None, spent, identity, key, digest, patient, ledger, claimed)
 
 
-def _refused(entry: Entry, refusal: EventInvalid, context: BatchContext, started: int) -> Reading:
+def _refused(entry: InboxEntry, refusal: EventInvalid, context: BatchContext, started: int) -> Reading:
     identity = refusal.known.get("identity")
     key = context.keys.event(identity) if identity else None
     spent = time.perf_counter_ns() - started
     return Reading(entry, None, refusal, spent, identity, key, refusal.known.get("digest", ""))
 
 
-def given_up(entry: Entry, problems: Iterable[Problem]) -> Reading:
+def given_up(entry: InboxEntry, problems: Iterable[Problem]) -> Reading:
     """A reading of an entry that is not decoded once more, since that may be what kills its worker."""
     return Reading(entry, refusal=EventInvalid("attempts_exhausted", problems))
 
