@@ -35,6 +35,15 @@ _ATTEMPTS = 3
 _NAMED = re.compile(r"audit-(.+?)\.jsonl")
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where an audit chain stands: number and mac of its last line."""
+
+    chain: str = ""
+    seq: int = 0
+    mac: str = ""
+
+
 def service_version() -> str:
     """Version of the installed package; `0` where it runs from a folder."""
     try:
@@ -301,12 +310,3 @@ def _line(raw: bytes, before: Head, key: bytes) -> Head | str:
     if not hmac.compare_digest(mac.encode(), _mac(key, before.mac, body).encode()):
         return "the line was changed, or written without the key"
     return Head(chain, seq, mac)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Where an audit chain stands: number and mac of its last line."""
-
-    chain: str = ""
-    seq: int = 0
-    mac: str = ""
