@@ -1,4 +1,4 @@
-"""Where a producer puts a claim. It is free to choose: a worker hands on what is on the wrong partition.
+"""The partition on which a producer puts a claim. It is free to choose: a worker forwards what is misrouted.
 
 A producer that has the workers' secret spares them that. Nothing here is checked, and nothing is refused: what cannot
 be told goes to the first partition.
@@ -21,7 +21,7 @@ from worker.store.secret import fingerprint, load_secret
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Partitioner:
     """Answers the partition of an event."""
 
     keys: Keys
@@ -45,19 +45,19 @@ def _patient(secret: bytes, claim: Mapping[str, Any]) -> str | None:
     return patient_of(secret, claim["payer"]["id"], subscriber.get("member_id"))
 
 
-def place(redis: Redis, keys: Keys, settings: Settings) -> Place:
+def partitioner_of(redis: Redis, keys: Keys, settings: Settings) -> Partitioner:
     """For the producers of this Redis.
 
     Raises:
         redis.exceptions.RedisError
     """
     if keys.count == 1:
-        return Place(keys, None)
+        return Partitioner(keys, None)
     try:
         secret = load_secret(settings.secret_path) if settings.secret_path.exists() else None
     except (ScrubError, OSError):
         secret = None
     if secret is None:
-        return Place(keys, None)
+        return Partitioner(keys, None)
     agreed = cast(bytes | None, redis.hget(keys.first.meta, "fingerprint"))
-    return Place(keys, secret if agreed in (None, fingerprint(secret).encode()) else None)
+    return Partitioner(keys, secret if agreed in (None, fingerprint(secret).encode()) else None)

@@ -21,7 +21,7 @@ from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.document import Document
 from worker.intake.events import TYPE, canonical, moment
 from worker.monitoring.pressure import Patience, full
-from worker.pipeline.partitioner import Place, place
+from worker.pipeline.partitioner import Partitioner, partitioner_of
 from worker.store.keys import FIELD, Keys
 from worker.store.memory import memory
 
@@ -59,12 +59,12 @@ def send(
 ) -> Receipt:
     """As `submit`, on a connection that is open already, and without a ring."""
     accepted: list[str] = []
-    where = place(redis, keys, settings)
+    partitioner = partitioner_of(redis, keys, settings)
     for chunk in _chunks(_events(items, source, settings.max_event_bytes)):
         events = chunk
         while events:
             _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait)
-            answers = _add(redis, where, events)
+            answers = _add(redis, partitioner, events)
             refused = [event for event, answer in zip(events, answers, strict=True) if isinstance(answer, Exception)]
             accepted += (answer for answer in answers if isinstance(answer, str))
             if refused and len(refused) == len(events):
@@ -76,13 +76,13 @@ def send(
     return Receipt(tuple(accepted))
 
 
-def _add(redis: Redis, where: Place, events: Sequence[bytes]) -> list[str | OutOfMemoryError]:
+def _add(redis: Redis, partitioner: Partitioner, events: Sequence[bytes]) -> list[str | OutOfMemoryError]:
     """The name of the inbox entry of each event, or that Redis has no memory for it.
 
     Raises:
         redis.exceptions.RedisError: of any other kind.
     """
-    places = [where.of(event) for event in events]
+    places = [partitioner.of(event) for event in events]
     with redis.pipeline(transaction=False) as pipeline:
         for keys, event in zip(places, events, strict=True):
             pipeline.xadd(keys.inbox, {FIELD: event})
