@@ -16,7 +16,7 @@ from redis import Redis
 from worker.config.settings import Settings
 from worker.monitoring.reconciliation import Outlet, Reconciliation
 from worker.store.keys import Keys
-from worker.store.memory import Memory, memory, put
+from worker.store.memory import MemoryUse, memory, put
 
 _STEP = 5
 """Per cent of memory below the ceiling at which a wait ends."""
@@ -24,7 +24,7 @@ _LASTS_MS = 10_000
 """How long a hold stands unless it is renewed: it must not outlive the workers that would end it."""
 
 
-def reasons(found: Reconciliation, used: Memory, settings: Settings, *, held: bool) -> list[str]:
+def reasons(found: Reconciliation, used: MemoryUse, settings: Settings, *, held: bool) -> list[str]:
     """Why the workers are to wait, each a sentence; none: they are not. `held`: whether they wait already."""
     ceiling = settings.worker_ceiling - _STEP * held
     limit = settings.outlet_limit - settings.outlet_limit // 10 * held
@@ -52,7 +52,7 @@ def hold(redis: Redis, keys: Keys, found: Reconciliation, why: Iterable[str]) ->
         redis.delete(keys.hold)
 
 
-def full(redis: Redis, keys: Keys, settings: Settings) -> Memory | None:
+def full(redis: Redis, keys: Keys, settings: Settings) -> MemoryUse | None:
     """How full Redis is, where it is too full for more claims; None: it has room.
 
     Once it was too full, for any producer, it has to fall well below the ceiling.

@@ -13,7 +13,7 @@ from worker.store.scripts import script
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class MemoryUse:
     """What Redis uses of what it may."""
 
     used: int
@@ -26,7 +26,7 @@ class Memory:
         return 100 * self.used / self.limit if self.limit else 0.0
 
 
-def memory(redis: Redis) -> Memory:
+def memory(redis: Redis) -> MemoryUse:
     """What Redis uses now.
 
     Raises:
@@ -34,7 +34,7 @@ def memory(redis: Redis) -> Memory:
     """
     info = redis.info("memory")
     used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
-    return Memory(used, int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)))
+    return MemoryUse(used, int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)))
 
 
 def exhausted(redis: Redis, keys: Keys) -> bool:

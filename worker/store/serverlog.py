@@ -13,7 +13,7 @@ from typing import NamedTuple
 _TAIL_BYTES = 64 * 1024
 
 
-class Reason(NamedTuple):
+class EndReason(NamedTuple):
     """Why, and what to do."""
 
     why: str
@@ -23,50 +23,52 @@ class Reason(NamedTuple):
 _CHECK = "copy the folder first, then mend it with redis-check-aof (ops/runbook.md, The embedded server does not start)"
 _OTHER = "another server wrote it: give it that one back (ops/runbook.md, The embedded server does not start)"
 _RESTORE = "bring the folder back from a copy (ops/runbook.md, The embedded server does not start)"
-_SENTENCES: tuple[tuple[str, Reason], ...] = (
-    ("No space left on device|Disk quota exceeded", Reason("its disk is full", "free some, and try again")),
-    ("Can't handle RDB format version|Unknown RDB", Reason("it cannot read the format of its base file", _OTHER)),
-    ("nknown command", Reason("its append-only file holds a command that it does not know", _OTHER)),
+_SENTENCES: tuple[tuple[str, EndReason], ...] = (
+    ("No space left on device|Disk quota exceeded", EndReason("its disk is full", "free some, and try again")),
+    ("Can't handle RDB format version|Unknown RDB", EndReason("it cannot read the format of its base file", _OTHER)),
+    ("nknown command", EndReason("its append-only file holds a command that it does not know", _OTHER)),
     (
         "Short read or OOM|Unexpected EOF reading RDB|RDB CRC|RDB checksum|in RDB reading|error loading the RDB",
-        Reason("the base of its append-only file is damaged", _RESTORE),
+        EndReason("the base of its append-only file is damaged", _RESTORE),
     ),
     (
         r"reading the append only file .*\.base\.",
-        Reason("the base of its append-only file is damaged, or of another server", _OTHER),
+        EndReason("the base of its append-only file is damaged, or of another server", _OTHER),
     ),
     (
         "reading the append only file|end of file reading|AOF loading aborted",
-        Reason("its append-only file is damaged", _CHECK),
+        EndReason("its append-only file is damaged", _CHECK),
     ),
     (
         "AOF manifest|AOF MANIFEST",
-        Reason("the list of its append-only files (appendonlydir/*.manifest) is damaged", _RESTORE),
+        EndReason("the list of its append-only files (appendonlydir/*.manifest) is damaged", _RESTORE),
     ),
-    ("AOF file .* (length|doesn't exist)", Reason("one of its append-only files is missing", _RESTORE)),
+    ("AOF file .* (length|doesn't exist)", EndReason("one of its append-only files is missing", _RESTORE)),
     (
         "unix socket path too long",
-        Reason("the path of its socket is too long", "set SCRUB_STATE_DIR to a shorter one, or TMPDIR"),
+        EndReason("the path of its socket is too long", "set SCRUB_STATE_DIR to a shorter one, or TMPDIR"),
     ),
     (
         "Unix socket",
-        Reason("it cannot make its socket", "see that the folder of the socket is there, yours, and on a local disk"),
+        EndReason(
+            "it cannot make its socket", "see that the folder of the socket is there, yours, and on a local disk"
+        ),
     ),
     (
         "Permission denied|Operation not permitted|Read-only file system|Can't chdir|append-only dir",
-        Reason("it may not write in its folder", "mend owner and mode of all that is in it (chown, chmod 700)"),
+        EndReason("it may not write in its folder", "mend owner and mode of all that is in it (chown, chmod 700)"),
     ),
     (
         "Out Of Memory|Cannot allocate memory|out of memory",
-        Reason("there is too little memory for its claims", "add some, or raise the limit of this process"),
+        EndReason("there is too little memory for its claims", "add some, or raise the limit of this process"),
     ),
     (
         "FATAL CONFIG FILE ERROR",
-        Reason("it refuses a setting that we start it with", "install another version of it"),
+        EndReason("it refuses a setting that we start it with", "install another version of it"),
     ),
     (
         "error while loading shared libraries|symbol lookup error",
-        Reason("a library that it needs is missing", "install it again"),
+        EndReason("a library that it needs is missing", "install it again"),
     ),
 )
 _KNOWN = [(re.compile(pattern), reason) for pattern, reason in _SENTENCES]
@@ -77,7 +79,7 @@ def size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def reason(log: Path, since: int) -> Reason | None:
+def reason(log: Path, since: int) -> EndReason | None:
     """Why the server ended whose lines begin at that byte; None where they do not say it in a way that is known."""
     try:
         with log.open("rb") as stream:
