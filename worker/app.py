@@ -146,7 +146,7 @@ def _await_memory(store: Store) -> None:
             logs.configure(settings.log_level)
             logs.log(__name__).warning("Redis has no memory left; the worker starts as soon as it has")
             told = True
-        heartbeat.turn()
+        heartbeat.tick()
         with contextlib.suppress(RedisError):
             maintain(store, celeryapp.notifier(store))
         time.sleep(settings.tend)

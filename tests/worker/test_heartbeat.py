@@ -40,7 +40,7 @@ def heart(runtime: Path, told: list[str], tmp_path: Path) -> Iterator[Heartbeat]
 
 def test_it_tells_when_the_loop_turned_and_when_redis_answered(heart: Heartbeat, runtime: Path) -> None:
     assert beats() == []
-    heart.turn()
+    heart.tick()
     (beat,) = beats()
     assert (beat.pid, beat.answered) == (os.getpid(), None)
     assert hung(beat) is None
@@ -61,7 +61,7 @@ def rewritten(runtime: Path, **says: object) -> None:
 
 
 def test_a_loop_that_has_not_turned_for_long_hangs_and_an_old_answer_is_none(heart: Heartbeat, runtime: Path) -> None:
-    heart.turn()
+    heart.tick()
     rewritten(runtime, turned=time.monotonic() - 61)
     (beat,) = beats()
     assert hung(beat) == f"the main loop of worker {os.getpid()} has not turned for 61 s"
@@ -74,7 +74,7 @@ def test_a_loop_that_has_not_turned_for_long_hangs_and_an_old_answer_is_none(hea
 def test_setting_the_clock_makes_no_loop_look_hung_nor_a_hung_one_alive(
     heart: Heartbeat, runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heart.turn()
+    heart.tick()
     now = time.time()
     for jump in (86_400 * 2, -86_400 * 2):
         monkeypatch.setattr("time.time", lambda jump=jump: now + jump)
@@ -89,13 +89,13 @@ def test_setting_the_clock_makes_no_loop_look_hung_nor_a_hung_one_alive(
 
 def test_the_one_before_with_the_same_process_id_does_not_answer_for_it(heart: Heartbeat, runtime: Path) -> None:
     """A container that was restarted, or another one with the same host name, has process 1 as well."""
-    heart.turn()
+    heart.tick()
     rewritten(runtime, born="1")
     assert beats() == []
 
 
 def test_a_process_that_is_dead_and_not_yet_reaped_is_gone(runtime: Path, tmp_path: Path) -> None:
-    code = "import sys; from worker.process.heartbeat import Heartbeat; Heartbeat(sys.argv[1], print).turn()"
+    code = "import sys; from worker.process.heartbeat import Heartbeat; Heartbeat(sys.argv[1], print).tick()"
     child = subprocess.Popen([sys.executable, "-c", code, tmp_path])
     deadline = time.monotonic() + 20
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -107,7 +107,7 @@ def test_a_process_that_is_dead_and_not_yet_reaped_is_gone(runtime: Path, tmp_pa
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', "\x00" * 300])
 def test_a_file_that_is_none_is_passed_over(heart: Heartbeat, runtime: Path, content: str) -> None:
-    heart.turn()
+    heart.tick()
     (runtime / "worker-1-x").write_text(content)
     assert [beat.pid for beat in beats()] == [os.getpid()]
 
@@ -117,10 +117,10 @@ def test_a_shorter_line_leaves_nothing_of_a_longer_one(heart: Heartbeat, monkeyp
     looked = 0
     for moment in (now + 0.123456789, 0.0, 1e15 + 0.123456, 5.0, now):
         monkeypatch.setattr("time.monotonic", lambda moment=moment: moment)
-        heart.turn()
+        heart.tick()
         heart.answer()
         (beat,) = beats()
-        assert (beat.turned, beat.answered) == (0, 0)
+        assert (beat.ticked, beat.answered) == (0, 0)
         looked += 1
     assert looked == 5
 
@@ -130,7 +130,7 @@ def test_where_others_may_write_it_goes_to_the_other_folder_and_reads_nothing_of
 ) -> None:
     runtime.mkdir()
     runtime.chmod(0o777)
-    heart.turn()
+    heart.tick()
     assert not list(runtime.iterdir())
     (file,) = folders()[1].iterdir()
     shutil.copy(file, runtime / "worker-1-forged")
@@ -145,7 +145,7 @@ def test_a_runtime_folder_that_cannot_be_made_is_no_reason_to_have_no_heartbeat(
     """As in a container whose root file system is read-only; a file in its place is refused to root as well."""
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
-    heart.turn()
+    heart.tick()
     assert told == []
     assert [beat.pid for beat in beats()] == [os.getpid()]
 
@@ -155,11 +155,11 @@ def test_a_heartbeat_that_is_removed_under_a_worker_is_written_anew(
     heart: Heartbeat, runtime: Path, told: list[str], whole: bool
 ) -> None:
     """A clean-up of the folder for temporary files is no reason to restart the worker."""
-    heart.turn()
+    heart.tick()
     heart.answer()
     shutil.rmtree(runtime) if whole else next(runtime.iterdir()).unlink()
     assert beats() == []
-    heart.turn()
+    heart.tick()
     (beat,) = beats()
     assert (hung(beat), unready(beat), told) == (None, None, [])
     heart.end()
@@ -169,7 +169,7 @@ def test_a_heartbeat_that_is_removed_under_a_worker_is_written_anew(
 def test_a_link_in_place_of_the_folder_is_not_followed(heart: Heartbeat, runtime: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     runtime.symlink_to(tmp_path / "elsewhere")
-    heart.turn()
+    heart.tick()
     assert not list((tmp_path / "elsewhere").iterdir())
     assert [beat.pid for beat in beats()] == [os.getpid()]
 
@@ -180,13 +180,13 @@ def test_where_it_cannot_be_written_the_worker_says_so_once_and_goes_on(
     for folder in folders():
         folder.parent.rmdir()
     for _ in range(3):
-        heart.turn()
+        heart.tick()
     assert len(told) == 1
     assert told[0].startswith("No heartbeat can be written (")
     assert told[0].endswith("so liveness probes will fail.")
     for folder in folders():
         folder.parent.mkdir()
-    heart.turn()
+    heart.tick()
     assert [beat.pid for beat in beats()] == [os.getpid()]
 
 
@@ -197,7 +197,7 @@ def test_what_was_left_long_ago_is_removed_and_a_namesakes_file_is_not(
     for name, age in (("worker-1-old", 86_401), ("worker-1-new", 60)):
         (runtime / name).write_text("{}")
         os.utime(runtime / name, (time.time() - age, time.time() - age))
-    heart.turn()
+    heart.tick()
     left = {file.name for file in runtime.iterdir()}
     assert "worker-1-old" not in left
     assert "worker-1-new" in left
@@ -205,7 +205,7 @@ def test_what_was_left_long_ago_is_removed_and_a_namesakes_file_is_not(
 
 def test_without_an_audit_folder_to_write_in_it_is_not_ready(runtime: Path, tmp_path: Path) -> None:
     heart = Heartbeat(tmp_path / "audit", print)
-    heart.turn()
+    heart.tick()
     heart.answer()
     (beat,) = beats()
     assert (

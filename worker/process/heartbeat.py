@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STALE = 60.0
-"""Seconds without a turn of the main loop after which it counts as hung. A turn waits for Redis for a few seconds at
+"""Seconds without a tick of the main loop after which it counts as hung. A tick waits for Redis for a few seconds at
 most, and for the names of Redis as long as the resolver tries."""
 UNANSWERED = 20.0
 """Seconds after which a worker that Redis did not answer is not ready; it asks every 5."""
@@ -38,8 +38,8 @@ class Beat:
     """What a worker that runs here said last."""
 
     pid: int
-    turned: float
-    """Seconds since its main loop last turned."""
+    ticked: float
+    """Seconds since its main loop last ticked."""
     answered: float | None
     """Seconds since Redis last answered it; None: not yet."""
     audit: Path
@@ -47,19 +47,19 @@ class Beat:
 
 
 class Heartbeat:
-    """Of this process. Make it in the worker's main process; what fails is told once, and never raised."""
+    """Of this process. Make it in the worker's main process; a failure is reported once, and never raised."""
 
     def __init__(self, audit: Path, complain: Callable[[str], object]) -> None:
         """`complain` gets the sentence where no heartbeat can be written."""
         self._says: dict[str, object] = {"audit": str(audit)}
         self._complain = complain
         self._width = 0
-        self._told = False
+        self._reported = False
         self._descriptor: int | None = None
         self._file: Path | None = None
 
-    def turn(self) -> None:
-        """The main loop turns."""
+    def tick(self) -> None:
+        """The main loop is running; the file calls it `turned`."""
         self._write(turned=time.monotonic())
 
     def answer(self) -> None:
@@ -85,9 +85,9 @@ class Heartbeat:
             self._width = max(self._width, len(line) + 64)  # nothing of a longer line may be left behind
             os.pwrite(descriptor, line.ljust(self._width), 0)
         except OSError as error:
-            if not self._told:
+            if not self._reported:
                 self._complain(f"No heartbeat can be written ({error.strerror}), so liveness probes will fail.")
-            self._told = True
+            self._reported = True
 
     def _open(self) -> int:
         folder, pid = _made(), os.getpid()
@@ -114,10 +114,10 @@ def beats() -> list[Beat]:
 
 
 def hung(beat: Beat, stale: float = STALE) -> str | None:
-    """What is wrong with its main loop; None: it turns."""
-    if beat.turned <= stale:
+    """What is wrong with its main loop; None: it ticks."""
+    if beat.ticked <= stale:
         return None
-    return f"the main loop of worker {beat.pid} has not turned for {beat.turned:.0f} s"
+    return f"the main loop of worker {beat.pid} has not turned for {beat.ticked:.0f} s"
 
 
 def unready(beat: Beat) -> str | None:
@@ -161,7 +161,7 @@ def _read(folder: Path) -> Iterator[Beat]:
 
 
 def _said(file: Path) -> dict | None:  # type: ignore[type-arg]
-    """What stands in a heartbeat file; None: it is gone, or none."""
+    """What a heartbeat file says; None: it is gone, or none."""
     try:
         found = json.loads(file.read_bytes())
         return found if {"pid", "born", "audit"} <= found.keys() else None
@@ -178,7 +178,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _born(pid: int) -> str | None:
-    """When a process began, in ticks since boot; None: it is no more. Where nothing tells, empty if it runs."""
+    """When a process began, in ticks since boot; None: it is gone. Where the system says nothing, empty if it runs."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Celery's consumer, whose main loop turns, and says so, also while its broker is away.
+"""Celery's consumer, whose main loop ticks the heartbeat, also while its broker is away.
 
 No timer runs while it connects anew: kombu sleeps between two attempts, and calls back every second. And a Redis that
 takes connections and answers nothing (frozen, or behind a network that swallows packets) must not stop the loop for
@@ -16,7 +16,7 @@ from queue import Empty
 from typing import Any, cast
 
 from celery.events.dispatcher import EventDispatcher
-from celery.worker.consumer import Consumer as Celerys
+from celery.worker.consumer import Consumer as CeleryConsumer
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.retry import Retry
@@ -26,24 +26,24 @@ from worker.process.celeryapp import App
 from worker.store.reachability import ANSWER_SECONDS
 
 
-class Consumer(Celerys):
+class MainLoopConsumer(CeleryConsumer):
     """For the setting `worker_consumer`."""
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Celery's, with a turn of the loop for each second that it waits."""
+        """Celery's, with a tick of the heartbeat for each second that it waits."""
         heartbeat = cast(App, self.app).heartbeat
         _harden(conn.transport)
         ensure = conn.ensure_connection
 
-        def turning(*arguments: Any, callback: Any = None, **options: Any) -> Any:
-            def turn() -> None:
-                heartbeat.turn()
+        def ticking(*arguments: Any, callback: Any = None, **options: Any) -> Any:
+            def tick() -> None:
+                heartbeat.tick()
                 if callback:
                     callback()
 
-            return ensure(*arguments, callback=turn, **options)
+            return ensure(*arguments, callback=tick, **options)
 
-        conn.ensure_connection = turning
+        conn.ensure_connection = ticking
         try:
             return super().ensure_connected(conn)
         finally:
@@ -81,7 +81,7 @@ def _throw_away(error: Exception, transport: Any) -> None:
 
 
 class Dispatcher(EventDispatcher):
-    """For `app.events.dispatcher_cls`: an event that tells Flower of a worker never holds up its main loop."""
+    """For `app.events.dispatcher_cls`: an event that reports a worker to Flower never holds up its main loop."""
 
     def send(self, type: str, *arguments: Any, **options: Any) -> Any:
         """Celery's; its own heartbeat asks to be sent again and again, without end."""

@@ -17,11 +17,12 @@ from worker.process.presence import beat
 from worker.process.remotecontrol import keep_consuming
 from worker.store import reachability
 from worker.store.connections import Store, impatient_store
+from worker.store.outage import OutageReporter
 
 _BEAT = 5.0
 """Seconds between two signs of life; `worker.monitoring.workers.ALIVE` is three of them."""
-_TURN = 1.0
-"""Seconds between two turns of the main loop that its heartbeat tells of."""
+_TICK = 1.0
+"""Seconds between two ticks of the heartbeat."""
 _LONGEST_PAUSE = 5.0
 
 
@@ -42,14 +43,14 @@ class MaintenanceStep(bootsteps.StartStopStep):
         self._pause = 0.0
         self._started = time.time()
         self._app: App = parent.app
-        self._teller = reachability.Teller(reachability.claims(self._app.settings))
+        self._outages = OutageReporter(reachability.claims(self._app.settings))
 
     def start(self, parent: Any) -> None:
         self._quiet_until = self._pause = 0.0
-        self._app.heartbeat.turn()
+        self._app.heartbeat.tick()
         self._beat(parent)
         self._timers = [
-            parent.timer.call_repeatedly(_TURN, self._turn, (parent,)),
+            parent.timer.call_repeatedly(_TICK, self._tick, (parent,)),
             parent.timer.call_repeatedly(self._app.settings.tend, self._look),
             parent.timer.call_repeatedly(_BEAT, self._beat, (parent,)),
         ]
@@ -62,12 +63,12 @@ class MaintenanceStep(bootsteps.StartStopStep):
             self._store = None
         self._revive()
 
-    def _turn(self, parent: Any) -> None:
-        self._app.heartbeat.turn()
+    def _tick(self, parent: Any) -> None:
+        self._app.heartbeat.tick()
         try:
             keep_consuming(parent, QUEUE)
         except Exception as error:
-            log(__name__).debug("the bells' queue is not consumed from again yet", **safe_exception(error))
+            log(__name__).debug("the queue of notifications is not consumed from again yet", **safe_exception(error))
 
     def _look(self) -> None:
         self._patiently(lambda store: maintain(store, notifier(store)))
@@ -75,9 +76,9 @@ class MaintenanceStep(bootsteps.StartStopStep):
     def _beat(self, parent: Any) -> None:
         """Says that this worker is alive, and which processes are its own."""
         processes = (getattr(parent.pool, "info", None) or {}).get("processes") or [os.getpid()]
-        self._patiently(lambda store: self._told(store, processes))
+        self._patiently(lambda store: self._sign(store, processes))
 
-    def _told(self, store: Store, processes: Sequence[int]) -> None:
+    def _sign(self, store: Store, processes: Sequence[int]) -> None:
         beat(store, processes, self._started)
         self._app.heartbeat.answer()
 
@@ -87,15 +88,15 @@ class MaintenanceStep(bootsteps.StartStopStep):
         try:
             act(self._open())
             self._pause = 0.0
-            if self._teller.well():
+            if self._outages.well():
                 log(__name__).info("Redis does what it is asked again")
         except (RedisError, OSError) as error:
-            if sentence := self._teller.failed(error):
+            if sentence := self._outages.failed(error):
                 log(__name__).warning(sentence, **safe_exception(error))
             self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
             self._quiet_until = time.monotonic() + self._pause
         except Exception as error:
-            log(__name__).debug("tending broke off", **safe_exception(error))
+            log(__name__).debug("maintenance broke off", **safe_exception(error))
             self._pause = min(_LONGEST_PAUSE, self._pause * 2 + 1)
             self._quiet_until = time.monotonic() + self._pause
 

@@ -26,7 +26,7 @@ from rules.errors import ScrubError
 from worker.config import redisurl, sentinel
 from worker.config.settings import Settings
 from worker.errors import RedisForbids, RedisUnusable
-from worker.store import rediserrors as told
+from worker.store import rediserrors
 from worker.store.embedded import socket_path
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
@@ -35,7 +35,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
 MISREAD = (AttributeError, LookupError, TypeError, ValueError)
 """What redis-py raises at an answer in the protocol of Redis that is not of the shape that the command has there."""
 
-Told = type[RedisUnusable]
+Kind = type[RedisUnusable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Address:
         return f"{self.server} at {self.where}"
 
     @property
-    def kept(self) -> str:
+    def password_place(self) -> str:
         """Where its password is."""
         return "there" if self.setting == "SCRUB_BROKER_URL" else "there or in SCRUB_REDIS_PASSWORD_FILE"
 
@@ -81,7 +81,7 @@ def claims(settings: Settings) -> Address:
 
 
 def broker(settings: Settings) -> Address:
-    """The broker of the bells."""
+    """The broker of the notifications."""
     if settings.broker_url is None:
         return claims(settings)
     return Address("The broker", _shown(settings.broker_url), "SCRUB_BROKER_URL", settings.broker_url)
@@ -97,83 +97,88 @@ def _shown(url: str) -> str:
     return f"{parts.hostname or 'localhost'}{port}"
 
 
-_CODES: dict[str, Told] = {
-    "WRONGPASS": told.PasswordWrong,
-    "NOAUTH": told.PasswordMissing,
-    "DENIED": told.Protected,
-    "BUSY": told.ScriptBusy,
-    "UNKILLABLE": told.ScriptBusy,
-    "READONLY": told.ReplicaOnly,
-    "UNBLOCKED": told.ReplicaOnly,
-    "LOADING": told.StillLoading,
-    "MASTERDOWN": told.PrimaryLost,
-    "MISCONF": told.DiskRefused,
-    "OOM": told.MemoryExhausted,
-    "NOREPLICAS": told.ReplicasMissing,
-    "MOVED": told.ClusterUnserved,
-    "ASK": told.ClusterUnserved,
-    "CLUSTERDOWN": told.ClusterUnserved,
-    "TRYAGAIN": told.ClusterUnserved,
-    "CROSSSLOT": told.ClusterUnserved,
-    "WRONGTYPE": told.KeyInTheWay,
+_CODES: dict[str, Kind] = {
+    "WRONGPASS": rediserrors.PasswordWrong,
+    "NOAUTH": rediserrors.PasswordMissing,
+    "DENIED": rediserrors.Protected,
+    "BUSY": rediserrors.ScriptBusy,
+    "UNKILLABLE": rediserrors.ScriptBusy,
+    "READONLY": rediserrors.ReplicaOnly,
+    "UNBLOCKED": rediserrors.ReplicaOnly,
+    "LOADING": rediserrors.StillLoading,
+    "MASTERDOWN": rediserrors.PrimaryLost,
+    "MISCONF": rediserrors.DiskRefused,
+    "OOM": rediserrors.MemoryExhausted,
+    "NOREPLICAS": rediserrors.ReplicasMissing,
+    "MOVED": rediserrors.ClusterUnserved,
+    "ASK": rediserrors.ClusterUnserved,
+    "CLUSTERDOWN": rediserrors.ClusterUnserved,
+    "TRYAGAIN": rediserrors.ClusterUnserved,
+    "CROSSSLOT": rediserrors.ClusterUnserved,
+    "WRONGTYPE": rediserrors.KeyInTheWay,
 }
 """By the word with which Redis begins its answer."""
 
-_WORDS: tuple[tuple[re.Pattern[str], Told], ...] = (
+_WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile("ACL failure in script|user executing the script can't"), RedisForbids),
-    (re.compile("max number of clients", re.IGNORECASE), told.ClientsExhausted),
-    (re.compile("DB index is out of range|invalid DB index", re.IGNORECASE), told.DatabaseMissing),
-    (re.compile("SELECT is not allowed in cluster mode"), told.ClusterUnserved),
-    (re.compile("without any password configured|no password is set"), told.PasswordUnwanted),
-    (re.compile("unknown (sub)?command", re.IGNORECASE), told.CommandUnknown),
-    (re.compile("Redis is busy running|busy running a script"), told.ScriptBusy),
-    (re.compile("^Invalid RESP version$"), told.NoRedis),
+    (re.compile("max number of clients", re.IGNORECASE), rediserrors.ClientsExhausted),
+    (re.compile("DB index is out of range|invalid DB index", re.IGNORECASE), rediserrors.DatabaseMissing),
+    (re.compile("SELECT is not allowed in cluster mode"), rediserrors.ClusterUnserved),
+    (re.compile("without any password configured|no password is set"), rediserrors.PasswordUnwanted),
+    (re.compile("unknown (sub)?command", re.IGNORECASE), rediserrors.CommandUnknown),
+    (re.compile("Redis is busy running|busy running a script"), rediserrors.ScriptBusy),
+    (re.compile("^Invalid RESP version$"), rediserrors.NoRedis),
 )
 """By words of an answer that begins with ERR, or comes out of a script; they changed between versions. The last are
 redis-py's own."""
 
-_KINDS: tuple[tuple[type[BaseException], Told], ...] = (
+_KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
     (exceptions.NoPermissionError, RedisForbids),
-    (exceptions.AuthenticationError, told.PasswordWrong),
-    (exceptions.ReadOnlyError, told.ReplicaOnly),
-    (exceptions.BusyLoadingError, told.StillLoading),
-    (exceptions.OutOfMemoryError, told.MemoryExhausted),
-    (exceptions.ClusterDownError, told.ClusterUnserved),
-    (exceptions.AskError, told.ClusterUnserved),
-    (exceptions.InvalidResponse, told.NoRedis),
-    (socket.gaierror, told.HostUnknown),
-    (ssl.SSLEOFError, told.ConnectionLost),
-    (ssl.SSLError, told.TlsFailed),
-    (FileNotFoundError, told.SocketMissing),
-    (NotADirectoryError, told.SocketMissing),
-    (PermissionError, told.SocketForbidden),
-    (ConnectionRefusedError, told.PortRefused),
-    (ConnectionError, told.ConnectionLost),
-    (exceptions.ResponseError, told.RedisFailed),
+    (exceptions.AuthenticationError, rediserrors.PasswordWrong),
+    (exceptions.ReadOnlyError, rediserrors.ReplicaOnly),
+    (exceptions.BusyLoadingError, rediserrors.StillLoading),
+    (exceptions.OutOfMemoryError, rediserrors.MemoryExhausted),
+    (exceptions.ClusterDownError, rediserrors.ClusterUnserved),
+    (exceptions.AskError, rediserrors.ClusterUnserved),
+    (exceptions.InvalidResponse, rediserrors.NoRedis),
+    (socket.gaierror, rediserrors.HostUnknown),
+    (ssl.SSLEOFError, rediserrors.ConnectionLost),
+    (ssl.SSLError, rediserrors.TlsFailed),
+    (FileNotFoundError, rediserrors.SocketMissing),
+    (NotADirectoryError, rediserrors.SocketMissing),
+    (PermissionError, rediserrors.SocketForbidden),
+    (ConnectionRefusedError, rediserrors.PortRefused),
+    (ConnectionError, rediserrors.ConnectionLost),
+    (exceptions.ResponseError, rediserrors.RedisFailed),
 )
 """By the type of the error, or of what lies under it; the first that holds."""
 
-_CERTIFICATES: dict[int, Told] = {
-    2: told.CertificateUntrusted, 18: told.CertificateUntrusted, 19: told.CertificateUntrusted,
-    20: told.CertificateUntrusted, 21: told.CertificateUntrusted,
-    9: told.CertificateOutOfDate, 10: told.CertificateOutOfDate,
-    62: told.CertificateOfAnother, 64: told.CertificateOfAnother,
+_CERTIFICATES: dict[int, Kind] = {
+    2: rediserrors.CertificateUntrusted, 18: rediserrors.CertificateUntrusted, 19: rediserrors.CertificateUntrusted,
+    20: rediserrors.CertificateUntrusted, 21: rediserrors.CertificateUntrusted,
+    9: rediserrors.CertificateOutOfDate, 10: rediserrors.CertificateOutOfDate,
+    62: rediserrors.CertificateOfAnother, 64: rediserrors.CertificateOfAnother,
 }  # fmt: skip
 """By OpenSSL's number (X509_V_ERR_...)."""
 
-_TLS: tuple[tuple[str, Told], ...] = (
-    ("WRONG_VERSION_NUMBER", told.TlsNotThere),
-    ("RECORD_LAYER_FAILURE", told.TlsNotThere),
-    ("PACKET_LENGTH_TOO_LONG", told.TlsNotThere),
-    ("HTTP_REQUEST", told.TlsNotThere),
-    ("CERTIFICATE_REQUIRED", told.CertificateWanted),
-    ("ALERT_UNKNOWN_CA", told.CertificateWanted),
-    ("ALERT_BAD_CERTIFICATE", told.CertificateWanted),
-    ("ALERT_CERTIFICATE_UNKNOWN", told.CertificateWanted),
+_TLS: tuple[tuple[str, Kind], ...] = (
+    ("WRONG_VERSION_NUMBER", rediserrors.TlsNotThere),
+    ("RECORD_LAYER_FAILURE", rediserrors.TlsNotThere),
+    ("PACKET_LENGTH_TOO_LONG", rediserrors.TlsNotThere),
+    ("HTTP_REQUEST", rediserrors.TlsNotThere),
+    ("CERTIFICATE_REQUIRED", rediserrors.CertificateWanted),
+    ("ALERT_UNKNOWN_CA", rediserrors.CertificateWanted),
+    ("ALERT_BAD_CERTIFICATE", rediserrors.CertificateWanted),
+    ("ALERT_CERTIFICATE_UNKNOWN", rediserrors.CertificateWanted),
 )
 """By OpenSSL's name of the reason."""
 
-_PERHAPS_A_FILE = (told.TlsFailed, told.SocketMissing, told.SocketForbidden, told.ConnectionLost)
+_PERHAPS_A_FILE = (
+    rediserrors.TlsFailed,
+    rediserrors.SocketMissing,
+    rediserrors.SocketForbidden,
+    rediserrors.ConnectionLost,
+)
 """What an unusable file of TLS looks like as well."""
 
 _NETWORK = {
@@ -187,7 +192,7 @@ _NETWORK = {
 
 
 def trouble(error: BaseException, address: Address, *, look: bool = True) -> ScrubError:
-    """What to tell of this error of a client of that server; an error of ours under it is told as it is.
+    """The sentence for this error of a client of that server; an error of ours under it is passed on as it is.
 
     `look`: whether to try if a server that hangs up speaks TLS; not where others wait meanwhile.
     """
@@ -199,14 +204,23 @@ def trouble(error: BaseException, address: Address, *, look: bool = True) -> Scr
     found = _looked_at(found, address, look)
     if found is RedisForbids:
         return RedisForbids(address.what, _server_said(chain))
-    if found in (told.PortRefused, told.SocketMissing, told.ConnectionLost) and address.url is None:
-        found = told.EmbeddedGone
+    if (
+        found in (rediserrors.PortRefused, rediserrors.SocketMissing, rediserrors.ConnectionLost)
+        and address.url is None
+    ):
+        found = rediserrors.EmbeddedGone
     if found in _PERHAPS_A_FILE and (file := _bad_file(address)):
         return file
-    if found is told.SentinelsSilent:
+    if found is rediserrors.SentinelsSilent:
         return found(what=address.what, setting=address.setting, first=_first_sentinel(address))
-    seconds = CONNECT_SECONDS if found is told.HostUnreachable else ANSWER_SECONDS
-    return found(what=address.what, setting=address.setting, kept=address.kept, seconds=seconds, reason=reason)
+    seconds = CONNECT_SECONDS if found is rediserrors.HostUnreachable else ANSWER_SECONDS
+    return found(
+        what=address.what,
+        setting=address.setting,
+        password_place=address.password_place,
+        seconds=seconds,
+        reason=reason,
+    )
 
 
 def _under(error: BaseException) -> Iterator[BaseException]:
@@ -219,7 +233,7 @@ def _under(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
+def _kind(chain: list[BaseException], address: Address) -> tuple[Kind, str]:
     """Which it is, and a word to go with it: a code, a name of OpenSSL's, or a type."""
     name = type(chain[0]).__name__
     for one in chain:
@@ -228,52 +242,31 @@ def _kind(chain: list[BaseException], address: Address) -> tuple[Told, str]:
         if isinstance(one, exceptions.RedisError) and (found := _answer(one)):
             return found
         if isinstance(one, ssl.SSLCertVerificationError):
-            return _CERTIFICATES.get(one.verify_code, told.CertificateRefused), str(one.verify_message)
+            return _CERTIFICATES.get(one.verify_code, rediserrors.CertificateRefused), str(one.verify_message)
         if isinstance(one, ssl.SSLError) and (found := _tls(one)):
             return found
         if isinstance(one, OSError) and _shaking_hands(one) and isinstance(one, (ssl.SSLEOFError, ConnectionError)):
-            return told.TlsNotThere, name
+            return rediserrors.TlsNotThere, name
     text = " ".join(str(one) for one in chain if isinstance(one, (OSError, exceptions.TimeoutError)))
     if any(isinstance(one, OSError) and one.errno in _NETWORK for one in chain):
-        return told.HostUnreachable, name
+        return rediserrors.HostUnreachable, name
     if any(isinstance(one, (TimeoutError, exceptions.TimeoutError)) for one in chain):
         if "handshake" in text:
-            return told.TlsNotThere, name
-        return (told.HostUnreachable if "connecting" in text else told.NoAnswer), name
+            return rediserrors.TlsNotThere, name
+        return (rediserrors.HostUnreachable if "connecting" in text else rediserrors.NoAnswer), name
     for kind, found_kind in _KINDS:
         if any(isinstance(one, kind) for one in chain):
             return found_kind, name
     if any(isinstance(one, exceptions.ConnectionError) for one in chain):
-        return told.ConnectionLost, name
-    return (told.NoRedis if isinstance(chain[0], MISREAD) else told.RedisFailed), name
-
-
-class Teller:
-    """Tells a trouble once, not at each turn, and when it is over."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._told = ""
-
-    def failed(self, error: BaseException) -> str | None:
-        """The sentence for this error; None: it was told already."""
-        sentence = str(trouble(error, self._address, look=False))
-        if sentence == self._told:
-            return None
-        self._told = sentence
-        return sentence
-
-    def well(self) -> bool:
-        """Whether that is news."""
-        told_before, self._told = self._told, ""
-        return bool(told_before)
+        return rediserrors.ConnectionLost, name
+    return (rediserrors.NoRedis if isinstance(chain[0], MISREAD) else rediserrors.RedisFailed), name
 
 
 def _server_said(chain: list[BaseException]) -> Exception:
     return next((one for one in chain if isinstance(one, exceptions.RedisError)), exceptions.RedisError())
 
 
-def _answer(error: exceptions.RedisError) -> tuple[Told, str] | None:
+def _answer(error: exceptions.RedisError) -> tuple[Kind, str] | None:
     """What Redis itself answered, by its code, else by its words."""
     text = str(error).rpartition("caused error: ")[2]  # a pipeline's error begins with the command
     code = getattr(error, "status_code", None) or text.partition(" ")[0]
@@ -282,7 +275,7 @@ def _answer(error: exceptions.RedisError) -> tuple[Told, str] | None:
     return next(((found, str(code)) for words, found in _WORDS if words.search(text)), None)
 
 
-def _tls(error: ssl.SSLError) -> tuple[Told, str] | None:
+def _tls(error: ssl.SSLError) -> tuple[Kind, str] | None:
     reason = getattr(error, "reason", None) or ""  # one that Python itself raises has none
     return next(((found, reason) for name, found in _TLS if name in reason), None)
 
@@ -292,18 +285,18 @@ def _shaking_hands(error: OSError) -> bool:
     return any(frame.name == "do_handshake" for frame in traceback.extract_tb(error.__traceback__))
 
 
-def _looked_at(found: Told, address: Address, look: bool) -> Told:
-    """The same, where a look at the address tells more than the error did."""
+def _looked_at(found: Kind, address: Address, look: bool) -> Kind:
+    """The same, where a look at the address says more than the error did."""
     path = address.socket
-    if found is told.SocketForbidden and address.url and not path:
-        return told.HostUnreachable  # what a local firewall says
-    if found is told.PortRefused and path and path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
-        return told.SocketIsNone
+    if found is rediserrors.SocketForbidden and address.url and not path:
+        return rediserrors.HostUnreachable  # what a local firewall says
+    if found is rediserrors.PortRefused and path and path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+        return rediserrors.SocketIsNone
     url = address.url or ""
-    if look and found is told.ConnectionLost and url.startswith("rediss:"):
-        return told.CertificateWanted if _wants_a_certificate(url) else found
-    plain = found in (told.ConnectionLost, told.NoRedis) and url.startswith("redis:")
-    return told.TlsWanted if look and plain and _speaks_tls(url) else found
+    if look and found is rediserrors.ConnectionLost and url.startswith("rediss:"):
+        return rediserrors.CertificateWanted if _wants_a_certificate(url) else found
+    plain = found in (rediserrors.ConnectionLost, rediserrors.NoRedis) and url.startswith("redis:")
+    return rediserrors.TlsWanted if look and plain and _speaks_tls(url) else found
 
 
 def _speaks_tls(url: str) -> bool:
@@ -340,7 +333,7 @@ def _wants_a_certificate(url: str) -> bool:
             secured.recv(1)
     except ssl.SSLError as error:
         kind = _tls(error)
-        return kind is not None and kind[0] is told.CertificateWanted
+        return kind is not None and kind[0] is rediserrors.CertificateWanted
     except OSError:
         return False
     return False
@@ -352,7 +345,7 @@ def _bad_file(address: Address) -> ScrubError | None:
     for option, file in files.items():
         if reason := _unreadable(file) or _unloadable(option, files):
             named = {"what": address.what, "setting": address.setting, "file": file, "option": option}
-            return told.TlsFileUnusable(**named, reason=reason)
+            return rediserrors.TlsFileUnusable(**named, reason=reason)
     return None
 
 
@@ -378,12 +371,12 @@ def _unloadable(option: str, files: Mapping[str, str]) -> str | None:
     return None
 
 
-def _sentinels(address: Address) -> Told:
-    """Why none of them has told of a primary, by asking each."""
+def _sentinels(address: Address) -> Kind:
+    """Why none of them has named a primary, by asking each."""
     answers = [error for _, error in _asked(address)]
     if any(isinstance(error, exceptions.AuthenticationError) for error in answers):
-        return told.SentinelsGuarded
-    return told.GroupUnknown if any(error is None for error in answers) else told.SentinelsSilent
+        return rediserrors.SentinelsGuarded
+    return rediserrors.GroupUnknown if any(error is None for error in answers) else rediserrors.SentinelsSilent
 
 
 def _first_sentinel(address: Address) -> str:

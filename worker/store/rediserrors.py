@@ -142,11 +142,11 @@ class SentinelInstead(RedisUnusable):
 
 
 class PasswordWrong(RedisUnusable):
-    """{what} wants another user or password. Mend the user in {setting}, or the password {kept}."""
+    """{what} wants another user or password. Mend the user in {setting}, or the password {password_place}."""
 
 
 class PasswordMissing(RedisUnusable):
-    """{what} wants a password, and got none. Name the user in {setting}, and give the password {kept}."""
+    """{what} wants a password, and got none. Name the user in {setting}, and give the password {password_place}."""
 
 
 class PasswordUnwanted(RedisUnusable):
