@@ -77,8 +77,8 @@ def _member(payer: str, person: int) -> str:
         return _MEMBERS[payer].format(person)
     found, rest = "", person
     for characters in _MBI:
-        rest, place = divmod(rest, len(characters))
-        found += characters[place]
+        rest, index = divmod(rest, len(characters))
+        found += characters[index]
     return f"{found}{person % 100:02}"
 
 

@@ -1,6 +1,6 @@
 """The floor: the same streams, batches and commit, with no decoding, no rules and no audit.
 
-`python -m worker.bench.floor` drains the inbox of the server in SCRUB_STATE_DIR until it is killed. To Redis it is a
+`python -m worker.bench.floor` works off the inbox of the server in SCRUB_STATE_DIR until it is killed. To Redis it is a
 worker: what it publishes is as long as a real result, and each claim has its event key and its patient's ledger, which
 are read, checked and written. A test holds its commits to those of a worker.
 """

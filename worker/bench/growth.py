@@ -11,7 +11,7 @@ from rules.engine.check import check
 from worker.bench.arena import arena
 from worker.bench.claims import claim
 from worker.bench.measure import interleaved
-from worker.bench.pipe import Tell, decided
+from worker.bench.pipe import Say, decided
 from worker.bench.tables import Section
 from worker.intake.events import claim_of
 from worker.process.command import command
@@ -20,7 +20,7 @@ from worker.store.outletspecs import OUTLETS
 
 def books(book: Book, sizes: Sequence[int], *, number: int, rounds: int) -> Section:
     """Microseconds a check with books of these sizes: more payers, or more rules for every payer."""
-    claims = [claim_of(claim(place)) for place in range(number)]
+    claims = [claim_of(claim(one)) for one in range(number)]
     cases = {}
     for size in sizes:
         for name, grown in (("for other payers", _others(book, size)), ("for every payer", _all(book, size))):
@@ -57,21 +57,21 @@ def _all(book: Book, size: int) -> Book:
     return replace(book, rules=tuple(rules[:size]))
 
 
-def memory(claims: int, *, tell: Tell) -> Section:
+def memory(claims: int, *, say: Say) -> Section:
     """Resident memory of a pool process while it works through so many claims; outlets are emptied on the way."""
     from worker.bench.claims import event
 
     rows: list[tuple[str, float]] = []
-    with arena("everysec") as place:
-        redis, keys = place.store.redis, place.store.keys
-        worker = place.start(command(1))
+    with arena("everysec") as testbed:
+        redis, keys = testbed.store.redis, testbed.store.keys
+        worker = testbed.start(command(1))
         sent = 0
         marks = [claims * part // 10 for part in range(1, 11)]
         while marks:
-            done = decided(place)
+            done = decided(testbed)
             if done >= marks[0]:
                 rows.append((f"after {done} claims", round(_resident(worker.pid), 1)))
-                tell(f"memory: {done} of {claims} claims, {rows[-1][1]} MiB")
+                say(f"memory: {done} of {claims} claims, {rows[-1][1]} MiB")
                 marks.pop(0)
             if sent < claims and sent - done < 20_000:
                 with redis.pipeline(transaction=False) as pipeline:

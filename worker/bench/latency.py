@@ -10,7 +10,7 @@ import orjson
 
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
-from worker.bench.pipe import Tell, claims_a_second
+from worker.bench.pipe import Say, claims_a_second
 from worker.bench.tables import Section
 from worker.pipeline.inbox import ensure_groups
 from worker.process import celeryapp
@@ -23,13 +23,13 @@ class Stalled(Exception):
     """Not every claim came out within the time."""
 
 
-def latencies(*, idle: int, loaded: int, processes: int, tell: Tell) -> Section:
+def latencies(*, idle: int, loaded: int, processes: int, say: Say) -> Section:
     """Milliseconds from before XADD until a waiting consumer has the result; fsync always."""
-    tell("latency: idle")
+    say("latency: idle")
     rows = [("idle, one claim every 50 ms", *_quantiles(_measure(processes, idle, 20.0, 1)))]
-    tell("latency: the highest rate")
+    say("latency: the highest rate")
     highest = claims_a_second(processes, 10_000 * processes, "always")
-    tell("latency: at half of the highest rate")
+    say("latency: at half of the highest rate")
     rows.append(
         (
             f"half of the highest rate, {highest / 2:.0f} claims/s",
@@ -47,17 +47,17 @@ def _quantiles(found: list[float]) -> tuple[float, float, float]:
 
 def _measure(processes: int, count: int, rate: float, burst: int) -> list[float]:
     """Sends `count` claims at `rate` a second, `burst` at a time, and answers how long each took."""
-    with arena() as place:
-        ensure_groups(place.store.redis, place.store.keys)
-        place.start(command(processes))
+    with arena() as testbed:
+        ensure_groups(testbed.store.redis, testbed.store.keys)
+        testbed.start(command(processes))
         warm = 20
         sent, got = dict[str, float](), dict[str, float]()
         ended = threading.Event()
-        reader = threading.Thread(target=_read, args=(place, got, ended), daemon=True)
+        reader = threading.Thread(target=_read, args=(testbed, got, ended), daemon=True)
         reader.start()
-        _send(place, sent, range(warm), 4.0, 1)
+        _send(testbed, sent, range(warm), 4.0, 1)
         _wait(got, warm)
-        _send(place, sent, range(warm, warm + count), rate, burst)
+        _send(testbed, sent, range(warm, warm + count), rate, burst)
         _wait(got, warm + count)
         ended.set()
         reader.join()
@@ -72,8 +72,8 @@ def _wait(got: dict[str, float], count: int) -> None:
         time.sleep(0.01)
 
 
-def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
-    redis, inbox, door = place.store.redis, place.store.keys.inbox, celeryapp.notifier(place.store)
+def _send(testbed: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
+    redis, inbox, notifier = testbed.store.redis, testbed.store.keys.inbox, celeryapp.notifier(testbed.store)
     events = [(str(number), _event(number)) for number in numbers]
     begun = time.monotonic()
     for first in range(0, len(events), burst):
@@ -83,7 +83,7 @@ def _send(place: Arena, sent: dict[str, float], numbers: range, rate: float, bur
                 pipeline.xadd(inbox, {"event": event})
                 sent[name] = time.monotonic()
             pipeline.execute()
-        door.notify()
+        notifier.notify()
 
 
 def _event(number: int) -> bytes:
@@ -98,10 +98,10 @@ def _event(number: int) -> bytes:
     )
 
 
-def _read(place: Arena, got: dict[str, float], ended: threading.Event) -> None:
-    keys = place.store.keys
+def _read(testbed: Arena, got: dict[str, float], ended: threading.Event) -> None:
+    keys = testbed.store.keys
     last: dict[Any, Any] = {keys.outlet(name): "0" for name in OUTLETS}
-    with opening.open_store(place.settings, hold=False) as store:
+    with opening.open_store(testbed.settings, hold=False) as store:
         while not ended.is_set():
             answer: Any = store.redis.xread(last, count=500, block=200)
             now = time.monotonic()

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from rules.claim import read_claim
 from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
-from worker.bench.pipe import Tell, decided, fill, used_memory
+from worker.bench.pipe import Say, decided, fill, used_memory
 from worker.bench.tables import Section
 from worker.pipeline.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
 from worker.process.command import command
@@ -21,18 +21,18 @@ _CLAIMS = 20_000
 _AT_ONCE = 2_000
 
 
-def ledgers(procedure: str, sizes: Sequence[int], *, tell: Tell) -> Section:
+def ledgers(procedure: str, sizes: Sequence[int], *, say: Say) -> Section:
     """Claims a second of one process with ledgers of so many patients, one claim each."""
     rows = []
     for size in sizes:
-        tell(f"ledgers of {size} patients")
-        with arena("everysec") as place:
-            empty = used_memory(place)
-            _bill(place, size, procedure)
-            each = (used_memory(place) - empty) / size
-            fill(place, _CLAIMS)
-            place.start(command(1))
-            rows.append((size, round(place.rate(lambda: decided(place), _CLAIMS)), round(each)))
+        say(f"ledgers of {size} patients")
+        with arena("everysec") as testbed:
+            empty = used_memory(testbed)
+            _bill(testbed, size, procedure)
+            each = (used_memory(testbed) - empty) / size
+            fill(testbed, _CLAIMS)
+            testbed.start(command(1))
+            rows.append((size, round(testbed.rate(lambda: decided(testbed), _CLAIMS)), round(each)))
     note = (
         "The first patients are those of the claims that are sent, which are then other versions of what was billed, "
         "and go to rework for it: this is the bend. A ledger is found by its key, whatever their number."
@@ -42,13 +42,13 @@ def ledgers(procedure: str, sizes: Sequence[int], *, tell: Tell) -> Section:
     )
 
 
-def _bill(place: Arena, patients: int, procedure: str) -> None:
-    keys, secret = place.store.keys, agreement.agreed_secret(place.store)
+def _bill(testbed: Arena, patients: int, procedure: str) -> None:
+    keys, secret = testbed.store.keys, agreement.agreed_secret(testbed.store)
     ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
     revision = imported_revision(_BEFORE)
     models = [read_claim(claim(number)) for number in range(50)]
     for first in range(0, patients, _AT_ONCE):
-        with place.store.redis.pipeline(transaction=False) as pipeline:
+        with testbed.store.redis.pipeline(transaction=False) as pipeline:
             for number in range(first, min(first + _AT_ONCE, patients)):
                 one = read_claim(claim(number)) if number < _CLAIMS else models[number % len(models)]
                 patient = patient_hash(secret, one) if number < _CLAIMS else f"{number:032x}"

@@ -1,4 +1,4 @@
-"""Measuring: cases take turns, round by round, and the median over the rounds counts."""
+"""Measuring: each round measures every case once, and the median over the rounds counts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def interleaved(
     """Runs every case once a round, each run doing `units` of work; the first round warms up and does not count."""
     now = clock or time.perf_counter
     spent: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + 1):
+    for round_number in range(rounds + 1):
         for name, run in cases.items():
             gc.collect()
             started = now()
             run()
             elapsed = now() - started
-            if turn:
+            if round_number:
                 spent[name].append(elapsed / units)
     return {name: Figure(name, statistics.median(found), min(found), max(found)) for name, found in spent.items()}
 

@@ -10,7 +10,7 @@ from worker.bench.claims import event
 from worker.bench.tables import Section
 from worker.process.command import command
 
-Tell = Callable[[str], None]
+Say = Callable[[str], None]
 _LOAD = 1_000
 
 
@@ -19,34 +19,34 @@ def claims_a_second(processes: int, claims: int, fsync: Fsync, **environment: st
 
     The first half is not counted: a process that has just started has yet to meet the shapes of a hospital's claims.
     """
-    with arena(fsync) as place:
-        fill(place, claims)
-        place.start(command(processes), **environment)
-        return place.rate(lambda: decided(place), claims, since=0.5)
+    with arena(fsync) as testbed:
+        fill(testbed, claims)
+        testbed.start(command(processes), **environment)
+        return testbed.rate(lambda: decided(testbed), claims, since=0.5)
 
 
 def floor(processes: int, claims: int, fsync: Fsync, **environment: str) -> float:
     """The same streams and commits without the work."""
-    with arena(fsync) as place:
-        fill(place, claims)
+    with arena(fsync) as testbed:
+        fill(testbed, claims)
         for _ in range(processes):
-            place.start(python("-m", "worker.bench.floor"), **environment)
-        return place.rate(lambda: decided(place), claims)
+            testbed.start(python("-m", "worker.bench.floor"), **environment)
+        return testbed.rate(lambda: decided(testbed), claims)
 
 
 def noop_tasks(processes: int, tasks: int, fsync: Fsync) -> float:
     """Tasks a second of a Celery worker whose task does nothing."""
-    with arena(fsync) as place:
-        place.start(python("-m", "worker.bench.enqueue", str(tasks))).wait()
+    with arena(fsync) as testbed:
+        testbed.start(python("-m", "worker.bench.enqueue", str(tasks))).wait()
         options = ["-c", str(processes), "--without-mingle", "--without-gossip", "--without-heartbeat"]
-        place.start(python("-m", "celery", "-A", "worker.bench.noop", "worker", *options))
-        return place.rate(lambda: tasks - int(place.store.redis.llen("bench-noop") or 0), tasks)
+        testbed.start(python("-m", "celery", "-A", "worker.bench.noop", "worker", *options))
+        return testbed.rate(lambda: tasks - int(testbed.store.redis.llen("bench-noop") or 0), tasks)
 
 
-def throughput(processes: Sequence[int], *, claims: int, tasks: int, fsync: Fsync, rounds: int, tell: Tell) -> Section:
+def throughput(processes: Sequence[int], *, claims: int, tasks: int, fsync: Fsync, rounds: int, say: Say) -> Section:
     """Medians over the rounds; all cases of a round run one after another."""
     found: dict[tuple[str, int], list[float]] = {}
-    for turn in range(rounds):
+    for round_number in range(rounds):
         for number in processes:
             cases: dict[str, Callable[[], float]] = {
                 "claims": lambda number=number: claims_a_second(number, claims * number, fsync),  # type: ignore[misc]
@@ -54,7 +54,7 @@ def throughput(processes: Sequence[int], *, claims: int, tasks: int, fsync: Fsyn
                 "noop": lambda number=number: noop_tasks(number, tasks * number, fsync),  # type: ignore[misc]
             }
             for name, run in cases.items():
-                tell(f"pipe {fsync}: round {turn + 1} of {rounds}, {number} processes, {name}")
+                say(f"pipe {fsync}: round {round_number + 1} of {rounds}, {number} processes, {name}")
                 found.setdefault((name, number), []).append(run())
     median = {key: statistics.median(values) for key, values in found.items()}
     rows = [
@@ -70,44 +70,44 @@ def throughput(processes: Sequence[int], *, claims: int, tasks: int, fsync: Fsyn
     return Section(f"The pipe, append-only file fsync {fsync}", columns, rows)
 
 
-def batches(sizes: Sequence[int], *, claims: int, tell: Tell) -> Section:
+def batches(sizes: Sequence[int], *, claims: int, say: Say) -> Section:
     """Claims a second of one process with batches of these sizes."""
     rows = []
     for size in sizes:
-        tell(f"pipe: batches of {size}")
+        say(f"pipe: batches of {size}")
         number = min(claims, size * 400)
         rows.append((size, round(claims_a_second(1, number, "always", SCRUB_BATCH=str(size)))))
     return Section("The pipe, by batch size, one process", ("batch", "claims/s"), rows)
 
 
-def backlogs(sizes: Sequence[int], *, tell: Tell) -> Section:
+def backlogs(sizes: Sequence[int], *, say: Say) -> Section:
     """Claims a second of one process with so many claims waiting, and what a waiting claim takes of Redis' memory."""
     rows = []
     for size in sizes:
-        tell(f"pipe: a backlog of {size}")
-        with arena("everysec") as place:
-            empty = used_memory(place)
-            fill(place, size)
-            each = (used_memory(place) - empty) / size
-            place.start(command(1))
-            rows.append((size, round(place.rate(lambda: decided(place), min(size, 40_000))), round(each)))
+        say(f"pipe: a backlog of {size}")
+        with arena("everysec") as testbed:
+            empty = used_memory(testbed)
+            fill(testbed, size)
+            each = (used_memory(testbed) - empty) / size
+            testbed.start(command(1))
+            rows.append((size, round(testbed.rate(lambda: decided(testbed), min(size, 40_000))), round(each)))
     return Section("The pipe, by backlog, one process", ("waiting", "claims/s", "Redis bytes a waiting claim"), rows)
 
 
-def used_memory(place: Arena) -> int:
+def used_memory(testbed: Arena) -> int:
     """Bytes that the server has in use."""
-    return int(place.store.redis.info("memory")["used_memory"])
+    return int(testbed.store.redis.info("memory")["used_memory"])
 
 
-def fill(place: Arena, count: int) -> None:
+def fill(testbed: Arena, count: int) -> None:
     """Puts so many claims on the inbox."""
     for first in range(0, count, _LOAD):
-        with place.store.redis.pipeline(transaction=False) as pipeline:
+        with testbed.store.redis.pipeline(transaction=False) as pipeline:
             for number in range(first, min(first + _LOAD, count)):
-                pipeline.xadd(place.store.keys.inbox, {"event": event(number)})
+                pipeline.xadd(testbed.store.keys.inbox, {"event": event(number)})
             pipeline.execute()
 
 
-def decided(place: Arena) -> int:
+def decided(testbed: Arena) -> int:
     """How many claims went somewhere."""
-    return sum(map(int, place.store.redis.hvals(place.store.keys.counters)))
+    return sum(map(int, testbed.store.redis.hvals(testbed.store.keys.counters)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from worker.bench.arena import arena
 from worker.bench.growth import children
-from worker.bench.pipe import Tell, decided, fill
+from worker.bench.pipe import Say, decided, fill
 from worker.bench.tables import Section
 from worker.process.command import command
 
@@ -33,22 +33,22 @@ _STAGES = {
 """By the function that py-spy names; the innermost of a stack counts."""
 
 
-def stages(folder: Path, *, tell: Tell) -> Section:
+def stages(folder: Path, *, say: Say) -> Section:
     """CPU and waiting of one pool process by stage; writes `flame.svg` and `stacks.txt` to the folder."""
     spy = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.executable).parent))
     columns = ("stage", "us a claim", "share")
     if spy is None:
         return Section("A pool process, by stage", columns, [], "py-spy is not installed: pip install --group bench")
     folder.mkdir(parents=True, exist_ok=True)
-    tell("profile: one process under py-spy")
-    with arena("everysec") as place:
-        fill(place, _CLAIMS)
-        worker = place.start(command(1))
-        place.await_moving(lambda: decided(place))
+    say("profile: one process under py-spy")
+    with arena("everysec") as testbed:
+        fill(testbed, _CLAIMS)
+        worker = testbed.start(command(1))
+        testbed.await_moving(lambda: decided(testbed))
         (child,) = children(worker.pid)
-        before = decided(place)
+        before = decided(testbed)
         _record(spy, child, "raw", folder / "stacks.txt")
-        done = decided(place) - before
+        done = decided(testbed) - before
         _record(spy, child, "flamegraph", folder / "flame.svg")
     samples = _by_stage((folder / "stacks.txt").read_text("utf-8"))
     total = sum(samples.values())
@@ -76,6 +76,6 @@ def _by_stage(stacks: str) -> Counter[str]:
 
 def _named(frame: str) -> str:
     """`Inbox.take (worker/pipeline/inbox.py:262)` as `take (inbox.py)`."""
-    name, _, place = frame.partition(" (")
-    file = place.rpartition("/")[2].partition(":")[0].rstrip(")")
+    name, _, where = frame.partition(" (")
+    file = where.rpartition("/")[2].partition(":")[0].rstrip(")")
     return f"{name.rpartition('.')[2]} ({file})"

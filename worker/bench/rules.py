@@ -27,7 +27,7 @@ class RivalsDisagree(Exception):
 
 def stages(book: Book, *, number: int, rounds: int) -> Section:
     """Microseconds a claim of each stage on the mix of all payers and forms."""
-    raw = [orjson.dumps(claim(place)) for place in range(number)]
+    raw = [orjson.dumps(claim(index)) for index in range(number)]
     values = [decode(one) for one in raw]
     claims = [claim_of(value) for value in values]
     reports = [check(one, book) for one in claims]
@@ -66,7 +66,7 @@ def by_payer(book: Book, *, number: int, rounds: int) -> Section:
     """Microseconds a claim, decode to report, of each payer."""
     cases: dict[str, Callable[[], object]] = {}
     for payer in PAYERS:
-        raw = [orjson.dumps(claim(place, payer)) for place in range(number)]
+        raw = [orjson.dumps(claim(index, payer)) for index in range(number)]
         cases[payer] = lambda raw=raw: [check(claim_of(decode(one)), book) for one in raw]  # type: ignore[misc]
     found = interleaved(cases, number, rounds=rounds)
     return Section(
@@ -103,12 +103,12 @@ def beside(book: Book, *, number: int, rounds: int) -> Section:
 
 def medicare_office(number: int) -> list[Claim]:
     """Claims that all of the twenty rules speak of."""
-    claims, place = list[Claim](), 0
+    claims, index = list[Claim](), 0
     while len(claims) < number:
-        one = claim_of(claim(place, "medicare"))
+        one = claim_of(claim(index, "medicare"))
         if one.form == "professional" and one.place_of_service == "11":
             claims.append(one)
-        place += 1
+        index += 1
     return claims
 
 

@@ -83,25 +83,25 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
         ],
         "rivals": [lambda: rules.beside(book, number=2_000, rounds=rounds)],
         "books": [lambda: growth.books(book, (100, 1_000, 10_000), number=200, rounds=rounds)],
-        "pipe": [lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="always", rounds=rounds, tell=_tell)],
+        "pipe": [lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="always", rounds=rounds, say=_say)],
         "everysec": [
-            lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="everysec", rounds=rounds, tell=_tell)
+            lambda: pipe.throughput(cores, claims=40_000, tasks=3_000, fsync="everysec", rounds=rounds, say=_say)
         ],
-        "latency": [lambda: latency.latencies(idle=400, loaded=20_000, processes=2, tell=_tell)],
-        "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, tell=_tell)],
-        "backlogs": [lambda: pipe.backlogs((1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
-        "profile": [lambda: profile.stages(Path("bench"), tell=_tell)],
-        "ledgers": [lambda: ledgers.ledgers(book.procedure, (1_000, 10_000, 100_000, 1_000_000), tell=_tell)],
-        "memory": [lambda: growth.memory(claims, tell=_tell)],
+        "latency": [lambda: latency.latencies(idle=400, loaded=20_000, processes=2, say=_say)],
+        "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, say=_say)],
+        "backlogs": [lambda: pipe.backlogs((1_000, 10_000, 100_000, 1_000_000), say=_say)],
+        "profile": [lambda: profile.stages(Path("bench"), say=_say)],
+        "ledgers": [lambda: ledgers.ledgers(book.procedure, (1_000, 10_000, 100_000, 1_000_000), say=_say)],
+        "memory": [lambda: growth.memory(claims, say=_say)],
     }
     for part in PARTS:
         if part in chosen:
-            _tell(part)
+            _say(part)
             for measure in parts[part]:
                 yield measure()
 
 
-def _tell(what: str) -> None:
+def _say(what: str) -> None:
     if on_terminal(sys.stderr):
         complain(f"... {what}")
 
