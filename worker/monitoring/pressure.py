@@ -1,4 +1,4 @@
-"""Back-pressure: when workers wait, and when producers are told to.
+"""Back-pressure: when workers wait, and when producers have to.
 
 Workers wait (they finish what is in hand, and take nothing more) while an outlet has more unread entries than
 SCRUB_OUTLET_LIMIT, or Redis is above SCRUB_WORKER_CEILING of its memory. Producers are refused above the lower
@@ -44,7 +44,7 @@ def _by(outlet: Outlet) -> str:
 
 
 def hold(redis: Redis, keys: Keys, found: Reconciliation, why: Iterable[str]) -> None:
-    """Tells all workers to wait, or to wait no longer."""
+    """Makes all workers wait, or ends that."""
     if sentence := "; ".join(why):
         since = found.hold.since if found.hold else found.moment
         put(redis, keys.hold, f"{since * 1000:.0f} {sentence}", _LASTS_MS)

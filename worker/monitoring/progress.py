@@ -1,9 +1,9 @@
 """Progress: whether claims that a worker could take wait, and none is decided.
 
-Who tends the queue notes each second how many entries were taken off the inbox, and since when that is so. It begins
-anew while nothing is there to take, while the workers are told to wait, and after nobody tended for a while: idle
-hours, a hold, a worker that has just started and claims that a lost worker still has in hand are no standstill. A note
-is kept of each partition as well: one that moves must not hide one that does not.
+Maintenance notes each second how many entries were taken off the inbox, and since when that is so. It begins anew
+while nothing is there to take, while the workers are held, and after there was no maintenance for a while: idle hours,
+a hold, a worker that has just started and claims that a lost worker still has in hand are no standstill. There is a
+note of each partition as well: one that moves must not hide one that does not.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def renewed(found: Reconciliation, works: Sequence[bool]) -> str:
     """
     waits = [any(works), *works]
     marks = [
-        before if busy and before and before.taken_off == books.taken_off else Mark(found.moment, books.taken_off)
-        for books, busy, before in zip(_each(found), waits, _of_each(found), strict=True)
+        before if busy and before and before.taken_off == one.taken_off else Mark(found.moment, one.taken_off)
+        for one, busy, before in zip(_each(found), waits, _of_each(found), strict=True)
     ]
     return ";".join(f"{mark.since * 1000:.0f} {mark.taken_off}" for mark in marks)
 
@@ -37,9 +37,9 @@ def standstills(found: Reconciliation) -> list[float]:
     """Seconds since when nothing moves though it could: of all partitions together, then of each. 0: it moves."""
     return [
         max(0.0, found.moment - mark.since)
-        if mark and not found.hold and books.waiting + books.in_flight and mark.taken_off == books.taken_off
+        if mark and not found.hold and one.waiting + one.in_flight and mark.taken_off == one.taken_off
         else 0.0
-        for books, mark in zip(_each(found), _of_each(found), strict=True)
+        for one, mark in zip(_each(found), _of_each(found), strict=True)
     ]
 
 
@@ -51,10 +51,10 @@ def standing_still(found: Reconciliation, settings: Settings) -> str | None:
         return f"{_what(found)}, and none was decided for {total:.0f} s"
     if len(found.parts) < 2:
         return None
-    for number, (seconds, books) in enumerate(zip(parts, found.parts, strict=True)):
+    for number, (seconds, one) in enumerate(zip(parts, found.parts, strict=True)):
         # A process may have served all the others before.
         if seconds > longest * len(parts):
-            return f"{_what(books)} on partition {number}, and none of them was decided for {seconds:.0f} s"
+            return f"{_what(one)} on partition {number}, and none of them was decided for {seconds:.0f} s"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The books: what came in against what went out, in terms that are counted apart, so that the balance can fail."""
+"""Reconciliation: what came in against what went out, in terms that are counted apart, so that the balance can fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from worker.monitoring.workers import Worker, _fields, _worker
+from worker.monitoring.workers import Worker, reply_fields, worker_of
 from worker.store.keys import GROUP, Keys
 from worker.store.outletspecs import OUTLETS
 from worker.store.scripts import script
@@ -24,7 +24,7 @@ class Consumer:
     idle: float | None
     """Seconds since it last read; None for a group."""
     lag: int | None = None
-    """Of a group: entries that it has not had yet; None where Redis cannot tell."""
+    """Of a group: entries that it has not had yet; None where Redis does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,15 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What was taken off the inbox, and since when it is no more than that."""
+
+    since: float
+    """Seconds since 1970, by the clock of Redis."""
+    taken_off: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """One snapshot: of a partition, or of all of them."""
 
@@ -107,13 +116,13 @@ class Reconciliation:
     workers: tuple[Worker, ...]
     hold: Hold | None
     rate: Rate | None
-    """None: no worker has kept samples yet."""
+    """None: no worker has stored samples yet."""
     parts: tuple[Reconciliation, ...] = ()
     """Of each partition, where there are several."""
     tended: float | None = None
-    """Seconds since a worker last looked after the queue and kept a sample; None: none has."""
+    """Seconds since a worker last did the maintenance and stored a sample; None: none has."""
     marks: tuple[Mark, ...] = ()
-    """How it moves, see worker.monitoring.progress; none: nobody looked after it of late."""
+    """How it moves, see worker.monitoring.progress; none: there was no maintenance of late."""
 
     @property
     def alive(self) -> tuple[Worker, ...]:
@@ -152,12 +161,12 @@ class Reconciliation:
 
     @property
     def held(self) -> float:
-        """Seconds for which the workers have been told to wait."""
+        """Seconds for which the workers have been held."""
         return max(0.0, self.moment - self.hold.since) if self.hold else 0.0
 
     @property
     def settled(self) -> bool:
-        """Nothing waits, nothing is in flight, and the books balance."""
+        """Nothing waits, nothing is in flight, and it balances."""
         return not (self.waiting or self.in_flight or self.balance)
 
     def outlet(self, name: str) -> Outlet:
@@ -165,19 +174,19 @@ class Reconciliation:
 
 
 def reconcile(redis: Redis, keys: Keys) -> Reconciliation:
-    """The books at this instant.
+    """The reconciliation at this instant.
 
     Raises:
         redis.exceptions.RedisError
     """
     names = [_asked(part) for part in keys.all]
     if keys.count == 1:
-        return _books(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
+        return _parsed(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
     with redis.pipeline() as pipeline:  # all at one instant
         for asked in names:
             pipeline.eval(script("status"), len(asked), *asked, GROUP)
         answers = cast(Any, pipeline.execute())
-    return _summed(tuple(map(_books, answers)), samples=answers[0][8])
+    return _summed(tuple(map(_parsed, answers)), samples=answers[0][8])
 
 
 def _asked(keys: Keys) -> list[str]:
@@ -185,11 +194,11 @@ def _asked(keys: Keys) -> list[str]:
     return [*fixed, *map(keys.outlet, OUTLETS)]
 
 
-def _books(answer: Any) -> Reconciliation:
-    """The books of a partition."""
+def _parsed(answer: Any) -> Reconciliation:
+    """Of one partition."""
     time, stream, consumers, pending, first, counted, workers, hold, samples, progress, *outlets = answer
     moment = int(time[0]) + int(time[1]) / 1e6
-    inbox, counters = _fields(stream), _fields(counted)
+    inbox, counters = reply_fields(stream), reply_fields(counted)
     in_flight = int(pending[0]) if pending else 0
     # Not the lag of the group: after a failover the new primary may count it from entries that were decided long ago.
     waiting = int(inbox.get("length", 0)) - in_flight
@@ -211,16 +220,18 @@ def _books(answer: Any) -> Reconciliation:
             for name, (length, found) in zip(OUTLETS, outlets, strict=True)
         ),
         consumers=tuple(map(_consumer, consumers)),
-        workers=tuple(sorted((_worker(*pair, moment) for pair in _fields(workers).items()), key=lambda one: one.name)),
+        workers=tuple(
+            sorted((worker_of(*pair, moment) for pair in reply_fields(workers).items()), key=lambda one: one.name)
+        ),
         hold=_hold(hold),
         rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
         tended=max(0.0, moment - int(samples[0].split()[0]) / 1000) if samples else None,
-        marks=parse(progress),
+        marks=_marks(progress),
     )
 
 
 def _summed(parts: Sequence[Reconciliation], samples: Sequence[bytes]) -> Reconciliation:
-    """The books of all partitions; `samples` tell of all of them."""
+    """Of all partitions; `samples` are of all of them."""
     first = parts[0]
     found = replace(
         first,
@@ -277,8 +288,8 @@ def _hold(value: Any) -> Hold | None:
 
 def _rate(samples: Sequence[bytes], moment: float, accepted: int, decided: int) -> Rate | None:
     """Over the last minute, or as much of it as there are samples for."""
-    told = [tuple(map(int, sample.split())) for sample in samples]
-    recent = [sample for sample in told if moment - sample[0] / 1000 <= _RATE_SECONDS]
+    taken = [tuple(map(int, sample.split())) for sample in samples]
+    recent = [sample for sample in taken if moment - sample[0] / 1000 <= _RATE_SECONDS]
     if not recent:
         return None
     then, accepted_then, decided_then = recent[-1]
@@ -287,7 +298,7 @@ def _rate(samples: Sequence[bytes], moment: float, accepted: int, decided: int) 
 
 
 def _consumer(flat: Any) -> Consumer:
-    fields = _fields(flat)
+    fields = reply_fields(flat)
     idle, lag = fields.get("idle"), fields.get("lag")
     return Consumer(
         fields["name"].decode("utf-8", "backslashreplace"),
@@ -297,16 +308,7 @@ def _consumer(flat: Any) -> Consumer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What was taken off the inbox, and since when it is no more than that."""
-
-    since: float
-    """Seconds since 1970, by the clock of Redis."""
-    taken_off: int
-
-
-def parse(value: bytes | None) -> tuple[Mark, ...]:
+def _marks(value: bytes | None) -> tuple[Mark, ...]:
     """The marks of the key `progress`: of all partitions together, then of each."""
     pairs = (pair.split() for pair in (value or b"").split(b";") if pair)
     return tuple(Mark(int(since) / 1000, int(taken_off)) for since, taken_off in pairs)

@@ -47,11 +47,11 @@ class Worker:
     overrides_fault: str = ""
     """Why the file on the disk cannot be used."""
     own_fault: str = ""
-    """Why its own book or overrides cannot be used, and what is in force stands for them; empty: they can."""
+    """Why its own book or overrides cannot be used, so that it judges by what is in force; empty: they can."""
     secret: str = ""
     """Fingerprint of the secret."""
     life: str = ""
-    """Tells it from a worker of the same host name and process id."""
+    """Distinguishes it from a worker of the same host name and process id."""
 
     @property
     def alive(self) -> bool:
@@ -63,7 +63,8 @@ class Worker:
         return any(consumer.startswith(f"{self.host}-{pid}-{life}") for pid in self.processes)
 
 
-def _fields(flat: Any) -> Mapping[str, Any]:
+def reply_fields(flat: Any) -> Mapping[str, Any]:
+    """The fields of a hash, which Redis gives to a script as one list of names and values."""
     return {flat[i].decode("utf-8", "backslashreplace"): flat[i + 1] for i in range(0, len(flat), 2)}
 
 
@@ -73,7 +74,8 @@ _SAID = (
 )  # fmt: skip
 
 
-def _worker(name: str, value: bytes, moment: float) -> Worker:
+def worker_of(name: str, value: bytes, moment: float) -> Worker:
+    """A worker from its entry in Redis; `moment`: now, seconds since 1970 by the clock of Redis."""
     seen, _, says = value.partition(b" ")
     about = {key: said for key, said in orjson.loads(says).items() if key in _SAID}  # a later version may say more
     return Worker(name, max(0.0, moment - int(seen) / 1000), **about, processes=tuple(orjson.loads(says)["processes"]))
