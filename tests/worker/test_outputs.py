@@ -57,11 +57,11 @@ def read_all(descriptor: int, seconds: float = 1.5) -> bytes:
 
 
 def wrong(output: Output) -> str:
-    return output.told([os.getpid()])[0]
+    return output.trouble([os.getpid()])[0]
 
 
 def left_out(output: Output) -> int:
-    return output.told([os.getpid()])[1]
+    return output.trouble([os.getpid()])[1]
 
 
 def test_what_is_put_is_written_in_order(pipe: tuple[int, int]) -> None:
@@ -94,8 +94,8 @@ def test_a_stalled_reader_that_reads_on_gets_whole_lines_and_the_number_of_those
     sent = 2_000
     for _ in range(sent):
         output.put(LINE)
-    told = os.read(others[0], 10_000)
-    assert json.loads(told)["event.action"] == "output.lost"
+    line = os.read(others[0], 10_000)
+    assert json.loads(line)["event.action"] == "output.lost"
     got = read_all(pipe[0])
     assert got == LINE * (len(got) // len(LINE))
     until(lambda: not wrong(output))

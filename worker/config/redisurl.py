@@ -1,4 +1,4 @@
-"""The URL of a Redis: what may stand in it, looked at before anything is opened.
+"""The URL of a Redis: what may be in it, looked at before anything is opened.
 
 redis-py takes each option of the query as it comes and fails with a TypeError at the first command (weave#6907), passes
 over a database that is no number and uses 0 (redis-py#728), and a password with `/` or `#` in it moves what follows to
@@ -153,7 +153,7 @@ def password(url: str) -> str | None:
 
 
 def without_user(url: str) -> str:
-    """The same, naming no user: for a client that is told apart how to log in."""
+    """The same, naming no user: for a client that gets its login separately."""
     parts = urlsplit(url)
     query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "username"], safe="/", quote_via=quote)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" + (f"?{query}" if query else "")

@@ -78,10 +78,10 @@ class Settings(BaseSettings):
     """Redis of the claims: redis://, rediss://, unix://, or redis+sentinel:// (see worker.config.sentinel). None: the
     embedded server in the state folder."""
     redis_password_file: Folder | None = None
-    """File with the password of Redis, so that none stands in the URL; read at each new connection. None: the URL's, if
+    """File with the password of Redis, so that none is in the URL; read at each new connection. None: the URL's, if
     it has one."""
     broker_url: Annotated[str, AfterValidator(_broker_url)] | None = None
-    """Broker of the Celery bells, in kombu's spelling or as redis+sentinel://. None: the Redis of the claims."""
+    """Broker of the notifications, in kombu's spelling or as redis+sentinel://. None: the Redis of the claims."""
     state_dir: Folder = Field(default_factory=_state_dir)
     """Embedded server and imported tables; secret and audit files, unless they are set apart."""
     secret_file: Folder | None = None
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200
     """Claims read and committed at once."""
     drain_budget: Seconds = 5
-    """How long one task drains before it gives way."""
+    """How long one task consumes before it gives way."""
     soft_time_limit: Seconds = 20
     """After this a task is asked to stop."""
     hard_time_limit: Seconds = 30
@@ -105,11 +105,11 @@ class Settings(BaseSettings):
     reclaim: Seconds = 60
     """After this an entry that nobody committed is taken over."""
     tend: Seconds = 1
-    """Period of the look for work that no bell announced."""
+    """Period of the maintenance, which also finds work that no notification announced."""
     gate: Seconds = 2
-    """How long one bell keeps the next from ringing."""
+    """How long one notification suppresses the next."""
     visibility_timeout: Seconds = 60
-    """After this Celery delivers an unanswered bell again."""
+    """After this Celery delivers an unacknowledged notification again."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a claim that lost its worker is tried alone before it goes to quarantine."""
     event_memory: Annotated[int, Field(ge=1, le=3_650)] = 35

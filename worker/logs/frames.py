@@ -1,4 +1,4 @@
-"""Where an exception came from, as far as it may be told: files and lines, never a text.
+"""Where an exception came from, as far as it may be logged: files and lines, never a text.
 
 Imports the standard library alone: who asks may be where nothing else can be imported.
 """

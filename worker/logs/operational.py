@@ -27,7 +27,7 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 _AGAIN = 10.0
-"""Seconds before the same loss of the broker is told once more."""
+"""Seconds before the same loss of the broker is logged once more."""
 Explain = Callable[[BaseException], str | None]
 _BROKER = ("celery.worker.consumer.consumer", "celery.worker.consumer.connection")
 """Loggers that speak of the broker alone: its address without the password, and when they try again."""
@@ -49,7 +49,7 @@ def configure(level: str, explain: Explain | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Two lines a bell would bury the rest; what a bell did is in the audit log.
+    # Two lines a notification would bury the rest; what it led to is in the audit log.
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else root.level)
 
@@ -60,20 +60,20 @@ def safe_exception(error: BaseException) -> dict[str, Any]:
 
 
 class _Seldom(logging.Filter):
-    """Celery tells the same loss of its broker several times a second where that takes no writes: once in a while
+    """Celery logs the same loss of its broker several times a second where that takes no writes: once in a while
     will do."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[tuple[str, type | None], float] = {}
+        self._logged: dict[tuple[str, type | None], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name not in _BROKER or not record.exc_info:
             return True
         what, now = (str(record.msg), record.exc_info[0]), time.monotonic()
-        if now - self._told.get(what, -_AGAIN) < _AGAIN:
+        if now - self._logged.get(what, -_AGAIN) < _AGAIN:
             return False
-        self._told[what] = now
+        self._logged[what] = now
         return True
 
 

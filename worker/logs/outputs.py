@@ -89,7 +89,7 @@ class Output:
         self._queue.put(written)
         return written.acquire(timeout=min(seconds, 0.1) if self._why else seconds)
 
-    def told(self, processes: Iterable[int]) -> tuple[str, int]:
+    def trouble(self, processes: Iterable[int]) -> tuple[str, int]:
         """What is wrong with it in one of these processes, empty: nothing; and how many lines all left out so far."""
         found = [self._slot(process) for process in processes]
         why = next((why for _, why in found if why), 0)
@@ -311,7 +311,7 @@ def standard(number: int) -> Output:
 
 
 def install() -> None:
-    """Puts these outputs in the place of Python's own, before anything is forked. Again: nothing happens.
+    """Replaces Python's own outputs by these, before anything is forked. Again: nothing happens.
 
     Descriptors that were closed at the start become the null device, so that no socket gets their numbers.
     """
@@ -346,5 +346,5 @@ def say(text: object, stream: object = None) -> None:
 def trouble(processes: Iterable[int]) -> tuple[str, int]:
     """What is wrong with the outputs of these processes, empty: nothing; and how many lines were left out so far."""
     processes = (os.getpid(), *processes)
-    told = [standard(number).told(processes) for number in (1, 2)]
-    return "; ".join(sentence for sentence, _ in told if sentence), sum(number for _, number in told)
+    found = [standard(number).trouble(processes) for number in (1, 2)]
+    return "; ".join(sentence for sentence, _ in found if sentence), sum(number for _, number in found)

@@ -32,7 +32,7 @@ def json_bytes(value: Any, *, indent: bool = False, default: Callable[[Any], Any
 
 def _escaped(character: str) -> str:
     units = character.encode("utf-16-be").hex()
-    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _encodable(value: Any) -> Any:

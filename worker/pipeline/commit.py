@@ -96,12 +96,12 @@ class Committer:
             CommitRefused: a key has the wrong type; nothing was written.
             redis.exceptions.RedisError: no answer; whether it was committed is not known.
         """
-        keys, places = list(self._fixed), dict[str, int]()
+        keys, positions = list(self._fixed), dict[str, int]()
         arguments: list[str | bytes | int] = [GROUP, self._consumer, head.chain, head.seq, head.mac, self._memory_ms]
         arguments += (len(OUTLETS), *OUTLETS)
         for item in items:
-            event = _place(item.event_key, keys, places)
-            ledger = _place(item.ledger_key, keys, places)
+            event = _position(item.event_key, keys, positions)
+            ledger = _position(item.ledger_key, keys, positions)
             arguments += (item.entry, item.route, item.payload, event, item.expects, item.writes)
             arguments += (ledger, item.ledger_version, item.ledger_writes, item.ledger_until)
         try:
@@ -128,11 +128,11 @@ class Committer:
             return self._redis.execute_command("EVALSHA", self._script.sha, *arguments)  # type: ignore[no-untyped-call]
 
 
-def _place(key: str | None, keys: list[str], places: dict[str, int]) -> int:
+def _position(key: str | None, keys: list[str], positions: dict[str, int]) -> int:
     """The position of the key in KEYS, from 1; 0: none."""
     if key is None:
         return 0
-    if key not in places:
+    if key not in positions:
         keys.append(key)
-        places[key] = len(keys)
-    return places[key]
+        positions[key] = len(keys)
+    return positions[key]

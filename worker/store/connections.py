@@ -33,7 +33,7 @@ class Store:
     once: Redis
     """Never tries again by itself: for what must not be done twice without knowing."""
     lease: Lease | None = None
-    """Of the embedded server, where this store holds it up."""
+    """Of the embedded server, where this store keeps it running."""
 
     def close(self) -> None:
         self.redis.close()
@@ -82,7 +82,7 @@ def impatient_store(settings: Settings) -> Store:
 
 
 def broker_url(settings: Settings) -> str:
-    """Where the Celery bells go, in kombu's spelling; without the password where that is in a file."""
+    """The broker URL of the notifications, in kombu's spelling; without the password where that is in a file."""
     url = settings.broker_url or settings.redis_url
     if url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"
@@ -93,7 +93,7 @@ def broker_url(settings: Settings) -> str:
 
 
 def broker_options(settings: Settings) -> dict[str, Any]:
-    """What the transport of this broker wants to be told beside its URL."""
+    """What the transport of this broker needs beside its URL."""
     watched = sentinel.of(settings.broker_url or settings.redis_url)
     login = None if settings.broker_url else _file_login(settings)
     group = {"master_name": watched.name, "sentinel_kwargs": dict(_SOCKET)} if watched else {}

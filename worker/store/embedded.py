@@ -224,9 +224,9 @@ def _refuse_lost_claims(folder: Path) -> None:
 
 def _why_it_ended(folder: Path, start: _Start) -> str:
     code = _reap().get(start.pid)
-    told = f"{start.server} {how_it_ended(code) if code is not None else 'ended at once'}"
+    ended = f"{start.server} {how_it_ended(code) if code is not None else 'ended at once'}"
     found = serverlog.reason(folder / _LOG, start.logged)
-    return f"{told}: {found.why}; {found.mend}" if found else told
+    return f"{ended}: {found.why}; {found.mend}" if found else ended
 
 
 def _arguments(server: Server, folder: Path, path: Path) -> list[str]:

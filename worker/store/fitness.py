@@ -42,7 +42,7 @@ def check_primary(redis: Redis, address: Address) -> None:
 
 def unfit(info: Mapping[str, Any], address: Address) -> list[ScrubError]:
     """Why a server with this INFO could lose claims: RedisTooOld, RedisMayEvict, RedisForgets, or nothing; one that is
-    no Redis, or tells nothing yet, for that reason alone.
+    no Redis, or says nothing yet, for that reason alone.
     """
     where, named = address.where, {"what": address.what, "setting": address.setting}
     if "sentinel" in (info.get("redis_mode"), info.get("server_mode")):

@@ -1,10 +1,10 @@
 """Names of the Redis keys. All keys of a partition share a hash tag, so that one script may write them on a cluster.
 
 A stream entry has one field, `event`, which holds the CloudEvent as JSON; an inbox entry may instead have the fields
-of a CloudEvent in binary mode, and has the field `forwarded_from` besides where a worker handed it on.
+of a CloudEvent in binary mode, and has the field `forwarded_from` besides where a worker forwarded it.
 
-With several partitions a patient's claims, ledger and event memory are on one, their home, which the keyed hash of
-the patient names. What is not told by partition (gate, tend, workers, hold, samples, progress, meta) is on the first.
+With several partitions a patient's claims, ledger and event memory are on one, the home partition, which the keyed
+hash of the patient names. What is not split (gate, tend, workers, hold, samples, progress, meta) is on the first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from hashlib import sha256
 FIELD = "event"
 """The only field of a stream entry in structured mode."""
 FORWARDED = "forwarded_from"
-"""Field of an inbox entry that was handed on: `<partition>:<entry>`, where it first came in."""
+"""Field of an inbox entry that was forwarded: `<partition>:<entry>`, where it first came in."""
 REGISTERED = "@"
-"""What stands before the number of an event's home, in place of a decision, in the event memory of its front."""
+"""In the event memory of an event's identity partition: begins the number of its home partition, where elsewhere the
+decision is."""
 GROUP = "scrub"
 """The consumer group of the workers on the inbox."""
 
@@ -81,12 +82,12 @@ class Keys:
 
     @property
     def gate(self) -> str:
-        """String with an expiry: a bell has been rung and not yet been answered."""
+        """String with an expiry: a notification was sent and not yet acknowledged."""
         return self._key("gate")
 
     @property
     def tend(self) -> str:
-        """String with an expiry: a worker tends the queue in this period."""
+        """String with an expiry: a worker does the maintenance of this period."""
         return self._key("tend")
 
     @property
@@ -171,8 +172,8 @@ class Keys:
     def event(self, identity: str) -> str:
         """String with an expiry, the event memory: `digest decision entry` of the first decision on an event.
 
-        It is kept where the event is decided. Where another partition is the event's front, by its identity, that one
-        has `digest @home`, so that the same identity with the data of another patient is found out.
+        It is on the home partition, where the event is decided. Where the identity partition is another one, that has
+        `digest @home`, so that the same identity with the data of another patient is found out.
         """
         return f"{self._tag}event:{identity}"
 

@@ -19,7 +19,7 @@ class MemoryUse:
     used: int
     """Bytes that count for its limit."""
     limit: int
-    """maxmemory in bytes, else the machine's memory; 0: the server tells neither."""
+    """maxmemory in bytes, else the machine's memory; 0: the server gives neither."""
 
     @property
     def per_cent(self) -> float:

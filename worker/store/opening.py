@@ -42,7 +42,7 @@ def open_store(settings: Settings | None = None, *, hold: bool = True, check: bo
         return store
     try:
         if settings.redis_password_file:
-            read_password(settings.redis_password_file)  # told at once, whether Redis is there or not
+            read_password(settings.redis_password_file)  # refused at once, whether Redis is there or not
         check_server(store.redis, reachability.claims(settings))
         agree_on_partitions(store)
     except (RedisError, OSError) as error:

@@ -19,7 +19,7 @@ class OutletSpec:
 
     name: Disposition
     about: str
-    """What stands in it: a sentence for those who read it."""
+    """What is in it: a sentence for those who read it."""
     counts: str
     """What a number of it counts: words without a full stop."""
     light: str

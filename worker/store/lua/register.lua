@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Registers events at their front: who comes first with an identity keeps it. To ask again with the same is safe.
+-- Registers events on their identity partition: who comes first with an identity keeps it. To ask again with the same is safe.
 -- KEYS  event keys      ARGV  1 event memory in ms  2.. for each key, what it is to hold
 -- Answers a list, what each key held before; an empty string where it held nothing.
 

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Keeps what was accepted and decided so far, so that rates can be told.
+-- Keeps what was accepted and decided so far, so that rates can be computed.
 -- KEYS  1 samples      ARGV  1 `ms accepted decided`  2 how many are kept
 
 redis.call('LPUSH', KEYS[1], ARGV[1])

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- One snapshot of a partition: every term of the books at the same instant.
+-- One snapshot of a partition: every term of the reconciliation at the same instant.
 -- KEYS  1 inbox  2 counters  3 workers  4 hold  5 samples  6 progress  7.. outlets      ARGV  1 group
 -- Answers: TIME, XINFO STREAM of the inbox, its XINFO CONSUMERS, XPENDING, first waiting entry, HGETALL of the
 -- counters, HGETALL of the workers, GET of the hold, the samples, the progress, then per outlet XLEN and XINFO GROUPS; an empty list
