@@ -31,8 +31,7 @@ from worker.config.settings import load_settings
 from worker.logs import operational as logs
 from worker.logs import outputs
 from worker.pipeline.maintenance import maintain
-from worker.process import celeryapp, presence, remotecontrol
-from worker.process import gctuning as collector
+from worker.process import celeryapp, gctuning, presence, remotecontrol
 from worker.process.broker import check
 from worker.process.celeryapp import celery_app
 from worker.process.heartbeat import Heartbeat
@@ -77,7 +76,7 @@ def _of_the_broker(error: BaseException) -> str | None:
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings.log_level, _of_the_broker)
-    # That a pool process was killed is told there, and would stand in the log as the one line that is no JSON.
+    # That a pool process was killed is logged there, and would be the one line of the log that is no JSON.
     if pool := get_multiprocessing_logger():
         pool.propagate = True
 
@@ -105,8 +104,8 @@ def _take_hold(**_: Any) -> None:
             fault = current.take_own(store)
         _look_at_broker()
         if fault:
-            _tell(fault)
-        collector.spare()
+            _log_fault(fault)
+        gctuning.spare()
     except (ScrubError, RedisError) as error:
         if isinstance(error, RedisError):
             error = reachability.trouble(error, reachability.claims(settings))
@@ -115,12 +114,12 @@ def _take_hold(**_: Any) -> None:
 
 
 def _begin_again() -> None:
-    """After SIGHUP, in place of Celery's own, which forgets how Python was told to start (`-c`, `-m`, `-P`)."""
+    """After SIGHUP, instead of Celery's own, which forgets with which options Python was started (`-c`, `-m`, `-P`)."""
     outputs.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - there is no shell to want
 
 
-def _tell(fault: str) -> None:
+def _log_fault(fault: str) -> None:
     logs.configure(settings.log_level, _of_the_broker)
     logs.log(__name__).error(
         "its own cannot be used; it judges by what is in force, and would not start without", **{"error.message": fault}
@@ -140,12 +139,12 @@ def _look_at_broker() -> None:
 
 def _await_memory(store: Store) -> None:
     """Celery gives up where Redis takes no write; then nobody would be left to trim the outlets and mend that."""
-    told = False
+    said = False
     while memory.exhausted(store.redis, store.keys):
-        if not told:
+        if not said:
             logs.configure(settings.log_level)
             logs.log(__name__).warning("Redis has no memory left; the worker starts as soon as it has")
-            told = True
+            said = True
         heartbeat.tick()
         with contextlib.suppress(RedisError):
             maintain(store, celeryapp.notifier(store))

@@ -28,7 +28,7 @@ def submit(
     wait: float | None = 0,
     on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
-    """Puts claims on the queue and rings for a worker.
+    """Puts claims on the queue and notifies a worker.
 
     Each item is a plain claim (a mapping in the form of `rules.claim.Claim`), a CloudEvent (a mapping with
     `specversion`), a `Document` of `read_documents`, or bytes, which are sent as they are. Nothing is checked against

@@ -31,7 +31,7 @@ _LOST = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 
 
 class NotificationRequest(Request):
-    """In the worker's main process: learns how a pool process ended, which the process itself can no longer tell."""
+    """In the worker's main process: learns how a pool process ended, which the process itself can no longer say."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery's; the hard limit kills the process. It comes for one that was killed before as well."""
@@ -67,7 +67,7 @@ class NotificationRequest(Request):
             with connections.impatient_store(settings) as store:
                 presence.note_end(store, int(self.worker_pid), end)
         except Exception as error:
-            log(__name__).debug("how a process ended could not be kept", **safe_exception(error))
+            log(__name__).debug("how a process ended could not be stored", **safe_exception(error))
 
 
 class NotificationTask(Task):  # type: ignore[type-arg]
@@ -88,9 +88,9 @@ def scrub() -> None:
     except ScrubError as error:
         log(__name__).error(str(error))
     except RedisError as error:
-        log(__name__).warning(_told(error), **safe_exception(error))
+        log(__name__).warning(_sentence(error), **safe_exception(error))
     except Exception as error:
-        log(__name__).warning("the drain broke off; what was in hand is tried again", **safe_exception(error))
+        log(__name__).warning("the consumer broke off; what was in hand is tried again", **safe_exception(error))
 
 
 @app.task(name="tend")
@@ -101,16 +101,16 @@ def tend() -> None:
         maintain(kit.store, kit.notifier)
     except SoftTimeLimitExceeded:
         _let_go()
-        log(__name__).warning("tending ran out of time; it begins anew at the next turn")
+        log(__name__).warning("maintenance ran out of time; it begins anew in the next period")
     except ScrubError as error:
         log(__name__).error(str(error))
     except RedisError as error:
-        log(__name__).warning(_told(error), **safe_exception(error))
+        log(__name__).warning(_sentence(error), **safe_exception(error))
     except Exception as error:
-        log(__name__).warning("tending broke off", **safe_exception(error))
+        log(__name__).warning("maintenance broke off", **safe_exception(error))
 
 
-def _told(error: RedisError) -> str:
+def _sentence(error: RedisError) -> str:
     """What a person can do about it; what was in hand is tried again whatever that is."""
     return str(reachability.trouble(error, reachability.claims(settings), look=False))
 

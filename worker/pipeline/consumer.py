@@ -184,8 +184,8 @@ class PartitionConsumer:
                 self._asked = None
 
     def _note_end(self, entry: InboxEntry, error: BaseException) -> None:
-        places = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
-        end = f"out of time after {self.settings.soft_time_limit:g} s, at {places}"
+        frames = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
+        end = f"out of time after {self.settings.soft_time_limit:g} s, at {frames}"
         self.inbox.note_end(entry.id, end, int(self.settings.reclaim * 10_000))
 
     def _process(self, readings: Sequence[Reading], ahead: bool) -> bool:
@@ -239,7 +239,7 @@ class PartitionConsumer:
 
 @dataclass(slots=True)
 class InboxConsumer:
-    """The consumers of one process: it serves all partitions, a batch of each in turn.
+    """The consumers of one process: it serves all partitions, a batch of each, round robin.
 
     None waits for another, and none is lost with a worker.
     """
@@ -261,7 +261,7 @@ class InboxConsumer:
     def run(self) -> None:
         """Works until all inboxes are empty, the budget is spent, or the worker is to stop.
 
-        A partition with a key of the wrong type does not keep the others waiting.
+        A partition with a key of the wrong type does not make the others wait.
 
         Raises:
             redis.exceptions.RedisError, CommitRefused, AuditUnwritable: what was in hand stays pending, and the next
@@ -276,8 +276,8 @@ class InboxConsumer:
         for one in self.partitions:
             one.until = deadline + (self.settings.soft_time_limit - self.settings.drain_budget) / 3
         failures: list[Exception] = []
-        in_turn = [*self.partitions[first:], *self.partitions[:first]]
-        served = [one for one in in_turn if self._guarded(failures, one, one.prepare, deadline)]
+        in_order = [*self.partitions[first:], *self.partitions[:first]]
+        served = [one for one in in_order if self._guarded(failures, one, one.prepare, deadline)]
         broke_off = self._serve_all(served, failures, deadline)
         if broke_off or (not failures and any(one.unfinished for one in self.partitions)):
             self.notifier.notify()
@@ -286,7 +286,7 @@ class InboxConsumer:
             raise failures[0]
 
     def _serve_all(self, served: Sequence[PartitionConsumer], failures: list[Exception], deadline: float) -> bool:
-        """A batch of each in turn, until none has anything; answers whether it broke off before that.
+        """A batch of each, round robin, until none has anything; answers whether it broke off before that.
 
         Then what was taken ahead is still finished.
         """

@@ -1,6 +1,6 @@
-"""The door of the inbox: documents in, events out, without the claims that were decided before.
+"""Deduplication before the inbox: documents in, events out, without the claims that were decided before.
 
-What the door knows is the event memory, which a worker writes when it decides. A claim that is still waiting on the
+What it knows is the event memory, which a worker writes when it decides. A claim that is still waiting on the
 queue is not in it: sent again, it is a second entry of the same event, which the worker drops as `repeated`.
 """
 
@@ -90,11 +90,11 @@ class Deduplicator:
 def _decided(inbox: Inbox, keys: Keys, page: Iterable[_Outgoing]) -> dict[str, str]:
     """What the event memory holds of the decisions on these events, by their identities.
 
-    Their patients are not asked for: the front of an event knows its home.
+    Their patients are not asked for: the identity partition of an event knows its home partition.
     """
-    fronts = {one.identity: keys.at(one.identity).event(one.identity) for one in page if one.identity}
-    known = inbox.remembered(list(fronts.values()))
-    found = {identity: known[key] for identity, key in fronts.items() if key in known}
+    registered = {one.identity: keys.at(one.identity).event(one.identity) for one in page if one.identity}
+    known = inbox.remembered(list(registered.values()))
+    found = {identity: known[key] for identity, key in registered.items() if key in known}
     homes = {}
     for identity, held in found.items():
         home = held.partition(" ")[2]

@@ -59,7 +59,7 @@ class Expired:
 
 
 VANISHED = "its process vanished (it was killed, or its machine went away)"
-"""How a try ended of which nobody told anything."""
+"""How a try ended of which nobody reported anything."""
 
 
 class Inbox:
@@ -122,7 +122,7 @@ class Inbox:
         return found[0] if found else None
 
     def tries(self, expired: Expired) -> list[str]:
-        """How the tries of this entry ended so far, the last of them just learnt, and kept for the next worker.
+        """How the tries of this entry ended so far, the last of them just learned, and stored for the next worker.
 
         The first is that in a batch; only what follows was tried alone. Call it after `reclaim`.
         """
@@ -138,14 +138,14 @@ class Inbox:
         return tries
 
     def keep_tries(self, entry: str, tries: Sequence[str]) -> None:
-        """Keeps how the tries of an entry ended."""
+        """Stores how the tries of an entry ended."""
         if tries:
             self._redis.hset(self._keys.attempts, entry, "\n".join(tries))
         else:
             self._redis.hdel(self._keys.attempts, entry)
 
     def note_end(self, entry: str, end: str, expires_ms: int) -> None:
-        """Keeps how the try of an entry ended, for whoever takes it over."""
+        """Stores how the try of an entry ended, for whoever takes it over."""
         put(self._redis, self._keys.end(entry), end, expires_ms)
 
 

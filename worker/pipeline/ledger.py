@@ -67,7 +67,7 @@ def patient_of(secret: bytes, payer: str, member: str | None) -> str | None:
 
 
 def person_of(secret: bytes, patient: str, claim: Claim) -> Person:
-    """What tells the members of one member id apart. Salted with the patient, so that no two patients compare."""
+    """What distinguishes the members of one member id. Salted with the patient, so that no two patients compare."""
     if claim.patient is None:
         return NOBODY
     sex, birth, first = claim.patient.sex, claim.patient.birth_date, claim.patient.first_name
@@ -131,7 +131,7 @@ class LedgerEntry(NamedTuple):
     person: Person = NOBODY
     rows: tuple[LedgerRow, ...] = ()
     reference: str | None = None
-    """What a replacement or void names; it is not kept."""
+    """What a replacement or void names; it is not stored."""
 
     @property
     def order(self) -> tuple[int, int]:
@@ -278,7 +278,7 @@ class Ledger(NamedTuple):
         It names them by its own claim id, or by a reference that is a claim id. Mostly the reference is the payer's
         own number, which is not known here: then it is the one claim of that provider, role and person with the same
         days and sides; or, for a replacement, which may correct these, the only one with a day in common. Where
-        there is none yet, the names are kept against an original that comes later.
+        there is none yet, the names are remembered against an original that comes later.
         """
         names = [name for name in (new.claim_id, new.reference) if name and len(name) <= _LONGEST_ID]
         older = {claim_id: entry for claim_id, entry in self.entries.items() if entry.order <= new.order}

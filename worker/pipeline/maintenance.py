@@ -1,6 +1,6 @@
-"""Tending: every worker looks once a second whether there is work that no bell announced, one worker at a time.
+"""Maintenance: once a second one of the workers looks whether there is work that no notification announced.
 
-It needs no beat process and no producer's ring: a producer that only knows XADD is served within a period.
+It needs no beat process and no notifying producer: one that only knows XADD is served within a period.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _GONE_MS = "3600000"
 """A worker that has not said for this long that it is alive is forgotten."""
 _SAMPLES = "12"
 _TRIM = 20_000
-"""Entries of an outlet that one look deletes at most, so that Redis never stops for long."""
+"""Entries of an outlet that one round deletes at most, so that Redis never stops for long."""
 
 
 def maintain(store: Store, notifier: Notifier) -> bool:
-    """One look; answers whether this worker's turn it was.
+    """One round; answers whether it was for this worker to do.
 
     Raises:
         redis.exceptions.RedisError
@@ -67,8 +67,8 @@ def maintain(store: Store, notifier: Notifier) -> bool:
             script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {found.taken_off}", _SAMPLES
         )
         for part in keys.all:
-            places = (part.inbox, part.workers, part.judging)
-            redis.eval(script("prune"), len(places), *places, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
+            names = (part.inbox, part.workers, part.judging)
+            redis.eval(script("prune"), len(names), *names, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
     if failures:
         raise failures[0]
     return True

@@ -1,4 +1,4 @@
-"""The outlets: what stands in an entry, and how a consumer reads.
+"""The outlets: what is in an entry, and how a consumer reads.
 
 An entry of billing, rework and unchecked is a CloudEvent `claim.scrubbed.v1` whose id is the decision id and whose
 data is {claim, report}; one of quarantine is a `claim.quarantined.v1`, with the reason and what came in.
@@ -122,7 +122,7 @@ def scrubbed(
 ) -> bytes:
     """The outlet entry of a claim that was judged; `claim`: as canonical JSON, `report`: as JSON.
 
-    `received`: the day that stood in where the claim has no received date, without which it cannot be judged again.
+    `received`: the day that was used where the claim has no received date, without which it cannot be judged again.
     """
     envelope = _envelope(SCRUBBED, decision, entry, moment)
     envelope["eventsource"], envelope["eventid"] = event.source, event.id

@@ -1,7 +1,7 @@
 """The partition on which a producer puts a claim. It is free to choose: a worker forwards what is misrouted.
 
 A producer that has the workers' secret spares them that. Nothing here is checked, and nothing is refused: what cannot
-be told goes to the first partition.
+be read goes to the first partition.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from worker.store.secret import fingerprint, load_secret
 
 @dataclass(frozen=True, slots=True)
 class Partitioner:
-    """Answers the partition of an event."""
+    """Maps an event to its partition."""
 
     keys: Keys
     secret: bytes | None
     """Key of the patient hashes; None: it is not known here, or not the one of the workers."""
 
     def of(self, event: bytes) -> Keys:
-        """The keys of the partition where this event is judged, as far as it can be told."""
+        """The keys of the partition where this event is judged, as far as that can be read from it."""
         if self.keys.count == 1 or self.secret is None:
             return self.keys.first
         try:

@@ -57,7 +57,7 @@ def send(
     wait: float | None = 0,
     on_wait: Callable[[str], None] | None = None,
 ) -> Receipt:
-    """As `submit`, on a connection that is open already, and without a ring."""
+    """As `submit`, on a connection that is open already, and without a notification."""
     accepted: list[str] = []
     partitioner = partitioner_of(redis, keys, settings)
     for chunk in _chunks(_events(items, source, settings.max_event_bytes)):
@@ -82,9 +82,9 @@ def _add(redis: Redis, partitioner: Partitioner, events: Sequence[bytes]) -> lis
     Raises:
         redis.exceptions.RedisError: of any other kind.
     """
-    places = [partitioner.of(event) for event in events]
+    partitions = [partitioner.of(event) for event in events]
     with redis.pipeline(transaction=False) as pipeline:
-        for keys, event in zip(places, events, strict=True):
+        for keys, event in zip(partitions, events, strict=True):
             pipeline.xadd(keys.inbox, {FIELD: event})
         answers = cast(Any, pipeline.execute(raise_on_error=False))
     for answer in answers:
@@ -92,7 +92,7 @@ def _add(redis: Redis, partitioner: Partitioner, events: Sequence[bytes]) -> lis
             raise answer
     return [
         keys.named(answer.decode()) if isinstance(answer, bytes) else answer
-        for keys, answer in zip(places, answers, strict=True)
+        for keys, answer in zip(partitions, answers, strict=True)
     ]
 
 

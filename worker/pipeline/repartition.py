@@ -91,7 +91,7 @@ def _misplaced(page: Sequence[str], count: int) -> Iterator[tuple[Kind, str, str
 
 
 def _move(redis: Redis, moves: Sequence[tuple[Kind, str, str]]) -> Counter[Kind]:
-    """Copies first, then deletes. What has only been registered at its front is decided somewhere else."""
+    """Copies first, then deletes. What was only registered, on its identity partition, is decided elsewhere."""
     with redis.pipeline(transaction=False) as reads:
         for _, old, new in moves:
             reads.get(old)

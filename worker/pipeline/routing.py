@@ -1,9 +1,9 @@
 """Second stage: entries that belong on another partition are forwarded, and events are registered at their own.
 
 Two partitions may be on two nodes of a cluster, so no script writes both. An entry is received on its home partition
-first, and then taken off where it came in, with the counter `forwarded`. A crash in between forwards it again: at its
-home that is an event that was sent twice, of which there is one result. A requeued event is not looked for in the event
-memory, so its home keeps a mark of it.
+first, and then taken off where it came in, with the counter `forwarded`. A crash in between forwards it again: there
+it is an event that was sent twice, of which there is one result. A requeued event is not looked for in the event
+memory, so its home partition stores a mark of it.
 """
 
 from __future__ import annotations

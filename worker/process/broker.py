@@ -1,5 +1,5 @@
-"""kombu's connection to the broker of the bells, with what Celery has no setting for: a login that is asked for anew at
-each connection (celery#5433, celery#9454)."""
+"""kombu's connection to the broker of the notifications, with what Celery has no setting for: a login that is asked for
+anew at each connection (celery#5433, celery#9454)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ TASK = "scrub"
 
 
 class App(Celery):
-    """Celery's, with what the parts of a worker's main process want to have of one another."""
+    """Celery's, with what the parts of a worker's main process need of one another."""
 
     settings: Settings
     heartbeat: Heartbeat
@@ -40,7 +40,7 @@ def celery_app(settings: Settings, *, main: bool = False) -> App:
         broker_connection_max_retries=None,  # a worker outlives any outage of its broker
         broker_channel_error_retry=True,  # also the -UNBLOCKED of a primary that became a replica
         broker_transport_options={
-            # kombu: an unanswered bell is delivered again after this; the shortest of all apps on a broker counts.
+            # kombu: an unacknowledged message is delivered again after this; the shortest of all apps on it counts.
             "visibility_timeout": settings.visibility_timeout,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -64,11 +64,11 @@ def celery_app(settings: Settings, *, main: bool = False) -> App:
         result_backend=None,
         task_serializer="json",
         accept_content=["json"],
-        task_acks_late=False,  # a bell that is lost costs one period of tend
+        task_acks_late=False,  # a notification that is lost costs one period of maintenance
         task_reject_on_worker_lost=False,
         task_time_limit=settings.hard_time_limit,
         task_soft_time_limit=settings.soft_time_limit,
-        task_publish_retry=False,  # a ring never waits for its broker
+        task_publish_retry=False,  # a notification never waits for its broker
         worker_prefetch_multiplier=1,
         worker_consumer="worker.process.mainloop:MainLoopConsumer",
         worker_send_task_events=False,

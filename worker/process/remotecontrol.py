@@ -16,7 +16,7 @@ from worker.logs.operational import log
 
 _BY_SETTING = "is set with SCRUB_SOFT_TIME_LIMIT and SCRUB_HARD_TIME_LIMIT, for all processes of all workers"
 _BY_OPTION = "is an option of the worker's start (--concurrency, --autoscale)"
-_NO_USE = "has no use here: a bell carries no claim, and another is rung within a second"
+_NO_USE = "has no use here: a notification carries no claim, and another is sent within a second"
 OFF = {
     "time_limit": _BY_SETTING,  # a short one would send good claims to quarantine, none would let one hang for ever
     "pool_shrink": _BY_OPTION,  # to no process at all
@@ -34,7 +34,7 @@ OFF = {
 
 
 def switch_off() -> None:
-    """Answers these commands with a sentence, in place of Celery's own."""
+    """Answers these commands with a sentence, instead of Celery's own answers."""
     for name, instead in OFF.items():
         Panel.data[name] = _refusal(f"{name} is switched off: it {instead}.")
 
@@ -54,4 +54,4 @@ def keep_consuming(consumer: Any, queue: str) -> None:
         return
     consumer.app.amqp.queues.select(queue)  # a cancelled queue would be left out after the next reconnect as well
     consumer.add_task_queue(queue)
-    log(__name__).warning(f"this worker was told to take no more bells from {queue}; it takes them again")
+    log(__name__).warning(f"this worker no longer took notifications from {queue}; it takes them again")
