@@ -121,7 +121,7 @@ def _failovers(stage: Stage, lag: float, **options: str) -> Reckoning:
             scenarios.recovered(stage)
         stage.settle()
         found = reckon(stage)
-        # What the new primary never heard of stands in the log all the same.
+        # What the new primary never heard of is in the log all the same.
         scenarios.excuse(stage, found)
         return found
     finally:
@@ -130,7 +130,7 @@ def _failovers(stage: Stage, lag: float, **options: str) -> Reckoning:
 
 @scenario("sentinel", 5, may_lose=True)
 def sentinel(stage: Stage) -> Reckoning:
-    """Sentinel moves on to a replica that is 0.3 seconds behind: what the producer was told of in that time may be
+    """Sentinel moves on to a replica that is 0.3 seconds behind: what was confirmed to the producer in that time may be
     lost.
     """
     return _failovers(stage, _LAG)

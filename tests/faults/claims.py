@@ -28,8 +28,10 @@ def claim(number: int) -> dict[str, Any]:
     """The claim of this number. Each has a patient of its own, so that only its copy can be a duplicate of it."""
     found = {**bench.claim(number), "claim_id": f"F-{number:06}"}
     if number % 5 == 0:  # Medicare, whose members are few there
-        turn = number // 5
-        found["subscriber"] = {"member_id": f"{1 + turn % 9}EG{turn // 9 % 10}TE{turn // 90 % 10}MK{turn // 900:02}"}
+        person = number // 5
+        found["subscriber"] = {
+            "member_id": f"{1 + person % 9}EG{person // 9 % 10}TE{person // 90 % 10}MK{person // 900:02}"
+        }
     if number % 50 == 13:
         found["lines"] = [{**found["lines"][0], "procedure": "99213"}]
     return found

@@ -88,7 +88,7 @@ def _balance(stage: Stage, entries: dict[str, list[OutletEntry]], found: Reckoni
             found.say(f"{name} holds {len(page)} entries, the books say {now.outlet(name).count}")
     decisions = Counter(entry.decision_id for page in entries.values() for entry in page)
     if double := [name for name, count in decisions.items() if count > 1]:
-        found.say(f"decisions that stand in the outlets twice: {double[:_SHOWN]}")
+        found.say(f"decisions that are in the outlets twice: {double[:_SHOWN]}")
 
 
 # Each the right one.

@@ -235,7 +235,7 @@ def power(stage: Stage) -> Reckoning:
 
 
 def excuse(stage: Stage, found: Reckoning) -> None:
-    """Decisions that the server forgot, of entries that it forgot as well, stand in the audit log all the same."""
+    """Decisions that the server forgot, of entries that it forgot as well, are in the audit log all the same."""
     stage.notes += [sentence for sentence in found.wrong if "in the audit log" in sentence]
     found.wrong = [sentence for sentence in found.wrong if "in the audit log" not in sentence]
 
@@ -365,7 +365,7 @@ def _faketime() -> Path:
     return found
 
 
-# The network and the bells.
+# The network and the notifications.
 
 
 @scenario("cut", 50)
@@ -392,7 +392,7 @@ def delay(stage: Stage) -> Reckoning:
 
 @scenario("hole", 6)
 def hole(stage: Stage) -> Reckoning:
-    """Half-open connections: nothing arrives any more in either direction, and nobody is told."""
+    """Half-open connections: nothing arrives any more in either direction, and nobody learns of it."""
     network = through_network(stage)
     for _ in stage.each():
         network.mode = "hole"
@@ -413,16 +413,16 @@ def deaf(stage: Stage) -> Reckoning:
         network.cut()
         network.mode = "open"
     found = stage.settle()
-    stage.notes.append(f"{found.repeated} events came again and were recognised")
+    stage.notes.append(f"{found.repeated} events came again and were recognized")
     return reckon(stage)
 
 
-@scenario("bells", 20)
-def bells(stage: Stage) -> Reckoning:
-    """Every bell is lost: the broker forgets all it holds at each kill -9, and the producer knows XADD alone."""
+@scenario("notifications", 20)
+def notifications(stage: Stage) -> Reckoning:
+    """Every notification is lost: the broker forgets all it holds at each kill -9, and the producer knows XADD alone."""
     broker = Server(stage.home / "broker", {"appendonly": "no"})
     stage.environment["SCRUB_BROKER_URL"] = broker.url
-    stage.bells = False
+    stage.notifications = False
     try:
         broker.start()
         two_workers(stage)

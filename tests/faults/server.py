@@ -49,7 +49,7 @@ class Server:
 
     @property
     def client(self) -> Redis:
-        """One that tells what the server says, and tries nothing twice."""
+        """One that passes on what the server says, and tries nothing twice."""
         return Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
     def start(self, *, wait: bool = True, **options: str) -> Server:

@@ -1,4 +1,4 @@
-"""Where a scenario plays: a server, a producer that sends until it is told that all was accepted, workers, a network."""
+"""Where a scenario plays: a server, a producer that sends until all was accepted, workers, a network."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Stage:
     network: Proxy | None = None
     parts_a_fault: int = 1
     poisoned: frozenset[int] = frozenset()
-    bells: bool = True
-    """Whether the producer rings; else it knows XADD alone."""
+    notifications: bool = True
+    """Whether the producer notifies; else it knows XADD alone."""
     environment: dict[str, str] = field(default_factory=dict)
     """Of every worker."""
     stdout: Path | None = None
@@ -119,9 +119,9 @@ class Stage:
                     last = self._slices.get()
                     assert last is not None
                     self._send(store, first, last)
-                    if self.bells:
+                    if self.notifications:
                         notifier.notify()
-        except BaseException as error:  # noqa: BLE001 - told where the thread is joined
+        except BaseException as error:  # noqa: BLE001 - raised where the thread is joined
             self._failure = error
 
     def _send(self, store: Store, first: int, last: int) -> None:

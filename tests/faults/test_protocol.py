@@ -1,4 +1,4 @@
-"""The protocol by model: deliver, check, commit, reclaim, ring, in any order that two workers can come in.
+"""The protocol by model: deliver, check, commit, reclaim, notify, in any order that two workers can come in.
 
 The workers are the real consumer on a real server with the real scripts, each in a thread that stops before every command
 to Redis. Hypothesis chooses who goes on, who is killed before or after a command, whose answer is lost, when
@@ -58,15 +58,15 @@ class Killed(BaseException):
 
 
 class Actor:
-    """A worker that goes on one command at a time, when it is told to."""
+    """A worker that goes on one command at a time, when it is asked to."""
 
-    def __init__(self, store: Store, door: Callable[[Redis], Notifier]) -> None:
+    def __init__(self, store: Store, notifier_of: Callable[[Redis], Notifier]) -> None:
         self._verdict = ""
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
         self._go, self._stopped = threading.Event(), threading.Event()
         self._redis = redis = _stepping(store, self._command)
-        self._consumer = bootstrap.inbox_consumer(Store(store.settings, store.keys, redis, redis), door(redis))
+        self._consumer = bootstrap.inbox_consumer(Store(store.settings, store.keys, redis, redis), notifier_of(redis))
 
     @property
     def busy(self) -> bool:
@@ -106,7 +106,7 @@ class Actor:
             self._consumer.run()
         except (Killed, RedisConnectionError):
             pass
-        except BaseException as error:  # noqa: BLE001 - told where the thread is joined
+        except BaseException as error:  # noqa: BLE001 - raised where the thread is joined
             self.failure = error
         self._thread = None
         self._stopped.set()
@@ -149,23 +149,23 @@ class Protocol(RuleBasedStateMachine):
     @initialize(names=st.lists(st.integers(0, EVENTS - 1), min_size=1, max_size=10))
     def begin(self, names: list[int]) -> None:
         self.store.redis.flushall()
-        self.store.redis.set(self.store.keys.tend_log, "1")  # the tender is to say nothing
-        self.bells = 0
+        self.store.redis.set(self.store.keys.tend_log, "1")  # maintenance is to log nothing
+        self.notifications = 0
         self.flawless = True
         """Every event was announced, no notifier was lost, nobody died and no time passed."""
         self.put_entries: dict[str, tuple[int, int]] = {}
         self.workers = [self._hire(), self._hire()]
         for name in names:
-            self.put(name, 0, rings=True)
+            self.put(name, 0, notifies=True)
 
     def _hire(self) -> Actor:
         return Actor(self.store, lambda redis: Notifier(redis, self.store.keys, gate_ms=60_000, send=self._ring))
 
     def _ring(self) -> None:
-        self.bells += 1
+        self.notifications += 1
 
     @property
-    def _door(self) -> Notifier:
+    def _notifier(self) -> Notifier:
         return Notifier(self.store.redis, self.store.keys, gate_ms=60_000, send=self._ring)
 
     # The producer.
@@ -173,9 +173,9 @@ class Protocol(RuleBasedStateMachine):
     @rule(
         name=st.integers(0, EVENTS - 1),
         variant=st.sampled_from((0, 0, 0, 1)),
-        rings=st.sampled_from((True, True, False)),
+        notifies=st.sampled_from((True, True, False)),
     )
-    def put(self, name: int, variant: int, rings: bool) -> None:
+    def put(self, name: int, variant: int, notifies: bool) -> None:
         """Several events of a patient bill the same block; an event may come again, or with other content."""
         data = claim(name % PATIENTS, claim_id=f"P-{name}", diagnoses=["M54.31", "M54.16"][: 1 + variant])
         if name == STRANGER:
@@ -183,8 +183,8 @@ class Protocol(RuleBasedStateMachine):
         body = event(name, data=data)
         entry = self.store.redis.xadd(self.store.keys.inbox, {FIELD: body})
         self.put_entries[entry.decode()] = (name, variant)
-        if rings:
-            self._door.notify()
+        if notifies:
+            self._notifier.notify()
         else:
             self.flawless = False
 
@@ -194,14 +194,14 @@ class Protocol(RuleBasedStateMachine):
     @rule()
     def wake(self) -> None:
         """A notifier comes; also one that was delivered twice."""
-        self.bells = max(0, self.bells - 1)
+        self.notifications = max(0, self.notifications - 1)
         next(worker for worker in self.workers if not worker.busy).wake()
 
     @precondition(lambda self: any(worker.busy for worker in self.workers))
-    @rule(turns=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 7)), min_size=1, max_size=4))
-    def go_on(self, turns: list[tuple[int, int]]) -> None:
-        """By turns, each some commands: seven are a batch, from the first command to its commit."""
-        for which, commands in turns:
+    @rule(steps=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 7)), min_size=1, max_size=4))
+    def go_on(self, steps: list[tuple[int, int]]) -> None:
+        """Alternating, each some commands: seven are a batch, from the first command to its commit."""
+        for which, commands in steps:
             for _ in range(commands):
                 if self.workers[which].busy:
                     self.workers[which].go()
@@ -250,7 +250,7 @@ class Protocol(RuleBasedStateMachine):
             self.flawless = False
             self.workers[which].go("lose")
 
-    # Time, and the tender.
+    # Time, and maintenance.
 
     @rule()
     def time_passes(self) -> None:
@@ -261,16 +261,16 @@ class Protocol(RuleBasedStateMachine):
         for item in redis.xpending_range(keys.inbox, GROUP, "-", "+", 1000) if self.put_entries else ():
             redis.xclaim(keys.inbox, GROUP, item["consumer"], 0, [item["message_id"]], idle=61_000, justid=True)
 
-    @precondition(lambda self: self.bells)
+    @precondition(lambda self: self.notifications)
     @rule()
     def lose_a_bell(self) -> None:
         self.flawless = False
-        self.bells -= 1
+        self.notifications -= 1
 
     @rule()
-    def tend(self) -> None:
+    def maintenance(self) -> None:
         self.store.redis.delete(self.store.keys.tend)
-        assert maintain(self.store, self._door)
+        assert maintain(self.store, self._notifier)
 
     # What must be true.
 
@@ -282,7 +282,7 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def nothing_waits_unannounced(self) -> None:
         if hasattr(self, "workers") and self.put_entries and self.flawless:
-            idle = not self.bells and not any(worker.busy for worker in self.workers)
+            idle = not self.notifications and not any(worker.busy for worker in self.workers)
             assert not (idle and reconcile(self.store.redis, self.store.keys).waiting)
 
     @invariant()
@@ -302,8 +302,8 @@ class Protocol(RuleBasedStateMachine):
             for worker in self.workers:
                 worker.finish()
             self.time_passes()
-            self.tend()
-            while self.bells:
+            self.maintenance()
+            while self.notifications:
                 self.wake()
                 self.workers[0].finish()
                 self.workers[1].finish()

@@ -23,7 +23,7 @@ def _slow_and_large(admin: Redis) -> None:
 
 
 def keeps_no_arguments(admin: Redis) -> None:
-    """A slow and a large command leave nothing behind, and do once the server is told to keep them."""
+    """A slow and a large command leave nothing behind, and do once the server is set to keep them."""
     _slow_and_large(admin)
     assert CANARY not in _kept(admin)
     before = admin.config_get("*log-*er-than")

@@ -79,7 +79,7 @@ def guarded(folder: Path, *options: str, binary: str | None = None) -> Iterator[
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     server = Guarded(folder, process)
     try:
-        until(lambda: process.poll() is not None or answers(server), told=server.log)
+        until(lambda: process.poll() is not None or answers(server), output=server.log)
         assert process.poll() is None, server.log()
         yield server
     finally:

@@ -102,11 +102,11 @@ class Worker:
         return self.log.read_text("utf-8", "replace")
 
 
-def until(true: Callable[[], object], seconds: float = 20, told: Callable[[], object] = lambda: "") -> None:
-    """Waits until it is true; fails with what `told` says."""
+def until(true: Callable[[], object], seconds: float = 20, output: Callable[[], object] = lambda: "") -> None:
+    """Waits until it is true; fails with what `output` says."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, f"still not true after {seconds} s: {told()}"
+        assert time.monotonic() < deadline, f"still not true after {seconds} s: {output()}"
         time.sleep(0.02)
 
 

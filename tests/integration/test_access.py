@@ -64,7 +64,7 @@ def test_the_acl_file_is_what_the_table_says() -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_the_producers_bell(
+def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_the_producers_notification(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with guarded(short(tmp_path_factory)) as server:
@@ -77,7 +77,7 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
             admin.xadd(KEYS.inbox, {"event": "no claim"})
             with opening.open_store(server.settings("operator")) as store:
                 settled(store, 31)
-                # What a worker that is killed leaves behind, bells and claims, is taken over by the next.
+                # What a worker that is killed leaves behind, notifications and claims, is taken over by the next.
                 os.kill(first.process.pid, signal.SIGSTOP)
                 for number in range(30, 60):
                     admin.xadd(KEYS.inbox, {"event": event(number)})
@@ -134,7 +134,7 @@ def test_an_operator_sees_the_books_of_several_partitions(server: Guarded) -> No
     )
 
 
-def test_a_user_that_may_not_look_and_a_wrong_password_are_told_as_such(server: Guarded) -> None:
+def test_a_user_that_may_not_look_and_a_wrong_password_are_named_as_such(server: Guarded) -> None:
     done = scrub(server, "billing", "doctor")
     assert (done.returncode, b"does not let this user do that" in done.stdout) == (1, True)
     assert b"closed the connection" not in done.stdout
@@ -162,7 +162,7 @@ def test_partitions_are_added_by_the_administrator_and_an_attempt_of_others_lock
         assert server.client("admin").hget(KEYS.meta, "partitions") == b"2"
 
 
-def test_a_worker_puts_no_book_in_force_and_is_told_that_it_may_not(server: Guarded, tmp_path: Path) -> None:
+def test_a_worker_puts_no_book_in_force_and_learns_that_it_may_not(server: Guarded, tmp_path: Path) -> None:
     file = tmp_path / "own.book"
     assert scrub(server, "worker", "rules", "pack", "-o", str(file)).returncode == 0
     done = scrub(server, "worker", "rules", "switch", str(file), "--reason", "t")
@@ -220,7 +220,7 @@ NAMING = [
     "ACL LOG", "ACL USERS", "ACL GETUSER worker", "ROLE", "LASTSAVE", "DEBUG OBJECT {claims:0}:inbox", "SYNC", "PSYNC ? -1",
     "FUNCTION STATS", "SCRIPT SHOW x", "CLUSTER COUNTKEYSINSLOT 1", "COMMANDLOG GET 1 slow",
 ]  # fmt: skip
-"""What tells the names of others' keys, or what others do, by one road or another."""
+"""What gives away the names of others' keys, or what others do, by one road or another."""
 
 
 @pytest.mark.parametrize("command", NAMING)
@@ -245,7 +245,7 @@ def test_only_the_operator_walks_through_the_names_of_keys(server: Guarded) -> N
 @pytest.mark.parametrize("user", EVERYBODY)
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_a_connection_is_sent_no_names_of_keys_that_others_write(server: Guarded, user: str, protocol: int) -> None:
-    """redis#15371: BCAST tracking told the names of all keys to every user that may CLIENT TRACKING."""
+    """redis#15371: BCAST tracking gave away the names of all keys to every user that may CLIENT TRACKING."""
     secret = server.password(user).read_text().strip()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as spy:
         spy.settimeout(5)
@@ -334,13 +334,13 @@ def test_the_monitor_sees_numbers_and_no_claim(server: Guarded) -> None:
         assert not may(server, "monitor", *command.split())
 
 
-def test_nobody_but_the_worker_reaches_the_bells(server: Guarded) -> None:
+def test_nobody_but_the_worker_reaches_the_notifications(server: Guarded) -> None:
     for user in EVERYBODY:
         assert may(server, user, "LPUSH", "scrub:scrub-bells", "x") is (user == "worker")
         assert may(server, user, "PUBLISH", access.CONTROL, "x") is (user == "worker")
 
 
-def test_what_the_user_may_not_do_is_told_in_a_sentence_without_the_claim(server: Guarded) -> None:
+def test_what_the_user_may_not_do_is_reported_in_a_sentence_without_the_claim(server: Guarded) -> None:
     done = scrub(server, "billing", "submit", "-", stdin=event(1, data=claim(1, claim_id="CANARY")))
     assert done.returncode == 2
     assert b"does not let this user do that" in done.stderr
@@ -364,7 +364,7 @@ def test_it_evicts_nothing_and_writes_no_crash_report(server: Guarded) -> None:
         assert admin.config_get(name) == {name: value}
 
 
-def test_a_missing_password_is_told_and_nothing_starts(tmp_path: Path) -> None:
+def test_a_missing_password_is_reported_and_nothing_starts(tmp_path: Path) -> None:
     done = subprocess.run(
         [access.FILE.parent / "start.sh"], env={"PATH": os.environ["PATH"], "SECRETS": str(tmp_path), "RUN": str(tmp_path)},
         capture_output=True, text=True, check=False,
@@ -431,5 +431,5 @@ def test_an_operator_empties_the_quarantine_enters_history_and_switches_the_book
             worker.stop()
         finally:
             worker.kill()
-        # It rings no bell; the workers look by themselves.
+        # It sends no notification; the workers look by themselves.
         assert {line["object"] for line in admin.execute_command("ACL LOG")} <= {"set", KEYS.gate}

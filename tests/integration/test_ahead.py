@@ -27,7 +27,7 @@ SIZE = 2
 
 
 class OutOfTime(Exception):
-    """Stands for the soft time limit."""
+    """Plays the soft time limit."""
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def settings(home: Path, unset: None) -> Settings:
 
 
 @pytest.fixture
-def rung() -> list[int]:
+def notified() -> list[int]:
     return []
 
 
 @pytest.fixture
-def consumer(store: Store, rung: list[int]) -> Iterator[InboxConsumer]:
-    notifier = Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+def consumer(store: Store, notified: list[int]) -> Iterator[InboxConsumer]:
+    notifier = Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: notified.append(1))
     consumer = bootstrap.inbox_consumer(store, notifier, interrupts=(OutOfTime,))
     yield consumer
     consumer.audit.close()
@@ -162,7 +162,7 @@ def test_a_batch_that_is_not_full_takes_none_ahead(
     assert reconcile(store.redis, store.keys).settled
 
 
-def test_a_drain_that_is_to_stop_finishes_what_it_took_ahead_and_takes_no_more(
+def test_a_consumer_that_is_to_stop_finishes_what_it_took_ahead_and_takes_no_more(
     store: Store, consumer: InboxConsumer
 ) -> None:
     def stopping() -> bool:
@@ -199,8 +199,8 @@ def test_out_of_time_while_a_commit_is_on_its_way_mistakes_no_answer_for_another
     run_until_each_is_done_once(store, consumer)
 
 
-def test_out_of_time_leaves_the_batch_ahead_to_the_next_run_and_rings_for_it(
-    store: Store, consumer: InboxConsumer, rung: list[int], monkeypatch: pytest.MonkeyPatch
+def test_out_of_time_leaves_the_batch_ahead_to_the_next_run_and_notifies_it(
+    store: Store, consumer: InboxConsumer, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge, calls = batch.judge, list[int]()
 
@@ -214,7 +214,7 @@ def test_out_of_time_leaves_the_batch_ahead_to_the_next_run_and_rings_for_it(
     put(store, 3 * SIZE)
     with pytest.raises(OutOfTime):
         consumer.run()
-    assert rung
+    assert notified
     consumer.run()
     assert reconcile(store.redis, store.keys).in_flight == SIZE, "those that ran out of time, and not those behind them"
     run_until_each_is_done_once(store, consumer)

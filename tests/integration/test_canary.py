@@ -131,9 +131,9 @@ def test_no_canary_leaves_its_cage(home: Path, store: Store, start_worker: Calla
         assert leaks(audit.read_bytes()) == [], f"in {audit.name}"
     assert leaks("\n".join(map(str, home.rglob("*")))) == [], "in a file name"
     assert leaks((home / "redis" / "server.log").read_bytes()) == []
-    bells = [command for command in commands if "scrub:" in command.split('"')[0] or " scrub:" in command]
-    assert any("scrub-bells" in command for command in bells)
-    assert leaks("\n".join(bells)) == [], "in what Celery sends"
+    sent = [command for command in commands if "scrub:" in command.split('"')[0] or " scrub:" in command]
+    assert any("scrub-bells" in command for command in sent)
+    assert leaks("\n".join(sent)) == [], "in what Celery sends"
     for key in store.redis.scan_iter():
         assert leaks(key) == [], "in the name of a key"
         if key.decode() not in HOLDS_CLAIMS:
@@ -172,7 +172,7 @@ def content(redis: Redis, key: bytes) -> Any:
     ],
 )
 @pytest.mark.parametrize("command", ["submit", "check"])
-def test_what_is_refused_at_the_door_is_told_without_its_values(home: Path, command: str, text: str) -> None:
+def test_what_is_refused_before_the_inbox_is_named_without_its_values(home: Path, command: str, text: str) -> None:
     (home / "claims.ndjson").write_text(text + "\n")
     done = subprocess.run(
         [sys.executable, "-m", "worker", command, str(home / "claims.ndjson")], capture_output=True, timeout=60,

@@ -244,8 +244,8 @@ def test_a_retirement_that_is_archived_itself_counts_for_the_files_that_are_veri
     file = judge(store, 0, 5)
     archive = tmp_path / "archive"
     archive.mkdir()
-    for turn in range(3):  # the file of each retirement is retired in its turn
-        scrub("audit", "retire", *files(store), "--reason", f"archived in month {turn}")
+    for cycle in range(3):  # the file of each retirement is retired by the next
+        scrub("audit", "retire", *files(store), "--reason", f"archived in month {cycle}")
         for old in [
             old for old in files(store) if audit.chain_of(old.name) not in chains.known(store.redis, store.keys)
         ]:

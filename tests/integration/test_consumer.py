@@ -1,4 +1,4 @@
-"""The consumer in one process, against a real server: time limits, lone attempts, back-pressure, tending."""
+"""The consumer in one process, against a real server: time limits, lone attempts, back-pressure, maintenance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .helpers import claim, event, until
 
 
 class OutOfTime(Exception):
-    """Stands for the soft time limit, which Celery raises in the middle of whatever runs."""
+    """Plays the soft time limit, which Celery raises in the middle of whatever runs."""
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ def settings(home: Path, unset: None) -> Settings:
 
 
 @pytest.fixture
-def rung() -> list[int]:
+def notified() -> list[int]:
     return []
 
 
 @pytest.fixture
-def notifier(store: Store, rung: list[int]) -> Notifier:
-    return Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+def notifier(store: Store, notified: list[int]) -> Notifier:
+    return Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: notified.append(1))
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_batch_whose_audit_line_cannot_be_written_waits_and_is_taken_up_again(
 
 
 def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
-    store: Store, notifier: Notifier, consumer: InboxConsumer, rung: list[int], monkeypatch: pytest.MonkeyPatch
+    store: Store, notifier: Notifier, consumer: InboxConsumer, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.pipeline.consumer._ROUNDS", 1)
     other = bootstrap.inbox_consumer(store, notifier)
@@ -149,15 +149,15 @@ def test_a_batch_that_others_keep_overtaking_is_taken_up_again_at_once(
     consumer.run()
     other.audit.close()
     assert reconcile(store.redis, store.keys).in_flight == 1
-    assert rung
+    assert notified
     consumer.run()
     assert reconcile(store.redis, store.keys).settled
 
 
-def test_a_full_batch_and_a_spent_budget_ring(store: Store, consumer: InboxConsumer, rung: list[int]) -> None:
+def test_a_full_batch_and_a_spent_budget_notify(store: Store, consumer: InboxConsumer, notified: list[int]) -> None:
     put(store, store.settings.batch + 1)
     consumer.run()
-    assert rung
+    assert notified
 
     def settled() -> bool:
         consumer.run()  # as the worker does when it is notified; a slow machine spends a budget or two on a full batch
@@ -166,7 +166,7 @@ def test_a_full_batch_and_a_spent_budget_ring(store: Store, consumer: InboxConsu
     until(settled, 60)
 
 
-def test_a_drain_that_is_to_stop_takes_nothing(store: Store, notifier: Notifier) -> None:
+def test_a_consumer_that_is_to_stop_takes_nothing(store: Store, notifier: Notifier) -> None:
     consumer = bootstrap.inbox_consumer(store, notifier, stopping=lambda: True)
     put(store, 1)
     consumer.run()
@@ -181,26 +181,28 @@ def test_streams_that_were_wiped_are_made_again(store: Store, consumer: InboxCon
     assert reconcile(store.redis, store.keys).settled
 
 
-def test_tending_rings_for_work_that_waits_or_has_expired_and_for_no_other(
-    store: Store, consumer: InboxConsumer, notifier: Notifier, rung: list[int]
+def test_maintenance_notifies_of_work_that_waits_or_has_expired_and_of_no_other(
+    store: Store, consumer: InboxConsumer, notifier: Notifier, notified: list[int]
 ) -> None:
-    def tended() -> int:
+    def maintenance() -> int:
         time.sleep(0.02)
-        rung.clear()
+        notified.clear()
         notifier.acknowledge()
         assert maintain(store, notifier)
-        return len(rung)
+        return len(notified)
 
-    assert tended() == 0
+    assert maintenance() == 0
     put(store, 1)
-    assert tended() == 1
+    assert maintenance() == 1
     Inbox(store.redis, store.keys, "dead").take(1)
-    assert tended() == 0
+    assert maintenance() == 0
     time.sleep(0.4)
-    assert tended() == 1
+    assert maintenance() == 1
 
 
-def test_tending_forgets_dead_consumers_and_never_one_with_something_pending(store: Store, notifier: Notifier) -> None:
+def test_maintenance_forgets_dead_consumers_and_never_one_with_something_pending(
+    store: Store, notifier: Notifier
+) -> None:
     inbox = Inbox(store.redis, store.keys, "holds one")
     inbox.ensure()
     put(store, 1)
@@ -211,7 +213,7 @@ def test_tending_forgets_dead_consumers_and_never_one_with_something_pending(sto
     assert [one.name for one in reconcile(store.redis, store.keys).consumers] == ["holds one"]
 
 
-def test_only_one_worker_tends_in_a_period(store: Store, notifier: Notifier) -> None:
+def test_only_one_worker_does_the_maintenance_of_a_period(store: Store, notifier: Notifier) -> None:
     slow = replace(store, settings=store.settings.model_copy(update={"tend": 60.0}))
     assert maintain(slow, notifier)
     assert not maintain(slow, notifier)

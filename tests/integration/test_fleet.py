@@ -78,8 +78,8 @@ def test_two_workers_with_unlike_book_overrides_tables_and_secret_are_named_ever
         "tables": ("none", theirs.tables[:8]),
         "secret": (ours.secret[:8], theirs.secret[:8]),
     }
-    told = json.loads(scrub(settings, "status", "--json").stdout)
-    found: dict[str, dict[str, Any]] = {one["what"]: one["workers"] for one in told["differences"]}
+    done = json.loads(scrub(settings, "status", "--json").stdout)
+    found: dict[str, dict[str, Any]] = {one["what"]: one["workers"] for one in done["differences"]}
     assert found == {what: {mine: [ours.name], other: [theirs.name]} for what, (mine, other) in wanted.items()}
     status, examined = scrub(settings, "status"), scrub(settings, "doctor")
     assert (status.returncode, examined.returncode) == (0, 1)
@@ -113,7 +113,7 @@ def test_two_workers_with_unlike_book_overrides_tables_and_secret_are_named_ever
 
 
 def beat(store: Store, name: str, **says: object) -> None:
-    """A worker's entry as it stands in Redis."""
+    """A worker's entry as it is in Redis."""
     about = {"host": name, "pid": 1, "processes": [1], "started": 1.0, "version": "0.1.0", "book_version": "1",
              "book_digest": OWN.digest} | says  # fmt: skip
     store.redis.hset(store.keys.workers, name, f"{time.time() * 1000:.0f} {json.dumps(about)}")
@@ -157,14 +157,14 @@ def test_a_library_that_was_edited_under_running_workers_is_named_and_a_packed_o
     (worker,) = reconcile(store.redis, store.keys).alive
     assert settings.book is not None
     written(settings.book, OTHER)
-    told = scrub(settings, "doctor")
-    (line,) = (one for one in told.stdout.splitlines() if "On this machine's disk" in one)
+    done = scrub(settings, "doctor")
+    (line,) = (one for one in done.stdout.splitlines() if "On this machine's disk" in one)
     assert all(word in line for word in (OTHER.digest[:8], OWN.digest[:8], worker.name, "poor", "restart"))
-    assert told.returncode == 1
+    assert done.returncode == 1
     (settings.state_dir / "own.book").write_bytes(packed(OWN))
     assert scrub(settings, "rules", "switch", str(settings.state_dir / "own.book"), "--reason", "t").returncode == 0
     presence.beat(store, [os.getpid()], time.time())
-    told = scrub(settings, "doctor")
-    (line,) = (one for one in told.stdout.splitlines() if "put in force" in one)
+    done = scrub(settings, "doctor")
+    (line,) = (one for one in done.stdout.splitlines() if "put in force" in one)
     assert all(word in line for word in (OTHER.digest[:8], OWN.digest[:8], "well"))
-    assert "On this machine's disk" not in told.stdout
+    assert "On this machine's disk" not in done.stdout

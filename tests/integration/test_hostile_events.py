@@ -1,4 +1,4 @@
-"""Hostile events among honest ones, through a real worker: each is decided, and none costs its neighbors their turn."""
+"""Hostile events among honest ones, through a real worker: each is decided, and none makes its neighbors wait."""
 
 from __future__ import annotations
 

@@ -36,14 +36,14 @@ def settings(home: Path, unset: None, request: pytest.FixtureRequest) -> Setting
 
 
 @pytest.fixture
-def rung() -> list[int]:
+def notified() -> list[int]:
     return []
 
 
 @pytest.fixture
-def consumer(store: Store, rung: list[int]) -> Iterator[InboxConsumer]:
+def consumer(store: Store, notified: list[int]) -> Iterator[InboxConsumer]:
     consumer = bootstrap.inbox_consumer(
-        store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: rung.append(1))
+        store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: notified.append(1))
     )
     yield consumer
     consumer.audit.close()
@@ -67,21 +67,21 @@ def put(store: Store, *events: bytes) -> None:
     send(store.redis, store.keys, events, source="test", settings=store.settings)
 
 
-def drained(store: Store, consumer: InboxConsumer, rung: list[int]) -> int:
-    """How many runs it took; each that left something has rung for the next one."""
+def consumed(store: Store, consumer: InboxConsumer, notified: list[int]) -> int:
+    """How many runs it took; each that left something has notified the next one."""
     for run in range(1, 41):
         consumer.run()
         if reconcile(store.redis, store.keys).settled:
             return run
-        assert rung
+        assert notified
     raise AssertionError("forty runs were not enough")
 
 
 def test_a_batch_of_large_claims_is_decided_in_parts_and_nobody_is_tried_alone(
-    store: Store, consumer: InboxConsumer, rung: list[int], settings: Settings
+    store: Store, consumer: InboxConsumer, notified: list[int], settings: Settings
 ) -> None:
     put(store, *(large(number) for number in range(5)), event(5))
-    runs = drained(store, consumer, rung)
+    runs = consumed(store, consumer, notified)
     lines = audited(settings)
     assert sorted(line["claim.claim_id"] for line in lines) == [claim(number)["claim_id"] for number in range(6)]
     assert not any("queue.attempt" in line for line in lines)

@@ -150,7 +150,7 @@ def test_copies_stay_duplicates_while_workers_are_killed(store: Store, start_wor
     assert counting(store) == sorted(entry.data["claim"]["claim_id"] for entry in found(store, "billing"))
 
 
-def test_two_drains_take_turns_in_every_order(
+def test_two_consumers_alternate_in_every_order(
     store: Store, consumers: Callable[[], InboxConsumer], monkeypatch: Any
 ) -> None:
     """The second worker reads, judges and commits at each point between the first one's steps."""
@@ -460,7 +460,7 @@ def test_random_interleavings_of_three_workers_bill_each_block_once(
     assert len(found(store, "billing")) + len(found(store, "rework")) == 60
 
 
-# What a person tells it.
+# What a person enters.
 
 
 @pytest.fixture
@@ -549,7 +549,7 @@ def test_a_claim_that_the_payer_rejected_may_be_sent_again(
     consumer.run()
     assert (len(found(store, "billing")), len(found(store, "rework"))) == (2, 1)
     lines = [json.loads(line) for line in recorder.audit.file.read_bytes().splitlines()]
-    told = [line for line in lines if line["event.action"] == "history.rejected"]
-    assert [(line["claim.claim_id"], line["event.reason"]) for line in told] == [("PCN-00001", "277CA A7")]
+    recorded = [line for line in lines if line["event.action"] == "history.rejected"]
+    assert [(line["claim.claim_id"], line["event.reason"]) for line in recorded] == [("PCN-00001", "277CA A7")]
     chain = recorder.audit.head.chain
     assert chains.chain_head(store, chain) == recorder.audit.head

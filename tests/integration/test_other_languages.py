@@ -1,4 +1,4 @@
-"""What the README tells a producer and a consumer in another language: raw protocol on the socket, nothing of ours."""
+"""What the README says to a producer and a consumer in another language: raw protocol on the socket, nothing of ours."""
 
 from __future__ import annotations
 

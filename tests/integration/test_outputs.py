@@ -122,7 +122,7 @@ def decided_once(home: Path, count: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pool", "number"), POOLS)
-def test_a_reader_of_the_audit_copy_that_goes_away_holds_no_claim_and_is_told_of(
+def test_a_reader_of_the_audit_copy_that_goes_away_holds_no_claim_and_is_reported(
     store: Store, home: Path, piped: Callable[..., Piped], pool: str, number: str
 ) -> None:
     worker = piped("-P", pool, "-c", number, SCRUB_AUDIT_STDOUT="true").ready()
@@ -138,7 +138,7 @@ def test_a_reader_of_the_audit_copy_that_goes_away_holds_no_claim_and_is_told_of
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("pool", "number"), POOLS)
-def test_a_reader_that_stalls_holds_no_claim_and_when_it_reads_on_it_is_told_what_it_missed(
+def test_a_reader_that_stalls_holds_no_claim_and_when_it_reads_on_it_learns_what_it_missed(
     store: Store, home: Path, piped: Callable[..., Piped], pool: str, number: str
 ) -> None:
     worker = piped("-P", pool, "-c", number, SCRUB_AUDIT_STDOUT="true").ready()
@@ -153,8 +153,8 @@ def test_a_reader_that_stalls_holds_no_claim_and_when_it_reads_on_it_is_told_wha
     until(lambda: not seen(store).outputs, 60)
     left_out = seen(store).left_out
     assert left_out > 0
-    told = [json.loads(line) for line in worker.got[1].splitlines() if b"output.back" in line]
-    assert sum(line["output.left_out"] for line in told) == left_out
+    back = [json.loads(line) for line in worker.got[1].splitlines() if b"output.back" in line]
+    assert sum(line["output.left_out"] for line in back) == left_out
     put(store, count, count + 10)
     settled(store, count + 10)
     worker.process.send_signal(signal.SIGTERM)
@@ -226,7 +226,7 @@ def test_the_lines_of_several_processes_are_whole_on_one_output(
 
 
 @pytest.mark.slow
-def test_a_log_whose_reader_is_gone_is_told_of_by_status_and_by_the_doctor(
+def test_a_log_whose_reader_is_gone_is_reported_by_status_and_by_the_doctor(
     store: Store, home: Path, piped: Callable[..., Piped]
 ) -> None:
     worker = piped("-c", "1").ready()

@@ -336,10 +336,10 @@ def test_tail_merges_the_partitions_by_time(store: Store, consumer: InboxConsume
     for number in range(60):
         place(store, [event(number)])
         consumer.run()
-    told = [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing")]
-    assert told == [f"evt-{number}" for number in range(60)]
+    ids = [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing")]
+    assert ids == [f"evt-{number}" for number in range(60)]
     start = before_last(store.redis, store.keys, "billing", 7)
-    assert [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing", start=start)] == told[-7:]
+    assert [entry.event["eventid"] for entry in tail(store.redis, store.keys, "billing", start=start)] == ids[-7:]
 
 
 def test_an_entry_that_is_requeued_on_the_wrong_partition_has_one_result(store: Store, consumer: InboxConsumer) -> None:
@@ -384,14 +384,14 @@ def test_a_partition_with_a_key_in_the_way_does_not_keep_the_others_waiting(
     assert answered(now(store)) == 100
 
 
-def test_tend_rings_for_work_on_any_partition_and_prunes_each(store: Store, consumer: InboxConsumer) -> None:
-    rung: list[int] = []
-    notifier = Notifier(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
+def test_maintenance_notifies_of_work_on_any_partition_and_prunes_each(store: Store, consumer: InboxConsumer) -> None:
+    notified: list[int] = []
+    notifier = Notifier(store.redis, store.keys, gate_ms=1, send=lambda: notified.append(1))
     for partition in range(COUNT):
         put(store, event(partition), partition=partition)
         store.redis.delete(store.keys.tend)
         assert maintain(store, notifier)
-        assert len(rung) == partition + 1
+        assert len(notified) == partition + 1
         consumer.run()
     rate = now(store).rate
     assert rate
@@ -425,7 +425,7 @@ def test_two_partitions_that_are_off_against_each_other_are_no_balance(store: St
 
 
 def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, consumer: InboxConsumer) -> None:
-    """With a budget for one batch a run, each partition has its turn within four runs."""
+    """With a budget for one batch a run, each partition is served within four runs."""
     for one in (consumer, *consumer.partitions):
         one.settings = one.settings.model_copy(update={"batch": 10, "drain_budget": 1e-9})
     place(store, [event(number) for number in range(800)])
@@ -442,7 +442,7 @@ def test_a_long_inbox_does_not_keep_the_other_partitions_waiting(store: Store, c
 
 
 class Interleaving:
-    """A server that serves many examples, and two workers in this process that take turns."""
+    """A server that serves many examples, and two workers in this process that alternate."""
 
     def __init__(self, store: Store, count: int) -> None:
         store.redis.flushall()

@@ -1,4 +1,4 @@
-"""A password that is rotated under a worker that runs, without a restart: of its claims and of its bells.
+"""A password that is rotated under a worker that runs, without a restart: of its claims and of its notifications.
 
 celery#5433, celery#9454 and kombu#2406 (a broker's password is read once), redis-py#2261 (credential providers),
 kubernetes#4673 (a mounted secret is swapped as a link while the pod runs), redis#4944 (two passwords at once).
@@ -31,7 +31,7 @@ class Mount:
     """A folder as Kubernetes mounts a secret: the file is a link to `..data/`, and that one is swapped."""
 
     folder: Path
-    turn: int = 0
+    cycle: int = 0
 
     @property
     def file(self) -> Path:
@@ -39,8 +39,8 @@ class Mount:
 
     def put(self, content: str | None) -> None:
         """None: the folder is there, and no file in it."""
-        self.turn += 1
-        version = self.folder / f"..2026_{self.turn}"
+        self.cycle += 1
+        version = self.folder / f"..2026_{self.cycle}"
         version.mkdir(parents=True)
         if content is not None:
             (version / "redis-worker").write_text(content)
@@ -65,7 +65,7 @@ class World:
         self.sent += count
 
     def decide(self, count: int) -> None:
-        """So many more claims are sent, and decided: a bell came, and a batch was committed."""
+        """So many more claims are sent, and decided: a notification came, and a batch was committed."""
         self.send(count)
         with opening.open_store(self.server.settings("operator")) as store:
             settled(store, self.sent, 60)
@@ -74,7 +74,7 @@ class World:
         """Every connection of the worker is cut, as by a failover or an administrator."""
         assert int(self.admin.execute_command("CLIENT", "KILL", "USER", "worker")) > 0
 
-    def told(self, sentence: str) -> None:
+    def await_sentence(self, sentence: str) -> None:
         until(lambda: sentence in self.worker.text(), 60, self.worker.text)
 
 
@@ -118,14 +118,14 @@ def test_a_worker_goes_on_while_its_password_is_rotated_and_no_password_is_shown
     [(None, "No such file or directory"), ("", "it is empty"), ("a\nb\n", "it has several lines")],
     ids=["gone", "empty", "several-lines"],
 )
-def test_a_password_file_that_is_unusable_for_a_while_is_told_and_tried_again(
+def test_a_password_file_that_is_unusable_for_a_while_is_reported_and_tried_again(
     world: World, content: str | None, reason: str
 ) -> None:
     world.decide(3)
     world.mount.put(content)
     world.log_in_anew()
     world.send(3)
-    world.told(f"The password file {world.mount.file} cannot be used: {reason}.")
+    world.await_sentence(f"The password file {world.mount.file} cannot be used: {reason}.")
 
     world.mount.put(FIRST)
     world.decide(3)
@@ -140,7 +140,7 @@ def test_a_worker_whose_file_comes_late_waits_for_it_and_says_why(world: World) 
     world.admin.execute_command("ACL", "SETUSER", "worker", "resetpass", f">{SECOND}")
     world.log_in_anew()
     world.send(3)
-    world.told("wants another user or password. Mend the user in SCRUB_REDIS_URL")
+    world.await_sentence("wants another user or password. Mend the user in SCRUB_REDIS_URL")
 
     world.mount.put(SECOND)
     world.decide(3)
@@ -173,14 +173,14 @@ def test_behind_sentinel_the_password_of_the_primary_is_rotated_the_same_way(hom
         stack.callback(worker.kill)
         worker.wait_ready(60)
         store = stack.enter_context(opening.open_store(load_settings(redis_url=server.url, state_dir=home)))
-        for turn, secret in enumerate((FIRST, SECOND)):
-            if turn:
+        for cycle, secret in enumerate((FIRST, SECOND)):
+            if cycle:
                 admin.execute_command("ACL", "SETUSER", "worker", f">{secret}")
                 mount.put(secret)
                 admin.execute_command("ACL", "SETUSER", "worker", f"<{FIRST}")
                 assert int(admin.execute_command("CLIENT", "KILL", "USER", "worker")) > 0
-            for number in range(3 * turn, 3 * turn + 3):
+            for number in range(3 * cycle, 3 * cycle + 3):
                 admin.xadd("{claims:0}:inbox", {"event": event(number)})
-            settled(store, 3 * turn + 3, 90)
+            settled(store, 3 * cycle + 3, 90)
             assert secret not in worker.text()
         assert worker.stop(60) == 0

@@ -60,17 +60,17 @@ def test_a_claim_comes_out_as_the_offline_check_judges_it(store: Store, start_wo
         assert entry.data["claim"]["claim_id"] in ("PCN-00001", "PCN-00002")
 
 
-def test_rings_on_a_broker_of_their_own_share_a_connection(store: Store) -> None:
-    def ring() -> int:
+def test_notifications_on_a_broker_of_their_own_share_a_connection(store: Store) -> None:
+    def connections() -> int:
         store.redis.delete(store.keys.gate)
         celeryapp.notifier(store).notify()
         found: Any = store.redis.info("stats")
         return int(found["total_connections_received"])
 
-    first = ring()
-    assert [ring() for _ in range(3)] == [first] * 3
+    first = connections()
+    assert [connections() for _ in range(3)] == [first] * 3
     store.redis.client_kill_filter(_type="normal", skipme=True)
-    assert ring() == first + 1
+    assert connections() == first + 1
     assert store.redis.llen(f"scrub:{QUEUE}") == 5
 
 
@@ -147,13 +147,13 @@ def test_every_decision_has_its_audit_line_and_the_chains_verify(
         assert verify(file, settings.secret_path.read_bytes().strip(), head).state == "sound"
 
 
-def test_a_producer_that_never_rings_is_served_within_a_period(store: Store, start_worker: Start) -> None:
+def test_a_producer_that_never_notifies_is_served_within_a_period(store: Store, start_worker: Start) -> None:
     start_worker().wait_ready()
     store.redis.xadd(store.keys.inbox, {"event": event(1)})
     settled(store, 1, seconds=5)
 
 
-def test_submit_rings_and_the_same_claims_again_are_no_second_event(
+def test_submit_notifies_and_the_same_claims_again_are_no_second_event(
     settings: Settings, store: Store, start_worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRUB_STATE_DIR", str(settings.state_dir))

@@ -48,7 +48,7 @@ def test_one_that_is_interrupted_while_it_waits_leaves_no_answer_behind(
     assert store.redis.echo("mine") == b"mine"
 
 
-def test_a_connection_that_is_cut_is_told_and_not_used_again(store: Store) -> None:
+def test_a_connection_that_is_cut_is_reported_and_not_used_again(store: Store) -> None:
     sent = PipelinedCommand(store.once, "BLPOP", "nothing", 0)
     kill: Callable[..., Any] = store.redis.client_kill_filter
     assert kill(_type="normal", skipme=True) >= 1

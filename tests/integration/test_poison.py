@@ -25,7 +25,7 @@ HERE = str(Path(__file__).parent)
     [
         ("SPIN", "out of time after 2 s, at poison.py:"),
         ("STUCK", "killed at the hard limit of 3 s"),
-        # By which signal is told where the pool has not taken its exit status before the time limit.
+        # By which signal is said where the pool has not taken its exit status before the time limit.
         ("KILL", "its process was ended by "),
     ],
 )

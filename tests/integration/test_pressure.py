@@ -27,13 +27,13 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def rung() -> list[int]:
+def notified() -> list[int]:
     return []
 
 
 @pytest.fixture
-def notifier(store: Store, rung: list[int]) -> Notifier:
-    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: rung.append(1))
+def notifier(store: Store, notified: list[int]) -> Notifier:
+    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: notified.append(1))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def put(store: Store, count: int, **more: Any) -> None:
     send(store.redis, store.keys, (event(n) for n in range(count)), source="t", settings=store.settings, **more)
 
 
-def tended(store: Store, notifier: Notifier, **changes: Any) -> None:
+def maintenance(store: Store, notifier: Notifier, **changes: Any) -> None:
     store.redis.delete(store.keys.tend)
     changed = store.settings.model_copy(update=changes)
     assert maintain(Store(changed, store.keys, store.redis, store.once), notifier)
@@ -60,19 +60,19 @@ def limit_memory(store: Store, per_cent: float) -> None:
 
 
 def test_an_outlet_that_nobody_reads_makes_the_workers_wait_and_loses_nothing(
-    store: Store, consumer: InboxConsumer, notifier: Notifier, rung: list[int]
+    store: Store, consumer: InboxConsumer, notifier: Notifier, notified: list[int]
 ) -> None:
     put(store, 10)
     consumer.run()
     put(store, 5)
-    tended(store, notifier, outlet_limit=10)
+    maintenance(store, notifier, outlet_limit=10)
     found = reconcile(store.redis, store.keys)
     assert found.hold is not None
     assert found.hold.reason in [
         f"10 entries of {name} are unread or not acknowledged by group {name} (limit 10)"
         for name in ("billing", "rework")
     ]
-    assert not rung
+    assert not notified
     consumer.run()
     assert reconcile(store.redis, store.keys).waiting == 5
 
@@ -80,41 +80,41 @@ def test_an_outlet_that_nobody_reads_makes_the_workers_wait_and_loses_nothing(
     stream = store.keys.outlet(outlet)
     ((_, page),) = store.redis.xreadgroup(outlet, "me", {stream: ">"}, count=1)
     store.redis.xack(stream, outlet, page[0][0])
-    tended(store, notifier, outlet_limit=10)
+    maintenance(store, notifier, outlet_limit=10)
     assert reconcile(store.redis, store.keys).hold, "it ends a tenth below, not at once"
     ((_, page),) = store.redis.xreadgroup(outlet, "me", {stream: ">"}, count=9)
-    tended(store, notifier, outlet_limit=10)
+    maintenance(store, notifier, outlet_limit=10)
     assert reconcile(store.redis, store.keys).hold, "what is read and not acknowledged is not done"
     store.redis.xack(stream, outlet, *[entry for entry, _ in page])
-    tended(store, notifier, outlet_limit=10)
+    maintenance(store, notifier, outlet_limit=10)
     assert reconcile(store.redis, store.keys).hold is None
-    assert rung
+    assert notified
     consumer.run()
     assert reconcile(store.redis, store.keys).settled
 
 
 def test_a_redis_near_its_limit_makes_the_workers_wait_until_well_below(
-    store: Store, consumer: InboxConsumer, notifier: Notifier, rung: list[int]
+    store: Store, consumer: InboxConsumer, notifier: Notifier, notified: list[int]
 ) -> None:
     put(store, 3)
     limit_memory(store, 93)
-    tended(store, notifier)
+    maintenance(store, notifier)
     found = reconcile(store.redis, store.keys)
     assert found.hold is not None
     assert "of its memory (limit 90 %)" in found.hold.reason
     consumer.run()
     assert reconcile(store.redis, store.keys).waiting == 3
     limit_memory(store, 87)
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert reconcile(store.redis, store.keys).hold
     limit_memory(store, 60)
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert reconcile(store.redis, store.keys).hold is None
     consumer.run()
     assert reconcile(store.redis, store.keys).settled
 
 
-def test_a_redis_without_any_memory_left_is_tended_and_what_is_in_hand_is_committed(
+def test_a_redis_without_any_memory_left_is_maintained_and_what_is_in_hand_is_committed(
     store: Store, consumer: InboxConsumer, notifier: Notifier
 ) -> None:
     put(store, 3)
@@ -123,7 +123,7 @@ def test_a_redis_without_any_memory_left_is_tended_and_what_is_in_hand_is_commit
     with pytest.raises(OutOfMemoryError):
         store.redis.set("x", "1")
     consumer.partitions[0].process(entries)
-    tended(store, notifier)
+    maintenance(store, notifier)
     found = reconcile(store.redis, store.keys)
     assert (found.settled, found.hold is not None, found.rate is not None) == (True, True, True)
     with opening.open_store(store.settings) as again:  # `scrub status` still works
@@ -132,9 +132,9 @@ def test_a_redis_without_any_memory_left_is_tended_and_what_is_in_hand_is_commit
 
 
 def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, notifier: Notifier) -> None:
-    tended(store, notifier)
+    maintenance(store, notifier)
     limit_memory(store, 95)
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert 0 < store.redis.pttl(store.keys.hold) <= 10_000
 
 
@@ -158,14 +158,14 @@ def test_a_producer_is_refused_above_the_ceiling_until_well_below_it(store: Stor
 
 def test_a_producer_that_waits_says_so_and_goes_on_when_there_is_room(store: Store) -> None:
     limit_memory(store, 95)
-    told: list[str] = []
+    said: list[str] = []
     threading.Timer(1.5, lambda: store.once.config_set("maxmemory", 0)).start()
-    put(store, 1_200, wait=None, on_wait=told.append)
+    put(store, 1_200, wait=None, on_wait=said.append)
     assert store.redis.xlen(store.keys.inbox) == 1_200
-    assert "waiting for room, 0 accepted so far" in told[0]
+    assert "waiting for room, 0 accepted so far" in said[0]
 
 
-def test_a_producer_waits_no_longer_than_it_was_told(store: Store) -> None:
+def test_a_producer_waits_no_longer_than_it_asked_for(store: Store) -> None:
     limit_memory(store, 95)
     started = time.monotonic()
     with pytest.raises(InboxFull):
@@ -229,33 +229,35 @@ def test_an_outlet_keeps_what_is_younger_than_the_retention(store: Store) -> Non
 
 
 def test_an_outlet_without_a_group_is_not_trimmed_and_quarantine_never(store: Store, notifier: Notifier) -> None:
-    tended(store, notifier)
+    maintenance(store, notifier)
     for outlet in ("unchecked", "quarantine"):
         entries = filled(store, outlet, 300)
-        tended(store, notifier, retention=0)
+        maintenance(store, notifier, retention=0)
         assert store.redis.xlen(store.keys.outlet(outlet)) == 300
         store.redis.xgroup_create(store.keys.outlet(outlet), "g", id="0")
         store.redis.xreadgroup("g", "me", {store.keys.outlet(outlet): ">"}, count=300)
         store.redis.xack(store.keys.outlet(outlet), "g", *entries)
     time.sleep(0.002)
-    tended(store, notifier, retention=0)
+    maintenance(store, notifier, retention=0)
     assert store.redis.xlen(store.keys.outlet("quarantine")) == 300
     assert store.redis.xlen(store.keys.outlet("unchecked")) == 0
 
 
-def test_tending_trims_and_the_books_still_balance(store: Store, consumer: InboxConsumer, notifier: Notifier) -> None:
+def test_maintenance_trims_and_the_reconciliation_still_balances(
+    store: Store, consumer: InboxConsumer, notifier: Notifier
+) -> None:
     put(store, 400)
     consumer.run()
     outlet = max(reconcile(store.redis, store.keys).outlets, key=lambda outlet: outlet.count)
     stream = store.keys.outlet(outlet.name)
-    tended(store, notifier, retention=0)
+    maintenance(store, notifier, retention=0)
     assert store.redis.xlen(stream) == 400
     ((_, page),) = store.redis.xreadgroup(outlet.name, "me", {stream: ">"}, count=400)
     store.redis.xack(stream, outlet.name, *[entry for entry, _ in page])
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert store.redis.xlen(stream) == 400, "it is kept for its retention"
     time.sleep(0.002)
-    tended(store, notifier, retention=0)
+    maintenance(store, notifier, retention=0)
     found = reconcile(store.redis, store.keys)
     assert found.outlet(outlet.name).length < 100
     assert (found.settled, found.outlet(outlet.name).count) == (True, 400)
@@ -265,12 +267,12 @@ def test_tending_trims_and_the_books_still_balance(store: Store, consumer: Inbox
 def test_a_worker_outlives_a_redis_without_memory_and_goes_on_when_there_is_some(
     store: Store, start_worker: Start
 ) -> None:
-    """Also a notifier that was rung before: kombu cannot even register it then."""
+    """Also a notifier that was used before: kombu cannot even register it then."""
     worker = start_worker().wait_ready()
     put(store, 50)
     settled(store, 50)
     limit_memory(store, 150)
-    until(lambda: '"the workers wait: Redis uses' in worker.text(), told=worker.text)
+    until(lambda: '"the workers wait: Redis uses' in worker.text(), output=worker.text)
     assert reconcile(store.redis, store.keys).hold
     with pytest.raises(OutOfMemoryError):
         store.redis.xadd(store.keys.inbox, {"event": event(50)})
@@ -294,7 +296,7 @@ def test_a_worker_that_starts_on_a_full_redis_trims_and_waits_for_room(store: St
     store.redis.xack(stream, "billing", *entries)
     limit_memory(store, 150)
     worker = start_worker(env={"SCRUB_RETENTION": "0"})
-    until(lambda: not store.redis.xlen(stream), told=worker.text)
+    until(lambda: not store.redis.xlen(stream), output=worker.text)
     assert "Redis has no memory left" in worker.text()
     assert worker.process.poll() is None
     store.redis.config_set("maxmemory", 0)

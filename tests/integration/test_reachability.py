@@ -78,7 +78,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
         ("unix:///tmp", rediserrors.SocketIsNone),
     ],
 )
-def test_an_address_where_nothing_answers_is_told_by_its_reason(
+def test_an_address_where_nothing_answers_is_reported_by_its_reason(
     url: str, kind: type[RedisUnusable], home: Path
 ) -> None:
     if "[::1]" in url and not socket.has_ipv6:
@@ -91,22 +91,22 @@ def test_a_port_that_drops_what_is_sent_is_not_called_refused(home: Path) -> Non
         assert type(refusal(url, home)) is rediserrors.HostUnreachable
 
 
-def test_a_server_that_takes_the_connection_and_hangs_is_told_as_such(home: Path) -> None:
+def test_a_server_that_takes_the_connection_and_hangs_is_named_as_such(home: Path) -> None:
     with says(None) as url:
         assert type(refusal(url, home)) is rediserrors.NoAnswer
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can try as somebody else")
-def test_a_socket_that_this_user_may_not_open_is_told_as_such(home: Path) -> None:
+def test_a_socket_that_this_user_may_not_open_is_named_as_such(home: Path) -> None:
     with plain(home / "p", "--unixsocket", str(home / "r.sock"), "--unixsocketperm", "700"):
         home.chmod(0o755)
         code = (
             "import os, sys\nfrom worker.store import opening; from worker.store import reachability; from worker.config.settings import load_settings\n"
-            "def told(url):\n"
+            "def kind(url):\n"
             "    try: opening.open_store(load_settings(redis_url=url, state_dir='/nowhere'))\n"
             "    except Exception as error: return type(error).__name__\n"
-            "told('unix:///nowhere')  # imports all that it wants while it may read it\n"
-            "os.setegid(65534); os.seteuid(65534); print(told(sys.argv[1]))"
+            "kind('unix:///nowhere')  # imports all that it wants while it may read it\n"
+            "os.setegid(65534); os.seteuid(65534); print(kind(sys.argv[1]))"
         )
         command = [sys.executable, "-c", code, f"unix://{home}/r.sock"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -131,7 +131,7 @@ def test_other_services_are_not_taken_for_redis_either(answer: bytes, home: Path
         b"%1\r\n+a\r\n:1\r\n", b"_\r\n", b"#t\r\n", b",1.5\r\n",
     ],
 )  # fmt: skip
-def test_who_answers_in_the_protocol_of_redis_and_is_none_is_told_as_such(answer: bytes, home: Path) -> None:
+def test_who_answers_in_the_protocol_of_redis_and_is_none_is_named_as_such(answer: bytes, home: Path) -> None:
     """A proxy, or a store that is like Redis: redis-py takes it that each answer has the shape of its command's."""
     with says(answer * 20) as url:
         assert type(refusal(url, home)) is rediserrors.NoRedis
@@ -153,7 +153,7 @@ def test_one_that_gives_no_answer_is_asked_once_by_a_command(home: Path) -> None
     assert taken == 1
 
 
-def test_a_server_that_hangs_up_is_told_as_such(home: Path) -> None:
+def test_a_server_that_hangs_up_is_named_as_such(home: Path) -> None:
     with says(b"") as url:
         assert type(refusal(url, home)) is rediserrors.ConnectionLost
 
@@ -191,33 +191,33 @@ def over_tls(url: str, files: Path, more: str = "") -> str:
     return url.replace("redis://127.0.0.1", "rediss://localhost") + f"?ssl_ca_certs={files}/ca.pem{more}"
 
 
-def test_tls_to_a_port_without_it_is_told_as_such(server: Plain, home: Path) -> None:
+def test_tls_to_a_port_without_it_is_named_as_such(server: Plain, home: Path) -> None:
     assert type(refusal(server.url.replace("redis:", "rediss:"), home)) is rediserrors.TlsNotThere
 
 
-def test_tls_to_a_web_server_is_told_as_such(home: Path) -> None:
+def test_tls_to_a_web_server_is_named_as_such(home: Path) -> None:
     with http() as url:
         assert type(refusal(url.replace("redis:", "rediss:"), home)) is rediserrors.TlsNotThere
 
 
-def test_no_tls_to_a_port_that_wants_it_is_told_as_such(authority: trustme.CA, home: Path) -> None:
+def test_no_tls_to_a_port_that_wants_it_is_named_as_such(authority: trustme.CA, home: Path) -> None:
     with says(b"", secured(authority.issue_cert("localhost"))) as url:
         assert type(refusal(url, home)) is rediserrors.TlsWanted
 
 
-def test_no_tls_to_a_port_that_wants_a_certificate_as_well_is_told_as_such(authority: trustme.CA, home: Path) -> None:
+def test_no_tls_to_a_port_that_wants_a_certificate_as_well_is_named_as_such(authority: trustme.CA, home: Path) -> None:
     with says(b"", secured(authority.issue_cert("localhost"), client=authority)) as url:
         assert type(refusal(url, home)) is rediserrors.TlsWanted
 
 
-def test_a_certificate_of_an_unknown_authority_is_told_as_such(files: Path, home: Path) -> None:
+def test_a_certificate_of_an_unknown_authority_is_named_as_such(files: Path, home: Path) -> None:
     with says(b"", secured(trustme.CA().issue_cert("localhost"))) as url:
         assert type(refusal(over_tls(url, files), home)) is rediserrors.CertificateUntrusted
         assert type(refusal(url.replace("redis:", "rediss:"), home)) is rediserrors.CertificateUntrusted
 
 
 @pytest.mark.parametrize("host", ["another.example", "10.1.2.3"])
-def test_a_certificate_for_another_host_is_told_as_such(
+def test_a_certificate_for_another_host_is_named_as_such(
     host: str, authority: trustme.CA, files: Path, home: Path
 ) -> None:
     with says(b"", secured(authority.issue_cert(host))) as url:
@@ -227,7 +227,7 @@ def test_a_certificate_for_another_host_is_told_as_such(
 
 
 @pytest.mark.parametrize(("begins", "ends"), [(-20, -10), (10, 20)], ids=["expired", "not-yet"])
-def test_a_certificate_out_of_its_time_is_told_as_such(
+def test_a_certificate_out_of_its_time_is_named_as_such(
     begins: int, ends: int, authority: trustme.CA, files: Path, home: Path
 ) -> None:
     now = datetime.now(UTC)
@@ -238,7 +238,7 @@ def test_a_certificate_out_of_its_time_is_told_as_such(
         assert type(refusal(over_tls(url, files), home)) is rediserrors.CertificateOutOfDate
 
 
-def test_a_server_that_wants_a_certificate_of_ours_is_told_as_such(
+def test_a_server_that_wants_a_certificate_of_ours_is_named_as_such(
     authority: trustme.CA, files: Path, home: Path
 ) -> None:
     with says(b"", secured(authority.issue_cert("localhost"), client=authority)) as url:
@@ -297,7 +297,7 @@ def hangs_up(context: ssl.SSLContext, *, ends: int) -> Iterator[str]:
             thread.join()
 
 
-def test_a_server_that_wants_a_certificate_is_told_as_such_where_its_answer_is_lost(
+def test_a_server_that_wants_a_certificate_is_named_as_such_where_its_answer_is_lost(
     authority: trustme.CA, files: Path, home: Path
 ) -> None:
     """In TLS 1.3 the alert comes after the handshake, and a reset may take it away (python/cpython#110197)."""
@@ -328,7 +328,7 @@ def test_a_file_of_tls_that_cannot_be_used_is_named_with_its_option(
     assert f"({option} in SCRUB_REDIS_URL) cannot be used: {reason}" in str(found)
 
 
-def test_no_common_cipher_is_told_as_such(authority: trustme.CA, files: Path, home: Path) -> None:
+def test_no_common_cipher_is_named_as_such(authority: trustme.CA, files: Path, home: Path) -> None:
     context = secured(authority.issue_cert("localhost"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AESGCM")
@@ -336,7 +336,7 @@ def test_no_common_cipher_is_told_as_such(authority: trustme.CA, files: Path, ho
         assert type(refusal(over_tls(url, files, "&ssl_ciphers=AES256-SHA"), home)) is rediserrors.TlsFailed
 
 
-def test_a_certificate_that_is_for_something_else_is_told_with_openssls_reason(
+def test_a_certificate_that_is_for_something_else_is_reported_with_openssls_reason(
     authority: trustme.CA, files: Path, home: Path
 ) -> None:
     signer = load_pem_private_key(authority.private_key_pem.bytes(), None)
@@ -463,7 +463,7 @@ def at(server: Plain, part: str) -> str:
 
 
 @pytest.mark.parametrize(("act", "part", "kind"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
-def test_what_the_server_refuses_is_told_by_its_reason(
+def test_what_the_server_refuses_is_reported_by_its_reason(
     act: Act, part: str, kind: type[RedisUnusable], server: Plain, home: Path
 ) -> None:
     with act(server):
@@ -490,12 +490,14 @@ def test_what_the_server_refuses_is_told_by_its_reason(
     ],
     ids=lambda value: value.decode().split(" ")[0] if isinstance(value, bytes) else value.__name__,
 )
-def test_an_answer_is_told_in_the_words_of_every_server(answer: bytes, kind: type[RedisUnusable], home: Path) -> None:
+def test_an_answer_is_reported_in_the_words_of_every_server(
+    answer: bytes, kind: type[RedisUnusable], home: Path
+) -> None:
     with says((answer + b"\r\n") * 8) as url:
         assert type(refusal(url, home)) is kind
 
 
-def test_a_server_that_still_loads_is_told_as_such(home: Path) -> None:
+def test_a_server_that_still_loads_is_named_as_such(home: Path) -> None:
     with plain(home / "p") as before:
         with before.client().pipeline() as pipeline:
             for number in range(20_000):
@@ -517,7 +519,7 @@ def test_a_server_that_still_loads_is_told_as_such(home: Path) -> None:
 
 
 @pytest.mark.parametrize("slots", [False, True], ids=["without-slots", "with-others"])
-def test_a_node_of_a_cluster_is_told_as_such(slots: bool, home: Path) -> None:
+def test_a_node_of_a_cluster_is_named_as_such(slots: bool, home: Path) -> None:
     with plain(home / "p", "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") as node:
         if slots:
             with plain(home / "q", "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no") as other:
@@ -531,7 +533,7 @@ def test_a_node_of_a_cluster_is_told_as_such(slots: bool, home: Path) -> None:
         assert type(found) is rediserrors.ClusterUnserved
 
 
-def test_a_command_that_was_renamed_away_is_told_as_such(home: Path) -> None:
+def test_a_command_that_was_renamed_away_is_named_as_such(home: Path) -> None:
     with plain(home / "p", "--rename-command", "HGET", "") as server:
         assert type(refusal(server.url, home)) is rediserrors.CommandUnknown
 
@@ -550,7 +552,7 @@ SENTINEL = "sentinel monitor claims 127.0.0.1 {port} 1"
     ],
     ids=["another-group", "password"],
 )
-def test_sentinels_that_do_not_help_are_told_by_their_reason(
+def test_sentinels_that_do_not_help_are_reported_by_their_reason(
     more: str, group: str, kind: type[RedisUnusable], server: Plain, home: Path
 ) -> None:
     def answers(client: Redis) -> bool:
@@ -564,7 +566,7 @@ def test_sentinels_that_do_not_help_are_told_by_their_reason(
         assert type(refusal(f"redis+sentinel://127.0.0.1:{watcher.port}/{group}", home)) is kind
 
 
-def test_sentinels_of_which_none_answers_are_told_with_the_first_ones_reason(home: Path) -> None:
+def test_sentinels_of_which_none_answers_are_reported_with_the_first_ones_reason(home: Path) -> None:
     found = refusal("redis+sentinel://127.0.0.1:1,nowhere.invalid:2/claims", home)
     assert type(found) is rediserrors.SentinelsSilent
     assert "Sentinel at 127.0.0.1:1 refuses the connection" in str(found)
@@ -604,7 +606,7 @@ def test_every_way_has_a_test_here() -> None:
     assert [name for name in kinds if f"{name}" not in tried] == []
 
 
-# Where it is told
+# Where it is reported
 
 
 COMMANDS = [
@@ -708,7 +710,7 @@ def test_a_worker_that_cannot_reach_its_broker_says_why_and_begins_once_it_can(s
     ],
     ids=["replica", "busy", "disk", "few-replicas"],
 )
-def test_what_befalls_redis_under_a_worker_is_told_in_its_log_and_the_worker_goes_on(
+def test_what_befalls_redis_under_a_worker_is_reported_in_its_log_and_the_worker_goes_on(
     act: Act, sentence: str, home: Path
 ) -> None:
     with plain(home / "p") as server, ExitStack() as stack:
@@ -721,7 +723,7 @@ def test_what_befalls_redis_under_a_worker_is_told_in_its_log_and_the_worker_goe
             admin.xadd("{claims:0}:inbox", {"event": event(number)})
         with opening.open_store(load_settings(redis_url=server.url, state_dir=home)) as store:
             settled(store, 5, 90)
-        assert worker.text().count("Connection to broker lost") < 20, "it is not told at each of its tries"
+        assert worker.text().count("Connection to broker lost") < 20, "it is not logged at each of its tries"
         assert "Traceback" not in worker.text()
         assert not re.search(r"PCN-\d", worker.text())
         assert worker.stop(60) == 0

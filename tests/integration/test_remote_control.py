@@ -58,14 +58,14 @@ def put(store: Store, first: int, count: int = 5) -> None:
 
 def test_a_cancelled_queue_is_consumed_from_again(store: Store, home: Path, start_worker: Start) -> None:
     worker = start_worker().wait_ready()
-    for turn in range(2):
+    for cycle in range(2):
         assert celery(home, "control", "cancel_consumer", "scrub-bells").returncode == 0
-        put(store, 5 * turn)
-        settled(store, 5 * (turn + 1))
-        until(lambda: worker.text().count("it takes them again") == turn + 1, told=worker.text)  # noqa: B023
+        put(store, 5 * cycle)
+        settled(store, 5 * (cycle + 1))
+        until(lambda: worker.text().count("it takes them again") == cycle + 1, output=worker.text)  # noqa: B023
     # Also after the connection was lost, which makes Celery's consumer anew from the queues that it knows of.
     assert store.once.client_kill_filter(_type="normal", skipme=True)
-    until(lambda: "onnection to broker lost" in worker.text(), told=worker.text)
+    until(lambda: "onnection to broker lost" in worker.text(), output=worker.text)
     put(store, 10)
     settled(store, 15)
     assert worker.text().count("it takes them again") == 2, "the queue is one that it knows of"
@@ -79,23 +79,23 @@ def test_a_connection_that_is_cut_does_not_stop_the_main_loop(
 ) -> None:
     """redis-py connects a subscriber anew by itself, and then reads without a limit of time (celery#7276, kombu#1019)."""
     worker = start_worker("-P", pool, concurrency=1).wait_ready()
-    for turn in range(3):
+    for cycle in range(3):
         until(lambda: "pong" in celery(home, "inspect", "ping").stdout, 40, worker.text)
         assert store.once.client_kill_filter(_type=kind, skipme=True)
-        put(store, 5 * turn)
-        settled(store, 5 * (turn + 1))
+        put(store, 5 * cycle)
+        settled(store, 5 * (cycle + 1))
     assert "pong" in celery(home, "inspect", "ping").stdout
 
 
 def test_no_command_leaves_a_worker_that_decides_nothing(store: Store, home: Path, start_worker: Start) -> None:
     worker = start_worker().wait_ready()
     for number, name in enumerate(sorted(OFF)):
-        told = celery(home, "control", name, *ARGUMENTS.get(name, ()))
+        answer = celery(home, "control", name, *ARGUMENTS.get(name, ()))
         if name != "election":  # it takes no arguments on a command line
-            assert f"{name} is switched off" in told.stdout, told
-        for turn in range(2):
-            put(store, 10 * number + 5 * turn)
-            settled(store, 10 * number + 5 * (turn + 1))
+            assert f"{name} is switched off" in answer.stdout, answer
+        for cycle in range(2):
+            put(store, 10 * number + 5 * cycle)
+            settled(store, 10 * number + 5 * (cycle + 1))
     assert len(worker.children()) == 2
     assert store.redis.xlen(store.keys.outlet("billing")) == 10 * len(OFF)
 

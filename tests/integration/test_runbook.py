@@ -96,7 +96,7 @@ def lines(block: str) -> list[list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", [s for s in SECTIONS if "" in s.blocks], ids=lambda section: section.title)
-def test_what_a_section_tells_to_run_runs(section: Section, world: World, tmp_path: Path) -> None:
+def test_what_a_section_says_to_run_runs(section: Section, world: World, tmp_path: Path) -> None:
     blocks = "\n".join([*PREAMBLE.blocks[""], *section.blocks[""]])
     registered: Any = typer.main.get_command(app)
     absent = set(re.findall(r"\bscrub ([a-z]+)", blocks)) - registered.commands.keys()
@@ -160,7 +160,7 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_what_it_tells_docker_is_there() -> None:
+def test_what_it_asks_of_docker_is_there() -> None:
     blocks = [block for section in SECTIONS for block in section.blocks.get("docker", [])]
     assert blocks
     for words in (words for block in blocks for words in lines(block)):
@@ -175,7 +175,7 @@ def test_what_it_tells_docker_is_there() -> None:
                 pytest.fail(f"what is {words}?")
 
 
-def test_what_it_tells_kubernetes_is_there() -> None:
+def test_what_it_asks_of_kubernetes_is_there() -> None:
     blocks = [block for section in SECTIONS for block in section.blocks.get("kubernetes", [])]
     assert blocks
     wanted = {item["key"] for volume in POD["volumes"] for item in volume.get("secret", {}).get("items", [])}

@@ -107,16 +107,16 @@ def test_sighup_finishes_what_is_in_hand_and_begins_the_same_worker_again(
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
 
-    def told() -> str:
+    def output() -> str:
         return log.read_text("utf-8", "replace")
 
     try:
-        for turn in range(3):
-            until(lambda: told().count(" ready.") == turn + 1 or worker.poll() is not None, 40, told)  # noqa: B023
-            assert worker.poll() is None, told()
+        for cycle in range(3):
+            until(lambda: output().count(" ready.") == cycle + 1 or worker.poll() is not None, 40, output)  # noqa: B023
+            assert worker.poll() is None, output()
             put(store, *[f"PCN-{number}" for number in range(100)])
-            worker.send_signal(signal.SIGHUP if turn < 2 else signal.SIGTERM)
-        assert worker.wait(30) == 0, told()
+            worker.send_signal(signal.SIGHUP if cycle < 2 else signal.SIGTERM)
+        assert worker.wait(30) == 0, output()
         assert (now(store).in_flight, now(store).balance) == (0, 0)
         assert not now(store).alive
     finally:
@@ -153,7 +153,7 @@ def contained(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                     stderr=stream,
                 )
             )
-        until(lambda: b" ready." in log.read_bytes(), told=log.read_text)
+        until(lambda: b" ready." in log.read_bytes(), output=log.read_text)
         return started[-1]
 
     yield start

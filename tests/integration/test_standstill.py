@@ -1,4 +1,4 @@
-"""Claims that wait and are not decided: told by every host within half a minute, and never of a queue that moves.
+"""Claims that wait and are not decided: reported by every host within half a minute, and never of a queue that moves.
 
 A worker that answers pings and consumes nothing stood unnoticed for 51 hours elsewhere (onyx#12274, airflow#63580).
 """
@@ -46,8 +46,8 @@ def put(store: Store, count: int, first: int = 0) -> None:
     send(store.redis, store.keys, events, source="t", settings=store.settings)
 
 
-def tended(store: Store, notifier: Notifier, later: float = 0) -> None:
-    """A look of a worker, `later` seconds after the one before."""
+def maintenance(store: Store, notifier: Notifier, later: float = 0) -> None:
+    """Maintenance by a worker, `later` seconds after the one before."""
     if later and (before := store.redis.get(store.keys.progress)):
         marks = (mark.split() for mark in before.split(b";"))
         moved = b";".join(b"%d %b" % (int(since) - int(later * 1000), taken) for since, taken in marks)
@@ -63,63 +63,63 @@ def sentences(store: Store) -> list[str]:
     ]
 
 
-def test_claims_that_wait_for_longer_than_a_batch_takes_are_told(
+def test_claims_that_wait_for_longer_than_a_batch_takes_are_reported(
     store: Store, inbox: Inbox, notifier: Notifier
 ) -> None:
-    tended(store, notifier)
-    tended(store, notifier, later=3_600)
+    maintenance(store, notifier)
+    maintenance(store, notifier, later=3_600)
     put(store, 3)
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert sentences(store) == [], "an idle hour is none"
-    tended(store, notifier, later=15)
+    maintenance(store, notifier, later=15)
     assert sentences(store) == [], "a batch may be at work"
-    tended(store, notifier, later=12)
+    maintenance(store, notifier, later=12)
     assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
 def test_a_claim_that_is_decided_ends_it(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, notifier)
-    tended(store, notifier, later=60)
+    maintenance(store, notifier)
+    maintenance(store, notifier, later=60)
     assert sentences(store)
     bootstrap.inbox_consumer(store, notifier).run()
     assert sentences(store) == []
     put(store, 1, first=3)
-    tended(store, notifier, later=60)
+    maintenance(store, notifier, later=60)
     assert sentences(store) == []
 
 
 def test_a_worker_that_comes_back_to_a_backlog_begins_anew(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, notifier)
-    tended(store, notifier, later=60)
+    maintenance(store, notifier)
+    maintenance(store, notifier, later=60)
     assert sentences(store)
     assert 0 < store.redis.pttl(store.keys.progress) <= 10_000, "nobody renews it, and it is gone"
     store.redis.delete(store.keys.progress)
     assert sentences(store) == []
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert sentences(store) == []
 
 
 def test_a_hold_is_no_standstill_and_neither_is_its_end(store: Store, inbox: Inbox, notifier: Notifier) -> None:
     put(store, 3)
-    tended(store, notifier)
+    maintenance(store, notifier)
     outlet = store.keys.outlet("unchecked")
     store.redis.xadd(outlet, {"event": "{}"})
     strict = Store(store.settings.model_copy(update={"outlet_limit": 1}), store.keys, store.redis, store.once)
-    tended(strict, notifier, later=60)
+    maintenance(strict, notifier, later=60)
     assert reconcile(store.redis, store.keys).hold
-    tended(strict, notifier, later=60)
+    maintenance(strict, notifier, later=60)
     assert sentences(store) == []
     store.redis.delete(outlet)
-    tended(store, notifier)
+    maintenance(store, notifier)
     assert reconcile(store.redis, store.keys).hold is None
     assert sentences(store) == []
-    tended(store, notifier, later=30)
+    maintenance(store, notifier, later=30)
     assert sentences(store) == ["3 claims wait, and none was decided for N s"]
 
 
-def test_a_hold_that_lasts_is_told_with_its_reason(store: Store, inbox: Inbox) -> None:
+def test_a_hold_that_lasts_is_reported_with_its_reason(store: Store, inbox: Inbox) -> None:
     for minutes, expected in ((4.9, []), (5.1, ["the workers have waited for 5 min: Redis uses 95 % of its memory"])):
         since = reconcile(store.redis, store.keys).moment - minutes * 60
         memory.put(store.redis, store.keys.hold, f"{since * 1000:.0f} Redis uses 95 % of its memory", 10_000)
@@ -131,12 +131,12 @@ def test_claims_of_a_lost_worker_are_none_until_nobody_takes_them_over(
 ) -> None:
     put(store, 3)
     assert len(inbox.take(10)) == 3
-    tended(store, notifier)
-    tended(store, notifier, later=60)
+    maintenance(store, notifier)
+    maintenance(store, notifier, later=60)
     assert sentences(store) == [], "they are not to be taken yet"
     expired = store.settings.model_copy(update={"reclaim": 0.01})
-    tended(Store(expired, store.keys, store.redis, store.once), notifier)
-    tended(Store(expired, store.keys, store.redis, store.once), notifier, later=30)
+    maintenance(Store(expired, store.keys, store.redis, store.once), notifier)
+    maintenance(Store(expired, store.keys, store.redis, store.once), notifier, later=30)
     assert sentences(store) == ["3 claims are in flight, and none was decided for N s"]
 
 
@@ -152,7 +152,7 @@ def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> 
     notifier = Notifier(four.redis, four.keys, gate_ms=1, send=lambda: None)
     slow, quick = four.keys.all[2], four.keys.all[0]
     four.redis.xadd(slow.inbox, {"event": "{}"})
-    tended(four, notifier)
+    maintenance(four, notifier)
     looked = 0
     for seconds, expected in (
         (50, []),
@@ -160,22 +160,22 @@ def test_a_partition_that_moves_does_not_hide_one_that_does_not(four: Store) -> 
         (20, ["1 claims wait on partition 2, and none of them was decided for N s"]),
     ):
         four.redis.xdel(quick.inbox, four.redis.xadd(quick.inbox, {"event": "{}"}))  # as if decided
-        tended(four, notifier, later=seconds)
+        maintenance(four, notifier, later=seconds)
         assert sentences(four) == expected
         looked += 1
     assert looked == 3
 
 
-def test_more_partitions_than_the_note_tells_of_are_no_standstill(four: Store) -> None:
+def test_more_partitions_than_the_note_has_are_no_standstill(four: Store) -> None:
     four.redis.set(four.keys.progress, "1 0;1 0", px=10_000)
     four.redis.xadd(four.keys.inbox, {"event": "{}"})
     assert standstills(reconcile(four.redis, four.keys)) == [0.0] * 5
 
 
-def test_a_queue_that_live_workers_leave_alone_is_told(store: Store, inbox: Inbox) -> None:
+def test_a_queue_that_live_workers_leave_alone_is_reported(store: Store, inbox: Inbox) -> None:
     first = int(store.redis.time()[0] - 40) * 1000
     store.redis.xadd(store.keys.inbox, {"event": event(1)}, id=f"{first}-0")
-    assert sentences(store) == [], "no worker is alive, which is told as such"
+    assert sentences(store) == [], "no worker is alive, which is reported as such"
     for started, expected in (
         (10, []),
         (40, ["1 claims wait, and no worker looks after the queue"]),
@@ -194,7 +194,7 @@ def scrub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("held", [False, True], ids=["nothing in hand", "claims in hand"])
-def test_it_is_told_within_half_a_minute_of_real_workers(
+def test_it_is_reported_within_half_a_minute_of_real_workers(
     store: Store, home: Path, start_worker: Start, scrub: Callable[..., Any], held: bool
 ) -> None:
     usual = {"SCRUB_SOFT_TIME_LIMIT": "20", "SCRUB_HARD_TIME_LIMIT": "30", "SCRUB_RECLAIM": "60", "SCRUB_TEND": "1"}
@@ -220,20 +220,20 @@ def test_it_is_told_within_half_a_minute_of_real_workers(
         assert "5 claims wait" in scrub("status").stdout
         found = {(one.level, one.about) for one in doctor.queue(store, reconcile(store.redis, store.keys))}
         assert ("ill", "flow") in found
-        until(lambda: any(line["queue.standstill_s"] > 25 for line in told(worker)), 15, worker.text)
+        until(lambda: any(line["queue.standstill_s"] > 25 for line in queue_lines(worker)), 15, worker.text)
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
     until(lambda: scrub("status", "--healthcheck").exit_code == 0, 30, lambda: scrub("status").stdout)
 
 
-def told(worker: Worker) -> list[dict[str, Any]]:
+def queue_lines(worker: Worker) -> list[dict[str, Any]]:
     lines = (json.loads(line) for line in worker.text().splitlines() if line.startswith("{"))
     return [line for line in lines if line.get("event.action") == "queue.books"]
 
 
 def test_books_that_do_not_balance_are_ill(store: Store, scrub: Callable[..., Any]) -> None:
-    """A sender's XADD with MAXLEN deletes what waits, and nothing else tells."""
+    """A sender's XADD with MAXLEN deletes what waits, and nothing else says so."""
     put(store, 10)
     store.redis.xadd(store.keys.inbox, {"event": "{}"}, maxlen=1, approximate=False)
     presence.beat(store, [1], 0)

@@ -1,4 +1,4 @@
-"""What is on the bells' queue, or on Celery's control channel, and is no message: no worker ends of it.
+"""What is on the notifications' queue, or on Celery's control channel, and is no message: no worker ends of it.
 
 One that is put back at the end of a worker would end each worker that comes after it: celery#2963, celery#4465,
 celery#6222, kombu#1200.
@@ -24,7 +24,7 @@ CANARY = "MEMBER-4711"
 _PROPERTIES = {"delivery_info": {"exchange": "", "routing_key": "scrub-bells"}, "delivery_tag": "t-1"}
 
 
-def bell(**changes: object) -> bytes:
+def message(**changes: object) -> bytes:
     """A message of Celery's, of which something is not as it should be."""
     whole = {
         "body": "W10=", "content-type": "application/json", "content-encoding": "utf-8",
@@ -45,23 +45,23 @@ STRAY = {
     "empty": b"{}",
     "unknown type": b'{"__type__": "x", "__value__": 1}',
     "no properties": b'{"body": "x"}',
-    "no tag": bell(properties={}),
-    "properties are a list": bell(properties=[]),
-    "headers are a list": bell(headers=[CANARY]),
-    "headers are none": bell(headers=None),
-    "body is no base64": bell(body="!"),
-    "body is a number": bell(body=7),
-    "body is an object": bell(body="e30="),
-    "body is a number in JSON": bell(body="MQ=="),
-    "body is an empty list": bell(),
-    "body is of another encoding": bell(**{"content-encoding": "nonsense"}),
-    "a pickle": bell(**{"content-type": "application/x-python-serialize"}),
-    "unknown compression": bell(headers={"task": "scrub", "id": "b-1", "compression": "nonsense"}),
-    "another task": bell(headers={"task": CANARY, "id": "b-1"}),
-    "the task is a list": bell(headers={"task": [CANARY], "id": "b-1"}),
-    "no id": bell(headers={"task": "scrub"}),
-    "an odd date": bell(headers={"task": "scrub", "id": "b-1", "expires": CANARY, "eta": {}}),
-    "of the first protocol": bell(headers={}, body="eyJ0YXNrIjogInNjcnViIn0="),
+    "no tag": message(properties={}),
+    "properties are a list": message(properties=[]),
+    "headers are a list": message(headers=[CANARY]),
+    "headers are none": message(headers=None),
+    "body is no base64": message(body="!"),
+    "body is a number": message(body=7),
+    "body is an object": message(body="e30="),
+    "body is a number in JSON": message(body="MQ=="),
+    "body is an empty list": message(),
+    "body is of another encoding": message(**{"content-encoding": "nonsense"}),
+    "a pickle": message(**{"content-type": "application/x-python-serialize"}),
+    "unknown compression": message(headers={"task": "scrub", "id": "b-1", "compression": "nonsense"}),
+    "another task": message(headers={"task": CANARY, "id": "b-1"}),
+    "the task is a list": message(headers={"task": [CANARY], "id": "b-1"}),
+    "no id": message(headers={"task": "scrub"}),
+    "an odd date": message(headers={"task": "scrub", "id": "b-1", "expires": CANARY, "eta": {}}),
+    "of the first protocol": message(headers={}, body="eyJ0YXNrIjogInNjcnViIn0="),
 }
 
 
@@ -81,7 +81,7 @@ def test_no_stray_message_ends_a_worker_or_keeps_it_from_claims(store: Store, st
         assert store.redis.publish(CONTROL, message) == 1, name
     put(store, 5 * len(STRAY))
     settled(store, 5 * (len(STRAY) + 1))
-    until(lambda: not store.redis.llen(QUEUE) and not store.redis.hlen("scrub:unacked"), told=worker.text)
+    until(lambda: not store.redis.llen(QUEUE) and not store.redis.hlen("scrub:unacked"), output=worker.text)
     assert worker.stop() == 0, worker.text()
     assert "it is thrown away" in worker.text()
     assert CANARY not in worker.text()

@@ -140,7 +140,7 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Secured(server, port, folder, mutual=True)
 
 
-def test_claims_and_bells_go_through_tls(secured: Secured) -> None:
+def test_claims_and_notifications_go_through_tls(secured: Secured) -> None:
     worker = Worker(secured.folder, env=secured.environment("worker")).wait_ready()
     try:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}

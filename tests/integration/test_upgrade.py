@@ -105,7 +105,7 @@ def lines(settings: Settings) -> list[dict[str, Any]]:
     return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def test_the_store_of_the_old_release_holds_what_is_told_of_it() -> None:
+def test_the_store_of_the_old_release_holds_what_is_said_of_it() -> None:
     counters = STORE[Keys().counters]
     assert {name: int(number) for name, number in counters.items()} == {"billing": 4, "unchecked": 1, "quarantine": 1}
     memory = [key for key in STORE if ":event:" in key]
@@ -120,11 +120,11 @@ def test_a_file_that_the_old_release_billed_is_not_billed_again(
     before = billed(old)
     assert len(before) == 4
     start_worker(concurrency=1).wait_ready()
-    # At the door: known already.
+    # Deduplication knows them already.
     sent = scrub(home, "submit", OLD / "claims.ndjson")
     assert sent.stdout.startswith("0 sent; 5 duplicate, decided before; 1 refused"), sent.stdout + sent.stderr
     assert sent.returncode == 2
-    # Past the door, as a sender in another language does: the worker knows them.
+    # Past deduplication, as a sender in another language does: the worker knows them.
     again = [
         json.dumps(one).encode()
         if "specversion" in one
@@ -167,9 +167,9 @@ def test_log_lines_of_both_releases_are_read_together(
     assert (figures.whole["decisions"], figures.whole["claims"]) == (len(CLAIMS) + 1, len(CLAIMS) + 1)
     for name in ("PCN-00001", "PCN-00077"):
         (home / f"{name}.835").write_text(ERA.format(claim=name))
-    told = scrub(home, "outcomes", "import", "PCN-00001.835", "PCN-00077.835", "--audit", settings.audit_path)
-    assert "2 claims on the remittances, 2 matched." in told.stdout, told.stdout + told.stderr
-    assert told.returncode == 0
+    done = scrub(home, "outcomes", "import", "PCN-00001.835", "PCN-00077.835", "--audit", settings.audit_path)
+    assert "2 claims on the remittances, 2 matched." in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("partitions", [1, 3])

@@ -121,7 +121,9 @@ def test_an_emptied_redis_gets_back_what_all_have_agreed_on(store: Store, home: 
     settled(store, 1)
 
 
-def test_a_worker_with_another_secret_that_was_quicker_is_told(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_with_another_secret_that_was_quicker_is_reported(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     agreement.agreed_secret(store)
     store.redis.flushall()
     store.redis.hset(store.keys.meta, "fingerprint", "another")

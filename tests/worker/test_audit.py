@@ -85,7 +85,7 @@ def test_a_file_whose_very_first_line_was_cut_off_is_torn(tmp_path: Path) -> Non
     assert verify(tmp_path / "f", SECRET).state == "torn"
 
 
-def test_a_file_that_was_emptied_is_told_from_one_that_never_had_a_line(written: tuple[Path, Head]) -> None:
+def test_a_file_that_was_emptied_is_distinguished_from_one_that_never_had_a_line(written: tuple[Path, Head]) -> None:
     file, head = written
     file.write_bytes(b"")
     found = verify(file, SECRET)
@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.Mon
     ]
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AuditUnwritable, match="SCRUB_AUDIT_DIR"):
         AuditLog(tmp_path / "file", SECRET).write([line(1)])

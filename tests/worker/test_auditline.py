@@ -42,7 +42,7 @@ def test_what_the_payer_would_have_answered_stands_once_on_the_line_of_a_claim_h
     assert (clean["rule.denials"], clean["rule.undetermined"]) == ([], [])
 
 
-def test_a_rule_that_could_not_be_determined_is_told_apart_from_one_that_failed() -> None:
+def test_a_rule_that_could_not_be_determined_is_distinguished_from_one_that_failed() -> None:
     claim = example("right side in the office")
     lines = [{key: value for key, value in line.items() if key != "units"} for line in claim["lines"]]
     line = decide({**claim, "lines": lines}).line

@@ -125,7 +125,7 @@ def test_the_day_of_the_event_is_the_senders(context: BatchContext) -> None:
     assert reading.day.isoformat() == "2026-10-20"
 
 
-def test_a_line_tells_what_a_dashboard_needs_and_nothing_of_the_person(context: BatchContext) -> None:
+def test_a_line_says_what_a_dashboard_needs_and_nothing_of_the_person(context: BatchContext) -> None:
     (decision,) = decide(context, entry(1))
     line = decision.line
     assert line["claim.charge_cents"] == 45_010

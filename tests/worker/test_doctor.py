@@ -82,7 +82,7 @@ def test_of_the_embedded_server_it_says_where_a_newer_one_comes_from(tmp_path: P
     assert mend in finding.mend
 
 
-def test_each_problem_of_a_broken_book_is_told_with_its_place_and_no_escapes(tmp_path: Path) -> None:
+def test_each_problem_of_a_broken_book_is_reported_with_its_place_and_no_escapes(tmp_path: Path) -> None:
     (tmp_path / "o.yaml").write_text("overrides: [{name: x}]\n")
     settings = load_settings(state_dir=tmp_path / "state", overrides=tmp_path / "o.yaml")
     (finding,) = (one for one in doctor.examine(settings, date(2026, 11, 1), None) if one.level == "ill")

@@ -1,4 +1,4 @@
-"""Files of claims: recognised by content, read one by one, refused with a position."""
+"""Files of claims: recognized by content, read one by one, refused with a position."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_an_array_is_read_item_by_item() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_line_that_is_too_long_is_refused_without_its_neighbours(at: int) -> None:
+def test_a_line_that_is_too_long_is_refused_without_its_neighbors(at: int) -> None:
     lines = [LINE, LINE]
     lines.insert(at, b'{"claim_id": "' + b"x" * 5_000_000 + b'"}')
     found = read(b"\n".join(lines), limit=1_024)

@@ -524,9 +524,9 @@ def test_the_table_says_of_each_field_whether_the_code_reads_it() -> None:
     found = [one.value for several in written for one in several if isinstance(one, Document)]
     assert len(found) == 3
     filled = {path for value in found for path in filled_paths(value)}
-    told = {row.replace("[]", ""): where for row, where in FIELDS.items()}
-    assert {row for row, where in told.items() if where != NOT_IN_FHIR and row not in filled} == set()
-    assert {row for row, where in told.items() if where == NOT_IN_FHIR and row in filled} == set()
+    fields = {row.replace("[]", ""): where for row, where in FIELDS.items()}
+    assert {row for row, where in fields.items() if where != NOT_IN_FHIR and row not in filled} == set()
+    assert {row for row, where in fields.items() if where == NOT_IN_FHIR and row in filled} == set()
 
 
 JUNK = st.recursive(

@@ -16,7 +16,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def info(redis: str, valkey: str | None) -> dict[str, object]:
-    """A Valkey tells the Redis that it is compatible with as well (valkey#232)."""
+    """A Valkey also names the Redis that it is compatible with (valkey#232)."""
     named = {"valkey_version": valkey, "server_name": "valkey"} if valkey else {}
     return {"redis_version": redis, "redis_mode": "standalone", "aof_enabled": 1, **named}
 

@@ -17,7 +17,7 @@ from worker.books.archive import find
 from worker.rejudging.replay import replay
 
 BOOK = json.loads(KEPT.read_text())["book"]
-"""Digest of the packed book, as the release itself told it."""
+"""Digest of the packed book, as the release itself reported it."""
 
 
 @pytest.fixture

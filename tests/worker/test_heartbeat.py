@@ -1,4 +1,4 @@
-"""The heartbeat file: who it belongs to, where it may stand, and what is said where it cannot be written."""
+"""The heartbeat file: who it belongs to, where it may be, and what is said where it cannot be written."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def complaints() -> list[str]:
     return []
 
 
 @pytest.fixture
-def heart(runtime: Path, told: list[str], tmp_path: Path) -> Iterator[Heartbeat]:
-    heart = Heartbeat(tmp_path, told.append)
+def heart(runtime: Path, complaints: list[str], tmp_path: Path) -> Iterator[Heartbeat]:
+    heart = Heartbeat(tmp_path, complaints.append)
     yield heart
     heart.end()
 
 
-def test_it_tells_when_the_loop_turned_and_when_redis_answered(heart: Heartbeat, runtime: Path) -> None:
+def test_it_says_when_the_loop_ticked_and_when_redis_answered(heart: Heartbeat, runtime: Path) -> None:
     assert beats() == []
     heart.tick()
     (beat,) = beats()
@@ -126,7 +126,7 @@ def test_a_shorter_line_leaves_nothing_of_a_longer_one(heart: Heartbeat, monkeyp
 
 
 def test_where_others_may_write_it_goes_to_the_other_folder_and_reads_nothing_of_theirs(
-    heart: Heartbeat, runtime: Path, told: list[str]
+    heart: Heartbeat, runtime: Path, complaints: list[str]
 ) -> None:
     runtime.mkdir()
     runtime.chmod(0o777)
@@ -136,23 +136,23 @@ def test_where_others_may_write_it_goes_to_the_other_folder_and_reads_nothing_of
     shutil.copy(file, runtime / "worker-1-forged")
     file.unlink()
     assert beats() == []
-    assert told == []
+    assert complaints == []
 
 
 def test_a_runtime_folder_that_cannot_be_made_is_no_reason_to_have_no_heartbeat(
-    heart: Heartbeat, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heart: Heartbeat, complaints: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container whose root file system is read-only; a file in its place is refused to root as well."""
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
     heart.tick()
-    assert told == []
+    assert complaints == []
     assert [beat.pid for beat in beats()] == [os.getpid()]
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["file", "folder"])
 def test_a_heartbeat_that_is_removed_under_a_worker_is_written_anew(
-    heart: Heartbeat, runtime: Path, told: list[str], whole: bool
+    heart: Heartbeat, runtime: Path, complaints: list[str], whole: bool
 ) -> None:
     """A clean-up of the folder for temporary files is no reason to restart the worker."""
     heart.tick()
@@ -161,7 +161,7 @@ def test_a_heartbeat_that_is_removed_under_a_worker_is_written_anew(
     assert beats() == []
     heart.tick()
     (beat,) = beats()
-    assert (hung(beat), unready(beat), told) == (None, None, [])
+    assert (hung(beat), unready(beat), complaints) == (None, None, [])
     heart.end()
     assert not list(runtime.iterdir())
 
@@ -175,15 +175,15 @@ def test_a_link_in_place_of_the_folder_is_not_followed(heart: Heartbeat, runtime
 
 
 def test_where_it_cannot_be_written_the_worker_says_so_once_and_goes_on(
-    heart: Heartbeat, told: list[str], tmp_path: Path
+    heart: Heartbeat, complaints: list[str], tmp_path: Path
 ) -> None:
     for folder in folders():
         folder.parent.rmdir()
     for _ in range(3):
         heart.tick()
-    assert len(told) == 1
-    assert told[0].startswith("No heartbeat can be written (")
-    assert told[0].endswith("so liveness probes will fail.")
+    assert len(complaints) == 1
+    assert complaints[0].startswith("No heartbeat can be written (")
+    assert complaints[0].endswith("so liveness probes will fail.")
     for folder in folders():
         folder.parent.mkdir()
     heart.tick()

@@ -106,17 +106,17 @@ ANNA = {"birth_date": "1970-03-02", "sex": "F", "first_name": "Anna"}
         ({}, None),
     ],
 )
-def test_members_of_one_member_id_are_told_apart(other: dict[str, str], same: bool | None) -> None:
+def test_members_of_one_member_id_are_distinguished(other: dict[str, str], same: bool | None) -> None:
     assert same_person(person(**ANNA), person(**other)) is same
     assert same_person(person(**other), person(**ANNA)) is same
 
 
-def test_what_tells_persons_apart_cannot_be_compared_between_patients() -> None:
+def test_what_distinguishes_persons_cannot_be_compared_between_patients() -> None:
     found = read_claim(claim(1, patient=ANNA))
     assert not set(person_of(KEY, "p", found)) & set(person_of(KEY, "q", found))
 
 
-def test_another_claim_a_copy_and_another_version_are_told_apart() -> None:
+def test_another_claim_a_copy_and_another_version_are_distinguished() -> None:
     ledger = after(entry(1, "A", "same"))
     assert relations(ledger, entry(2, "B", "same")) == {"A": "other"}
     assert relations(ledger, entry(2, "A", "same")) == {"A": "copy"}

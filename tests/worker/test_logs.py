@@ -51,12 +51,12 @@ def test_of_an_exception_only_type_and_place_are_kept(capsys: pytest.CaptureFixt
     assert str(found[0]["error.stack_trace"]).startswith("['test_logs.py:")
 
 
-def test_of_a_broken_broker_the_address_the_kind_of_error_and_the_next_try_are_told(
+def test_of_a_broken_broker_the_address_the_kind_of_error_and_the_next_try_are_reported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logs.configure("info")
-    told = ("redis://worker:**@queue:6379//", ConnectionError("CANARY"), "Trying again in 2 seconds...")
-    logging.getLogger("celery.worker.consumer.consumer").error("consumer: Cannot connect to %s: %s.\n%s\n", *told)
+    arguments = ("redis://worker:**@queue:6379//", ConnectionError("CANARY"), "Trying again in 2 seconds...")
+    logging.getLogger("celery.worker.consumer.consumer").error("consumer: Cannot connect to %s: %s.\n%s\n", *arguments)
     (line,) = lines(capsys)
     assert line["message"] == (
         "consumer: Cannot connect to redis://worker:**@queue:6379//: ConnectionError.\nTrying again in 2 seconds..."

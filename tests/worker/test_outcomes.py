@@ -70,7 +70,7 @@ def test_what_a_rule_said_is_held_to_what_the_payer_did() -> None:
     assert found.remittances["matched"] == 5
 
 
-def test_a_finding_speaks_of_its_line_where_the_remittance_tells_the_line() -> None:
+def test_a_finding_speaks_of_its_line_where_the_remittance_names_the_line() -> None:
     two = Service("64445", Decimal(450), Decimal(100), "2", [CO45])
     log = [line("A", "UNT001@2", **{"claim.judged": [1, 2]})]
     found = counted([pay("A", DENIED, two)], log)

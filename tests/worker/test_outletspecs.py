@@ -66,7 +66,7 @@ def test_a_second_list_would_be_seen(text: str) -> None:
     assert list(lists(ast.parse(text))) == [1]
 
 
-def test_the_scripts_are_told_the_outlets_and_name_only_the_one_that_they_are_about() -> None:
+def test_the_scripts_are_given_the_outlets_and_name_only_the_one_that_they_are_about() -> None:
     scripts = sources("*.lua")
     assert len(scripts) > 10
     named = {file.name: {name for name in OUTLETS if name in file.read_text("utf-8")} for file in scripts}

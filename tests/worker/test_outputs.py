@@ -175,15 +175,17 @@ def test_lines_of_several_processes_stay_whole_also_long_ones(pipe: tuple[int, i
     for child in range(number):
         process = os.fork()
         if not process:
-            for turn in range(times):
-                output.put(json.dumps({"child": child, "turn": turn, "fill": "y" * (turn * 97)}).encode() + b"\n")
+            for position in range(times):
+                output.put(
+                    json.dumps({"child": child, "position": position, "fill": "y" * (position * 97)}).encode() + b"\n"
+                )
             os._exit(0 if output.flush(60) else 1)
         children.append(process)
     os.close(pipe[1])
     lines = [json.loads(line) for line in read_all(pipe[0], 5).splitlines()]
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * number
     for child in range(number):
-        assert [line["turn"] for line in lines if line["child"] == child] == list(range(times))
+        assert [line["position"] for line in lines if line["child"] == child] == list(range(times))
 
 
 def test_a_line_that_its_process_could_not_end_does_not_spoil_the_next_one(pipe: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""What may stand in the URL of a Redis: told when the settings are read, without a part of a password.
+"""What may be in the URL of a Redis: refused when the settings are read, without a part of a password.
 
 celery#7864, celery#3132, redis-py#1171 (`#`, `/`, `?`, `@` in a password), redis-py#728 (a database that is no number),
 redis-py#545 (an option of another type), weave#6907 (an option that is none: TypeError at the first command).
@@ -17,7 +17,7 @@ from worker.store import connections
 CANARY = "ZQcanaryXW"
 
 
-def told(name: str, url: str) -> str:
+def refused(name: str, url: str) -> str:
     with pytest.raises(SettingsInvalid) as caught:
         load_settings(**{name: url})
     assert len(caught.value.problems) == 1
@@ -63,26 +63,26 @@ def told(name: str, url: str) -> str:
         ("redis+sentinel://a:1/claims?x=1", "redis+sentinel://host:26379,host:26379/name"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_told_with_what_was_expected(name: str, url: str, sentence: str) -> None:
-    assert sentence in told(name, url)
+def test_what_cannot_be_is_reported_with_what_was_expected(name: str, url: str, sentence: str) -> None:
+    assert sentence in refused(name, url)
 
 
 @pytest.mark.parametrize(
     "url", ["REDIS://h", " redis://h", "redis:h", "redis:/h", "unix:/r.sock", "redis+sentinel://a..b/claims"]
 )
-def test_a_url_that_only_looks_like_one_is_told(url: str) -> None:
-    assert "expected a URL that starts with redis://" in told("redis_url", url)
+def test_a_url_that_only_looks_like_one_is_reported(url: str) -> None:
+    assert "expected a URL that starts with redis://" in refused("redis_url", url)
 
 
 @pytest.mark.parametrize("sign", ["/", "?", "#", "?db=", "#@", "/@", "?@", "%/", ":/", "?a=1&"])
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
-def test_a_password_that_breaks_the_url_is_told_how_to_be_written_and_not_shown(scheme: str, sign: str) -> None:
+def test_of_a_password_that_breaks_the_url_is_said_how_to_write_it_and_it_is_not_shown(scheme: str, sign: str) -> None:
     host = "/r.sock" if scheme == "unix" else "h:6379/0"
-    sentence = told("redis_url", f"{scheme}://worker:{CANARY}{sign}{CANARY}@{host}")
+    sentence = refused("redis_url", f"{scheme}://worker:{CANARY}{sign}{CANARY}@{host}")
     assert "%2F" in sentence or "expected the path of a socket" in sentence
 
 
-def test_a_password_is_read_where_it_is_written_as_told() -> None:
+def test_a_password_is_read_where_it_is_written_as_advised() -> None:
     settings = load_settings(redis_url="redis://u:a%2Fb%3Fc%23d%40e%3Af@h:1/2")
     assert connections.connect(settings, Retry(NoBackoff(), 0)).get_connection_kwargs()["password"] == "a/b?c#d@e:f"
     assert connections.broker_url(settings) == settings.redis_url
@@ -104,8 +104,8 @@ def test_what_a_url_may_hold_is_taken_by_the_client(url: str) -> None:
 
 
 @pytest.mark.parametrize("ciphers", ["FOO", "high%00", "%0A", "%C3%A9"])
-def test_ciphers_that_openssl_does_not_know_are_told(ciphers: str) -> None:
-    sentence = told("redis_url", f"rediss://h?ssl_ciphers={ciphers}")
+def test_ciphers_that_openssl_does_not_know_are_reported(ciphers: str) -> None:
+    sentence = refused("redis_url", f"rediss://h?ssl_ciphers={ciphers}")
     assert "option ssl_ciphers of the query: expected ciphers that OpenSSL knows" in sentence
 
 
@@ -117,5 +117,5 @@ def test_brokers_of_other_kinds_are_kombus_to_read(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["nothing", "://h", "amqp://a..b//", "amqp://h:port//", "amqp://h:0//"])
-def test_a_broker_that_is_no_url_is_told(url: str) -> None:
-    assert "expected the URL of a broker, as redis://host:6379/0 or amqp://" in told("broker_url", url)
+def test_a_broker_that_is_no_url_is_reported(url: str) -> None:
+    assert "expected the URL of a broker, as redis://host:6379/0 or amqp://" in refused("broker_url", url)

@@ -34,7 +34,7 @@ def test_every_demonstration_claim_is_judged_as_before(history: History) -> None
         assert not done.taken
 
 
-def test_a_changed_claim_a_changed_report_and_a_lost_finding_are_told_by_their_fields() -> None:
+def test_a_changed_claim_a_changed_report_and_a_lost_finding_are_reported_by_their_fields() -> None:
     claim = read_claim(FAULTY)
     then = report(FAULTY)
     then["disposition"], then["rules_run"] = "billing", 1

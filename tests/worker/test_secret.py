@@ -83,5 +83,5 @@ def test_a_file_without_a_password_is_refused(tmp_path: Path, content: bytes | N
         read_password(tmp_path / "password")
 
 
-def test_a_fingerprint_tells_two_secrets_apart() -> None:
+def test_a_fingerprint_distinguishes_two_secrets() -> None:
     assert fingerprint(b"a" * 32) != fingerprint(b"b" * 32)

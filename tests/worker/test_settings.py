@@ -54,7 +54,7 @@ def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, va
         assert word not in str(caught.value)
 
 
-def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SCRUB_BATCH", "SCRUB_TEND", "SCRUB_GATEE"):
         monkeypatch.setenv(name, "x")
     with pytest.raises(SettingsInvalid) as caught:
@@ -97,7 +97,7 @@ def test_a_broker_of_its_own_is_used_and_not_sent_the_password_of_the_claims(tmp
         ("unix:///r.sock?password=p&socket_timeout=9", "redis+socket://:p@/r.sock"),
     ],
 )
-def test_the_bells_go_to_the_same_server_database_and_user_and_their_certificate_is_checked(
+def test_the_notifications_go_to_the_same_server_database_and_user_and_their_certificate_is_checked(
     url: str, broker: str
 ) -> None:
     assert connections.broker_url(load_settings(redis_url=url)) == broker

@@ -82,7 +82,7 @@ def test_openssl_makes_the_keys_and_verifies_the_signature(tmp_path: Path) -> No
     assert signature_of(book) == b""
     beside(book).write_bytes(sign(BOOK, tmp_path / "private.pem"))
     verify(BOOK, signature_of(book), tmp_path / "public.pem", "a book")
-    told = openssl(
+    output = openssl(
         "pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "a.book", "-sigfile", "a.book.sig"
     )
-    assert "Verified Successfully" in told
+    assert "Verified Successfully" in output

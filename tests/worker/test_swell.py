@@ -1,4 +1,4 @@
-"""Small files that swell, and long ones that stall: time and memory follow the bytes, and what is left off is told.
+"""Small files that swell, and long ones that stall: time and memory follow the bytes, and what is left off is reported.
 
 Public cases of the kind: envoy#21864, dulwich#2250, headroom#3284 (gzip), cpython#110016 (zip), pydantic#8242 (problems
 without end).
@@ -117,7 +117,7 @@ def test_a_fault_in_an_array_names_its_line_and_column_and_costs_no_item_before_
     assert found[3].problems[0].path.startswith("line 5 column ")
 
 
-def test_documents_that_are_all_refused_end_the_file_and_the_place_is_told() -> None:
+def test_documents_that_are_all_refused_end_the_file_and_the_place_is_reported() -> None:
     found = read(b"5\n" * (MOST_REFUSED + 5) + GOOD)
     assert len(found) == MOST_REFUSED + 1
     assert f"what follows line {MOST_REFUSED} was not looked at" in found[-1].sentence
@@ -230,7 +230,7 @@ def test_a_large_bundle_is_read_as_a_small_one_is() -> None:
         ([LARGE, {"fullUrl": 5}], "Bundle.entry[1].fullUrl: expected a string"),
     ],
 )
-def test_what_is_wrong_with_a_large_bundle_is_told_as_of_a_small_one(entries: Any, sentence: str) -> None:
+def test_what_is_wrong_with_a_large_bundle_is_reported_as_of_a_small_one(entries: Any, sentence: str) -> None:
     value = {**fhirbundle.bundle(BILLED), "entry": entries, "text": {"div": "x" * 2_000_000}}
     (refusal,) = read(json.dumps(value).encode())
     assert refusal.sentence == sentence

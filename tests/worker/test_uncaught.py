@@ -136,7 +136,7 @@ HEAD = WHOLE.split("~\n")[0]
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("where", ["behind", "between", "before the sets"])
-def test_an_envelope_segment_that_is_too_short_or_too_long_is_told_and_the_other_interchanges_are_read(
+def test_an_envelope_segment_that_is_too_short_or_too_long_is_reported_and_the_other_interchanges_are_read(
     damage: str, where: str
 ) -> None:
     cut = WHOLE.index("ST*") if where == "before the sets" else len(WHOLE)

@@ -45,7 +45,7 @@ _REVENUE = {"99213": "0510", "J3301": "0636", "20610": "0361", "76942": "0402"}
 
 
 def claim(number: int, payer: str | None = None) -> dict[str, Any]:
-    """The claim of this number, as decoded JSON; of this payer, or of the payer whose turn it is."""
+    """The claim of this number, as decoded JSON; of this payer, or of the payer that comes next."""
     chance = Random(number)  # noqa: S311  no secret hangs on it
     name = payer or list(PAYERS)[number % len(PAYERS)]
     role = chance.choice(_ROLES)

@@ -26,7 +26,7 @@ _YEARS = 3
 
 
 def item(entry: InboxEntry, keys: Keys) -> Item:
-    """What a worker would commit of this entry, as far as Redis can tell."""
+    """What a worker would commit of this entry, as far as Redis can see."""
     name = sha256(entry.id.encode()).hexdigest()
     return Item(
         entry.id, "billing", (entry.event or b"") + _REPORT,
