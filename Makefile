@@ -5,10 +5,10 @@ BIN := .venv/bin
 # The tests wait for processes as much as they compute: two more at once than there are cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
-.PHONY: help run test slow matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets audit release unit clean
+.PHONY: help run test slow matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
 
 help:  ## these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp  ## demonstration claims through a real server, a real worker and real outlets
 	@$(BIN)/scrub demo
@@ -53,7 +53,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/python -m ops.logformats --check
 	@$(BIN)/python -m ops.access --check
 	@$(BIN)/python -m ops.images
-	@$(BIN)/python -m ops.audit 2>/dev/null || test $$? -eq 2  # 2: no way to the network, and it says so
+	@$(BIN)/python -m ops.advisories 2>/dev/null || test $$? -eq 2  # 2: no way to the network, and it says so
 
 format: .venv/dev.stamp  ## rewrites the code in the project's style
 	@$(BIN)/ruff check --fix-only -q
@@ -80,8 +80,8 @@ access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' 
 secrets:  ## passwords for docker-compose.yml, where they are missing
 	@ops/secrets.sh
 
-audit: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
-	@$(BIN)/python -m ops.audit
+advisories: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
+	@$(BIN)/python -m ops.advisories
 
 release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their checksums, in dist/
 	@rm -rf dist

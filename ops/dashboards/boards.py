@@ -13,7 +13,7 @@ from ops import logql
 from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked, widths
 from rules.loader import load_book
 from worker.audit.lines import DECIDES
-from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE, LIGHT, SERIES_LIGHT
+from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE, LIGHT, SERIES_LIGHT
 from worker.store.outletspecs import SPECS
 
 _PAYER = "=~$payer"

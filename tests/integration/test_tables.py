@@ -16,7 +16,7 @@ from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.store.connections import Store
-from worker.tables import shelf
+from worker.tables import editionstore
 from worker.tables.official import editions_in
 
 from .helpers import Worker, claim, event, settled
@@ -26,7 +26,7 @@ def test_a_worker_takes_imported_tables_up_when_it_starts(
     store: Store, home: Path, start_worker: Callable[..., Worker]
 ) -> None:
     pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
-    shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
+    editionstore.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
     start_worker().wait_ready()
     base = claim(1)
     line = base["lines"][0]
@@ -47,7 +47,7 @@ def test_a_book_in_force_judges_with_its_own_tables_until_one_that_was_packed_an
     switcher = bootstrap.book_switcher(store)
     switcher.switch(packed(whole_book(None, store.settings.tables_path)), b"", "shipped.book", "as it ships")
     pairs = [("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]
-    shelf.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
+    editionstore.add(store.settings.tables_path, editions_in(quarter(home, pairs), "64445", lambda _: None))
     current.forget_own()
     shown = [one for one in judging.workers(store.settings, *now(store)) if "put in force" in one.sentence]
     assert [("scrub rules pack" in one.mend, one.about) for one in shown] == [(True, "rule book")]

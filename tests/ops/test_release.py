@@ -1,4 +1,4 @@
-"""The bill of materials names what is locked; the audit tells what it could not look up."""
+"""The bill of materials names what is locked; pip-audit's verdict names what it could not look up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops.audit import LOCK, verdict
+from ops.advisories import LOCK, verdict
 
 
 def package(name: str, **more: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ HOLE = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": 
         ([package("a", vulns=[HOLE]), {"name": "b", "skip_reason": "x"}], 1, "1 of 2 packages could not be looked up"),
     ],
 )
-def test_the_audits_verdict(packages: list[dict[str, Any]], code: int, sentence: str) -> None:
+def test_the_verdict_on_advisories(packages: list[dict[str, Any]], code: int, sentence: str) -> None:
     found, sentences = verdict({"dependencies": packages})
     assert found == code
     assert any(sentence in one for one in sentences)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from worker.reporting import look
+from worker.reporting import theme
 
 from .browser import BINARY, Browser, browser
 from .generated import lines, write
@@ -111,7 +111,7 @@ def test_it_follows_the_reader_from_light_to_dark_and_keeps_the_payer_that_was_c
     tab.scheme(dark=True)
     tab.evaluate("new Promise(done => setTimeout(done, 1500))")
     dark = (tab.evaluate("getComputedStyle(document.body).backgroundColor"), tab.evaluate(fill))
-    assert (light[1], dark[1]) == (look.LIGHT["rework"], look.DARK["rework"])
+    assert (light[1], dark[1]) == (theme.LIGHT["rework"], theme.DARK["rework"])
     assert light[0] != dark[0]
     assert tab.evaluate("document.querySelector('#over-time select').value") == "Aetna"
 
@@ -162,7 +162,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(
     ("page", "marks", "series"),
-    [(look.LIGHT_PAGE, look.LIGHT, look.SERIES_LIGHT), (look.DARK_PAGE, look.DARK, look.SERIES_DARK)],
+    [(theme.LIGHT_PAGE, theme.LIGHT, theme.SERIES_LIGHT), (theme.DARK_PAGE, theme.DARK, theme.SERIES_DARK)],
 )
 def test_text_and_marks_stand_out_as_wcag_asks(page: dict[str, str], marks: dict[str, str], series: Any) -> None:
     for ground in (page["paper"], page["ground"]):

@@ -70,14 +70,14 @@ def import_(
     """
     from worker.cli.books import read_book
     from worker.config.settings import load_settings
-    from worker.tables import shelf
+    from worker.tables import editionstore
     from worker.tables.official import editions_in, size_of
 
     settings = load_settings()
     book = read_book(settings.book, keys=settings.book_key)
     with _progress(size_of(files)) as seen:
         editions = editions_in(files, book.procedure, seen)
-    new = shelf.add(settings.tables_path, editions)
+    new = editionstore.add(settings.tables_path, editions)
     for edition in editions:
         done = "imported" if edition in new else "there already"
         say(f"{done}: {edition.title}, {edition.release}; {_count(edition)}; {_period(edition)}{_parts(edition)}")
@@ -101,10 +101,10 @@ def list_(
     """
     from worker.cli.books import read_book
     from worker.config.settings import load_settings
-    from worker.tables import shelf
+    from worker.tables import editionstore
 
     settings = load_settings()
-    book, editions = read_book(settings.book, keys=settings.book_key), shelf.stored(settings.tables_path)
+    book, editions = read_book(settings.book, keys=settings.book_key), editionstore.stored(settings.tables_path)
     if format == "json":
         say_json(*_shipped(book), *map(_described, editions))
         return
@@ -132,9 +132,9 @@ def undo(
     Example: `scrub tables undo mue-practitioner-2026-Q3-0a1b2c3d`
     """
     from worker.config.settings import load_settings
-    from worker.tables import shelf
+    from worker.tables import editionstore
 
-    shelf.remove(load_settings().tables_path, ids)
+    editionstore.remove(load_settings().tables_path, ids)
     for name in ids:
         say(f"undone: {name}")
     say("Workers that run leave it when they start again.", _IN_FORCE)

@@ -16,7 +16,7 @@ from worker.reporting import panels
 from worker.reporting.charts import Name, charts
 from worker.reporting.figures import Figures
 from worker.reporting.html import escape
-from worker.reporting.look import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, SERIES_DARK, SERIES_LIGHT
+from worker.reporting.theme import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, SERIES_DARK, SERIES_LIGHT
 
 
 def page(figures: Figures, payer: Name, title: Name, reason: Name, made: datetime, version: str) -> str:

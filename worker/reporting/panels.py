@@ -29,7 +29,7 @@ from worker.reporting.html import (
     width,
 )
 from worker.reporting.load import Row
-from worker.reporting.look import AT_STAKE, CLEAN_CLAIM_RATE
+from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE
 from worker.store.outletspecs import OUTLETS, SPECS
 
 _LONG = 200

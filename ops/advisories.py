@@ -42,7 +42,7 @@ def main() -> int:
     try:
         code, sentences = verdict(json.loads(done.stdout))
     except (json.JSONDecodeError, KeyError):
-        sys.stderr.write(f"The audit could not be made: {done.stderr.decode().strip().splitlines()[-1:]}\n")
+        sys.stderr.write(f"The advisories could not be asked for: {done.stderr.decode().strip().splitlines()[-1:]}\n")
         return 2
     sys.stdout.writelines(f"{sentence}\n" for sentence in sentences)
     return code
