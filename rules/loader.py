@@ -20,7 +20,7 @@ from rules.book.book import Book
 from rules.book.compile import compile_rule
 from rules.book.pack import Files, unpacked
 from rules.book.rule import Rule
-from rules.book.rulefile import Document, read_document, validated
+from rules.book.rulefile import YamlDocument, read_document, validated
 from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
@@ -110,7 +110,7 @@ class Untried:
     """A book whose examples have not been run, as its author works on it."""
 
     book: Book
-    documents: Mapping[str, Document]
+    documents: Mapping[str, YamlDocument]
     """The rule files by path without the ending, as they are written."""
     problems: list[RuleProblem]
     editions: list[Edition]
@@ -218,7 +218,7 @@ def _sources(text: str, problems: list[RuleProblem]) -> Mapping[str, Source]:
 def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems: list[RuleProblem]) -> Registry:
     payers: dict[str, PayerShape] = {}
     owners: dict[str, str] = {}
-    documents: list[tuple[Document, PayerShape]] = []
+    documents: list[tuple[YamlDocument, PayerShape]] = []
     for name in _in_folder(texts, "payers", ".yaml"):
         document = read_document(name, texts[name])
         payer = None if document.problems else validated(document, PayerShape, document.data)
@@ -233,7 +233,7 @@ def _registry(texts: Mapping[str, str], sources: Mapping[str, Source], problems:
     return Registry.of(payers)
 
 
-def _check_groups(document: Document, payer: PayerShape, payers: Mapping[str, PayerShape]) -> None:
+def _check_groups(document: YamlDocument, payer: PayerShape, payers: Mapping[str, PayerShape]) -> None:
     document.problems.clear()
     for index, group in enumerate(payer.groups or ()):
         if group in payers or group in RESERVED:
@@ -242,7 +242,9 @@ def _check_groups(document: Document, payer: PayerShape, payers: Mapping[str, Pa
             document.complain(("groups", index), f"{group!r} is there twice")
 
 
-def _check_payer(document: Document, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]) -> None:
+def _check_payer(
+    document: YamlDocument, payer: PayerShape, sources: Mapping[str, Source], owners: dict[str, str]
+) -> None:
     if PurePosixPath(document.file).stem != payer.payer:
         document.complain(("payer",), f"the file of payer {payer.payer!r} must be named {payer.payer}.yaml")
     if payer.payer in RESERVED:
@@ -286,9 +288,9 @@ def _rules(
     problems: list[RuleProblem],
     *,
     tried: bool,
-) -> tuple[list[Rule], dict[str, Document]]:
+) -> tuple[list[Rule], dict[str, YamlDocument]]:
     rules: list[Rule] = []
-    documents: dict[str, Document] = {}
+    documents: dict[str, YamlDocument] = {}
     for name in sorted(name for name in texts if name.endswith(".yaml") and name not in ("book.yaml", "sources.yaml")):
         folder = name.partition("/")[0]
         if folder == "payers":

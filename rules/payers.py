@@ -26,13 +26,13 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
 """What SBR09 says of the line of business where the claim does not say it itself."""
 
 
-class Shape(BaseModel):
+class PayersModel(BaseModel):
     """Frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class PayerId(Shape):
+class PayerId(PayersModel):
     """One EDI payer id, which may name a plan at once."""
 
     id: str
@@ -41,13 +41,13 @@ class PayerId(Shape):
     grade: Literal["A", "B", "C"]
 
 
-class Plan(Shape):
+class PayerPlan(PayersModel):
     """One plan of a payer."""
 
     name: str
 
 
-class Advantage(Shape):
+class Advantage(PayersModel):
     """Which of this payer's rules a Medicare Advantage plan of another payer takes over, and how far."""
 
     codes: tuple[str, ...]
@@ -57,7 +57,7 @@ class Advantage(Shape):
 GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]
 
 
-class PayerShape(Shape):
+class PayerShape(PayersModel):
     """One file of payers/."""
 
     payer: Annotated[str, Field(pattern=r"^[a-z]+$")]
@@ -69,7 +69,7 @@ class PayerShape(Shape):
     filing_indicators: tuple[str, ...] = ()
     """SBR09 values that name this payer where the payer id is in no file."""
     ids: tuple[PayerId, ...] = ()
-    plans: dict[str, Plan] = Field(default_factory=dict)
+    plans: dict[str, PayerPlan] = Field(default_factory=dict)
     advantage: Advantage | None = None
     member_ids: dict[str, MemberIdShape] = Field(default_factory=dict)
     """The forms that this payer's member ids have, by name."""

@@ -26,7 +26,7 @@ from rules.terms import Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ConditionPart:
     """A condition, or a part of one, with what it came to."""
 
     says: str
@@ -34,7 +34,7 @@ class Part:
     """None: a missing fact would decide."""
     seen: dict[str, Evidence]
     """The facts of a test with their values; null: missing."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ConditionPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Asking:
     start: date
     end: date
     outcome: Outcome
-    conditions: dict[str, Part]
+    conditions: dict[str, ConditionPart]
     """By what they are for: `applies when`, `requires` or `forbids`, `lifted when`."""
 
 
@@ -197,12 +197,12 @@ def _asking(version: Version, facts: Facts) -> Asking:
     return Asking(version.start, version.end, version.judge(facts), told)
 
 
-def _part(condition: Condition, facts: Facts) -> Part:
+def _part(condition: Condition, facts: Facts) -> ConditionPart:
     says = asked(condition.asks) if condition.asks else JOINS[condition.join] if condition.join else "always"
     parts = tuple(_part(part, facts) for part in condition.parts)
     names = condition.facts if condition.asks else ()
     try:
         seen = {name: evidence(FACTS[name].kind, facts[name]) for name in names}
-        return Part(says, condition.test(facts), seen, parts)
+        return ConditionPart(says, condition.test(facts), seen, parts)
     except MISTAKES as error:  # a part that the verdict did not need must not hide the others
-        return Part(f"{says}: stopped with {type(error).__name__}", None, {}, parts)
+        return ConditionPart(f"{says}: stopped with {type(error).__name__}", None, {}, parts)

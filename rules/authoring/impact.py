@@ -61,7 +61,7 @@ class Group:
 
 
 @dataclass(slots=True)
-class Tally:
+class ImpactTally:
     """The sum over claims. Tallies of parts of the input, merged in its order, are the tally of the whole."""
 
     most: int = 5
@@ -85,7 +85,7 @@ class Tally:
         for find in shift.finds:
             self.finds.setdefault(find, Group()).take(one, self.most)
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: ImpactTally) -> None:
         self.claims += other.claims
         self.charge += other.charge
         self.touched += other.touched

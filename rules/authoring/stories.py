@@ -28,7 +28,7 @@ from rules.authoring.examples import LINE, example_claim, merged
 from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
-from rules.book.rulefile import BilledShape, Document, Node, Shape, Text, read_document, validated
+from rules.book.rulefile import BilledShape, Node, Text, YamlDocument, YamlModel, read_document, validated
 from rules.claim import Claim, Role, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
@@ -133,7 +133,7 @@ def _codes(report: Report) -> tuple[set[str], set[str], set[str]]:
     return set(report.codes("block")), set(report.codes("warn")), set(report.codes("note"))
 
 
-class StoryShape(Shape):
+class StoryShape(YamlModel):
     """One story as it is written; see above."""
 
     name: Text
@@ -152,7 +152,7 @@ class StoryShape(Shape):
     fill: Annotated[int, BeforeValidator(int)] = 0
 
 
-class FileShape(Shape):
+class FileShape(YamlModel):
     """A file of stories."""
 
     payer: Text = "all"
@@ -179,7 +179,7 @@ def read_stories(book: Book, files: Mapping[str, str]) -> tuple[Story, ...]:
     return tuple(stories)
 
 
-def _stories(book: Book, document: Document, found: FileShape) -> Iterator[Story]:
+def _stories(book: Book, document: YamlDocument, found: FileShape) -> Iterator[Story]:
     good = document.file.startswith("good/")
     for index, entry in enumerate(found.stories):
         if (entry.code is None) is not good:

@@ -12,7 +12,7 @@ from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
 from rules.book.rule import Rule
-from rules.book.rulefile import Document, ExampleShape
+from rules.book.rulefile import ExampleShape, YamlDocument
 from rules.claim import Claim, Role, read_claim
 from rules.engine.check import case_of, check
 from rules.engine.memory import assigned_to
@@ -28,7 +28,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class RuleExample:
     """One example of a rule, made into a claim."""
 
     index: int
@@ -68,7 +68,7 @@ def _edition(name: str, rows: tuple[str, ...]) -> Edition:
     )
 
 
-def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]:
+def examples_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[RuleExample]:
     """The examples of a rule file; a broken one is noted in the document and left out."""
     for index, entry in enumerate(document.data["examples"]):
         shape = ExampleShape.model_validate(entry)
@@ -88,7 +88,7 @@ def examples_of(book: Book, rule: Rule, document: Document) -> Iterator[Example]
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
         history = History("consulted", tuple(billed.billed() for billed in shape.history))
-        yield Example(index, shape.name, data, claim, shape.expect, history, shape.tables)
+        yield RuleExample(index, shape.name, data, claim, shape.expect, history, shape.tables)
 
 
 def no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:
@@ -115,7 +115,7 @@ def payer_part(book: Book, name: str) -> dict[str, Any]:
     return found
 
 
-def try_examples(book: Book, rule: Rule, document: Document) -> None:
+def try_examples(book: Book, rule: Rule, document: YamlDocument) -> None:
     """Notes every example whose outcome is not the expected one, and every patch that does not repair its claim."""
     for trial in trials_of(book, rule, document):
         if trial.fault:
@@ -126,14 +126,14 @@ def try_examples(book: Book, rule: Rule, document: Document) -> None:
 class Trial:
     """What became of one example."""
 
-    example: Example
+    example: RuleExample
     place: tuple[str | int, ...]
     """Where in the rule file the fault belongs."""
     fault: str | None
     """None: the rule says what the example expects."""
 
 
-def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
+def trials_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[Trial]:
     """Each example of a rule file, run; a broken one is noted in the document and left out.
 
     Those of a retired rule say what it said while it ran: they are kept, and not run.
@@ -154,7 +154,7 @@ def trials_of(book: Book, rule: Rule, document: Document) -> Iterator[Trial]:
         yield Trial(example, place, fault)
 
 
-def _unrepaired(book: Book, rule: Rule, example: Example) -> str | None:
+def _unrepaired(book: Book, rule: Rule, example: RuleExample) -> str | None:
     """Why the patches of the rule do not repair the example, or None."""
     operations = [patch for finding in _findings(book, rule, example.claim) for patch in finding.patch]
     if not operations:

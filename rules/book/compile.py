@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
 from rules.book.rule import COMMON, Bypass, Patch, Rule, Text, Version
-from rules.book.rulefile import Document, RuleShape, TriedRuleShape, VersionShape, validated
+from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
@@ -29,7 +29,7 @@ ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
 
 
-def compile_rule(document: Document, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
+def compile_rule(document: YamlDocument, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
     """The rule of a file, or None; every fault is noted in the document."""
     shape = validated(document, TriedRuleShape if document.tried else RuleShape, document.data)
     if shape is None:
@@ -76,7 +76,7 @@ def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple
     return tuple(name for name in named if name not in shape.except_payers), left
 
 
-def _digest(document: Document, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
+def _digest(document: YamlDocument, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
     """By what the rule means: that a group stands for its payers, or why one is excepted, changes no override's pin."""
     says = {key: value for key, value in document.data.items() if key != "examples"}
     if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
@@ -85,7 +85,7 @@ def _digest(document: Document, payers: tuple[str, ...], excepted: tuple[str, ..
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
 
 
-def _check_names(document: Document, shape: RuleShape, registry: Registry) -> None:
+def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -> None:
     by_name = tuple(name for name in registry.names if name not in registry.groups)
     for index, name in enumerate(shape.payers):
         if name not in ("all", *registry.names):
@@ -111,7 +111,7 @@ def _near(name: str, known: tuple[str, ...]) -> str:
 
 
 def _version(
-    document: Document, shape: RuleShape, entry: VersionShape, path: Path, sources: Mapping[str, Source]
+    document: YamlDocument, shape: RuleShape, entry: VersionShape, path: Path, sources: Mapping[str, Source]
 ) -> Version | None:
     def condition(key: str, node: object) -> Condition:
         return compile_condition(node, (*path, key), shape.scope, document.complain)
@@ -157,7 +157,7 @@ def _denial(entry: VersionShape) -> Denial | None:
     return Denial(**entry.expected_denial.model_dump()) if entry.expected_denial else None
 
 
-def _text(document: Document, template: str, path: Path, scope: str) -> Text:
+def _text(document: YamlDocument, template: str, path: Path, scope: str) -> Text:
     try:
         text = Text.parse(template)
     except ValueError as error:
@@ -172,7 +172,7 @@ def _text(document: Document, template: str, path: Path, scope: str) -> Text:
     return text
 
 
-def _citation(document: Document, entry: VersionShape, path: Path, sources: Mapping[str, Source]) -> Citation:
+def _citation(document: YamlDocument, entry: VersionShape, path: Path, sources: Mapping[str, Source]) -> Citation:
     cited = entry.citation
     if cited.table is not None and cited.table not in PARTS:
         hint = did_you_mean(cited.table, tuple(PARTS))
@@ -196,7 +196,7 @@ def _citation(document: Document, entry: VersionShape, path: Path, sources: Mapp
     return Citation(title, edition, cited.locator, url, cited.grade)
 
 
-def _check_periods(document: Document, versions: tuple[Version, ...]) -> None:
+def _check_periods(document: YamlDocument, versions: tuple[Version, ...]) -> None:
     for index in range(1, len(versions)):
         if versions[index].start <= versions[index - 1].end:
             document.complain(
@@ -204,7 +204,7 @@ def _check_periods(document: Document, versions: tuple[Version, ...]) -> None:
             )
 
 
-def _check_examples(document: Document, shape: RuleShape) -> None:
+def _check_examples(document: YamlDocument, shape: RuleShape) -> None:
     expected = {example.expect for example in shape.examples}
     for outcome in ("pass", "fail"):
         if outcome not in expected:

@@ -24,7 +24,7 @@ from rules.book.overrides import (
     pin_of,
 )
 from rules.book.rule import Rule
-from rules.book.rulefile import Day, Document, Effective, Path, Shape, Text, read_document, validated
+from rules.book.rulefile import Day, Effective, Path, Text, YamlDocument, YamlModel, read_document, validated
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.payers import MEDICARE, PayerShape
@@ -36,7 +36,7 @@ PIN = 12
 _EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 
-class OverrideShape(Shape):
+class OverrideShape(YamlModel):
     """One override: exactly one of `rule`, `filing_limit`, `authorization` and `payer_ids`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -80,7 +80,7 @@ def read_overrides(file: str, text: str, book: Book) -> tuple[Override, ...]:
     return tuple(entry for _, entry in entries)
 
 
-def _listed(document: Document) -> Sequence[Any]:
+def _listed(document: YamlDocument) -> Sequence[Any]:
     data = document.data
     if isinstance(data, dict) and data.get("overrides", "") is None:
         return ()
@@ -97,7 +97,7 @@ def _listed(document: Document) -> Sequence[Any]:
 class _Reader:
     """Reads one entry; every fault is noted in the document."""
 
-    def __init__(self, document: Document, path: Path, book: Book) -> None:
+    def __init__(self, document: YamlDocument, path: Path, book: Book) -> None:
         self._document = document
         self._path = path
         self._book = book
@@ -212,7 +212,7 @@ def _serves(rule: Rule, payers: Sequence[str]) -> bool:
     return any(name == "all" or name.partition("/")[0] in keys for name in rule.payers)
 
 
-def _check_together(document: Document, entries: Sequence[tuple[int, Override]]) -> None:
+def _check_together(document: YamlDocument, entries: Sequence[tuple[int, Override]]) -> None:
     """Names and ids are given once, and no two overrides are as near to the same claims."""
     for (_, first), (index, later) in combinations(entries, 2):
         place = ("overrides", index)

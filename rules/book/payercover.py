@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
 from rules.book.rule import COMMON, Rule
-from rules.book.rulefile import Document, read_document
+from rules.book.rulefile import YamlDocument, read_document
 from rules.errors import RuleProblem
 
 
@@ -32,7 +32,7 @@ def payer_problems(book: Book, files: Mapping[str, bytes]) -> list[RuleProblem]:
     return problems
 
 
-def _check_groups(document: Document, payer: str, book: Book) -> None:
+def _check_groups(document: YamlDocument, payer: str, book: Book) -> None:
     named = dict.fromkeys(group for rule in book.rules for group in rule.groups)
     for index, group in enumerate(book.registry.payers[payer].groups or ()):
         if group not in named:

@@ -36,20 +36,20 @@ except ImportError:  # PyYAML built without libyaml: slower, same marks
     from yaml import BaseLoader as _Loader  # type: ignore[assignment]
 
 
-class Shape(BaseModel):
+class YamlModel(BaseModel):
     """Frozen; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class Effective(Shape):
+class Effective(YamlModel):
     """Dates of service, inclusive; no `to`: still in force."""
 
     from_: Annotated[Day, Field(alias="from")]
     to: Day | None = None
 
 
-class DenialShape(Shape):
+class DenialShape(YamlModel):
     """What the payer is expected to answer; see rules.report.Denial."""
 
     kind: DenialKind
@@ -60,7 +60,7 @@ class DenialShape(Shape):
     status: Text | None = None
 
 
-class CitationShape(Shape):
+class CitationShape(YamlModel):
     """A source of sources.yaml and the place in it."""
 
     source: Text
@@ -70,7 +70,7 @@ class CitationShape(Shape):
     """The table that the rule looks into; where an imported edition of it judged, that edition is cited instead."""
 
 
-class BypassShape(Shape):
+class BypassShape(YamlModel):
     """When a modifier on the claim lifts the edit, and what must then be on record."""
 
     when: Node
@@ -78,7 +78,7 @@ class BypassShape(Shape):
     fix: Text
 
 
-class PatchShape(Shape):
+class PatchShape(YamlModel):
     """One RFC 6902 operation; `{line}` in the path is the zero-based index of the line of the procedure."""
 
     op: Literal["replace", "remove", "add"]
@@ -86,7 +86,7 @@ class PatchShape(Shape):
     value: Node = None
 
 
-class VersionShape(Shape):
+class VersionShape(YamlModel):
     """What a rule says over one period."""
 
     effective: Effective
@@ -102,7 +102,7 @@ class VersionShape(Shape):
     citation: CitationShape
 
 
-class BilledShape(Shape):
+class BilledShape(YamlModel):
     """A line that was billed before, of an example; the defaults are those of the example's own line."""
 
     claim_id: Text = "EARLIER"
@@ -133,7 +133,7 @@ class BilledShape(Shape):
         )
 
 
-class ExampleShape(Shape):
+class ExampleShape(YamlModel):
     """A claim, as a small difference from a base claim, and what the rule must say of it."""
 
     name: Text
@@ -158,7 +158,7 @@ def _names(value: object) -> object:
     return tuple(value)
 
 
-class RuleShape(Shape):
+class RuleShape(YamlModel):
     """One rule file."""
 
     code: Annotated[str, Field(pattern=r"^[A-Z]{3}[0-9]{3}$")]
@@ -181,7 +181,7 @@ class TriedRuleShape(RuleShape):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """A YAML file as plain data with the line and column of every path in it, both from 1."""
 
     file: str
@@ -200,12 +200,12 @@ class Document:
         self.problems.append(RuleProblem(self.file, line, column, path_text(path), sentence))
 
 
-def read_document(file: str, text: str, *, tried: bool = False) -> Document:
+def read_document(file: str, text: str, *, tried: bool = False) -> YamlDocument:
     """The file's data and marks; what is wrong with its YAML is in `problems`. Of a rule file that was tried, the
     examples that end it are not read: they are its longer half."""
     if tried:
         text = _ENDING_EXAMPLES.sub("\n", text)
-    document = Document(file, None, {}, tried=tried)
+    document = YamlDocument(file, None, {}, tried=tried)
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -219,7 +219,7 @@ def read_document(file: str, text: str, *, tried: bool = False) -> Document:
     return replace(document, data=_plain(node, (), document, set()))
 
 
-def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> Any:
+def _plain(node: yaml.Node, path: Path, document: YamlDocument, seen: set[int]) -> Any:
     document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if id(node) in seen:
         document.complain(path, "aliases are not allowed; write the value out")
@@ -244,7 +244,7 @@ def _plain(node: yaml.Node, path: Path, document: Document, seen: set[int]) -> A
     return result
 
 
-def validated(document: Document, shape: type[ShapeT], data: Any, path: Path = ()) -> ShapeT | None:
+def validated(document: YamlDocument, shape: type[ShapeT], data: Any, path: Path = ()) -> ShapeT | None:
     """The data in its shape, or None with every fault noted in the document."""
     try:
         return shape.model_validate(data)

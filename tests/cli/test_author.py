@@ -21,7 +21,7 @@ from rules.authoring.trial import ROLES
 from rules.book.rulefile import read_document
 from rules.claim import Role
 from rules.loader import LIBRARY, book_files, read_book
-from worker.cli.author import Plan
+from worker.cli.author import RuleDraft
 
 from .conftest import CLEAN, FAULTY, SCRUB, Run, environment
 
@@ -132,7 +132,7 @@ def test_every_kind_of_new_rule_is_sound(scope: Any, status: Any) -> None:
     roles: list[tuple[Role, ...]] = [ROLES, *((role,) for role in ROLES)]
     more = {}
     for number, (chosen, who, (grade, source, severity)) in enumerate(product(payers, roles, grades), 100):
-        plan = Plan(
+        plan = RuleDraft(
             f"UNT{number}", 'A "title"', chosen, who, scope, status, date(2027, 3, 1), severity, source, "x: y", grade
         )
         more[f"64445/{plan.file}"] = plan.text().encode()

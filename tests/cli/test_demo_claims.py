@@ -10,7 +10,7 @@ from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check
 from tests.book import BOOK
-from worker.demo.claims import EXAMPLES, Example
+from worker.demo.claims import EXAMPLES, DemoClaim
 from worker.demo.events import all_events, unreadable
 from worker.errors import EventInvalid
 from worker.intake.events import read_event
@@ -24,7 +24,7 @@ def book() -> Book:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.number} {example.shows}")
 @pytest.mark.parametrize("received", [date(2026, 7, 20), date(2031, 1, 1)], ids=str)
 def test_each_claim_goes_where_it_should_for_the_reason_that_it_shows(
-    book: Book, example: Example, received: date
+    book: Book, example: DemoClaim, received: date
 ) -> None:
     report = check(read_claim(example.claim), book, received=received)
     findings = {finding.code for finding in report.findings if finding.severity != "note"}

@@ -31,7 +31,7 @@ from rules.authoring.trial import ROLES, examples_of, try_examples
 from rules.book.book import Book
 from rules.book.compile import compile_rule
 from rules.book.rule import Rule
-from rules.book.rulefile import Document, read_document
+from rules.book.rulefile import YamlDocument, read_document
 from rules.loader import LIBRARY, load_book
 from rules.terms import SEVERITIES
 from tests.corpus.stories import Story, read_stories
@@ -239,7 +239,7 @@ def _library() -> tuple[Book, tuple[Story, ...]]:
 def verdict_on(mutant: Mutant) -> Verdict:
     """What notices the mutant."""
     book, stories = _library()
-    document = Document(f"{mutant.file}.yaml", mutant.data, {})
+    document = YamlDocument(f"{mutant.file}.yaml", mutant.data, {})
     rule = compile_rule(document, book.sources, book.registry)
     if rule is None:
         return "refused"
@@ -252,7 +252,7 @@ def verdict_on(mutant: Mutant) -> Verdict:
     return "story" if any(story.fault(changed) for story in ordered) else "survived"
 
 
-def borders_without_examples(book: Book, rule: Rule, document: Document) -> Iterator[str]:
+def borders_without_examples(book: Book, rule: Rule, document: YamlDocument) -> Iterator[str]:
     """Where one version follows on another, the days on either side of the border that no example is dated."""
     days = {line.service_date for example in examples_of(book, rule, document) for line in example.claim.lines}
     for before, after in zip(rule.versions, rule.versions[1:], strict=False):
@@ -264,7 +264,7 @@ def borders_of(book: Book, rule: Rule) -> list[str]:
     return list(borders_without_examples(book, rule, _document(rule)))
 
 
-def _document(rule: Rule) -> Document:
+def _document(rule: Rule) -> YamlDocument:
     file = f"{rule.file}.yaml"
     return read_document(file, (LIBRARY / file).read_text(encoding="utf-8"))
 

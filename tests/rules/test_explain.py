@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
-from rules.authoring.explain import Explanation, Part, explain
+from rules.authoring.explain import ConditionPart, Explanation, explain
 from rules.authoring.trial import examples_of, outcome_of
 from rules.book.book import Book
 from rules.book.logic import Condition
@@ -38,13 +38,13 @@ def test_a_failed_rule_shows_the_condition_and_the_value_that_it_saw() -> None:
     assert (found.not_run, judgement.line, judgement.outcome, judgement.severity) == ((), 1, "fail", "block")
     assert "the version of 2026-01-01 is in force" in judgement.told
     (asking,) = judgement.asked
-    assert asking.conditions == {"requires": Part("units is at most 1", False, {"units": "2"})}
+    assert asking.conditions == {"requires": ConditionPart("units is at most 1", False, {"units": "2"})}
 
 
 def test_a_missing_fact_is_unknown() -> None:
     (judgement,) = one(book(ONE), claim(lines=[{"units": None}])).judgements
     assert judgement.outcome == "undetermined"
-    assert judgement.asked[0].conditions["requires"] == Part("units is at most 1", None, {"units": None})
+    assert judgement.asked[0].conditions["requires"] == ConditionPart("units is at most 1", None, {"units": None})
 
 
 def test_each_line_on_trial_is_explained() -> None:

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from rules.authoring.impact import Comparison, Move, Tally
+from rules.authoring.impact import Comparison, ImpactTally, Move
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.errors import BookInvalid
@@ -38,8 +38,8 @@ def changed(file: str, old: str, new: str) -> Book:
     return read_book({**files, file: text.replace(old, new).encode()})
 
 
-def tally(comparison: Comparison) -> Tally:
-    found = Tally()
+def tally(comparison: Comparison) -> ImpactTally:
+    found = ImpactTally()
     for one in claims():
         found.claims += 1
         if shift := comparison.shift(one, DAY):
@@ -96,7 +96,7 @@ def test_other_tables_or_payers_are_judged_in_full() -> None:
 
 def test_parts_merged_in_order_are_the_whole() -> None:
     comparison = Comparison(library(), changed(UNT001, "severity: block", "severity: note"))
-    whole, first, second = Tally(), Tally(), Tally()
+    whole, first, second = ImpactTally(), ImpactTally(), ImpactTally()
     for place, one in enumerate(claims()):
         shift = comparison.shift(one, DAY)
         for part in (whole, first if place < 150 else second):

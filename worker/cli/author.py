@@ -46,7 +46,7 @@ that fails."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RuleDraft:
     """What the new rule file is to say."""
 
     code: str
@@ -153,7 +153,7 @@ def new(
     own_grade = grade or document.grade
     first = max(document.starts, rules.covers_from)
     begins = day_of(_asked("from", start, "First date of service", str(first))) or first
-    plan = Plan(
+    plan = RuleDraft(
         code=code,
         title=title,
         payers=known,
@@ -231,7 +231,7 @@ def _source(given: str, rules: Book) -> Source:
     return found
 
 
-def _write(plan: Plan, folder: Path, files: Mapping[str, bytes], rules: Book) -> Path:
+def _write(plan: RuleDraft, folder: Path, files: Mapping[str, bytes], rules: Book) -> Path:
     from rules.errors import BookInvalid
     from rules.loader import read_book
 

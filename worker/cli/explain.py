@@ -13,7 +13,7 @@ from worker.cli.sources import Intake
 from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
-    from rules.authoring.explain import Asking, Explanation, Judgement, Part
+    from rules.authoring.explain import Asking, ConditionPart, Explanation, Judgement
     from rules.report import Evidence
 
 _VALUES: dict[bool | None, tuple[str, Style]] = {
@@ -107,7 +107,7 @@ def _rows(asking: Asking) -> Iterator[str]:
             yield head + hung(plain(f"{one.says}  [{seen}]" if seen else one.says), margin)
 
 
-def _outline(part: Part, depth: int = 0) -> Iterator[tuple[int, Part]]:
+def _outline(part: ConditionPart, depth: int = 0) -> Iterator[tuple[int, ConditionPart]]:
     yield depth, part
     for inner in part.parts:
         yield from _outline(inner, depth + 1)

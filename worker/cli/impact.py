@@ -130,12 +130,12 @@ def _old(name: str, settings: Settings) -> Book:
 def _judge(
     files: list[str], since: date | None, job: ImpactJob, cores: int | None, settings: Settings, format: str
 ) -> None:
-    from rules.authoring.impact import Tally
+    from rules.authoring.impact import ImpactTally
     from worker.cli.impact_views import Result, html, json, text
     from worker.rejudging.impact import Pool
     from worker.rejudging.impact import cores as available
 
-    tally, began, sizes = Tally(job.most), time.monotonic(), [_size(file) for file in files]
+    tally, began, sizes = ImpactTally(job.most), time.monotonic(), [_size(file) for file in files]
     reading = _Reading(files)
     used = min(cores or available(), available())
     pool = Pool(job, used)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any, TypeVar
 
-from rules.authoring.impact import Group, Tally
+from rules.authoring.impact import Group, ImpactTally
 from rules.book.book import Book
 from worker.cli.terminal import columns, paint
 from worker.rejudging.impact import Shadow
@@ -24,7 +24,7 @@ class Result:
 
     old: Book
     new: Book
-    tally: Tally
+    tally: ImpactTally
     refused: int
     passed: int
     seconds: float
@@ -37,7 +37,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ImpactSection:
     """A table of groups."""
 
     title: str
@@ -126,7 +126,7 @@ def _shadow_head(shadow: Shadow) -> str:
     return head + (f"; {_number(shadow.unread, 'line')} could not be read" if shadow.unread else "")
 
 
-def _shadow_sections(shadow: Shadow) -> list[Section]:
+def _shadow_sections(shadow: Shadow) -> list[ImpactSection]:
     heads = ("draft", "payer")
     return [
         _section("Would move from billing to rework", "Were the draft active.", heads, shadow.moves),
@@ -134,7 +134,7 @@ def _shadow_sections(shadow: Shadow) -> list[Section]:
     ]
 
 
-def _sections(tally: Tally) -> list[Section]:
+def _sections(tally: ImpactTally) -> list[ImpactSection]:
     routes = {(f"{before} to {after}",): group for (before, after), group in tally.routes.items()}
     moves = {
         (f"{move.before} to {move.after}", move.code or "(no rule)", move.payer): group
@@ -150,12 +150,12 @@ def _sections(tally: Tally) -> list[Section]:
     ]
 
 
-def _section(title: str, about: str, heads: Row, groups: Mapping[_KeyT, Group]) -> Section:
+def _section(title: str, about: str, heads: Row, groups: Mapping[_KeyT, Group]) -> ImpactSection:
     rows = [
         (*(part or "(unknown)" for part in key), f"{group.claims:,}", _money(group.charge), ", ".join(group.examples))
         for key, group in _worst_first(groups)
     ]
-    return Section(title, about, (*heads, "claims", "charge", "such as"), rows)
+    return ImpactSection(title, about, (*heads, "claims", "charge", "such as"), rows)
 
 
 def _worst_first(groups: Mapping[_KeyT, Group]) -> list[tuple[_KeyT, Group]]:
@@ -169,7 +169,7 @@ def _objects(names: Sequence[str], groups: Mapping[Any, Group]) -> list[dict[str
     ]
 
 
-def _as_text(sections: Iterable[Section]) -> list[str]:
+def _as_text(sections: Iterable[ImpactSection]) -> list[str]:
     lines = []
     for section in sections:
         lines += [
@@ -199,7 +199,7 @@ p { margin: .2rem 0; } td:last-child { overflow-wrap: anywhere; }
 """
 
 
-def _page(title: str, facts: Iterable[str], sections: Iterable[Section]) -> list[str]:
+def _page(title: str, facts: Iterable[str], sections: Iterable[ImpactSection]) -> list[str]:
     body = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(fact)}</p>" for fact in facts)]
     for section in sections:
         body += [f"<h2>{escape(section.title)}</h2>", f"<p>{escape(section.about)}</p>"]
@@ -209,7 +209,7 @@ def _page(title: str, facts: Iterable[str], sections: Iterable[Section]) -> list
     return "\n".join(page).split("\n")
 
 
-def _table(section: Section) -> str:
+def _table(section: ImpactSection) -> str:
     def cells(tag: str, row: Row) -> str:
         marks = (' class="number"' if name in ("claims", "charge") else "" for name in section.heads)
         return "<tr>" + "".join(f"<{tag}{m}>{escape(c)}</{tag}>" for m, c in zip(marks, row, strict=True)) + "</tr>"

@@ -40,7 +40,7 @@ _MEMBERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class DemoClaim:
     """One demonstration claim and the verdict that it must get."""
 
     number: int
@@ -200,4 +200,4 @@ _ROWS: tuple[Row, ...] = (
      _lines({"service_date": "2022-11-02"}), "unchecked", ()),
 )  # fmt: skip
 
-EXAMPLES: tuple[Example, ...] = tuple(Example(number, *row) for number, row in enumerate(_ROWS, 1))
+EXAMPLES: tuple[DemoClaim, ...] = tuple(DemoClaim(number, *row) for number, row in enumerate(_ROWS, 1))

@@ -19,7 +19,7 @@ from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.document import Document, Found, Passed, Refusal
 from worker.intake.events import claim_of, decode, parse_event
-from worker.intake.fhir import Entry, read_entries, read_fhir, with_source
+from worker.intake.fhir import BundleEntry, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
 from worker.intake.resource import Targets
@@ -320,7 +320,7 @@ def _resources(name: str, position: str, number: int, value: dict[str, Any], kno
     yield from _found(name, position, number, read_fhir(value, known))
 
 
-def _found(name: str, position: str, number: int, resources: Iterable[Entry]) -> Iterator[Found]:
+def _found(name: str, position: str, number: int, resources: Iterable[BundleEntry]) -> Iterator[Found]:
     for found in resources:
         place = f"{position} entry {found.number}" if found.number else position
         if found.problems:

@@ -88,7 +88,7 @@ _BUNDLES = ("collection", "batch", "searchset", "transaction", "document", "mess
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BundleEntry:
     """One resource of the input: a claim, a claim that cannot be read, or a resource that is no claim."""
 
     number: int
@@ -100,7 +100,7 @@ class Entry:
     problems: tuple[Problem, ...] = ()
 
 
-def read_fhir(value: Resource, known: Targets) -> Iterator[Entry]:
+def read_fhir(value: Resource, known: Targets) -> Iterator[BundleEntry]:
     """Every resource of a decoded resource or Bundle, in order; a Bundle in a Bundle gives the entry of the outer one.
 
     `known`: what references may point to besides. A resource that a later Claim may refer to is added to it, so that
@@ -111,11 +111,11 @@ def read_fhir(value: Resource, known: Targets) -> Iterator[Entry]:
         yield from _bundle(value, known)
     elif kind == "Claim":
         claim, problems = claim_of(value, known)
-        yield Entry(0, kind, None if problems else claim, tuple(dict.fromkeys(problems)))
+        yield BundleEntry(0, kind, None if problems else claim, tuple(dict.fromkeys(problems)))
     else:
         if kind in _REFERRED:
             known.add(value)
-        yield Entry(0, kind)
+        yield BundleEntry(0, kind)
 
 
 def with_source(problem: Problem) -> Problem:
@@ -129,13 +129,13 @@ def _kind(value: Resource) -> str:
     return kind if isinstance(kind, str) and re.fullmatch(r"[A-Z][A-Za-z]{1,40}", kind) else "unnamed"
 
 
-def _bundle(value: Resource, known: Targets) -> Iterator[Entry]:
+def _bundle(value: Resource, known: Targets) -> Iterator[BundleEntry]:
     rows = value.get("entry")
     entries: list[object] = rows if isinstance(rows, list) else [] if rows is None else [None]
     yield from read_entries(value, lambda: entries, known)
 
 
-def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known: Targets) -> Iterator[Entry]:
+def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known: Targets) -> Iterator[BundleEntry]:
     """The resources of a Bundle, whose entries are gone through twice: for what they may refer to, and for the claims.
 
     `head`: the Bundle, with or without its entries.
@@ -159,12 +159,12 @@ def read_entries(head: Resource, entries: Callable[[], Iterable[object]], known:
         if len(bundle.problems) > MOST:
             break
     if bundle.problems:
-        yield Entry(0, "Bundle", problems=tuple(bundle.problems))
+        yield BundleEntry(0, "Bundle", problems=tuple(bundle.problems))
         return
     for number, entry in enumerate(entries(), 1):
         part = entry.get("resource") if isinstance(entry, dict) else None
         if not part:
-            yield Entry(number, "unnamed")
+            yield BundleEntry(number, "unnamed")
             continue
         for found in read_fhir(part, targets):
-            yield Entry(number, found.kind, found.claim, found.problems)
+            yield BundleEntry(number, found.kind, found.claim, found.problems)

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from rules.authoring.impact import Comparison, Group, Tally, charge_of
+from rules.authoring.impact import Comparison, Group, ImpactTally, charge_of
 from rules.claim import Claim
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
@@ -54,7 +54,7 @@ class InputPart:
 class PartResult:
     """What was found in a part."""
 
-    tally: Tally
+    tally: ImpactTally
     refusals: list[Refusal] = field(default_factory=list)
     passed: int = 0
     """FHIR resources that are no claims."""
@@ -133,7 +133,7 @@ def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[InputPart]:
 
 def examine(part: InputPart, job: ImpactJob) -> PartResult:
     """Judges one part."""
-    found = PartResult(Tally(job.most), size=part.size)
+    found = PartResult(ImpactTally(job.most), size=part.size)
     if part.claims:
         for value, day in part.claims:
             _count(claim_of(value), day, job, found.tally)
@@ -149,7 +149,7 @@ def examine(part: InputPart, job: ImpactJob) -> PartResult:
     return found
 
 
-def _count(claim: Claim, day: date, job: ImpactJob, tally: Tally) -> None:
+def _count(claim: Claim, day: date, job: ImpactJob, tally: ImpactTally) -> None:
     tally.claims += 1
     tally.charge += charge_of(claim)
     if shift := job.comparison.shift(claim, day):

@@ -41,7 +41,7 @@ _NEVER = "9"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QuarterFile:
     """Which of the files of a quarter's pairs a file is."""
 
     setting: str
@@ -75,7 +75,7 @@ def quarter(day: date) -> str:
     return f"{day.year} Q{(day.month + 2) // 3}"
 
 
-def part_of(name: str) -> Part:
+def part_of(name: str) -> QuarterFile:
     """What the name of a file of pairs says.
 
     Raises:
@@ -88,7 +88,7 @@ def part_of(name: str) -> Part:
             "expected the name that CMS gave it, such as ccipra-v322r0-f1.txt"
         )  # fmt: skip
     starts = date(_VERSION_ZERO + int(found[2]), 1 + 3 * int(found[3]), 1)
-    return Part(SETTINGS[found[1].lower()], f"v{found[2]}{found[3]}r{found[4]}", starts, found[5])
+    return QuarterFile(SETTINGS[found[1].lower()], f"v{found[2]}{found[3]}r{found[4]}", starts, found[5])
 
 
 def pairs_in(lines: Lines, procedure: str) -> list[Pair]:
@@ -145,7 +145,7 @@ def _pair(number: int, line: str, procedure: str) -> Pair | None:
     return None if indicator == _NEVER else Pair(number, column1, column2, indicator, start, end)
 
 
-def missing_parts(parts: Sequence[Part]) -> list[str]:
+def missing_parts(parts: Sequence[QuarterFile]) -> list[str]:
     """The files of the quarter that were not handed over: without them a pair could be missed."""
     return [number for number in PARTS if number not in {part.number for part in parts}]
 
@@ -167,7 +167,7 @@ def _meet(one: Pair, other: Pair) -> bool:
     return one.start <= (other.end or date.max) and other.start <= (one.end or date.max)
 
 
-def pairs_edition(part: Part, pairs: Sequence[Pair], procedure: str, files: Sequence[File]) -> Edition:
+def pairs_edition(part: QuarterFile, pairs: Sequence[Pair], procedure: str, files: Sequence[File]) -> Edition:
     """The pairs of a quarter, from all its files.
 
     Raises:

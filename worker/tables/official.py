@@ -147,7 +147,7 @@ def _modifiers(member: Member, seen: Seen) -> Edition:
 
 def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
     """One edition for each table and quarter whose files were handed over."""
-    grouped: dict[tuple[str, str], list[tuple[ncci.Part, Member]]] = {}
+    grouped: dict[tuple[str, str], list[tuple[ncci.QuarterFile, Member]]] = {}
     unnamed: list[str] = []
     for member in pairs:
         try:
@@ -162,7 +162,7 @@ def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[C
         yield partial(_quarter, several, procedure, seen)
 
 
-def _quarter(several: Sequence[tuple[ncci.Part, Member]], procedure: str, seen: Seen) -> Edition:
+def _quarter(several: Sequence[tuple[ncci.QuarterFile, Member]], procedure: str, seen: Seen) -> Edition:
     ordered = sorted(several, key=lambda entry: entry[0].number)
     first, _ = ordered[0]
     if missing := ncci.missing_parts([part for part, _ in ordered]):

@@ -22,7 +22,7 @@ _SPECIAL = frozenset({"HI", "SV1", "SV2"})
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
-class Row(NamedTuple):
+class FieldRow(NamedTuple):
     """A field of FIELDS or TRACE, ready to run."""
 
     parent: str | None
@@ -39,7 +39,7 @@ class Step(NamedTuple):
     """What a segment does: the loop that it opens, if any, the rows that it fills, and what no row can say."""
 
     opens: str | None
-    rows: tuple[Row, ...]
+    rows: tuple[FieldRow, ...]
     special: str = ""
     """HI, SV1 or SV2: see `Walker`."""
 
@@ -52,17 +52,17 @@ def place_of(item: Field) -> str:
     return f"{item.segment.partition('*')[0]}{item.element:02d}"
 
 
-def _row(item: Field, traced: bool) -> Row:
+def _row(item: Field, traced: bool) -> FieldRow:
     path = item.path
     for prefix in _LISTS:
         path = path.removeprefix(prefix)
     parent, _, key = path.rpartition(".")
     convert = None if item.convert is text else item.convert
-    return Row(parent or None, key, item.element, convert, traced, place_of(item))
+    return FieldRow(parent or None, key, item.element, convert, traced, place_of(item))
 
 
 def _states(form: Form) -> dict[str, State]:
-    rows: dict[tuple[str, str], tuple[Row, ...]] = {}
+    rows: dict[tuple[str, str], tuple[FieldRow, ...]] = {}
     for table in (FIELDS, DECISIONS, TRACE):
         for item in table:
             if form in item.forms:
@@ -73,7 +73,7 @@ def _states(form: Form) -> dict[str, State]:
     return {loop.name: _state(loop, loops, rows) for loop in loops}
 
 
-def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[Row, ...]]) -> State:
+def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[FieldRow, ...]]) -> State:
     """What may follow in this loop: its members, its children, and what its ancestors may still open."""
     flat = {name: Step(None, rows.get((loop.name, name), ())) for name in loop.members.split()}
     flat |= {segment: Step(None, found) for (name, segment), found in rows.items() if name == loop.name}
@@ -100,7 +100,7 @@ def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[R
     return state
 
 
-CLAIM: dict[Form, tuple[Row, ...]] = {
+CLAIM: dict[Form, tuple[FieldRow, ...]] = {
     form: tuple(
         _row(item, False) for item in FIELDS if (item.loop, item.segment) == ("2300", "CLM") and form in item.forms
     )
@@ -133,7 +133,7 @@ class Record:
         self.problems: list[Problem] = []
         self.icd9: list[str] = []
 
-    def fill(self, rows: Iterable[Row], elements: list[str], component: str, segment: int) -> None:
+    def fill(self, rows: Iterable[FieldRow], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
         count = len(elements)
         for parent, key, place, convert, traced, name in rows:

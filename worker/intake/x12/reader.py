@@ -12,7 +12,7 @@ from worker.intake.document import Document, Refusal
 from worker.intake.x12.fields import FIELDS, Form
 from worker.intake.x12.loops import place_of, problem
 from worker.intake.x12.segments import Segments
-from worker.intake.x12.walker import Found, Walker
+from worker.intake.x12.walker import WalkedClaim, Walker
 
 _NAMED = ("claim_id", "total_charge")
 _INDEX = re.compile(r"\[\d+\]")
@@ -42,7 +42,7 @@ def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") ->
         raise segments.damage
 
 
-def _document(name: str, found: Found) -> Document | Refusal:
+def _document(name: str, found: WalkedClaim) -> Document | Refusal:
     problems = found.problems
     if not problems:
         try:
@@ -56,7 +56,7 @@ def _document(name: str, found: Found) -> Document | Refusal:
     return Refusal(name, found.position, found.number, problems, origin=found.origin, trace=_partial(found))
 
 
-def _partial(found: Found) -> dict[str, Any]:
+def _partial(found: WalkedClaim) -> dict[str, Any]:
     """What an acknowledgement of a refused claim can name."""
     days = {day for line in found.value.get("lines", ()) if (day := line.get("service_date"))}
     named = {key: found.value[key] for key in _NAMED if key in found.value}

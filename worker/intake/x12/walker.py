@@ -25,7 +25,7 @@ _MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WalkedClaim:
     """A claim of the file: its place, its fields if it could be read, and why not otherwise."""
 
     position: str
@@ -68,7 +68,7 @@ class Walker:
         self._suspect: list[Problem] = []
         self._told = False
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[WalkedClaim]:
         handlers = {
             "CLM": self._clm, "HL": self._hl, "ST": self._begin_set, "SE": self._end_set, "GS": self._begin_group,
             "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
@@ -168,7 +168,7 @@ class Walker:
         add_problem(self._suspect, self._segment, name, sentence)
         self._state = _NOWHERE
 
-    def _hl(self, elements: list[str]) -> Found | None:
+    def _hl(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_claim()
         self._tell_suspect()
         if self._form is None:
@@ -200,7 +200,7 @@ class Walker:
         if parent is None or parent.id != named:
             record.add(self._segment, "HL02", "does not name the open HL of the level above")
 
-    def _clm(self, elements: list[str]) -> Found | None:
+    def _clm(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_claim()
         self.count += 1
         self.envelope.st.inside += 1
@@ -215,7 +215,7 @@ class Walker:
 
     # a claim is over
 
-    def _close_claim(self, cut: str = "") -> Found | None:
+    def _close_claim(self, cut: str = "") -> WalkedClaim | None:
         """The open claim, if there is one; `cut`: why it is not known to be whole."""
         claim = self._claim
         if claim is None:
@@ -248,7 +248,9 @@ class Walker:
                 problems += line.problems
             problems += self._hidden(claim)
         position = self.envelope.position(self._start)
-        return Found(position, self.envelope.origin(), self.count, value, tuple(problems[:_MOST]), trace, self._form)
+        return WalkedClaim(
+            position, self.envelope.origin(), self.count, value, tuple(problems[:_MOST]), trace, self._form
+        )
 
     def _other_payers(self) -> Iterator[dict[str, Any]]:
         days: dict[str, str] = {}
@@ -297,17 +299,17 @@ class Walker:
 
     # the envelope: each ends what is open inside it
 
-    def _begin_interchange(self, elements: list[str]) -> Found | None:
+    def _begin_interchange(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_interchange("the interchange ends without IEA")
         self.envelope.begin_interchange(elements)
         return found
 
-    def _begin_group(self, elements: list[str]) -> Found | None:
+    def _begin_group(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_group("the group ends without GE")
         self.envelope.begin_group(elements)
         return found
 
-    def _begin_set(self, elements: list[str]) -> Found | None:
+    def _begin_set(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_set()
         self.envelope.begin_set(elements, self._segment)
         self._leave()
@@ -318,7 +320,7 @@ class Walker:
             self._state = STATES[self._form]["ST"]
         return found
 
-    def _end_set(self, elements: list[str]) -> Found | None:
+    def _end_set(self, elements: list[str]) -> WalkedClaim | None:
         if not self.envelope.st.open:
             self.envelope.fault("SE is there without an ST before it")
             return None
@@ -328,22 +330,22 @@ class Walker:
         self._leave()
         return found
 
-    def _end_group(self, elements: list[str]) -> Found | None:
+    def _end_group(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_set()
         self.envelope.end_group(elements)
         return found
 
-    def _end_interchange(self, elements: list[str]) -> Found | None:
+    def _end_interchange(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_group("the group ends without GE")
         self.envelope.end_interchange(elements)
         return found
 
-    def _end_file(self) -> Found | None:
+    def _end_file(self) -> WalkedClaim | None:
         if not self.envelope.isa.ordinal and not self.envelope.faults:
             self.envelope.fault("there is no ISA segment, so nothing could be read")
         return self._close_interchange("the file ends before IEA: it is cut off")
 
-    def _close_set(self) -> Found | None:
+    def _close_set(self) -> WalkedClaim | None:
         """Ends a set whose SE did not come; its last claim is not known to be whole."""
         why = "the transaction set ends without SE"
         found = self._close_claim(f"{why} after this claim, which may not be whole")
@@ -353,12 +355,12 @@ class Walker:
         self._leave()
         return found
 
-    def _close_group(self, why: str) -> Found | None:
+    def _close_group(self, why: str) -> WalkedClaim | None:
         found = self._close_set()
         self.envelope.break_off(self.envelope.gs, why)
         return found
 
-    def _close_interchange(self, why: str) -> Found | None:
+    def _close_interchange(self, why: str) -> WalkedClaim | None:
         found = self._close_group("the group ends without GE")
         self.envelope.break_off(self.envelope.isa, why)
         return found
