@@ -20,7 +20,7 @@ from rules.engine.memory import assigned_to
 from rules.payers import MEDICARE
 from rules.report import Disposition, Finding, Report
 
-Turn = Literal["new", "gone", "changed"]
+Change = Literal["new", "gone", "changed"]
 _Said = Mapping[tuple[str, int | None, str], str]
 
 
@@ -37,7 +37,7 @@ class Move(NamedTuple):
 class Finds(NamedTuple):
     """Findings that would be there, be gone, or weigh otherwise."""
 
-    turn: Turn
+    change: Change
     code: str
     payer: str
     says: str

@@ -134,20 +134,20 @@ def blocks(case: Case, line: Line) -> Blocks:
     """The 64445 lines of the line's day and provider."""
     days, who = days_of(case, line), _who(case, line)
     shared = once(case, ("blocks", days, who), lambda: _blocks(case, beside(case, line)))
-    if (days[0] is not None and days[1] is not None and days[0] <= days[1]) or id(line) not in _trial(case):
+    if (days[0] is not None and days[1] is not None and days[0] <= days[1]) or id(line) not in _target_ids(case):
         return shared
     # Of its own day a line is for certain, whatever its dates say.
     return once(case, ("own", id(line)), lambda: Blocks(*(_with(case, line, lines) for lines in shared)))
 
 
 def _blocks(case: Case, found: Beside) -> Blocks:
-    trial = _trial(case)
-    ours = [(line, sure) for line, sure in found if id(line) in trial]
+    targets = _target_ids(case)
+    ours = [(line, sure) for line, sure in found if id(line) in targets]
     return Blocks([line for line, sure in ours if sure], [line for line, _ in ours])
 
 
-def _trial(case: Case) -> set[int]:
-    return once(case, "trial", lambda: {id(one) for one in case.lines})
+def _target_ids(case: Case) -> set[int]:
+    return once(case, "targets", lambda: {id(one) for one in case.lines})
 
 
 def _with(case: Case, line: Line, lines: list[Line]) -> list[Line]:

@@ -73,11 +73,11 @@ def _rule_lines(rule: Rule, untried: Untried) -> Iterator[str]:
     yield ""
     for version in rule.versions:
         yield f"- **{version.severity}**, {period(version)}, grade {version.citation.grade}"
-        yield from (f"  - {name}: {_plain(text)}" for name, text in _told(version))
+        yield from (f"  - {name}: {_plain(text)}" for name, text in _described(version))
     yield f"- examples: {len(untried.documents[rule.file].data['examples'])}"
 
 
-def _told(version: Version) -> Iterator[tuple[str, str]]:
+def _described(version: Version) -> Iterator[tuple[str, str]]:
     """What there is to say of a version, by what it is."""
     for name, condition in conditions(version):
         yield name, sentence(condition)
@@ -147,7 +147,7 @@ def _article(rule: Rule, untried: Untried) -> str:
 
 def _section(version: Version) -> str:
     end = "" if version.end == date.max else version.end.isoformat()
-    rows = "".join(f"<dt>{escape(name)}<dd>{_linked(text)}" for name, text in _told(version))
+    rows = "".join(f"<dt>{escape(name)}<dd>{_linked(text)}" for name, text in _described(version))
     return (
         f'<section data-from="{version.start}" data-to="{end}" data-severity="{version.severity}"'
         f' data-grade="{version.citation.grade}"><h3><span class="tag {version.severity}">{version.severity}</span>'

@@ -146,7 +146,7 @@ def _ended(step: Callable[[], object]) -> int:
         if cause.filename is None and where[-1].startswith("console.py:"):  # rich writes help texts itself
             _without_output(Unwritten(cause))
         else:
-            complain(_told(cause, where))
+            complain(_refused(cause, where))
     except OSError:  # the parser cannot say what is wrong with the arguments: standard error is full
         give_up(sys.stderr)
     else:
@@ -167,7 +167,7 @@ def _code(ended: SystemExit) -> int:
     return FAILED
 
 
-def _told(error: OSError, where: list[str]) -> str:
+def _refused(error: OSError, where: list[str]) -> str:
     """What the operating system refused; its errors quote names of files, and nothing that stands in one."""
     reason = error.strerror or type(error).__name__
     name = error.filename

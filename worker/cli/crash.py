@@ -41,7 +41,7 @@ def crashed(error: BaseException, where: str = "") -> int:
     what = f"scrub failed{where}: {_name(type(error))} at {' '.join(places(error.__traceback__)) or 'an unknown place'}"
     if isinstance(error, ImportError) and (error.name or "").replace(".", "").replace("_", "").isalnum():
         what += f" (module {error.name})"
-    _tell(f"{what}\n{_advice(error)} Exit code {FAILED}.\n")
+    _write(f"{what}\n{_advice(error)} Exit code {FAILED}.\n")
     return FAILED
 
 
@@ -55,7 +55,7 @@ def _advice(error: BaseException) -> str:
     return _BROKEN if isinstance(error, ImportError) else _DEFECT
 
 
-def _tell(text: str) -> None:
+def _write(text: str) -> None:
     with suppress(OSError):
         os.write(2, text.encode("ascii", "backslashreplace"))
 
@@ -83,7 +83,7 @@ def _ignored(failed: Any) -> None:
         crashed(failed.exc_value, " while it ended")
     else:
         name = _name(failed.exc_type)
-        _tell(f"scrub: {name} at {' '.join(places(failed.exc_traceback))} was passed over\n")
+        _write(f"scrub: {name} at {' '.join(places(failed.exc_traceback))} was passed over\n")
 
 
 def _end() -> None:

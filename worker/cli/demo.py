@@ -71,7 +71,7 @@ def demo(
         complain("Stopped: server, worker and consumers are down.")
         raise
     if outcome:  # None: a signal came, and `held` has raised it
-        _tell(outcome[0], outcome[1], book, settings, time.monotonic() - began)
+        _show(outcome[0], outcome[1], book, settings, time.monotonic() - began)
         _report(settings, book)
 
 
@@ -122,7 +122,7 @@ def _wait(parts: Stage, total: int) -> bool:
         return parts.wait(done, seconds=SECONDS)
 
 
-def _tell(found: Reconciliation, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
+def _show(found: Reconciliation, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
     from worker.cli.tail import payer_of, report_of
     from worker.cli.terminal import console
     from worker.cli.verdicts import explained

@@ -42,8 +42,8 @@ def diff(
     from worker.cli.revisions import files_of
     from worker.config.settings import load_settings
 
-    home = book or load_settings().book
-    changes = difference(files_of(old, home), files_of(new or str(home or LIBRARY), home))
+    folder = book or load_settings().book
+    changes = difference(files_of(old, folder), files_of(new or str(folder or LIBRARY), folder))
     if format == "json":
         say_json(*changes)
     else:

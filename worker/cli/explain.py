@@ -47,7 +47,7 @@ def explain(
 
     * `scrub rules explain claims.ndjson TIM001-one-year --claim-id PCN-0001 --format json`
     """
-    from rules.authoring.explain import explain as tell
+    from rules.authoring.explain import explain as explanations_of
     from worker.books.overrides import with_overrides
     from worker.config.settings import load_settings
 
@@ -56,24 +56,24 @@ def explain(
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
     intake = Intake([claim], settings.max_event_bytes)
-    told = 0
+    shown = 0
     for document in intake.documents():
         if claim_id not in (None, document.claim.claim_id):
             continue
         event_day = document.event.day if document.event and not received else None
-        explanations = tell(document.claim, rules, named, received=event_day or day)
-        told += 1
+        explanations = explanations_of(document.claim, rules, named, received=event_day or day)
+        shown += 1
         if format == "json":
             say_json({"claim_id": document.claim.claim_id, "rules": explanations})
             continue
         say(paint(plain(document.claim.claim_id), "bold"))
-        say(*_told(explanations), "")
-    if claim_id and not told and not intake.refused:
+        say(*_listed(explanations), "")
+    if claim_id and not shown and not intake.refused:
         raise typer.BadParameter(f"no claim of {claim} has the id {claim_id!r}")
     raise typer.Exit(2 if intake.refused else 0)
 
 
-def _told(explanations: tuple[Explanation, ...]) -> Iterator[str]:
+def _listed(explanations: tuple[Explanation, ...]) -> Iterator[str]:
     for one in explanations:
         if one.judgements:
             status = "" if one.status == "active" else f" ({one.status})"

@@ -142,7 +142,7 @@ def _judge(
     try:
         with _progress(sum(sizes) if all(sizes) else None) as shown:
             for outcome in shown(pool.outcomes(reading.parts(since, settings))):
-                reading.tell(outcome)
+                reading.add(outcome)
                 tally.merge(outcome.tally)
     finally:
         pool.close()
@@ -183,7 +183,7 @@ class _Reading:
                 self.refused += 1
                 complain(f"{file}: {getattr(error, 'strerror', None) or error}")
 
-    def tell(self, outcome: PartResult) -> None:
+    def add(self, outcome: PartResult) -> None:
         self.passed += outcome.passed
         for refusal in outcome.refusals:
             self.refused += 1

@@ -140,7 +140,7 @@ def _sections(tally: ImpactTally) -> list[ImpactSection]:
         (f"{move.before} to {move.after}", move.code or "(no rule)", move.payer): group
         for move, group in tally.moves.items()
     }
-    finds = {(find.code, find.payer, find.turn, find.says): group for find, group in tally.finds.items()}
+    finds = {(find.code, find.payer, find.change, find.says): group for find, group in tally.finds.items()}
     by_rule = "A claim counts once for each rule that moves it."
     found = "Claims on which a finding would be new, gone or changed."
     return [

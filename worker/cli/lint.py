@@ -85,11 +85,11 @@ def lint(
     due = list(_due(root, datetime.now().astimezone().date()))
     remarks = [Remark("fault", _named(root, problem, settings.overrides), problem) for problem in problems]
     remarks += [Remark("review", _named(root, problem), problem) for problem in due]
-    _tell(remarks, rules, format)
+    _show(remarks, rules, format)
     raise typer.Exit(1 if problems or wanting else 0)
 
 
-def _tell(remarks: list[Remark], rules: Book | None, format: LintFormat) -> None:
+def _show(remarks: list[Remark], rules: Book | None, format: LintFormat) -> None:
     if format == "sarif":
         say_json(sarif(remarks), indent=True)
         return

@@ -11,10 +11,10 @@ from pathlib import Path
 import typer
 
 
-def files_of(name: str, home: Path | None) -> Mapping[str, bytes]:
-    """The files of a book: `name` is a folder, a packed book, or a git revision of the book in `home`.
+def files_of(name: str, book: Path | None) -> Mapping[str, bytes]:
+    """The files of a book: `name` is a folder, a packed book, or a git revision of `book`, a folder.
 
-    `home` None: the one that ships.
+    `book` None: the one that ships.
 
     Raises:
         BookMissing: the folder holds no book.
@@ -25,7 +25,7 @@ def files_of(name: str, home: Path | None) -> Mapping[str, bytes]:
 
     if Path(name).exists():
         return whole_book(Path(name)).library
-    folder = home or LIBRARY
+    folder = book or LIBRARY
     # `--end-of-options`: a name that begins with a dash is a revision too, never an option.
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if commit is None:

@@ -28,7 +28,7 @@ Files = Annotated[
 _PLACE = re.compile(r"(?:line (\d+) )?column (\d+)")
 _MOST = 20
 """Problems that are shown of one document."""
-MOST_TOLD = 1_000
+MOST_SHOWN = 1_000
 """Refusals that are told of one file; all are counted."""
 _KINDS = 6
 """Types of resources that are named of those passed by."""
@@ -87,7 +87,7 @@ class Intake:
             if isinstance(found, Refusal):
                 self.turn_away(found)
             yield found
-        if (more := self._in_file - MOST_TOLD) > 0:
+        if (more := self._in_file - MOST_SHOWN) > 0:
             complain(f"{name}: and {more} more could not be read, the last of them at {self._last}")
         self._ended, self._stream = self.done, None
 
@@ -96,7 +96,7 @@ class Intake:
         self.refused += 1
         self._in_file += 1
         self._last = refusal.position or self._last
-        if self._in_file <= MOST_TOLD or not refusal.number:
+        if self._in_file <= MOST_SHOWN or not refusal.number:
             self.refuse(refusal)
 
     @property

@@ -85,9 +85,9 @@ def _json(found: Reconciliation, book: InForce) -> None:
     more["book"] = asdict(book)
     more["differences"] = [asdict(one) for one in fleet.differences(found, book)]
     more["not_in_force"] = list(fleet.unused_overrides_files(found, book))
-    told = asdict(found) | more
-    del told["parts"]
-    say_json(told)
+    shown = asdict(found) | more
+    del shown["parts"]
+    say_json(shown)
 
 
 def _health(oldest: float) -> int:
@@ -217,8 +217,8 @@ def _workers(found: Reconciliation, book: InForce) -> Iterator[str]:
         yield from columns([_worker(worker, found, book) for worker in found.workers])
         for worker in found.workers:
             if worker.outputs or worker.left_out:
-                told = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
-                yield paint(plain(f"  {worker.name}: {told}"), "yellow")
+                shown = f"{worker.outputs}; " * bool(worker.outputs) + f"{worker.left_out} lines were left out there"
+                yield paint(plain(f"  {worker.name}: {shown}"), "yellow")
         for one in (
             *fleet.differences(found, book),
             *fleet.unused_overrides_files(found, book),

@@ -110,11 +110,11 @@ def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None
 def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
     from worker.pipeline.deduplication import Deduplicator
 
-    door = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
+    dedup = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
     with progress(intake) as shown:
-        for _ in door.rehearse(shown(intake.documents())):
+        for _ in dedup.rehearse(shown(intake.documents())):
             pass
-    say(f"{door.read} read, nothing sent (dry run)" + summary(0, door, intake).removeprefix("0 sent") + ".")
+    say(f"{dedup.read} read, nothing sent (dry run)" + summary(0, dedup, intake).removeprefix("0 sent") + ".")
 
 
 def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None) -> None:
@@ -122,7 +122,7 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
     from worker.pipeline.deduplication import Deduplicator
     from worker.process import celeryapp
 
-    door = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
+    dedup = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -133,7 +133,7 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
         try:
             with progress(intake) as shown:
                 producer.send(
-                    store.redis, store.keys, door.events(shown(intake.documents()), store.redis, store.keys),
+                    store.redis, store.keys, dedup.events(shown(intake.documents()), store.redis, store.keys),
                     source=source, settings=settings, on_progress=count, wait=wait, on_wait=_Waiting(),
                 )  # fmt: skip
         finally:
@@ -141,7 +141,7 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
                 celeryapp.notifier(store).notify()
             if sys.exc_info()[0]:
                 complain(f"{sent} sent before it broke off; to send the files again is safe")
-    say(f"{summary(sent, door, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
+    say(f"{summary(sent, dedup, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
 
 
 Shown = Callable[[Iterator["Document"]], Iterator["Document"]]

@@ -51,13 +51,13 @@ def tried(
     for rule in chosen.values() or untried.book.rules:
         count, failed = _examples(untried, rule, listed=bool(chosen))
         run, faults = run + count, faults + failed
-    told = [f"{run} examples"]
+    ran = [f"{run} examples"]
     for folder in corpus or ([CORPUS] if CORPUS.is_dir() else []):
         count, failed = _corpus(untried.book, folder)
         faults += failed
-        told.append(f"{count} claims of {folder}")
+        ran.append(f"{count} claims of {folder}")
     seconds = time.perf_counter() - began
-    say(f"{', '.join(told)}: {f'{faults} not' if faults else 'all'} as expected, in {seconds:.1f} s.")
+    say(f"{', '.join(ran)}: {f'{faults} not' if faults else 'all'} as expected, in {seconds:.1f} s.")
     raise typer.Exit(1 if faults else 0)
 
 

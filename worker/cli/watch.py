@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rules.errors import Problem
 from worker.cli.sources import Intake
 from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
-from worker.intake.filenames import told as told_name
+from worker.intake.filenames import name_fields
 from worker.logs.frames import kind, places
 from worker.process.signals import Stopped, held
 
@@ -81,7 +81,7 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
         Stopped: the file in hand stays in the folder, for the next watcher.
     """
     complain(f"watching {folder.path}; Ctrl-C ends it")
-    faults, told = _Faults(), _Told()
+    faults, announced = _Faults(), _Announced()
     while True:
         now = time.monotonic()
         try:
@@ -91,8 +91,8 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
             time.sleep(_PAUSE)
             continue
         faults.forget(folder.names())
-        told.strays(folder)
-        if not told.closed(folder):
+        announced.not_files(folder)
+        if not announced.closed(folder):
             for path in settled:
                 if faults.due(path, now) and not _take(store, folder, path, source, faults):
                     time.sleep(_PAUSE)
@@ -101,17 +101,17 @@ def watch(store: Store, folder: DropFolder, source: str) -> None:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Announced:
     """What is said once, and again when it has changed."""
 
     odd: dict[str, str] = field(default_factory=dict)
     reason: str | None = None
 
-    def strays(self, folder: DropFolder) -> None:
+    def not_files(self, folder: DropFolder) -> None:
         """What looks like a file and is none."""
-        for name in sorted(folder.strays.keys() - self.odd.keys()):
-            complain(f"{name}: this is a {folder.strays[name]}, and left alone; expected a file")
-        self.odd = folder.strays
+        for name in sorted(folder.not_files.keys() - self.odd.keys()):
+            complain(f"{name}: this is a {folder.not_files[name]}, and left alone; expected a file")
+        self.odd = folder.not_files
 
     def closed(self, folder: DropFolder) -> bool:
         """Whether nothing can be moved away now, so that nothing is sent."""
@@ -179,7 +179,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
     intake = Intake([], limit, refusals.add)
-    door = Deduplicator(source, limit, intake.turn_away)
+    dedup = Deduplicator(source, limit, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -187,7 +187,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         sent = number
 
     try:
-        events = door.events(_guarded(intake, taken), store.redis, store.keys)
+        events = dedup.events(_guarded(intake, taken), store.redis, store.keys)
         producer.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
     except (RedisError, ScrubError, OSError):
         raise
@@ -196,11 +196,11 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     finally:
         if sent:
             celeryapp.notifier(store).notify()
-    report = _report(taken.path.name, started, sent, door.read, door.duplicates, intake, refusals)
+    report = _report(taken.path.name, started, sent, dedup.read, dedup.duplicates, intake, refusals)
     with held():
         moved = taken.move("failed" if intake.refused else "done", report)
     where = f"{moved.parent.name}/{moved.name}" if moved else "changed while it was read, and is read again"
-    _say(f"{taken.path.name}: {summary(sent, door, intake)} -> {where}")
+    _say(f"{taken.path.name}: {summary(sent, dedup, intake)} -> {where}")
 
 
 def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
@@ -220,10 +220,10 @@ def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
 def _defect(name: str, error: Exception, what: str) -> Refusal:
     from worker.intake.document import Refusal
 
-    told = "memory ran out" if isinstance(error, MemoryError) else "this is a defect of the scrubber"
+    why = "memory ran out" if isinstance(error, MemoryError) else "this is a defect of the scrubber"
     where = " ".join(places(error.__traceback__)[-3:])
     sentence = (
-        f"{what} broke off with {kind(type(error))} at {where}: {told}; what came before may have been sent, and to"
+        f"{what} broke off with {kind(type(error))} at {where}: {why}; what came before may have been sent, and to"
         " send the file again is safe"
     )
     return Refusal(name, "", 0, (Problem("", sentence),))
@@ -243,11 +243,11 @@ def _say(line: str) -> None:
         complain("nobody reads the output any more; no more is written there")
 
 
-def summary(sent: int, door: Deduplicator, intake: Intake) -> str:
+def summary(sent: int, dedup: Deduplicator, intake: Intake) -> str:
     """`4 sent; 2 duplicate; 1 refused; 3 passed by (Patient 3)`: what is none is left out."""
     parts = [f"{sent} sent"]
-    if door.duplicates:
-        parts.append(f"{door.duplicates} duplicate, decided before")
+    if dedup.duplicates:
+        parts.append(f"{dedup.duplicates} duplicate, decided before")
     if intake.refused:
         parts.append(f"{intake.refused} refused")
     if passed := intake.passed_by():
@@ -261,7 +261,7 @@ def _report(
     from worker.logs.printable import json_bytes
 
     report = {
-        **told_name(name),
+        **name_fields(name),
         "started": started.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "read": read,

@@ -55,7 +55,7 @@ class DropFolder:
     path: Path
     settle: float
     """Seconds for which a file must not have changed."""
-    strays: dict[str, str] = field(default_factory=dict)
+    not_files: dict[str, str] = field(default_factory=dict)
     """What stands there under the name of a file and is none, with what it is; as of the last look."""
     _seen: dict[str, tuple[_Shape, float]] = field(default_factory=dict)
     _left: dict[str, _Shape] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class DropFolder:
             OSError: the folder cannot be read.
         """
         found: dict[str, tuple[_Shape, float]] = {}
-        strays: dict[str, str] = {}
+        not_files: dict[str, str] = {}
         with os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED) or entry.name in OUTCOMES:
@@ -77,11 +77,11 @@ class DropFolder:
                 except FileNotFoundError:
                     continue
                 if not stat.S_ISREG(stood.st_mode):
-                    strays[entry.name] = _KINDS.get(stat.S_IFMT(stood.st_mode), "thing of another kind")
+                    not_files[entry.name] = _KINDS.get(stat.S_IFMT(stood.st_mode), "thing of another kind")
                     continue
                 before, since = self._seen.get(entry.name, (None, now))
                 found[entry.name] = (_shape(stood), since if before == _shape(stood) else now)
-        self._seen, self.strays = found, strays
+        self._seen, self.not_files = found, not_files
         self._left = {name: shape for name, shape in self._left.items() if found.get(name, (None,))[0] == shape}
         settled = [
             (shape[2], name)

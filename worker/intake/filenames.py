@@ -17,7 +17,7 @@ _LEAST = (143, 64)
 """Bytes of a name that are tried where the file system takes less than it says."""
 
 
-def told(name: str) -> dict[str, Any]:
+def name_fields(name: str) -> dict[str, Any]:
     """What a report says of a name: `file`, with `\\xNN` for a byte that is not UTF-8, and then `file_hex`, exactly."""
     raw = os.fsencode(name)
     text = raw.decode("utf-8", "backslashreplace")

@@ -47,7 +47,7 @@ class Step(NamedTuple):
 State = Mapping[str, "Step | Mapping[str, Step]"]
 
 
-def place_of(item: Field) -> str:
+def element_name(item: Field) -> str:
     """The element as the guides write it: `SV102`."""
     return f"{item.segment.partition('*')[0]}{item.element:02d}"
 
@@ -58,7 +58,7 @@ def _row(item: Field, traced: bool) -> FieldRow:
         path = path.removeprefix(prefix)
     parent, _, key = path.rpartition(".")
     convert = None if item.convert is text else item.convert
-    return FieldRow(parent or None, key, item.element, convert, traced, place_of(item))
+    return FieldRow(parent or None, key, item.element, convert, traced, element_name(item))
 
 
 def _states(form: Form) -> dict[str, State]:

@@ -10,14 +10,15 @@ from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.intake.document import Document, Refusal
 from worker.intake.x12.fields import FIELDS, Form
-from worker.intake.x12.loops import place_of, problem
+from worker.intake.x12.loops import element_name, problem
 from worker.intake.x12.segments import Segments
 from worker.intake.x12.walker import WalkedClaim, Walker
 
 _NAMED = ("claim_id", "total_charge")
 _INDEX = re.compile(r"\[\d+\]")
 _PLACES: dict[Form, dict[str, str]] = {
-    form: {item.path: f"{item.loop} {place_of(item)}" for item in FIELDS if form in item.forms} for form in ("P", "I")
+    form: {item.path: f"{item.loop} {element_name(item)}" for item in FIELDS if form in item.forms}
+    for form in ("P", "I")
 }
 
 

@@ -127,7 +127,7 @@ class _Walk:
                 self._segment += 1
                 self._fault = self._fault or batch.sentence
                 if self._set is None:
-                    yield self._told(batch.sentence)
+                    yield self._refusal(batch.sentence)
                 continue
             for text in batch:
                 self._segment += 1
@@ -145,7 +145,7 @@ class _Walk:
             self._set = at(elements, 2) if at(elements, 1) == "835" else None
             if self._set is None:
                 self._passed = True
-                yield self._told("this transaction set is no 835, and is passed by")
+                yield self._refusal("this transaction set is no 835, and is passed by")
         elif self._set is None:
             return
         elif kind in ("CLP", "LX", "PLB", "SE"):
@@ -223,18 +223,18 @@ class _Walk:
     def _close(self, cut: str = "") -> Iterator[Payment | Refusal]:
         payment, self._payment, self._service = self._payment, None, None
         if fault := self._fault or (cut if payment else ""):
-            yield self._told(fault)  # before the first claim, too, and between two: a claim may be what it was
+            yield self._refusal(fault)  # before the first claim, too, and between two: a claim may be what it was
         elif payment:
             yield payment
 
     def _end(self, why: str) -> Iterator[Payment | Refusal]:
         if self._set is not None:
             if self._payment is None and not self._fault:
-                yield self._told(why)
+                yield self._refusal(why)
             yield from self._close(f"{why} after this claim, which may not be whole")
             self._set = None
 
-    def _told(self, sentence: str) -> Refusal:
+    def _refusal(self, sentence: str) -> Refusal:
         within = f"ST {shown(self._set)} / claim {self._ordinal} / " if self._set is not None else ""
         return _refused(self._name, f"{within}segment {self._segment}", sentence)
 

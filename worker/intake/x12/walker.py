@@ -66,7 +66,7 @@ class Walker:
         self._record = Record()
         self._size = 0
         self._suspect: list[Problem] = []
-        self._told = False
+        self._reported = False
 
     def __iter__(self) -> Iterator[WalkedClaim]:
         handlers = {
@@ -147,7 +147,7 @@ class Walker:
         elif self._form is None or self._state is _NOWHERE:
             return
         elif name in KNOWN:
-            self._lose_way(name, "has no place here in the guide's loops; a segment may be missing before it")
+            self._lose_track(name, "has no place here in the guide's loops; a segment may be missing before it")
         else:
             self._corrupt("is no segment of the guide; what it stands for is lost")
 
@@ -159,18 +159,18 @@ class Walker:
 
     def _corrupt(self, sentence: str) -> None:
         """A segment cannot be told: what is inherited from the level it is in may be incomplete."""
-        self._lose_way("", sentence)
+        self._lose_track("", sentence)
         if self._claim is None:
             self._record.add(self._segment, "", sentence)
 
-    def _lose_way(self, name: str, sentence: str) -> None:
+    def _lose_track(self, name: str, sentence: str) -> None:
         """From here to the next HL no claim can be trusted, and nothing is taken into a level."""
         add_problem(self._suspect, self._segment, name, sentence)
         self._state = _NOWHERE
 
     def _hl(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_claim()
-        self._tell_suspect()
+        self._report_suspect()
         if self._form is None:
             self._misplaced(elements)
             return found
@@ -190,7 +190,7 @@ class Walker:
                 self._check_parent(record, self._subscriber, parent)
             case _:
                 self._subscriber = self._patient = None
-                self._lose_way("HL03", "expected level 20, 22 or 23")
+                self._lose_track("HL03", "expected level 20, 22 or 23")
                 return found
         self._record = record
         self._state = STATES[self._form][loop]
@@ -268,7 +268,7 @@ class Walker:
         if self._size > self._limit:
             yield problem("", f"the claim has more than {self._limit} bytes")
         if self._suspect:
-            self._told = True
+            self._reported = True
             yield from self._suspect
         if self._subscriber is None:
             yield problem("", "the claim is in no subscriber loop (2000B)")
@@ -325,7 +325,7 @@ class Walker:
             self.envelope.fault("SE is there without an ST before it")
             return None
         found = self._close_claim()
-        self._tell_suspect()
+        self._report_suspect()
         self.envelope.end_set(elements, self._segment)
         self._leave()
         return found
@@ -349,7 +349,7 @@ class Walker:
         """Ends a set whose SE did not come; its last claim is not known to be whole."""
         why = "the transaction set ends without SE"
         found = self._close_claim(f"{why} after this claim, which may not be whole")
-        self._tell_suspect()
+        self._report_suspect()
         self.envelope.break_off(self.envelope.st, why)
         self.envelope.leave_set()
         self._leave()
@@ -365,12 +365,12 @@ class Walker:
         self.envelope.break_off(self.envelope.isa, why)
         return found
 
-    def _tell_suspect(self) -> None:
+    def _report_suspect(self) -> None:
         """A suspicion that no claim was refused for is told as a fault of the file."""
-        if self._suspect and not self._told:
+        if self._suspect and not self._reported:
             for suspect in self._suspect:
                 self.envelope.fault(f"{suspect.path}: {suspect.sentence}")
-        self._suspect, self._told = [], False
+        self._suspect, self._reported = [], False
 
 
 def _inherit(value: dict[str, Any], fields: dict[str, Any]) -> None:
