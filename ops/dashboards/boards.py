@@ -66,7 +66,7 @@ def _billing_over_time(board: Dashboard) -> None:
     board.with_panel(stacked(panel, LIGHT))
     text = f"Over the day before. {CLEAN_CLAIM_RATE} A line that drops: the payer changed something, or a sender did."
     clean = query(logql.clean_rate("1d", "claim.payer", payer=_PAYER), "{{claim_payer}}")
-    board.with_panel(over_time("Clean claim rate by payer", text, clean, unit="percentunit", colours=lines).max(1))
+    board.with_panel(over_time("Clean claim rate by payer", text, clean, unit="percentunit", colors=lines).max(1))
     held = query(logql.dollars(AUTO, "claim.payer", disposition="=rework", payer=_PAYER), "{{claim_payer}}")
     board.with_panel(stacked(over_time("Held in rework by payer", AT_STAKE, held, unit="currencyUSD"), lines))
 
@@ -102,7 +102,7 @@ def operations() -> Dashboard:
 
 def _operations_numbers(board: Dashboard) -> None:
     plain, alarm = LIGHT["plain"], LIGHT["rework"]
-    for title, text, field, unit, colour in (
+    for title, text, field, unit, color in (
         (
             "Balance of the books",
             "Accepted less accounted for. Not 0: runbook, Alerts.",
@@ -116,7 +116,7 @@ def _operations_numbers(board: Dashboard) -> None:
         ("Workers", "Processes that took claims of late, or hold some.", "queue.consumers", "locale", plain),
         ("Sources past review", "Documents of the rule book to look at again.", "book.past_review", "locale", alarm),
     ):
-        board.with_panel(number(title, text, logql.books(field, "1m"), unit, colour))
+        board.with_panel(number(title, text, logql.books(field, "1m"), unit, color))
 
 
 def _operations_flow(board: Dashboard) -> None:
@@ -129,7 +129,7 @@ def _operations_flow(board: Dashboard) -> None:
             query(logql.latency(0.5, AUTO), "p50"),
             query(logql.latency(0.99, AUTO), "p99", ref="B"),
             unit="ms",
-            colours={"p50": LIGHT["plain"], "p99": LIGHT["rework"]},
+            colors={"p50": LIGHT["plain"], "p99": LIGHT["rework"]},
         )
     )
     board.with_panel(
@@ -138,7 +138,7 @@ def _operations_flow(board: Dashboard) -> None:
             "Claims that wait, and claims that a worker has and did not commit.",
             query(logql.books("queue.waiting", AUTO), "waiting"),
             query(logql.books("queue.in_flight", AUTO), "in flight", ref="B"),
-            colours={"waiting": LIGHT["plain"], "in flight": LIGHT["unchecked"]},
+            colors={"waiting": LIGHT["plain"], "in flight": LIGHT["unchecked"]},
         )
     )
     oldest = query(logql.books("queue.oldest_s", AUTO), "oldest")
@@ -172,7 +172,7 @@ def _operations_faults(board: Dashboard) -> None:
             "Those that wrote audit lines in this time; those that took claims of late.",
             query(logql.processes(AUTO), "wrote audit lines"),
             query(logql.books("queue.consumers", AUTO), "took claims", ref="B"),
-            colours={"wrote audit lines": LIGHT["plain"], "took claims": LIGHT["unchecked"]},
+            colors={"wrote audit lines": LIGHT["plain"], "took claims": LIGHT["unchecked"]},
         )
     )
     board.with_panel(newest("Newest warnings and errors", logql.complaints()))

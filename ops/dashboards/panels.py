@@ -40,7 +40,7 @@ def query(expression: str, legend: str = "", *, instant: bool = False, ref: str 
 
 
 def number(
-    title: str, text: str, expression: str, unit: str, colour: str, decimals: int = 0, width: int = 4
+    title: str, text: str, expression: str, unit: str, color: str, decimals: int = 0, width: int = 4
 ) -> stat.Panel:
     """One number."""
     return (
@@ -54,7 +54,7 @@ def number(
         .no_value("-")
         .reduce_options(_newest_value())
         .graph_mode(BigValueGraphMode.NONE)
-        .color_scheme(_fixed(colour))
+        .color_scheme(_fixed(color))
         .span(width)
         .height(4)
     )
@@ -66,9 +66,9 @@ def over_time(
     *queries: loki.Dataquery,
     unit: str = "locale",
     width: int = 12,
-    colours: Mapping[str, str] | None = None,
+    colors: Mapping[str, str] | None = None,
 ) -> timeseries.Panel:
-    """Lines over time from 0 on; `colours` by the name of a line."""
+    """Lines over time from 0 on; `colors` by the name of a line."""
     panel = timeseries.Panel().title(title).description(text).datasource(_SOURCE).unit(unit).min(0)
     panel.span(width).height(8).line_width(2).fill_opacity(8).show_points(VisibilityMode.AUTO)
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
@@ -76,17 +76,17 @@ def over_time(
     panel.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     for one in queries:
         panel.with_target(one)
-    return _coloured(panel, colours or {})
+    return _colored(panel, colors or {})
 
 
-def stacked(panel: timeseries.Panel, colours: Mapping[str, str]) -> timeseries.Panel:
+def stacked(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
     """The same as stacked columns."""
     panel.draw_style(GraphDrawStyle.BARS).fill_opacity(90).line_width(0)
     panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    return _coloured(panel, colours)
+    return _colored(panel, colors)
 
 
-def ranking(title: str, text: str, expression: str, colour: str, unit: str = "locale") -> bargauge.Panel:
+def ranking(title: str, text: str, expression: str, color: str, unit: str = "locale") -> bargauge.Panel:
     """The twelve largest, as bars."""
     return (
         bargauge.Panel()
@@ -100,7 +100,7 @@ def ranking(title: str, text: str, expression: str, colour: str, unit: str = "lo
         .reduce_options(_newest_value())
         .orientation(VizOrientation.HORIZONTAL)
         .display_mode(BarGaugeDisplayMode.BASIC)
-        .color_scheme(_fixed(colour))
+        .color_scheme(_fixed(color))
         .span(12)
         .height(10)
     )
@@ -116,12 +116,12 @@ def _newest_value() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
 
 
-def _fixed(colour: str) -> FieldColor:
-    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour)
+def _fixed(color: str) -> FieldColor:
+    return FieldColor().mode(FieldColorModeId.FIXED).fixed_color(color)
 
 
-def _coloured(panel: timeseries.Panel, colours: Mapping[str, str]) -> timeseries.Panel:
-    for name, colour in colours.items():
-        fixed: Any = {"mode": "fixed", "fixedColor": colour}
+def _colored(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
+    for name, color in colors.items():
+        fixed: Any = {"mode": "fixed", "fixedColor": color}
         panel.override_by_name(name, [DynamicConfigValue("color", fixed)])
     return panel

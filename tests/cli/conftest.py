@@ -25,7 +25,7 @@ SCRUB = [str(Path(sys.executable).with_name("scrub"))]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """As on a user's machine, with a state folder of its own and nothing that forces colours."""
+    """As on a user's machine, with a state folder of its own and nothing that forces colors."""
     dropped = ("SCRUB_", "FORCE_", "PY_COLORS", "NO_COLOR", "GITHUB_ACTIONS", "COLUMNS")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**clean, "SCRUB_STATE_DIR": str(home / "state"), **more}

@@ -172,7 +172,7 @@ def test_an_unknown_key_cannot_steer_the_terminal(scrub: Run, write: Write) -> N
     assert r"\x1b[2Jwiped" in done.stderr
 
 
-def test_nothing_in_a_pipe_has_colours(scrub: Run, write: Write) -> None:
+def test_nothing_in_a_pipe_has_colors(scrub: Run, write: Write) -> None:
     file = write("f.json", FAULTY)
     for code, *arguments in (
         (1, "check", file), (0, "rules", "list"), (0, "rules", "show", "UNT001"), (0, "status"), (0, "--help"),
@@ -200,7 +200,7 @@ def _on_terminal(home: Path, arguments: list[str], **env: str) -> str:
     return shown.decode()
 
 
-def test_a_terminal_gets_colours_unless_no_color_says_otherwise_and_lines_that_fit(write: Write, home: Path) -> None:
+def test_a_terminal_gets_colors_unless_no_color_says_otherwise_and_lines_that_fit(write: Write, home: Path) -> None:
     file = str(write("f.json", FAULTY))
     shown = _on_terminal(home, ["check", file])
     assert "\x1b[1;31mblock" in shown

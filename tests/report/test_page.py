@@ -148,8 +148,8 @@ def test_nothing_of_a_log_can_become_markup(tmp_path: Path) -> None:
     assert "<img src=x" not in text
 
 
-def _luminance(colour: str) -> float:
-    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+def _luminance(color: str) -> float:
+    parts = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -169,7 +169,7 @@ def test_text_and_marks_stand_out_as_wcag_asks(page: dict[str, str], marks: dict
         assert min(contrast(page[name], ground) for name in ("ink", "quiet")) >= 4.5
     assert contrast(marks["plain"], page["paper"]) >= 4.5, "links"
     assert contrast(marks["billing"], page["paper"]) >= 4.5, "the figure in the bar"
-    assert min(contrast(colour, page["paper"]) for colour in (*marks.values(), *series)) >= 3
+    assert min(contrast(color, page["paper"]) for color in (*marks.values(), *series)) >= 3
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What is written: colours and wrapped lines for a person at a terminal, plain lines into a pipe.
+"""What is written: colors and wrapped lines for a person at a terminal, plain lines into a pipe.
 
 All that a command prints goes through here, and with it all foreign text: names of files and consumer groups, what a
 claim says, what somebody wrote into Redis. No command writes to a standard stream itself.
@@ -47,14 +47,14 @@ def on_terminal(stream: Any) -> bool:
 
 
 @cache
-def coloured() -> bool:
-    """Whether standard output may carry colours (https://no-color.org)."""
+def colored() -> bool:
+    """Whether standard output may carry colors (https://no-color.org)."""
     return on_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, style: Style | None) -> str:
-    """The text in a style, where colours may be written."""
-    if not style or not text or not coloured():
+    """The text in a style, where colors may be written."""
+    if not style or not text or not colored():
         return text
     codes = ";".join(str(_CODES[part]) for part in style.split())
     return f"{_OURS}[{codes}m{text}{_OURS}[0m"
@@ -239,4 +239,4 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     columns = None if on_terminal(stream) else 100
-    return Quiet(stderr=stderr, highlight=False, no_color=not coloured() or None, width=columns)
+    return Quiet(stderr=stderr, highlight=False, no_color=not colored() or None, width=columns)

@@ -1,4 +1,4 @@
-"""The plots as Vega-Lite specifications, generated from the figures. `@name` in a colour is one of the page's own."""
+"""The plots as Vega-Lite specifications, generated from the figures. `@name` in a color is one of the page's own."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _when(figures: Figures) -> Spec:
     return {"field": "t", "type": "temporal", "title": "from (UTC)", "format": shape, "scale": {"type": "utc"}}
 
 
-def _colour(domain: tuple[str, ...]) -> Spec:
+def _color(domain: tuple[str, ...]) -> Spec:
     return {
         "type": "nominal", "title": None, "sort": list(domain),
         "scale": {"domain": list(domain), "range": [f"@{name}" for name in domain]},
@@ -115,7 +115,7 @@ def _over_time(figures: Figures, payer: Name) -> Spec | None:
             "x": {**_time(), "bandPosition": 0},
             "x2": {"field": "end"},
             "y": {"field": "n", "type": "quantitative", "title": "Decisions", "stack": "zero"},
-            "color": {"field": "disposition", **_colour(OUTLETS)},
+            "color": {"field": "disposition", **_color(OUTLETS)},
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": [_when(figures), {"field": "disposition"}, {"field": "n", "title": "decisions", "format": ","}],
         },
@@ -150,7 +150,7 @@ def _by_payer(figures: Figures, payer: Name) -> Spec:
                         "field": "n", "type": "quantitative", "stack": "normalize", "title": "Share of claims",
                         "axis": {"format": "%", "tickCount": 5},
                     },
-                    "color": {"field": "disposition", **_colour(OUTLETS)},
+                    "color": {"field": "disposition", **_color(OUTLETS)},
                     "order": {"field": "order", "type": "quantitative"},
                     "tooltip": [
                         {"field": "payer"}, {"field": "disposition"}, {"field": "n", "title": "claims", "format": ","},
@@ -246,7 +246,7 @@ def _findings(figures: Figures, title: Name) -> Spec | None:
 
 
 def _ranking(
-    rows: Rows, field: str, axis: str, colour: str, what: str, more: Mapping[str, str] | None = None
+    rows: Rows, field: str, axis: str, color: str, what: str, more: Mapping[str, str] | None = None
 ) -> Spec | None:
     """Bars with their number at the end, the longest first."""
     values = [{"code": row["code"], "n": row[field], "title": (more or {}).get(row["code"], "")} for row in rows][
@@ -271,7 +271,7 @@ def _ranking(
             "tooltip": [*tooltip, *([{"field": "title"}] if more else [])],
         },
         "layer": [
-            {"mark": {"type": "bar", "height": {"band": 0.7}, "color": colour}},
+            {"mark": {"type": "bar", "height": {"band": 0.7}, "color": color}},
             {
                 "mark": {"type": "text", "align": "left", "dx": 5, "color": "@ink"},
                 "encoding": {"text": {"field": "n", "type": "quantitative", "format": ","}},
@@ -286,7 +286,7 @@ def _undetermined(figures: Figures, title: Name) -> Spec | None:
     return _ranking(rows, "claims", "Claims with a fact missing", "@unchecked", "Code", titles)
 
 
-def _flow(figures: Figures, field: str, axis: str, mark: str, colour: str, factor: int = 1) -> Spec | None:
+def _flow(figures: Figures, field: str, axis: str, mark: str, color: str, factor: int = 1) -> Spec | None:
     if not enough(figures):
         return None
     return {
@@ -294,8 +294,8 @@ def _flow(figures: Figures, field: str, axis: str, mark: str, colour: str, facto
         "height": 180,
         "data": {"values": [{"t": _stamp(row["t"]), "n": row[field] * factor} for row in figures.flow]},
         "mark": {
-            "type": mark, "interpolate": "step-after", "color": colour, "opacity": 0.35,
-            "line": {"color": colour, "strokeWidth": 1.5, "opacity": 1},
+            "type": mark, "interpolate": "step-after", "color": color, "opacity": 0.35,
+            "line": {"color": color, "strokeWidth": 1.5, "opacity": 1},
         },
         "encoding": {
             "x": _time(),

@@ -81,10 +81,10 @@ def heading(title: str, place: str) -> str:
     return f'<h2 id="{place}">{escape(title)}</h2>'
 
 
-def tile(name: str, value: str, text: str, colour: str) -> str:
-    """One number at the top, marked with a colour of the page."""
+def tile(name: str, value: str, text: str, color: str) -> str:
+    """One number at the top, marked with a color of the page."""
     inside = f"<dt>{escape(name)}</dt><dd><strong>{escape(value)}</strong><small>{escape(text)}</small></dd>"
-    return f'<div class="tile" style="--mark:var(--{colour})">{inside}</div>'
+    return f'<div class="tile" style="--mark:var(--{color})">{inside}</div>'
 
 
 def figure(title: str, text: str, *parts: str) -> str:

@@ -35,7 +35,7 @@ def page(figures: Figures, payer: Name, title: Name, reason: Name, made: datetim
     return Template(_file("page.html")).substitute(
         version=escape(version),
         period=escape(_period(figures.whole["start"], figures.whole["stop"])),
-        colours=_colours(),
+        colors=_colors(),
         css=_file("page.css"),
         body="\n".join(body),
         made=f"{made:%Y-%m-%d %H:%M} UTC",
@@ -58,7 +58,7 @@ def _libraries() -> str:
     return bundle.replace("</script", "<\\/script")
 
 
-def _colours() -> str:
+def _colors() -> str:
     def rules(page: Mapping[str, str], dispositions: Mapping[str, str], series: Sequence[str]) -> str:
         named = {**page, **dispositions, **{f"series-{n}": value for n, value in enumerate(series, 1)}}
         return ":root{" + "".join(f"--{name}:{value};" for name, value in named.items()) + "}"

@@ -1,6 +1,6 @@
-"""Colours and wording that the report and the dashboards share.
+"""Colors and wording that the report and the dashboards share.
 
-Colours are after Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart also by colour-blind readers; a
+Colors are after Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart also by color-blind readers; a
 disposition has the same one everywhere. Each has a lightness for a light and one for a dark page.
 """
 
