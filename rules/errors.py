@@ -10,7 +10,7 @@ from rules.printable import printable
 MISTAKES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError
 )  # fmt: skip
-"""What code raises by a mistake of its own. All else comes from outside, such as a time limit, and tells nothing of the
+"""What code raises by a mistake of its own. All else comes from outside, such as a time limit, and says nothing of the
 rule in which it struck."""
 
 

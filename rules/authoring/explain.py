@@ -92,12 +92,12 @@ def explain(
     case = case_of(claim, book, received, history)
     report = check(claim, book, received=received, history=history)
     found = [*report.findings, *report.shadow, *report.overridden]
-    told = [_explained(rule, case, book, found) for rule in _with_contracts(list(rules), case, book)]
-    return tuple(sorted(told, key=lambda one: (bool(one.not_run), one.rule)))
+    explained = [_explained(rule, case, book, found) for rule in _with_contracts(list(rules), case, book)]
+    return tuple(sorted(explained, key=lambda one: (bool(one.not_run), one.rule)))
 
 
 def _with_contracts(rules: list[Rule], case: Case, book: Book) -> list[Rule]:
-    """The rules, and those of their codes that stand in no rule file: filing limits of the hospital's overrides."""
+    """The rules, and those of their codes that are in no rule file: filing limits of the hospital's overrides."""
     own, codes = {rule.file for rule in book.rules}, {rule.code for rule in rules}
     added = (
         one.rule for one in assigned_to(book, kind_of(case)) if one.rule.file not in own and one.rule.code in codes
@@ -193,8 +193,8 @@ def _became(assigned: Assigned, number: int | None, found: list[Finding]) -> str
 
 
 def _asking(version: Version, facts: Facts) -> Asking:
-    told = {name: _part(condition, facts) for name, condition in conditions(version)}
-    return Asking(version.start, version.end, version.judge(facts), told)
+    parts = {name: _part(condition, facts) for name, condition in conditions(version)}
+    return Asking(version.start, version.end, version.judge(facts), parts)
 
 
 def _part(condition: Condition, facts: Facts) -> ConditionPart:

@@ -136,7 +136,7 @@ class Comparison:
             before, after = (check(claim, book, received=received) for book in self.narrow)
             if _same(before, after):
                 return None
-            # Under Medicare's rules a finding may stand in the place of one by a rule that does not differ.
+            # Under Medicare's rules a finding may replace one by a rule that does not differ.
             if case.selection.line_of_business not in (MEDICARE, "medicare_advantage") and not _blocks(before, after):
                 return _shift(claim, before, after)
         before, after = (check(claim, book, received=received) for book in (self.old, self.new))

@@ -81,7 +81,7 @@ class Book:
 
     @property
     def label(self) -> str:
-        """As people tell it: an edited book may have the version of another."""
+        """As it is named to people: an edited book may have the version of another."""
         return f"{self.version}+{self.digest[:8]}"
 
     @cached_property

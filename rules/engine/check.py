@@ -148,7 +148,7 @@ def _found_once(found: Iterable[Found], plan: ShapePlan, case: Case, book: Book)
 
 
 def _all_quiet(plan: ShapePlan, case: Case) -> bool:
-    """Whether the rules on its own amounts, dates and identifiers are; False as well where only asking each tells."""
+    """Whether the rules on its own amounts, dates and identifiers are; False as well where each has to be asked."""
     try:
         return plan.all_quiet is not None and plan.all_quiet(case, plan.known)
     except MISTAKES:
@@ -158,7 +158,7 @@ def _all_quiet(plan: ShapePlan, case: Case) -> bool:
 def _editions(
     tabled: ScopedRules, all_facts: Sequence[Facts], known: tuple[EditionId, ...] = ()
 ) -> tuple[EditionId, ...]:
-    """Of the tables that the rules which apply looked into, in order; `known`: those that the shape tells."""
+    """Of the tables that the rules which apply looked into, in order; `known`: those that the shape gives."""
     found = {edition_id(one.version, all_facts[scope]) for scope, one in tabled if _applies(one, all_facts[scope])}
     return in_order(found.union(known))
 
@@ -166,5 +166,5 @@ def _editions(
 def _applies(one: Active, facts: Facts) -> bool:
     try:
         return not one.version.is_off(facts)
-    except MISTAKES:  # judging it tells
+    except MISTAKES:  # judging it reports that
         return False

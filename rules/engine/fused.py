@@ -16,14 +16,14 @@ from rules.engine.active import ScopedRules
 from rules.facts.registry import DERIVED, DERIVED_OF_LINES
 
 AllQuiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
-"""Whether none of the rules has anything to say, by the claim and by what its shape tells of each scope.
+"""Whether none of the rules has anything to say, by the claim and by what its shape gives of each scope.
 
-Raises what a fact or a rule raises, and KeyError for a fact that the shape should tell and does not."""
+Raises what a fact or a rule raises, and KeyError for a fact that the shape should give and does not."""
 
 
 @lru_cache(maxsize=512)
 def fused(rules: ScopedRules, unshared: frozenset[str]) -> AllQuiet | None:
-    """`unshared`: the facts that the shape does not tell. None: one of the rules looks at more than facts."""
+    """`unshared`: the facts that the shape does not give. None: one of the rules looks at more than facts."""
     names = _Names(unshared)
     tests: list[ast.stmt] = []
     for scope, one in rules:

@@ -53,11 +53,11 @@ class ShapePlan:
     by_claim: ScopedRules
     """The others that may have something to say."""
     tabled: ScopedRules
-    """Those that look into a dated table, if they apply: which the shape does not tell."""
+    """Those that look into a dated table, if they apply, which the shape does not decide."""
     editions: tuple[EditionId, ...]
-    """Those that the shape tells, in order."""
+    """Those that the shape gives, in order."""
     known: tuple[Mapping[str, Any], ...]
-    """By number of the scope the facts that `by_claim` reads and the shape tells."""
+    """By number of the scope the facts that `by_claim` reads and the shape gives."""
     all_quiet: AllQuiet | None
     """Whether none of `by_claim` has anything to say; None: they are to be asked one by one."""
 
@@ -147,7 +147,7 @@ def _parted(scope: ScopePlan, facts: Facts) -> _Parted:
     shared = facts.without(unshared.by_shape)
 
     def holds(test: Callable[[Facts], bool], version: Version) -> bool:
-        """Whether the test holds whatever the facts are that the shape does not tell."""
+        """Whether the test holds whatever the facts are that the shape does not give."""
         if not unshared.by_shape.isdisjoint(version.asked_missing):
             return False
         try:
@@ -193,6 +193,6 @@ class _Unshared(NamedTuple):
 
 @cache
 def _unshared(billed: bool) -> _Unshared:
-    """`billed`: there are earlier claims; without them, the shape tells the facts of history too."""
+    """`billed`: there are earlier claims; without them, the shape gives the facts of history too."""
     of_claim = frozenset(name for name, fact in FACTS.items() if fact.own or (fact.history and billed))
     return _Unshared(of_claim.union(name for name, fact in FACTS.items() if fact.diagnoses), of_claim)

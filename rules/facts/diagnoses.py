@@ -30,7 +30,7 @@ def diagnosis_count(case: Case) -> Decimal:
 
 @fact("codes", "the diagnoses", diagnoses=True)
 def repeated_diagnoses(case: Case) -> tuple[str, ...]:
-    """Diagnoses that stand in the list more than once."""
+    """Diagnoses that are in the list more than once."""
     return _repeated(case.claim.diagnoses)
 
 

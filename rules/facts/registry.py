@@ -38,7 +38,7 @@ class Fact:
     diagnoses: bool = False
     """Whether it rests on the diagnoses, and of what claims of one shape do not share on nothing else."""
     history: bool = False
-    """Whether it tells of claims that were billed before: rules that read it run only where there is a ledger."""
+    """Whether it is about claims that were billed before: rules that read it run only where there is a ledger."""
 
 
 FACTS: dict[str, Fact] = {}

@@ -79,7 +79,7 @@ class Table:
     reigns: Mapping[str, tuple[tuple[date, date, Edition], ...]] = field(default_factory=dict)
     """The imported editions of each part, each from its first to its last date."""
     words: frozenset[str] = field(init=False, repr=False, compare=False)
-    """Everything that stands in a key."""
+    """Everything that is in a key."""
     change_days: tuple[date, ...] = field(init=False, repr=False, compare=False)
     """The days, in order, on which a row begins or is over."""
 

@@ -32,7 +32,7 @@ def main() -> NoReturn:
 
 
 def __getattr__(name: str) -> Any:
-    """`app` is there for who asks; `main` imports it where a failure to do so is told as any other."""
+    """`app` is there for who asks; `main` imports it where a failure to do so is reported as any other."""
     if name == "app":
         from worker.cli.commands import app
 

@@ -107,7 +107,7 @@ def new(
     payer: Annotated[
         list[str] | None, typer.Option(metavar="PAYER", help="A payer, payer/plan, or all; may be given again.")
     ] = None,
-    source: Annotated[str | None, typer.Option(metavar="ID", help="Of sources.yaml: who says so.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="ID", help="Of sources.yaml: the rule's source.")] = None,
     locator: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Where in the source: page, section, row.")
     ] = None,

@@ -28,14 +28,12 @@ def check(
     book: BookFolder = None,
     received: Annotated[
         str | None,
-        typer.Option(
-            metavar="DATE", help="Stands in where a claim has no received date, as YYYY-MM-DD; default: today."
-        ),
+        typer.Option(metavar="DATE", help="Used where a claim has no received date, as YYYY-MM-DD; default: today."),
     ] = None,
 ) -> None:
     """Checks claims in files and explains what is wrong with them. Needs no Redis.
 
-    Each finding names the line, what is wrong, how to fix it, who says so, and how the payer is expected to answer.
+    Each finding names the line, what is wrong, how to fix it, its source, and how the payer is expected to answer.
     block: the claim needs rework; warn: look at it; note: for the record. Documents that cannot be read are listed
     on standard error as `file:position: sentence`, and the others are checked all the same.
 

@@ -168,7 +168,7 @@ def _code(ended: SystemExit) -> int:
 
 
 def _refused(error: OSError, where: list[str]) -> str:
-    """What the operating system refused; its errors quote names of files, and nothing that stands in one."""
+    """What the operating system refused; its errors quote names of files, and nothing that is in one."""
     reason = error.strerror or type(error).__name__
     name = error.filename
     if isinstance(name, str | bytes):

@@ -1,4 +1,4 @@
-"""The last handler of the command line: a failure of the program itself is told by kind and place, and ends with 70.
+"""The last handler of the command line: the program's own failure is reported by kind and place, and ends with 70.
 
 Not with 1, which says something of the claims, and without the text of the exception, which may hold what a file held.
 Imports the standard library alone: it must work where nothing else can be imported, or where memory has run out.

@@ -19,15 +19,15 @@ _BOOKS = "A folder, a packed book, or a git revision of the book, such as HEAD~3
 def diff(
     old: Annotated[str, typer.Argument(metavar="OLD", help=_BOOKS)],
     new: Annotated[
-        str | None, typer.Argument(metavar="NEW", help="The same; default: the book as it stands in its folder.")
+        str | None, typer.Argument(metavar="NEW", help="The same; default: the book as it is in its folder.")
     ] = None,
     book: BookFolder = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one change a line.")] = "text",
 ) -> None:
-    """Tells what a new book says otherwise than an old one: by rule, payer and first date of service.
+    """Shows what a new book says otherwise than an old one: by rule, payer and first date of service.
 
     Rules that were added, retired or removed; severities, limits and other conditions with fact, test, old and new
-    value; dates, sources, messages; rows of tables; payers and their ids. A new version of a rule is told against the
+    value; dates, sources, messages; rows of tables; payers and their ids. A new version of a rule is compared with the
     version before it. The books need not load: files are compared as they are written.
 
     Exit codes: 0 they say the same, 1 they do not, 2 one of them cannot be found.

@@ -29,7 +29,7 @@ def explain(
     ] = None,
     received: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Stands in where the claim has no received date; default: today."),
+        typer.Option(metavar="DATE", help="Used where the claim has no received date; default: today."),
     ] = None,
     book: BookFolder = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one claim a line.")] = "text",
@@ -37,7 +37,7 @@ def explain(
     """Tells why a rule passed or failed on a claim: each condition, true, false or unknown, with the values it saw.
 
     Where a rule does not run for the claim, it says why: payer, plan, billing role, void, dates, retired. What the
-    hospital's overrides (SCRUB_OVERRIDES) make of the rule is told beside it.
+    hospital's overrides (SCRUB_OVERRIDES) make of the rule is shown beside it.
 
     Exit codes: 0 explained, 2 unreadable claim or unknown rule.
 

@@ -55,7 +55,7 @@ def impact(
     examples: Annotated[int, typer.Option(metavar="N", min=0, help="Claim ids to show of each kind.")] = 5,
     cores: Annotated[int | None, typer.Option(metavar="N", min=1, help="Processes; default: one a core.")] = None,
     received: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Stands in for a missing day of receipt; default: today.")
+        str | None, typer.Option(metavar="DATE", help="Used where the day of receipt is missing; default: today.")
     ] = None,
     format: Annotated[
         Literal["text", "json", "html"], typer.Option(help="text for people; json: one object; html: one page.")

@@ -26,7 +26,7 @@ _HEADS = ("code", "severity", "grade", "status", "dates of service", "payers", "
 
 @app.callback()
 def _group() -> None:
-    """The rule book: what is checked, for which payer, since when, and who says so; and the bench of its author.
+    """The rule book: what is checked, for which payer, since when, and by which source; and the tools of its author.
 
     How to add or change a rule: rules/README.md.
     """
@@ -118,7 +118,7 @@ def _table(found: list[tuple[Rule, Version]], day: date | None) -> None:
     lines = columns([_HEADS, *rows], styles)
     say(*lines, "")
     codes, when = len({rule.code for rule, _ in found}), f" in force on {day}" if day else ""
-    say(f"{len(found)} rules under {codes} codes{when}. `scrub rules show CODE` tells all of one.")
+    say(f"{len(found)} rules under {codes} codes{when}. `scrub rules show CODE` shows all of one.")
 
 
 def _known_payer(payer: str, book: Book) -> None:
@@ -136,7 +136,7 @@ def show(
     book: BookFolder = None,
     format: FormatOption = "text",
 ) -> None:
-    """Tells all of a rule: what it says to whom since when, how to fix it, who says so, and its examples.
+    """Shows all of a rule: what it says to whom since when, how to fix it, its source, and its examples.
 
     Examples:
 

@@ -29,7 +29,7 @@ _PLACE = re.compile(r"(?:line (\d+) )?column (\d+)")
 _MOST = 20
 """Problems that are shown of one document."""
 MOST_SHOWN = 1_000
-"""Refusals that are told of one file; all are counted."""
+"""Refusals that are shown of one file; all are counted."""
 _KINDS = 6
 """Types of resources that are named of those passed by."""
 _LINE = re.compile(r"line (\d+)")
@@ -64,7 +64,7 @@ class Intake:
         return (found for found in self.found() if isinstance(found, Document))
 
     def found(self) -> Iterator[Document | Refusal]:
-        """Every document, also those that cannot be read, once they are told and counted."""
+        """Every document, also those that cannot be read, once they are reported and counted."""
         for file in self.files:
             name = "stdin" if file == "-" else plain(file)
             try:
@@ -164,7 +164,7 @@ def refusal_lines(refusal: Refusal) -> list[str]:
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """Why a file cannot be opened, as a user may be told."""
+    """Why a file cannot be opened, as a user may read it."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError):

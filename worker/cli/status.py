@@ -1,4 +1,4 @@
-"""`scrub status`: the books and who works on them, on one screen."""
+"""`scrub status`: the reconciliation and the workers, on one screen."""
 
 from __future__ import annotations
 

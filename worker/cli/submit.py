@@ -56,7 +56,7 @@ def submit(
 ) -> None:
     """Puts claims onto the queue, for workers to check and route.
 
-    What cannot be read as a claim is refused at the door as `file:position: sentence`; the rest is sent. Sending a
+    What cannot be read as a claim is refused as `file:position: sentence`; the rest is sent. Sending a
     file again, whole or after a break, is safe: the same claim at the same place is the same event. The ones that
     were decided before are not sent again; one that still waits on the queue is, and makes no second result.
 

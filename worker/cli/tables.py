@@ -40,7 +40,7 @@ def import_(
         list[Path], typer.Argument(metavar="FILE", help="As they are published: zips, or what is in them.")
     ],
 ) -> None:
-    """Imports official files, recognised by what is in them.
+    """Imports official files, recognized by what is in them.
 
     * NCCI pairs (PTP edits), practitioner or hospital: all four files of a quarter at once
 

@@ -1,4 +1,4 @@
-"""`scrub tail`: what stands in an outlet, without taking it from anybody."""
+"""`scrub tail`: what is in an outlet, without taking it from anybody."""
 
 from __future__ import annotations
 

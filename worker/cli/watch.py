@@ -230,7 +230,7 @@ def _defect(name: str, error: Exception, what: str) -> Refusal:
 
 
 def _say(line: str) -> None:
-    """What became of a file stands in its report too: the folder goes on without a standard output."""
+    """What became of a file is in its report too: the folder goes on without a standard output."""
     try:
         say(line)
         flush()

@@ -3,7 +3,7 @@
 Every document of a file is read, refused with its position, or named as passed by; none is dropped in silence. An
 array of CloudEvents is their JSON batch format; gzip is read with one member or several. Time and memory are bounded
 by the bytes of the file, whatever is in it: items are decoded one at a time, and a file that nothing can be read of is
-left off, which is told.
+left off, which is reported.
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def _parts(raw: bytes) -> tuple[dict[str, Any], Callable[[], Iterator[object]]]:
         else:
             head[name] = _value(raw, start, end)
             if name == "entry" and head[name] is not None:
-                entries = partial(_entries, b"[null]", 0, 6)  # no list of objects, which is told
+                entries = partial(_entries, b"[null]", 0, 6)  # no list of objects, which is reported
     return head, entries
 
 

@@ -56,7 +56,7 @@ class DropFolder:
     settle: float
     """Seconds for which a file must not have changed."""
     not_files: dict[str, str] = field(default_factory=dict)
-    """What stands there under the name of a file and is none, with what it is; as of the last look."""
+    """What is there under a name and is no file, with what it is; as of the last look."""
     _seen: dict[str, tuple[_Shape, float]] = field(default_factory=dict)
     _left: dict[str, _Shape] = field(default_factory=dict)
 

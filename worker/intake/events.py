@@ -85,7 +85,7 @@ class ClaimEvent:
     """Who sends, as a URI reference."""
     type: Literal["claim.submitted.v1"]
     time: Annotated[datetime, BeforeValidator(_moment)] | None = None
-    """When the event happened, with a zone; its day stands in for the claim's `received_date`."""
+    """When the event happened, with a zone; its day is used where the claim has no `received_date`."""
     datacontenttype: Annotated[str | None, BeforeValidator(_json_type)] = None
     subject: Text | None = None
     dataschema: Text | None = None
@@ -136,7 +136,7 @@ class Submission(NamedTuple):
     content: bytes
     """`data` as canonical JSON."""
     digest: str
-    """SHA-256 over it, which tells a repeat from a re-used identity; hexadecimal."""
+    """SHA-256 over it, which distinguishes a repeat from a re-used identity; hexadecimal."""
 
 
 def decode(raw: bytes) -> Any:
@@ -278,7 +278,7 @@ def _inside(problem: Problem) -> Problem:
 
 
 def _known(value: Mapping[str, Any], event: ClaimEvent | None, fingerprint: str) -> dict[str, str]:
-    """What can be told of an event that cannot be read as a claim: its identity and claim id, where they are sound."""
+    """What is known of an event that cannot be read as a claim: its identity and claim id, where they are sound."""
     known: dict[str, str] = {}
     data = value.get("data")
     if event:

@@ -1,7 +1,7 @@
 """Cutting the items of a JSON array, and the members of an object, out of its bytes, one at a time.
 
 The decoder makes a value of the whole: 60 KB of gzip that hold twenty million `{}` would be gigabytes. Here only the
-ends of values are looked for; each is then decoded for itself, so that what is no JSON is still told with its place.
+ends of values are looked for; each is then decoded for itself, so that what is no JSON still has its position.
 (A streaming parser such as ijson gives values, not their bytes: a key that is there twice would be passed over.)
 """
 

@@ -1,6 +1,6 @@
 """Colors and wording that the report and the dashboards share.
 
-Colors are after Okabe and Ito (https://jfly.uni-koeln.de/color/), told apart also by color-blind readers; a
+Colors are after Okabe and Ito (https://jfly.uni-koeln.de/color/), distinct for color-blind readers as well; a
 disposition has the same one everywhere. Each has a lightness for a light and one for a dark page.
 """
 

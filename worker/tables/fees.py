@@ -1,6 +1,6 @@
 """The relative value file of the Medicare physician fee schedule (PPRRVU), as CSV, of 2025 (31 columns) and later (32).
 
-Nine lines of preamble and captions, a header whose names repeat, so that columns are told by their place, then one
+Nine lines of preamble and captions, a header whose names repeat, so that columns are found by position, then one
 row a code and modifier. National amount = total relative value units by the conversion factor of the row.
 """
 

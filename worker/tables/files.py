@@ -20,7 +20,7 @@ from rules.tables.edition import File
 from worker.errors import TableRefused
 
 Seen = Callable[[int], None]
-"""Is told how many bytes were read since it was last told."""
+"""Called with the bytes that were read since its last call."""
 Lines = Iterable[tuple[int, str]]
 ENCODING = "latin-1"
 _HEAD = 16_384
@@ -74,17 +74,17 @@ class Member:
         """
         number, line = 0, "\n"
         with self._open() as stream:
-            told = 0
+            unseen = 0
             for number, raw in enumerate(iter(lambda: stream.readline(_LONGEST_LINE + 1), b""), 1):
                 if len(raw) > _LONGEST_LINE:
                     raise Fault(number, f"the line has more than {_LONGEST_LINE} bytes: this is another kind of file")
-                told += len(raw)
-                if told > 2**20:
-                    seen(told)
-                    told = 0
+                unseen += len(raw)
+                if unseen > 2**20:
+                    seen(unseen)
+                    unseen = 0
                 line = raw.decode(ENCODING)
                 yield number, line
-            seen(told)
+            seen(unseen)
         if not line.endswith(("\n", "\x1a")):
             raise Fault(number, "the last line has no line end: the file is cut short; get it again")
 

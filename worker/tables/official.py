@@ -1,4 +1,4 @@
-"""Official files, recognised by what is in them, as editions. All of them, or a refusal that names every fault."""
+"""Official files, recognized by what is in them, as editions. All of them, or a refusal that names every fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def editions_in(paths: Sequence[Path], procedure: str, seen: Seen) -> list[Editi
     found: dict[Kind, list[Member]] = {}
     for path in paths:
         with _noting(problems):
-            for kind, member in _recognised(path):
+            for kind, member in _recognized(path):
                 found.setdefault(kind, []).append(member)
     if problems:  # one of them may be of a quarter whose other files were read: say nothing of missing ones
         found.pop("pairs", None)
@@ -58,7 +58,7 @@ def size_of(paths: Iterable[Path]) -> int:
     total = 0
     for path in paths:
         with _noting([]):
-            total += sum(member.size for _, member in _recognised(path))
+            total += sum(member.size for _, member in _recognized(path))
     return total
 
 
@@ -76,7 +76,7 @@ def _refused(member: Member, fault: Fault) -> TableRefused:
     return TableRefused([f"{where}{line}: {fault.sentence}"])
 
 
-def _recognised(path: Path) -> list[tuple[Kind, Member]]:
+def _recognized(path: Path) -> list[tuple[Kind, Member]]:
     """The members of a file that are official tables; of a zip, the others are left aside."""
     inside = members(path)
     found = [(kind, member) for member in inside if (kind := _kind(member))]

@@ -344,7 +344,7 @@ def _statuses(
 
 
 def _days(claim: Claim | None, trace: Mapping[str, Any]) -> list[date]:
-    """Days of service. The guide wants one; where none could be read, that of receipt stands in."""
+    """Days of service. The guide wants one; where none could be read, that of receipt is used."""
     days: list[date] = [date.fromisoformat(day) for day in trace.get("days", ())]
     if claim is not None:
         days += [line.service_date for line in claim.lines if line.service_date]

@@ -1,6 +1,6 @@
 """What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
 
-A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, DECISIONS what stands in for a date, TRACE what an
+A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, DECISIONS what replaces a missing date, TRACE what an
 acknowledgement needs beside the claim.
 LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
 

@@ -28,7 +28,7 @@ def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") ->
     A claim is a Document, or a Refusal with its number. At the end comes one Refusal with number 0 if the envelope
     has faults: counts and control numbers that do not match, segments that belong to nothing, a file that is cut off.
     `ahead`: what was read of the stream before. Never raises for what is in the stream; errors of reading it
-    (OSError) pass through, those of decompressing it once everything before them is told.
+    (OSError) pass through, those of decompressing it once everything before them is reported.
     """
     segments = Segments(stream, ahead)
     walker = Walker(segments, limit)

@@ -1,7 +1,7 @@
 """Reading X12 835 remittances: what a payer paid for a claim, line by line, and why not more. No name is read.
 
 Places are those of the implementation guide 005010X221A1. An older set is read all the same where its segments are
-these. What is not an 835 set is told, and so is a set without its end: the last claim of it may not be whole.
+these. What is not an 835 set is reported, and so is a set without its end: the last claim of it may not be whole.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from worker.intake.x12.segments import Broken, Segments
 _FORMS = {"P": "professional", "I": "institutional"}
 _NOWHERE: State = {}
 _MOST = 20
-"""Problems that are told of one claim."""
+"""Problems that are reported of one claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Walker:
         self._segment = 0
         self._set = Record()
         self._outside = False
-        """Whether a segment outside of any set has been told."""
+        """Whether a segment outside of any set has been reported."""
         self._leave()
 
     def _leave(self) -> None:
@@ -158,7 +158,7 @@ class Walker:
             self._corrupt(item.sentence)
 
     def _corrupt(self, sentence: str) -> None:
-        """A segment cannot be told: what is inherited from the level it is in may be incomplete."""
+        """A segment cannot be recognized: what is inherited from the level it is in may be incomplete."""
         self._lose_track("", sentence)
         if self._claim is None:
             self._record.add(self._segment, "", sentence)
@@ -366,7 +366,7 @@ class Walker:
         return found
 
     def _report_suspect(self) -> None:
-        """A suspicion that no claim was refused for is told as a fault of the file."""
+        """A suspicion that no claim was refused for is reported as a fault of the file."""
         if self._suspect and not self._reported:
             for suspect in self._suspect:
                 self.envelope.fault(f"{suspect.path}: {suspect.sentence}")
