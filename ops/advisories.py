@@ -25,8 +25,8 @@ def verdict(report: Mapping[str, Any]) -> tuple[int, Iterator[str]]:
 
     def sentences() -> Iterator[str]:
         for package, one in vulnerable:
-            mended = f"mended in {', '.join(one['fix_versions'])}" if one["fix_versions"] else "not mended yet"
-            yield f"{package['name']} {package['version']}: {one['id']}, {mended}"
+            fixed = f"fixed in {', '.join(one['fix_versions'])}" if one["fix_versions"] else "not fixed yet"
+            yield f"{package['name']} {package['version']}: {one['id']}, {fixed}"
         if unknown:
             yield f"{len(unknown)} of {len(packages)} packages could not be looked up; is there a way to pypi.org?"
         elif not vulnerable:

@@ -25,8 +25,8 @@ HOLE = {"id": "PYSEC-1", "fix_versions": ["1.1"], "aliases": [], "description": 
     ("packages", "code", "sentence"),
     [
         ([package("a"), package("b")], 0, "2 packages, none with a known vulnerability."),
-        ([package("a", vulns=[HOLE]), package("b")], 1, "a 1.0: PYSEC-1, mended in 1.1"),
-        ([package("a", vulns=[{**HOLE, "fix_versions": []}])], 1, "a 1.0: PYSEC-1, not mended yet"),
+        ([package("a", vulns=[HOLE]), package("b")], 1, "a 1.0: PYSEC-1, fixed in 1.1"),
+        ([package("a", vulns=[{**HOLE, "fix_versions": []}])], 1, "a 1.0: PYSEC-1, not fixed yet"),
         ([package("a"), {"name": "b", "skip_reason": "not found"}], 2, "1 of 2 packages could not be looked up"),
         ([package("a", vulns=[HOLE]), {"name": "b", "skip_reason": "x"}], 1, "1 of 2 packages could not be looked up"),
     ],
