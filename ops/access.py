@@ -18,13 +18,13 @@ FILE = Path(__file__).parent / "redis" / "users.acl"
 CLAIMS = "{claims:*}"
 """The hash tag of the keys of all partitions."""
 CELERY = "scrub:"
-"""Prefix of everything that Celery keeps: bells, and no claim data."""
+"""Prefix of everything that Celery keeps: notifications, and no claim data."""
 CONTROL = f"{CELERY}/0.celery.pidbox"
 """Celery's control channel in database 0. A pattern subscription wants it word for word."""
 _HELLO = "@connection -@dangerous -client|tracking -client|caching -client|trackinginfo -client|getredir info"
 """What a client does before its first real command, by category: Redis 7.0 refuses the names of what came later. Not
 CLIENT LIST and KILL, which are dangerous. Not CLIENT TRACKING and what belongs to it: with BCAST a server without
-redis#15371 tells every connection the names of all keys that are written. INFO has numbers and no keys' content."""
+redis#15371 sends every connection the names of all keys that are written. INFO has numbers and no keys' content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ USERS = (
     ),
     User(
         "producer",
-        "Puts claims on the inbox; reads none of them, nor any verdict. Rings no bell: workers look once a second.",
+        "Puts claims on the inbox; reads none of them, nor any verdict. Notifies nobody: workers look once a second.",
         (
             Right(_HELLO),
             Right("xadd", _claims("inbox", mode="%W")),

@@ -56,13 +56,13 @@ def index_template() -> dict[str, Any]:
 
 
 def lnav_format() -> dict[str, Any]:
-    """One format for both logs: lnav tells JSON logs apart by their time field alone, which they share."""
+    """One format for both logs: lnav distinguishes JSON logs by their time field alone, which they share."""
     columns = {"log.level": 7, "event.action": 17, "message": 0, "claim.disposition": 10, "claim.payer": 8}
     columns |= {"claim.claim_id": 14, "rule.block": 0, "error.code": 0, "error.type": 0}
     line: list[Any] = [{"field": "__timestamp__"}]
     for name, width in columns.items():
         line += [" ", {"field": name, "default-value": "", "min-width": width}]
-    shown = {*columns, "queue.waiting", "queue.oldest_s", "queue.balance"}  # the last three under the tender's line
+    shown = {*columns, "queue.waiting", "queue.oldest_s", "queue.balance"}  # the last three of maintenance
     values: dict[str, Any] = {}
     for name, field in _fields().items():
         if name != "@timestamp":

@@ -125,7 +125,7 @@ def complaints(over: str = "") -> str:
 
 
 def books(field: str, over: str, function: str = "max") -> str:
-    """The largest (or smallest) value that the tender's line gave."""
+    """The largest (or smallest) value that the line of the maintenance gave."""
     return f"{function}_over_time({actions('queue.books')} | unwrap {label(field)} [{over}]) by ({_ONE})"
 
 

@@ -206,7 +206,7 @@ def run(python: str, binary: Path, server: Server, path: str, arguments: Sequenc
 
 
 def _heed_signals() -> bool:
-    """Whether this program was told to ignore Ctrl-C or a hang-up, as by nohup or `&`; then it goes on to, but in a way
+    """Whether this program was set to ignore Ctrl-C or a hang-up, as by nohup or `&`; then it goes on to, but in a way
     that what it starts does not inherit: tests send both, and wait for the answer.
     """
     deaf = [one for one in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(one) in (signal.SIG_IGN, _nothing)]

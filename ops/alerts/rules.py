@@ -10,7 +10,7 @@ import yaml
 from ops import logql
 
 OLDEST_SECONDS = 300
-"""A claim that waits longer is late; the drain takes up work within a second."""
+"""A claim that waits longer is late; a consumer takes up work within a second."""
 STANDSTILL_SECONDS = 30
 """A batch takes 20 at most (SCRUB_SOFT_TIME_LIMIT), and usually a few milliseconds."""
 HELD_SECONDS = 300
@@ -21,7 +21,7 @@ DROP = 0.8
 LEAST_CLAIMS = 50
 """A day, below which a rate says nothing."""
 SILENCE = "2m"
-"""The tender speaks every 10 seconds, whichever worker it is."""
+"""Maintenance logs every 10 seconds, in whichever worker it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Alert:
 def alerts() -> tuple[Alert, ...]:
     """All of them, the worst first."""
     balance = logql.label("queue.balance")
-    tender = logql.actions("queue.books")
+    maintained = logql.actions("queue.books")
     payer, rate = "claim.payer", "Clean claim rate (HFMA CL-1)"
     day = logql.clean_rate("1d", payer)
     week = logql.clean_rate("7d", payer)
@@ -52,7 +52,7 @@ def alerts() -> tuple[Alert, ...]:
     return (
         Alert(
             "BooksDoNotBalance",
-            f"sum(count_over_time({tender} | {balance} != 0 [2m])) > 0",
+            f"sum(count_over_time({maintained} | {balance} != 0 [2m])) > 0",
             "critical",
             "The books do not balance",
             "Accepted claims and what became of them differ: a claim may be lost, or counted twice.",
