@@ -1,7 +1,7 @@
 """Every container image that is named here, and the one list of those without a digest: `python -m ops.images`.
 
 A tag may be moved to other content, a digest cannot. A digest has to be looked up in the registry that the image comes
-from; where that was not done, the image stands in `UNPINNED` with the reason. A new image, a moving tag and an entry
+from; where that was not done, the image is in `UNPINNED` with the reason. A new image, a moving tag and an entry
 that is no longer true fail the check.
 """
 

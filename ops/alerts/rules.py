@@ -1,4 +1,4 @@
-"""The alerts: what is wrong, from when on, how bad it is. What to do stands in ops/runbook.md, under their names."""
+"""The alerts: what is wrong, from when on, how bad it is. What to do is in ops/runbook.md, under their names."""
 
 from __future__ import annotations
 

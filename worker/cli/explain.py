@@ -34,7 +34,7 @@ def explain(
     book: BookFolder = None,
     format: Annotated[Format, typer.Option(help="text for people; json: one claim a line.")] = "text",
 ) -> None:
-    """Tells why a rule passed or failed on a claim: each condition, true, false or unknown, with the values it saw.
+    """Shows why a rule passed or failed on a claim: each condition, true, false or unknown, with the values it saw.
 
     Where a rule does not run for the claim, it says why: payer, plan, billing role, void, dates, retired. What the
     hospital's overrides (SCRUB_OVERRIDES) make of the rule is shown beside it.

@@ -61,7 +61,7 @@ def impact(
         Literal["text", "json", "html"], typer.Option(help="text for people; json: one object; html: one page.")
     ] = "text",
 ) -> None:
-    """Tells what a new book would change, before it is put in force: which claims would move, by rule and payer.
+    """Shows what a new book would change, before it is put in force: which claims would move, by rule and payer.
 
     Both books judge every claim without a ledger (offline), so rules on duplicates and frequency run on neither side.
     Imported tables are in force for both, and so is the file of SCRUB_OVERRIDES unless `--old-overrides` says what held
