@@ -79,7 +79,7 @@ def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path
         (("--code", "UNT", "--payer", "all", "--from", "soon"), "expected YYYY-MM-DD"),
     ],
 )
-def test_what_is_missing_or_unknown_is_told_and_nothing_is_written(
+def test_what_is_missing_or_unknown_is_reported_and_nothing_is_written(
     scrub: Run, shelf: Path, more: tuple[str, ...], sentence: str
 ) -> None:
     before = sorted(shelf.rglob("*"))
@@ -146,7 +146,7 @@ def test_examples_of_a_code_are_listed_one_by_one(scrub: Run) -> None:
     assert "8 examples: all as expected" in done.stdout
 
 
-def test_an_example_that_is_not_as_expected_is_told_with_its_place(scrub: Run, shelf: Path) -> None:
+def test_an_example_that_is_not_as_expected_is_reported_with_its_place(scrub: Run, shelf: Path) -> None:
     path = shelf / "64445/medicare/UNT001-one-unit.yaml"
     path.write_text(path.read_text().replace("units: 2}]}, expect: fail", "units: 2}]}, expect: pass", 1))
     done = scrub("rules", "test", "--book", "book", "UNT001")
@@ -226,7 +226,7 @@ def test_a_title_cannot_put_a_script_on_the_page(scrub: Run, home: Path, shelf: 
 
 
 @pytest.mark.slow
-def test_a_stale_catalogue_is_told(scrub: Run, home: Path, shelf: Path) -> None:
+def test_a_stale_catalogue_is_reported(scrub: Run, home: Path, shelf: Path) -> None:
     docs = ("rules", "docs", "--book", "book", "-o", "CATALOGUE.md")
     assert scrub(*docs, "--check").returncode == 1
     assert scrub(*docs).returncode == 0

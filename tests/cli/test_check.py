@@ -81,7 +81,7 @@ def test_standard_input_lists_and_gzip_are_read(scrub: Run, write: Write) -> Non
     assert done.stdout.endswith("3 claims: 2 billing, 1 rework\n")
 
 
-def test_received_stands_in_where_a_claim_has_no_date_of_receipt(scrub: Run, write: Write) -> None:
+def test_received_is_used_where_a_claim_has_no_date_of_receipt(scrub: Run, write: Write) -> None:
     file = write("c.json", {key: value for key, value in CLEAN.items() if key != "received_date"})
     assert scrub("check", "--received", "2026-07-20", file).returncode == 0
     late = scrub("check", "--received", "2027-08-13", file)
@@ -154,7 +154,7 @@ def test_without_a_file_it_is_bad_usage(scrub: Run) -> None:
     assert "FILE" in done.stderr
 
 
-def test_a_broken_book_is_told_with_all_its_faults(scrub: Run, write: Write, home: Path) -> None:
+def test_a_broken_book_is_reported_with_all_its_faults(scrub: Run, write: Write, home: Path) -> None:
     absent = scrub("check", "--book", "nowhere", write("c.json", CLEAN))
     assert (absent.returncode, "no rule book" in absent.stderr) == (2, True)
     (home / "book").mkdir()

@@ -85,7 +85,7 @@ def test_a_package_that_is_missing_is_an_installation_that_is_not_whole(breaking
     assert b"install claim-scrubber again" in done.stderr
 
 
-def test_a_module_that_breaks_at_import_is_told_alike(breaking: Breaking) -> None:
+def test_a_module_that_breaks_at_import_is_reported_alike(breaking: Breaking) -> None:
     finder = (
         "import sys\n"
         "class Breaks:\n"

@@ -10,7 +10,7 @@ from tests.former import CHANGED, OVERRIDES, PINS, packed
 from .conftest import Run
 
 
-def test_pins_of_0_1_0_hold_and_the_one_that_is_outdated_is_told_with_the_new_pin(scrub: Run, home: Path) -> None:
+def test_pins_of_0_1_0_hold_and_the_one_that_is_outdated_is_reported_with_the_new_pin(scrub: Run, home: Path) -> None:
     (home / "rules.book").write_bytes(packed())
     (home / "o.yaml").write_text(OVERRIDES)
     words = ("rules", "overrides", "o.yaml", "--book", "rules.book")

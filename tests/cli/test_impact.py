@@ -170,7 +170,7 @@ def test_the_page_needs_no_network_and_escapes_what_it_shows(scrub: Run, new: Pa
     assert "http" not in page
 
 
-def test_what_cannot_be_read_is_told_with_its_line_and_ends_with_2(scrub: Run, new: Path, write: Write) -> None:
+def test_what_cannot_be_read_is_reported_with_its_line_and_ends_with_2(scrub: Run, new: Path, write: Write) -> None:
     file = write("mixed.ndjson", CLEAN, b"{}\n", FAULTY, b"no json\n")
     done = scrub("rules", "impact", "--book", new, file)
     assert done.returncode == 2

@@ -75,7 +75,7 @@ def test_json_has_one_object_a_line(scrub: Run, faulty: Path) -> None:
     assert fault["file"] == f"our book/{FILE}"
 
 
-def test_a_source_that_is_due_is_told_and_is_no_fault(scrub: Run, home: Path, faulty: Path) -> None:
+def test_a_source_that_is_due_is_reported_and_is_no_fault(scrub: Run, home: Path, faulty: Path) -> None:
     shutil.copy(LIBRARY / FILE, faulty / FILE)
     done = scrub("rules", "lint", "--book", faulty)
     assert done.returncode == 0
@@ -83,7 +83,7 @@ def test_a_source_that_is_due_is_told_and_is_no_fault(scrub: Run, home: Path, fa
     assert "No fault in" in done.stdout
 
 
-def test_a_book_without_sources_is_told_as_such(scrub: Run, faulty: Path) -> None:
+def test_a_book_without_sources_is_reported_as_such(scrub: Run, faulty: Path) -> None:
     (faulty / "sources.yaml").unlink()
     done = scrub("rules", "lint", "--book", faulty)
     assert done.returncode == 1

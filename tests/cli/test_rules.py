@@ -191,7 +191,7 @@ def test_version_and_help_are_quick(scrub: Run) -> None:
     assert time.perf_counter() - began < 2, "about 0.25 s on an idle machine; heavy imports take 1 s more"
 
 
-def test_settings_that_are_wrong_are_told(scrub: Run) -> None:
+def test_settings_that_are_wrong_are_reported(scrub: Run) -> None:
     done = scrub("status", SCRUB_BATCH="many")
     assert done.returncode == 2
     assert "SCRUB_BATCH" in done.stderr

@@ -28,7 +28,7 @@ def test_where_all_is_well_it_says_so(scrub: Run) -> None:
         ({"SCRUB_REDIS_PASSWORD_FILE": "/nowhere/password"}, "expected SCRUB_REDIS_URL as well"),
     ],
 )
-def test_what_is_wrong_is_told_in_a_sentence(scrub: Run, environment: dict[str, str], sentence: str) -> None:
+def test_what_is_wrong_is_reported_in_a_sentence(scrub: Run, environment: dict[str, str], sentence: str) -> None:
     done = scrub("worker", "--check", **environment)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr

@@ -28,7 +28,7 @@ def test_the_file_is_what_the_code_says(name: str) -> None:
     assert (FOLDER / name).read_text() == documents()[name]
 
 
-def test_every_expression_is_logql_and_what_is_none_is_told_apart() -> None:
+def test_every_expression_is_logql_and_what_is_none_is_recognized() -> None:
     trees = parse([concrete(text, payer="(medicare|uhc)") for text in expressions().values()])
     assert len(trees) >= 30
     with pytest.raises(NotLogql, match="from here on"):

@@ -123,7 +123,7 @@ def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.Mo
     assert POD["terminationGracePeriodSeconds"] > settings.hard_time_limit
 
 
-def test_no_secret_stands_in_a_manifest() -> None:
+def test_no_secret_is_in_a_manifest() -> None:
     text = "".join(path.read_text() for path in FOLDER.iterdir())
     assert "kind: Secret" not in text
     assert {volume["secret"]["secretName"] for volume in POD["volumes"] if "secret" in volume} == {"claim-scrubber"}

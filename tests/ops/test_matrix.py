@@ -57,7 +57,7 @@ def test_a_python_that_is_not_here_has_a_row_that_says_so(programs: Path) -> Non
     assert reasons(list(pythons([]))) == [f"no python{minor} is on PATH or named in PYTHONS" for minor in PYTHONS]
 
 
-def test_a_python_on_path_that_does_not_run_or_is_another_is_told(program: Program) -> None:
+def test_a_python_on_path_that_does_not_run_or_is_another_is_reported(program: Program) -> None:
     broken = program("python3.11", "echo 'pyenv: python3.11: command not found' >&2; exit 127")
     other = program("python3.12", "echo 3.14.1")
     program("python3.13", "echo 3.13.9")
@@ -187,7 +187,7 @@ def test_tests_that_send_signals_pass_where_the_matrix_is_to_ignore_them(
             signal.signal(one, handler)
 
 
-def test_a_python_that_cannot_be_set_up_is_told_with_the_reason(folder: Path, program: Program) -> None:
+def test_a_python_that_cannot_be_set_up_is_reported_with_the_reason(folder: Path, program: Program) -> None:
     bare = program("python3.14", "echo 'No module named venv' >&2; exit 1")
     with pytest.raises(Unusable, match="its environment cannot be made: No module named venv"):
         environment(Python("3.14.0", str(bare)))

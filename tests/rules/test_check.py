@@ -218,7 +218,7 @@ def test_a_rule_that_raises_becomes_a_finding_and_the_others_run() -> None:
     assert "CANARY" not in str(result)
 
 
-def test_the_given_date_of_receipt_stands_in_only_where_the_claim_has_none() -> None:
+def test_the_given_date_of_receipt_is_used_only_where_the_claim_has_none() -> None:
     late = RULE.replace("scope: line", "scope: claim").replace(
         "{units: {le: 1}}", "{received_date: {before: 2026-08-01}}"
     )

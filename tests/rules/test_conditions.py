@@ -1,4 +1,4 @@
-"""Conditions: three-valued logic, the tests of each kind, and what a wrong condition is told."""
+"""Conditions: three-valued logic, the tests of each kind, and what is reported of a wrong one."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def test_two_facts_are_compared_and_unknown_where_one_is_missing() -> None:
         ({}, (), "expected a mapping of facts to tests"),
     ],
 )
-def test_a_wrong_condition_is_told_where_and_what(node: Mapping[str, Any], path: tuple[str, ...], words: str) -> None:
+def test_a_wrong_condition_is_reported_with_where_and_what(
+    node: Mapping[str, Any], path: tuple[str, ...], words: str
+) -> None:
     ((where, text),) = complaints(node)
     assert where == path
     assert words in text

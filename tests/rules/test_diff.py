@@ -37,7 +37,9 @@ def changes(new: str | None, old: str | None = RULE, file: str = FILE) -> list[C
         ("code: UNT001", "# why\ncode: UNT001", "text", "layout or comments alone"),
     ],
 )  # fmt: skip
-def test_a_change_of_a_rule_is_told_with_its_old_and_new_value(old: str, new: str, what: str, sentence: str) -> None:
+def test_a_change_of_a_rule_is_reported_with_its_old_and_new_value(
+    old: str, new: str, what: str, sentence: str
+) -> None:
     found = changes(RULE.replace(old, new, 1))
     assert (found[0].what, found[0].sentence) == (what, sentence)
     assert found[0].code == "UNT001"
@@ -51,14 +53,14 @@ def test_a_list_of_codes_tells_what_came_and_went() -> None:
     ]
 
 
-def test_a_rule_that_came_and_one_that_went_are_told_once() -> None:
+def test_a_rule_that_came_and_one_that_went_are_reported_once() -> None:
     assert [(c.what, c.since, c.sentence) for c in changes(RULE, None)] == [
         ("added", "2026-01-01", "added: One unit (block, active)")
     ]
     assert [(c.what, c.code) for c in changes(None)] == [("removed", "UNT001")]
 
 
-def test_a_new_version_is_told_against_the_one_before_it() -> None:
+def test_a_new_version_is_compared_with_the_one_before_it() -> None:
     second = (
         RULE[RULE.index("  - effective") : RULE.index("examples")]
         .replace("2026-01-01", "2027-01-01")
@@ -86,7 +88,7 @@ def test_rows_of_tables_are_known_by_key_and_first_day() -> None:
     ]
 
 
-def test_payer_ids_and_sources_are_told() -> None:
+def test_payer_ids_and_sources_are_reported() -> None:
     old = LIBRARY_FILES["payers/uhc.yaml"].decode()
     found = changes(old.replace("id: '87726'", "id: '87726', plan: x"), old, "payers/uhc.yaml")
     assert [(c.what, c.payers) for c in found] == [("payer", ("uhc",))]
@@ -95,7 +97,7 @@ def test_payer_ids_and_sources_are_told() -> None:
     assert [c.sentence for c in found] == ["new added: Bulletin"]
 
 
-def test_a_file_that_cannot_be_read_is_told_and_hides_no_other() -> None:
+def test_a_file_that_cannot_be_read_is_reported_and_hides_no_other() -> None:
     found = difference(
         {**LIBRARY_FILES, FILE: RULE.encode()}, {**LIBRARY_FILES, FILE: b"a: [", "book.yaml": b'version: "2"\n'}
     )

@@ -22,7 +22,7 @@ def test_examples(rule: Rule) -> None:
     assert found == {example["name"]: example["expect"] for example in document.data["examples"]}
 
 
-def test_lines_are_laid_over_the_base_line_and_numbered() -> None:
+def test_lines_are_applied_to_the_base_line_and_numbered() -> None:
     claim = example_claim("practitioner", {"lines": [{}, {"procedure": "76942", "charge": "50"}]}, {"id": "1"})
     assert [(line["number"], line["procedure"], line["modifiers"]) for line in claim["lines"]] == [
         (1, "64445", ["RT"]),

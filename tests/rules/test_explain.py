@@ -69,7 +69,7 @@ def test_a_rule_that_does_not_run_says_why(data: Claim, reason: str) -> None:
     assert any(reason in text for text in found.not_run), found.not_run
 
 
-def test_all_reasons_are_told() -> None:
+def test_all_reasons_are_reported() -> None:
     retired = (ONE[0], rule(status="status: retired"))
     found = one(book(retired), claim("hospital_outpatient", UHC, frequency_code="8"))
     assert len(found.not_run) == 4
@@ -88,20 +88,20 @@ def test_without_a_date_every_version_is_asked() -> None:
     assert [asking.outcome for asking in judgement.asked] == ["fail"]
 
 
-def test_a_draft_is_told_to_run_in_the_shadow() -> None:
+def test_a_draft_is_said_to_run_in_the_shadow() -> None:
     found = one(book((ONE[0], rule(status="status: draft"))), claim(lines=TWO))
     assert found.status == "draft"
     assert "never routing" in found.judgements[0].told
 
 
-def test_a_rule_that_a_medicare_advantage_plan_takes_over_is_told_with_its_ceiling() -> None:
+def test_a_rule_that_a_medicare_advantage_plan_takes_over_is_reported_with_its_ceiling() -> None:
     shelf = book(ONE, **{"payers/medicare.yaml": ADVANTAGE})
     (judgement,) = one(shelf, claim(payer=UHC, lines=TWO)).judgements
     assert judgement.severity == "warn"
     assert "at most warn" in judgement.told
 
 
-def test_where_the_payers_own_rule_speaks_medicares_is_told_as_not_reported() -> None:
+def test_where_the_payers_own_rule_speaks_medicares_is_shown_as_not_reported() -> None:
     own = ("64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
     shelf = book(ONE, own, **{"payers/medicare.yaml": ADVANTAGE})
     told = {one.rule: one.judgements[0].told for one in explain(claim(payer=UHC, lines=TWO), shelf, shelf.rules)}
@@ -121,13 +121,13 @@ def raising(text: str) -> Book:
     return replace(shelf, rules=(broken,))
 
 
-def test_a_rule_that_raises_is_told_as_the_report_has_it() -> None:
+def test_a_rule_that_raises_is_reported_as_the_report_has_it() -> None:
     (judgement,) = one(raising(RULE), claim()).judgements
     assert (judgement.severity, judgement.asked) == ("block", ())
     assert "stopped with RuntimeError: the report has ENG001" in judgement.told
 
 
-def test_a_part_that_raises_and_was_not_needed_is_told_beside_the_others() -> None:
+def test_a_part_that_raises_and_was_not_needed_is_reported_beside_the_others() -> None:
     examples = 'claim: {lines: [{units: 7, modifiers: ["50"]}]}'
     text = RULE.replace("    require:", '    applies_when: {modifiers: {any_of: ["50"]}}\n    require:')
     text = text.replace("claim: {lines: [{units: 1}]}", examples.replace("7", "1")).replace(
@@ -157,13 +157,13 @@ def judgements(shelf: Book, data: Claim, file: str) -> list[tuple[str, str, str 
     ]
 
 
-def test_a_severity_that_an_override_sets_is_told_with_its_name() -> None:
+def test_a_severity_that_an_override_sets_is_reported_with_its_name() -> None:
     shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]"))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
     assert found == [("64445/common/UNT001-other-payers", "fail", "note", True, False)]
 
 
-def test_a_rule_that_an_override_switched_off_is_told_to_be_for_the_record() -> None:
+def test_a_rule_that_an_override_switched_off_is_said_to_be_for_the_record() -> None:
     shelf = overridden(entry(rule="UNT001", severity='"off"', payers="[uhc]"))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
     assert found == [("64445/common/UNT001-other-payers", "fail", "warn", True, True)]
@@ -176,7 +176,7 @@ def test_an_override_for_other_dates_leaves_the_judgement_alone() -> None:
     assert found == [("64445/common/UNT001-other-payers", "fail", "warn", False, False)]
 
 
-def test_a_contracts_filing_limit_is_told_beside_the_rule_in_whose_place_it_stands() -> None:
+def test_a_contracts_filing_limit_is_shown_beside_the_rule_that_it_replaces() -> None:
     shelf = overridden(entry(filing_limit="100", severity="block", payers="[uhc]"))
     late = claim(payer={"id": "87726"}, received_date="2026-07-01", lines=[{"service_date": "2026-01-05"}])
     found = judgements(shelf, late, "uhc/TIM001-primary")

@@ -77,7 +77,7 @@ def test_the_end_of_the_next_year(book: Book, day: str, received: str, in_time: 
     assert known["received_by_end_of_next_year"] is in_time
 
 
-def test_excluded_pairs_are_told_once_and_as_the_claim_writes_them(book: Book) -> None:
+def test_excluded_pairs_are_named_once_and_as_the_claim_writes_them(book: Book) -> None:
     assert facts(book, diagnoses=["G5701", "M54.31", "M54.31"])["excludes1_pairs"] == ("G5701 with M54.31",)
     assert facts(book, diagnoses=["?", ""])["excludes1_pairs"] == ()
 

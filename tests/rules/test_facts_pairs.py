@@ -32,7 +32,7 @@ def test_a_procedure_of_no_edit_forms_none(code: str) -> None:
     assert pairs({"procedure": code}) == ()
 
 
-def test_pairs_are_of_one_day_and_told_once() -> None:
+def test_pairs_are_of_one_day_and_named_once() -> None:
     assert pairs({"procedure": "20610", "service_date": "2026-07-14"}) == ()
     assert pairs({"procedure": "20610"}, {"procedure": "20610"}, {"procedure": "27447"}) == ("20610", "27447")
     assert pairs({"procedure": "20610"}, service_date=None) is None

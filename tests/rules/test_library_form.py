@@ -59,7 +59,7 @@ def test_a_clean_claim_has_no_finding(book: Book, role: Role, payer: str) -> Non
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_payer_without_rules_is_told_and_judged_by_the_common_ones(book: Book, role: Role) -> None:
+def test_a_payer_without_rules_is_reported_and_judged_by_the_common_ones(book: Book, role: Role) -> None:
     report = check(claim(role, "99999", total_charge="1.00"), book)
     assert report.coverage == "common_only"
     assert of_form(report) == ["CLM001", "PAY001"]
@@ -72,7 +72,7 @@ def test_an_unknown_payer_alone_does_not_hold_a_claim(book: Book) -> None:
     assert [found.severity for found in report.findings if found.code == "PAY001"] == ["warn"]
 
 
-def test_an_unknown_plan_is_told_once(book: Book) -> None:
+def test_an_unknown_plan_is_reported_once(book: Book) -> None:
     named = read_claim(example_claim("practitioner", {"payer": {"plan": "nowhere"}}, PAYERS["bcbs"]))
     assert of_form(check(named, book)) == ["PAY001"]
     stranger = read_claim(example_claim("practitioner", {"payer": {"plan": "nowhere"}}, {"id": "99999"}))
@@ -105,7 +105,7 @@ def test_a_void_runs_only_the_rules_that_are_meant_for_it(book: Book, payer: str
     assert {"CLM001", "CLM008", "IDN001"} <= {found.code for found in void.findings}
 
 
-def test_a_claim_without_a_place_of_service_is_told_once(book: Book) -> None:
+def test_a_claim_without_a_place_of_service_is_reported_once(book: Book) -> None:
     assert of_form(check(claim(place_of_service=None), book)) == ["CLM009"]
 
 

@@ -1,4 +1,4 @@
-"""The loader: what a faulty library is told, as file:line:col, and that all of it is told at once."""
+"""The loader: what is reported of a faulty library, as file:line:col, and that all of it is reported at once."""
 
 from __future__ import annotations
 

@@ -244,13 +244,13 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
         (HEAD + entry(severity="warn", **UNTS) + entry("twin", severity="note", **UNTS), "o.yaml:10:5: overrides[1]: is for the same rule and claims as 'ours'; leave one of them out"),
     ],
 )  # fmt: skip
-def test_faults_are_told_with_their_places(text: str, expected: str) -> None:
+def test_faults_are_reported_with_their_places(text: str, expected: str) -> None:
     with pytest.raises(OverridesInvalid) as caught:
         read_overrides("o.yaml", text, library())
     assert str(caught.value.problems[0]) == expected
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     text = (
         HEAD
         + entry("a", severity="loud", pin="0" * 12, **UNTS)

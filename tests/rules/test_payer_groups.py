@@ -159,7 +159,7 @@ def test_each_payer_of_the_shipped_book_has_every_rule_for_several_payers() -> N
     assert payer_problems(BOOK, book_files()) == []
 
 
-def test_a_payer_that_was_registered_and_nothing_else_is_told_what_it_goes_without() -> None:
+def test_for_a_payer_that_was_registered_and_nothing_else_it_is_reported_what_it_goes_without() -> None:
     book, files = with_humana(HUMANA)
     (problem,) = payer_problems(book, files)
     assert str(problem).startswith(
@@ -187,7 +187,7 @@ def test_a_rule_that_a_payer_with_active_ones_takes_back_to_a_draft_is_no_fault(
     assert [str(one) for one in payer_problems(book, files) if "humana" in str(one)] == []
 
 
-def test_a_misspelt_group_is_told_beside_what_the_payer_goes_without() -> None:
+def test_a_misspelt_group_is_reported_beside_what_the_payer_goes_without() -> None:
     book, files = with_humana(HUMANA + "groups: [comercial]\n")
     told = sorted(str(problem) for problem in payer_problems(book, files))
     assert [one for one in told if "groups[0]: no rule is for a group 'comercial'; did you mean 'commercial'?" in one]

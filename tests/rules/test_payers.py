@@ -180,7 +180,7 @@ def test_a_taken_over_rule_says_that_it_is_medicares(book: Book) -> None:
     assert [OF_MEDICARE in f.message for f in own.findings if f.code == "BND003"] == [False]
 
 
-def test_an_advantage_plan_outside_the_registry_is_told_so_and_hears_medicares_families(book: Book) -> None:
+def test_an_advantage_plan_outside_the_registry_is_reported_and_judged_by_medicares_families(book: Book) -> None:
     verdict = report(book, PLANS[4], lines=[{"units": "2"}])
     found = {(f.code, f.severity) for f in verdict.findings}
     assert (verdict.coverage, verdict.disposition) == ("common_only", "billing")

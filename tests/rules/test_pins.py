@@ -155,7 +155,7 @@ def test_a_worker_of_0_1_1_reads_a_pin_of_this_release_as_outdated_and_judges_no
 
 
 @pytest.mark.parametrize("layout", ["64445/deeper/{folder}/{name}", "procedures/64445/{folder}/{name}", "form/{name}"])
-def test_where_a_rule_lay_in_0_1_0_is_told_by_its_payers_and_its_name(layout: str) -> None:
+def test_where_a_rule_lay_in_0_1_0_follows_from_its_payers_and_its_name(layout: str) -> None:
     rules = [rule for rule in old_book().rules if "{folder}" in layout or "/common/" in rule.file]
     assert len(rules) > 90
     for rule in rules:

@@ -1,4 +1,4 @@
-"""A corpus of paid and denied claims: what contradicts the book is told, and so is what cannot be read."""
+"""A corpus of paid and denied claims: what contradicts the book is reported, and so is what cannot be read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_paid_claim_without_a_finding_and_a_denied_one_with_its_code_are_as_ex
     assert faults(good="  - {name: one}\n", denied=denied) == [None, None]
 
 
-def test_a_paid_claim_that_is_held_and_a_denied_one_that_passes_are_told() -> None:
+def test_a_paid_claim_that_is_held_and_a_denied_one_that_passes_are_reported() -> None:
     held = faults(good="  - {name: two, claim: {lines: [{units: 2}]}}\n")
     assert held == ["rework: ['UNT001']"]
     missed = faults(denied="  - {name: one, code: UNT001}\n")
@@ -45,7 +45,7 @@ def test_a_story_is_told_for_each_of_its_values() -> None:
         ("good", "  - {name: one\n", "is not YAML"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place(folder: str, text: str, sentence: str) -> None:
+def test_what_cannot_be_read_is_reported_with_its_place(folder: str, text: str, sentence: str) -> None:
     with pytest.raises(CorpusInvalid) as caught:
         faults(**{folder: text})
     problem = caught.value.problems[0]

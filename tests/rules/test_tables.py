@@ -1,4 +1,4 @@
-"""Dated tables: what is found on which day, and what a faulty file is told."""
+"""Dated tables: what is found on which day, and what is reported of a faulty file."""
 
 from __future__ import annotations
 

@@ -404,7 +404,7 @@ def test_what_is_no_official_table_is_refused_with_what_is_expected(tmp_path: Pa
     assert problems[5] == "none.txt: No such file or directory"
 
 
-def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+def test_every_fault_of_every_file_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "icd10cm_order_2027.txt").write_bytes(order_text(CODES[:3]))
     (tmp_path / "mue.csv").write_bytes(units_text([("64445", "1", "3")]))
     assert len(refusal(tmp_path / "icd10cm_order_2027.txt", tmp_path / "mue.csv", *quarter(tmp_path, PAIRS)[:2])) == 3

@@ -552,7 +552,7 @@ WITHIN = _places(WHOLE)
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(WITHIN), JUNK), min_size=1, max_size=4))
-def test_whatever_stands_in_a_bundle_it_is_read_refused_or_named_once(changes: list[tuple[Any, object]]) -> None:
+def test_whatever_is_in_a_bundle_it_is_read_refused_or_named_once(changes: list[tuple[Any, object]]) -> None:
     value = copy.deepcopy(WHOLE)
     for path, junk in changes:
         at: Any = value

@@ -1,4 +1,4 @@
-"""Damaged files: never a crash, never without end, and no claim that is neither read as it is nor told of."""
+"""Damaged files: never a crash, never without end, and no claim that is neither read as it is nor reported."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ IDENTITY = ("subscriber", "patient", "payer", "billing_provider")
 
 
 def sound(found: list[Document | Refusal], form: str, damaged: str) -> None:
-    """Each CLM is accounted for; what was read has the owner it had; whatever is not as it was is told."""
+    """Each CLM is accounted for; what was read has the owner it had; whatever is not as it was is reported."""
     whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
     numbers = [item.number for item in found if item.number]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -101,7 +101,7 @@ def test_segments_that_are_swapped(form: str, pairs: list[tuple[int, int]]) -> N
     assert len(numbers) == damaged.count("\nCLM*")
 
 
-def test_any_one_segment_that_goes_is_told_and_no_claim_gets_another_ones_owner() -> None:
+def test_any_one_segment_that_goes_is_reported_and_no_claim_gets_another_ones_owner() -> None:
     for form in "PI":
         whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
         kept = 0
@@ -119,7 +119,7 @@ def test_any_one_segment_that_goes_is_told_and_no_claim_gets_another_ones_owner(
         assert kept > 3 * len(SEGMENTS[form]), "nearly all of the four claims are read each time"
 
 
-def test_any_one_garbled_segment_identifier_is_told_and_costs_the_claims_it_may_belong_to() -> None:
+def test_any_one_garbled_segment_identifier_is_reported_and_costs_the_claims_it_may_belong_to() -> None:
     for form in "PI":
         whole = {claim["claim_id"]: claim for claim in FILES[form][0]}
         kept = 0

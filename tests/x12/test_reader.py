@@ -1,4 +1,4 @@
-"""Reading 837 files: what claims inherit, what is refused, and what is told of the envelope."""
+"""Reading 837 files: what claims inherit, what is refused, and what is reported of the envelope."""
 
 from __future__ import annotations
 
@@ -290,7 +290,9 @@ def test_a_gzip_that_is_cut_off_yields_its_whole_claims_and_refuses_the_one_that
         ("*ZZ*SENDER         *", "*ZZ*SENDER*", "ISA06 has 6 characters; expected 15"),
     ],
 )
-def test_faults_of_the_envelope_are_told_once_at_the_end_and_cost_no_claim(old: str, new: str, sentence: str) -> None:
+def test_faults_of_the_envelope_are_reported_once_at_the_end_and_cost_no_claim(
+    old: str, new: str, sentence: str
+) -> None:
     raw = file_of([PROFESSIONAL])
     assert old in raw
     found = read(raw.replace(old, new, 1))

@@ -78,7 +78,9 @@ def test_a_file_that_is_packed_reads_the_same() -> None:
         ([""], "there is no 835 in this file"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place_and_without_its_content(segments: list[str], sentence: str) -> None:
+def test_what_cannot_be_read_is_reported_with_its_place_and_without_its_content(
+    segments: list[str], sentence: str
+) -> None:
     found = read(*segments)
     assert len(found) == 1
     assert isinstance(found[0], Refusal)
@@ -95,7 +97,7 @@ def test_a_claim_that_is_damaged_takes_no_other_along() -> None:
     [([], 1), (PAY, 1), ([*PAY, TAIL[0]], 2), ([*PAY, "LX*2~"], 2)],
     ids=["first", "behind a claim, which may not be whole", "behind PLB", "behind LX"],
 )
-def test_a_claim_whose_first_segment_is_lost_is_told_wherever_it_stands(before: list[str], whole: int) -> None:
+def test_a_claim_whose_first_segment_is_lost_is_reported_wherever_it_stands(before: list[str], whole: int) -> None:
     found = read(*HEAD, *before, "CLP*A*1*5*5***" + "x" * 200_000 + "~", "SVC*HC:64445*5*5~", *PAY, *TAIL)
     assert [one.claim_id for one in found if isinstance(one, Payment)] == ["PCN-2"] * whole
     (lost,) = (one for one in found if isinstance(one, Refusal))
