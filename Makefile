@@ -62,7 +62,7 @@ format: .venv/dev.stamp  ## rewrites the code in the project's style
 mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a claim of the corpus must notice
 	@$(BIN)/python -m tests.rules.mutants
 
-schemas: .venv/dev.stamp  ## writes ops/schemas/ from the models
+schemas: .venv/dev.stamp  ## writes ops/schema/ from the models
 	@$(BIN)/python -m ops.schemas
 
 catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files, and that their examples pass
