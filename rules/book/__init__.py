@@ -1,0 +1,1 @@
+"""Rules, their conditions, sources and overrides, under one version and one digest."""

@@ -1,0 +1,1 @@
+"""Dated tables and imported editions."""

@@ -74,7 +74,7 @@ def proxy(folder: Path, target: Path) -> Iterator[int]:
         with contextlib.suppress(OSError, ssl.SSLError):
             while data := await source.read(65_536):
                 sink.write(data)
-                await sink.consumer()
+                await sink.drain()
         with contextlib.suppress(OSError, ssl.SSLError):
             sink.close()
 

@@ -1,0 +1,1 @@
+"""The book archive, what is in force, signatures, the hospital's overrides."""

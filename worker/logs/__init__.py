@@ -1,0 +1,1 @@
+"""The operational log, log fields, standard output and error."""

@@ -1,0 +1,1 @@
+"""The stages that a claim passes, ledger, deduplication, quarantine, maintenance, notification."""

@@ -35,25 +35,11 @@ class Reading(NamedTuple):
     ledger_key: str | None = None
     claimed: LedgerEntry | None = None
     """The claim as it would enter the patient's ledger, by the procedure of the book with which it was read."""
-
-    @property
-    def _known(self) -> Mapping[str, str]:
-        return self.refusal.known if self.refusal else {}
-
-    @property
-    def origin(self) -> tuple[str, str] | None:
-        """CloudEvents source and id, where the envelope is sound; they are the producer's, and never logged."""
-        if self.submission:
-            return self.submission.event.source, self.submission.event.id
-        return (self._known["source"], self._known["id"]) if "id" in self._known else None
-
-    @property
-    def requeued(self) -> bool:
-        return bool(self.submission.event.requeue_of) if self.submission else "requeue_of" in self._known
-
-    @property
-    def trace_id(self) -> str | None:
-        return self.submission.event.trace_id if self.submission else self._known.get("trace_id")
+    origin: tuple[str, str] | None = None
+    """CloudEvents source and id, where the envelope is sound; they are the producer's, and never logged."""
+    requeued: bool = False
+    """Whether a person put it on the queue again from quarantine."""
+    trace_id: str | None = None
 
     @property
     def day(self) -> date:
@@ -84,14 +70,22 @@ def read(entry: InboxEntry, context: BatchContext) -> Reading:
         return _refused(entry, failure(error), context, started)
     spent = time.perf_counter_ns() - started
     key = context.keys.event(identity)
-    return Reading(entry, submission, None, spent, identity, key, digest, patient, ledger, claimed)
+    return Reading(
+        entry, submission, None, spent, identity, key, digest, patient, ledger, claimed,
+        (event.source, event.id), bool(event.requeue_of), event.trace_id,
+    )  # fmt: skip
 
 
 def _refused(entry: InboxEntry, refusal: EventInvalid, context: BatchContext, started: int) -> Reading:
-    identity = refusal.known.get("identity")
+    known = refusal.known
+    identity = known.get("identity")
     key = context.keys.event(identity) if identity else None
     spent = time.perf_counter_ns() - started
-    return Reading(entry, None, refusal, spent, identity, key, refusal.known.get("digest", ""))
+    return Reading(
+        entry, None, refusal, spent, identity, key, known.get("digest", ""),
+        origin=(known["source"], known["id"]) if "id" in known else None,
+        requeued="requeue_of" in known, trace_id=known.get("trace_id"),
+    )  # fmt: skip
 
 
 def given_up(entry: InboxEntry, problems: Iterable[Problem]) -> Reading:

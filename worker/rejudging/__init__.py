@@ -1,0 +1,1 @@
+"""Replay of a verdict; impact of a new book."""

@@ -1,0 +1,1 @@
+"""Redis: connections, keys, Lua scripts, outlets, embedded server, secret."""
