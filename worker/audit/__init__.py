@@ -1,1 +1,1 @@
-"""The audit log and its chains."""
+"""The audit log (`log`), the fields of its lines (`lines`), and its chains (`chains`)."""

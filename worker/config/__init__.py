@@ -1,1 +1,1 @@
-"""Settings and the URL of a Redis."""
+"""Settings (`settings` is the table of all), the URL of a Redis, and what a worker's process is called."""

@@ -1,1 +1,1 @@
-"""What is wrong with an installation."""
+"""What is wrong with an installation: the examinations of `scrub doctor`."""

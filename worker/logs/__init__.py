@@ -1,1 +1,1 @@
-"""The operational log, log fields, standard output and error."""
+"""The operational log, what a log line may hold, and standard output and error."""

@@ -1,1 +1,1 @@
-"""The worker's own process: Celery's parts, heartbeat, presence, maintenance on a timer."""
+"""The worker's own process: Celery's parts, heartbeat, presence, maintenance on a timer. Tasks: `worker.tasks`."""

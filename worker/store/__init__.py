@@ -1,1 +1,1 @@
-"""Redis: connections, keys, Lua scripts, outlets, embedded server, secret."""
+"""Redis: connections, keys, outlets, embedded server, secret; the Lua scripts are in `lua/`, the commit among them."""
