@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from html import escape
 from typing import Any, TypeVar
 
 from rules.authoring.impact import Group, ImpactTally
 from rules.book.book import Book
-from worker.cli.terminal import columns, paint
+from worker.cli.terminal import columns, dollars, paint
 from worker.rejudging.impact import Shadow
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."
@@ -50,7 +49,7 @@ def text(result: Result) -> list[str]:
     """For people; lines."""
     tally = result.tally
     head = [
-        paint(f"{_number(tally.claims, 'claim')}, {_money(tally.charge)}", "bold")
+        paint(f"{_number(tally.claims, 'claim')}, {dollars(tally.charge)}", "bold")
         + f"; {tally.touched:,} of them would be judged otherwise",
         f"old book {_id(result.old)}, new {_id(result.new)}",
         OFFLINE,
@@ -90,7 +89,7 @@ def html(result: Result) -> list[str]:
     """One page; lines."""
     tally = result.tally
     facts = [
-        f"{_number(tally.claims, 'claim')}, {_money(tally.charge)}; {tally.touched:,} would be judged otherwise"
+        f"{_number(tally.claims, 'claim')}, {dollars(tally.charge)}; {tally.touched:,} would be judged otherwise"
         + _unread(result),
         f"Old book {result.old.version}, digest {result.old.digest}",
         f"New book {result.new.version}, digest {result.new.digest}",
@@ -152,7 +151,7 @@ def _sections(tally: ImpactTally) -> list[ImpactSection]:
 
 def _section(title: str, about: str, heads: Row, groups: Mapping[_KeyT, Group]) -> ImpactSection:
     rows = [
-        (*(part or "(unknown)" for part in key), f"{group.claims:,}", _money(group.charge), ", ".join(group.examples))
+        (*(part or "(unknown)" for part in key), f"{group.claims:,}", dollars(group.charge), ", ".join(group.examples))
         for key, group in _worst_first(groups)
     ]
     return ImpactSection(title, about, (*heads, "claims", "charge", "such as"), rows)
@@ -183,10 +182,6 @@ def _as_text(sections: Iterable[ImpactSection]) -> list[str]:
 
 def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def _money(amount: Decimal) -> str:
-    return f"${amount:,.2f}"
 
 
 _STYLE = """

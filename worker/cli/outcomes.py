@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from io import RawIOBase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
@@ -13,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from worker.cli.sources import open_source, reason_of, show
-from worker.cli.terminal import Format, columns, complain, console, on_terminal, paint, plain, say, say_json
+from worker.cli.terminal import Format, columns, complain, console, dollars, on_terminal, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -182,11 +181,7 @@ def _by_carc(book: Book) -> dict[str, list[str]]:
 
 
 def _cells(total: Total) -> tuple[str, str]:
-    return (str(total.count), _money(total.money)) if total.count else ("-", "-")
-
-
-def _money(amount: Decimal) -> str:
-    return f"${amount:,.2f}"
+    return (str(total.count), dollars(total.money)) if total.count else ("-", "-")
 
 
 def _plain(found: Outcomes) -> dict[str, Any]:

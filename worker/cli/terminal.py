@@ -23,6 +23,8 @@ from rules.printable import printable
 from worker.process.signals import Stopped
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.console import Console
 
 Style = Literal["bold", "dim", "red", "green", "yellow", "blue", "magenta", "cyan", "bold red", "bold green"]
@@ -203,6 +205,11 @@ def give_up(stream: IO[str] | None = None) -> None:
 def _unread() -> NoReturn:
     give_up()
     raise Stopped(SIGPIPE)
+
+
+def dollars(amount: Decimal) -> str:
+    """An amount of US dollars as people write it."""
+    return f"${amount:,.2f}"
 
 
 def columns(rows: Sequence[tuple[str, ...]], styles: tuple[Style | None, ...] = ()) -> list[str]:

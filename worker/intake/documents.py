@@ -70,7 +70,7 @@ def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iter
     if not start:
         yield _refusal(name, "", 0, "the file is empty")
     elif start.startswith((b"ISA", b"GS*", b"ST*")):
-        from worker.intake.x12 import read_x12  # it makes the Documents of this module
+        from worker.intake.x12 import read_x12  # `scrub check` of other formats starts without its tables
 
         yield from read_x12(name, reader, limit=limit, ahead=line)
     elif start.startswith(b"["):

@@ -9,13 +9,9 @@ note of each partition as well: one that moves must not hide one that does not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from worker.config.settings import Settings
-from worker.monitoring.reconciliation import Mark
-
-if TYPE_CHECKING:
-    from worker.monitoring.reconciliation import Reconciliation
+from worker.monitoring.reconciliation import Mark, Reconciliation
 
 _BESIDES = 5.0
 """Seconds beside the time that a task may spend on a batch: for taking, logging and committing it."""
