@@ -146,7 +146,7 @@ Some = Annotated[tuple[T, ...], Field(max_length=MAX_CODES), _OrNull()]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def claim_part(kind: type[T]) -> type[T]:
-    """Frozen; unknown keys are refused, since a misspelt key would otherwise hide a fact from the rules.
+    """Frozen; unknown keys are refused, since a misspelled key would otherwise hide a fact from the rules.
 
     Dataclasses with slots: pydantic's own models take four times as long to read an attribute of.
     """

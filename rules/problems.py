@@ -20,7 +20,7 @@ _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 
 
 def problems_of(error: ValidationError, model: type[Any]) -> list[Problem]:
-    """Pydantic's errors in our words: misspelt keys before missing ones, and never a value of the input.
+    """Pydantic's errors in our words: misspelled keys before missing ones, and never a value of the input.
 
     At most `MOST` of them, and one more that says how many there are besides.
     """
@@ -38,7 +38,7 @@ def at_most(problems: Iterable[Problem], count: int | None = None) -> list[Probl
 
 def details_of(error: ValidationError, model: type[Any]) -> list[ErrorDetails]:
     """Pydantic's errors without those that another one brings about: a list is no shorter for an entry that is wrong,
-    and a key that was misspelt is not missing as well."""
+    and a key that was misspelled is not missing as well."""
     details = error.errors(include_url=False, include_context=True, include_input=False)
     details.sort(key=lambda detail: detail["type"] == "missing")
     within = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}

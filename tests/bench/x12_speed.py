@@ -25,7 +25,7 @@ import pyx12.x12file
 from x12sdk.generate import generate_837p
 from x12sdk.io import X12ModelReader
 
-from tests.x12.oracles import relabelled
+from tests.x12.oracles import relabeled
 from worker.intake.document import Document
 from worker.intake.x12 import read_x12
 
@@ -65,7 +65,7 @@ def pyx12_segments(raw: str) -> int:
 
 def pyx12_context(raw: str) -> int:
     param, errors = pyx12.params.ParamsBase(), pyx12.error_handler.errh_null()
-    reader = pyx12.x12context.X12ContextReader(param, errors, io.StringIO(relabelled(raw)))
+    reader = pyx12.x12context.X12ContextReader(param, errors, io.StringIO(relabeled(raw)))
     return sum(node.seg_data.get_seg_id() == "CLM" for node in reader.iter_segments())
 
 

@@ -54,7 +54,7 @@ def test_each_holds_to_the_schema_of_kubernetes(document: dict[str, Any]) -> Non
     valid(document)
 
 
-def test_a_misspelt_field_is_found() -> None:
+def test_a_misspelled_field_is_found() -> None:
     with pytest.raises(kubernetes_validate.ValidationError):
         valid({**one("PodDisruptionBudget"), "spec": {"maxUnavailabel": 1}})
 

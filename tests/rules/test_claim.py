@@ -52,7 +52,7 @@ def test_all_errors_of_a_bad_claim_come_at_once_with_path_and_sentence() -> None
     }
 
 
-def test_a_misspelt_key_is_not_called_missing_as_well() -> None:
+def test_a_misspelled_key_is_not_called_missing_as_well() -> None:
     data = claim()
     data["claimid"] = data.pop("claim_id")
     with pytest.raises(ClaimInvalid) as caught:

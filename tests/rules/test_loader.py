@@ -27,7 +27,7 @@ def test_the_examples_of_sound_rules_run_beside_a_faulty_one() -> None:
     ]
 
 
-def test_a_wrong_entry_does_not_make_its_list_too_short_nor_a_misspelt_key_missing() -> None:
+def test_a_wrong_entry_does_not_make_its_list_too_short_nor_a_misspelled_key_missing() -> None:
     text = RULE.replace("severity:", "severty:").replace("name: one", "nmae: one")
     with pytest.raises(BookInvalid) as caught:
         read_book({**LIBRARY_FILES, FILE: text.encode()})

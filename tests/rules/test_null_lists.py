@@ -124,7 +124,7 @@ def test_diagnoses_and_lines_are_not_null_and_have_no_free_places(read: Any, nam
 
 
 @pytest.mark.parametrize(("name", "entry"), [("documentation", {"consentt": True}), ("other_payers", {"payd": "1"})])
-def test_a_misspelt_key_in_a_list_that_may_be_null_is_guessed(name: str, entry: dict[str, Any]) -> None:
+def test_a_misspelled_key_in_a_list_that_may_be_null_is_guessed(name: str, entry: dict[str, Any]) -> None:
     with pytest.raises(ClaimInvalid) as caught:
         read_claim(claim() | {name: [entry]})
     assert "did you mean" in caught.value.problems[0].sentence

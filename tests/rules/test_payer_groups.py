@@ -1,6 +1,6 @@
 """Groups of payers: who is in one, what a rule for one means, and that no registered payer goes without.
 
-A list of names beside the data goes out of date in silence, and so does a name that is there twice or misspelt
+A list of names beside the data goes out of date in silence, and so does a name that is there twice or misspelled
 (tarantool#10917, corda-runtime-os#4797, authentik#18941).
 """
 
@@ -187,7 +187,7 @@ def test_a_rule_that_a_payer_with_active_ones_takes_back_to_a_draft_is_no_fault(
     assert [str(one) for one in payer_problems(book, files) if "humana" in str(one)] == []
 
 
-def test_a_misspelt_group_is_reported_beside_what_the_payer_goes_without() -> None:
+def test_a_misspelled_group_is_reported_beside_what_the_payer_goes_without() -> None:
     book, files = with_humana(HUMANA + "groups: [comercial]\n")
     told = sorted(str(problem) for problem in payer_problems(book, files))
     assert [one for one in told if "groups[0]: no rule is for a group 'comercial'; did you mean 'commercial'?" in one]

@@ -19,7 +19,7 @@ LABELS = {"005010X222A2": "005010X222A1", "005010X223A3": "005010X223A2"}
 """pyx12 has maps for the older label of the same guide alone."""
 
 
-def relabelled(raw: str) -> str:
+def relabeled(raw: str) -> str:
     for new, old in LABELS.items():
         raw = raw.replace(new, old)
     return raw
@@ -28,7 +28,7 @@ def relabelled(raw: str) -> str:
 def by_pyx12(raw: str) -> list[Claim]:
     """Every claim, from the loops in which pyx12's maps put the segments."""
     param, errors = pyx12.params.ParamsBase(), pyx12.error_handler.errh_null()
-    reader = pyx12.x12context.X12ContextReader(param, errors, io.StringIO(relabelled(raw)))
+    reader = pyx12.x12context.X12ContextReader(param, errors, io.StringIO(relabeled(raw)))
     claims: list[Claim] = []
     levels: dict[str, Claim] = {}
     for node in reader.iter_segments():
@@ -224,6 +224,6 @@ def validates(raw: str) -> tuple[bool, str]:
 
     param = pyx12.params.ParamsBase()
     out = io.StringIO()
-    fine = pyx12.x12n_document.x12n_document(param, io.StringIO(relabelled(raw)), io.StringIO(), None, fd_json=out)
+    fine = pyx12.x12n_document.x12n_document(param, io.StringIO(relabeled(raw)), io.StringIO(), None, fd_json=out)
     text = out.getvalue()
     return bool(fine), json.dumps(json.loads(text))[:4_000] if text else ""

@@ -1,4 +1,4 @@
-"""`scrub check --format x12-277ca`: the acknowledgement says what the reports say, and pyx12's X214 map accepts it."""
+"""`scrub check --format x12-277ca`: the acknowledgment says what the reports say, and pyx12's X214 map accepts it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
 from worker.intake.document import Document
 from worker.intake.documents import read_documents
-from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgement
+from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgment
 
 
 def clean(**changes: Any) -> dict[str, Any]:
@@ -53,13 +53,13 @@ def with_line(**changes: Any) -> dict[str, Any]:
 
 def answer(raw: bytes) -> str:
     out = io.BytesIO()
-    acknowledgement = Acknowledgement(out, datetime(2026, 11, 2, 9, 30, tzinfo=UTC))
+    acknowledgment = Acknowledgment(out, datetime(2026, 11, 2, 9, 30, tzinfo=UTC))
     for found in read_documents("f.837", io.BytesIO(raw)):
         if isinstance(found, Document):
-            acknowledgement.accept(found, check(found.claim, BOOK, received=date(2026, 10, 20)))
+            acknowledgment.accept(found, check(found.claim, BOOK, received=date(2026, 10, 20)))
         elif found.number:
-            acknowledgement.refuse(found)
-    acknowledgement.close()
+            acknowledgment.refuse(found)
+    acknowledgment.close()
     return out.getvalue().decode("ascii")
 
 

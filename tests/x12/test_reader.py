@@ -229,7 +229,7 @@ def test_a_claim_without_its_place_is_for_the_rules() -> None:
     assert "CLM009" in codes
 
 
-def test_a_bad_claim_does_not_take_its_neighbours_along() -> None:
+def test_a_bad_claim_does_not_take_its_neighbors_along() -> None:
     claims = [claim(claim_id=name) for name in "ABC"]
     raw = file_of(claims)
     at = raw.index("HC:64445", raw.index("CLM*B"))

@@ -1,4 +1,4 @@
-"""A claim written as 837 and read back is the same claim, whatever its fields, its neighbours and the separators."""
+"""A claim written as 837 and read back is the same claim, whatever its fields, its neighbors and the separators."""
 
 from __future__ import annotations
 

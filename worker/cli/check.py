@@ -23,7 +23,7 @@ def check(
     files: Files,
     format: Annotated[
         Literal["text", "json", "x12-277ca"],
-        typer.Option(help="text for people; json: one report a line; x12-277ca: the acknowledgement of an 837."),
+        typer.Option(help="text for people; json: one report a line; x12-277ca: the acknowledgment of an 837."),
     ] = "text",
     book: BookFolder = None,
     received: Annotated[
@@ -83,22 +83,22 @@ def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -
     """Writes the 277CA of the files; a claim that did not come in an 837 cannot be acknowledged and is refused."""
     from rules.engine.check import check as judge
     from worker.intake.document import Document
-    from worker.intake.x12.acknowledgment import Acknowledgement
+    from worker.intake.x12.acknowledgment import Acknowledgment
 
     with writer() as out:
-        acknowledgement = Acknowledgement(out, datetime.now().astimezone())
+        acknowledgment = Acknowledgment(out, datetime.now().astimezone())
         for found in intake.found():
             if not isinstance(found, Document):
                 if found.number and found.trace is not None:
-                    acknowledgement.refuse(found)
+                    acknowledgment.refuse(found)
             elif found.trace is None:
                 intake.refused += 1
                 complain(f"{found.file}:{found.position}: this claim did not come in an 837; a 277CA answers 837 files")
             else:
                 report = judge(found.claim, rules, received=day)
                 counts[report.disposition] += 1
-                acknowledgement.accept(found, report)
-        acknowledgement.close()
+                acknowledgment.accept(found, report)
+        acknowledgment.close()
 
 
 def payer_name(report: Report, book: Book, given: str) -> str:

@@ -53,15 +53,15 @@ def explained(finding: Finding) -> Iterator[str]:
     severity = "lifted" if finding.outcome == "bypassed" else finding.severity
     head = f"  {place:<8}{paint(f'{severity:<6}', STYLES[finding.severity])}  {paint(finding.code, 'bold')}  "
     yield head + hung(plain(finding.message), 2 + 8 + 6 + 2 + len(finding.code) + 2)
-    yield _labelled("fix:", finding.fix)
-    yield _labelled("source:", cited(finding.citation), "dim")
+    yield _labeled("fix:", finding.fix)
+    yield _labeled("source:", cited(finding.citation), "dim")
     if finding.citation.url:
         yield " " * _TEXTS + paint(finding.citation.url, "dim")
     if finding.override:
-        yield _labelled("by:", f"override {finding.override}", "magenta")
+        yield _labeled("by:", f"override {finding.override}", "magenta")
     if finding.expected_denial:
-        yield _labelled("expect:", expected(finding.expected_denial))
+        yield _labeled("expect:", expected(finding.expected_denial))
 
 
-def _labelled(label: str, text: str, style: Style | None = None) -> str:
+def _labeled(label: str, text: str, style: Style | None = None) -> str:
     return " " * _LABELS + paint(f"{label:<8}", "dim") + hung(plain(text), _TEXTS, style)

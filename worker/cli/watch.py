@@ -51,7 +51,7 @@ class Refusals:
 
 @dataclass(slots=True)
 class _Faults:
-    """What went wrong with each file, so that none is tried for ever, and none keeps the others from their turn."""
+    """What went wrong with each file, so that none is tried forever, and none keeps the others from their turn."""
 
     counts: Counter[str] = field(default_factory=Counter)
     resting: dict[str, float] = field(default_factory=dict)

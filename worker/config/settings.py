@@ -218,7 +218,7 @@ def _sentence(detail: Mapping[str, Any]) -> str:
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
-    """A misspelt variable would leave a default in force that nobody chose; one like none of ours is not ours."""
+    """A misspelled variable would leave a default in force that nobody chose; one like none of ours is not ours."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     problems = []
     for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):

@@ -29,7 +29,7 @@ class Document:
     """What the file itself calls this claim, for the id of its event; empty: its number. Of a claim in an X12 file:
     control number and ordinal of interchange, group and set, and the claim's ordinal."""
     trace: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Of a claim in an X12 file: what its acknowledgement needs beside the claim; identifies persons."""
+    """Of a claim in an X12 file: what its acknowledgment needs beside the claim; identifies persons."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def celery_app(settings: Settings, *, main: bool = False) -> App:
             "visibility_timeout": settings.visibility_timeout,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            # Without these a half-open connection hangs the worker for ever.
+            # Without these a half-open connection hangs the worker forever.
             "socket_timeout": 5,
             "socket_connect_timeout": 3,
             "socket_keepalive": not broker.startswith("redis+socket"),

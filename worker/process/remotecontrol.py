@@ -18,7 +18,7 @@ _BY_SETTING = "is set with SCRUB_SOFT_TIME_LIMIT and SCRUB_HARD_TIME_LIMIT, for 
 _BY_OPTION = "is an option of the worker's start (--concurrency, --autoscale)"
 _NO_USE = "has no use here: a notification carries no claim, and another is sent within a second"
 OFF = {
-    "time_limit": _BY_SETTING,  # a short one would send good claims to quarantine, none would let one hang for ever
+    "time_limit": _BY_SETTING,  # a short one would send good claims to quarantine, none would let one hang forever
     "pool_shrink": _BY_OPTION,  # to no process at all
     "pool_grow": _BY_OPTION,
     "autoscale": _BY_OPTION,

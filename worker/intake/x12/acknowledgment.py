@@ -1,4 +1,4 @@
-"""The 277CA, health care claim acknowledgement (005010X214): the verdicts on an 837, as billing systems read them.
+"""The 277CA, health care claim acknowledgment (005010X214): the verdicts on an 837, as billing systems read them.
 
 One 277 transaction set answers one 837 transaction set; one interchange answers one interchange. A claim for billing
 is A2, accepted; one that is not checked is A1, received and no more; one for rework carries a status for each finding
@@ -116,7 +116,7 @@ class _Tally:
                 yield f"AMT*{qualifier}*{_money(self.sums[action])}"
 
 
-class Acknowledgement:
+class Acknowledgment:
     """Writes interchanges of 277CA to `out` as the verdicts come, in the order of the 837; `close` writes the last.
 
     Memory does not grow with the file. What waits for its totals holds names and member ids: it is in memory or in an

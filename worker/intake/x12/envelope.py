@@ -43,7 +43,7 @@ class Envelope:
         self.faults: list[Problem] = []
         self.more_faults = 0
         self.parties: dict[str, str] = {}
-        """Who sends to whom, for an acknowledgement."""
+        """Who sends to whom, for an acknowledgment."""
         self.form: Form | None = None
         """Of the open set, if its claims are read."""
         self.unread = ""

@@ -1,7 +1,7 @@
 """What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
 
 A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, DECISIONS what replaces a missing date, TRACE what an
-acknowledgement needs beside the claim.
+acknowledgment needs beside the claim.
 LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
 
 Source: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I).
@@ -131,7 +131,7 @@ ICD9 = frozenset({"BK", "BF", "BJ", "PR", "BN"})
 """Qualifiers of ICD-9-CM, beside which the code is no ICD-10-CM code, whatever its shape."""
 
 TRACE = (
-    # not on the claim, but on its acknowledgement (277CA); identifies persons
+    # not on the claim, but on its acknowledgment (277CA); identifies persons
     Field("batch", "ST", "BHT", 3),
     Field("submitter.name", "1000A", "NM1*41", 3),
     Field("submitter.id", "1000A", "NM1*41", 9),

@@ -58,7 +58,7 @@ def _document(name: str, found: WalkedClaim) -> Document | Refusal:
 
 
 def _partial(found: WalkedClaim) -> dict[str, Any]:
-    """What an acknowledgement of a refused claim can name."""
+    """What an acknowledgment of a refused claim can name."""
     days = {day for line in found.value.get("lines", ()) if (day := line.get("service_date"))}
     named = {key: found.value[key] for key in _NAMED if key in found.value}
     return found.trace | named | {"form": found.form, "days": sorted(days)}
