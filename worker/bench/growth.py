@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rules.book.book import Book
 from rules.engine.check import check
-from worker.bench.arena import arena
 from worker.bench.claims import claim
 from worker.bench.measure import interleaved
 from worker.bench.pipe import Say, decided
 from worker.bench.tables import Section
+from worker.bench.testbed import fresh_testbed
 from worker.intake.events import claim_of
 from worker.process.command import command
 from worker.store.outletspecs import OUTLETS
@@ -62,7 +62,7 @@ def memory(claims: int, *, say: Say) -> Section:
     from worker.bench.claims import event
 
     rows: list[tuple[str, float]] = []
-    with arena("everysec") as testbed:
+    with fresh_testbed("everysec") as testbed:
         redis, keys = testbed.store.redis, testbed.store.keys
         worker = testbed.start(command(1))
         sent = 0

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Say, claims_a_second
 from worker.bench.tables import Section
+from worker.bench.testbed import Testbed, fresh_testbed
 from worker.pipeline.inbox import ensure_groups
 from worker.process import celeryapp
 from worker.process.command import command
@@ -47,7 +47,7 @@ def _quantiles(found: list[float]) -> tuple[float, float, float]:
 
 def _measure(processes: int, count: int, rate: float, burst: int) -> list[float]:
     """Sends `count` claims at `rate` a second, `burst` at a time, and answers how long each took."""
-    with arena() as testbed:
+    with fresh_testbed() as testbed:
         ensure_groups(testbed.store.redis, testbed.store.keys)
         testbed.start(command(processes))
         warm = 20
@@ -72,7 +72,7 @@ def _wait(got: dict[str, float], count: int) -> None:
         time.sleep(0.01)
 
 
-def _send(testbed: Arena, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
+def _send(testbed: Testbed, sent: dict[str, float], numbers: range, rate: float, burst: int) -> None:
     redis, inbox, notifier = testbed.store.redis, testbed.store.keys.inbox, celeryapp.notifier(testbed.store)
     events = [(str(number), _event(number)) for number in numbers]
     begun = time.monotonic()
@@ -98,7 +98,7 @@ def _event(number: int) -> bytes:
     )
 
 
-def _read(testbed: Arena, got: dict[str, float], ended: threading.Event) -> None:
+def _read(testbed: Testbed, got: dict[str, float], ended: threading.Event) -> None:
     keys = testbed.store.keys
     last: dict[Any, Any] = {keys.outlet(name): "0" for name in OUTLETS}
     with opening.open_store(testbed.settings, hold=False) as store:

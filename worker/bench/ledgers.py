@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from rules.claim import read_claim
-from worker.bench.arena import Arena, arena
 from worker.bench.claims import claim
 from worker.bench.pipe import Say, decided, fill, used_memory
 from worker.bench.tables import Section
+from worker.bench.testbed import Testbed, fresh_testbed
 from worker.pipeline.ledger import Ledger, entry_of, imported_revision, patient_hash, person_of
 from worker.process.command import command
 from worker.store import agreement
@@ -26,7 +26,7 @@ def ledgers(procedure: str, sizes: Sequence[int], *, say: Say) -> Section:
     rows = []
     for size in sizes:
         say(f"ledgers of {size} patients")
-        with arena("everysec") as testbed:
+        with fresh_testbed("everysec") as testbed:
             empty = used_memory(testbed)
             _bill(testbed, size, procedure)
             each = (used_memory(testbed) - empty) / size
@@ -42,7 +42,7 @@ def ledgers(procedure: str, sizes: Sequence[int], *, say: Say) -> Section:
     )
 
 
-def _bill(testbed: Arena, patients: int, procedure: str) -> None:
+def _bill(testbed: Testbed, patients: int, procedure: str) -> None:
     keys, secret = testbed.store.keys, agreement.agreed_secret(testbed.store)
     ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
     revision = imported_revision(_BEFORE)

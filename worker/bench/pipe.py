@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from worker.bench.arena import Arena, Fsync, arena, python
 from worker.bench.claims import event
 from worker.bench.tables import Section
+from worker.bench.testbed import Fsync, Testbed, fresh_testbed, python
 from worker.process.command import command
 
 Say = Callable[[str], None]
@@ -19,7 +19,7 @@ def claims_a_second(processes: int, claims: int, fsync: Fsync, **environment: st
 
     The first half is not counted: a process that has just started has yet to meet the shapes of a hospital's claims.
     """
-    with arena(fsync) as testbed:
+    with fresh_testbed(fsync) as testbed:
         fill(testbed, claims)
         testbed.start(command(processes), **environment)
         return testbed.rate(lambda: decided(testbed), claims, since=0.5)
@@ -27,7 +27,7 @@ def claims_a_second(processes: int, claims: int, fsync: Fsync, **environment: st
 
 def floor(processes: int, claims: int, fsync: Fsync, **environment: str) -> float:
     """The same streams and commits without the work."""
-    with arena(fsync) as testbed:
+    with fresh_testbed(fsync) as testbed:
         fill(testbed, claims)
         for _ in range(processes):
             testbed.start(python("-m", "worker.bench.floor"), **environment)
@@ -36,7 +36,7 @@ def floor(processes: int, claims: int, fsync: Fsync, **environment: str) -> floa
 
 def noop_tasks(processes: int, tasks: int, fsync: Fsync) -> float:
     """Tasks a second of a Celery worker whose task does nothing."""
-    with arena(fsync) as testbed:
+    with fresh_testbed(fsync) as testbed:
         testbed.start(python("-m", "worker.bench.enqueue", str(tasks))).wait()
         options = ["-c", str(processes), "--without-mingle", "--without-gossip", "--without-heartbeat"]
         testbed.start(python("-m", "celery", "-A", "worker.bench.noop", "worker", *options))
@@ -85,7 +85,7 @@ def backlogs(sizes: Sequence[int], *, say: Say) -> Section:
     rows = []
     for size in sizes:
         say(f"pipe: a backlog of {size}")
-        with arena("everysec") as testbed:
+        with fresh_testbed("everysec") as testbed:
             empty = used_memory(testbed)
             fill(testbed, size)
             each = (used_memory(testbed) - empty) / size
@@ -94,12 +94,12 @@ def backlogs(sizes: Sequence[int], *, say: Say) -> Section:
     return Section("The pipe, by backlog, one process", ("waiting", "claims/s", "Redis bytes a waiting claim"), rows)
 
 
-def used_memory(testbed: Arena) -> int:
+def used_memory(testbed: Testbed) -> int:
     """Bytes that the server has in use."""
     return int(testbed.store.redis.info("memory")["used_memory"])
 
 
-def fill(testbed: Arena, count: int) -> None:
+def fill(testbed: Testbed, count: int) -> None:
     """Puts so many claims on the inbox."""
     for first in range(0, count, _LOAD):
         with testbed.store.redis.pipeline(transaction=False) as pipeline:
@@ -108,6 +108,6 @@ def fill(testbed: Arena, count: int) -> None:
             pipeline.execute()
 
 
-def decided(testbed: Arena) -> int:
+def decided(testbed: Testbed) -> int:
     """How many claims went somewhere."""
     return sum(map(int, testbed.store.redis.hvals(testbed.store.keys.counters)))

@@ -8,10 +8,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from worker.bench.arena import arena
 from worker.bench.growth import children
 from worker.bench.pipe import Say, decided, fill
 from worker.bench.tables import Section
+from worker.bench.testbed import fresh_testbed
 from worker.process.command import command
 
 _CLAIMS = 200_000
@@ -41,7 +41,7 @@ def stages(folder: Path, *, say: Say) -> Section:
         return Section("A pool process, by stage", columns, [], "py-spy is not installed: pip install --group bench")
     folder.mkdir(parents=True, exist_ok=True)
     say("profile: one process under py-spy")
-    with arena("everysec") as testbed:
+    with fresh_testbed("everysec") as testbed:
         fill(testbed, _CLAIMS)
         worker = testbed.start(command(1))
         testbed.await_moving(lambda: decided(testbed))

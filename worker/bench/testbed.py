@@ -1,4 +1,4 @@
-"""A place to race: an embedded server in a folder of its own, and the processes that are measured."""
+"""A testbed: an embedded server in a folder of its own, and the processes that are measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotMoving(Exception):
 
 
 @dataclass(slots=True)
-class Arena:
+class Testbed:
     """An empty server, and whatever was started on it; all gone when the block ends."""
 
     settings: Settings
@@ -97,8 +97,8 @@ class Arena:
 
 
 @contextlib.contextmanager
-def arena(fsync: Fsync = "always") -> Iterator[Arena]:
-    """A fresh one; its folder is removed at the end."""
+def fresh_testbed(fsync: Fsync = "always") -> Iterator[Testbed]:
+    """An empty testbed; its folder is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="scrub-bench-", dir="/tmp" if Path("/tmp").is_dir() else None))  # noqa: S108
     try:
         settings = load_settings(
@@ -106,7 +106,7 @@ def arena(fsync: Fsync = "always") -> Iterator[Arena]:
         )
         with opening.open_store(settings) as store:
             store.redis.config_set("appendfsync", fsync)
-            found = Arena(settings, store)
+            found = Testbed(settings, store)
             try:
                 yield found
             finally:
