@@ -205,7 +205,7 @@ class TableRefused(ScrubError):
 
 
 class EditionUnknown(ScrubError):
-    """There is no imported edition {name!r}{hint}. Imported: {known}; `scrub tables list` shows them."""
+    """There is no imported edition {name!r}{hint} Imported: {known}; `scrub tables list` shows them."""
 
 
 class NoListOfClaims(ScrubError):

@@ -76,6 +76,10 @@ def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path
         (("--code", "UNT", "--payer", "cinga"), "did you mean 'cigna'?"),
         (("--code", "UNT", "--payer", "all", "--bills-as", "hospital"), "unknown billing role 'hospital'"),
         (("--code", "UNT", "--payer", "all", "--source", "nothing"), "is not in sources.yaml"),
+        (
+            ("--code", "UNT", "--payer", "all", "--source", "cms-ncci-pm"),
+            "add the document there first; did you mean 'cms-ncci-pm-2026'?",
+        ),
         (("--code", "UNT", "--payer", "all", "--from", "soon"), "expected YYYY-MM-DD"),
     ],
 )

@@ -64,7 +64,7 @@ def test_undo_takes_one_edition_away_and_leaves_the_others(tmp_path: Path) -> No
 def test_undo_of_what_is_not_there_takes_nothing_away(tmp_path: Path) -> None:
     one = edition("2")
     editionstore.add(tmp_path, [one])
-    with pytest.raises(EditionUnknown, match="did you mean mue-practitioner-2026-07-01-00000000"):
+    with pytest.raises(EditionUnknown, match=r"did you mean mue-practitioner-2026-07-01-00000000\? Imported: "):
         editionstore.remove(tmp_path, [one.id, one.id.replace("07", "08")])
     assert editionstore.stored(tmp_path) == [one]
 

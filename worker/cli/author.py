@@ -227,7 +227,7 @@ def _source(given: str, rules: Book) -> Source:
     found = rules.sources.get(given)
     if found is None:
         hint = did_you_mean(given, tuple(rules.sources))
-        raise typer.BadParameter(f"source {given!r} is not in sources.yaml{hint}; add the document there first")
+        raise typer.BadParameter(f"source {given!r} is not in sources.yaml: add the document there first{hint}")
     return found
 
 

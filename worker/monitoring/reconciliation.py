@@ -97,9 +97,9 @@ class Reconciliation:
     requeued: int
     """Put back on the queue from quarantine; these no longer count as quarantined."""
     forwarded: int
-    """Handed on to the partition of their patient, which accepted them as well."""
+    """Forwarded to the partition of their patient, which accepted them as well."""
     received: int
-    """Of the accepted, those that another partition handed on."""
+    """Of the accepted, those that another partition forwarded."""
     dropped: int
     """Of the quarantined, those that a person deleted."""
     waiting: int
@@ -136,7 +136,7 @@ class Reconciliation:
 
     @property
     def taken_off(self) -> int:
-        """Entries that are on the inbox no more: decided, sent again, or handed on."""
+        """Entries that are on the inbox no more: decided, sent again, or forwarded."""
         return self.accepted - self.waiting - self.in_flight
 
     @property

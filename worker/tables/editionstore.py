@@ -81,7 +81,7 @@ def remove(folder: Path, ids: Sequence[str]) -> None:
         for wanted in ids:
             if wanted not in names:
                 near = get_close_matches(wanted, names, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = f"; did you mean {near[0]}?" if near else "."
                 raise EditionUnknown(name=wanted, known=", ".join(sorted(names)) or "none", hint=hint)
         try:
             for wanted in ids:
