@@ -147,7 +147,7 @@ def test_what_judges_claims_takes_no_packed_book_that_the_hospital_did_not_sign(
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_taken_and_told_of(
+def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_taken_and_reported(
     scrub: Run, write: Write, other: Path, keys: tuple[Path, Path], sealed: dict[str, Path]
 ) -> None:
     trusted = {"SCRUB_BOOK_KEY": str(keys[1])}
@@ -163,7 +163,7 @@ def test_what_looks_at_a_book_takes_one_that_is_not_signed_yet_and_a_folder_is_t
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)  # a dozen processes, one after the other
-def test_a_switch_and_a_rollback_are_told_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
+def test_a_switch_and_a_rollback_are_printed_shown_and_audited(scrub: Run, other: Path, home: Path) -> None:
     assert scrub("rules", "pack", "--book", other, "-o", "a.book").returncode == 0
     with Lease(home / "state" / "redis"):
         nothing = scrub("rules", "rollback", "--reason", "a test")

@@ -130,7 +130,7 @@ def test_the_number_grows_by_command_and_is_refused_where_it_is_not_the_one_of_r
     assert scrub("partitions", "16", SCRUB_PARTITIONS="8").returncode == 0
 
 
-def test_a_file_that_is_sent_again_is_known_at_the_door_whatever_its_patients(
+def test_a_file_that_is_sent_again_is_recognized_before_the_queue_whatever_its_patients(
     scrub: Run, store: Store, home: Path
 ) -> None:
     file = home / "claims.ndjson"

@@ -437,7 +437,7 @@ def test_what_a_server_finds_wrong_is_reported_with_what_to_do_and_without_its_c
     assert said == refused(home / "redis"), "the second time as the first"
 
 
-def test_the_runbook_mends_a_damaged_file(home: Path, monkeypatch: pytest.MonkeyPatch, system_path: str) -> None:
+def test_the_runbook_repairs_a_damaged_file(home: Path, monkeypatch: pytest.MonkeyPatch, system_path: str) -> None:
     fill(home / "redis")
     _nul_at_the_end(home / "redis")
     text = (Path(__file__).parents[2] / "ops/runbook.md").read_text()

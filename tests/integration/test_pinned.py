@@ -426,7 +426,7 @@ def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_boo
     assert said.book.digest == small(title="Edited").digest
 
 
-def test_what_a_worker_refuses_is_told_with_its_first_fault_and_place(store: Store, switcher: BookSwitcher) -> None:
+def test_what_a_worker_refuses_is_reported_with_its_first_fault_and_place(store: Store, switcher: BookSwitcher) -> None:
     """As a worker of an earlier release refuses a book with keys that it does not know."""
     consumer = bootstrap.inbox_consumer(store, silent(store))
     later = Files({**OTHER.library, "payers/medicare.yaml": OTHER.library["payers/medicare.yaml"] + b"later: [x]\n"})

@@ -125,7 +125,7 @@ def test_where_it_is_usable_it_is_taken_whatever_is_in_force(
     assert current.own_book(again.settings).digest == OWN.digest
 
 
-def test_a_book_in_force_that_none_of_the_keys_signed_stands_in_for_nothing(
+def test_a_book_in_force_that_none_of_the_keys_signed_is_no_fallback(
     store: Store, home: Path, switcher: BookSwitcher, started_anew: Callable[[], Store]
 ) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

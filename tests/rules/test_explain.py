@@ -47,7 +47,7 @@ def test_a_missing_fact_is_unknown() -> None:
     assert judgement.asked[0].conditions["requires"] == ConditionPart("units is at most 1", None, {"units": None})
 
 
-def test_each_line_on_trial_is_explained() -> None:
+def test_each_target_line_is_explained() -> None:
     found = one(book(ONE), claim(lines=[{}, {"units": "2"}, {"procedure": "99213"}]))
     assert [(j.line, j.outcome) for j in found.judgements] == [(1, "pass"), (2, "fail")]
 

@@ -54,7 +54,7 @@ def test_folders_that_others_may_write_and_a_full_disk_are_found(
     assert found == {"state folder": "ill", "secret": "ill", "audit folder": "well", "disk": "ill"}
 
 
-def test_a_server_with_a_known_hole_is_named_with_what_mends_it(tmp_path: Path) -> None:
+def test_a_server_with_a_known_vulnerability_is_named_with_what_fixes_it(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     settings = load_settings(redis_url="redis://127.0.0.1:6379/0", state_dir=tmp_path)
     (finding,) = doctor.known_vulnerabilities({"redis_version": "7.4.2"}, settings)

@@ -107,7 +107,7 @@ def test_a_stalled_reader_that_reads_on_gets_whole_lines_and_the_number_of_those
     assert os.read(pipe[0], 100) == b"again\n"
 
 
-def test_a_pipe_whose_reader_is_gone_is_told_of_and_written_to_again_when_another_reads(tmp_path: Path) -> None:
+def test_a_pipe_whose_reader_is_gone_is_reported_and_written_to_again_when_another_reads(tmp_path: Path) -> None:
     fifo = tmp_path / "out"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -124,7 +124,7 @@ def test_a_pipe_whose_reader_is_gone_is_told_of_and_written_to_again_when_anothe
     os.close(writer)
 
 
-def test_a_full_disk_under_the_output_is_told_of() -> None:
+def test_a_full_disk_under_the_output_is_reported() -> None:
     writer = os.open("/dev/full", os.O_WRONLY)
     output = Output(writer)
     output.put(LINE)
@@ -132,7 +132,7 @@ def test_a_full_disk_under_the_output_is_told_of() -> None:
     os.close(writer)
 
 
-def test_a_terminal_that_hangs_up_is_told_of() -> None:
+def test_a_terminal_that_hangs_up_is_reported() -> None:
     master, slave = pty.openpty()
     output = Output(slave)
     os.close(master)
