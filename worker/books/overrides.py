@@ -95,9 +95,8 @@ class OverridesLayer:
         return found[1]
 
     def _log_warnings(self, applied: Book) -> None:
-        from worker.logs.operational import (
-            log,  # which takes a tenth of the time that a command like `scrub check` needs to start
-        )
+        # Late: it takes a tenth of the time that a command like `scrub check` needs to start.
+        from worker.logs.operational import log
 
         for sentence in warnings(applied.overrides.entries):
             log(__name__).warning(sentence)

@@ -17,7 +17,7 @@ _PORT = 26379
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """Who knows which server is the primary, and how to log in there."""
+    """The sentinels, which know which server is the primary, and how to log in there."""
 
     nodes: tuple[tuple[str, int], ...]
     name: str

@@ -13,7 +13,7 @@ from worker.store import connections, reachability
 from worker.store.rediserrors import TransportUnknown
 
 LOGIN = "credential_provider"
-"""Name among the transport options, which are all that Celery hands on; kombu wants it apart (kombu#2408)."""
+"""Name among the transport options, which are all that Celery passes on; kombu expects it separately (kombu#2408)."""
 
 
 class Connection(kombu.Connection):
