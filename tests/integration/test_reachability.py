@@ -684,15 +684,22 @@ def test_a_broker_of_its_own_is_looked_at_by_the_check_of_a_worker(
     assert CANARY not in done.stderr
 
 
-def test_a_worker_that_cannot_reach_its_broker_says_why_and_begins_once_it_can(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [("redis://:{word}@127.0.0.1:{port}", "redis://:**@127.0.0.1:{port}/0"),
+     ("amqp://u:{word}@127.0.0.1:{port}//", "amqp://u:**@127.0.0.1:{port}//")],
+    ids=["redis", "amqp"],
+)  # fmt: skip
+def test_a_worker_that_cannot_reach_its_broker_says_why_and_tries_on(url: str, shown: str, home: Path) -> None:
     with plain(home / "q") as server:  # one of its own: workers of other tests have agreed on other secrets elsewhere
         with plain(home / "p") as taken:
             port = taken.port
-        broker = f"redis://:{CANARY}@127.0.0.1:{port}"
+        broker = url.format(word=CANARY, port=port)
         worker = Worker(home, env={"SCRUB_REDIS_URL": server.url, "SCRUB_BROKER_URL": broker})
         try:
-            why = f"The broker at 127.0.0.1:{port} refuses the connection"
-            until(lambda: f"Cannot connect to redis://:**@127.0.0.1:{port}/0: {why}" in worker.text(), 60, worker.text)
+            why = f"Cannot connect to {shown.format(port=port)}: The broker at 127.0.0.1:{port} refuses the connection"
+            until(lambda: worker.text().count(why) > 1, 60, worker.text)
+            assert worker.process.poll() is None
             assert CANARY not in worker.text()
         finally:
             worker.kill()

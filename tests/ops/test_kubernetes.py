@@ -71,7 +71,7 @@ def test_kustomize_builds_them_into_what_is_valid_too() -> None:
             assert document["metadata"]["namespace"] == "claim-scrubber"
     (deployment,) = (document for document in built if document["kind"] == "Deployment")
     template = deployment["spec"]["template"]
-    assert {c["image"] for c in template["spec"]["containers"]} == {"registry.example/claim-scrubber:0.1.1"}
+    assert {c["image"] for c in template["spec"]["containers"]} == {"registry.example/claim-scrubber:0.2.0.dev0"}
     selected = deployment["spec"]["selector"]["matchLabels"].items()
     assert selected <= template["metadata"]["labels"].items()
 

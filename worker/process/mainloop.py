@@ -90,8 +90,10 @@ class Dispatcher(EventDispatcher):
 
 def _harden(transport: Any) -> None:
     """What has taken its time is not tried again on its channels, but left to the consumer, which connects anew."""
+    if transport.driver_type != "redis":
+        return
     usual = transport.Channel
-    if transport.driver_type != "redis" or issubclass(usual, _Hardened):
+    if issubclass(usual, _Hardened):
         return
     transport.Channel = type("Channel", (_Hardened, usual), {})
 
