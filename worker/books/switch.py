@@ -122,7 +122,7 @@ def in_force(redis: Redis, keys: Keys) -> InForce:
         redis.exceptions.RedisError
     """
     with redis.pipeline(transaction=False) as pipeline:
-        pipeline.eval(script("standing"), 2, keys.book, keys.books)
+        pipeline.eval(script("inforce"), 2, keys.book, keys.books)
         pipeline.lindex(keys.switches, 0)
         pipeline.hget(keys.books, "switched")
         pipeline.hgetall(keys.judging)
@@ -175,7 +175,7 @@ def overrides_in_force(redis: Redis, keys: Keys) -> str | None:
     Raises:
         redis.exceptions.RedisError
     """
-    return _standing(redis.eval(script("standing"), 2, keys.book, keys.books))[1]
+    return _standing(redis.eval(script("inforce"), 2, keys.book, keys.books))[1]
 
 
 def held(redis: Redis, keys: Keys, digest: str, trusted: Path | None) -> Files:
@@ -269,7 +269,7 @@ class ProcessBook:
             redis.exceptions.RedisError
             FolderUnusable: the overrides of a new day cannot be archived for replays.
         """
-        wanted = _standing(self.redis.eval(script("standing"), 2, self.keys.book, self.keys.books))
+        wanted = _standing(self.redis.eval(script("inforce"), 2, self.keys.book, self.keys.books))
         if self._book is None or self._current_layer is None or wanted != self._wanted:
             self._take(*wanted)
             self._wanted = wanted

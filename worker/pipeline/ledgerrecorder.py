@@ -155,7 +155,7 @@ class LedgerRecorder:
             arguments += (found.version, str(after), expiry_ms(after, self.months))
         try:
             statuses = cast(
-                Any, self.redis.eval(script("history"), 1 + len(changes), keys.chains, *changes, *arguments)
+                Any, self.redis.eval(script("ledgers"), 1 + len(changes), keys.chains, *changes, *arguments)
             )
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
