@@ -11,8 +11,8 @@ import pytest
 from rules.authoring.examples import example_claim
 from tests.book import BOOK
 from worker.pipeline import batch, deciding
-from worker.pipeline.commit import decision_id
 from worker.pipeline.context import BatchContext
+from worker.pipeline.deciding import decision_id
 from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.rendering import Rendered
 from worker.store.keys import Keys

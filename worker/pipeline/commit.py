@@ -8,7 +8,6 @@ over by another worker meanwhile, it answers `not_mine`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
@@ -69,11 +68,6 @@ class LedgerWrite(NamedTuple):
     version: str = ""
     writes: str = ""
     until: int = 0
-
-
-def decision_id(inbox: str, entry: str, book_digest: str, ledger_version: str = "") -> str:
-    """The same decision on the same entry has the same id, in the log and in the outlet; 32 hexadecimal digits."""
-    return sha256(f"{inbox}\0{entry}\0{book_digest}\0{ledger_version}".encode()).hexdigest()[:32]
 
 
 class Committer:

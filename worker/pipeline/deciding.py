@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from hashlib import sha256
 from typing import NamedTuple
 
 from rules.engine.check import check
@@ -16,7 +17,7 @@ from rules.facts.history import months_after
 from rules.history import NO_MEMBER_ID
 from rules.report import Report
 from worker.errors import Reason
-from worker.pipeline.commit import ABSENT, UNCHECKED, EventWrite, LedgerWrite, Route, decision_id
+from worker.pipeline.commit import ABSENT, UNCHECKED, EventWrite, LedgerWrite, Route
 from worker.pipeline.context import Batch, BatchContext
 from worker.pipeline.ledger import EMPTY, Ledger, expiry_ms
 from worker.pipeline.reading import Reading
@@ -131,3 +132,8 @@ def _event_write(reading: Reading, batch: Batch, decision: str, *, known: bool =
     if reading.requeued:
         return EventWrite(key, UNCHECKED, writes)
     return EventWrite(key, batch.memory.get(key, ABSENT), "" if known else writes)
+
+
+def decision_id(inbox: str, entry: str, book_digest: str, ledger_version: str = "") -> str:
+    """The same decision on the same entry has the same id, in the log and in the outlet; 32 hexadecimal digits."""
+    return sha256(f"{inbox}\0{entry}\0{book_digest}\0{ledger_version}".encode()).hexdigest()[:32]
