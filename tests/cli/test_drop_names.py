@@ -236,7 +236,7 @@ def test_a_reader_of_its_output_that_goes_away_does_not_end_the_watcher(
 
 BREAKS = """
 import errno, time
-import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.sources, worker.cli.watch
+import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.common.sources, worker.cli.watch
 worker.cli.watch._PAUSE = 0.2
 made, locked = worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked
 def breaking(self, document, now):
@@ -249,11 +249,11 @@ def unreadable(path):
     if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
     return locked(path)
 worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked = breaking, unreadable
-within = worker.cli.sources.Intake.within
+within = worker.cli.common.sources.Intake.within
 def broken(self, name, stream):
     if name == "reader.json": raise RuntimeError("C-5")
     return within(self, name, stream)
-worker.cli.sources.Intake.within = broken
+worker.cli.common.sources.Intake.within = broken
 """
 
 

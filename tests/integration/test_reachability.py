@@ -32,7 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
-from worker.cli.stores import opened
+from worker.cli.common.stores import opened
 from worker.config.settings import Settings, load_settings
 from worker.errors import RedisForbids, RedisUnusable
 from worker.store import opening, reachability, rediserrors

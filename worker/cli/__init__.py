@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from worker.cli import crash, standard
+from worker.cli.common import crash, standard
 
 if TYPE_CHECKING:
     from worker.cli.commands import app as app

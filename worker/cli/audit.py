@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.stores import opened
-from worker.cli.terminal import Style, complain, paint, plain, say
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import Style, complain, paint, plain, say
 
 if TYPE_CHECKING:
     from worker.audit.chains import Compared

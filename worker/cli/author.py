@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from rules.terms import Grade, RuleScope, Severity
-from worker.cli.books import BookFolder, book_folder, day_of, reached
-from worker.cli.terminal import complain, on_terminal, say
+from worker.cli.common.books import BookFolder, book_folder, day_of, reached
+from worker.cli.common.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
     from rules.book.book import Book

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, on_terminal, say
+from worker.cli.common.terminal import complain, on_terminal, say
 
 if TYPE_CHECKING:
     from worker.bench.tables import Section
@@ -109,7 +109,7 @@ def _say(what: str) -> None:
 def _show(section: Section) -> None:
     from rich.table import Table
 
-    from worker.cli.terminal import console
+    from worker.cli.common.terminal import console
 
     # Not as the table's own title, which is broken to the table's width.
     console().print(section.title, style="bold", highlight=False, markup=False, soft_wrap=True)

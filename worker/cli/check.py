@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.books import BookFolder, day_of, read_book
-from worker.cli.sources import Files, Intake, short
-from worker.cli.terminal import complain, flush, paint, say, say_json, writer
+from worker.cli.common.books import BookFolder, day_of, read_book
+from worker.cli.common.sources import Files, Intake, short
+from worker.cli.common.terminal import complain, flush, paint, say, say_json, writer
 from worker.store.outletspecs import JUDGED
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _show(report: Report, document: Document, book: Book, format: str) -> None:
     if format == "json":
         say_json(report, default=str)
         return
-    from worker.cli.verdicts import verdict
+    from worker.cli.common.verdicts import verdict
 
     where = document.file
     if document.position:

@@ -32,8 +32,8 @@ from worker.cli import (
     tail,
     work,
 )
-from worker.cli.crash import FAILED
-from worker.cli.terminal import Unwritten, complain, flush, give_up, say
+from worker.cli.common.crash import FAILED
+from worker.cli.common.terminal import Unwritten, complain, flush, give_up, say
 from worker.logs.frames import places
 from worker.process.signals import Stopped, install
 

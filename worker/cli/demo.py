@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, flush, paint, say
+from worker.cli.common.terminal import complain, flush, paint, say
 from worker.process.signals import Stopped, held, pending
 from worker.store.outletspecs import BY_HAND, JUDGED, OUTLETS
 
@@ -52,7 +52,7 @@ def demo(
 
     Example: `scrub demo`, then `SCRUB_STATE_DIR=run/demo scrub tail rework`
     """
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
     from worker.config.settings import load_settings
     from worker.demo.events import all_events
     from worker.demo.stage import fresh
@@ -100,7 +100,7 @@ def _wait(parts: Stage, total: int) -> bool:
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from worker.cli.terminal import console, on_terminal
+    from worker.cli.common.terminal import console, on_terminal
     from worker.monitoring.reconciliation import reconcile
 
     shape = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -123,9 +123,9 @@ def _wait(parts: Stage, total: int) -> bool:
 
 
 def _show(found: Reconciliation, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
+    from worker.cli.common.terminal import console
+    from worker.cli.common.verdicts import explained
     from worker.cli.tail import payer_of, report_of
-    from worker.cli.terminal import console
-    from worker.cli.verdicts import explained
 
     judged: list[tuple[str, Report]] = [
         (payer_of(entry.data["claim"]), report_of(entry.data["report"])) for name in JUDGED for entry in consumed[name]
@@ -214,7 +214,7 @@ def _chosen(judged: Iterable[tuple[str, Report]]) -> Iterator[tuple[str, Report,
 
 
 def _afterwards(settings: Settings) -> Iterator[str]:
-    from worker.cli.terminal import columns
+    from worker.cli.common.terminal import columns
     from worker.demo.stage import called_as, log_file
 
     folder, scrub = _short(settings.state_dir), called_as()

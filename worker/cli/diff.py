@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import BookFolder
-from worker.cli.terminal import Format, columns, paint, plain, say, say_json
+from worker.cli.common.books import BookFolder
+from worker.cli.common.terminal import Format, columns, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.authoring.diff import Change
@@ -39,7 +39,7 @@ def diff(
     """
     from rules.authoring.diff import difference
     from rules.loader import LIBRARY
-    from worker.cli.revisions import files_of
+    from worker.cli.common.revisions import files_of
     from worker.config.settings import load_settings
 
     folder = book or load_settings().book

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.books import BookFolder, read_untried
-from worker.cli.terminal import complain, say
+from worker.cli.common.books import BookFolder, read_untried
+from worker.cli.common.terminal import complain, say
 
 
 def docs(

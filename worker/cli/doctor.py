@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.terminal import Format, Style, hung, paint, say, say_json
+from worker.cli.common.terminal import Format, Style, hung, paint, say, say_json
 
 _STYLES: dict[str, Style] = {"well": "green", "poor": "yellow", "ill": "bold red"}
 
@@ -27,7 +27,7 @@ def doctor(
     from dataclasses import asdict
 
     from rules.errors import ScrubError
-    from worker.cli.stores import opened
+    from worker.cli.common.stores import opened
     from worker.config.settings import load_settings
     from worker.doctor import examinations as doctor
     from worker.doctor.diagnosis import Diagnosis

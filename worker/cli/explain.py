@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import BookFolder, day_of, read_untried, rules_named
-from worker.cli.sources import Intake
-from worker.cli.terminal import Format, Style, columns, hung, paint, plain, say, say_json
+from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
+from worker.cli.common.sources import Intake
+from worker.cli.common.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.authoring.explain import Asking, ConditionPart, Explanation, Judgement

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.sources import Files, Intake
-from worker.cli.stores import opened
-from worker.cli.terminal import complain, on_terminal, plain, say
+from worker.cli.common.sources import Files, Intake
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import complain, on_terminal, plain, say
 
 if TYPE_CHECKING:
     from worker.pipeline.ledgerrecorder import Fate
@@ -121,7 +121,7 @@ def _progress() -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from worker.cli.terminal import console
+    from worker.cli.common.terminal import console
 
     parts = (SpinnerColumn(), TextColumn("{task.completed:.0f} claims read"), TimeElapsedColumn())
     with Progress(*parts, console=console(stderr=True), transient=True) as bar:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.books import BookFolder
-from worker.cli.sources import FORMATS, refusal_lines
-from worker.cli.terminal import complain, on_terminal, say
+from worker.cli.common.books import BookFolder
+from worker.cli.common.sources import FORMATS, refusal_lines
+from worker.cli.common.terminal import complain, on_terminal, say
 from worker.store.outletspecs import JUDGED, listed
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _job(
     """`before`: the old book and the old overrides, as they are given."""
     from rules.authoring.impact import Comparison
     from worker.books.overrides import with_overrides
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
     from worker.rejudging.impact import ImpactJob
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
@@ -120,7 +120,7 @@ def _job(
 def _old(name: str, settings: Settings) -> Book:
     from rules.loader import edition_files, read_book
     from worker.books.trust import book_files
-    from worker.cli.revisions import files_of
+    from worker.cli.common.revisions import files_of
 
     place = Path(name)
     library = book_files(place, None, settings.book_key).library if place.exists() else files_of(name, settings.book)
@@ -172,7 +172,7 @@ class _Reading:
         from worker.rejudging.impact import file_parts, outlet_parts
 
         if since:
-            from worker.cli.stores import opened
+            from worker.cli.common.stores import opened
 
             with opened(settings) as store:
                 yield from outlet_parts(store.redis, store.keys, since)
@@ -202,7 +202,7 @@ def _progress(size: int | None) -> Iterator[Shown]:
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from worker.cli.terminal import console
+    from worker.cli.common.terminal import console
 
     numbers = TextColumn("{task.fields[claims]:,} claims, {task.fields[speed]:,.0f}/s")
     with Progress(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rules.authoring.impact import Group, ImpactTally
 from rules.book.book import Book
-from worker.cli.terminal import columns, dollars, paint
+from worker.cli.common.terminal import columns, dollars, paint
 from worker.rejudging.impact import Shadow
 
 OFFLINE = "Judged offline: no ledger was consulted, so rules on duplicates and frequency ran on neither side."

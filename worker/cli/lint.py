@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from worker.cli.books import BookFolder, book_folder, reached, read_book
+from worker.cli.common.books import BookFolder, book_folder, reached, read_book
+from worker.cli.common.terminal import complain, say, say_json
 from worker.cli.overrides import standing, warn
-from worker.cli.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book.book import Book

@@ -11,8 +11,19 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from worker.cli.sources import open_source, reason_of, show
-from worker.cli.terminal import Format, columns, complain, console, dollars, on_terminal, paint, plain, say, say_json
+from worker.cli.common.sources import open_source, reason_of, show
+from worker.cli.common.terminal import (
+    Format,
+    columns,
+    complain,
+    console,
+    dollars,
+    on_terminal,
+    paint,
+    plain,
+    say,
+    say_json,
+)
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -53,7 +64,7 @@ def import_(
     * `scrub outcomes import era/*.835`
     * `scrub outcomes import --audit ./audit-2026 --format json era.835.gz | jq .rules`
     """
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
     from worker.config.settings import load_settings
     from worker.outcomes import outcomes
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.books import BookFolder, read_book
-from worker.cli.terminal import Format, Style, columns, complain, paint, plain, say, say_json
+from worker.cli.common.books import BookFolder, read_book
+from worker.cli.common.terminal import Format, Style, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -78,8 +78,8 @@ def overrides(
 
 def _put(file: Path, why: str | None, settings: Settings) -> None:
     from worker import bootstrap
+    from worker.cli.common.stores import opened
     from worker.cli.packs import given_text, notify_and_report, reason
-    from worker.cli.stores import opened
 
     why, text = reason(why or ""), given_text(file, settings.book_key)
     with opened(settings) as store:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import BookFolder
-from worker.cli.stores import opened
-from worker.cli.terminal import complain, paint, plain, say, writer
+from worker.cli.common.books import BookFolder
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import complain, paint, plain, say, writer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -250,7 +250,7 @@ def notify_and_report(store: Store, done: SwitchResult | None, unchanged: str) -
 
 
 def _book(settings: Settings) -> Book:
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
 
     return read_book(settings.book, settings.tables_path)
 
@@ -264,7 +264,7 @@ def reason(text: str) -> str:
 
 
 def _read(file: Path) -> bytes:
-    from worker.cli.sources import reason_of
+    from worker.cli.common.sources import reason_of
 
     try:
         return file.read_bytes()

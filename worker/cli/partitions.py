@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.stores import opened
-from worker.cli.terminal import on_terminal, say
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import on_terminal, say
 
 
 def partitions(
@@ -51,6 +51,6 @@ def partitions(
 
 
 def _progress(seen: int) -> None:
-    from worker.cli.terminal import console
+    from worker.cli.common.terminal import console
 
     console(stderr=True).print(f"{seen:,} keys looked at", end="\r")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from worker.cli.terminal import say
+from worker.cli.common.terminal import say
 from worker.process.heartbeat import STALE, beats, folders, hung, unready
 
 

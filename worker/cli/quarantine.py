@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.stores import opened
-from worker.cli.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
     from worker.errors import Reason

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.sources import Intake, reason_of
-from worker.cli.terminal import Format, columns, complain, paint, plain, say, say_json
+from worker.cli.common.sources import Intake, reason_of
+from worker.cli.common.terminal import Format, columns, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from rules.book.book import Book
@@ -52,7 +52,7 @@ def replay(
     * `scrub tail rework --format json | scrub replay -`
     """
     from rules.errors import ScrubError
-    from worker.cli.books import day_of
+    from worker.cli.common.books import day_of
     from worker.rejudging.replay import replay as judge
 
     day = day_of(received)

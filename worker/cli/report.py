@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, plain, say
+from worker.cli.common.terminal import complain, plain, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
     from datetime import UTC, datetime
 
     from worker.audit.log import service_version
-    from worker.cli.terminal import console, on_terminal
+    from worker.cli.common.terminal import console, on_terminal
     from worker.pipeline.outlets import REASONS
     from worker.reporting.figures import count
     from worker.reporting.load import loaded

@@ -9,8 +9,8 @@ import typer
 
 from rules.terms import Grade, RuleStatus, Severity
 from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
-from worker.cli.books import BookFolder, day_of, read_untried, rules_named
-from worker.cli.terminal import Format, Style, columns, complain, paint, say, say_json, width
+from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
+from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
 if TYPE_CHECKING:
     from datetime import date
@@ -184,7 +184,7 @@ def _facts(rule: Rule) -> list[tuple[str, ...]]:
 
 def _version(version: Version) -> Iterator[str]:
     from rules.authoring.words import cited, conditions, expected, period, sentence, template
-    from worker.cli.verdicts import STYLES
+    from worker.cli.common.verdicts import STYLES
 
     yield f"  {paint(version.severity, STYLES[version.severity])}  for dates of service {period(version)}"
     rows = [(name, sentence(condition)) for name, condition in conditions(version)]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.stores import opened
-from worker.cli.terminal import CLEAR, columns, complain, flush, on_terminal, paint, plain, say, say_json
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import CLEAR, columns, complain, flush, on_terminal, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.sources import FORMATS, Intake
-from worker.cli.stores import opened
-from worker.cli.terminal import complain, on_terminal, say
+from worker.cli.common.sources import FORMATS, Intake
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import complain, on_terminal, say
 from worker.cli.watch import summary
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def progress(intake: Intake) -> Iterator[Shown]:
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    from worker.cli.terminal import console
+    from worker.cli.common.terminal import console
 
     numbers = TextColumn("{task.fields[claims]:,} claims, {task.fields[speed]:,.0f}/s")
     parts = (BarColumn(), TaskProgressColumn(), numbers, TimeElapsedColumn())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.terminal import Format, columns, console, on_terminal, paint, say, say_json
+from worker.cli.common.terminal import Format, columns, console, on_terminal, paint, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def import_(
 
     * `scrub tables import rvu26c.zip icd10cm_order_2027.txt`
     """
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
     from worker.config.settings import load_settings
     from worker.tables import editionstore
     from worker.tables.official import editions_in, size_of
@@ -99,7 +99,7 @@ def list_(
 
     * `scrub tables list --format json | jq 'select(.imported)'`
     """
-    from worker.cli.books import read_book
+    from worker.cli.common.books import read_book
     from worker.config.settings import load_settings
     from worker.tables import editionstore
 

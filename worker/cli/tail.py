@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.stores import opened
-from worker.cli.terminal import Format, flush, hung, paint, plain, say, say_json
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import Format, flush, hung, paint, plain, say, say_json
 from worker.store.outletspecs import OUTLETS, listed
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _show(entry: OutletEntry, format: Format) -> None:
 
 
 def _scrubbed(entry: OutletEntry) -> Iterator[str]:
-    from worker.cli.verdicts import verdict
+    from worker.cli.common.verdicts import verdict
 
     yield from verdict(report_of(entry.data["report"]), payer_of(entry.data["claim"]), entry.event["time"])
 

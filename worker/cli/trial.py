@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.books import BookFolder, read_untried, rules_named
-from worker.cli.terminal import complain, paint, say
+from worker.cli.common.books import BookFolder, read_untried, rules_named
+from worker.cli.common.terminal import complain, paint, say
 
 if TYPE_CHECKING:
     from rules.book.book import Book

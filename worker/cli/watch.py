@@ -13,8 +13,8 @@ from signal import SIGPIPE
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import Problem
-from worker.cli.sources import Intake
-from worker.cli.terminal import Unwritten, complain, flush, give_up, plain, say
+from worker.cli.common.sources import Intake
+from worker.cli.common.terminal import Unwritten, complain, flush, give_up, plain, say
 from worker.intake.filenames import name_fields
 from worker.logs.frames import kind, places
 from worker.process.signals import Stopped, held

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli import standard
-from worker.cli.stores import opened
-from worker.cli.terminal import complain, say
+from worker.cli.common import standard
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import complain, say
 from worker.process.command import command
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rules.terms import SEVERITIES
-from worker.cli.terminal import Style, hung, paint, plain
+from worker.cli.common.terminal import Style, hung, paint, plain
 from worker.store.outletspecs import SPECS
 
 if TYPE_CHECKING:

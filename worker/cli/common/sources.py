@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.terminal import complain, plain
+from worker.cli.common.terminal import complain, plain
 
 if TYPE_CHECKING:
     from worker.intake.document import Document, Refusal
