@@ -6,7 +6,10 @@ from collections import Counter
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from rules.authoring.trial import ROLES
+from rules.claim import read_claim
+from rules.engine.check import check
 from tests.book import BOOK
 from tests.corpus.stories import Story, read_stories
 
@@ -33,3 +36,10 @@ def test_the_corpus_covers_every_payer_form_and_year(folder: str, least: int) ->
     assert {story.payer.partition("/")[0] for story in stories} >= PAYERS
     assert {story.bills_as for story in stories} == set(ROLES)
     assert {str(story.claim.lines[0].service_date)[:4] for story in stories} >= {"2023", "2024", "2025", "2026"}
+
+
+def test_a_payer_that_the_book_does_not_know_is_asked_nothing_that_payers_of_the_book_want() -> None:
+    data = example_claim("practitioner", {"lines": [{"modifiers": []}]}, {"id": "99999", "responsibility": "P"})
+    report = check(read_claim(data), BOOK)
+    assert report.payer is None
+    assert [finding.code for finding in report.findings] == ["PAY001"]

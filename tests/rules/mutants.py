@@ -71,6 +71,9 @@ EXPLAINED: dict[tuple[str, str], str] = {
         )
         for role in ("asc", "practitioner")
     },
+    ("64445/common/MOD006-side-usual", "payers all"): (
+        "it differs for a payer that the book does not know alone, which tests/corpus/test_corpus.py holds: no story can"
+    ),
     ("64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
         "the shipped rates hold for the whole period of the version, so the amount is never missing in it"
     ),
