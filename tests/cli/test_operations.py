@@ -143,7 +143,9 @@ def test_status_tells_workers_that_live_from_those_that_are_gone(here: Run, stor
         assert (one["alive"], one["pid"], len(one["processes"])) == (True, worker.pid, 1)
         assert one["book_digest"] == BOOK.digest
         assert "alive  1 process, 0 in hand; book" in here("status").stdout
-        assert "well  workers       1 alive." in here("doctor").stdout
+        seen = here("doctor")
+        assert "well  workers       1 alive." in seen.stdout
+        assert seen.returncode == ("has known vulnerabilities" in seen.stdout), "a server of PATH may be an old one"
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -254,7 +256,8 @@ def test_the_doctor_finds_nothing_ill_on_a_fresh_machine_and_changes_nothing(her
     done = here("doctor")
     assert done.returncode == 1
     assert "No worker is alive." in done.stdout
-    assert "0 ill, 1 poor" in done.stdout
+    old = "has known vulnerabilities" in done.stdout  # a server of PATH may be
+    assert f"0 ill, {1 + old} poor" in done.stdout
     assert not (home / "state/secret").exists()
     assert not (home / "state/audit").exists()
 
