@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from rules.book.pack import Files, packed
+from tests.rules.small import FILE, LIBRARY_FILES, RULE
+from worker.books.overrides import digest_of_text
 from worker.books.signature import beside, sign, signature_of, verify
+from worker.books.switch import opened, opened_text, sealed_pack, sealed_text
 from worker.errors import BookNotSigned, KeyUnusable
 
 BOOK = b"a packed book"
@@ -86,3 +90,18 @@ def test_openssl_makes_the_keys_and_verifies_the_signature(tmp_path: Path) -> No
         "pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin", "-in", "a.book", "-sigfile", "a.book.sig"
     )
     assert "Verified Successfully" in output
+
+
+def test_a_signature_that_ends_in_zeros_holds_in_redis_as_any_other(tmp_path: Path) -> None:
+    """One in sixteen does: the last number of an Ed25519 signature is below 16 (RFC 8032, 5.1.7: S is below 2**252)."""
+    private, keys = Ed25519PrivateKey.generate(), tmp_path / "public.pem"
+    keys.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    texts = (f"overrides: []  # {number}\n" for number in range(10_000))
+    text, sealed = next((text, seal) for text in texts if (seal := private.sign(text.encode())).endswith(b"\0"))
+    assert opened_text(sealed_text(text, sealed), digest_of_text(text), keys) == text
+    with pytest.raises(BookNotSigned, match="has no signature"):
+        opened_text(sealed_text(text, b""), digest_of_text(text), keys)
+    titles = (RULE.replace("One unit", f"Rule {number}").encode() for number in range(10_000))
+    books = (Files({**LIBRARY_FILES, FILE: rule}) for rule in titles)
+    book, sealed = next((book, seal) for book in books if (seal := private.sign(packed(book))).endswith(b"\0"))
+    assert opened(sealed_pack(packed(book), sealed), book.digest, keys) == book

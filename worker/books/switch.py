@@ -199,11 +199,17 @@ def opened(payload: bytes, digest: str, trusted: Path | None) -> Files:
     name = f"book {digest[:12]} in Redis"
     content = _inflated(payload[SIGNATURE:], name)
     if trusted:
-        signature.verify(content, payload[:SIGNATURE].rstrip(b"\0"), trusted, name)
+        signature.verify(content, _signature_in(payload), trusted, name)
     files = unpacked(name, content)
     if files.digest != digest:
         raise PackInvalid(file=name, reason=f"its content has the digest {files.digest[:12]}")
     return files
+
+
+def _signature_in(payload: bytes) -> bytes:
+    """The signature before what is signed; empty: there is none. Its own zeros, with which one may end, stay."""
+    found = payload[:SIGNATURE]
+    return found if found.strip(b"\0") else b""
 
 
 def sealed_pack(content: bytes, sealed: bytes) -> bytes:
@@ -236,7 +242,7 @@ def opened_text(payload: bytes, digest: str, trusted: Path | None) -> str:
     """
     content = payload[SIGNATURE:]
     if trusted:
-        signature.verify(content, payload[:SIGNATURE].rstrip(b"\0"), trusted, f"overrides {digest[:12]} in Redis")
+        signature.verify(content, _signature_in(payload), trusted, f"overrides {digest[:12]} in Redis")
     text = content.decode("utf-8", "replace")
     if digest_of_text(text) != digest:
         raise OverridesNotThere(digest=digest)
