@@ -11,6 +11,7 @@ from worker.books.bookswitcher import BookSwitcher
 from worker.books.current import book_of_today, overrides_layer, own, own_book
 from worker.books.switch import ProcessBook
 from worker.config.identity import worker_name
+from worker.config.settings import Settings
 from worker.pipeline.commit import Committer
 from worker.pipeline.consumer import InboxConsumer, PartitionConsumer
 from worker.pipeline.context import BatchContext, Interrupts
@@ -75,7 +76,7 @@ def ledger_recorder(store: Store) -> LedgerRecorder:
         SecretUnusable, SecretMismatch, and what `own_book` raises
     """
     settings, secret = store.settings, agreed_secret(store)
-    audit = AuditLog(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    audit = _audit_of(settings, secret)
     procedure = own_book(settings).procedure
     return LedgerRecorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
 
@@ -86,9 +87,7 @@ def quarantine_desk(store: Store) -> QuarantineDesk:
     Raises:
         SecretUnusable, SecretMismatch
     """
-    settings = store.settings
-    audit = AuditLog(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
-    return QuarantineDesk(store.once, store.keys, audit)
+    return QuarantineDesk(store.once, store.keys, _audit_of(store.settings, agreed_secret(store)))
 
 
 def chain_retirement(store: Store) -> ChainRetirement:
@@ -98,7 +97,7 @@ def chain_retirement(store: Store) -> ChainRetirement:
         SecretUnusable, SecretMismatch
     """
     settings, secret = store.settings, agreed_secret(store)
-    audit = AuditLog(settings.audit_path, secret, stdout=False, fsync=settings.audit_fsync)
+    audit = _audit_of(settings, secret)
     return ChainRetirement(store.once, store.keys, audit, secret, settings.audit_path)
 
 
@@ -109,7 +108,12 @@ def book_switcher(store: Store) -> BookSwitcher:
         SecretUnusable, SecretMismatch
     """
     settings = store.settings
-    audit = AuditLog(settings.audit_path, agreed_secret(store), stdout=False, fsync=settings.audit_fsync)
+    audit = _audit_of(settings, agreed_secret(store))
     return BookSwitcher(
         store.once, store.keys, audit, lambda: own(settings), lambda: overrides_layer(settings), settings.books_path
     )
+
+
+def _audit_of(settings: Settings, secret: bytes) -> AuditLog:
+    """An audit file for what a person does: never copied to standard output, where the command answers."""
+    return AuditLog(settings.audit_path, secret, fsync=settings.audit_fsync)

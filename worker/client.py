@@ -42,7 +42,7 @@ def submit(
     Raises:
         InboxFull: there was no room within `wait`; its `accepted` says how many of the items went through.
         EventTooLarge: an event has more than SCRUB_MAX_EVENT_BYTES; those before it may have been accepted.
-        RedisUnusable and the other errors of `worker.store.open_store`.
+        RedisUnusable and the other errors of `worker.store.opening.open_store`.
     """
     with open_store(settings) as store:
         receipt = send(
@@ -71,7 +71,7 @@ def consume(
     is dropped by its decision id. With `follow` it waits for more; without, it ends when there is nothing left.
 
     Raises:
-        OutletUnknown, and the errors of `worker.store.open_store`.
+        OutletUnknown, and the errors of `worker.store.opening.open_store`.
     """
     with open_store(settings) as store:
         reader = Reader(
