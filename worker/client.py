@@ -1,11 +1,13 @@
 """What other programs in Python call.
 
-from worker.inbox import submit
-receipt = submit([claim, claim], source="/hospital/ehr")
+    from worker.inbox import submit
+    receipt = submit([claim, claim], source="/hospital/ehr")
 
-from worker.outlets import consume
-for entry in consume("billing"):
-    send(entry.data["claim"])        # acknowledged when the loop asks for the next one
+    from worker.outlets import consume
+    for entry in consume("billing"):
+        send(entry.data["claim"])        # acknowledged when the loop asks for the next one
+
+Both use the Redis that the settings name.
 """
 
 from __future__ import annotations
