@@ -140,7 +140,11 @@ def test_claims_are_sent_though_nothing_can_be_said_of_it_and_none_of_it_goes_to
     assert json.loads(entry[1][b"event"])["data"]["claim_id"] == CLEAN["claim_id"]
 
 
-def test_without_standard_error_a_command_says_what_it_has_to_by_its_exit_code(place: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["as-in-a-shell", "as-in-a-container"])
+def test_without_standard_error_a_command_says_what_it_has_to_by_its_exit_code(
+    unbuffered: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)  # empty: Python keeps what it could not write, and tries again
     for arguments, code in ((["check", "c.json"], 0), (["check", "gone"], 2), (["tail", "nowhere"], 2), (["no"], 2)):
         for redirected in ("2>&-", "2>/dev/full", "<&- 2>&-"):
             assert run(place, arguments, redirected).returncode == code, (arguments, redirected)

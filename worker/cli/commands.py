@@ -33,7 +33,7 @@ from worker.cli import (
     work,
 )
 from worker.cli.common.crash import FAILED
-from worker.cli.common.terminal import Unwritten, complain, flush, give_up, say
+from worker.cli.common.terminal import Unwritten, complain, end_complaints, flush, give_up, say
 from worker.logs.frames import places
 from worker.process.signals import Stopped, install
 
@@ -127,7 +127,9 @@ def run() -> int:
     """Runs the command of this process's arguments, and answers the exit code; raises what is a defect of ours."""
     install()
     code = _ended(app)
-    return _ended(flush) or code
+    code = _ended(flush) or code
+    end_complaints()
+    return code
 
 
 def _ended(step: Callable[[], object]) -> int:

@@ -196,10 +196,20 @@ def _guarded() -> Iterator[None]:
 
 
 def give_up(stream: IO[str] | None = None) -> None:
-    """Lets go of standard output: Python flushes it once more at its end, which must not fail then."""
+    """Lets go of a stream, standard output by default: Python flushes it at its end, which must not fail then."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, (stream or sys.stdout).fileno())
     os.close(null)
+
+
+def end_complaints() -> None:
+    """What standard error still holds and does not take is no reason to end otherwise: Python would exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        give_up(sys.stderr)
+    except (AttributeError, ValueError):
+        pass
 
 
 def _unread() -> NoReturn:
