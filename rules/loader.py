@@ -25,9 +25,11 @@ from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.payers import RESERVED, PayerShape, Registry
+from rules.procedures import Procedure
 from rules.tables.edition import Edition
-from rules.tables.editions import clashes, merged, read_edition
-from rules.tables.table import SPECS, Table, read_table
+from rules.tables.editions import clashes, read_edition
+from rules.tables.table import SPECS, Table, empty_table, joined, read_table
+from rules.terms import LAYERS, PROCEDURES
 
 LIBRARY = Path(__file__).parent / "library"
 TRIED = LIBRARY.with_suffix(".sha256")
@@ -40,8 +42,11 @@ class BookShape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     version: Annotated[str, Field(min_length=1)]
-    procedure: Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
+    procedure: Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")] | None = None
+    """Of a book in the layout of releases 0.1: its only procedure, in the folder of that name."""
     covers_from: Annotated[date, BeforeValidator(iso_date)]
+    formerly: str | None = None
+    """The folder in which releases 0.1 had all rules: overrides that were written then name and pin rules by it."""
 
 
 def load_book(place: Path | None = None, imported: Path | None = None, *, examples: bool | None = None) -> Book:
@@ -132,7 +137,7 @@ def read_book(
         untried.problems.extend(document.problems)
     if untried.problems:
         raise BookInvalid(untried.problems)
-    return with_editions(untried.book, untried.editions)
+    return untried.book.with_editions(untried.editions)
 
 
 def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Untried:
@@ -140,7 +145,7 @@ def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | Non
     untried = _untried(files, imported or {})
     if untried.problems:
         raise BookInvalid(untried.problems)
-    return replace(untried, book=with_editions(untried.book, untried.editions))
+    return replace(untried, book=untried.book.with_editions(untried.editions))
 
 
 def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes], *, tried: bool = False) -> Untried:
@@ -150,14 +155,20 @@ def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes], *, tried
     head = _head(texts.get("book.yaml", ""), problems)
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
-    tables = _tables(texts, sources, problems)
+    procedures = _procedures(texts, head, sources, problems)
+    tables = _tables(texts, "", sources, problems, former=head is not None and head.procedure is not None)
+    own = {name: _own_tables(texts, name, tables, sources, problems) for name in procedures}
     editions = _editions(imported, problems)
     sound = not problems
-    rules, documents = _rules(texts, head.procedure if head else None, sources, registry, problems, tried=tried)
+    folders = _folders(head, procedures)
+    rules, documents = _rules(texts, tuple(folders.values()), sources, registry, problems, tried=tried)
     if head is None or not sound:
         raise BookInvalid(problems)
     digest = Files(files, imported).digest
-    book = Book(head.version, digest, head.procedure, head.covers_from, registry, sources, tables, tuple(rules))
+    book = Book(
+        head.version, digest, procedures, head.covers_from, registry, sources, tables, tuple(rules),
+        folders=folders, own=own, formerly=head.formerly or next(iter(procedures)),
+    )  # fmt: skip
     return Untried(book, documents, problems, editions)
 
 
@@ -166,13 +177,6 @@ def version_of(files: Mapping[str, bytes]) -> str:
     problems: list[RuleProblem] = []
     head = _head(_decoded("book.yaml", files.get("book.yaml", b""), problems), problems)
     return head.version if head else "?"
-
-
-def with_editions(book: Book, editions: list[Edition]) -> Book:
-    """The book with editions of official tables in place of shipped rows; its digest stays."""
-    names = {edition.table for edition in editions}
-    own = {name: merged(book.tables[name], [e for e in editions if e.table == name]) for name in names}
-    return replace(book, tables={**book.tables, **own}) if own else book
 
 
 def _editions(imported: Mapping[str, bytes], problems: list[RuleProblem]) -> list[Edition]:
@@ -265,24 +269,107 @@ def _check_payer(
             document.complain(("filing_indicators", index), f"{code!r} belongs to another payer already")
 
 
+def _procedures(
+    texts: Mapping[str, str], head: BookShape | None, sources: Mapping[str, Source], problems: list[RuleProblem]
+) -> Mapping[str, Procedure]:
+    if head and head.procedure:
+        return {head.procedure: _former(head.procedure)}
+    found: dict[str, Procedure] = {}
+    owners: dict[str, str] = {}
+    for name in sorted(texts):
+        if not (name.startswith(f"{PROCEDURES}/") and name.endswith("/procedure.yaml")):
+            continue
+        document = read_document(name, texts[name])
+        package = None if document.problems else validated(document, Procedure, document.data)
+        if package:
+            _check_procedure(document, package, sources, owners)
+            found[package.procedure] = package
+        problems += document.problems
+    folders = {name.split("/")[1] for name in texts if name.startswith(f"{PROCEDURES}/") and name.count("/") > 1}
+    problems += [
+        RuleProblem(f"{PROCEDURES}/{folder}/procedure.yaml", 1, 1, "", "is missing; it says what the package is for")
+        for folder in sorted(folders - found.keys())
+        if f"{PROCEDURES}/{folder}/procedure.yaml" not in texts
+    ]
+    if head and not found and not folders:
+        problems.append(
+            RuleProblem("book.yaml", 1, 1, "", f"the book has no procedure; each is a folder of {PROCEDURES}/")
+        )
+    return found
+
+
+def _former(procedure: str) -> Procedure:
+    """Of a book of releases 0.1, which says no more of its procedure than its code: what was known of it then is in the
+    package that ships."""
+    shipped = LIBRARY / PROCEDURES / procedure / "procedure.yaml"
+    if shipped.is_file():
+        return Procedure.model_validate(read_document(shipped.name, shipped.read_text("utf-8")).data)
+    return Procedure(procedure=procedure, name=procedure, codes=(procedure,))
+
+
+def _check_procedure(
+    document: YamlDocument, package: Procedure, sources: Mapping[str, Source], owners: dict[str, str]
+) -> None:
+    if document.file.split("/")[1] != package.procedure:
+        document.complain(("procedure",), f"the folder of procedure {package.procedure!r} must have its name")
+    for index, key in enumerate(package.sources):
+        if key not in sources:
+            document.complain(("sources", index), f"source {key!r} is not in sources.yaml")
+    for index, code in enumerate(package.codes):
+        if owners.setdefault(code, package.procedure) != package.procedure:
+            document.complain(("codes", index), f"{code} belongs to the package {owners[code]} already")
+    for index, one in enumerate(package.companions):
+        if one.to < one.from_:
+            document.complain(("companions", index, "to"), "is before `from`")
+
+
+def _folders(head: BookShape | None, procedures: Mapping[str, Procedure]) -> Mapping[str, str]:
+    """Where the rules of each layer are."""
+    if head and head.procedure:
+        return {head.procedure: f"{head.procedure}/"}
+    return {layer: f"{layer}/" for layer in LAYERS} | {name: f"{PROCEDURES}/{name}/" for name in procedures}
+
+
 def _tables(
-    texts: Mapping[str, str], sources: Mapping[str, Source], problems: list[RuleProblem]
+    texts: Mapping[str, str], place: str, sources: Mapping[str, Source], problems: list[RuleProblem], *, former: bool
 ) -> Mapping[str, Table]:
+    """`place`: a folder with a slash, or empty. `former`: of releases 0.1, which had fewer tables."""
     tables: dict[str, Table] = {}
-    for name in _in_folder(texts, "tables", ".csv"):
+    for name in _in_folder(texts, f"{place}tables", ".csv"):
         stem = PurePosixPath(name).stem
         if stem not in SPECS:
             problems.append(RuleProblem(name, 1, 1, "", f"no fact reads a table {stem!r}; known: {', '.join(SPECS)}"))
             continue
         tables[stem], faults = read_table(stem, name, texts[name], sources)
         problems += faults
-    problems += [RuleProblem(f"tables/{name}.csv", 1, 1, "", "is missing") for name in SPECS if name not in tables]
+    if not place:
+        missing = [name for name in SPECS if name not in tables]
+        if not former:
+            of_procedures = {PurePosixPath(name).stem for name in texts if name.startswith(f"{PROCEDURES}/")}
+            problems += [
+                RuleProblem(f"tables/{name}.csv", 1, 1, "", "is missing")
+                for name in missing
+                if name not in of_procedures
+            ]
+        tables |= {name: empty_table(name) for name in missing}
     return tables
+
+
+def _own_tables(
+    texts: Mapping[str, str],
+    procedure: str,
+    shared: Mapping[str, Table],
+    sources: Mapping[str, Source],
+    problems: list[RuleProblem],
+) -> Mapping[str, Table]:
+    """The tables as the rules of a package see them: with the rows of its own folder beside those for all."""
+    own = _tables(texts, f"{PROCEDURES}/{procedure}/", sources, problems, former=False)
+    return {**shared, **{name: joined(shared[name], table) for name, table in own.items()}}
 
 
 def _rules(
     texts: Mapping[str, str],
-    procedure: str | None,
+    folders: tuple[str, ...],
     sources: Mapping[str, Source],
     registry: Registry,
     problems: list[RuleProblem],
@@ -292,12 +379,11 @@ def _rules(
     rules: list[Rule] = []
     documents: dict[str, YamlDocument] = {}
     for name in sorted(name for name in texts if name.endswith(".yaml") and name not in ("book.yaml", "sources.yaml")):
-        folder = name.partition("/")[0]
-        if folder == "payers":
+        if name.startswith("payers/") or name.endswith("/procedure.yaml"):
             continue
         document = read_document(name, texts[name], tried=tried)
-        if procedure not in (None, folder):
-            document.complain((), f"no rule book reads this file; rules are in {procedure}/")
+        if not name.startswith(folders):
+            document.complain((), f"no rule book reads this file; rules are in {', '.join(folders)}")
         rule = None if document.problems else compile_rule(document, sources, registry)
         if rule and not document.problems:
             rules.append(rule)

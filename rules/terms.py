@@ -11,5 +11,14 @@ Grade = Literal["A", "B", "C", "S"]
 RuleScope = Literal["line", "claim"]
 RuleStatus = Literal["draft", "active", "retired"]
 
+COMMON = "common"
+"""Folder of the rules for several payers."""
+FORM, EDITS = LAYERS = ("form", "edits")
+"""The layers of rules that are of no procedure, by the folders of their rules: what a claim form must have, and the
+code pairs and unit limits of all lines."""
+OVERRIDES = "overrides"
+"""Where a hospital's overrides that are rules themselves stand: they speak of the claim as a whole."""
+PROCEDURES = "procedures"
+"""Folder of the packages, one a procedure, each a layer."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Worst first."""

@@ -156,7 +156,7 @@ def _activated(rule: Rule) -> Rule:
 
 def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
     """The books with the rules alone that differ; None where more than rules does."""
-    parts = ("procedure", "covers_from", "registry", "overrides", "ruled")
+    parts = ("procedures", "covers_from", "registry", "overrides", "ruled")
     if any(getattr(old, part) != getattr(new, part) for part in parts) or _rows(old) != _rows(new):
         return None
     known = {(rule.file, rule.digest, rule.status) for rule in old.rules}
@@ -168,7 +168,7 @@ def _narrowed(old: Book, new: Book) -> tuple[Book, Book] | None:
 
 
 def _rows(book: Book) -> list[object]:
-    return [(table.name, table.spans, table.starts, table.reigns) for table in book.tables.values()]
+    return [(table.name, table.spans, table.starts, table.reigns) for table in book.every_table]
 
 
 def _said(report: Report) -> _Said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from rules.authoring.examples import example_claim
@@ -21,7 +21,6 @@ from rules.facts import ClaimFacts, LineFacts
 from rules.history import NOTHING_BILLED, History
 from rules.report import Finding, Outcome
 from rules.tables.edition import Edition
-from rules.tables.editions import merged
 from rules.tables.table import SPECS
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -48,8 +47,7 @@ class RuleExample:
 def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
     """The book with rows of imported editions in place of the shipped ones, by table."""
     editions = [_edition(name, rows) for name, rows in tables.items()]
-    own = {edition.table: merged(book.tables[edition.table], [edition]) for edition in editions}
-    return replace(book, tables={**book.tables, **own}) if own else book
+    return book.with_editions(editions)
 
 
 def _edition(name: str, rows: tuple[str, ...]) -> Edition:

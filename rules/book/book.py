@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -11,11 +11,15 @@ from typing import Any
 
 from rules.book.assignment import Assigned, ClaimKind
 from rules.book.overrides import Overrides
-from rules.book.rule import COMMON, Rule
+from rules.book.rule import Rule
 from rules.book.sources import Source
 from rules.payers import Registry
+from rules.procedures import Procedure
 from rules.report import BookId
-from rules.tables.table import Tables
+from rules.tables.edition import Edition
+from rules.tables.editions import merged
+from rules.tables.table import Table, Tables
+from rules.terms import COMMON
 
 
 @dataclass(frozen=True)
@@ -25,15 +29,23 @@ class Book:
     version: str
     digest: str
     """SHA-256 over path and content of every file of the book, hexadecimal."""
-    procedure: str
+    procedures: Mapping[str, Procedure]
+    """The packages, by name."""
     covers_from: date
     """First date of service that the common rules are meant for."""
     registry: Registry
     sources: Mapping[str, Source]
     tables: Tables
+    """Those for all procedures."""
     rules: tuple[Rule, ...]
     overrides: Overrides = field(default_factory=Overrides)
     """What the hospital decided otherwise."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Where the rules of each layer lie."""
+    formerly: str = ""
+    """The folder in which releases 0.1 had all rules."""
+    own: Mapping[str, Tables] = field(default_factory=dict)
+    """By procedure the tables as its rules see them, with the rows of its package."""
     beside: dict[type, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Room for what a layer above works out from the book, by the type that it keeps; a changed copy begins empty."""
 
@@ -59,6 +71,16 @@ class Book:
             ]
         return self.overrides.assign(found, kind) if self.overrides.entries else found
 
+    @cached_property
+    def codes(self) -> Mapping[str, str]:
+        """The procedure codes that a package is for, each with the package's name."""
+        return {code: name for name, package in self.procedures.items() for code in package.codes}
+
+    @property
+    def procedure(self) -> str:
+        """The first of its procedures."""
+        return next(iter(self.procedures))
+
     def covers_from_of(self, payer: str | None) -> date:
         """First date of service that the book speaks of for this payer."""
         return max(self.covers_from, self.registry.payers[payer].covers_from) if payer else self.covers_from
@@ -67,6 +89,25 @@ class Book:
     def ruled(self) -> frozenset[str]:
         """The payers with an active rule of their own, in the folder of their name; to be registered is not enough."""
         return frozenset(rule.file.split("/")[-2] for rule in self.rules if rule.status == "active") - {COMMON}
+
+    def with_editions(self, editions: Sequence[Edition]) -> Book:
+        """The book with editions of official tables in place of shipped rows; its digest stays."""
+        names = {edition.table for edition in editions}
+        if not names:
+            return self
+
+        def together(tables: Tables) -> Tables:
+            several = {name: [one for one in editions if one.table == name] for name in names & tables.keys()}
+            return {**tables, **{name: merged(tables[name], found) for name, found in several.items()}}
+
+        own = {name: together(tables) for name, tables in self.own.items()}
+        return replace(self, tables=together(self.tables), own=own)
+
+    @property
+    def every_table(self) -> Iterator[Table]:
+        """Those for all procedures, then those of each package."""
+        for tables in (self.tables, *self.own.values()):
+            yield from tables.values()
 
     def narrowed(self, rules: Iterable[Rule]) -> Book:
         """The book with these of its rules alone; which payers have rules of their own stays as it is."""

@@ -10,14 +10,14 @@ from pathlib import PurePosixPath
 
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
-from rules.book.rule import COMMON, Bypass, Patch, Rule, Text, Version
+from rules.book.rule import Bypass, Patch, Rule, Text, Version
 from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
 from rules.payers import Registry
 from rules.report import Citation, Denial, EditionId
-from rules.terms import SEVERITIES, Grade, Severity
+from rules.terms import COMMON, SEVERITIES, Grade, Severity
 
 ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
     "A": SEVERITIES,

@@ -41,7 +41,7 @@ class OverrideShape(YamlModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     rule: Text | None = None
-    """A code, or a rule file such as 64445/medicare/UNT001-one-unit."""
+    """A code, or a rule file such as procedures/64445/medicare/UNT001-one-unit."""
     severity: Literal[Severity, "off"] | None = None
     filing_limit: Annotated[int, Field(ge=1, le=3_650)] | None = None
     """Days."""
@@ -184,7 +184,7 @@ class _Reader:
             return [rule for rule in rules if rule.code in (LATE, LITTLE_TIME) and _serves(rule, shape.payers)]
         wanted = (shape.rule or "").removesuffix(".yaml")
         found = [rule for rule in rules if wanted in (rule.code, rule.file)]
-        found = found or [rule for rule in rules if wanted == former_file(rule, self._book.procedure)]
+        found = found or [rule for rule in rules if wanted == former_file(rule, self._book.formerly)]
         if not found:
             known = tuple({name for rule in rules for name in (rule.code, rule.file)})
             self._complain(f"there is no rule {wanted!r}{did_you_mean(wanted, known)}", "rule")
@@ -194,7 +194,7 @@ class _Reader:
         """The pin, and those of the releases before."""
         if kind == "payer_ids":
             return (self._payer_pin(shape),) * 2
-        return pin_of(rules), *former_pins_of(rules, self._book.procedure)
+        return pin_of(rules), *former_pins_of(rules, self._book.formerly)
 
     def _payer_pin(self, shape: OverrideShape) -> str:
         payer = self._book.registry.payers.get(shape.payers[0].partition("/")[0]) if shape.payers else None

@@ -16,10 +16,10 @@ from typing import Literal, get_args
 from rules.book.assignment import Assigned, ClaimKind
 from rules.book.conditions import compile_condition
 from rules.book.logic import ALWAYS, Condition, every, negated
-from rules.book.rule import COMMON, Rule, Text, Version
+from rules.book.rule import Rule, Text, Version
 from rules.claim import Role
 from rules.report import Citation, Denial, OverrideId, OverrideState
-from rules.terms import Severity
+from rules.terms import COMMON, OVERRIDES, Severity
 
 Order = Literal["primary", "secondary"]
 Effect = Literal["rule", "filing_limit", "authorization", "payer_ids"]
@@ -275,7 +275,7 @@ def _filing_rule(entry: Override, code: str, title: str, version: Version) -> Ru
     return Rule(
         code=code,
         title=title,
-        file=f"overrides/{entry.name}/{code}",
+        file=f"{OVERRIDES}/{entry.name}/{code}",
         payers=entry.payers,
         except_payers=(),
         bills_as=frozenset(get_args(Role)),

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
-from rules.book.rule import COMMON, Rule
+from rules.book.rule import Rule
 from rules.book.rulefile import YamlDocument, read_document
 from rules.errors import RuleProblem
+from rules.terms import COMMON
 
 
 def payer_problems(book: Book, files: Mapping[str, bytes]) -> list[RuleProblem]:

@@ -12,10 +12,7 @@ from rules.book.logic import NEVER, Condition, compiled, negated
 from rules.claim import Role
 from rules.facts import FACTS, Facts, Value, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, Outcome
-from rules.terms import RuleScope, RuleStatus, Severity
-
-COMMON = "common"
-"""Folder of the rules for several payers."""
+from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +149,7 @@ class Rule:
     code: str
     title: str
     file: str
-    """Path in the library without the ending: `64445/medicare/UNT001-one-unit`."""
+    """Path in the library without the ending: `procedures/64445/medicare/UNT001-one-unit`."""
     payers: tuple[str, ...]
     """`all`, a payer key, or payer/plan; the payers of a group by their own names."""
     except_payers: tuple[str, ...]
@@ -167,6 +164,12 @@ class Rule:
     """Groups that the file names among its payers."""
     excepted: tuple[str, ...] = ()
     """Payers and plans that the file excepts by name, whether or not they would have been among its payers."""
+
+    @property
+    def layer(self) -> str:
+        """form, edits, or the procedure whose package the rule belongs to."""
+        first, _, rest = self.file.partition("/")
+        return rest.partition("/")[0] if first == PROCEDURES else FORM if first == OVERRIDES else first
 
     @property
     def needs_history(self) -> bool:

@@ -39,7 +39,7 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     days = dates_of(claim, lines)
     selection = selection_of(book, claim.payer)
     return Case(
-        claim, selection, role_of(claim), claim.received_date or received, book.tables,
+        claim, selection, role_of(claim), claim.received_date or received, book.own.get(book.procedure, book.tables),
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
         {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
         book.registry.forms,

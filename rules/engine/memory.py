@@ -87,8 +87,9 @@ def _change_days(book: Book) -> tuple[date, ...]:
     covered = (book.covers_from, *(payer.covers_from for payer in book.registry.payers.values()))
     spans = [*book.overrides.periods, *((start, date.max) for start in covered)]
     spans += [(version.start, version.end) for rule in book.rules for version in rule.versions]
-    reigns = (rows for table in book.tables.values() for rows in table.reigns.values())
+    tables = list(book.every_table)
+    reigns = (rows for table in tables for rows in table.reigns.values())
     spans += [(start, end) for rows in reigns for start, end, _ in rows]
     over = {end + timedelta(days=1) for _, end in spans if end < date.max}
-    days = over.union((start for start, _ in spans), *(table.change_days for table in book.tables.values()))
+    days = over.union((start for start, _ in spans), *(table.change_days for table in tables))
     return tuple(sorted(days))

@@ -157,6 +157,18 @@ def read_table(name: str, file: str, text: str, sources: Mapping[str, object]) -
     return Table(name, {key: tuple(rows) for key, rows in spans.items()}, starts), problems
 
 
+def empty_table(name: str) -> Table:
+    """A table without a row, of which nothing is known."""
+    return Table(name, {}, {})
+
+
+def joined(one: Table, other: Table) -> Table:
+    """The rows of both."""
+    spans = {**one.spans, **{key: (*one.spans.get(key, ()), *rows) for key, rows in other.spans.items()}}
+    starts = {**one.starts, **{part: min(day, one.starts.get(part, FOREVER)) for part, day in other.starts.items()}}
+    return Table(one.name, spans, starts, one.reigns)
+
+
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text), strict=True)
     for row in reader:

@@ -54,7 +54,7 @@ def unboxed(text: str) -> str:
 def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path) -> None:
     done = scrub(*NEW, "--code", "unt", "--payer", "aetna")
     assert (done.returncode, done.stderr) == (0, "")
-    path = shelf / "64445/aetna/UNT004-a-title-with-signs.yaml"
+    path = shelf / "procedures/64445/aetna/UNT004-a-title-with-signs.yaml"
     written = read_document("x", path.read_text()).data
     assert (written["code"], written["status"], written["title"]) == ("UNT004", "draft", "A title: with signs")
     assert [example["expect"] for example in written["examples"]] == ["pass", "fail", "out_of_range"]
@@ -121,7 +121,7 @@ def test_on_a_terminal_it_asks_for_what_is_not_given(home: Path, shelf: Path) ->
         process.wait(10)
     os.close(parent)
     assert process.returncode == 0, seen
-    assert "{from: 2026-02-01}" in (shelf / "64445/common/UNT004-one-unit.yaml").read_text()
+    assert "{from: 2026-02-01}" in (shelf / "procedures/64445/common/UNT004-one-unit.yaml").read_text()
 
 
 @pytest.mark.parametrize(("scope", "status"), list(product(("line", "claim"), ("draft", "active"))))
@@ -137,9 +137,20 @@ def test_every_kind_of_new_rule_is_sound(scope: Any, status: Any) -> None:
     more = {}
     for number, (chosen, who, (grade, source, severity)) in enumerate(product(payers, roles, grades), 100):
         plan = RuleDraft(
-            f"UNT{number}", 'A "title"', chosen, who, scope, status, date(2027, 3, 1), severity, source, "x: y", grade
+            f"UNT{number}",
+            'A "title"',
+            chosen,
+            who,
+            scope,
+            status,
+            date(2027, 3, 1),
+            severity,
+            source,
+            "x: y",
+            grade,
+            "procedures/64445/",
         )
-        more[f"64445/{plan.file}"] = plan.text().encode()
+        more[plan.file] = plan.text().encode()
     assert len(read_book({**files, **more}).rules) == len(read_book(files).rules) + len(more)
 
 
@@ -151,12 +162,12 @@ def test_examples_of_a_code_are_listed_one_by_one(scrub: Run) -> None:
 
 
 def test_an_example_that_is_not_as_expected_is_reported_with_its_place(scrub: Run, shelf: Path) -> None:
-    path = shelf / "64445/medicare/UNT001-one-unit.yaml"
+    path = shelf / "procedures/64445/medicare/UNT001-one-unit.yaml"
     path.write_text(path.read_text().replace("units: 2}]}, expect: fail", "units: 2}]}, expect: pass", 1))
     done = scrub("rules", "test", "--book", "book", "UNT001")
     assert done.returncode == 1
     assert re.search(
-        r"wrong  64445/medicare/UNT001-one-unit.yaml:\d+:\d+: example 'two units' expects pass", done.stdout
+        r"wrong  procedures/64445/medicare/UNT001-one-unit.yaml:\d+:\d+: example 'two units' expects pass", done.stdout
     )
 
 
@@ -223,7 +234,7 @@ def test_the_page_needs_no_network_and_has_every_rule(scrub: Run, home: Path) ->
 
 
 def test_a_title_cannot_put_a_script_on_the_page(scrub: Run, home: Path, shelf: Path) -> None:
-    path = shelf / "64445/medicare/UNT001-one-unit.yaml"
+    path = shelf / "procedures/64445/medicare/UNT001-one-unit.yaml"
     path.write_text(re.sub("title: .*", 'title: "<script>alert(1)</script>"', path.read_text()))
     assert scrub("rules", "docs", "--book", "book", "-o", "c.html").returncode == 0
     assert "<script>alert" not in (home / "c.html").read_text(encoding="utf-8")
@@ -235,7 +246,7 @@ def test_a_stale_catalogue_is_reported(scrub: Run, home: Path, shelf: Path) -> N
     assert scrub(*docs, "--check").returncode == 1
     assert scrub(*docs).returncode == 0
     assert scrub(*docs, "--check").returncode == 0
-    path = shelf / "64445/medicare/UNT001-one-unit.yaml"
+    path = shelf / "procedures/64445/medicare/UNT001-one-unit.yaml"
     path.write_text(path.read_text().replace("Set units to 1.", "Bill one unit."))
     stale = scrub(*docs, "--check")
     assert (stale.returncode, "is not up to date" in stale.stderr) == (1, True)

@@ -18,8 +18,8 @@ from worker.bench.claims import claim
 from .conftest import CLEAN, FAULTY, Run
 
 Write = Callable[..., Path]
-UNT001 = "64445/medicare/UNT001-one-unit.yaml"
-MOD006 = "64445/uhc/MOD006-side-required.yaml"
+UNT001 = "procedures/64445/medicare/UNT001-one-unit.yaml"
+MOD006 = "procedures/64445/uhc/MOD006-side-required.yaml"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def new(home: Path) -> Path:
     shutil.copytree(LIBRARY, home / "new")
     for file, old, turned in (
         (UNT001, "status: active", "status: draft"),
-        ("64445/medicare/UNT002-mue.yaml", "status: active", "status: draft"),
+        ("procedures/64445/medicare/UNT002-mue.yaml", "status: active", "status: draft"),
         (MOD006, "severity: warn", "severity: note"),
     ):
         path = home / "new" / file

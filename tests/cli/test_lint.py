@@ -16,7 +16,7 @@ from .conftest import Run
 
 SCHEMA = json.loads((Path(__file__).parent / "schema/sarif-2.1.0.json").read_text(encoding="utf-8"))
 """OASIS, SARIF 2.1.0 with errata 01: https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/"""
-FILE = "64445/medicare/UNT001-one-unit.yaml"
+FILE = "procedures/64445/medicare/UNT001-one-unit.yaml"
 
 
 @pytest.fixture

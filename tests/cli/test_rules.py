@@ -60,7 +60,7 @@ def test_list_on_a_date_shows_the_versions_in_force_then(scrub: Run) -> None:
 
 def test_list_shows_drafts(scrub: Run, home: Path) -> None:
     assert codes(scrub, "--status", "draft") == set()
-    path = _library(home) / "64445/medicare/UNT001-one-unit.yaml"
+    path = _library(home) / "procedures/64445/medicare/UNT001-one-unit.yaml"
     path.write_text(path.read_text().replace("status: active", "status: draft"))
     assert codes(scrub, "--status", "draft", "--book", "book") == {"UNT001"}
 
@@ -129,14 +129,16 @@ def test_lint_of_the_library_is_clean(scrub: Run) -> None:
 def test_lint_lists_all_faults_with_their_places_and_ends_with_1(scrub: Run, home: Path) -> None:
     shutil.copytree(LIBRARY, home / "book")
     for file, old, new in (
-        ("64445/medicare/UNT001-one-unit.yaml", "severity: block", "severity: loud"),
+        ("procedures/64445/medicare/UNT001-one-unit.yaml", "severity: block", "severity: loud"),
         ("payers/uhc.yaml", "name:", "nmae:"),
     ):
         path = home / "book" / file
         path.write_text(path.read_text().replace(old, new, 1))
     done = scrub("rules", "lint", "--book", "book")
     assert done.returncode == 1
-    assert any(line.startswith("book/64445/medicare/UNT001-one-unit.yaml:") for line in done.stdout.splitlines())
+    assert any(
+        line.startswith("book/procedures/64445/medicare/UNT001-one-unit.yaml:") for line in done.stdout.splitlines()
+    )
     assert any(line.startswith("book/payers/uhc.yaml:") for line in done.stdout.splitlines())
 
 

@@ -60,7 +60,7 @@ def named(tree: Node) -> set[str]:
     return {BY_LABEL[label] for label in labels - made - {"service_name", "__error__"}} | paths
 
 
-DRAFT, OVERRIDDEN = "64445/medicare/UNT001-one-unit", "64445/uhc/MOD006-side-required"
+DRAFT, OVERRIDDEN = "procedures/64445/medicare/UNT001-one-unit", "procedures/64445/uhc/MOD006-side-required"
 """Rules that find something among the demonstration's claims."""
 OVERRIDE = """
 overrides:

@@ -250,7 +250,7 @@ def test_overrides_that_do_not_fit_the_book_or_are_no_overrides_are_refused_and_
 ) -> None:
     with pytest.raises(OverridesInvalid):
         switcher.put_overrides(OverridesText("overrides: [{name: x}]\n"), "bad")
-    without = Files({**OTHER.library, "64445/medicare/UNT001-one.yaml": b""})
+    without = Files({**OTHER.library, "procedures/64445/medicare/UNT001-one.yaml": b""})
     without = Files({name: text for name, text in without.library.items() if text})
     with pytest.raises(OverridesInvalid):
         switcher.switch(packed(without), b"", "x.book", "the override's rule is gone")

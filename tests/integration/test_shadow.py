@@ -20,7 +20,7 @@ def test_a_draft_of_severity_block_is_on_the_audit_line_and_its_claims_go_to_bil
     home: Path, store: Store, start_worker: Callable[..., Worker]
 ) -> None:
     shutil.copytree(LIBRARY, home / "book")
-    path = home / "book/64445/common/CLM001-total-charge.yaml"
+    path = home / "book/form/common/CLM001-total-charge.yaml"
     path.write_text(path.read_text().replace("status: active", "status: draft"))
     start_worker(env={"SCRUB_BOOK": str(home / "book")}).wait_ready()
     send(

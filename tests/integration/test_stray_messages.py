@@ -79,7 +79,10 @@ def test_no_stray_message_ends_a_worker_or_keeps_it_from_claims(store: Store, st
         settled(store, 5 * (number + 1))
         assert worker.process.poll() is None, (name, worker.text())
         # A worker that was sent one of these opens its control channel anew: for a moment nobody listens.
-        until(lambda stray=message: store.redis.publish(CONTROL, stray) == 1, output=lambda stray=name: (stray, worker.text()))
+        until(
+            lambda stray=message: store.redis.publish(CONTROL, stray) == 1,
+            output=lambda stray=name: (stray, worker.text()),
+        )
     put(store, 5 * len(STRAY))
     settled(store, 5 * (len(STRAY) + 1))
     until(lambda: not store.redis.llen(QUEUE) and not store.redis.hlen("scrub:unacked"), output=worker.text)

@@ -43,7 +43,9 @@ BREAKS: dict[str, Callable[[Path], object]] = {
     "a book that is gone": lambda home: shutil.rmtree(home / "my-book"),
     "overrides that are gone": lambda home: (home / "o.yaml").unlink(),
     "overrides that are none": lambda home: (home / "o.yaml").write_text("overrides: [{name: x}]\n"),
-    "a book that the overrides do not fit": lambda home: (home / "my-book/64445/medicare/UNT001-one.yaml").unlink(),
+    "a book that the overrides do not fit": lambda home: (
+        home / "my-book/procedures/64445/medicare/UNT001-one.yaml"
+    ).unlink(),
 }
 
 

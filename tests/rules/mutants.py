@@ -51,33 +51,33 @@ _WITHIN = "at or below 120 days the limit itself lets the claim pass, so nothing
 _CERTAIN = "on an institutional claim the role is certain, so the rule applies to none"
 EXPLAINED: dict[tuple[str, str], str] = {
     **{
-        (f"64445/medicare/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
+        (f"procedures/64445/medicare/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
         for rule in (
             *("BND002-pair", "BND002-provider-unclear", "BND003-pair", "BND003-provider-unclear"),
             "BND005-no-modifier",
         )
     },
     **{
-        ("64445/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN
+        ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN
         for change in ("days_to_receipt gt 119", "days_to_receipt gt becomes ge", "without days_to_receipt")
     },
     **{
-        (f"64445/medicare/{code}-role-unclear", "bills_as with hospital_outpatient"): _CERTAIN
+        (f"procedures/64445/medicare/{code}-role-unclear", "bills_as with hospital_outpatient"): _CERTAIN
         for code in ("MOD004", "UNT002")
     },
     **{
-        ("64445/common/CLM010-lines-institutional", f"bills_as with {role}"): (
+        ("form/common/CLM010-lines-institutional", f"bills_as with {role}"): (
             "a professional claim is held at 51 lines already; two examples of a thousand lines would slow the load"
         )
         for role in ("asc", "practitioner")
     },
-    ("64445/common/MOD006-side-usual", "payers all"): (
+    ("procedures/64445/common/MOD006-side-usual", "payers all"): (
         "it differs for a payer that the book does not know alone, which tests/corpus/test_corpus.py holds: no story can"
     ),
-    ("64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
+    ("procedures/64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
         "the shipped rates hold for the whole period of the version, so the amount is never missing in it"
     ),
-    ("64445/medicare/BND005-record", "versions[0] forbid without has_record"): (
+    ("procedures/64445/medicare/BND005-record", "versions[0] forbid without has_record"): (
         "without a record no fact of it is there, and the rest of the condition asks for one"
     ),
 }

@@ -40,7 +40,7 @@ def rule(**changes: str) -> str:
     return text
 
 
-ONE = ("64445/medicare/UNT001-one.yaml", RULE)
+ONE = ("procedures/64445/medicare/UNT001-one.yaml", RULE)
 
 
 def report(book: Book, role: Any = "practitioner", received: date | None = None, **difference: Any) -> Report:
@@ -73,7 +73,7 @@ def test_a_failed_block_rule_sends_the_claim_to_rework_with_all_that_a_biller_ne
         "citation": "Manual",
         "evidence": {"units": "2"},
         "version": "2026-01-01",
-        "rule": "64445/medicare/UNT001-one",
+        "rule": "procedures/64445/medicare/UNT001-one",
         "override": None,
     }
 
@@ -159,10 +159,10 @@ def test_a_missing_date_matters_only_where_versions_disagree() -> None:
 
 
 def test_an_unknown_payer_meets_the_common_rules_alone() -> None:
-    common = ("64445/common/UNT001-all.yaml", rule(payers="payers: [all]"))
+    common = ("procedures/64445/common/UNT001-all.yaml", rule(payers="payers: [all]"))
     result = report(book(ONE, common), lines=TWO, payer={"id": "nobody"})
     assert (result.coverage, result.payer) == ("common_only", None)
-    assert [finding.rule for finding in result.findings] == ["64445/common/UNT001-all"]
+    assert [finding.rule for finding in result.findings] == ["procedures/64445/common/UNT001-all"]
 
 
 def test_an_id_names_the_payer_before_the_filing_indicator_does() -> None:
@@ -182,9 +182,9 @@ def test_medicare_advantage_takes_over_medicares_rule_as_a_warning() -> None:
 
 
 def test_medicare_advantage_does_not_say_a_thing_twice() -> None:
-    own = ("64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
+    own = ("procedures/64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
     shelf = book(ONE, own, **{"payers/medicare.yaml": ADVANTAGE})
-    assert [f.rule for f in report(shelf, lines=TWO, payer=UHC).findings] == ["64445/uhc/UNT001-own"]
+    assert [f.rule for f in report(shelf, lines=TWO, payer=UHC).findings] == ["procedures/64445/uhc/UNT001-own"]
 
 
 def test_a_draft_runs_in_the_shadow_and_never_routes() -> None:
@@ -202,7 +202,7 @@ def test_a_void_meets_only_the_rules_that_are_meant_for_it() -> None:
 
 
 def test_a_rule_that_raises_becomes_a_finding_and_the_others_run() -> None:
-    shelf = book(ONE, ("64445/medicare/UNT001-two.yaml", RULE))
+    shelf = book(ONE, ("procedures/64445/medicare/UNT001-two.yaml", RULE))
 
     def explode(_: object) -> bool:
         raise RuntimeError("CANARY")

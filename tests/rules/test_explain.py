@@ -102,11 +102,11 @@ def test_a_rule_that_a_medicare_advantage_plan_takes_over_is_reported_with_its_c
 
 
 def test_where_the_payers_own_rule_speaks_medicares_is_shown_as_not_reported() -> None:
-    own = ("64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
+    own = ("procedures/64445/uhc/UNT001-own.yaml", rule(payers="payers: [uhc]", severity="severity: note"))
     shelf = book(ONE, own, **{"payers/medicare.yaml": ADVANTAGE})
     told = {one.rule: one.judgements[0].told for one in explain(claim(payer=UHC, lines=TWO), shelf, shelf.rules)}
-    assert "not reported" in told["64445/medicare/UNT001-one"]
-    assert "not reported" not in told["64445/uhc/UNT001-own"]
+    assert "not reported" in told["procedures/64445/medicare/UNT001-one"]
+    assert "not reported" not in told["procedures/64445/uhc/UNT001-own"]
 
 
 def raising(text: str) -> Book:
@@ -142,7 +142,7 @@ def test_a_part_that_raises_and_was_not_needed_is_reported_beside_the_others() -
 
 
 def test_what_runs_comes_first() -> None:
-    other = ("64445/uhc/UNT001-a.yaml", rule(payers="payers: [uhc]"))
+    other = ("procedures/64445/uhc/UNT001-a.yaml", rule(payers="payers: [uhc]"))
     shelf = book(ONE, other)
     assert [bool(one.not_run) for one in explain(claim(), shelf, shelf.rules)] == [False, True]
 
@@ -160,27 +160,27 @@ def judgements(shelf: Book, data: Claim, file: str) -> list[tuple[str, str, str 
 def test_a_severity_that_an_override_sets_is_reported_with_its_name() -> None:
     shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]"))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
-    assert found == [("64445/common/UNT001-other-payers", "fail", "note", True, False)]
+    assert found == [("procedures/64445/common/UNT001-other-payers", "fail", "note", True, False)]
 
 
 def test_a_rule_that_an_override_switched_off_is_said_to_be_for_the_record() -> None:
     shelf = overridden(entry(rule="UNT001", severity='"off"', payers="[uhc]"))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
-    assert found == [("64445/common/UNT001-other-payers", "fail", "warn", True, True)]
+    assert found == [("procedures/64445/common/UNT001-other-payers", "fail", "warn", True, True)]
 
 
 def test_an_override_for_other_dates_leaves_the_judgement_alone() -> None:
     dates = "{from: 2026-06-01, to: 2026-06-30}"
     shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]", effective=dates))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
-    assert found == [("64445/common/UNT001-other-payers", "fail", "warn", False, False)]
+    assert found == [("procedures/64445/common/UNT001-other-payers", "fail", "warn", False, False)]
 
 
 def test_a_contracts_filing_limit_is_shown_beside_the_rule_that_it_replaces() -> None:
     shelf = overridden(entry(filing_limit="100", severity="block", payers="[uhc]"))
     late = claim(payer={"id": "87726"}, received_date="2026-07-01", lines=[{"service_date": "2026-01-05"}])
     found = judgements(shelf, late, "uhc/TIM001-primary")
-    assert ("64445/uhc/TIM001-primary", "fail", "warn", True, True) in found
+    assert ("form/uhc/TIM001-primary", "fail", "warn", True, True) in found
     assert ("overrides/ours/TIM001", "fail", "block", True, False) in found
 
 

@@ -17,8 +17,8 @@ from rules.loader import book_files, load_book, read_book
 from worker.bench.claims import claim
 
 DAY = date(2026, 11, 23)
-UNT001 = "64445/medicare/UNT001-one-unit.yaml"
-UNT002 = "64445/medicare/UNT002-mue.yaml"
+UNT001 = "procedures/64445/medicare/UNT001-one-unit.yaml"
+UNT002 = "procedures/64445/medicare/UNT002-mue.yaml"
 
 
 @cache
@@ -55,7 +55,7 @@ def test_the_same_book_changes_nothing() -> None:
 @pytest.mark.parametrize(("file", "old", "new"), [
     (UNT001, "severity: block", "severity: warn"),
     (UNT001, "status: active", "status: draft"),
-    ("64445/uhc/MOD006-side-required.yaml", "status: active", "status: draft"),
+    ("procedures/64445/uhc/MOD006-side-required.yaml", "status: active", "status: draft"),
 ])  # fmt: skip
 def test_judging_by_the_rules_that_differ_says_what_judging_in_full_says(file: str, old: str, new: str) -> None:
     short = Comparison(library(), changed(file, old, new))

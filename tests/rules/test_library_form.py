@@ -120,7 +120,7 @@ def test_no_message_holds_a_patient_identifier(book: Book) -> None:
 
 
 def test_an_example_for_a_payer_is_of_none_of_its_plans(book: Book) -> None:
-    rule = book.files["64445/common/PAY001-unknown-plan"]
+    rule = book.files["form/common/PAY001-unknown-plan"]
     document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text())
     of_bcbs = next(example for example in examples_of(book, rule, document) if example.name == "no plan")
     selection = case_of(of_bcbs.claim, book, None).selection

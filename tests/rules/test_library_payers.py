@@ -106,13 +106,15 @@ def test_medicare_advantage_hears_medicares_rules_as_warnings_and_each_once(book
 
 def test_medicare_advantage_takes_over_what_the_payer_has_no_rule_for(book: Book) -> None:
     verdict = report(book, "uhc advantage", lines=FAULTY["BND003"])
-    assert [(found.code, found.rule) for found in ours(verdict)] == [("BND003", "64445/medicare/BND003-pair")]
+    assert [(found.code, found.rule) for found in ours(verdict)] == [
+        ("BND003", "procedures/64445/medicare/BND003-pair")
+    ]
     assert ours(report(book, "uhc", lines=FAULTY["BND003"])) == []
 
 
 def test_medicares_filing_year_is_not_taken_over(book: Book) -> None:
     late = {"received_date": "2027-07-20"}
-    assert {found.rule for found in ours(report(book, "uhc advantage", **late))} == {"64445/uhc/TIM001-primary"}
+    assert {found.rule for found in ours(report(book, "uhc advantage", **late))} == {"form/uhc/TIM001-primary"}
     assert said(report(book, "medicare", **late)) == [("TIM001", "block")]
 
 
@@ -132,7 +134,7 @@ def test_both_sides_as_two_lines_at_the_blue_plans(book: Book, payer: str) -> No
 @pytest.mark.parametrize("plan", ["bcbsok", "nebraska", "nd"])
 def test_a_plans_rule_replaces_the_general_one(book: Book, plan: str) -> None:
     own = [found for found in ours(report(book, f"bcbs/{plan}", lines=FAULTY["MOD003"])) if found.code == "MOD003"]
-    assert [(found.rule, found.severity) for found in own] == [(f"64445/bcbs/MOD003-{plan}", "block")]
+    assert [(found.rule, found.severity) for found in own] == [(f"procedures/64445/bcbs/MOD003-{plan}", "block")]
 
 
 def test_a_second_line_beside_fifty_is_held_at_oklahoma_alone(book: Book) -> None:

@@ -15,7 +15,7 @@ from tests.rules.small import RULE
 
 ONE_IN = 40
 """A fixed slice, so that a run says the same twice."""
-FILE = "64445/medicare/UNT001-one-unit"
+FILE = "procedures/64445/medicare/UNT001-one-unit"
 WHOLE = read_document(FILE, (LIBRARY / f"{FILE}.yaml").read_text(encoding="utf-8")).data
 MUTANTS = [mutant for mutant in all_mutants(BOOK) if (mutant.file, mutant.change) not in EXPLAINED]
 
@@ -116,17 +116,17 @@ def test_a_story_notices_what_no_example_does() -> None:
 
 
 def test_a_border_between_versions_needs_an_example_on_each_side() -> None:
-    file = "64445/common/MOD007-other-payers"
+    file = "procedures/64445/common/MOD007-other-payers"
     data = yaml.safe_load(yaml.safe_dump(read_document(file, (LIBRARY / f"{file}.yaml").read_text()).data))
     data["examples"] = [example for example in data["examples"] if example["name"] != "last day of the file of 2025"]
     assert verdict_on(Mutant(file, "an example less", data)) == "example"
 
 
 def test_the_summary_says_what_needs_a_person() -> None:
-    lost, kept = Mutant("64445/a", "from 2026-01-02", {}), Mutant("64445/a", "from 2025-12-31", {})
+    lost, kept = Mutant("procedures/64445/a", "from 2026-01-02", {}), Mutant("64445/a", "from 2025-12-31", {})
     lines, code = summary([(lost, "survived"), (kept, "example")], whole=False)
     assert code == 1
-    assert lines[0] == "unexplained: 64445/a: from 2026-01-02"
+    assert lines[0] == "unexplained: procedures/64445/a: from 2026-01-02"
     assert lines[-1] == "score: 50.00% of 2"
     assert summary([(kept, "example"), (lost, "refused")], whole=False)[1] == 0
 

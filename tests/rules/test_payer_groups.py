@@ -26,7 +26,7 @@ from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker.bench import claims as bench
 from worker.demo.claims import EXAMPLES
 
-COMMON = "64445/common/UNT001-one.yaml"
+COMMON = "procedures/64445/common/UNT001-one.yaml"
 GROUPED = RULE.replace("payers: [medicare]", "payers: [commercial]")
 UHC = "payer: uhc\nname: UHC\ngroups: [commercial]\ncovers_from: 2023-01-01\nids: [{id: '87726', source: hearsay, grade: B}]\n"
 AETNA = "payer: aetna\nname: A\ngroups: [commercial]\ncovers_from: 2023-01-01\nids: [{id: '60054', source: hearsay, grade: B}]\nplans: {gold: {name: Gold}}\n"
@@ -152,7 +152,7 @@ def test_a_fault_in_groups_and_exceptions_is_named_with_its_place(
 
 def test_a_rule_in_a_payers_folder_is_for_no_group() -> None:
     with pytest.raises(BookInvalid, match="a file in uhc/ is for uhc alone"):
-        read_book({**FILES, "64445/uhc/UNT001-one.yaml": GROUPED.encode()})
+        read_book({**FILES, "procedures/64445/uhc/UNT001-one.yaml": GROUPED.encode()})
 
 
 def test_each_payer_of_the_shipped_book_has_every_rule_for_several_payers() -> None:
@@ -172,7 +172,7 @@ def test_for_a_payer_that_was_registered_and_nothing_else_it_is_reported_what_it
 def test_a_draft_of_its_own_does_not_stand_for_an_active_rule_for_several_payers(status: str, told: int) -> None:
     own = GROUPED.replace("[commercial]", "[humana]").replace("status: active", f"status: {status}")
     book = small(**{"payers/humana.yaml": HUMANA.replace("stedi-payer-network", "hearsay").replace("grade: A", "grade: B"),
-                    "64445/humana/UNT001-own.yaml": own})  # fmt: skip
+                    "procedures/64445/humana/UNT001-own.yaml": own})  # fmt: skip
     files = {**FILES, "payers/humana.yaml": HUMANA.encode()}
     assert len([one for one in payer_problems(book, files) if "humana" in str(one)]) == told
 
@@ -180,8 +180,8 @@ def test_a_draft_of_its_own_does_not_stand_for_an_active_rule_for_several_payers
 def test_a_rule_that_a_payer_with_active_ones_takes_back_to_a_draft_is_no_fault() -> None:
     own = GROUPED.replace("[commercial]", "[humana]")
     book = small(**{"payers/humana.yaml": HUMANA.replace("stedi-payer-network", "hearsay").replace("grade: A", "grade: B"),
-                    "64445/humana/UNT001-own.yaml": own.replace("status: active", "status: draft"),
-                    "64445/humana/UNT009-own.yaml": own.replace("code: UNT001", "code: UNT009")})  # fmt: skip
+                    "procedures/64445/humana/UNT001-own.yaml": own.replace("status: active", "status: draft"),
+                    "procedures/64445/humana/UNT009-own.yaml": own.replace("code: UNT001", "code: UNT009")})  # fmt: skip
     files = {**FILES, "payers/humana.yaml": HUMANA.encode()}
     assert "humana" in book.ruled
     assert [str(one) for one in payer_problems(book, files) if "humana" in str(one)] == []
@@ -213,7 +213,7 @@ def test_a_payer_in_the_group_or_excepted_by_name_or_with_rules_of_its_own_goes_
     (name,) = (name for name in excepted if "UNT001" in name)
     (problem,) = payer_problems(*with_humana(HUMANA, **{**excepted, name: shipped[name]}))
     assert "no rule of UNT001 is for humana" in str(problem)
-    own = {"64445/humana/UNT001-own.yaml": shipped[name].replace("[commercial]", "[humana]")}
+    own = {"procedures/64445/humana/UNT001-own.yaml": shipped[name].replace("[commercial]", "[humana]")}
     assert payer_problems(*with_humana(HUMANA, **{**excepted, name: shipped[name], **own})) == []
 
 
@@ -230,9 +230,9 @@ def test_a_payer_that_is_registered_without_a_rule_of_its_own_has_no_full_covera
     ("status", "coverage"), [("active", "full"), ("draft", "common_only"), ("retired", "common_only")]
 )
 def test_coverage_is_full_by_active_rules_alone(status: str, coverage: str) -> None:
-    shipped = book_files()["64445/aetna/IDN006-usual-shape.yaml"].decode()
+    shipped = book_files()["form/aetna/IDN006-usual-shape.yaml"].decode()
     own = shipped.replace("payers: [aetna]", "payers: [humana]").replace("status: active", f"status: {status}")
-    book, _ = with_humana(HUMANA + "groups: [commercial]\n", **{"64445/humana/IDN006-own.yaml": own})
+    book, _ = with_humana(HUMANA + "groups: [commercial]\n", **{"procedures/64445/humana/IDN006-own.yaml": own})
     report = judged(book, "61101")
     assert report.coverage == coverage
     assert ("PAY001" in {found.code for found in report.findings}) is (coverage != "full")

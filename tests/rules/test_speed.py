@@ -28,7 +28,7 @@ def least(run: Callable[[], object]) -> float:
 
 def test_the_engine_is_not_several_times_slower_than_rules_by_hand() -> None:
     book = load_book()
-    files = {f"64445/{name}" for name in rivals.FILES}
+    files = set(rivals.FILES)
     small = replace(book, rules=tuple(rule for rule in book.rules if rule.file in files))
     assert len(small.rules) == len(rivals.FILES)
     claims = medicare_office(50)
@@ -38,7 +38,7 @@ def test_the_engine_is_not_several_times_slower_than_rules_by_hand() -> None:
 
 def test_the_rules_by_hand_say_what_the_engine_says() -> None:
     book = load_book()
-    files = {f"64445/{name}" for name in rivals.FILES}
+    files = set(rivals.FILES)
     small = replace(book, rules=tuple(rule for rule in book.rules if rule.file in files))
     told = set[str]()
     for one in medicare_office(200):

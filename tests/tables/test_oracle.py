@@ -19,7 +19,7 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check
-from rules.loader import load_book, with_editions
+from rules.loader import load_book
 from rules.report import Report
 from worker.tables.official import editions_in
 
@@ -59,7 +59,7 @@ def book_with(rows: list[dict[str, str]], name: str, folder: Path) -> Book:
         for row in rows
     ]
     book = load_book()
-    imported = with_editions(book, editions_in(quarter(folder, official, name), book.procedure, lambda _: None))
+    imported = book.with_editions(editions_in(quarter(folder, official, name), book.procedure, lambda _: None))
     return replace(imported, rules=tuple(rule for rule in book.rules if rule.code in PAIR_CODES))
 
 

@@ -139,7 +139,7 @@ def test_a_line_says_what_a_dashboard_needs_and_nothing_of_the_person(context: B
 
 
 def test_a_draft_is_logged_and_never_routes(context: BatchContext) -> None:
-    drafts = ("64445/common/CLM001-total-charge", "64445/common/UNT001-other-payers")
+    drafts = ("form/common/CLM001-total-charge", "procedures/64445/common/UNT001-other-payers")
     rules = tuple(replace(rule, status="draft") if rule.file in drafts else rule for rule in context.book.rules)
     shadow = replace(context, book=replace(context.book, rules=rules))
     faulty = example_claim("practitioner", {"total_charge": "1.00", "lines": [{"units": "2"}]}, {"id": "87726"})

@@ -17,13 +17,27 @@ from rules.claim import Claim
 from rules.formats import npi
 
 FILES = (
-    "common/CLM001-total-charge", "common/CLM002-negative-charge", "common/CLM002-zero-line",
-    "common/CLM002-zero-total", "common/CLM003-count-professional", "common/CLM003-duplicates",
-    "common/CLM005-excess", "common/CLM005-repeated", "common/CLM007-malformed", "common/CLM009-place-of-service",
-    "common/DXN001-malformed", "common/IDN001-billing-npi", "common/MOD002-fifty-and-side",
-    "common/MOD009-visit-modifiers", "common/UNT003-whole-professional", "medicare/MOD001-no-components",
-    "medicare/MOD003-one-unit", "medicare/MOD007-one-surgeon", "medicare/MOD012-no-split", "medicare/UNT001-one-unit",
-)  # fmt: skip
+    "form/common/CLM001-total-charge",
+    "form/common/CLM002-negative-charge",
+    "procedures/64445/common/CLM002-zero-line",
+    "form/common/CLM002-zero-total",
+    "form/common/CLM003-count-professional",
+    "form/common/CLM003-duplicates",
+    "form/common/CLM005-excess",
+    "form/common/CLM005-repeated",
+    "form/common/CLM007-malformed",
+    "form/common/CLM009-place-of-service",
+    "form/common/DXN001-malformed",
+    "form/common/IDN001-billing-npi",
+    "procedures/64445/common/MOD002-fifty-and-side",
+    "procedures/64445/common/MOD009-visit-modifiers",
+    "procedures/64445/common/UNT003-whole-professional",
+    "procedures/64445/medicare/MOD001-no-components",
+    "procedures/64445/medicare/MOD003-one-unit",
+    "procedures/64445/medicare/MOD007-one-surgeon",
+    "procedures/64445/medicare/MOD012-no-split",
+    "procedures/64445/medicare/UNT001-one-unit",
+)
 """The rule files that all of them say."""
 
 Judge = Callable[[Claim], list[str]]

@@ -82,7 +82,7 @@ def beside(book: Book, *, number: int, rounds: int) -> Section:
     Raises:
         RivalsDisagree
     """
-    files = {f"64445/{name}" for name in rivals.FILES}
+    files = set(rivals.FILES)
     small = replace(book, rules=tuple(rule for rule in book.rules if rule.file in files))
     claims = medicare_office(number)
     others, missing = rivals.rivals()

@@ -60,6 +60,8 @@ class RuleDraft:
     source: str
     locator: str
     grade: Grade
+    folder: str
+    """Of its layer, with a slash."""
     for_group: bool = False
     """Whether one of the payers is a group."""
 
@@ -69,7 +71,7 @@ class RuleDraft:
         owners = {name.split("/")[0] for name in self.payers}
         owner = owners.pop() if len(owners) == 1 and not self.for_group else "all"
         slug = "-".join(re.findall(r"[a-z0-9]+", self.title.lower()))[:40].strip("-") or "rule"
-        return f"{'common' if owner == 'all' else owner}/{self.code}-{slug}.yaml"
+        return f"{self.folder}{'common' if owner == 'all' else owner}/{self.code}-{slug}.yaml"
 
     def text(self) -> str:
         """The rule file."""
@@ -127,7 +129,11 @@ def new(
             metavar="ROLE", help="practitioner, hospital_outpatient or asc; may be given again; default: all."
         ),
     ] = None,
-    scope: Annotated[RuleScope, typer.Option(help="line: each 64445 line; claim: once a claim.")] = "line",
+    scope: Annotated[RuleScope, typer.Option(help="line: each line of the layer; claim: once a claim.")] = "line",
+    layer: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="form (every claim), edits, or a procedure; default: the first."),
+    ] = None,
     status: Annotated[Status, typer.Option(help="draft: runs and is logged, never routes.")] = "draft",
     book: BookFolder = None,
 ) -> None:
@@ -165,9 +171,10 @@ def new(
         source=source,
         locator=locator,
         grade=own_grade,
+        folder=_folder(layer, rules),
         for_group=not rules.registry.groups.keys().isdisjoint(known),
     )
-    path = _write(plan, (book_folder(book) or LIBRARY) / rules.procedure, files, rules)
+    path = _write(plan, book_folder(book) or LIBRARY, files)
     named = f" --book {shlex.quote(str(book))}" if book else ""
     say(f"{reached(path)} is written: {plan.code}{', a draft' if plan.status == 'draft' else ''}.")
     say(
@@ -211,6 +218,13 @@ def _payers(given: list[str], rules: Book) -> tuple[str, ...]:
     return names
 
 
+def _folder(layer: str | None, rules: Book) -> str:
+    layer = layer or next(iter(rules.procedures))
+    if layer not in rules.folders:
+        raise typer.BadParameter(f"unknown layer {layer!r}; expected {', '.join(rules.folders)}")
+    return rules.folders[layer]
+
+
 def _roles(given: list[str] | None) -> tuple[Role, ...]:
     from rules.claim import Role
 
@@ -231,14 +245,14 @@ def _source(given: str, rules: Book) -> Source:
     return found
 
 
-def _write(plan: RuleDraft, folder: Path, files: Mapping[str, bytes], rules: Book) -> Path:
+def _write(plan: RuleDraft, folder: Path, files: Mapping[str, bytes]) -> Path:
     from rules.errors import BookInvalid
     from rules.loader import read_book
 
     path, text = folder / plan.file, plan.text()
     if path.exists():
         raise typer.BadParameter(f"{reached(path)} is there already; choose another title")
-    name = f"{rules.procedure}/{plan.file}"
+    name = plan.file
     try:
         read_book({**files, name: text.encode()})
     except BookInvalid as error:
@@ -249,6 +263,6 @@ def _write(plan: RuleDraft, folder: Path, files: Mapping[str, bytes], rules: Boo
             "Nothing was written." if own else "Nothing was written: mend the other files first (scrub rules lint)."
         )
         raise typer.Exit(1) from None
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path

@@ -39,8 +39,8 @@ def markdown(untried: Untried) -> str:
     lines = [
         "# Rule catalogue",
         "",
-        f"Generated from the rule files by `scrub rules docs`; do not edit. Book {book.version}, procedure"
-        f" {book.procedure}: {_counts(book)}. How to read and change a rule: [README.md](README.md).",
+        f"Generated from the rule files by `scrub rules docs`; do not edit. Book {book.version}, procedures"
+        f" {', '.join(book.procedures)}: {_counts(book)}. How to read and change a rule: [README.md](README.md).",
         "",
         *(f"- **{name}**: {says}." for name, says in SEVERITY_SAYS.items()),
         *(f"- grade **{name}**: {says}." for name, says in GRADES.items()),
@@ -111,7 +111,7 @@ def page(untried: Untried) -> str:
     parts = {
         "version": escape(book.label),
         "digest": escape(book.digest[:12]),
-        "procedure": escape(book.procedure),
+        "procedure": escape(", ".join(book.procedures)),
         "counts": escape(_counts(book)),
         "payers": "".join(f'<option value="{key}">{escape(name)}</option>' for key, name in options),
         "subjects": "".join(

@@ -130,7 +130,7 @@ def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Diagnosis("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
-    filled = {name: table.spans for name, table in book.tables.items() if table.spans}
+    filled = {table.name: table.spans for table in book.every_table if table.spans}
     silent = [name for name, spans in filled.items() if not _covers(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."

@@ -40,9 +40,17 @@ def read_untried(given: Path | None, *, signed: bool = False) -> Untried:
 
 
 def rules_named(name: str, book: Book) -> list[Rule]:
-    """The rules of a code, or the one of a file: `UNT001`, `UNT001-one-unit`, `64445/medicare/UNT001-one-unit.yaml`."""
+    """The rules of a code, or the one of a file: `UNT001`, `UNT001-one-unit`, or its whole path."""
+    from rules.book.overrides import former_file
+
     wanted = name.removesuffix(".yaml").upper()
-    found = [rule for rule in book.rules if wanted == rule.code or f"/{rule.file}".upper().endswith(f"/{wanted}")]
+    found = [
+        rule
+        for rule in book.rules
+        if wanted == rule.code
+        or f"/{rule.file}".upper().endswith(f"/{wanted}")
+        or wanted == former_file(rule, book.formerly).upper()
+    ]
     if not found:
         codes = {rule.code for rule in book.rules}
         near = get_close_matches(wanted[:6], codes, n=3)

@@ -1,0 +1,62 @@
+"""A procedure that the book has rules for: procedure.yaml of its package, which is a folder of procedures/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from rules.claim import iso_date
+
+Day = Annotated[date, BeforeValidator(iso_date)]
+Code = Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class CodeRange(_Shape):
+    """Codes from one to another, both inclusive, in the order of their characters."""
+
+    from_: Annotated[Code, Field(alias="from")]
+    to: Code
+    why: Annotated[str, Field(min_length=1)]
+    """What of such a line the package's rules judge."""
+
+
+class BaseExample(_Shape):
+    """What the examples of the package's rules differ from, over what every example has: parts of a claim, as decoded
+    JSON."""
+
+    claim: Mapping[str, Any] = Field(default_factory=dict)
+    line: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Procedure(_Shape):
+    """One procedure.yaml."""
+
+    procedure: Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
+    """The name of its folder, and as a rule its only code."""
+    name: Annotated[str, Field(min_length=1)]
+    """In plain words; no CPT descriptor."""
+    codes: Annotated[tuple[Code, ...], Field(min_length=1)]
+    companions: tuple[CodeRange, ...] = ()
+    """Codes that the package's rules judge beside its own."""
+    catheters: tuple[Code, ...] = ()
+    """Codes of the same place by catheter, which include the single injection."""
+    family: tuple[Code, Code] | None = None
+    """First and last code of the injections that are counted together."""
+    example: BaseExample = Field(default_factory=BaseExample)
+    sources: tuple[str, ...] = ()
+    """Keys of sources.yaml on which the lists here rest."""
+    keeper: str = ""
+    """Who answers for the package: a role, not a person."""
+    review_by: Day | None = None
+    """After this day the package wants to be looked at again."""
+
+    def has_companion(self, code: str | None) -> bool:
+        """Whether a line with this code is judged beside the package's own."""
+        return code is not None and any(one.from_ <= code <= one.to for one in self.companions)
