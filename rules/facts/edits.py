@@ -102,6 +102,12 @@ def _paired(case: Case, line: Line, indicator: Indicator, *, sure: bool) -> tupl
     )
 
 
+@line_fact("code", "the procedure")
+def edit_procedure(_case: Case, line: Line) -> str | None:
+    """The procedure of the line, whatever it is."""
+    return line.procedure
+
+
 @line_fact("flag", "the date of service")
 def edits_known(case: Case, line: Line) -> bool | None:
     """Whether a whole imported table of NCCI pairs speaks on the line's date."""
