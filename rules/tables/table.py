@@ -170,6 +170,12 @@ class Table:
                 return edition
         return None
 
+    @property
+    def row_files(self) -> frozenset[str]:
+        """The files in which its packed rows lie."""
+        reigns = (reign for reigns in self.reigns.values() for reign in reigns)
+        return frozenset(edition.packed.file for _, _, edition in reigns if edition.packed)
+
     def whole(self, part: str, on: date) -> bool:
         """Whether what is not in the table for this part on this date is not in the official one either."""
         edition = self.edition(part, on)
