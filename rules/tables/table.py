@@ -27,6 +27,7 @@ Range = tuple[str, str, str]
 Reign = tuple[date, date, Edition]
 """An imported edition, from its first to its last date."""
 _DATED = ("from", "to", "source")
+_TO_ZERO = str.maketrans("123456789", "000000000")
 _LAST = "\uffff"
 """Sorts behind every code."""
 
@@ -192,7 +193,7 @@ class Table:
 
 def shape_of(code: str) -> str:
     """Where a code has digits and which letters: 0213T lies in no range from 00100 to 01990."""
-    return "".join("0" if character.isdigit() else character for character in code)
+    return code.translate(_TO_ZERO)
 
 
 def ranges_of(keys: Iterable[Key]) -> Mapping[Key, tuple[Range, ...]]:
