@@ -23,7 +23,6 @@ from rules.history import NOTHING_BILLED, History
 from rules.report import Finding, Outcome
 from rules.tables.edition import Edition
 from rules.tables.table import SPECS
-from rules.terms import EDITS
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -181,8 +180,6 @@ def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_
     case = case_of(claim, book, None, history, rule.layer)
     if not any(entry.rule is rule for entry in assigned_to(book, kind_of(case))):
         return "not_applicable"
-    if rule.file.startswith(f"{EDITS}/"):  # they judge every line
-        case = case._replace(lines=case.claim.lines)
     facts = ClaimFacts(case)
     judged = [facts] if rule.scope == "claim" else [LineFacts(facts, line) for line in case.lines]
     outcomes = [rule.judge(one)[0] for one in judged]

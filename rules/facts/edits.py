@@ -34,7 +34,7 @@ class Limit(NamedTuple):
 
 def of_own_rules(case: Case, code: str | None) -> bool:
     """Whether a procedure has rules of its own, which speak of its pairs and units."""
-    return code == case.procedure
+    return code in case.with_rules
 
 
 def _whole(case: Case, line: Line, table: str) -> date | None:
