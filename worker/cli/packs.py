@@ -49,7 +49,7 @@ def pack(
 
     settings = load_settings()
     files = whole_book(book or settings.book, settings.tables_path)
-    found = read_book(files.library, files.imported)
+    found = read_book(files.library, files.imported, rows=settings.tables_path)
     content = packed(files)
     if out == Path("-"):
         with writer() as stream:
@@ -58,6 +58,11 @@ def pack(
     file = archive.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
     size = f"{len(files.library)} files" + (f" and {len(files.imported)} imported tables" if files.imported else "")
     say(f"{plain(str(file))}: book {found.label}, {size}, {len(content):,} bytes")
+    if beside := {name for table in found.tables.values() for name in table.row_files}:
+        say(
+            f"The rows of {len(beside)} whole tables are not in it, only their digests: import the same official files "
+            "(`scrub tables list`) on every machine that is to judge by it."
+        )
     say(paint(f"digest {found.digest}", "dim"))
 
 
@@ -90,7 +95,7 @@ def sign(
         what = f"overrides, digest {digest_of_text(text)[:12]}, are"
     else:
         files = unpacked(plain(str(file)), content)
-        found = read_book(files.library, files.imported)
+        found = read_book(files.library, files.imported, rows=load_settings().tables_path)
         what = f"book {found.label} is"
     beside = archive.write(signature.beside(file), signature.sign(content, key))
     say(f"{plain(str(beside))}: {what} signed")
@@ -122,7 +127,7 @@ def verify(
     files = unpacked(name, content)
     try:
         signature.verify(content, signature.signature_of(file), keys, name)
-        found = read_book(files.library, files.imported)
+        found = read_book(files.library, files.imported, rows=load_settings().tables_path)
     except (BookNotSigned, BookInvalid) as error:
         complain(str(error))
         raise typer.Exit(1) from None

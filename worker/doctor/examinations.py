@@ -135,7 +135,13 @@ def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
         yield Diagnosis("poor", "tables", sentence, "Import the current edition.")
-    if not late and not silent:
+    damaged = _damaged(book)
+    for name in damaged:
+        sentence = (
+            f"The rows of the imported table {name} are not what was imported: the disk or a person changed them."
+        )
+        yield Diagnosis("ill", "tables", sentence, f"scrub tables undo {name}, and import the official files again.")
+    if not late and not silent and not damaged:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.label}, {len(book.rules)} rules; next review of a source by {next_review}."
         yield Diagnosis("well", "rule book", text)
@@ -151,6 +157,13 @@ def overrides(book: Book, today: date) -> Iterator[Diagnosis]:
         yield Diagnosis("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
     if entries and not sentences:
         yield Diagnosis("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
+
+
+def _damaged(book: Book) -> list[str]:
+    """The imported tables whose packed rows, all of them read, are not those of their digest."""
+    reigns = (reign for table in book.every_table for reigns in table.reigns.values() for reign in reigns)
+    editions = {edition.id: edition.content for _, _, edition in reigns if edition.content is not None}
+    return sorted(name for name, content in editions.items() if not content.sound())
 
 
 def _covers(spans: Any, today: date) -> bool:
