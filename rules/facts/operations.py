@@ -155,15 +155,13 @@ def operations_billed_before(case: Case, line: Line) -> tuple[str, ...] | None:
     day = date_of(case.claim, line)
     if day is None:
         return None
-    return tuple(
-        dict.fromkeys(
-            f"{billed.procedure} under {billed}" for billed in case.history.billed if _ours(case, billed, day)
-        )
-    )
+    ours = once(case, "billed_operations", lambda: [billed for billed in case.history.billed if _ours(case, billed)])
+    recent = [billed for billed in ours if billed.last_day < day <= billed.last_day + _LONG]
+    return tuple(dict.fromkeys(f"{billed.procedure} under {billed}" for billed in recent))
 
 
-def _ours(case: Case, billed: Billed, day: date) -> bool:
+def _ours(case: Case, billed: Billed) -> bool:
+    """Whether it is a major operation that this billing provider billed under another claim."""
     npi = case.claim.billing_provider.npi if case.claim.billing_provider else None
     alike = billed.relation == "other" and billed.bills_as == case.role == "practitioner" and npi and billed.npi == npi
-    last = billed.last_day
-    return bool(alike) and last < day <= last + _LONG and _is_major(case, billed.procedure, last)
+    return bool(alike) and _is_major(case, billed.procedure, billed.last_day)
