@@ -149,7 +149,7 @@ def test_the_file_of_an_edition_is_the_same_whoever_writes_it_and_reads_back() -
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"form": 2}, "imported/x.json:1:1: form: is no imported edition"),
+        ({"form": 3}, "imported/x.json:1:1: form: is no imported edition"),
         ({"table": "nothing"}, "imported/x.json:1:1: table: no fact reads a table 'nothing'"),
         ({"rows": [["practitioner", "64445", "1", "3", ""]]}, "imported/x.json:2:1: rows: expected 6 fields of a part that it speaks for"),
         ({"rows": [["outpatient_hospital", "64445", "1", "3", "", ""]]}, "imported/x.json:2:1: rows: expected 6 fields of a part that it speaks for"),
