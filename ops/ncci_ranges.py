@@ -26,19 +26,11 @@ LATER = "medicare-2026/ncci_ptp_outpatient_64445_2026Q4.csv"
 ACTIVE = "9999-12-31"
 SHORTEST = 3
 """Codes of a range."""
-SECTIONS = (
-    ("00100", "01999", 1),
-    ("10004", "27095", SHORTEST),
-    ("27096", "27096", 1),
-    ("27097", "62262", SHORTEST),
-    ("62263", "64999", 1),
-    ("65091", "69990", SHORTEST),
-    ("70010", "79999", SHORTEST),
-    ("80047", "89398", 1),
-    ("90281", "99499", SHORTEST),
-)
-"""Each with the codes that a range without pairs has at least. Of anesthesia, and of the injections and nerves beside
-which the block is given, single codes are named as well."""
+NEAR = (("00100", "01999"), ("26990", "29999"), ("62263", "64999"))
+"""Sections of which single codes are named, too: anesthesia, the leg, spine and nerves, which the block is given for or
+beside."""
+SECTIONS = (("10004", "26989"), ("30000", "62262"), ("65091", "69990"), ("70010", "79999"), ("80047", "89398"),
+            ("90281", "99499"))  # fmt: skip
 NONE = "none"
 Status = tuple[str, str]
 """Column of the procedure, and the indicator."""
@@ -70,12 +62,11 @@ def known_codes(schedules: Iterable[Path]) -> list[set[str]]:
 def ranges(active: Mapping[str, Status], existing: set[str], unknown: set[str]) -> Iterator[tuple[str, ...]]:
     """First, last, column, indicator. `unknown`: codes of which the edition says nothing."""
     codes = sorted(code for code in {*active, *existing, *unknown} if code.isdigit() and code != PROCEDURE)
-    for first, last, shortest in SECTIONS:
+    for first, last in sorted((*NEAR, *SECTIONS)):
         inside = [code for code in codes if first <= code <= last]
         for status, run in groupby(inside, lambda code: _status(code, active, unknown)):
             own = list(run)
-            least = shortest if status and (status[1] == NONE or first < "02000") else SHORTEST
-            if status and len(own) >= least:
+            if status and (len(own) >= SHORTEST or (first, last) in NEAR):
                 yield (own[0], own[-1], *status)
 
 

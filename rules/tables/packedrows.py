@@ -31,6 +31,7 @@ _CODE_LENGTH = 5
 _MAGIC, _FORM = b"scrbrows", 1
 _HEADER = struct.Struct("<8sHHIQ32s8x")
 _EPOCH = date(1970, 1, 1)
+_EPOCH_ORDINAL = _EPOCH.toordinal()
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SPAN_BYTES = 4
 
@@ -152,16 +153,26 @@ class PackedRows:
 
     def find(self, codes: Sequence[str], on: date) -> tuple[str, ...] | None:
         """The values of the row for this key on this date of service, or None; of several the one that began last."""
-        day, found = (on - _EPOCH).days, None
-        for place in self._places(codes):
+        place = self._place(codes)
+        if place < 0:
+            return None
+        key, keys, day, found = self._keys[place], self._keys, on.toordinal() - _EPOCH_ORDINAL, None
+        while place < len(keys) and keys[place] == key:
             start, end, value = self._row(place)
             if start <= day and (day <= end or end == ENDLESS) and self._held(start, end, value):
                 found = value
+            place += 1
         return None if found is None else self.layout.values(found)
 
     def has(self, codes: Sequence[str]) -> bool:
         """Whether there is a row for this key that held on some day."""
-        return any(self._held(*self._row(place)) for place in self._places(codes))
+        place, keys = self._place(codes), self._keys
+        key = keys[place] if place >= 0 else -1
+        while 0 <= place < len(keys) and keys[place] == key:
+            if self._held(*self._row(place)):
+                return True
+            place += 1
+        return False
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """All rows, also those that never held: codes, values, first and last day as ISO dates, empty for none."""
@@ -185,15 +196,14 @@ class PackedRows:
         """Whether its content is what its header says, which reads all of it."""
         return hashlib.sha256(self.buffer[_HEADER.size :]).hexdigest() == self.sha256
 
-    def _places(self, codes: Sequence[str]) -> Iterator[int]:
+    def _place(self, codes: Sequence[str]) -> int:
+        """Of the first row for this key; -1: there is none."""
         try:
             key = self.layout.key(codes)
         except ValueError:
-            return
+            return -1
         place = bisect_left(self._keys, key)
-        while place < len(self._keys) and self._keys[place] == key:
-            yield place
-            place += 1
+        return place if place < len(self._keys) and self._keys[place] == key else -1
 
     def _row(self, place: int) -> tuple[int, int, int]:
         span = self._spans[place]

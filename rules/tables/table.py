@@ -124,15 +124,19 @@ class Table:
 
     def find_in_range(self, key: Key, code: str, on: date) -> Row | None:
         """Of a table of ranges: the values of the one that a code is in on this date, or None."""
+        for start, end, values in self.spans_in_range(key, code):
+            if start <= on <= end:
+                return values
+        return None
+
+    def spans_in_range(self, key: Key, code: str) -> tuple[Span, ...]:
+        """Of a table of ranges: what the one that a code is in says, whenever."""
         found = self.ranges.get(key, ())
         shape = shape_of(code)
         place = bisect_right(found, (shape, code, _LAST)) - 1
         if place < 0 or found[place][0] != shape or code > found[place][2]:
-            return None
-        for start, end, values in self.spans[(*key, *found[place][1:])]:
-            if start <= on <= end:
-                return values
-        return None
+            return ()
+        return self.spans[(*key, *found[place][1:])]
 
     def has(self, key: Key) -> bool:
         """Whether there is a row for this key on some date."""
