@@ -4,9 +4,9 @@
 
 REFERENCE is the folder of the reference rows; SCHEDULE are relative value files (PPRRVU), which say what codes there
 are. A range goes over neighboring codes of one section that all have the same indicator, or all have no pair. It ends
-before a code that is otherwise, before one that the rows have only as deleted, and before one that came after the
-edition: what no row says is in no range. A run of one or two codes is no range; it is left unknown. The range
-that the policy manual gives for anesthesia (chapter II), 00100 to 01990, comes out but for retired codes and 01953.
+before a code that is otherwise, before a retired one, and before one that came after the edition: what no row says is
+in no range. A run of one or two codes is no range; it is left unknown. The range that the policy manual gives for
+anesthesia (chapter II), 00100 to 01990, comes out but for retired codes and 01953.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main(reference: Path, schedules: list[Path]) -> None:
     newest = {code for row in _rows(reference / LATER) for code in (row["column1"], row["column2"])}
     for table, name in EDITIONS.items():
         active, deleted = statuses(reference / name)
-        unknown = (deleted | added | newest | {"77002", "77003"}) - set(active)
+        unknown = (deleted - existing | added | newest | {"77002", "77003"}) - set(active)
         for row in ranges(active, existing, unknown):
             out.writerow([table, PROCEDURE, *row, STARTS, "", SOURCE])
 

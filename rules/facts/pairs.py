@@ -20,7 +20,7 @@ NONE: Indicator = "none"
 UNKNOWN: Indicator = "unknown"
 ANESTHESIA = ("00100", "01999")
 _GROUPS = {
-    "C0000": (("C8900", "C8957"), ("C9700", "C9899")),
+    "C0000": (("C5271", "C5278"), ("C7500", "C7999"), ("C8900", "C8957"), ("C9600", "C9608"), ("C9700", "C9799")),
     "G0000": (("G0000", "G9999"),),
     "0000T": (("0001T", "9999T"),),
     "00000": (ANESTHESIA, ("10004", "79999"), ("90281", "99499")),
@@ -88,5 +88,5 @@ def could_pair(case: Case, code: str, day: date) -> bool:
     """Whether a code of which nothing is said could be one of a pair, and no other rule looks at it."""
     groups = _GROUPS.get(shape_of(code), ())
     return any(first <= code <= last for first, last in groups) and not any(
-        case.tables[name].find((code,), day) for name in _OF_OWN_RULES
+        case.tables[name].find((code,), day) is not None for name in _OF_OWN_RULES
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -137,6 +137,19 @@ class Table:
         if place < 0 or found[place][0] != shape or code > found[place][2]:
             return ()
         return self.spans[(*key, *found[place][1:])]
+
+    def among(self, part: str, codes: Collection[str], on: date) -> Mapping[Key, Row]:
+        """Of a table of pairs: the rows of this part and date both of whose codes are among these, by the two codes."""
+        edition = self.edition(part, on)
+        if edition and edition.content is not None:
+            return dict(edition.content.among(codes, on))
+        return {
+            (one, other): values
+            for (of, one, other), spans in self.spans.items()
+            if of == part and one in codes and other in codes
+            for start, end, values in spans
+            if start <= on <= end
+        }
 
     def has(self, key: Key) -> bool:
         """Whether there is a row for this key on some date."""
