@@ -1,6 +1,6 @@
 """Compiles the ranges of NCCI pairs that ship with the rule book, from the rows of an edition for one procedure.
 
-    python -m ops.ncci_ranges REFERENCE SCHEDULE... > rules/library/tables/ncci_ranges.csv
+    python -m ops.ncci_ranges REFERENCE SCHEDULE... > rules/library/procedures/64445/tables/ncci_ranges.csv
 
 REFERENCE is the folder of the reference rows; SCHEDULE are relative value files (PPRRVU), which say what codes there
 are. A range goes over neighboring codes of one section that all have the same indicator, or all have no pair. It ends
