@@ -52,8 +52,8 @@ class BookShape(BaseModel):
 def load_book(place: Path | None = None, imported: Path | None = None, *, examples: bool | None = None) -> Book:
     """The book in a folder or a packed file; None: the library that ships with the package.
 
-    `imported`: folder of imported editions, which a packed book does not look into: it has its own. `examples`: see
-    `read_book`.
+    `imported`: folder of imported editions. A packed book has its own, of which only the packed rows are looked up
+    there. `examples`: see `read_book`.
 
     Raises:
         BookMissing: there is no book.
@@ -61,7 +61,7 @@ def load_book(place: Path | None = None, imported: Path | None = None, *, exampl
         BookInvalid: with every problem of every file, each as `file:line:col: path: sentence`.
     """
     files = whole_book(place, imported)
-    return read_book(files.library, files.imported, examples=examples)
+    return read_book(files.library, files.imported, rows=imported, examples=examples)
 
 
 def whole_book(place: Path | None = None, imported: Path | None = None) -> Files:
@@ -122,15 +122,20 @@ class Untried:
 
 
 def read_book(
-    files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None, *, examples: bool | None = None
+    files: Mapping[str, bytes],
+    imported: Mapping[str, bytes] | None = None,
+    *,
+    rows: Path | None = None,
+    examples: bool | None = None,
 ) -> Book:
     """The book in the content of its files, by path relative to the library folder, with imported editions by name.
 
-    `examples`: whether they are run; None: unless this is the shipped book, of which it is known that they pass.
+    `rows`: the folder where the packed rows of whole tables lie, which are mapped and not copied. `examples`:
+    whether they are run; None: unless this is the shipped book, of which it is known that they pass.
     """
     if examples is None:
         examples = Files(files).digest != TRIED.read_text("ascii").strip()
-    untried = _untried(files, imported or {}, tried=not examples)
+    untried = _untried(files, imported or {}, rows, tried=not examples)
     for rule in untried.book.rules if examples else ():
         document = untried.documents[rule.file]
         try_examples(untried.book, rule, document)
@@ -140,15 +145,19 @@ def read_book(
     return untried.book.with_editions(untried.editions)
 
 
-def read_untried(files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None) -> Untried:
+def read_untried(
+    files: Mapping[str, bytes], imported: Mapping[str, bytes] | None = None, rows: Path | None = None
+) -> Untried:
     """The same without running the examples, with the rule files beside it."""
-    untried = _untried(files, imported or {})
+    untried = _untried(files, imported or {}, rows)
     if untried.problems:
         raise BookInvalid(untried.problems)
     return replace(untried, book=untried.book.with_editions(untried.editions))
 
 
-def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes], *, tried: bool = False) -> Untried:
+def _untried(
+    files: Mapping[str, bytes], imported: Mapping[str, bytes], rows: Path | None, *, tried: bool = False
+) -> Untried:
     """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
@@ -158,7 +167,7 @@ def _untried(files: Mapping[str, bytes], imported: Mapping[str, bytes], *, tried
     procedures = _procedures(texts, head, sources, problems)
     tables = _tables(texts, "", sources, problems, former=head is not None and head.procedure is not None)
     own = {name: _own_tables(texts, name, tables, sources, problems) for name in procedures}
-    editions = _editions(imported, problems)
+    editions = _editions(imported, rows, problems)
     sound = not problems
     folders = _folders(head, procedures)
     rules, documents = _rules(texts, tuple(folders.values()), sources, registry, problems, tried=tried)
@@ -179,10 +188,10 @@ def version_of(files: Mapping[str, bytes]) -> str:
     return head.version if head else "?"
 
 
-def _editions(imported: Mapping[str, bytes], problems: list[RuleProblem]) -> list[Edition]:
+def _editions(imported: Mapping[str, bytes], rows: Path | None, problems: list[RuleProblem]) -> list[Edition]:
     editions: list[Edition] = []
     for name, content in sorted(imported.items()):
-        edition, faults = read_edition(f"imported/{name}", content)
+        edition, faults = read_edition(f"imported/{name}", content, rows)
         editions += [edition] if edition else []
         problems += faults
     problems += [

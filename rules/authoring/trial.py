@@ -51,11 +51,12 @@ def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
 
 
 def _edition(name: str, rows: tuple[str, ...]) -> Edition:
-    """An edition that speaks, from the first of its rows on, for the parts that they belong to."""
+    """A whole edition that speaks, from the first of its rows on, for the parts that they belong to."""
     split = sorted((tuple(row.split(",")) for row in rows), key=lambda row: row[-2])
     first = {SPECS[name].part(row): row[-2] for row in reversed(split)}
     return Edition.model_validate(
         {
+            "form": 2,
             "table": name,
             "title": "Example",
             "release": "Example",

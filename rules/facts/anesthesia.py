@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts.ncci import ANESTHESIA_LIFTERS, is_anesthesia, lifted
+from rules.facts.ncci import ANESTHESIA_LIFTERS, lifted
+from rules.facts.pairs import is_anesthesia
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, of_day, once, position_of, twice
 

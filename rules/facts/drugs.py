@@ -111,7 +111,7 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
     unknown = False
     for line in case.claim.lines:
         day, code = _day(case, line), line.procedure or ""
-        if not code.startswith("J") or ("practitioner", code) not in case.tables["mue"].spans:
+        if not code.startswith("J") or not case.tables["mue"].has(("practitioner", code)):
             continue
         unknown |= day is None or line.units is None
         if day:

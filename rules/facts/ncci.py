@@ -12,18 +12,13 @@ from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts.day import SIDES
 from rules.facts.operations import is_operation
+from rules.facts.pairs import FIRM, LIFTABLE, UNKNOWN, could_pair, ever_said, is_anesthesia, pair_of
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, once, position_of
 
-LIFTABLE, FIRM = "1", "0"
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
 NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
 """Anesthesia codes that do not stand for the anesthesia of an operation."""
-
-
-def is_anesthesia(code: str | None) -> bool:
-    """Whether a code is of the anesthesia section, 00100 to 01999."""
-    return bool(code and len(code) == 5 and code.isdigit() and "00100" <= code <= "01999")
 
 
 def _of_own_rule(code: str | None) -> bool:
@@ -38,7 +33,7 @@ Pair = tuple[Line, Line, bool]
 def _partners(case: Case, line: Line) -> list[Pair]:
     """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
 
-    A practitioner's visits and anesthesia, and a hospital's operations, are left out: they have rules of their own.
+    Visits, a practitioner's anesthesia and a hospital's operations are left out: they have rules of their own.
     """
     return [pair for pair in _paired(case, line, LIFTABLE) if not _has_own_rule(case, pair[1])]
 
@@ -47,6 +42,12 @@ def _has_own_rule(case: Case, other: Line) -> bool:
     if case.role == "hospital_outpatient":
         return is_operation(case, other.procedure, date_of(case.claim, other))
     return case.role == "practitioner" and _of_own_rule(other.procedure)
+
+
+def _unknown(case: Case, line: Line) -> list[Pair]:
+    """Companion lines of which no table says whether they form an edit with 64445, and that could."""
+    day = date_of(case.claim, line)
+    return [pair for pair in _paired(case, line, UNKNOWN) if day and could_pair(case, pair[1].procedure or "", day)]
 
 
 def _firm(case: Case, line: Line) -> list[Pair]:
@@ -81,17 +82,17 @@ def _found(case: Case, lines: list[tuple[Line, bool]], day: date, indicator: str
     found: dict[object, tuple[Line, bool]] = {}
     for other, certain in lines:
         code = other.procedure
-        if not code or code == case.procedure or (case.role == "practitioner" and visits.find((code,), day)):
+        if not code or code == case.procedure or visits.find((code,), day):
             continue
         kind = (code, other.modifiers, date_of(case.claim, other), certain)
-        if kind not in found and _row(case, code, day) == (indicator,):
+        if kind not in found and _said(case, code, day) == indicator:
             found[kind] = (other, certain)
     return list(found.values())
 
 
-def _row(case: Case, code: str, day: date) -> tuple[str, ...] | None:
-    pairs, table, own = case.tables["ncci_ptp"], ncci_setting(case), case.procedure
-    return pairs.find((table, own, code), day) or pairs.find((table, code, own), day)
+def _said(case: Case, code: str, day: date) -> str:
+    """What is said of 64445 and a code on a date, asked once for all lines and facts."""
+    return once(case, ("said", code, day), lambda: pair_of(case, case.procedure, code, day).indicator)
 
 
 def _certain(_own: Line, _other: Line, sure: bool) -> bool:
@@ -114,18 +115,16 @@ def _picked(
 
 def forms_pair(case: Case, code: str, day: date) -> bool:
     """Whether a code forms an active pair with 64445 on the date, in either column."""
-    pairs, table, own = case.tables["ncci_ptp"], ncci_setting(case), case.procedure
-    return any(pairs.find(key, day) is not None for key in ((table, own, code), (table, code, own)))
+    return _said(case, code, day) in (LIFTABLE, FIRM)
 
 
 def _undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and another line's procedure is in some edition of the pairs."""
     if date_of(case.claim, line) is not None:
         return False
-    known, table, own = case.tables["ncci_ptp"].spans, ncci_setting(case), case.procedure
     lines = beside(case, line)
-    codes = once(case, ("codes", id(lines)), lambda: {other.procedure or "" for other, _ in lines})
-    return any((table, own, code) in known or (table, code, own) in known for code in codes)
+    codes = once(case, ("codes", id(lines)), lambda: {other.procedure for other, _ in lines if other.procedure})
+    return any(ever_said(case, case.procedure, code) for code in codes)
 
 
 def _family(case: Case, line: Line) -> dict[str, str]:
@@ -136,8 +135,8 @@ def _family(case: Case, line: Line) -> dict[str, str]:
 
 
 def _takes_side(case: Case, code: str) -> bool:
-    """Whether a side lifts the pair: the manual names LT and RT for every pair; a visit wants 25 on its own line."""
-    return (code,) not in case.tables["visits"].spans
+    """Whether a side lifts the pair: not with visits or drugs, which have no side."""
+    return not (code.startswith("J") or (code,) in case.tables["visits"].spans)
 
 
 def lifted(case: Case, line: Line, other: Line) -> bool:
@@ -201,6 +200,21 @@ def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     return _picked(case, line, "maybe_firm", _firm, _uncertain)
 
 
+@line_fact("codes", "the date of service")
+def ncci_unknown(case: Case, line: Line) -> tuple[str, ...] | None:
+    """Procedures of the same day and provider of which neither the shipped rows and ranges nor an imported edition
+    say whether they form an NCCI pair with 64445, and that could: no drugs, supplies, laboratory, imaging or visits."""
+    if _undated(case, line):
+        return None
+    return _picked(case, line, "unknown", _unknown, _certain)
+
+
+@line_fact("codes", "the procedures of the day")
+def possible_ncci_unknown(case: Case, line: Line) -> tuple[str, ...]:
+    """The same for procedures that may be of the same provider, their specialty or date being unknown."""
+    return _picked(case, line, "maybe_unknown", _unknown, _uncertain)
+
+
 @line_fact("codes", "the modifiers")
 def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
     """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
@@ -212,4 +226,6 @@ def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
 def _by_one_side(case: Case, own: Line, other: Line) -> bool:
     here, there = set(_family(case, own)), set(_family(case, other))
     one = (not here or not there) and len(here | there) == 1 and (here | there) <= set(SIDES)
+    if is_anesthesia(other.procedure):  # it has no side that could be named
+        return False
     return one and "50" not in (*own.modifiers, *other.modifiers) and lifted(case, own, other)

@@ -1,52 +1,48 @@
 """Facts of operations: which of a claim are the same provider's, what a hospital is paid for the block beside one, and
 whether the block falls into the global period of one.
 
-An operation is a code of the table of that name: ranges of surgical codes whose payment always includes the
-surgeon's own block. Other blocks, punctures, lines and casts are none of them, and a code in no range is not known to
-be one.
+An operation is a surgical code whose pair with the block no modifier lifts in the practitioners' table: its payment
+always includes the surgeon's own block. Other blocks, punctures, lines and casts are none of them, and a code of which
+the table says nothing is not known to be one.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import date, timedelta
-from functools import lru_cache
 
 from rules.case import Case, date_of
 from rules.claim import Line
+from rules.facts.pairs import FIRM
 from rules.facts.registry import history_fact, line_fact
 from rules.facts.together import Beside, beside, codes_of, days_of, of_day, once, same_provider, twice
 from rules.history import Billed
-from rules.tables.table import Span, Table
+from rules.tables.table import Table
 
+CODE_LENGTH = 5
+SURGERY = ("10004", "69990")
+PRACTITIONER = "practitioner"
 _LONG = timedelta(days=90)
 SPINAL = (("epidural",), ("facet",), ("sacroiliac",))
 """Kinds of the table of injections that are given into the spine or its joints in one session."""
 
 
-@lru_cache(maxsize=64)
-def _ranges(table: Table) -> tuple[list[str], list[tuple[str, tuple[Span, ...]]]]:
-    """The ranges of a table, in order: their first codes, and each one's last code with its spans of dates."""
-    rows = sorted((first, last, spans) for (first, last), spans in table.spans.items())
-    return [first for first, _, _ in rows], [(last, spans) for _, last, spans in rows]
-
-
-def _in_range(table: Table, code: str, day: date) -> tuple[str, ...] | None:
-    """The values of the range that a code is in on a date, or None; ranges do not overlap."""
-    firsts, rest = _ranges(table)
-    place = bisect_right(firsts, code) - 1
-    if place < 0 or len(code) != len(firsts[place]):
-        return None
-    last, spans = rest[place]
-    if code > last:
-        return None
-    return next((values for start, end, values in spans if start <= day <= end), None)
-
-
 def is_operation(case: Case, code: str | None, day: date | None) -> bool:
-    """Whether a code is an operation on the date; without a date, on any."""
-    table = case.tables["operations"]
-    return bool(code and code.isdigit()) and _in_range(table, code or "", day or date.max) is not None
+    """Whether a code is an operation on the date; without a date, by what is in force."""
+    if not code or len(code) != CODE_LENGTH or not code.isdigit() or not SURGERY[0] <= code <= SURGERY[1]:
+        return False
+    return once(case, ("operation", code, day), lambda: _pair_said(case, code, day or date.max) == FIRM)
+
+
+def _pair_said(case: Case, code: str, day: date) -> str | None:
+    """The indicator of the practitioners' pair with the code in column 1 and the procedure in column 2."""
+    pairs = case.tables["ncci_ptp"]
+    if row := pairs.find((PRACTITIONER, code, case.procedure), day):
+        return row[0]
+    edition = pairs.edition(PRACTITIONER, day)
+    if edition is not None and (edition.whole or edition.procedure == case.procedure):
+        return None
+    found = case.tables["ncci_ranges"].find_in_range((PRACTITIONER, case.procedure), code, day)
+    return found[1] if found and found[0] == "2" else None
 
 
 def _operations(case: Case, line: Line, found: Beside) -> tuple[str, ...]:
@@ -62,7 +58,7 @@ def _operations(case: Case, line: Line, found: Beside) -> tuple[str, ...]:
 
 @line_fact("codes", "the operations of the day")
 def own_operations(case: Case, line: Line) -> tuple[str, ...]:
-    """Operations, by the table of them, that are certainly of the same day and provider."""
+    """Operations that are certainly of the same day and provider."""
     return _operations(case, line, beside(case, line))
 
 
@@ -143,7 +139,7 @@ def _major(case: Case) -> list[tuple[Line, str, date]]:
 
 
 def _is_major(case: Case, code: str, when: date) -> bool:
-    return _in_range(case.tables["global_periods"], code, when) is not None
+    return case.tables["global_periods"].find_in_range((), code, when) is not None
 
 
 @history_fact("codes", "the date of service", own=True)

@@ -2,7 +2,8 @@
 
 An edition speaks for some parts of a table (the practitioner pairs, the diagnoses that an article covers in one
 state) from a first date on: until its last date where it has one, else until a later edition of that part begins. On
-those dates it speaks alone; the shipped rows of the part stand aside.
+those dates it speaks alone; the shipped rows of the part stand aside. A whole table is too large to hold in memory:
+its rows are packed into a file beside the edition, and looked up there.
 """
 
 from __future__ import annotations
@@ -11,20 +12,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from rules.errors import RuleProblem
 from rules.problems import path_text
-from rules.tables.edition import Edition
-from rules.tables.table import FOREVER, SPECS, Key, Span, Table
+from rules.tables.edition import Edition, Packed
+from rules.tables.packedrows import LAYOUTS, Unreadable, mapped_rows
+from rules.tables.table import FOREVER, SPECS, Key, Reign, Span, Table
 
 _DAY = timedelta(days=1)
 Windows = tuple[tuple[date, date], ...]
 
 
-def read_edition(file: str, content: bytes) -> tuple[Edition | None, list[RuleProblem]]:
-    """The edition in a file, or what is wrong with it."""
+def read_edition(file: str, content: bytes, rows: Path | None = None) -> tuple[Edition | None, list[RuleProblem]]:
+    """The edition in a file, or what is wrong with it. `rows`: the folder of packed rows."""
     try:
         edition = Edition.model_validate_json(content)
     except ValidationError as error:
@@ -35,6 +38,8 @@ def read_edition(file: str, content: bytes) -> tuple[Edition | None, list[RulePr
     spec = SPECS.get(edition.table)
     if spec is None:
         return None, [RuleProblem(file, 1, 1, "table", f"no fact reads a table {edition.table!r}")]
+    if edition.packed:
+        return _with_content(file, edition, edition.packed, rows)
     width = len(spec.keys) + len(spec.values) + 2
     for line, row in enumerate(edition.rows, 2):
         if len(row) != width or spec.part(row) not in edition.speaks:
@@ -42,6 +47,29 @@ def read_edition(file: str, content: bytes) -> tuple[Edition | None, list[RulePr
         if not all(map(_is_day, filter(None, row[-2:]))):
             return None, [RuleProblem(file, line, 1, "rows", "expected dates as YYYY-MM-DD")]
     return edition, []
+
+
+def _with_content(
+    file: str, edition: Edition, packed: Packed, rows: Path | None
+) -> tuple[Edition | None, list[RuleProblem]]:
+    def wrong(sentence: str) -> tuple[None, list[RuleProblem]]:
+        return None, [RuleProblem(file, 1, 1, "packed", sentence)]
+
+    if edition.table not in LAYOUTS or edition.rows or len(edition.speaks) != 1:
+        return wrong("is no imported edition: packed rows are of one part of pairs or unit limits; undo it")
+    if rows is None:
+        return wrong(f"its {packed.rows} rows lie in {packed.file}, and no folder of imported tables was given")
+    try:
+        content = mapped_rows(edition.table, rows / packed.file)
+    except (OSError, Unreadable) as error:
+        reason = f"it cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+        return wrong(
+            f"its rows lie in {rows / packed.file}: {reason}; import {', '.join(one.name for one in edition.files)} "
+            "(`scrub tables import`) on this machine"
+        )
+    if (content.sha256, len(content)) != (packed.sha256, packed.rows):
+        return wrong(f"{rows / packed.file} holds other rows than its name says; undo the edition and import it again")
+    return edition.holding(content), []
 
 
 def _is_day(text: str) -> bool:
@@ -54,12 +82,12 @@ def _is_day(text: str) -> bool:
 
 def clashes(editions: Iterable[Edition]) -> list[tuple[Edition, Edition, str]]:
     """Editions that say different things of one part of a table from one day on: neither could give way to the other.
-    The third is the part."""
-    seen: dict[tuple[str, str, date], Edition] = {}
+    The third is the part. A whole edition takes the place of an extract of the same day, as of an earlier release."""
+    seen: dict[tuple[str, str, date, bool], Edition] = {}
     found = []
     for edition in editions:
         for part, period in edition.speaks.items():
-            other = seen.setdefault((edition.table, part, period.from_), edition)
+            other = seen.setdefault((edition.table, part, period.from_, edition.whole), edition)
             if other is not edition and not agree(other, edition, part):
                 found.append((other, edition, part))
     return found
@@ -67,14 +95,16 @@ def clashes(editions: Iterable[Edition]) -> list[tuple[Edition, Edition, str]]:
 
 def agree(one: Edition, other: Edition, part: str) -> bool:
     """Whether two editions say the same of a part of one table over one period."""
-    if one.table != other.table or one.speaks.get(part) != other.speaks.get(part):
+    if one.table != other.table or one.speaks.get(part) != other.speaks.get(part) or one.whole != other.whole:
         return False
+    if one.packed and other.packed:
+        return one.packed.sha256 == other.packed.sha256
     return _rows_of(one, part) == _rows_of(other, part)
 
 
 def _rows_of(edition: Edition, part: str) -> list[tuple[str, ...]]:
     spec = SPECS[edition.table]
-    return sorted(row for row in edition.rows if spec.part(row) == part)
+    return sorted(row for row in edition.all_rows() if spec.part(row) == part)
 
 
 def merged(table: Table, editions: Sequence[Edition]) -> Table:
@@ -103,11 +133,14 @@ def merged(table: Table, editions: Sequence[Edition]) -> Table:
     return replace(table, spans={key: tuple(found) for key, found in spans.items()}, reigns=reigns)
 
 
-def _reigns(editions: Sequence[Edition]) -> dict[str, tuple[tuple[date, date, Edition], ...]]:
+def _reigns(editions: Sequence[Edition]) -> dict[str, tuple[Reign, ...]]:
     """Each part's editions in the order of their dates, each up to the day before the next begins."""
-    found: dict[str, list[tuple[date, date, Edition]]] = {}
+    found: dict[str, list[Reign]] = {}
+    whole = {(part, period.from_) for one in editions if one.whole for part, period in one.speaks.items()}
     for edition in editions:
         for part, period in edition.speaks.items():
+            if not edition.whole and (part, period.from_) in whole:
+                continue
             found.setdefault(part, []).append((period.from_, period.to or FOREVER, edition))
     reigns = {}
     for part, several in found.items():

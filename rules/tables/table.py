@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import io
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 
 from rules.errors import RuleProblem
 from rules.tables.edition import Edition
@@ -21,7 +22,13 @@ FOREVER = date.max
 Row = tuple[str, ...]
 Key = tuple[str, ...]
 Span = tuple[date, date, Row]
+Range = tuple[str, str, str]
+"""Where its codes have digits, first and last code."""
+Reign = tuple[date, date, Edition]
+"""An imported edition, from its first to its last date."""
 _DATED = ("from", "to", "source")
+_LAST = "\uffff"
+"""Sorts behind every code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Spec:
     values: tuple[str, ...] = ()
     in_parts: bool = False
     """Whether the first key says of which part a row is; an edition speaks for some parts of the table alone."""
+    ranged: bool = False
+    """Whether the last two keys are the first and the last code of a range."""
 
     def part(self, key: Key) -> str:
         """The part of the table that a key belongs to; empty where the table is one whole."""
@@ -54,7 +63,7 @@ SPECS: Mapping[str, Spec] = {
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
     "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True),
-    "global_periods": Spec(("first", "last"), ("days",)),
+    "global_periods": Spec(("first", "last"), ("days",), ranged=True),
     "imaging_guidance": Spec(("code",)),
     "injections": Spec(("code",), ("kind",)),
     "laterality": Spec(("code",), ("side",)),
@@ -63,8 +72,8 @@ SPECS: Mapping[str, Spec] = {
     "modifiers_ncci": Spec(("code",), ("family",)),
     "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
+    "ncci_ranges": Spec(("table", "procedure", "first", "last"), ("column", "indicator"), in_parts=True, ranged=True),
     "needle_procedures": Spec(("code",)),
-    "operations": Spec(("first", "last")),
     "packaging_operations": Spec(("code",)),
     "places_of_service": Spec(("code",)),
     "visits": Spec(("code",), ("setting",)),
@@ -80,25 +89,77 @@ class Table:
     spans: Mapping[Key, tuple[Span, ...]]
     starts: Mapping[str, date]
     """The first date that a shipped row of each part covers."""
-    reigns: Mapping[str, tuple[tuple[date, date, Edition], ...]] = field(default_factory=dict)
-    """The imported editions of each part, each from its first to its last date."""
+    reigns: Mapping[str, tuple[Reign, ...]] = field(default_factory=dict)
+    """The imported editions of each part. The rows of those that are packed are not among the spans."""
     words: frozenset[str] = field(init=False, repr=False, compare=False)
     """Everything that is in a key."""
+    ranges: Mapping[Key, tuple[Range, ...]] = field(init=False, repr=False, compare=False)
+    """Of a table of ranges: by the keys before them, in order."""
     change_days: tuple[date, ...] = field(init=False, repr=False, compare=False)
     """The days, in order, on which a row begins or is over."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", frozenset(word for key in self.spans for word in key))
+        object.__setattr__(self, "ranges", ranges_of(self.spans) if SPECS[self.name].ranged else {})
         spans = [span for rows in self.spans.values() for span in rows]
         over = {end + timedelta(days=1) for _, end, _ in spans if end < FOREVER}
-        object.__setattr__(self, "change_days", tuple(sorted(over.union(start for start, _, _ in spans))))
+        packed = [
+            (start, end, edition.packed.change_days)
+            for reigns in self.reigns.values()
+            for start, end, edition in reigns
+            if edition.packed
+        ]
+        inside = (day for start, end, days in packed for day in days if start <= day <= end)
+        edges = {start for start, _, _ in packed} | {end + timedelta(days=1) for _, end, _ in packed if end < FOREVER}
+        changes = over.union((start for start, _, _ in spans), inside, edges)
+        object.__setattr__(self, "change_days", tuple(sorted(changes)))
 
     def find(self, key: Key, on: date) -> Row | None:
         """The values of the row for this key on this date of service, or None."""
         for start, end, values in self.spans.get(key, ()):
             if start <= on <= end:
                 return values
+        if self.reigns:
+            edition = self.edition(SPECS[self.name].part(key), on)
+            if edition and edition.content is not None:
+                return edition.content.find(key[1:], on)
         return None
+
+    def find_in_range(self, key: Key, code: str, on: date) -> Row | None:
+        """Of a table of ranges: the values of the one that a code is in on this date, or None."""
+        for start, end, values in self.spans_in_range(key, code):
+            if start <= on <= end:
+                return values
+        return None
+
+    def spans_in_range(self, key: Key, code: str) -> tuple[Span, ...]:
+        """Of a table of ranges: what the one that a code is in says, whenever."""
+        found = self.ranges.get(key, ())
+        shape = shape_of(code)
+        place = bisect_right(found, (shape, code, _LAST)) - 1
+        if place < 0 or found[place][0] != shape or code > found[place][2]:
+            return ()
+        return self.spans[(*key, *found[place][1:])]
+
+    def among(self, part: str, codes: Collection[str], on: date) -> Mapping[Key, Row]:
+        """Of a table of pairs: the rows of this part and date both of whose codes are among these, by the two codes."""
+        edition = self.edition(part, on)
+        if edition and edition.content is not None:
+            return dict(edition.content.among(codes, on))
+        return {
+            (one, other): values
+            for (of, one, other), spans in self.spans.items()
+            if of == part and one in codes and other in codes
+            for start, end, values in spans
+            if start <= on <= end
+        }
+
+    def has(self, key: Key) -> bool:
+        """Whether there is a row for this key on some date."""
+        reigns = self.reigns.get(SPECS[self.name].part(key), ())
+        return key in self.spans or any(
+            edition.content is not None and edition.content.has(key[1:]) for _, _, edition in reigns
+        )
 
     def unchanged_since(self, on: date) -> date:
         """The last day up to this one on which a row began or was over."""
@@ -112,12 +173,31 @@ class Table:
                 return edition
         return None
 
+    def whole(self, part: str, on: date) -> bool:
+        """Whether what is not in the table for this part on this date is not in the official one either."""
+        edition = self.edition(part, on)
+        return edition is not None and edition.whole
+
     def covers(self, part: str, on: date) -> bool:
         """Whether an imported edition, or the shipped rows, speak for a part of the table on this date."""
         return self.starts.get(part, FOREVER) <= on or self.edition(part, on) is not None
 
     def __len__(self) -> int:
-        return sum(map(len, self.spans.values()))
+        packed = {edition.packed for reigns in self.reigns.values() for _, _, edition in reigns if edition.packed}
+        return sum(map(len, self.spans.values())) + sum(one.rows for one in packed)
+
+
+def shape_of(code: str) -> str:
+    """Where a code has digits and which letters: 0213T lies in no range from 00100 to 01990."""
+    return "".join("0" if character.isdigit() else character for character in code)
+
+
+def ranges_of(keys: Iterable[Key]) -> Mapping[Key, tuple[Range, ...]]:
+    """The ranges in the keys of a table, by the keys before them."""
+    found: dict[Key, list[Range]] = {}
+    for *key, first, last in keys:
+        found.setdefault(tuple(key), []).append((shape_of(first), first, last))
+    return {key: tuple(sorted(ranges)) for key, ranges in found.items()}
 
 
 Tables = Mapping[str, Table]
@@ -153,12 +233,27 @@ def read_table(name: str, file: str, text: str, sources: Mapping[str, object]) -
         key, values = tuple(row[: len(spec.keys)]), tuple(row[len(spec.keys) : -3])
         if any(s <= end and start <= e for s, e, _ in spans.get(key, ())):
             wrong(line, 0, f"the period of {'/'.join(key)} overlaps an earlier row")
+        if spec.ranged and not _is_range(*key[-2:]):
+            wrong(line, len(key) - 2, f"expected the first and the last code of a range, found {'/'.join(key[-2:])}")
         spans.setdefault(key, []).append((start, end, values))
     starts: dict[str, date] = {}
     for key, rows in spans.items():
         part = spec.part(key)
         starts[part] = min(starts.get(part, FOREVER), *(start for start, _, _ in rows))
-    return Table(name, {key: tuple(rows) for key, rows in spans.items()}, starts), problems
+    table = Table(name, {key: tuple(rows) for key, rows in spans.items()}, starts)
+    problems += [RuleProblem(file, 1, 1, name, sentence) for sentence in _overlapping(table)]
+    return table, problems
+
+
+def _is_range(first: str, last: str) -> bool:
+    return shape_of(first) == shape_of(last) and first <= last
+
+
+def _overlapping(table: Table) -> Iterator[str]:
+    for key, ranges in table.ranges.items():
+        for (shape, _, last), (next_shape, first, _) in pairwise(ranges):
+            if shape == next_shape and first <= last:
+                yield f"two ranges of {'/'.join(key)} have {first} in them"
 
 
 def empty_table(name: str) -> Table:

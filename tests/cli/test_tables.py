@@ -16,7 +16,7 @@ from tests.tables.official import Row, coverage_zip, order_text, quarter, units_
 
 from .conftest import CLEAN, SCRUB, Run, environment
 
-PAIRS: list[Row] = [("20553", "64445", "20170101", "*", "1"), ("28285", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]  # fmt: skip
+PAIRS: list[Row] = [("20553", "64445", "20170101", "*", "1"), ("0200T", "64445", "20170101", "*", "0"), ("64445", "20550", "20060101", "*", "1")]  # fmt: skip
 CODES = [("M79", "0"), ("M796", "0"), ("M7960", "0"), ("M79604", "1"), ("U099", "1")]
 Write = Callable[..., Path]
 
@@ -52,12 +52,15 @@ def two_lines(code: str) -> dict[str, Any]:
 
 
 def test_pairs_are_imported_judge_and_are_undone(scrub: Run, home: Path, write: Write) -> None:
-    file = write("c.json", two_lines("28285"))
+    file = write("c.json", two_lines("0200T"))
     before = checked(scrub, file)
     assert "BND002" not in blocks(before)
     done = scrub("tables", "import", *quarter(home, PAIRS))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "practitioner services, 2026 Q3, v322r0; 3 rows kept; dates of service from 2026-07-01" in done.stdout
+    assert (
+        "practitioner services, 2026 Q3, v322r0; 7 rows kept, the whole table; dates of service from 2026-07-01"
+        in done.stdout
+    )
     assert "Where a book is in force" in done.stdout
     (entry,) = listed(scrub)
     assert [item["name"] for item in entry["files"]] == [f"ccipra-v322r0-f{part}.zip" for part in range(1, 5)]

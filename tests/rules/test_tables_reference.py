@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from rules.authoring.examples import example_claim
+from rules.claim import Role, read_claim
+from rules.engine.check import case_of
+from rules.facts.pairs import Pair, could_pair, pair_of
 from rules.loader import LIBRARY
+from tests.book import BOOK
 
 REFERENCE = Path(os.environ.get("SCRUB_REFERENCE", Path(__file__).parents[3] / "shared" / "reference"))
 EDITIONS = {
@@ -17,6 +23,9 @@ EDITIONS = {
 }
 FEE_SCHEDULES = ("PPRRVU2025_Oct.excerpt.csv", "PPRRVU2026_Jul_nonQPP.excerpt.csv")
 ACTIVE = "9999-12-31"
+DAY = date(2026, 7, 13)
+LATER = {"77002", "77003", "G0463"}
+"""Pairs of the hospital since 2026 Q4."""
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -51,9 +60,98 @@ def descriptors(name: str) -> dict[str, str]:
 @pytest.mark.parametrize("table", EDITIONS)
 def test_every_shipped_pair_is_active_with_the_same_indicator(table: str) -> None:
     official = edition(table)
-    pairs = {(r["column1"], r["column2"]): r["indicator"] for r in shipped("ncci_ptp") if r["table"] == table}
+    pairs = {
+        (r["column1"], r["column2"]): r["indicator"]
+        for r in shipped("ncci_ptp")
+        if r["table"] == table and r["source"] == "cms-ncci-ptp-2024q3"
+    }
     assert pairs
     assert {pair: indicator for pair, indicator in pairs.items() if official.get(pair) != indicator} == {}
+
+
+def said_of(table: str, code: str, day: date = DAY) -> Pair:
+    """What the shipped tables say of 64445 and another code."""
+    role: Role = "practitioner" if table == "practitioner" else "hospital_outpatient"
+    case = case_of(read_claim(example_claim(role, {}, {"id": "04412"})), BOOK, None)
+    return pair_of(case, "64445", code, day)
+
+
+@pytest.mark.parametrize("table", EDITIONS)
+def test_every_active_row_is_judged_as_the_table_says_or_named_unknown(table: str) -> None:
+    official = edition(table)
+    said = {pair: said_of(table, pair[1] if pair[0] == "64445" else pair[0]) for pair in official}
+    known = {pair: one for pair, one in said.items() if one.indicator != "unknown"}
+    assert {pair: one for pair, one in known.items() if one != (official[pair], pair[1])} == {}
+    assert len(official) > 6_000
+    assert len(known) > 0.92 * len(official)
+    unknown = [other for pair in set(official) - set(known) for other in pair if other != "64445"]
+    case = case_of(read_claim(example_claim("practitioner", {}, {"id": "04412"})), BOOK, None)
+    assert [code for code in unknown if not could_pair(case, code, DAY) and code != "Q2043"] == []
+
+
+@pytest.mark.parametrize("table", EDITIONS)
+def test_a_code_that_the_rows_have_only_as_deleted_is_no_pair(table: str) -> None:
+    active = {code for pair in edition(table) for code in pair}
+    every = {code for row in rows(reference(EDITIONS[table])) for code in (row["column1"], row["column2"])}
+    assert every > active
+    assert [code for code in every - active if said_of(table, code).indicator in ("0", "1")] == []
+
+
+@pytest.mark.parametrize("table", EDITIONS)
+@pytest.mark.parametrize("name", FEE_SCHEDULES)
+def test_a_code_of_the_fee_schedule_that_has_no_pair_is_none(table: str, name: str) -> None:
+    active = {code for pair in edition(table) for code in pair}
+    codes = set(descriptors(name)) - active - LATER
+    assert len(codes) > 20
+    assert [code for code in codes if said_of(table, code).indicator in ("0", "1")] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["64446", "64447", "64448", "64449", "64450", "64483", "64493", "62323", "27096", "01953", "01996", "01999"],
+)
+def test_procedures_that_are_known_to_have_no_pair_have_none(code: str) -> None:
+    assert [said_of(table, code).indicator for table in EDITIONS] == ["none", "none"]
+
+
+@pytest.mark.parametrize(
+    ("code", "practitioner", "hospital"),
+    [
+        ("00100", ("1", "64445"), ("1", "64445")),
+        ("01470", ("1", "64445"), ("1", "64445")),
+        ("01990", ("1", "64445"), ("1", "64445")),
+        ("01991", ("0", "01991"), ("none", "")),
+        ("01992", ("0", "01992"), ("none", "")),
+        ("28296", ("0", "64445"), ("1", "64445")),
+        ("29881", ("0", "64445"), ("1", "64445")),
+        ("64999", ("none", ""), ("none", "")),
+        ("10003", ("unknown", ""), ("unknown", "")),
+        ("0999T", ("unknown", ""), ("unknown", "")),
+    ],
+)
+def test_anesthesia_and_operations_are_pairs_by_range(
+    code: str, practitioner: tuple[str, str], hospital: tuple[str, str]
+) -> None:
+    assert [tuple(said_of(table, code)) for table in EDITIONS] == [practitioner, hospital]
+
+
+def test_no_table_says_anything_before_its_first_day() -> None:
+    assert [said_of(table, "01470", date(2024, 6, 30)).indicator for table in EDITIONS] == ["unknown", "unknown"]
+
+
+def test_the_hospital_pairs_of_2026_are_those_of_the_edition() -> None:
+    later = rows(reference("medicare-2026/ncci_ptp_outpatient_64445_2026Q4.csv"))
+    day = date(2026, 10, 1)
+    wrong = []
+    for row in later:
+        other = row["column2"] if row["column1"] == "64445" else row["column1"]
+        found = said_of("outpatient_hospital", other, day)
+        if found.indicator not in (row["modifier_indicator"], "unknown"):
+            wrong.append((other, found))
+    assert wrong == []
+    assert [said_of("outpatient_hospital", code, day).indicator for code in sorted(LATER)] == ["1", "1", "1"]
+    gone = ("0553T", "0567T", "0568T")
+    assert [said_of("outpatient_hospital", code, day).indicator for code in gone] == ["unknown"] * 3
 
 
 def test_the_rows_are_named_facts_and_not_the_official_file() -> None:

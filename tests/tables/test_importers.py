@@ -59,13 +59,17 @@ def test_four_files_of_pairs_become_one_edition(tmp_path: Path, zipped: bool, he
     assert (edition.table, edition.release) == ("ncci_ptp", "2026 Q3, v322r0")
     assert edition.speaks["practitioner"].from_ == date(2026, 7, 1)
     assert [file.name[-6:-4] for file in edition.files] == ["f1", "f2", "f3", "f4"]
-    assert edition.rows == (
+    assert list(edition.all_rows()) == [
+        *[("practitioner", "0001A", "0591T", "1", "2022-01-01", "2023-12-31")] * 4,
         ("practitioner", "20553", "64445", "1", "2017-01-01", ""),
         ("practitioner", "27447", "64445", "0", "1996-01-01", ""),
         ("practitioner", "64445", "20550", "1", "2006-01-01", "2016-12-31"),
         ("practitioner", "64445", "20550", "1", "2020-01-01", ""),
+        ("practitioner", "64445", "92012", "9", "2013-07-01", "2013-07-01"),
         ("practitioner", "64445", "92012", "1", "2013-07-01", ""),
-    ), "a row with indicator 9 never held"
+        ("practitioner", "64450", "20550", "1", "2006-01-01", ""),
+    ], "every row of all four files, whatever its procedures"
+    assert (edition.whole, edition.count) == (True, 11)
 
 
 @pytest.mark.parametrize(
@@ -200,11 +204,13 @@ def test_medically_unlikely_edits(tmp_path: Path, setting: str, part: str) -> No
     )
     (edition,) = read(file)
     assert (edition.table, edition.release, edition.speaks[part].from_) == ("mue", "2026 Q3", date(2026, 7, 1))
-    assert edition.rows == (
+    assert list(edition.all_rows()) == [
+        (part, "0001U", "1", "2", "", ""),
         (part, "64445", "1", "3", "", ""),
         (part, "J1010", "160", "3", "", ""),
         (part, "J9999", "2", "1", "", ""),
-    )
+    ]
+    assert edition.whole
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The book archive: every book that a worker judged by, packed, under its digest in the state folder, for replays.
 
 Where overrides of the hospital were applied to a book, the result has a digest of its own; the archive records which
-overrides were applied to which book, and on which day.
+overrides were applied to which book, and on which day. Whole tables, of millions of rows, are in no packed book: it has
+their digests, and the rows lie in the folder of imported tables, which is in the same state folder.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from worker.store.private import write_private
 
 _ASIDE = ".part"
 _OVERRIDES = ".overrides.json"
+_TABLES = "tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class AppliedOverrides:
     day: date
     text: str
     """The file of overrides."""
+
+
+def rows_folder(folder: Path) -> Path:
+    """Where the packed rows of whole tables lie; `folder`: the book archive."""
+    return folder.parent / _TABLES
 
 
 def add(folder: Path, files: Files) -> Path:
@@ -101,7 +108,7 @@ def find(folder: Path, digest: str) -> Book:
     files = unpacked(str(file), file.read_bytes())
     if files.digest != digest:
         raise PackInvalid(file=file, reason=f"its content has the digest {files.digest[:12]}")
-    return read_book(files.library, files.imported, examples=False)
+    return read_book(files.library, files.imported, rows=rows_folder(folder), examples=False)
 
 
 def _overridden_book(folder: Path, file: Path, digest: str) -> Book:

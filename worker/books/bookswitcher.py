@@ -133,7 +133,7 @@ class BookSwitcher:
         if len(content) > MOST_PACKED:
             raise PackInvalid(file=name, reason=f"it has more than {MOST_PACKED} bytes")
         files = unpacked(name, content)
-        book = read_book(files.library, files.imported)
+        book = read_book(files.library, files.imported, rows=archive.rows_folder(self.folder))
         stack = self.stack()
         judged, before = self._before(stack)
         given, text = self._overrides(before, judged, overrides)
@@ -159,7 +159,9 @@ class BookSwitcher:
         basis = replace(before[0], overrides=digest_of_text(overrides.content))
         payload = self._contents.pack(basis.book.digest)
         files = opened(payload, basis.book.digest, None)
-        _fits(basis.overrides or NONE, overrides, read_book(files.library, files.imported, examples=False))
+        rows = archive.rows_folder(self.folder)
+        book = read_book(files.library, files.imported, rows=rows, examples=False)
+        _fits(basis.overrides or NONE, overrides, book)
         if stack and stack[0].basis == basis:
             return None
         fields = {basis.book.digest: payload, **self._text_field(overrides)}

@@ -46,7 +46,7 @@ def find_fallback(redis: Redis, keys: Keys, settings: Settings, fault: str) -> F
         return None
     try:
         files = opened(payload, now.book.digest, settings.book_key)
-        book = read_book(files.library, files.imported, examples=False)
+        book = read_book(files.library, files.imported, rows=settings.tables_path, examples=False)
         layer = OverridesLayer(None, settings.books_path)
         if now.overrides != NONE:
             text = held_overrides(redis, keys, now.overrides, settings.book_key)

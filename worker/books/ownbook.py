@@ -63,7 +63,7 @@ def read_own(settings: Settings) -> OwnBook:
         files, content, sealed = trust.packed_book(path, settings.book_key)
     else:
         files = whole_book(path, settings.tables_path)
-    found = read_book(files.library, files.imported)
+    found = read_book(files.library, files.imported, rows=settings.tables_path)
     archive.add(settings.books_path, files)
     tables = digest_of(files.imported) if files.imported else NONE
     return OwnBook(found, digest_of(files.library), tables, content, sealed)

@@ -311,7 +311,7 @@ class ProcessBook:
         if self._book and digest == self._book.digest:
             return self._book
         files = held(self.redis, self.keys, digest, self.trusted)
-        book = read_book(files.library, files.imported, examples=False)
+        book = read_book(files.library, files.imported, rows=archive.rows_folder(self.folder), examples=False)
         archive.add(self.folder, files)
         log(__name__).info("took up another book", **{"book.version": book.version, "book.digest": book.digest})
         return book

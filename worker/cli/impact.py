@@ -124,7 +124,7 @@ def _old(name: str, settings: Settings) -> Book:
 
     place = Path(name)
     library = book_files(place, None, settings.book_key).library if place.exists() else files_of(name, settings.book)
-    return read_book(library, edition_files(settings.tables_path))
+    return read_book(library, edition_files(settings.tables_path), rows=settings.tables_path)
 
 
 def _judge(

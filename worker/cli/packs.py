@@ -49,7 +49,7 @@ def pack(
 
     settings = load_settings()
     files = whole_book(book or settings.book, settings.tables_path)
-    found = read_book(files.library, files.imported)
+    found = read_book(files.library, files.imported, rows=settings.tables_path)
     content = packed(files)
     if out == Path("-"):
         with writer() as stream:
@@ -90,7 +90,7 @@ def sign(
         what = f"overrides, digest {digest_of_text(text)[:12]}, are"
     else:
         files = unpacked(plain(str(file)), content)
-        found = read_book(files.library, files.imported)
+        found = read_book(files.library, files.imported, rows=load_settings().tables_path)
         what = f"book {found.label} is"
     beside = archive.write(signature.beside(file), signature.sign(content, key))
     say(f"{plain(str(beside))}: {what} signed")
@@ -122,7 +122,7 @@ def verify(
     files = unpacked(name, content)
     try:
         signature.verify(content, signature.signature_of(file), keys, name)
-        found = read_book(files.library, files.imported)
+        found = read_book(files.library, files.imported, rows=load_settings().tables_path)
     except (BookNotSigned, BookInvalid) as error:
         complain(str(error))
         raise typer.Exit(1) from None

@@ -154,7 +154,7 @@ def _book(digest: str, given: Path | None) -> Book:
     settings = load_settings()
     files = whole_book(given or settings.book, settings.tables_path)
     if files.digest == digest:
-        return read_book(files.library, files.imported, examples=False)
+        return read_book(files.library, files.imported, rows=settings.tables_path, examples=False)
     if given:
         raise BookDiffers(found=files.digest[:12], wanted=digest[:12])
     return archive.find(settings.books_path, digest)

@@ -56,7 +56,8 @@ def import_(
 
     Keep the official names: table, quarter and year stand nowhere else.
 
-    Of each, only the rows that rules ask for are kept. A file that is cut short, has another header, or whose periods
+    Pairs and unit limits are kept whole, in a file that all processes share; of the others, the rows that rules ask
+    for. A file that is cut short, has another header, or whose periods
     overlap is refused with its line, and then nothing at all is imported. Workers take new tables up when they start;
     where a book is in force, which has its tables in it, once one that is packed anew is in force.
 
@@ -68,13 +69,15 @@ def import_(
 
     * `scrub tables import rvu26c.zip icd10cm_order_2027.txt`
     """
-    from worker.cli.common.books import read_book
+    from rules.loader import read_book
+    from worker.books.trust import book_files
     from worker.config.settings import load_settings
     from worker.tables import editionstore
     from worker.tables.official import editions_in, size_of
 
     settings = load_settings()
-    book = read_book(settings.book, keys=settings.book_key)
+    # Without its imported editions: a packed book may refer to rows that are to be imported now.
+    book = read_book(book_files(settings.book, None, settings.book_key).library)
     with _progress(size_of(files)) as seen:
         editions = editions_in(files, book.procedure, seen)
     new = editionstore.add(settings.tables_path, editions)
@@ -166,14 +169,15 @@ def _shipped(book: Book) -> list[dict[str, Any]]:
 def _described(edition: Edition) -> dict[str, Any]:
     return {
         "table": edition.table, "imported": True, "id": edition.id, "title": edition.title,
-        "release": edition.release, "publisher": edition.publisher, "url": edition.url, "rows": len(edition.rows),
+        "release": edition.release, "publisher": edition.publisher, "url": edition.url, "rows": edition.count,
+        "whole": edition.whole,
         "speaks": {part: {"from": period.from_, "to": period.to} for part, period in edition.speaks.items()},
         "files": [{"name": file.name, "sha256": file.sha256} for file in edition.files],
     }  # fmt: skip
 
 
 def _count(edition: Edition) -> str:
-    return f"{len(edition.rows):,} row{'' if len(edition.rows) == 1 else 's'} kept"
+    return f"{edition.count:,} row{'' if edition.count == 1 else 's'} kept" + (", the whole table" * edition.whole)
 
 
 def _parts(edition: Edition) -> str:

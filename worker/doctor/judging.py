@@ -88,5 +88,5 @@ def judged_with(store: Store, now: InForce, today: date) -> Book | None:
         return None
     files = held(store.redis, store.keys, basis.book.digest, None)
     text = held_overrides(store.redis, store.keys, basis.overrides or "", None)
-    book = read_book(files.library, files.imported, examples=False)
+    book = read_book(files.library, files.imported, rows=store.settings.tables_path, examples=False)
     return overridden(book, read_overrides(f"overrides {fleet.short(basis.overrides)}", text, book), today)

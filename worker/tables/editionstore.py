@@ -1,4 +1,8 @@
-"""The folder of imported editions: each one file, whole or not there at all."""
+"""The folder of imported editions: each one file, whole or not there at all.
+
+The rows of a whole table lie in a file beside their edition, named by their digest. It is written before the edition,
+and stays when the edition is undone: archived books, by which old verdicts are replayed, look into it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from worker.errors import EditionUnknown, FolderUnusable, TableRefused
 from worker.store.private import close_state, make_folder, open_private
 
 _ASIDE = ".aside"
+_EDITION = ".json"
 
 
 def stored(folder: Path) -> list[Edition]:
@@ -29,7 +34,7 @@ def stored(folder: Path) -> list[Edition]:
     problems: list[RuleProblem] = []
     editions: list[Edition] = []
     for name, content in edition_files(folder).items():
-        edition, faults = read_edition(f"imported/{name}", content)
+        edition, faults = read_edition(f"imported/{name}", content, folder)
         editions += [edition] if edition else []
         problems += faults
     if problems:
@@ -50,17 +55,21 @@ def add(folder: Path, editions: Sequence[Edition]) -> list[Edition]:
             left.unlink(missing_ok=True)
         there = stored(folder)
         new = [edition for edition in editions if not _known(edition, there)]
-        _refuse_clashes([*there, *new])
+        ids = {edition.id for edition in new}  # an extract of an earlier release from the same files gives way
+        _refuse_clashes([*(edition for edition in there if edition.id not in ids), *new])
         asides: list[tuple[Path, Path]] = []
+        written: list[Path] = []
         try:
-            for edition in new:
-                asides.append((folder / f".{secrets.token_hex(8)}{_ASIDE}", folder / f"{edition.id}.json"))
-                _write(asides[-1][0], edition.text())
+            for name, content in [entry for edition in new for entry in _files_of(edition)]:
+                if not (file := folder / name).exists() or file.suffix == _EDITION:
+                    asides.append((folder / f".{secrets.token_hex(8)}{_ASIDE}", file))
+                    _write(asides[-1][0], content)
             for aside, file in asides:
+                written += [] if file.exists() else [file]
                 os.replace(aside, file)
             _sync(folder)
         except OSError as error:
-            for _, file in asides:
+            for file in written:
                 file.unlink(missing_ok=True)
             raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be written") from None
         finally:
@@ -89,6 +98,14 @@ def remove(folder: Path, ids: Sequence[str]) -> None:
             _sync(folder)
         except OSError as error:
             raise FolderUnusable(folder=folder, reason=error.strerror or "it cannot be written") from None
+
+
+def _files_of(edition: Edition) -> list[tuple[str, bytes | memoryview]]:
+    """Name and content of its files, the rows first: an edition is never there without them."""
+    rows: list[tuple[str, bytes | memoryview]] = []
+    if edition.packed and edition.content is not None:
+        rows = [(edition.packed.file, edition.content.buffer)]
+    return [*rows, (f"{edition.id}{_EDITION}", edition.text())]
 
 
 def _known(edition: Edition, there: Sequence[Edition]) -> bool:
@@ -122,7 +139,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes | memoryview) -> None:
     descriptor = open_private(path, os.O_WRONLY | os.O_EXCL)
     with open(descriptor, "wb") as stream:
         stream.write(content)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from rules.tables.edition import Edition, File
 from worker.errors import TableRefused
-from worker.tables import coverage, fees, hcpcs, icd10, ncci
+from worker.tables import coverage, fees, hcpcs, icd10, ncci, pairs
 from worker.tables.files import Fault, Member, Seen, identity, members
 
 Kind = Literal["pairs", "units", "fees", "headers", "modifiers", "coverage"]
@@ -106,8 +106,8 @@ def _kind(member: Member) -> Kind | None:
 
 
 def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
-    if pairs := found.get("pairs"):
-        yield from _quarters(pairs, procedure, seen)
+    if quarters := found.get("pairs"):
+        yield from _quarters(quarters, procedure, seen)
     for member in found.get("units", ()):
         yield partial(_units, member, procedure, seen)
     fee_schedules = found.get("fees", [])
@@ -145,11 +145,11 @@ def _modifiers(member: Member, seen: Seen) -> Edition:
         return hcpcs.modifier_edition(member.name, lines, [identity(member.file)])
 
 
-def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
+def _quarters(members: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
     """One edition for each table and quarter whose files were handed over."""
     grouped: dict[tuple[str, str], list[tuple[ncci.QuarterFile, Member]]] = {}
     unnamed: list[str] = []
-    for member in pairs:
+    for member in members:
         try:
             part = ncci.part_of(member.name)
         except Fault as fault:
@@ -165,21 +165,23 @@ def _quarters(pairs: Sequence[Member], procedure: str, seen: Seen) -> Iterator[C
 def _quarter(several: Sequence[tuple[ncci.QuarterFile, Member]], procedure: str, seen: Seen) -> Edition:
     ordered = sorted(several, key=lambda entry: entry[0].number)
     first, _ = ordered[0]
-    if missing := ncci.missing_parts([part for part, _ in ordered]):
+    if missing := pairs.missing_parts([part for part, _ in ordered]):
         names = ", ".join(f"f{number}" for number in missing)
         raise _refused(ordered[0][1], Fault(0, f"is of four files of {first.release}; give {names} with it"))
-    if len(ordered) != len(ncci.PARTS):
+    if len(ordered) != len(pairs.PARTS):
         raise _refused(ordered[-1][1], Fault(0, "one of the four files of the quarter was given twice"))
-    pairs: list[ncci.Pair] = []
-    earlier: dict[tuple[str, str], list[ncci.Pair]] = {}
-    for _, member in ordered:
+    rows = pairs.PairRows(first)
+    for number, (_, member) in enumerate(ordered):
         with _placing(member), closing(member.lines(seen)) as lines:
-            own = ncci.pairs_in(lines, procedure)
-            ncci.refuse_overlap(own, earlier)
-            pairs += own
+            rows.read(number, lines)
+    try:
+        rows.sort()
+    except pairs.Overlap as overlap:
+        sentence = f"the period of {overlap} overlaps that of an earlier row"
+        raise _refused(ordered[overlap.row.file][1], Fault(overlap.row.line, sentence)) from None
     with _placing(ordered[-1][1]):
         files = {member.file: None for _, member in ordered}
-        return ncci.pairs_edition(first, pairs, procedure, list(map(identity, files)))
+        return rows.edition(procedure, list(map(identity, files)))
 
 
 def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:

@@ -36,7 +36,7 @@ def read_untried(given: Path | None, *, signed: bool = False) -> Untried:
 
     settings = load_settings()
     files = book_files(given or settings.book, settings.tables_path, settings.book_key if signed else None)
-    return loader.read_untried(files.library, files.imported)
+    return loader.read_untried(files.library, files.imported, settings.tables_path)
 
 
 def rules_named(name: str, book: Book) -> list[Rule]:
@@ -95,9 +95,11 @@ def read_book(
     from rules.errors import BookMissing
     from rules.loader import read_book as read
     from worker.books.trust import book_files
+    from worker.config.settings import load_settings
 
     try:
         files = book_files(folder, imported, keys)
-        return read(files.library, files.imported, examples=examples)
+        rows = imported or load_settings().tables_path
+        return read(files.library, files.imported, rows=rows, examples=examples)
     except OSError:
         raise BookMissing(folder=folder) from None
