@@ -13,7 +13,7 @@ from rules.claim import Line
 from rules.facts.ncci import ANESTHESIA_LIFTERS, lifted
 from rules.facts.pairs import is_anesthesia
 from rules.facts.registry import line_fact
-from rules.facts.together import beside, blocks, codes_of, of_day, once, position_of, twice
+from rules.facts.together import beside, blocks, codes_of, once, position_of, twice
 
 MONITORED_CARE = ("QS", "G8", "G9")
 NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
@@ -166,17 +166,6 @@ def _of_provider(case: Case, line: Line, what: str, wanted: Callable[[Line, str]
         lambda: twice(
             (one, one.procedure) for one, sure in lines if sure and one.procedure and wanted(one, one.procedure)
         ),
-    )
-    return codes_of(found, line)
-
-
-@line_fact("codes", "the anesthesia lines")
-def anesthesia_for_block(case: Case, line: Line) -> tuple[str, ...]:
-    """01991 and 01992, anesthesia for a block or an injection, on the line's day, whoever gave it."""
-    found = once(
-        case,
-        ("anesthesia_for_block", id(of_day(case, line))),
-        lambda: twice((one, one.procedure) for one, _ in of_day(case, line) if one.procedure in ("01991", "01992")),
     )
     return codes_of(found, line)
 
