@@ -219,7 +219,9 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         void=read_claim(_voided(data)) if code and code not in ON_VOID else None,
         repair=entry.repair == "true",
         tables=entry.tables,
-        history=History("consulted", tuple(one.billed() for one in entry.history)) if entry.history else NOT_CONSULTED,
+        history=History("consulted", tuple(one.billed(book.procedure) for one in entry.history))
+        if entry.history
+        else NOT_CONSULTED,
     )
 
 

@@ -175,7 +175,7 @@ def has_surgery(case: Case) -> bool:
 
 def operative(case: Case, code: str) -> bool:
     """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no puncture or injection."""
-    if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code == case.procedure:
+    if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code in case.codes:
         return False
     tables = case.tables
     needle = (code,) in tables["needle_procedures"].spans or (code,) in tables["injections"].spans

@@ -11,7 +11,8 @@ from rules.authoring.trial import examples_of, payer_part
 from rules.book.book import Book
 from rules.book.rulefile import read_document
 from rules.claim import Claim, Role, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.loader import LIBRARY
 from rules.report import Report
 from tests.book import BOOK
