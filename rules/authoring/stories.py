@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rules.authoring.examples import LINE, example_claim, merged
+from rules.authoring.examples import example_claim, merged
 from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
@@ -234,7 +234,8 @@ def _put(value: Any, each: str) -> Any:
 
 
 def _doubled(data: dict[str, Any]) -> dict[str, Any]:
-    line = next(line for line in data["lines"] if line["procedure"] == LINE["procedure"])
+    """With its first line, the one of the procedure, a second time."""
+    line = data["lines"][0]
     number = 1 + max(line["number"] for line in data["lines"])
     return data | {"lines": [*data["lines"], line | {"number": number}]}
 

@@ -8,7 +8,7 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
 from rules.facts.anesthesia import for_operation
 from tests.book import BOOK

@@ -11,7 +11,7 @@ from rules.authoring.examples import example_claim
 from rules.authoring.trial import with_rows
 from rules.case import Case
 from rules.claim import Role, read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
 from tests.book import BOOK
 

@@ -11,7 +11,7 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.claim import Role, read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts.pairs import Pair, could_pair, pair_of
 from rules.loader import LIBRARY
 from tests.book import BOOK

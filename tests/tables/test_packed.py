@@ -12,7 +12,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.book.pack import packed, unpacked
 from rules.claim import read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.errors import BookInvalid
 from rules.facts.pairs import pair_of
 from rules.loader import load_book, read_book, whole_book
