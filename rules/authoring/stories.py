@@ -18,7 +18,7 @@ stories that do not state their own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -215,7 +215,7 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         severity=entry.severity,
         beside=frozenset(entry.with_),
         notes=frozenset(entry.notes),
-        once=read_claim(_doubled(data, book.codes)) if entry.once == "true" else None,
+        once=read_claim(_doubled(data)) if entry.once == "true" else None,
         void=read_claim(_voided(data)) if code and code not in ON_VOID else None,
         repair=entry.repair == "true",
         tables=entry.tables,
@@ -233,8 +233,9 @@ def _put(value: Any, each: str) -> Any:
     return value.replace("<each>", each) if isinstance(value, str) else value
 
 
-def _doubled(data: dict[str, Any], codes: Container[str]) -> dict[str, Any]:
-    line = next(line for line in data["lines"] if line["procedure"] in codes)
+def _doubled(data: dict[str, Any]) -> dict[str, Any]:
+    """With its first line, the one of the procedure, a second time."""
+    line = data["lines"][0]
     number = 1 + max(line["number"] for line in data["lines"])
     return data | {"lines": [*data["lines"], line | {"number": number}]}
 

@@ -1,6 +1,21 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
-from rules.facts import beside, claim, coverage, day, diagnoses, drugs, edits, filing, history, ncci, providers, record
+from rules.facts import (
+    anesthesia,
+    beside,
+    claim,
+    coverage,
+    day,
+    diagnoses,
+    drugs,
+    edits,
+    filing,
+    history,
+    ncci,
+    operations,
+    providers,
+    record,
+)
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
 __all__ = [
@@ -12,6 +27,7 @@ __all__ = [
     "LineFacts",
     "Scope",
     "Value",
+    "anesthesia",
     "beside",
     "claim",
     "coverage",
@@ -24,6 +40,7 @@ __all__ = [
     "filing",
     "history",
     "ncci",
+    "operations",
     "providers",
     "record",
 ]

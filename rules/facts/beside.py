@@ -7,10 +7,10 @@ from collections.abc import Callable
 from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts.day import BILATERAL, SIDES
-from rules.facts.diagnoses import operative
+from rules.facts.diagnoses import BLOCKS, operative
 from rules.facts.ncci import forms_pair
-from rules.facts.registry import line_fact
-from rules.facts.together import beside, codes_of, days_of, of_day, once, twice
+from rules.facts.registry import fact, line_fact
+from rules.facts.together import codes_of, days_of, of_day, once, twice
 
 
 def _of_that_day(case: Case, line: Line, what: str, wanted: Callable[[Line, str], bool]) -> tuple[str, ...]:
@@ -34,11 +34,6 @@ def _row(case: Case, line: Line, other: Line, table: str, code: str) -> tuple[st
     return case.tables[table].find((code,), day) if day else None
 
 
-def _surgical(code: str) -> bool:
-    """Codes 10000 to 69999 but for the nerve blocks themselves."""
-    return len(code) == 5 and code.isdigit() and "10000" <= code <= "69999" and not "64400" <= code <= "64530"
-
-
 def _sides(line: Line) -> set[str]:
     return set(SIDES) if BILATERAL in line.modifiers else set(SIDES) & set(line.modifiers)
 
@@ -47,6 +42,13 @@ def _sides(line: Line) -> set[str]:
 def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures and anesthesia of the day, whoever gave them; blocks and needle procedures are none."""
     return _of_that_day(case, line, "operations", lambda _, code: operative(case, code))
+
+
+@fact("flag", "the procedures")
+def block_only(case: Case) -> bool:
+    """Whether the claim bills single nerve injections and drugs alone: what they were given for is on another claim."""
+    codes = [line.procedure for line in case.claim.lines if line.procedure]
+    return all(BLOCKS[0] <= code <= BLOCKS[1] or code.startswith("J") for code in codes)
 
 
 @line_fact("codes", "the date of service")
@@ -58,18 +60,6 @@ def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
         return None
     known = _of_that_day(case, line, "pairs", lambda _, code: code != case.procedure and forms_pair(case, code, day))
     return tuple(dict.fromkeys((*known, *operations_of_day(case, line))))
-
-
-@line_fact("codes", "the operations of the day")
-def own_operations(case: Case, line: Line) -> tuple[str, ...]:
-    """Surgical procedures (10000 to 69999 but for 64400 to 64530), certainly of the same day and provider."""
-    lines = beside(case, line)
-    found = once(
-        case,
-        ("own_operations", id(lines)),
-        lambda: twice((one, one.procedure) for one, sure in lines if sure and _surgical(one.procedure or "")),
-    )
-    return codes_of(found, line)
 
 
 @line_fact("flag", "the sides of the block and of the one by catheter")

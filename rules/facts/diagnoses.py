@@ -15,6 +15,8 @@ from rules.formats import icd9, icd10
 from rules.tables.table import Table
 
 CODE_LENGTH = 5
+SEVENTH = 7
+"""Characters of a diagnosis code whose last one tells the encounter of an injury."""
 ANESTHESIA = ("00100", "01999")
 SURGERY = ("10004", "69990")
 BLOCKS = ("64400", "64530")
@@ -112,7 +114,8 @@ def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
 
 @_kept
 def _excludes1(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
-    listed = [(code, groups) for code in dict.fromkeys(codes) if (groups := _groups(code, table))]
+    current = [code for code in dict.fromkeys(codes) if not _sequela(code)]
+    listed = [(code, groups) for code in current if (groups := _groups(code, table))]
     return tuple(
         f"{one} with {other}"
         for (one, groups), (other, others) in combinations(listed, 2)
@@ -123,6 +126,12 @@ def _excludes1(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ..
             for pair in ((first, second), (second, first))
         )
     )
+
+
+def _sequela(code: str) -> bool:
+    """Whether it is the late effect of an injury, which stands beside what it led to and is not the injury itself."""
+    bare = undotted(code)
+    return len(bare) == SEVENTH and bare[0] in "ST" and bare[-1] == "S"
 
 
 def _groups(code: str, table: Table) -> list[str]:
@@ -165,10 +174,12 @@ def has_surgery(case: Case) -> bool:
 
 
 def operative(case: Case, code: str) -> bool:
-    """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no needle procedure."""
+    """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no puncture or injection."""
     if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code in case.codes:
         return False
-    needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]
+    tables = case.tables
+    needle = (code,) in tables["needle_procedures"].spans or (code,) in tables["injections"].spans
+    needle = needle or BLOCKS[0] <= code <= BLOCKS[1]
     return ANESTHESIA[0] <= code <= ANESTHESIA[1] or (SURGERY[0] <= code <= SURGERY[1] and not needle)
 
 

@@ -11,15 +11,15 @@ from datetime import date
 from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.facts.day import SIDES
-from rules.facts.pairs import FIRM, LIFTABLE, NONE, UNKNOWN, could_pair, ever_said, is_anesthesia, pair_of
+from rules.facts.operations import is_operation
+from rules.facts.pairs import FIRM, LIFTABLE, UNKNOWN, could_pair, ever_said, is_anesthesia, pair_of
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, once, position_of
 
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
 FACILITY = ("facility",)
 """The row of a visit that a hospital bills for itself."""
-MONITORED_CARE = ("QS", "G8", "G9")
-NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
+NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
 """Anesthesia codes that do not stand for the anesthesia of an operation."""
 
 
@@ -35,22 +35,15 @@ Pair = tuple[Line, Line, bool]
 def _partners(case: Case, line: Line) -> list[Pair]:
     """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
 
-    A practitioner's visits and anesthesia, and a hospital's own visits, are left out: they have rules of their own.
+    Visits, a practitioner's anesthesia and a hospital's operations are left out: they have rules of their own.
     """
-    pairs = _paired(case, line, LIFTABLE)
-    return [pair for pair in pairs if case.role != "practitioner" or not _of_own_rule(pair[1].procedure)]
+    return [pair for pair in _paired(case, line, LIFTABLE) if not _has_own_rule(case, pair[1])]
 
 
-def _anesthesia(case: Case, line: Line) -> list[Pair]:
-    """Anesthesia lines of an operation that form an edit with 64445 which a modifier may lift."""
-    return [pair for pair in _paired(case, line, LIFTABLE) if _of_own_rule(pair[1].procedure)]
-
-
-def _any_anesthesia(case: Case, line: Line) -> list[Pair]:
-    """Anesthesia lines of an operation. What the policy manual says of them holds whether or not they are in a pair."""
-    indicators = (LIFTABLE, FIRM, NONE, UNKNOWN)
-    pairs = [pair for indicator in indicators for pair in _paired(case, line, indicator)]
-    return [pair for pair in pairs if _of_own_rule(pair[1].procedure)]
+def _has_own_rule(case: Case, other: Line) -> bool:
+    if case.role == "hospital_outpatient":
+        return is_operation(case, other.procedure, date_of(case.claim, other))
+    return case.role == "practitioner" and _of_own_rule(other.procedure)
 
 
 def _unknown(case: Case, line: Line) -> list[Pair]:
@@ -259,40 +252,3 @@ def _by_one_side(case: Case, own: Line, other: Line) -> bool:
     if is_anesthesia(other.procedure):  # it has no side that could be named
         return False
     return one and "50" not in (*own.modifiers, *other.modifiers) and lifted(case, own, other)
-
-
-def _apart(line: Line, other: Line) -> bool:
-    return any(code in ANESTHESIA_LIFTERS for code in (*line.modifiers, *other.modifiers))
-
-
-@line_fact("codes", "the date of service")
-def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Anesthesia for an operation, of the same day and provider, whether or not it forms an NCCI pair with 64445."""
-    if _undated(case, line):
-        return None
-    return _picked(case, line, "anesthesia", _any_anesthesia, _certain)
-
-
-@line_fact("codes", "the date of service")
-def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Those of them that form an NCCI pair with 64445 where neither line carries 59, XE, XP, XS or XU."""
-    if _undated(case, line):
-        return None
-    return _picked(case, line, "joined", _anesthesia, lambda own, other, sure: sure and not _apart(own, other))
-
-
-@line_fact("codes", "the anesthesia lines")
-def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
-    """The same for anesthesia that may be of the same provider, the specialty or date being unknown."""
-    return _picked(
-        case, line, "maybe_joined", _anesthesia, lambda own, other, sure: not sure and not _apart(own, other)
-    )
-
-
-@line_fact("codes", "the modifiers of the anesthesia line")
-def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
-    """Those of them whose line says monitored anesthesia care: QS, G8 or G9."""
-    return _picked(
-        case, line, "monitored", _any_anesthesia,
-        lambda _, other, sure: sure and any(code in MONITORED_CARE for code in other.modifiers),
-    )  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import date
 from rules.case import Case, filled
 from rules.claim import Documentation, Line
 from rules.facts.day import BILATERAL
-from rules.facts.registry import line_fact
+from rules.facts.registry import fact, line_fact
 from rules.facts.together import days_of, of_day, once, position_of
 
 SIDE_OF = {"LT": "left", "RT": "right"}
@@ -38,6 +38,12 @@ def _said(values: list[str | None]) -> tuple[str, ...] | None:
 def has_record(case: Case, line: Line) -> bool:
     """Whether a medical record for the line's date came with the claim."""
     return bool(entries(case, line))
+
+
+@fact("flag", "the medical records")
+def sends_records(case: Case) -> bool:
+    """Whether any medical record came with the claim, of whatever date."""
+    return bool(case.claim.documentation)
 
 
 @line_fact("codes", "the reason for the block in the record")

@@ -64,7 +64,9 @@ SPECS: Mapping[str, Spec] = {
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
     "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True),
+    "global_periods": Spec(("first", "last"), ("days",), ranged=True),
     "imaging_guidance": Spec(("code",)),
+    "injections": Spec(("code",), ("kind",)),
     "laterality": Spec(("code",), ("side",)),
     "local_anesthetics": Spec(("code",)),
     "modifiers": Spec(("code",)),
@@ -73,6 +75,7 @@ SPECS: Mapping[str, Spec] = {
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
     "ncci_ranges": Spec(("table", "procedure", "first", "last"), ("column", "indicator"), in_parts=True, ranged=True),
     "needle_procedures": Spec(("code",)),
+    "packaging_operations": Spec(("code",)),
     "places_of_service": Spec(("code",)),
     "visits": Spec(("code",), ("setting",)),
 }

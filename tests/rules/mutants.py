@@ -54,8 +54,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
         (f"procedures/64445/medicare/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
         for rule in (
             *("BND002-pair", "BND002-provider-unclear", "BND003-pair", "BND003-provider-unclear"),
-            "BND005-no-modifier",
+            "BND002-unknown",
         )
+    },
+    **{
+        (f"procedures/64445/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
+        for rule in ("uhc/BND003-pair", "cigna/BND003-pair", "bcbs/BND003-anthem", "common/BND003-other-payers")
     },
     **{
         ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN

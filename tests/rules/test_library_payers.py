@@ -104,12 +104,13 @@ def test_medicare_advantage_hears_medicares_rules_as_warnings_and_each_once(book
     assert (code, "block") in said(original)
 
 
-def test_medicare_advantage_takes_over_what_the_payer_has_no_rule_for(book: Book) -> None:
+def test_medicare_advantage_is_bundled_by_medicares_rule_and_not_by_the_payers_own(book: Book) -> None:
     verdict = report(book, "uhc advantage", lines=FAULTY["BND003"])
     assert [(found.code, found.rule) for found in ours(verdict)] == [
         ("BND003", "procedures/64445/medicare/BND003-pair")
     ]
-    assert ours(report(book, "uhc", lines=FAULTY["BND003"])) == []
+    own = ours(report(book, "uhc", lines=FAULTY["BND003"]))
+    assert [(found.code, found.rule) for found in own] == [("BND003", "procedures/64445/uhc/BND003-pair")]
 
 
 def test_medicares_filing_year_is_not_taken_over(book: Book) -> None:

@@ -163,7 +163,7 @@ def test_for_a_payer_that_was_registered_and_nothing_else_it_is_reported_what_it
     book, files = with_humana(HUMANA)
     (problem,) = payer_problems(book, files)
     assert str(problem).startswith(
-        "payers/humana.yaml:1:1: payer: no rule of BND001, BND004, MOD001, MOD003, MOD004, MOD006, MOD007, MOD010, "
+        "payers/humana.yaml:1:1: payer: no rule of BND001, BND002, BND003, BND004, BND005, BND009, MOD001, MOD003, MOD004, MOD006, MOD007, MOD010, "
         "UNT001, UNT002 is for humana: add `groups: [commercial]`"
     )
 
@@ -208,7 +208,7 @@ def test_a_payer_in_the_group_or_excepted_by_name_or_with_rules_of_its_own_goes_
             if with_one != text
             else text.replace("bills_as:", "except_payers: {humana: no text}\nbills_as:", 1)
         )
-    assert len(excepted) == 10
+    assert len(excepted) == 16
     assert payer_problems(*with_humana(HUMANA, **excepted)) == []
     (name,) = (name for name in excepted if "UNT001" in name)
     (problem,) = payer_problems(*with_humana(HUMANA, **{**excepted, name: shipped[name]}))
