@@ -62,6 +62,7 @@ SPECS: Mapping[str, Spec] = {
     "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
     "needle_procedures": Spec(("code",)),
+    "packaging_operations": Spec(("code",)),
     "places_of_service": Spec(("code",)),
     "visits": Spec(("code",), ("setting",)),
 }
