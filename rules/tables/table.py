@@ -16,6 +16,7 @@ from datetime import date, timedelta
 
 from rules.errors import RuleProblem
 from rules.tables.edition import Edition
+from rules.terms import Cadence
 
 FOREVER = date.max
 Row = tuple[str, ...]
@@ -32,6 +33,8 @@ class Spec:
     values: tuple[str, ...] = ()
     in_parts: bool = False
     """Whether the first key says of which part a row is; an edition speaks for some parts of the table alone."""
+    cadence: Cadence | None = None
+    """How often the official file comes out, and so how long an imported edition of it is sure to be the newest."""
 
     def part(self, key: Key) -> str:
         """The part of the table that a key belongs to; empty where the table is one whole."""
@@ -46,23 +49,23 @@ SPECS: Mapping[str, Spec] = {
     "authorizations": Spec(("payer", "plan")),
     "block_reasons": Spec(("group",)),
     "deleted_drugs": Spec(("code",)),
-    "diagnosis_headers": Spec(("code",)),
+    "diagnosis_headers": Spec(("code",), cadence="fiscal_yearly"),
     "drug_packages": Spec(("ndc",), ("package",)),
     "excludes1": Spec(("group1", "group2")),
     "bundled_supplies": Spec(("code",)),
     "contractors": Spec(("state",), ("contractor",)),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
-    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True),
+    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True, cadence="quarterly"),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
     "local_anesthetics": Spec(("code",)),
-    "modifiers": Spec(("code",)),
+    "modifiers": Spec(("code",), cadence="quarterly"),
     "modifiers_ncci": Spec(("code",), ("family",)),
-    "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
-    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
+    "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True, cadence="quarterly"),
+    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True, cadence="quarterly"),
     "needle_procedures": Spec(("code",)),
-    "packaging_operations": Spec(("code",)),
+    "packaging_operations": Spec(("code",), cadence="quarterly"),
     "places_of_service": Spec(("code",)),
     "visits": Spec(("code",), ("setting",)),
 }
