@@ -1,6 +1,6 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
-from rules.facts import beside, claim, coverage, day, diagnoses, drugs, filing, history, ncci, providers, record
+from rules.facts import beside, claim, coverage, day, diagnoses, drugs, fees, filing, history, ncci, providers, record
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "drugs",
     "evidence",
     "facts_of",
+    "fees",
     "filing",
     "history",
     "ncci",

@@ -1,14 +1,13 @@
-"""Facts of coverage: the Medicare contractor, the reason of the block, authorization, and what Medicare pays."""
+"""Facts of coverage: the Medicare contractor, the reason of the block, and authorization."""
 
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
 from rules.case import Case, date_of, filled
 from rules.claim import Line
 from rules.facts.diagnoses import of_line, undotted
-from rules.facts.parts import area_of, fee_place, state_of
+from rules.facts.parts import area_of, state_of
 from rules.facts.registry import fact, line_fact
 from rules.facts.together import once
 
@@ -94,12 +93,3 @@ def diagnosis_covered(case: Case, line: Line) -> bool | None:
         lambda: [table.find((area, undotted(code).upper()), day) is not None for code in codes],
     )
     return of_line(case, line, covered)
-
-
-@line_fact("money", "the place of service")
-def medicare_amount(case: Case, line: Line) -> Decimal | None:
-    """Medicare's national amount for one side of the procedure at the place on the line's date, US dollars, before
-    the local adjustment; missing where the book has none for that date."""
-    day, place = date_of(case.claim, line), fee_place(case, line)
-    row = case.tables["fee_schedule"].find((place, line.procedure or ""), day) if day and place else None
-    return Decimal(row[0]) if row else None

@@ -46,6 +46,7 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "asc_drugs": Spec(("code",), ("indicator",), cadence="quarterly"),
     "authorizations": Spec(("payer", "plan")),
     "block_reasons": Spec(("group",)),
     "deleted_drugs": Spec(("code",)),
@@ -59,14 +60,19 @@ SPECS: Mapping[str, Spec] = {
     "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True, cadence="quarterly"),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
+    "localities": Spec(("state", "locality"), ("work", "practice", "malpractice"), cadence="yearly"),
     "local_anesthetics": Spec(("code",)),
     "modifiers": Spec(("code",), cadence="quarterly"),
     "modifiers_ncci": Spec(("code",), ("family",)),
     "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True, cadence="quarterly"),
     "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True, cadence="quarterly"),
     "needle_procedures": Spec(("code",)),
+    "nopain": Spec(("setting", "code"), in_parts=True, cadence="quarterly"),
     "packaging_operations": Spec(("code",), cadence="quarterly"),
     "places_of_service": Spec(("code",)),
+    "relative_values": Spec(
+        ("place", "code"), ("work", "practice", "malpractice", "factor"), True, cadence="quarterly"
+    ),
     "visits": Spec(("code",), ("setting",)),
 }
 """Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""
