@@ -13,6 +13,8 @@ from rules.facts.together import once
 
 ANY = "*"
 """Stands for the diagnoses together: the row that says which articles are in force."""
+_CATEGORY = 3
+"""Characters of the shortest group of diagnoses."""
 
 
 @line_fact("code", "the state of the service facility or of the billing provider")
@@ -44,6 +46,22 @@ def _kinds(case: Case, day: date) -> list[str]:
     table = case.tables["diagnosis_kinds"]
     rows = [table.find((undotted(code),), day) for code in case.claim.diagnoses]
     return [row[0] if row else "other" for row in rows]
+
+
+@line_fact("flag", "the diagnosis pointers", diagnoses=True)
+def chronic_pain_reason(case: Case, line: Line) -> bool | None:
+    """Whether a diagnosis of the line is of a group in the table chronic_pain. Professional: the diagnoses that the
+    line points to; institutional: all."""
+    day = date_of(case.claim, line)
+    if day is None:
+        return None
+    chronic = once(case, ("chronic_pain", day), lambda: [_chronic(case, code, day) for code in case.claim.diagnoses])
+    return of_line(case, line, chronic)
+
+
+def _chronic(case: Case, code: str, day: date) -> bool:
+    table, plain = case.tables["chronic_pain"], undotted(code).upper()
+    return any(table.find((plain[:length],), day) is not None for length in range(_CATEGORY, len(plain) + 1))
 
 
 @fact("flag", "the date of service")
