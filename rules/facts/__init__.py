@@ -1,6 +1,20 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
-from rules.facts import beside, claim, coverage, day, diagnoses, drugs, fees, filing, history, ncci, providers, record
+from rules.facts import (
+    beside,
+    claim,
+    coverage,
+    day,
+    diagnoses,
+    drugs,
+    fees,
+    filing,
+    history,
+    ncci,
+    providers,
+    record,
+    visits,
+)
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
 __all__ = [
@@ -26,4 +40,5 @@ __all__ = [
     "ncci",
     "providers",
     "record",
+    "visits",
 ]
