@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rules.claim import iso_date
+from rules.tables.cadence import period_end
 from rules.terms import Cadence, Grade
 
 Day = Annotated[date, BeforeValidator(iso_date)]
-_MONTHS: Mapping[Cadence, tuple[int, ...]] = {
-    "quarterly": (1, 4, 7, 10),
-    "yearly": (1,),
-    "fiscal_yearly": (10,),
-}
-"""The months in which a period begins."""
-
-
-def period_end(cadence: Cadence, day: date) -> date:
-    """The last day of the period that a day lies in: of its quarter, its calendar year, its fiscal year."""
-    begins = (date(year, month, 1) for year in (day.year, day.year + 1) for month in _MONTHS[cadence])
-    return next(start for start in begins if start > day) - timedelta(days=1)
 
 
 class _Shape(BaseModel):
@@ -51,14 +40,13 @@ class Source(_Shape):
     grade: Grade
     """The best grade that a citation of this document may carry."""
     retrieved: Day | None = None
-    last_day: Day | None = None
-    """The last date of service that this edition speaks for; later claims are judged by what has a successor."""
     review_by: Day | None = None
     """After this day the document wants to be looked at again."""
     cadence: Cadence | None = None
     """How often its publisher brings out a new edition; this one speaks for the period of `starts`."""
     last_day: Day | None = None
-    """The last date of service that this edition speaks for, where no cadence says it."""
+    """The last date of service that this edition speaks for, where no cadence says it: later claims are judged by what
+    has a successor."""
     watch: tuple[Watch, ...] = ()
 
     @property

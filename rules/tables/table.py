@@ -58,7 +58,7 @@ SPECS: Mapping[str, Spec] = {
     "contractors": Spec(("state",), ("contractor",)),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
-    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True, cadence="quarterly"),
+    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True, cadence="yearly"),
     "imaging_guidance": Spec(("code",)),
     "laterality": Spec(("code",), ("side",)),
     "localities": Spec(("state", "locality"), ("work", "practice", "malpractice"), cadence="yearly"),
@@ -71,9 +71,7 @@ SPECS: Mapping[str, Spec] = {
     "nopain": Spec(("setting", "code"), in_parts=True, cadence="quarterly"),
     "packaging_operations": Spec(("code",), cadence="quarterly"),
     "places_of_service": Spec(("code",)),
-    "relative_values": Spec(
-        ("place", "code"), ("work", "practice", "malpractice", "factor"), True, cadence="quarterly"
-    ),
+    "relative_values": Spec(("place", "code"), ("work", "practice", "malpractice", "factor"), True, cadence="yearly"),
     "visits": Spec(("code",), ("setting",)),
 }
 """Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""

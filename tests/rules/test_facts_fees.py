@@ -10,7 +10,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.case import Case
 from rules.claim import read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts.fees import medicare_amount, medicare_area
 from rules.tables.table import empty_table
 from tests.book import BOOK

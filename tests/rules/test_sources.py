@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from rules.book.sources import Source, due_items, period_end
+from rules.book.sources import Source, due_items
+from rules.tables.cadence import period_end
 from rules.terms import Cadence
 from tests.book import BOOK
 
