@@ -151,7 +151,7 @@ def _version(
         citation=citation,
         edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
         gap=entry.gap,
-        last_day=sources[entry.citation.source].last_day if entry.citation.source in sources else None,
+        last_day=sources[entry.citation.source].ends if entry.citation.source in sources else None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")

@@ -17,8 +17,8 @@ from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, once, position_of
 
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
-FACILITY = ("facility",)
-"""The row of a visit that a hospital bills for itself."""
+VISITS_OF_OWN_RULE = {"practitioner": (("practitioner",), ("facility",)), "hospital_outpatient": (("facility",),)}
+"""Rows of the table of visits whose pairs are left to the rules of visits, which want 25 and nothing else."""
 NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
 """Anesthesia codes that do not stand for the anesthesia of an operation."""
 
@@ -80,21 +80,16 @@ def _paired_with(case: Case, line: Line, indicator: str) -> list[tuple[Line, boo
 
 
 def _found(case: Case, lines: list[tuple[Line, bool]], day: date, indicator: str) -> list[tuple[Line, bool]]:
-    visits = case.tables["visits"]
+    visits, own_rule = case.tables["visits"], VISITS_OF_OWN_RULE.get(case.role, ())
     found: dict[object, tuple[Line, bool]] = {}
     for other, certain in lines:
         code = other.procedure
-        if not code or code == case.procedure or _visit_of_own_rule(case, visits.find((code,), day)):
+        if not code or code == case.procedure or visits.find((code,), day) in own_rule:
             continue
         kind = (code, other.modifiers, date_of(case.claim, other), certain)
         if kind not in found and _said(case, code, day) == indicator:
             found[kind] = (other, certain)
     return list(found.values())
-
-
-def _visit_of_own_rule(case: Case, visit: tuple[str, ...] | None) -> bool:
-    """Whether a rule on visits judges the row of a visit: a practitioner's all, a hospital's those of a facility."""
-    return visit is not None and (case.role == "practitioner" or visit == FACILITY)
 
 
 def _said(case: Case, code: str, day: date) -> str:
@@ -205,22 +200,6 @@ def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
 def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
     return _picked(case, line, "maybe_firm", _firm, _uncertain)
-
-
-@line_fact("codes", "the visits of the day")
-def facility_visits_in_pairs(case: Case, line: Line) -> tuple[str, ...]:
-    """Hospital visits of the line's day without modifier 25 that form an NCCI pair with 64445."""
-    day = date_of(case.claim, line)
-    if day is None:
-        return ()
-    visits, lines = case.tables["visits"], beside(case, line)
-
-    def make() -> tuple[str, ...]:
-        bare = [other for other, sure in lines if sure and other.procedure and "25" not in other.modifiers]
-        found = [one for one in bare if visits.find((one.procedure or "",), day) == FACILITY]
-        return tuple(code for code in _codes(found) if _said(case, code, day) == LIFTABLE)
-
-    return once(case, ("facility_pairs", id(lines), day), make)
 
 
 @line_fact("codes", "the date of service")

@@ -38,6 +38,15 @@ def test_sources_past_their_review_date_are_named() -> None:
     assert f"(since {first})" in finding.sentence
 
 
+def test_what_is_to_be_looked_up_is_named_on_its_day_with_its_rules() -> None:
+    item = min((item for source in BOOK.sources.values() for item in source.watch), key=lambda item: item.due)
+    before = doctor.rule_book(BOOK, item.due - timedelta(days=1))
+    assert "watch" not in {finding.about for finding in before}
+    finding = next(finding for finding in doctor.rule_book(BOOK, item.due) if finding.about == "watch")
+    assert finding.level == "poor"
+    assert f"(since {item.due}; rules " in finding.sentence
+
+
 def test_tables_that_do_not_speak_of_today_are_named() -> None:
     found = {finding.about: finding for finding in doctor.rule_book(BOOK, date(1990, 1, 1))}
     assert "ncci_ptp" in found["tables"].sentence

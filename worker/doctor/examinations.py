@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from redis.exceptions import RedisError
 
 from rules.book.book import Book
+from rules.book.sources import due_items
 from rules.errors import ScrubError
 from worker.audit import chains
 from worker.books import current
@@ -130,6 +131,11 @@ def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Diagnosis("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
+    watched = list(due_items(book.sources, today))
+    for source, _, item in watched[:5]:
+        sentence = f"{item.what} (since {item.due}; rules {', '.join(item.rules)})."
+        mend = f"Look it up in {book.sources[source].title}, mend the rules, and take the item out of sources.yaml."
+        yield Diagnosis("poor", "watch", sentence, mend)
     filled = {table.name: table.spans for table in book.every_table if table.spans}
     silent = [name for name, spans in filled.items() if not _covers(spans, today)]
     if silent:
@@ -141,7 +147,7 @@ def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
             f"The rows of the imported table {name} are not what was imported: the disk or a person changed them."
         )
         yield Diagnosis("ill", "tables", sentence, f"scrub tables undo {name}, and import the official files again.")
-    if not late and not silent and not damaged:
+    if not late and not silent and not damaged and not watched:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.label}, {len(book.rules)} rules; next review of a source by {next_review}."
         yield Diagnosis("well", "rule book", text)
