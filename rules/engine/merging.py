@@ -5,7 +5,8 @@
 - Findings that cannot be judged for want of the same thing are one, whatever their causes and lines. Where a rule says
   that this very thing is missing, and is as severe, they are one with what it found.
 - The most severe leads. Of equal ones that which failed leads, then the claim as a whole, then the first by code.
-- The leading one keeps its fix. A rule whose fix is another way out (`another_fix`) has it named beside.
+- The leading one keeps its fix. A rule whose fix is another way out (`another_fix`) has it named beside, and leads only
+  where it is more severe.
 
 A rule without a cause (of an older book, of a hospital's own) merges with nothing, so that old verdicts are replayed as
 they were.
@@ -67,11 +68,12 @@ def _by_cause(found: Iterable[Member]) -> list[Group]:
     return alone
 
 
-def _rank(one: Member) -> tuple[int, int, bool, str, int, str]:
+def _rank(one: Member) -> tuple[int, int, bool, bool, str, int, str]:
     finding = one.finding
     return (
         SEVERITIES.index(finding.severity),
         _OUTCOMES.index(finding.outcome),
+        one.rule.another_fix,
         finding.line is not None,
         finding.code,
         finding.line or 0,
