@@ -1,7 +1,8 @@
 """The closed list of causes: slips of a biller that bring findings.
 
 Rules of one cause are those that a single slip may bring together; what they find at one place is shown as one finding.
-A new rule takes the cause of the rules that its slip would bring as well, or adds one here.
+A new rule takes the cause of the rules that its slip would bring as well, or adds one here. None is ever renamed or
+taken out: packed books name them, and must go on loading.
 """
 
 from __future__ import annotations

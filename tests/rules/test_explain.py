@@ -15,6 +15,7 @@ from rules.book.logic import Condition
 from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.loader import book_files, read_untried
+from tests.book import BOOK
 from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
 from tests.rules.test_overrides import book as overridden
@@ -155,6 +156,14 @@ def judgements(shelf: Book, data: Claim, file: str) -> list[tuple[str, str, str 
         for one in explain(data, shelf, named)
         for each in one.judgements
     ]
+
+
+def test_a_finding_that_is_shown_with_another_one_says_with_which() -> None:
+    two = claim(payer={"id": "1", "filing_indicator": "MB"}, lines=TWO)
+    rules = [rule for rule in BOOK.rules if rule.file.endswith(("UNT001-one-unit", "UNT002-mue"))]
+    told = {one.code: one.judgements[0].told for one in explain(two, BOOK, rules)}
+    assert "shown with" not in told["UNT001"]
+    assert told["UNT002"].endswith("; shown with UNT001 of line 1, since the same slip brings both")
 
 
 def test_a_severity_that_an_override_sets_is_reported_with_its_name() -> None:

@@ -69,7 +69,7 @@ versions:
 examples:
   - {{name: one, claim: {{lines: [{{units: 1}}]}}, expect: pass}}
 """
-    return f"64445/medicare/{code}-rule.yaml", text.encode()
+    return f"procedures/64445/medicare/{code}-rule.yaml", text.encode()
 
 
 def book(*rules: tuple[str, bytes]) -> Book:
