@@ -14,6 +14,9 @@ from rules.facts import FACTS, Facts, Value, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, GapKind, Outcome
 from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
 
+DATE = "the date of service"
+"""Label of what a biller adds where a line has no date."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -163,11 +166,18 @@ class Rule:
     on_void: bool
     versions: tuple[Version, ...]
     digest: str = ""
-    """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
+    """SHA-256 of what the file demands, hexadecimal: layout, comments, examples and how its findings are shown do not
+    count."""
     groups: tuple[str, ...] = ()
     """Groups that the file names among its payers."""
     excepted: tuple[str, ...] = ()
     """Payers and plans that the file excepts by name, whether or not they would have been among its payers."""
+    cause: str | None = None
+    """Of rules/causes.py; None: what it finds stands alone."""
+    fault: str | None = None
+    """What is wrong where it fails, in a few words; None: the title alone says what is right."""
+    another_fix: bool = False
+    """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
 
     @property
     def layer(self) -> str:
@@ -212,7 +222,7 @@ def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
     """What a biller must add so that an undetermined rule can be judged."""
     labels = [FACTS[name].label for name in version.gaps(facts)]
     if facts.day is None:
-        labels.insert(0, "the date of service")
+        labels.insert(0, DATE)
     return tuple(dict.fromkeys(labels))
 
 

@@ -173,6 +173,12 @@ class RuleShape(YamlModel):
     status: RuleStatus
     on_void: Literal["true", "false"] = "false"
     """Whether the rule also runs on a void (frequency 8), which repeats a faulty original on purpose."""
+    cause: Text | None = None
+    """The slip of the biller that brings it, of rules/causes.py: what rules of one cause find is shown as one."""
+    fault: Text | None = None
+    """What is wrong where it fails, in a few words, as `title` says what is right."""
+    another_fix: Literal["true", "false"] = "false"
+    """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
     versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]
     examples: Annotated[tuple[ExampleShape, ...], Field(min_length=1)]
 

@@ -124,5 +124,5 @@ def test_no_fact_holds_the_member_id(book: Book) -> None:
     assert told.keys() == FACTS.keys()
     assert secret not in repr(told)
     report = check(claim, book)
-    assert "IDN006" in {finding.code for finding in report.findings}
+    assert "IDN006" in {finding.code for finding in report.every}
     assert secret not in repr(report)

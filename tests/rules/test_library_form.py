@@ -50,7 +50,7 @@ def claim(role: Role = "practitioner", payer: str = "aetna", **difference: Any) 
 
 
 def of_form(report: Report) -> list[str]:
-    return [found.code for found in report.findings if found.code.startswith(FAMILIES)]
+    return [found.code for found in report.every if found.code.startswith(FAMILIES)]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -73,7 +73,7 @@ def test_a_payer_without_rules_is_reported_and_judged_by_the_common_ones(book: B
 def test_an_unknown_payer_alone_does_not_hold_a_claim(book: Book) -> None:
     report = check(claim(payer="99999"), book)
     assert of_form(report) == ["PAY001"]
-    assert [found.severity for found in report.findings if found.code == "PAY001"] == ["warn"]
+    assert [found.severity for found in report.every if found.code == "PAY001"] == ["warn"]
 
 
 def test_an_unknown_plan_is_reported_once(book: Book) -> None:
@@ -105,8 +105,8 @@ def test_a_void_runs_only_the_rules_that_are_meant_for_it(book: Book, payer: str
     original = set(of_form(check(claim(payer=payer, **FAULTS), book)))
     void = check(claim(payer=payer, frequency_code="8", **FAULTS), book)
     assert original >= {"CLM001", "CLM003", "CLM004", "CLM005", "CLM006", "IDN001", "IDN002", "DXN001"}
-    assert {found.code for found in void.findings} <= ON_VOID
-    assert {"CLM001", "CLM008", "IDN001"} <= {found.code for found in void.findings}
+    assert {found.code for found in void.every} <= ON_VOID
+    assert {"CLM001", "CLM008", "IDN001"} <= {found.code for found in void.every}
 
 
 def test_a_claim_without_a_place_of_service_is_reported_once(book: Book) -> None:

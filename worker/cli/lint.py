@@ -65,6 +65,7 @@ def lint(
 
     * `scrub rules lint --format sarif > lint.sarif`
     """
+    from rules.authoring.wording import unworded
     from rules.book.payercover import payer_problems
     from rules.errors import BookInvalid
     from rules.loader import LIBRARY, whole_book
@@ -78,6 +79,7 @@ def lint(
     try:
         rules = read_book(folder, settings.tables_path, examples=True)
         problems = tuple(payer_problems(rules, whole_book(folder, settings.tables_path).library))
+        problems += tuple(unworded(rules.rules)) if folder is None else ()
         wanting = warn(standing(settings.overrides, rules))
     except BookInvalid as error:
         problems = error.problems

@@ -159,6 +159,7 @@ def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
     status = "" if rule.status == "active" else f"  ({rule.status})"
     yield f"{paint(rule.code, 'bold')}  {paint(rule.title, 'bold')}{status}"
     rows = [
+        *((name, text) for name, text in (("fault", rule.fault), ("cause", rule.cause)) if text),
         ("payers", payers(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
         ("judges", "each 64445 line" if rule.scope == "line" else "the claim as a whole"),
@@ -254,7 +255,7 @@ def _described(rule: Rule) -> dict[str, Any]:
     return {
         "code": rule.code, "title": rule.title, "subject": subject_of(rule.code), "file": rule.file,
         "payers": rule.payers, "except_payers": rule.except_payers, "bills_as": sorted(rule.bills_as),
-        "scope": rule.scope, "status": rule.status,
+        "scope": rule.scope, "status": rule.status, "fault": rule.fault, "cause": rule.cause,
         "versions": [
             {
                 "from": version.start, "to": None if version.end.year == 9999 else version.end,
