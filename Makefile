@@ -45,6 +45,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
+	@$(BIN)/scrub rules prove
 	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
 	@$(BIN)/python -m ops.tried --check
 	@$(BIN)/python -m ops.schemas --check

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
+from typing import Any
 
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
@@ -78,11 +79,18 @@ def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple
 
 def _digest(document: YamlDocument, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
     """By what the rule means: that a group stands for its payers, or why one is excepted, changes no override's pin."""
-    says = {key: value for key, value in document.data.items() if key != "examples"}
+    says = {key: value for key, value in document.data.items() if key not in ("examples", "overlaps")}
+    says["versions"] = [_without_reason(version) for version in says["versions"]]
     if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
         says |= {"payers": payers, "except_payers": excepted}
         says = {key: value for key, value in says.items() if key != "except_payers" or value}
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
+
+def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The version without the reason for a gap before it, which says nothing to a claim."""
+    dates = {key: value for key, value in version["effective"].items() if key != "after_gap"}
+    return {**version, "effective": dates}
 
 
 def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -> None:

@@ -49,6 +49,13 @@ class Effective(YamlModel):
     to: Day | None = None
 
 
+class Reign(Effective):
+    """The dates of service of a rule version."""
+
+    after_gap: Text | None = None
+    """Why no version covers the days between the version before it and this one; see `scrub rules prove`."""
+
+
 class DenialShape(YamlModel):
     """What the payer is expected to answer; see rules.report.Denial."""
 
@@ -89,7 +96,7 @@ class PatchShape(YamlModel):
 class VersionShape(YamlModel):
     """What a rule says over one period."""
 
-    effective: Effective
+    effective: Reign
     severity: Severity | None = None
     gap: GapKind | None = None
     """In place of a severity: what fails is no fault of the claim but something that nobody could look at."""
@@ -173,6 +180,8 @@ class RuleShape(YamlModel):
     status: RuleStatus
     on_void: Literal["true", "false"] = "false"
     """Whether the rule also runs on a void (frequency 8), which repeats a faulty original on purpose."""
+    overlaps: dict[Text, Text] = Field(default_factory=dict)
+    """Codes that find on purpose what this rule finds as well, each with the reason; see `scrub rules prove`."""
     versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]
     examples: Annotated[tuple[ExampleShape, ...], Field(min_length=1)]
 
