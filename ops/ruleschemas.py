@@ -13,14 +13,13 @@ import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
 from ops.rulewords import EXAMPLES, TABLE_FIELDS, WHOLE, WORDS
-from rules import claim, loader, memberids, payers
+from rules import claim, loader, memberids, payers, procedures
 from rules.authoring import stories
 from rules.authoring.stories import FileShape
 from rules.book import overridefile, rulefile, sources
@@ -35,6 +34,7 @@ from rules.facts import FACTS, Fact
 from rules.formats import FORMATS
 from rules.loader import BookShape, load_book
 from rules.payers import PayerShape
+from rules.procedures import Procedure
 from rules.tables.table import SPECS, Spec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -44,7 +44,7 @@ DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 NUMBER = r"^[-+]?[0-9]+(\.[0-9]+)?$"
 FLAG: Schema = {"enum": [True, False, "true", "false"]}
 _DROPPED = ("title", "default")
-SHAPED = (rulefile, overridefile, sources, stories, claim, loader, memberids, payers)
+SHAPED = (rulefile, overridefile, sources, stories, claim, loader, memberids, payers, procedures)
 """The modules whose shapes say in docstrings what a key means."""
 
 
@@ -55,15 +55,12 @@ def documents() -> dict[str, Schema]:
         "rule.json": rule_schema(),
         "payer.json": shaped(PayerShape, "a payer of the rule book: payers/NAME.yaml"),
         "book.json": shaped(BookShape, "book.yaml: what the book is for"),
+        "procedure.json": shaped(Procedure, "procedures/CODE/procedure.yaml: what a procedure's package is for"),
         "sources.json": _sources(),
         "overrides.json": overrides_schema(),
         "stories.json": _stories(),
         "tables.json": tables(),
     }
-    if find_spec("rules.procedures"):
-        from rules.procedures import Procedure  # type: ignore[import-not-found,unused-ignore]
-
-        found["procedure.json"] = shaped(Procedure, "procedures/CODE/procedure.yaml: what a procedure's package is for")
     return {
         name: {"$schema": DIALECT, **document} if name != "tables.json" else document
         for name, document in found.items()

@@ -100,9 +100,9 @@ def _gaps(reigns: Iterable[Reign]) -> Iterator[Gap]:
 
 
 def _between_files(book: Book, reigns: list[Reign]) -> list[tuple[Gap, list[Cell]]]:
-    by_code: dict[tuple[str, str], list[Reign]] = {}
+    by_code: dict[tuple[str, str, str], list[Reign]] = {}
     for one in reigns:
-        by_code.setdefault((one.rule.code, one.rule.status), []).append(one)
+        by_code.setdefault((one.rule.code, one.rule.status, one.rule.layer), []).append(one)
     found: dict[Gap, list[Cell]] = {}
     for several in by_code.values():
         if len({one.rule.file for one in several}) > 1:

@@ -12,6 +12,7 @@ from rules.authoring.proof.values import TooMany, variable_of, variables_of
 from rules.book.book import Book
 from rules.book.logic import Condition
 from rules.book.rule import Rule, Version
+from rules.terms import FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def _meet(first: _Side, second: _Side) -> bool:
     one, other = first.version, second.version
     return (
         first.rule is not second.rule
+        and (first.rule.layer == second.rule.layer or FORM in (first.rule.layer, second.rule.layer))
         and first.rule.scope == second.rule.scope
         and one.start <= other.end
         and other.start <= one.end
@@ -115,7 +117,7 @@ def _told(first: _Side, second: _Side) -> tuple[_Side, str] | None:
     if first.rule.status != second.rule.status or first.version.severity != second.version.severity:
         return None  # a draft is there to differ from its active rule, and a narrower rule may be a stricter one
     for inner, outer, inside in ((second, first, other), (first, second, one)):
-        if inside and inner.cells <= outer.cells and _no_longer(inner.version, outer.version):
+        if inside and outer.rule.layer in (inner.rule.layer, FORM) and _always_beside(inner, outer):
             told = f"whatever it finds, {_name(outer)} finds as well, with the same severity: {_HOW}"
             return inner, told
     return None
@@ -125,8 +127,10 @@ OVERLAPS = "overlaps"
 _HOW = f"remove one of the two, part their conditions, payers or dates, or say in `{OVERLAPS}` why both are there"
 
 
-def _no_longer(inner: Version, outer: Version) -> bool:
-    return outer.start <= inner.start and inner.end <= outer.end
+def _always_beside(inner: _Side, outer: _Side) -> bool:
+    """Whether the outer rule is asked whenever the inner one is."""
+    during = outer.version.start <= inner.version.start and inner.version.end <= outer.version.end
+    return during and inner.cells <= outer.cells
 
 
 def _name(side: _Side) -> str:
