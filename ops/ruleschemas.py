@@ -22,9 +22,10 @@ from ops.rulewords import EXAMPLES, TABLE_FIELDS, WHOLE, WORDS
 from rules import claim, loader, memberids, payers, procedures
 from rules.authoring import stories
 from rules.authoring.stories import FileShape
-from rules.book import overridefile, rulefile, sources
+from rules.book import missing, overridefile, rulefile, sources
 from rules.book.compile import ALLOWED
 from rules.book.conditions import TESTS
+from rules.book.missing import MissingText
 from rules.book.overridefile import OverrideShape
 from rules.book.overrides import Effect
 from rules.book.rulefile import RuleShape
@@ -44,7 +45,7 @@ DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 NUMBER = r"^[-+]?[0-9]+(\.[0-9]+)?$"
 FLAG: Schema = {"enum": [True, False, "true", "false"]}
 _DROPPED = ("title", "default")
-SHAPED = (rulefile, overridefile, sources, stories, claim, loader, memberids, payers, procedures)
+SHAPED = (rulefile, missing, overridefile, sources, stories, claim, loader, memberids, payers, procedures)
 """The modules whose shapes say in docstrings what a key means."""
 
 
@@ -57,6 +58,7 @@ def documents() -> dict[str, Schema]:
         "book.json": shaped(BookShape, "book.yaml: what the book is for"),
         "procedure.json": shaped(Procedure, "procedures/CODE/procedure.yaml: what a procedure's package is for"),
         "sources.json": _sources(),
+        "missing.json": _missing(),
         "overrides.json": overrides_schema(),
         "stories.json": _stories(),
         "tables.json": tables(),
@@ -137,7 +139,9 @@ def _scalar(node: Schema) -> Schema:
             return node | {"type": ["number", "string"], "pattern": NUMBER}
         case "boolean":
             return {name: part for name, part in node.items() if name != "type"} | FLAG
-        case "array" if "prefixItems" in node:  # a number of characters, or two with a dash
+        case "array" if "integer" in node.get("prefixItems", [{}])[0].get(
+            "type", ()
+        ):  # a number of characters, or two with a dash
             kept = {name: part for name, part in node.items() if name in ("description",)}
             return kept | {"type": ["integer", "string"], "pattern": r"^[0-9]+(-[0-9]+)?$"}
     return node
@@ -296,6 +300,16 @@ def _sources() -> Schema:
         "title": "sources.yaml: the documents that the book rests on, by key",
         "type": "object",
         "additionalProperties": {key: part for key, part in shaped(Source, "").items() if key != "title"},
+    }
+
+
+def _missing() -> Schema:
+    entry = {key: part for key, part in shaped(MissingText, "").items() if key != "title"}
+    return {
+        "title": "missing.yaml: texts that were looked for and not found, by payer or payer/plan",
+        "type": "object",
+        "propertyNames": {"pattern": "^[a-z]+(/[a-z0-9_]+)?$"},
+        "additionalProperties": {"type": "array", "items": entry},
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import json
 import re
 from collections.abc import Callable
 from functools import cache
@@ -59,6 +60,7 @@ def faults(name: str, data: Any) -> list[str]:
 def shipped() -> list[tuple[str, Path]]:
     """Every file of the library and the corpus that people write, with its schema."""
     found = [("book.json", LIBRARY / "book.yaml"), ("sources.json", LIBRARY / "sources.yaml")]
+    found += [("missing.json", LIBRARY / "missing.yaml")]
     found += [("payer.json", path) for path in (LIBRARY / "payers").glob("*.yaml")]
     found += [("rule.json", path) for path in LIBRARY.rglob("*.yaml") if re.match(r"[A-Z]{3}[0-9]{3}-", path.name)]
     found += [("procedure.json", path) for path in LIBRARY.rglob("procedure.yaml")]
@@ -83,6 +85,16 @@ def test_every_shipped_file_holds_to_its_schema(reader: str) -> None:
 def test_every_file_that_people_write_has_a_schema() -> None:
     known = {path for _, path in shipped()}
     assert set(LIBRARY.rglob("*.yaml")) - known == set()
+
+
+def test_the_guide_s_settings_give_every_file_its_schema() -> None:
+    guide = (LIBRARY.parent / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```json\n(\{\n  \"yaml.schemas.*?)```", guide, re.DOTALL)
+    globs = json.loads(block)["yaml.schemas"]
+    assert {Path(name).name for name in globs} == set(NAMES)
+    for name, path in shipped():
+        matched = [Path(schema).name for schema, glob in globs.items() if path.match(glob)]
+        assert matched == [name], path
 
 
 def rule(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -154,7 +166,9 @@ def test_a_typical_fault_of_a_rule_file_is_marked(change: Callable[[dict[str, An
         ("payer.json", {"payer": "humana", "name": "Humana", "covers_from": "2023-01-01", "ids": [{"id": "1"}]}),
         ("sources.json", {"x": {"title": "t", "publisher": "p", "starts": "2023-01-01", "grade": "D"}}),
         ("sources.json", {"x": {"title": "t", "publisher": "p", "grade": "A"}}),
-        ("book.json", {"covers_from": "2023-01-01"}),
+        ("missing.json", {"aetna": [{"about": "bundling", "what": "w", "where": "x"}]}),
+        ("missing.json", {"aetna": [{"about": "BND", "what": "w", "looked": "never", "where": "x"}]}),
+        ("book.json", {"covers_from": "2023-01-01", "procedures": []}),
         ("overrides.json", {"override": []}),
         ("overrides.json", {"overrides": [{"name": "a", "reason": "r", "owner": "o", "expires": "2027-01-01"}]}),
         (
