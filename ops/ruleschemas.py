@@ -110,7 +110,28 @@ def _loose(node: Any, docs: Mapping[str, str], owner: str = "", key: str = "") -
     for inner in ("items", "additionalProperties", "anyOf", "prefixItems"):
         if inner in found:
             found[inner] = _loose(found[inner], docs, owner, key)
-    return _scalar(found)
+    return _or_null(_scalar(found))
+
+
+def _or_null(node: Schema) -> Schema:
+    """Of `X or nothing` one schema where X can say it: an editor's remark is then about X."""
+    options = node.get("anyOf", ())
+    if len(options) != 2 or {"type": "null"} not in options:
+        return node
+    (one,) = (option for option in options if option != {"type": "null"})
+    rest = {key: part for key, part in node.items() if key != "anyOf"}
+    return rest | _with_null(one) if "type" in one or "enum" in one else node
+
+
+def _with_null(node: Schema) -> Schema:
+    """The same, or null."""
+    if "enum" in node:
+        return node | {"enum": [*node["enum"], *([] if None in node["enum"] else [None])]}
+    if "type" in node:
+        types = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        return node | {"type": [*types, *([] if "null" in types else ["null"])]}
+    options = node.get("anyOf") or [node]
+    return {"anyOf": [*options, *([] if {"type": "null"} in options else [{"type": "null"}])]}
 
 
 def _property(node: Schema, docs: Mapping[str, str], owner: str, name: str) -> Schema:
@@ -261,7 +282,7 @@ def _partial(schema: Schema) -> Schema:
 def _or_none(schema: Schema) -> Schema:
     told = {key: part for key, part in schema.items() if key in ("description", "examples")}
     rest = {key: part for key, part in schema.items() if key not in (*told, "minItems", "maxItems")}
-    return told | {"anyOf": [*rest["anyOf"], {"type": "null"}] if "anyOf" in rest else [rest, {"type": "null"}]}
+    return told | _with_null(rest)
 
 
 def _renamed(node: Any) -> Any:
