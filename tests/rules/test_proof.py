@@ -19,6 +19,7 @@ from rules.authoring.proof.trials import trial_claims
 from rules.authoring.proof.twins import check_twins
 from rules.errors import BookInvalid
 from rules.loader import LIBRARY, Untried, book_files, read_untried
+from rules.terms import FORM, PROCEDURES
 from tests.corpus.stories import read_stories
 from tests.rules.small import FILE, LIBRARY_FILES
 
@@ -266,6 +267,29 @@ def test_a_rule_for_more_payers_is_not_within_one_for_fewer() -> None:
 def test_an_overlap_that_is_meant_is_declared_by_either_rule() -> None:
     assert twins(rule("POS002", overlaps={"POS009": "two repairs"}), rule("POS009")) == []
     assert twins(rule("POS002"), rule("POS009", overlaps={"POS002": "two repairs"})) == []
+
+
+@pytest.mark.parametrize(("inner", "count"), [({"modifiers": {"any_of": ["50"]}}, 0), (None, 1)])
+def test_rules_of_one_cause_may_overlap_and_may_not_say_the_same(inner: Data | None, count: int) -> None:
+    untried = book(rule("POS001", version(applies_when=inner)), rule("POS009"))
+    for document in untried.documents.values():
+        document.data["cause"] = "units"
+    check_twins(untried.book, untried.documents)
+    assert len(said(untried)) == count
+
+
+def test_a_rule_of_a_procedure_is_a_twin_of_one_of_the_form_and_of_no_other_procedure_s() -> None:
+    files = dict(SMALL) | {
+        f"{PROCEDURES}/64447/procedure.yaml": b'procedure: "64447"\nname: another\ncodes: ["64447"]\n',
+        f"{FOLDER}/medicare/POS002-a.yaml": written(rule("POS002")),
+        f"{PROCEDURES}/64447/medicare/POS009-b.yaml": written(rule("POS009")),
+    }
+    untried = read_untried(files)
+    check_twins(untried.book, untried.documents)
+    assert said(untried) == []
+    untried = read_untried({**files, f"{FORM}/medicare/POS010-c.yaml": written(rule("POS010"))})
+    check_twins(untried.book, untried.documents)
+    assert len(said(untried)) == 2
 
 
 def test_a_declared_overlap_that_there_is_not_is_a_fault() -> None:

@@ -52,13 +52,18 @@ def check_twins(book: Book, documents: Documents) -> int:
         compared += 1
         if found := _told(first, second):
             told.add((first.rule.file, second.rule.file))
-            side, sentence = found
-            if named_by := _declared(first.rule, second.rule, documents):
-                meant |= named_by
-            else:
+            meant |= (named_by := _declared(first.rule, second.rule, documents))
+            side, same, sentence = found
+            if not named_by and (same or not _one_cause(first.rule, second.rule, documents)):
                 documents[side.rule.file].complain(("versions", side.index), sentence)
     _check_declared(book, documents, meant)
     return compared
+
+
+def _one_cause(one: Rule, other: Rule, documents: Documents) -> bool:
+    """Whether what both find is shown as one finding, since both name the same slip of the biller."""
+    causes = {documents[rule.file].data.get("cause") for rule in (one, other)}
+    return len(causes) == 1 and None not in causes
 
 
 def _declared(one: Rule, other: Rule, documents: Documents) -> set[tuple[str, str]]:
@@ -108,18 +113,18 @@ def _meet(first: _Side, second: _Side) -> bool:
     )
 
 
-def _told(first: _Side, second: _Side) -> tuple[_Side, str] | None:
-    """The rule that is one too many, and why."""
+def _told(first: _Side, second: _Side) -> tuple[_Side, bool, str] | None:
+    """The rule that is one too many, whether it says the very same, and a sentence."""
     one, other = first.within(second), second.within(first)
     if one and other:
         both = named(first.cells & second.cells)
-        return second, f"says what {_name(first)} says already, for {both}: {_HOW}"
+        return second, True, f"says what {_name(first)} says already, for {both}: {_HOW}"
     if first.rule.status != second.rule.status or first.version.severity != second.version.severity:
         return None  # a draft is there to differ from its active rule, and a narrower rule may be a stricter one
     for inner, outer, inside in ((second, first, other), (first, second, one)):
         if inside and outer.rule.layer in (inner.rule.layer, FORM) and _always_beside(inner, outer):
             told = f"whatever it finds, {_name(outer)} finds as well, with the same severity: {_HOW}"
-            return inner, told
+            return inner, False, told
     return None
 
 
