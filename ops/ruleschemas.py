@@ -184,6 +184,7 @@ def rule_schema() -> Schema:
     defs["BypassShape"]["properties"]["when"] |= {"$ref": "#/$defs/condition"}
     version["oneOf"] = [{"required": ["require"]}, {"required": ["forbid"]}]
     version["allOf"] = [_graded(grade, allowed) for grade, allowed in ALLOWED.items() if len(allowed) < 3]
+    version["allOf"] += [{"oneOf": [{"required": ["severity"]}, {"required": ["gap"]}]}]
     book = load_book(examples=False)
     named = {
         "anyOf": [{"enum": ["all", *book.registry.names]}, {"type": "string", "pattern": "^[a-z_]+(/[a-z0-9_]+)?$"}]

@@ -138,6 +138,8 @@ def first(data: dict[str, Any]) -> dict[str, Any]:
         lambda data: first(data).pop("require"),
         lambda data: first(data).pop("citation"),
         lambda data: first(data).update(severity="error"),
+        lambda data: first(data).update(gap="table_extract"),
+        lambda data: first(data).pop("severity"),
         lambda data: first(data).update(applies_when={"unitz": {"le": 1}}),
         lambda data: first(data)["effective"].update({"from": "01/01/2026"}),
         lambda data: first(data)["effective"].update({"until": "2026-01-01"}),

@@ -151,6 +151,8 @@ def _table(rules: Iterable[Rule]) -> Iterator[str]:
     found: dict[str, dict[Severity, dict[str, None]]] = {}
     for rule in sorted(rules, key=lambda rule: (rule.code, rule.file)):
         version = rule.versions[-1]
+        if version.gap:
+            continue  # it says that something could not be looked at, and finds nothing
         until = "" if version.end == date.max else f" (to {version.end})"
         row = found.setdefault(subject_of(rule.code), {})
         row.setdefault(version.severity, {})[f"{_link(rule.code)} {version.citation.grade}{until}"] = None
@@ -163,8 +165,10 @@ def _table(rules: Iterable[Rule]) -> Iterator[str]:
         yield f"| {subject} | {' | '.join(', '.join(row.get(one, ())) for one in SEVERITIES)} |"
 
 
-def _newest(rule: Rule) -> Severity:
-    return rule.versions[-1].severity
+def _newest(rule: Rule) -> Severity | None:
+    """The severity of its newest version; None: it finds nothing but what could not be looked at."""
+    version = rule.versions[-1]
+    return None if version.gap else version.severity
 
 
 def _link(code: str) -> str:

@@ -16,7 +16,7 @@ from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.rule import Rule, Version
 from rules.book.rulefile import YamlDocument
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.engine.memory import assigned_to
 from rules.facts import ClaimFacts, Facts, LineFacts
 from rules.report import Outcome
@@ -95,7 +95,7 @@ def _possible(version: Version) -> Iterator[Outcome]:
 def _judged(book: Book, rule: Rule, example: RuleExample) -> Iterator[tuple[int, Facts]]:
     """The facts by which the rule judges the example, each with the place of the version that does."""
     own = example.book(book)
-    case = case_of(example.claim, own, None, example.history)
+    case = case_of(example.claim, own, None, example.history, rule.layer)
     if not any(entry.rule is rule for entry in assigned_to(own, kind_of(case))):
         return
     claim = ClaimFacts(case)

@@ -115,7 +115,8 @@ def _candidates(
 
 def _meant(book: Book, claim: TrialClaim, target: _Target, difference: Mapping[str, Any]) -> TrialClaim:
     """An example as that payer's claim in that billing role."""
-    data = example_claim(target.role, difference, payer_part(book, target.payer))
+    package = book.procedures.get(target.rule.layer)
+    data = example_claim(target.role, difference, payer_part(book, target.payer), package)
     tables = {name: tuple(_of_payer(name, row, target.payer) for row in rows) for name, rows in claim.tables.items()}
     return replace(claim, data=data, role=target.role, tables=tables)
 

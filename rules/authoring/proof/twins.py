@@ -101,10 +101,12 @@ def _needed(formula: Formula) -> Iterator[str]:
 
 
 def _meet(first: _Side, second: _Side) -> bool:
-    """Whether both may speak of one claim."""
+    """Whether both may find a fault of one claim; what could not be looked at is named for each rule that asks."""
     one, other = first.version, second.version
     return (
         first.rule is not second.rule
+        and one.gap is None
+        and other.gap is None
         and (first.rule.layer == second.rule.layer or FORM in (first.rule.layer, second.rule.layer))
         and first.rule.scope == second.rule.scope
         and one.start <= other.end
