@@ -30,8 +30,8 @@ SMALL = {
     + b"old: {title: Old, publisher: CMS, starts: 2015-10-01, grade: A}\n",
 }
 EXAMPLES = [
-    {"name": "right", "claim": {"lines": [{"units": "1"}]}, "expect": "pass"},
-    {"name": "wrong", "claim": {"lines": [{"units": "2"}]}, "expect": "fail"},
+    {"name": "right", "claim": {"lines": [{"units": "1", "modifiers": ["RT"]}]}, "expect": "pass"},
+    {"name": "wrong", "claim": {"lines": [{"units": "2", "modifiers": ["RT"]}]}, "expect": "fail"},
 ]
 Data = dict[str, Any]
 
