@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
+from typing import Any
 
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
@@ -28,7 +29,7 @@ ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
 }
 """The severities that a grade may carry: no rule is stricter than its source is good."""
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
-_NOT_PINNED = frozenset({"examples", "cause", "fault", "another_fix"})
+_NOT_PINNED = frozenset({"examples", "cause", "fault", "another_fix", "overlaps"})
 """Keys that say how findings are shown and the rule is tried, and nothing of what it demands."""
 
 
@@ -86,10 +87,17 @@ def _digest(document: YamlDocument, payers: tuple[str, ...], excepted: tuple[str
     """By what the rule means: that a group stands for its payers, why one is excepted, or with which others its
     findings are shown, changes no override's pin."""
     says = {key: value for key, value in document.data.items() if key not in _NOT_PINNED}
+    says["versions"] = [_without_reason(version) for version in says["versions"]]
     if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
         says |= {"payers": payers, "except_payers": excepted}
         says = {key: value for key, value in says.items() if key != "except_payers" or value}
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
+
+def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The version without the reason for a gap before it, which says nothing to a claim."""
+    dates = {key: value for key, value in version["effective"].items() if key != "after_gap"}
+    return {**version, "effective": dates}
 
 
 def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -> None:
@@ -160,7 +168,8 @@ def _version(
         denial=_denial(entry),
         citation=citation,
         edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
-        gap=entry.gap,
+        gap=entry.gap.kind if entry.gap else None,
+        gap_table=entry.gap.table if entry.gap else None,
         last_day=sources[entry.citation.source].ends if entry.citation.source in sources else None,
     )
     if version.end < version.start:

@@ -102,6 +102,8 @@ class Version:
     """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
     gap: GapKind | None = None
     """What the rule has found where it fails, if that is no fault of the claim."""
+    gap_table: str | None = None
+    """The table that does not say."""
     last_day: date | None = None
     """The last date of service that its source speaks for."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -81,9 +81,8 @@ def _gap(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -
     """What cannot be said for want of a fact is asked for by the rules that need it to judge."""
     if outcome != "fail" or version.gap is None:
         return None
-    table = version.edition.table if version.edition else None
     sentence = f"{version.message.fill(facts)} {version.fix.fill(facts)}"
-    return Gap(version.gap, assigned.rule.code, facts.line_number, table, sentence)
+    return Gap(version.gap, assigned.rule.code, facts.line_number, version.gap_table, sentence)
 
 
 def cannot_check(missing: tuple[str, ...]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rules.terms import Grade, RuleStatus, Severity
-from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
+from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, prove, trial
 from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
@@ -237,6 +237,7 @@ def _tests(kind: Any) -> tuple[str, ...]:
 app.command("explain")(explain.explain)
 app.command("lint")(lint.lint)
 app.command("test")(trial.tried)
+app.command("prove")(prove.proven)
 app.command("new")(author.new)
 app.command("docs")(docs.docs)
 app.command("diff")(diff.diff)
