@@ -38,6 +38,8 @@ def case_of(claim: Claim, book: Book, received: date | None, history: History = 
     lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
     days = dates_of(claim, lines)
     selection = selection_of(book, claim.payer)
+    if book.registry.prefixes:
+        selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
     return Case(
         claim, selection, role_of(claim), claim.received_date or received, book.own.get(book.procedure, book.tables),
         book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rules.book.book import Book
 from rules.case import Case
 from rules.engine.findings import Found
+from rules.payers import plain_id
 from rules.report import EditionId, Finding, OverrideId, Report
 from rules.terms import SEVERITIES
 
@@ -99,7 +100,7 @@ def report_of(
 
 def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
     """Those that touched the claim, each once."""
-    of_payer = book.overrides.ids.get(case.claim.payer.id)
+    of_payer = book.overrides.ids.get(plain_id(case.claim.payer.id))
     findings = (*verdict.findings, *verdict.overridden)
     found = {finding.override: None for finding in findings if finding.override}
     return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

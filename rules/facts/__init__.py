@@ -1,6 +1,19 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
-from rules.facts import beside, claim, coverage, day, diagnoses, drugs, filing, history, ncci, providers, record
+from rules.facts import (
+    anesthesia,
+    beside,
+    claim,
+    coverage,
+    day,
+    diagnoses,
+    drugs,
+    filing,
+    history,
+    ncci,
+    providers,
+    record,
+)
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
 __all__ = [
@@ -12,6 +25,7 @@ __all__ = [
     "LineFacts",
     "Scope",
     "Value",
+    "anesthesia",
     "beside",
     "claim",
     "coverage",

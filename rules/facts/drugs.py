@@ -123,3 +123,28 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
         if limit and most > Decimal(limit[0]):
             found.append(f"{code}: {plain(most)} units, limit {limit[0]}")
     return tuple(found) if found or not unknown else None
+
+
+@fact("codes", "the drug lines")
+def unlisted_drugs(case: Case) -> tuple[str, ...]:
+    """Codes on the claim for drugs that have none of their own: the group `unlisted_drugs` of the table of code
+    groups."""
+    return tuple(dict.fromkeys(line.procedure or "" for line in _unlisted(case)))
+
+
+@fact("lines", "the drug lines")
+def unlisted_drugs_without_ndc(case: Case) -> tuple[int, ...]:
+    """Lines with such a code that lack the NDC, its quantity or its unit."""
+    return tuple(line.number for line in _unlisted(case) if _bare(line))
+
+
+def _unlisted(case: Case) -> list[Line]:
+    table = case.tables["code_groups"].spans
+    return [line for line in case.claim.lines if ("unlisted_drugs", line.procedure or "") in table]
+
+
+@fact("codes", "the unit of the NDC")
+def ndc_units(case: Case) -> tuple[str, ...]:
+    """The units beside the NDCs on the claim, each once."""
+    drugs = (line.drug for line in case.claim.lines if line.drug and line.drug.ndc)
+    return tuple(dict.fromkeys(drug.unit for drug in drugs if drug.unit))

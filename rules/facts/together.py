@@ -106,6 +106,11 @@ def _same(one: Who, other: Who) -> bool | None:
     return one[1] == other[1] if one[1] and other[1] else None
 
 
+def same_provider(case: Case, one: Line, other: Line) -> bool | None:
+    """Whether two lines are of the same provider; None where a specialty is unknown."""
+    return _same(_who(case, one), _who(case, other))
+
+
 def beside(case: Case, line: Line) -> Beside:
     """Those lines of `of_day` that may be of the same provider."""
     days, who = days_of(case, line), _who(case, line)

@@ -50,6 +50,7 @@ SPECS: Mapping[str, Spec] = {
     "drug_packages": Spec(("ndc",), ("package",)),
     "excludes1": Spec(("group1", "group2")),
     "bundled_supplies": Spec(("code",)),
+    "code_groups": Spec(("group", "code")),
     "contractors": Spec(("state",), ("contractor",)),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "diagnosis_kinds": Spec(("code",), ("kind",)),

@@ -12,7 +12,7 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
-from rules.book.overridden import state_of
+from rules.book.overridden import overridden, state_of
 from rules.book.overridefile import read_overrides
 from rules.book.payercover import payer_problems
 from rules.claim import read_claim
@@ -113,13 +113,15 @@ def test_an_override_of_the_release_before_groups_still_fits(code: str) -> None:
     assert state_of(entry, entry.expires) == "in_force"
 
 
-def test_an_override_of_payer_ids_of_the_release_before_groups_still_fits() -> None:
+def test_an_override_of_payer_ids_wants_a_look_once_the_book_has_more_ids_of_the_payer_and_holds() -> None:
+    """On the payer file as it was it is up to date: tests/rules/test_pins.py."""
     text = (
         "overrides:\n  - {name: ours, payers: [uhc], payer_ids: [UHC9], reason: r, owner: o, expires: 2027-06-30, "
         "written_for: 7a5a264d3ee3}\n"
     )
     (entry,) = read_overrides("o.yaml", text, FIRST)
-    assert state_of(entry, entry.expires) == "in_force"
+    assert state_of(entry, entry.expires) == "outdated"
+    assert overridden(FIRST, [entry], entry.expires).registry.ids["UHC9"].payer == "uhc"
 
 
 @pytest.mark.parametrize(

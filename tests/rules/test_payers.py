@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
-from rules.book.assignment import ClaimKind
+from rules.book.assignment import OF_MEDICARE, ClaimKind
 from rules.book.book import Book
 from rules.claim import Payer, read_claim
 from rules.engine.check import case_of, check
-from rules.engine.findings import OF_MEDICARE
 from rules.facts import ClaimFacts, LineFacts
 from rules.payers import Selection
 from rules.report import Report
