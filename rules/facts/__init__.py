@@ -1,7 +1,6 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
 from rules.facts import (
-    anesthesia,
     beside,
     claim,
     coverage,
@@ -13,6 +12,7 @@ from rules.facts import (
     ncci,
     providers,
     record,
+    sedation,
 )
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
@@ -25,7 +25,6 @@ __all__ = [
     "LineFacts",
     "Scope",
     "Value",
-    "anesthesia",
     "beside",
     "claim",
     "coverage",
@@ -39,4 +38,5 @@ __all__ = [
     "ncci",
     "providers",
     "record",
+    "sedation",
 ]

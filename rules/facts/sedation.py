@@ -7,7 +7,7 @@ from datetime import date
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts.diagnoses import undotted
+from rules.facts.diagnoses import operative, undotted
 from rules.facts.ncci import is_anesthesia
 from rules.facts.registry import fact, line_fact
 from rules.facts.together import beside, codes_of, days_of, of_day, once, same_provider, twice
@@ -72,7 +72,7 @@ def sedation_of_day(case: Case, line: Line) -> tuple[str, ...]:
 
 
 @line_fact("codes", "the other procedures of the day")
-def anesthesia_for_block(case: Case, line: Line) -> tuple[str, ...]:
+def anesthesia_for_injection(case: Case, line: Line) -> tuple[str, ...]:
     """Anesthesia for a nerve block or injection, of the day, whoever gave it: the group `block_anesthesia`."""
     return _of_group(case, line, "block_anesthesia")
 
@@ -81,6 +81,21 @@ def anesthesia_for_block(case: Case, line: Line) -> tuple[str, ...]:
 def qualifying_circumstances(case: Case, line: Line) -> tuple[str, ...]:
     """Add-ons for circumstances that make anesthesia harder, of the day: the group `qualifying_circumstances`."""
     return _of_group(case, line, "qualifying_circumstances")
+
+
+@line_fact("codes", "the other procedures of the day")
+def surgery_of_day(case: Case, line: Line) -> tuple[str, ...]:
+    """Surgical procedures of the day, whoever gave them; blocks, needle procedures and anesthesia are none."""
+    found = once(
+        case,
+        ("surgery_of_day", days_of(case, line)),
+        lambda: twice(
+            (one, one.procedure)
+            for one, _ in of_day(case, line)
+            if one.procedure and operative(case, one.procedure) and not is_anesthesia(one.procedure)
+        ),
+    )
+    return codes_of(found, line)
 
 
 @line_fact("codes", "the drug lines")
