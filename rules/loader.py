@@ -256,6 +256,8 @@ def _check_payer(
     for form in payer.member_ids:
         if owners.setdefault(f"form {form}", payer.payer) != payer.payer:
             document.complain(("member_ids", form), f"{form!r} is a form of {owners[f'form {form}']} already")
+    if payer.appeal and payer.appeal.source not in sources:
+        document.complain(("appeal", "source"), f"source {payer.appeal.source!r} is not in sources.yaml")
     for index, entry in enumerate(payer.ids):
         if entry.source not in sources:
             document.complain(("ids", index, "source"), f"source {entry.source!r} is not in sources.yaml")

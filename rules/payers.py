@@ -64,6 +64,16 @@ class Advantage(PayersModel):
     at_most: Severity
 
 
+class Appeal(PayersModel):
+    """How long a provider may ask the payer to look at its decision again."""
+
+    within: Annotated[str, Field(min_length=1)]
+    """A time and from when it counts, to be read after `within`, such as `180 days of the decision`."""
+    except_lines_of_business: tuple[LineOfBusiness, ...] = ()
+    source: str
+    grade: Literal["A", "B", "C"]
+
+
 class Home(PayersModel):
     """Which rules are the member's own plan's to make, where another plan of this payer takes the claim (BlueCard): of
     the plan that takes it they are heard, and are no more than `at_most`."""
@@ -91,6 +101,8 @@ class PayerShape(PayersModel):
     plans: dict[str, PayerPlan] = Field(default_factory=dict)
     advantage: Advantage | None = None
     home: Home | None = None
+    appeal: Appeal | None = None
+    """Of the payer, not of plans that have a ceiling: theirs was not read."""
     member_ids: dict[str, MemberIdShape] = Field(default_factory=dict)
     """The forms that this payer's member ids have, by name."""
 
@@ -188,6 +200,12 @@ class Registry:
         plans = self.payers[selection.payer].plans if selection.payer else {}
         plan = plans.get(selection.plan or "")
         return plan.at_most if plan else None
+
+    def appeal(self, selection: Selection) -> Appeal | None:
+        """How long a denial of this claim may be appealed, where it was read."""
+        found = self.payers[selection.payer].appeal if selection.payer else None
+        said = found and selection.line_of_business not in found.except_lines_of_business
+        return found if said and self.ceiling(selection) is None else None
 
     def home(self, selection: Selection) -> Home | None:
         """What is another plan's to decide on this claim."""

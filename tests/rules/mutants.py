@@ -71,6 +71,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
         )
         for role in ("asc", "practitioner")
     },
+    **{
+        (f"form/bcbs/TIM003-{plan}", "on_void true"): "it asks for frequency 7, which no void has"
+        for plan in ("bcbsm", "bcbsma", "bcbsmn", "bcbsnc", "nebraska")
+    },
     ("procedures/64445/common/MOD006-side-usual", "payers all"): (
         "it differs for a payer that the book does not know alone, which tests/corpus/test_corpus.py holds: no story can"
     ),
