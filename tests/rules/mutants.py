@@ -58,7 +58,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
         )
     },
     **{
-        ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN
+        ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[2] any[1] {change}"): _WITHIN
         for change in ("days_to_receipt gt 119", "days_to_receipt gt becomes ge", "without days_to_receipt")
     },
     **{
