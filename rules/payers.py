@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import Payer as ClaimPayer
-from rules.claim import iso_date
+from rules.claim import LineOfBusiness, iso_date
 from rules.memberids import Form, MemberIdShape
 from rules.terms import Severity
 
@@ -28,7 +28,6 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
 """What SBR09 says of the line of business where the claim does not say it itself."""
 _UNSPECIFIC = (None, "commercial")
 """What SBR09 says where nobody looked closer: CI, BL and HM stand on claims to every kind of plan."""
-LineOfBusiness = Literal["commercial", "medicare_advantage", "medicaid", "exchange", "fep"]
 
 
 class PayersModel(BaseModel):
