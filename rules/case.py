@@ -1,4 +1,4 @@
-"""A claim as the rules see it: with its payer, its billing role, the tables, and the lines of the procedure."""
+"""A claim as the rules of one layer see it: with its payer, its billing role, the tables, and the lines they judge."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rules.claim import Claim, Line, Role
 from rules.history import History
 from rules.memberids import Form
 from rules.payers import Selection
+from rules.procedures import Procedure
 from rules.tables.table import Tables
 
 ASC_TAXONOMY = "261QA1903X"
@@ -25,13 +26,16 @@ class Case(NamedTuple):
     received: date | None
     """The day on which the payer is expected to receive the claim."""
     tables: Tables
-    procedure: str
+    layer: str
+    """form, edits, or the procedure whose rules judge."""
+    package: Procedure | None
+    """The package of that procedure."""
     lines: tuple[Line, ...]
-    """The lines that carry the book's procedure."""
+    """The lines that the layer judges: those of the procedure, or all."""
     history: History
     """What was billed before for this patient."""
     first_day: date | None
-    """The first date of the lines of the procedure; None where one of them has none."""
+    """The first date of those lines; None where one of a procedure's has none, or none of all has one."""
     cache: dict[Any, Any]
     """What was worked out for this claim: see `rules/facts/together.py`."""
     provider: str | None = None
@@ -40,6 +44,16 @@ class Case(NamedTuple):
     """Whether the book has rules of its own for the payer."""
     forms: Mapping[str, Form] = MappingProxyType({})
     """The forms of member ids that the book's payer files declare, by name."""
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the procedure; none where the layer is of no procedure."""
+        return self.package.codes if self.package else ()
+
+    @property
+    def procedure(self) -> str:
+        """The first of them."""
+        return self.package.codes[0] if self.package else ""
 
 
 def filled(text: str | None) -> bool:

@@ -25,7 +25,7 @@ from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.payers import RESERVED, PayerShape, Registry, plain_id
-from rules.procedures import Procedure
+from rules.procedures import Procedure, shipped
 from rules.tables.edition import Edition
 from rules.tables.editions import clashes, read_edition
 from rules.tables.table import SPECS, Table, empty_table, joined, read_table
@@ -304,10 +304,8 @@ def _procedures(
 def _former(procedure: str) -> Procedure:
     """Of a book of releases 0.1, which says no more of its procedure than its code: what was known of it then is in the
     package that ships."""
-    shipped = LIBRARY / PROCEDURES / procedure / "procedure.yaml"
-    if shipped.is_file():
-        return Procedure.model_validate(read_document(shipped.name, shipped.read_text("utf-8")).data)
-    return Procedure(procedure=procedure, name=procedure, codes=(procedure,))
+    known = {package.procedure: package for package in shipped()}
+    return known.get(procedure) or Procedure(procedure=procedure, name=procedure, codes=(procedure,))
 
 
 def _check_procedure(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.claim import iso_date
+from rules.terms import PROCEDURES
 
 Day = Annotated[date, BeforeValidator(iso_date)]
 Code = Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
@@ -60,3 +64,13 @@ class Procedure(_Shape):
     def has_companion(self, code: str | None) -> bool:
         """Whether a line with this code is judged beside the package's own."""
         return code is not None and any(one.from_ <= code <= one.to for one in self.companions)
+
+
+@cache
+def shipped() -> tuple[Procedure, ...]:
+    """The packages that ship."""
+    files = sorted((Path(__file__).parent / "library" / PROCEDURES).glob("*/procedure.yaml"))
+    return tuple(
+        Procedure.model_validate(yaml.load(file.read_text("utf-8"), yaml.BaseLoader))  # noqa: S506  plain text alone
+        for file in files
+    )

@@ -14,7 +14,12 @@ from rules.terms import Grade, Severity
 
 Outcome = Literal["pass", "fail", "bypassed", "not_applicable", "undetermined", "out_of_range"]
 Disposition = Literal["billing", "rework", "unchecked", "quarantine"]
-Coverage = Literal["full", "common_only", "none"]
+Coverage = Literal["full", "partial", "common_only", "none"]
+LookedAt = Literal["deep", "companion", "edits", "form", "nothing"]
+GapKind = Literal[
+    "line_not_judged", "table_extract", "table_not_imported", "edition_past", "payer_without_rules", "plan_unknown",
+    "rule_out_of_range", "history_not_consulted", "field_not_read",
+]  # fmt: skip
 DenialKind = Literal["rejection", "denial"]
 OverrideState = Literal["in_force", "outdated", "expired"]
 Evidence = str | int | bool | tuple[str, ...] | tuple[int, ...] | None
@@ -119,13 +124,38 @@ class EditionId:
 
 
 @dataclass(frozen=True)
+class LineLook:
+    """How one line was looked at."""
+
+    number: int
+    looked_at: LookedAt
+    """deep: by the rules of its procedure; companion: beside a line of another, by the rules of that; edits: code pairs
+    and unit limits of complete tables; form: what every claim form must have; nothing."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that a rule would have asked and that nobody looked at: no finding, and not the same as clean."""
+
+    kind: GapKind
+    rule: str | None
+    """Code of the rule that would have asked; null: no rule is for it."""
+    line: int | None
+    """LX01 of the service line; null: the whole claim."""
+    table: str | None
+    """The table that does not say."""
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The verdict on one claim."""
 
     claim_id: str
     disposition: Disposition
     coverage: Coverage
-    """full: a rule set for this payer ran; common_only: payer unknown; none: nothing ran (see `reason`)."""
+    """full: the payer's rules ran, and every line and every table that they ask was looked at; partial: see `gaps`;
+    common_only: payer unknown, `gaps` as well; none: no rules of a procedure ran (see `reason`)."""
     history: HistoryState
     """Whether what was billed before was looked at: consulted; not_consulted: there is no ledger here (offline);
     no_member_id: the claim does not say whose it is, so rules on duplicates and frequency did not run."""
@@ -147,6 +177,11 @@ class Report:
     """What rules of the book found that an override of the hospital switched off or replaced: for the record."""
     overrides: tuple[OverrideId, ...] = field(default=())
     """The overrides that touched this claim: what was found, what was not, or whose rules judged it."""
+
+    lines: tuple[LineLook, ...] = ()
+    """How each line was looked at, in the order of the claim."""
+    gaps: tuple[Gap, ...] = ()
+    """What was not looked at."""
 
     _shared: ClassVar[dict[str, Any] | None] = None
 

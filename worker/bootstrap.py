@@ -77,8 +77,8 @@ def ledger_recorder(store: Store) -> LedgerRecorder:
     """
     settings, secret = store.settings, agreed_secret(store)
     audit = _audit_of(settings, secret)
-    procedure = own_book(settings).procedure
-    return LedgerRecorder(store.redis, store.keys, secret, audit, procedure, settings.history_months)
+    codes = own_book(settings).codes
+    return LedgerRecorder(store.redis, store.keys, secret, audit, codes, settings.history_months)
 
 
 def quarantine_desk(store: Store) -> QuarantineDesk:

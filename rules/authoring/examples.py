@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from rules.claim import Role
+from rules.procedures import Procedure, shipped
 
 PLAIN: Mapping[str, Any] = {
     "claim_id": "EXAMPLE",
@@ -21,11 +22,9 @@ PLAIN: Mapping[str, Any] = {
         "state": "TX",
         "participating": True,
     },
-    "diagnoses": ["M54.31"],
+    "diagnoses": ["Z98.890"],
 }
 LINE: Mapping[str, Any] = {
-    "procedure": "64445",
-    "modifiers": ["RT"],
     "units": "1",
     "unit_basis": "UN",
     "charge": "450.00",
@@ -58,17 +57,20 @@ LINES: Mapping[Role, Mapping[str, Any]] = {
 _WHOLE = {"number", "diagnosis_pointers"}
 
 
-def example_claim(role: Role, difference: Mapping[str, Any], payer: Mapping[str, Any]) -> dict[str, Any]:
-    """The base claim of the role with the difference applied to it, as decoded JSON.
+def example_claim(
+    role: Role, difference: Mapping[str, Any], payer: Mapping[str, Any], package: Procedure | None = None
+) -> dict[str, Any]:
+    """The base claim of the role and the procedure (default: the first that ships) with the difference applied to it, as decoded JSON.
 
     Mappings merge, other values replace, null removes. Each entry of `lines` is applied to the base line and
     numbered by its place; the total charge follows the lines unless the difference states it; a service date
     on the first line moves the statement dates and the date of receipt along unless they are stated.
     """
-    claim = merged(merged(PLAIN, BASES[role]), {"payer": payer})
+    package = package or shipped()[0]
+    claim = merged(merged(merged(PLAIN, BASES[role]), package.example.claim), {"payer": payer})
     lines = difference.get("lines") or [{}]
     claim = merged(claim, {key: value for key, value in difference.items() if key != "lines"})
-    base = merged(LINE, LINES[role])
+    base = merged(merged(LINE, LINES[role]), {"procedure": package.codes[0], **package.example.line})
     claim["lines"] = [{"number": place, **merged(base, line)} for place, line in enumerate(lines, 1)]
     first = claim["lines"][0].get("service_date")
     if first and first != LINE["service_date"]:

@@ -13,16 +13,17 @@ from rules.book.logic import Condition
 from rules.book.rule import Rule, Version
 from rules.case import Case
 from rules.claim import VOID, Claim
-from rules.engine.check import case_of, check, uncovered
+from rules.engine.asked import asked as edition_asked
+from rules.engine.cases import case_of, uncovered
+from rules.engine.check import check
 from rules.engine.findings import capped
 from rules.engine.memory import assigned_to
-from rules.engine.plan import edition_id
 from rules.errors import MISTAKES
 from rules.facts import FACTS, ClaimFacts, Facts, LineFacts, evidence
 from rules.history import NOT_CONSULTED, History
 from rules.payers import MEDICARE
 from rules.report import Evidence, Finding, Outcome
-from rules.terms import Severity
+from rules.terms import FORM, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,13 @@ def explain(
 
     `received` and `history` are as in `rules.engine.check.check`.
     """
-    case = case_of(claim, book, received, history)
     report = check(claim, book, received=received, history=history)
     found = [*report.findings, *report.shadow, *report.overridden]
-    explained = [_explained(rule, case, book, found) for rule in _with_contracts(list(rules), case, book)]
+    whole = case_of(claim, book, received, history, FORM)
+    explained = [
+        _explained(rule, case_of(claim, book, received, history, rule.layer), book, found)
+        for rule in _with_contracts(list(rules), whole, book)
+    ]
     return tuple(sorted(explained, key=lambda one: (bool(one.not_run), one.rule)))
 
 
@@ -108,8 +112,8 @@ def _with_contracts(rules: list[Rule], case: Case, book: Book) -> list[Rule]:
 def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Explanation:
     # An override may part a rule by its dates, or by the claims that it is about.
     assigned = [one for one in assigned_to(book, kind_of(case)) if one.rule.file == rule.file and one.rule.versions]
-    reason = uncovered(case, book)
-    not_run = [f"the claim is unchecked: {reason}"] if reason else []
+    reason = _unasked(case, book)
+    not_run = [reason] if reason else []
     if not assigned:
         not_run += _why_not(rule, case, book)
     judgements: tuple[Judgement, ...] = ()
@@ -118,6 +122,16 @@ def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Expl
         every: list[Facts] = [claim] if rule.scope == "claim" else [LineFacts(claim, line) for line in case.lines]
         judgements = tuple(one for facts in every for one in _judgements(assigned, facts, found))
     return Explanation(rule.code, rule.title, rule.file, rule.status, tuple(not_run), judgements)
+
+
+def _unasked(case: Case, book: Book) -> str | None:
+    """Why no rule of the layer is asked."""
+    if case.package is None:
+        return None
+    if not case.lines:
+        return f"no line carries procedure {', '.join(case.codes)}"
+    reason = uncovered(case, book)
+    return f"the claim is unchecked: {reason}" if reason else None
 
 
 def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
@@ -154,7 +168,7 @@ def _judgements(assigned: list[Assigned], facts: Facts, found: list[Finding]) ->
 
 
 def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgement:
-    rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
+    rule, number = assigned.rule, facts.line_number
     try:
         outcome, version = rule.judge(facts)
     except MISTAKES as error:  # as in rules.engine.check: the claim is held
@@ -171,7 +185,8 @@ def _judgement(assigned: Assigned, facts: Facts, found: list[Finding]) -> Judgem
         since = "" if version.start == date.min else f" of {version.start}"
         told = f"date of service {facts.day}: the version{since} is in force"
         if version.edition:
-            told += f"; the table {version.edition.table} judges by its edition {edition_id(version, facts).edition}"
+            edition = edition_asked(rule, version, facts).edition
+            told += f"; the table {edition.table} judges by its edition {edition.edition}"
     severity = None
     if outcome not in ("pass", "not_applicable", "out_of_range"):
         severity = "note" if outcome == "bypassed" else capped(version.severity, assigned.at_most)

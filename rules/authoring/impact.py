@@ -15,7 +15,8 @@ from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.rule import Rule
 from rules.claim import Claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.engine.memory import assigned_to
 from rules.payers import MEDICARE
 from rules.report import Disposition, Finding, Report

@@ -18,13 +18,13 @@ stories that do not state their own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from rules.authoring.examples import LINE, example_claim, merged
+from rules.authoring.examples import example_claim, merged
 from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
@@ -215,11 +215,13 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         severity=entry.severity,
         beside=frozenset(entry.with_),
         notes=frozenset(entry.notes),
-        once=read_claim(_doubled(data)) if entry.once == "true" else None,
+        once=read_claim(_doubled(data, book.codes)) if entry.once == "true" else None,
         void=read_claim(_voided(data)) if code and code not in ON_VOID else None,
         repair=entry.repair == "true",
         tables=entry.tables,
-        history=History("consulted", tuple(one.billed() for one in entry.history)) if entry.history else NOT_CONSULTED,
+        history=History("consulted", tuple(one.billed(book.procedure) for one in entry.history))
+        if entry.history
+        else NOT_CONSULTED,
     )
 
 
@@ -231,8 +233,8 @@ def _put(value: Any, each: str) -> Any:
     return value.replace("<each>", each) if isinstance(value, str) else value
 
 
-def _doubled(data: dict[str, Any]) -> dict[str, Any]:
-    line = next(line for line in data["lines"] if line["procedure"] == LINE["procedure"])
+def _doubled(data: dict[str, Any], codes: Container[str]) -> dict[str, Any]:
+    line = next(line for line in data["lines"] if line["procedure"] in codes)
     number = 1 + max(line["number"] for line in data["lines"])
     return data | {"lines": [*data["lines"], line | {"number": number}]}
 

@@ -14,7 +14,8 @@ from rules.book.conditions import did_you_mean
 from rules.book.rule import Rule
 from rules.book.rulefile import ExampleShape, YamlDocument
 from rules.claim import Claim, Role, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.engine.memory import assigned_to
 from rules.errors import ClaimInvalid
 from rules.facts import ClaimFacts, LineFacts
@@ -68,12 +69,13 @@ def _edition(name: str, rows: tuple[str, ...]) -> Edition:
 
 def examples_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[RuleExample]:
     """The examples of a rule file; a broken one is noted in the document and left out."""
+    package = book.procedures.get(rule.layer) or next(iter(book.procedures.values()))
     for index, entry in enumerate(document.data["examples"]):
         shape = ExampleShape.model_validate(entry)
         role = shape.bills_as or ROLES[min(map(ROLES.index, rule.bills_as))]
         payer = shape.payer or rule.payers[0]
         try:
-            data = example_claim(role, shape.claim or {}, payer_part(book, payer))
+            data = example_claim(role, shape.claim or {}, payer_part(book, payer), package)
             claim = read_claim(data)
         except ClaimInvalid as error:
             for problem in error.problems:
@@ -85,7 +87,7 @@ def examples_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[Rule
         if fault := no_rows(shape.tables):
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
-        history = History("consulted", tuple(billed.billed() for billed in shape.history))
+        history = History("consulted", tuple(billed.billed(package.codes[0]) for billed in shape.history))
         yield RuleExample(index, shape.name, data, claim, shape.expect, history, shape.tables)
 
 
@@ -174,7 +176,7 @@ def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
 
 def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:
     """What one rule says of a claim: the worst of its lines."""
-    case = case_of(claim, book, None, history)
+    case = case_of(claim, book, None, history, rule.layer)
     if not any(entry.rule is rule for entry in assigned_to(book, kind_of(case))):
         return "not_applicable"
     facts = ClaimFacts(case)

@@ -76,6 +76,11 @@ class Book:
         """The procedure codes that a package is for, each with the package's name."""
         return {code: name for name, package in self.procedures.items() for code in package.codes}
 
+    @cached_property
+    def layers(self) -> frozenset[str]:
+        """The layers that have a rule."""
+        return frozenset(rule.layer for rule in self.rules)
+
     @property
     def procedure(self) -> str:
         """The first of its procedures."""
@@ -101,7 +106,7 @@ class Book:
     @cached_property
     def ruled(self) -> frozenset[str]:
         """The payers with an active rule of their own, in the folder of their name; to be registered is not enough."""
-        return frozenset(rule.file.split("/")[-2] for rule in self.rules if rule.status == "active") - {COMMON}
+        return frozenset(rule.owner for rule in self.rules if rule.status == "active") - {COMMON}
 
     def with_editions(self, editions: Sequence[Edition]) -> Book:
         """The book with editions of official tables in place of shipped rows; its digest stays."""

@@ -119,6 +119,9 @@ def _version(
     def text(template: str, *keys: str) -> Text:
         return _text(document, template, (*path, *keys), shape.scope)
 
+    if (entry.severity is None) is (entry.gap is None):
+        document.complain(path, "needs exactly one of `severity` and `gap`")
+        return None
     if (entry.require is None) is (entry.forbid is None):
         document.complain(path, "needs exactly one of `require` and `forbid`")
         return None
@@ -136,7 +139,7 @@ def _version(
     version = Version(
         start=entry.effective.from_,
         end=entry.effective.to or date.max,
-        severity=entry.severity,
+        severity=entry.severity or "note",
         applies=ALWAYS if entry.applies_when is None else condition("applies_when", entry.applies_when),
         demand=condition("require", entry.require) if wanted else condition("forbid", entry.forbid),
         wanted=wanted,
@@ -147,6 +150,8 @@ def _version(
         denial=_denial(entry),
         citation=citation,
         edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
+        gap=entry.gap,
+        last_day=sources[entry.citation.source].last_day if entry.citation.source in sources else None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")
@@ -189,7 +194,7 @@ def _citation(document: YamlDocument, entry: VersionShape, path: Path, sources: 
             )
         if _RANK[cited.grade] < _RANK[source.grade] or (cited.grade == "S") is not (source.grade == "S"):
             document.complain((*path, "citation", "grade"), f"the source's grade is {source.grade}")
-    if entry.severity not in ALLOWED[cited.grade]:
+    if entry.severity and entry.severity not in ALLOWED[cited.grade]:
         allowed = " or ".join(ALLOWED[cited.grade])
         document.complain((*path, "severity"), f"grade {cited.grade} may carry {allowed}, not {entry.severity}")
     title, edition, url = (source.title, source.edition, source.url) if source else ("", None, None)

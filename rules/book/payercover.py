@@ -54,7 +54,7 @@ def _missing(payer: str, book: Book) -> Iterator[Rule]:
         had |= {(code, "active") for code, _ in had}
     excepted = {rule.code for rule in live if payer in rule.excepted}
     for rule in live:
-        if rule.file.split("/")[-2] == COMMON and rule.code not in excepted and (rule.code, rule.status) not in had:
+        if rule.owner == COMMON and rule.code not in excepted and (rule.code, rule.status) not in had:
             yield rule
 
 

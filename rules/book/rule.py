@@ -11,7 +11,7 @@ from typing import Any
 from rules.book.logic import NEVER, Condition, compiled, negated
 from rules.claim import Role
 from rules.facts import FACTS, Facts, Value, evidence
-from rules.report import Citation, Denial, EditionId, Evidence, Outcome
+from rules.report import Citation, Denial, EditionId, Evidence, GapKind, Outcome
 from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
 
 
@@ -97,6 +97,10 @@ class Version:
     citation: Citation
     edition: EditionId | None
     """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
+    gap: GapKind | None = None
+    """What the rule has found where it fails, if that is no fault of the claim."""
+    last_day: date | None = None
+    """The last date of service that its source speaks for."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Names of the facts that the version reads, each once."""
     quiet_facts: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -170,6 +174,11 @@ class Rule:
         """form, edits, or the procedure whose package the rule belongs to."""
         first, _, rest = self.file.partition("/")
         return rest.partition("/")[0] if first == PROCEDURES else FORM if first == OVERRIDES else first
+
+    @property
+    def owner(self) -> str:
+        """The payer in whose folder it lies, or `common`."""
+        return self.file.split("/")[-2]
 
     @property
     def needs_history(self) -> bool:

@@ -20,7 +20,7 @@ from rules.claim import Role, iso_date
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
 from rules.problems import details_of, path_text, problems_of
-from rules.report import DenialKind, Outcome
+from rules.report import DenialKind, GapKind, Outcome
 from rules.terms import Grade, RuleScope, RuleStatus, Severity
 
 Path = tuple[str | int, ...]
@@ -90,7 +90,9 @@ class VersionShape(YamlModel):
     """What a rule says over one period."""
 
     effective: Effective
-    severity: Severity
+    severity: Severity | None = None
+    gap: GapKind | None = None
+    """In place of a severity: what fails is no fault of the claim but something that nobody could look at."""
     applies_when: Node = None
     require: Node = None
     forbid: Node = None
@@ -107,7 +109,8 @@ class BilledShape(YamlModel):
 
     claim_id: Text = "EARLIER"
     relation: Relation = "other"
-    procedure: Text = "64445"
+    procedure: Text | None = None
+    """Default: the first code of the package."""
     day: Day = date(2026, 7, 13)
     last_day: Day | None = None
     """Default: the same day."""
@@ -117,11 +120,11 @@ class BilledShape(YamlModel):
     bills_as: Role = "practitioner"
     certain: Literal["true", "false"] = "true"
 
-    def billed(self) -> Billed:
+    def billed(self, procedure: str) -> Billed:
         return Billed(
             claim_id=self.claim_id,
             relation=self.relation,
-            procedure=self.procedure,
+            procedure=self.procedure or procedure,
             day=self.day,
             last_day=self.last_day or self.day,
             side=self.side,

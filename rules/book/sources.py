@@ -27,6 +27,8 @@ class Source(BaseModel):
     grade: Grade
     """The best grade that a citation of this document may carry."""
     retrieved: Day | None = None
+    last_day: Day | None = None
+    """The last date of service that this edition speaks for; later claims are judged by what has a successor."""
     review_by: Day | None = None
     """After this day the document wants to be looked at again."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rules.book.assignment import Assigned
 from rules.book.rule import Version
+from rules.case import Case
 from rules.facts import Facts
 
 
@@ -22,5 +23,12 @@ class Active:
     """Among all that are in force: a rule that is taken over comes after the payer's own."""
 
 
-ScopedRules = tuple[tuple[int, Active], ...]
-"""Rules in the order of judging, each with the number of its scope: 0 the claim as a whole, then each line."""
+Cases = tuple[Case, ...]
+"""The claim as the form rules see it, as the rules on all lines do where the book has any, then as the rules of each
+procedure that it carries do."""
+Scope = tuple[int, int]
+"""Place of the layer among those that judge the claim, then 0 for the claim as a whole, else the place of the line."""
+ScopedRules = tuple[tuple[Scope, Active], ...]
+"""Rules in the order of judging, each with its scope."""
+AllFacts = Sequence[Sequence[Facts]]
+"""By layer the facts of the claim, then those of each line."""

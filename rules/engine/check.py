@@ -2,115 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from datetime import date
 
 from rules.book.assignment import kind_of
 from rules.book.book import Book
-from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
-from rules.engine.active import Active, ScopedRules
+from rules.engine.active import Active, AllFacts, Cases, ScopedRules
+from rules.engine.asked import Asked, asked
+from rules.engine.cases import cases_of, judging
+from rules.engine.coverage import Looked, looked_at
 from rules.engine.findings import Found, judged
-from rules.engine.memory import Memory, assigned_to, memory_of, plan_on, selection_of
-from rules.engine.plan import ScopePlan, ShapePlan, edition_id, in_order, scoped, shape_plan, undated_plan
+from rules.engine.memory import Memory, assigned_to, gaps_on, memory_of, plan_on
+from rules.engine.plan import NO_RULES, ScopePlan, ShapePlan, scoped, shape_plan, undated_plan
 from rules.engine.shape import shape_of
 from rules.engine.verdict import FoundOnce, report_of
 from rules.errors import MISTAKES
-from rules.facts import Facts, LineFacts, facts_of
+from rules.facts import Facts, facts_of
 from rules.history import NOT_CONSULTED, History
-from rules.report import EditionId, Report
+from rules.report import Report
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
     """Judges a claim. `received` is for a claim without a received date of its own; `history` is what was
     billed before for its patient, without which the rules that read it do not run."""
-    case = case_of(claim, book, received, history)
-    report = _judge(case, book)
+    report = _judge(cases_of(claim, book, received, history), book)
     if history.superseded_by is None or report.disposition == "unchecked":
         return report
     reason = f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
     return replace(report, disposition="rework", reason=reason)
 
 
-def case_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Case:
-    """The claim with its payer, role, history and the lines of the procedure."""
-    lines = tuple([line for line in claim.lines if line.procedure == book.procedure])
-    days = dates_of(claim, lines)
-    selection = selection_of(book, claim.payer)
-    if book.registry.prefixes:
-        selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
-    return Case(
-        claim, selection, role_of(claim), claim.received_date or received, book.own.get(book.procedure, book.tables),
-        book.procedure, lines, history, min(days) if days and len(days) == len(lines) else None,
-        {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
-        book.registry.forms,
-    )  # fmt: skip
-
-
-def _named_provider(claim: Claim, book: Book) -> str | None:
-    number = claim.billing_provider.npi if claim.billing_provider else None
-    return number if number in book.overrides.providers else None
-
-
-def uncovered(case: Case, book: Book) -> str | None:
-    """Why nothing can be said of the claim, or None."""
-    if not case.lines:
-        return f"no line carries procedure {book.procedure}"
-    start = book.covers_from_of(case.selection.payer)
-    for line in case.lines:
-        day = date_of(case.claim, line)
-        if day is not None and day < start:
-            return f"line {line.number} is dated {day}; the book's rules for this payer begin on {start}"
-    return None
-
-
-def _judge(case: Case, book: Book) -> Report:
-    memory = memory_of(book)
-    key = _key(case, memory)
+def _judge(cases: Cases, book: Book) -> Report:
+    whole, memory = cases[0], memory_of(book)
+    key = _key(cases, memory)
     if key is None:
-        return _judge_alone(case, book)
-    all_facts: Sequence[Facts] = ()
+        return _judge_alone(cases, book)
+    all_facts: AllFacts = ()
     kept = memory.by_shape.get(key)
     if kept is None:
-        if uncovered(case, book):
-            return _judge_alone(case, book)
-        all_facts = facts_of(case)
-        kept = memory.by_shape[key] = _of_shape(case, book, all_facts)
-    plan, once = kept
+        if len(judging(cases, book)[0]) < len(cases):
+            return _judge_alone(cases, book)
+        all_facts = list(map(facts_of, cases))
+        kept = memory.by_shape[key] = _of_shape(cases, book, all_facts)
+    plan, looked, once = kept
     if plan.by_diagnoses:
-        once = _of_diagnoses(plan, once, case, book, all_facts)
-    if not plan.tabled and _all_quiet(plan, case):
-        return once.report.of(case.claim.claim_id, case.history.state)
-    all_facts = all_facts or facts_of(case)
-    for facts, known in zip(all_facts, plan.known, strict=True):
-        facts.update(known)
-    own = judged(plan.by_claim, all_facts, case)
-    editions = _editions(plan.tabled, all_facts, plan.editions)
-    return report_of(case, book, plan.rules_run, editions, sorted([*once.found, *own]))
+        once = _of_diagnoses(plan, looked, once, cases, book, all_facts)
+    if not plan.tabled and _all_quiet(plan, cases):
+        return once.report.of(whole.claim.claim_id, whole.history.state)
+    all_facts = all_facts or list(map(facts_of, cases))
+    for own, of_layer in zip(all_facts, plan.known, strict=True):
+        for facts, known in zip(own, of_layer, strict=True):
+            facts.update(known)
+    found = judged(plan.by_claim, all_facts)
+    editions = plan.asked.union(_asked(plan.tabled, all_facts))
+    return report_of(whole, book, looked, plan.rules_run, editions, sorted([*once.found, *found]))
 
 
-def _judge_alone(case: Case, book: Book) -> Report:
+def _judge_alone(cases: Cases, book: Book) -> Report:
     """By every rule in force: for claims that share a plan with none."""
-    if reason := uncovered(case, book):
-        return report_of(case, book, reason=reason)
-    all_facts = facts_of(case)
-    plans = [_scope_plan(case, book, facts) for facts in all_facts]
-    found = judged(scoped(plan.active for plan in plans), all_facts, case)
-    editions = _editions(scoped(plan.tabled for plan in plans), all_facts)
-    return report_of(case, book, sum(len(plan.active) for plan in plans), editions, found)
+    live, _ = judging(cases, book)
+    all_facts = list(map(facts_of, live))
+    plans = [[_scope_plan(book, facts) for facts in own] for own in all_facts]
+    found = judged(scoped((plan.active for plan in own) for own in plans), all_facts)
+    editions = _asked(scoped((plan.tabled for plan in own) for own in plans), all_facts)
+    rules_run = sum(len(plan.active) for own in plans for plan in own)
+    return report_of(cases[0], book, _looked(cases, book), rules_run, frozenset(editions), found)
 
 
-def _scope_plan(case: Case, book: Book, facts: Facts) -> ScopePlan:
-    of_line = isinstance(facts, LineFacts)
-    if facts.day is None:
-        return undated_plan(assigned_to(book, kind_of(case)), "line" if of_line else "claim")
-    plan = plan_on(book, kind_of(case), facts.day)
-    return plan.line if of_line else plan.claim
+def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
+    case, kind = facts.case, kind_of(facts.case)
+    plans = undated_plan(assigned_to(book, kind)) if facts.day is None else plan_on(book, kind, facts.day)
+    return plans.get(case.layer, NO_RULES).of(facts)
 
 
-def _key(case: Case, memory: Memory) -> Hashable | None:
+def _key(cases: Cases, memory: Memory) -> Hashable | None:
     """Claims with the same key meet the same plan; None: the claim is to be judged for itself."""
+    case = cases[0]
     day = case.first_day
     if day is None or (shape := shape_of(case)) is None:
         return None
@@ -119,50 +88,58 @@ def _key(case: Case, memory: Memory) -> Hashable | None:
         if line.service_date != day and line.service_date and memory.period(line.service_date) != period:
             return None
     # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
-    return (case.selection, case.history.state == "consulted", case.provider, period, shape)
+    return (case.selection, case.history.state, case.provider, period, shape)
 
 
-def _of_shape(case: Case, book: Book, all_facts: Sequence[Facts]) -> tuple[ShapePlan, FoundOnce]:
-    """The plan for claims of this shape, and what the rules find that rest on the shape alone."""
+def _looked(cases: Cases, book: Book) -> Looked:
+    live, reason = judging(cases, book)
+    gaps = [gap for case in live if case.package for gap in gaps_on(book, case)]
+    return looked_at(cases, live, book, gaps, reason)
+
+
+def _of_shape(cases: Cases, book: Book, all_facts: AllFacts) -> tuple[ShapePlan, Looked, FoundOnce]:
+    """The plan for claims of this shape, what of them is looked at, and what the rules find that rest on the shape
+    alone."""
+    case = cases[0]
     assert case.first_day is not None
-    plan = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts)
-    return plan, _found_once(judged(plan.by_shape, all_facts, case), plan, case, book)
+    plan, looked = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts), _looked(cases, book)
+    return plan, looked, _found_once(judged(plan.by_shape, all_facts), plan, looked, cases, book)
 
 
 def _of_diagnoses(
-    plan: ShapePlan, of_shape: FoundOnce, case: Case, book: Book, all_facts: Sequence[Facts]
+    plan: ShapePlan, looked: Looked, of_shape: FoundOnce, cases: Cases, book: Book, all_facts: AllFacts
 ) -> FoundOnce:
     """With what the rules find that rest on shape and diagnoses."""
-    memory, claim = memory_of(book).by_diagnoses, case.claim
+    memory, claim = memory_of(book).by_diagnoses, cases[0].claim
     key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
     once = memory.get(key)
     if once is None:
-        found = judged(plan.by_diagnoses, all_facts or facts_of(case), case)
-        once = _found_once(sorted([*of_shape.found, *found]), plan, case, book) if found else of_shape
+        found = judged(plan.by_diagnoses, all_facts or list(map(facts_of, cases)))
+        once = _found_once(sorted([*of_shape.found, *found]), plan, looked, cases, book) if found else of_shape
         memory[key] = once
     return once
 
 
-def _found_once(found: Iterable[Found], plan: ShapePlan, case: Case, book: Book) -> FoundOnce:
+def _found_once(found: Iterable[Found], plan: ShapePlan, looked: Looked, cases: Cases, book: Book) -> FoundOnce:
     known = tuple(found)
     # Nothing that is kept names a claim.
-    return FoundOnce(known, report_of(case, book, plan.rules_run, plan.editions, known).template())
+    return FoundOnce(known, report_of(cases[0], book, looked, plan.rules_run, plan.asked, known).template())
 
 
-def _all_quiet(plan: ShapePlan, case: Case) -> bool:
+def _all_quiet(plan: ShapePlan, cases: Cases) -> bool:
     """Whether the rules on its own amounts, dates and identifiers are; False as well where each has to be asked."""
     try:
-        return plan.all_quiet is not None and plan.all_quiet(case, plan.known)
+        return plan.all_quiet is not None and plan.all_quiet(cases, plan.known)
     except MISTAKES:
         return False
 
 
-def _editions(
-    tabled: ScopedRules, all_facts: Sequence[Facts], known: tuple[EditionId, ...] = ()
-) -> tuple[EditionId, ...]:
-    """Of the tables that the rules which apply looked into, in order; `known`: those that the shape gives."""
-    found = {edition_id(one.version, all_facts[scope]) for scope, one in tabled if _applies(one, all_facts[scope])}
-    return in_order(found.union(known))
+def _asked(tabled: ScopedRules, all_facts: AllFacts) -> Iterable[Asked]:
+    """The editions of the tables that the rules which apply looked into."""
+    for (layer, number), one in tabled:
+        facts = all_facts[layer][number]
+        if _applies(one, facts):
+            yield asked(one.assigned.rule, one.version, facts)
 
 
 def _applies(one: Active, facts: Facts) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
 from rules.book.assignment import Assigned
 from rules.book.rule import Version, enumerated, missing_labels
-from rules.case import Case
-from rules.engine.active import Active, ScopedRules
+from rules.engine.active import Active, AllFacts, Scope, ScopedRules
 from rules.errors import MISTAKES
-from rules.facts import Facts, LineFacts
+from rules.facts import Facts
 from rules.facts.parts import edition_of
 from rules.facts.together import position_of_number
-from rules.report import Citation, Finding, Outcome
+from rules.report import Citation, Finding, Gap, Outcome
 from rules.terms import SEVERITIES, Severity
 
 ENGINE_CODE = "ENG001"
@@ -23,32 +22,31 @@ ENGINE_CODE = "ENG001"
 class Found(NamedTuple):
     """A finding, in the order in which rules are judged: no two have the same scope and order."""
 
-    scope: int
-    """0: the claim as a whole; then each line of the procedure."""
+    scope: Scope
     order: int
     """Of its rule among all that are in force."""
     assigned: Assigned
-    finding: Finding
+    finding: Finding | Gap
 
 
-def judged(rules: ScopedRules, all_facts: Sequence[Facts], case: Case) -> list[Found]:
-    """What these rules find, in the order of judging; `all_facts`: of the claim and of its lines."""
+def judged(rules: ScopedRules, all_facts: AllFacts) -> list[Found]:
+    """What these rules find, in the order of judging."""
     found = []
     for scope, one in _not_quiet(rules, all_facts):
-        finding = _judged(one, all_facts[scope], case)
+        finding = _judged(one, all_facts[scope[0]][scope[1]])
         if finding:
             found.append(Found(scope, one.order, one.assigned, finding))
     return found
 
 
-def _not_quiet(rules: ScopedRules, all_facts: Sequence[Facts]) -> Iterable[tuple[int, Active]]:
+def _not_quiet(rules: ScopedRules, all_facts: AllFacts) -> Iterable[tuple[Scope, Active]]:
     try:
-        return [(scope, one) for scope, one in rules if not one.is_quiet(all_facts[scope])]
+        return [(scope, one) for scope, one in rules if not one.is_quiet(all_facts[scope[0]][scope[1]])]
     except MISTAKES:  # judged one by one, the rule that raises is found
         return rules
 
 
-def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
+def _judged(one: Active, facts: Facts) -> Finding | Gap | None:
     assigned, version = one.assigned, one.version
     try:
         if facts.day is None:
@@ -57,7 +55,7 @@ def _judged(one: Active, facts: Facts, case: Case) -> Finding | None:
             outcome = version.judge(facts)
         if outcome in ("pass", "not_applicable"):
             return None
-        return _finding(assigned, version, outcome, facts, case)
+        return _gap(assigned, version, outcome, facts) if version.gap else _finding(assigned, version, outcome, facts)
     except MISTAKES as error:  # one broken rule must not hide what the others found
         return _broken(assigned, facts, error)
 
@@ -70,8 +68,17 @@ def _cited(version: Version, facts: Facts) -> Citation:
     return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
 
 
-def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, case: Case) -> Finding:
-    rule, number = assigned.rule, facts.line.number if isinstance(facts, LineFacts) else None
+def _gap(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -> Gap | None:
+    """What cannot be said for want of a fact is asked for by the rules that need it to judge."""
+    if outcome != "fail" or version.gap is None:
+        return None
+    table = version.edition.table if version.edition else None
+    sentence = f"{version.message.fill(facts)} {version.fix.fill(facts)}"
+    return Gap(version.gap, assigned.rule.code, facts.line_number, table, sentence)
+
+
+def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -> Finding:
+    rule, number = assigned.rule, facts.line_number
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()
     if outcome == "undetermined":
@@ -81,7 +88,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
-        patch = tuple(operation.at(position_of_number(case, number)) for operation in version.patch)
+        patch = tuple(operation.at(position_of_number(facts.case, number)) for operation in version.patch)
     if assigned.whose and outcome != "undetermined":
         message = f"{message} {assigned.whose}"
     return Finding(
@@ -108,7 +115,7 @@ def _broken(assigned: Assigned, facts: Facts, error: Exception) -> Finding:
         code=ENGINE_CODE,
         outcome="undetermined",
         severity="block",
-        line=facts.line.number if isinstance(facts, LineFacts) else None,
+        line=facts.line_number,
         title="A rule could not be run",
         message=f"Rule {rule.code} stopped with {type(error).__name__}; the other rules ran.",
         fix="Report this with the claim's form and the book's version; the claim is held until the rule can run.",

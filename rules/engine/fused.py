@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 from rules.case import Case
-from rules.engine.active import ScopedRules
+from rules.engine.active import Scope, ScopedRules
 from rules.facts.registry import DERIVED, DERIVED_OF_LINES
 
-AllQuiet = Callable[[Case, Sequence[Mapping[str, Any]]], bool]
-"""Whether none of the rules has anything to say, by the claim and by what its shape gives of each scope.
+AllQuiet = Callable[[Sequence[Case], Sequence[Sequence[Mapping[str, Any]]]], bool]
+"""Whether none of the rules has anything to say, by the claim as each layer sees it and by what its shape gives.
 
 Raises what a fact or a rule raises, and KeyError for a fact that the shape should give and does not."""
 
@@ -32,7 +32,7 @@ def fused(rules: ScopedRules, unshared: frozenset[str]) -> AllQuiet | None:
         tests.append(ast.If(ast.UnaryOp(ast.Not(), quiet), [ast.Return(ast.Constant(False))], []))
     if names.looks_further:
         return None
-    module = ast.parse("def all_quiet(case, known): return True")
+    module = ast.parse("def all_quiet(cases, known): return True")
     function = module.body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body = [*names.derivations(), *tests, *function.body]
@@ -50,10 +50,10 @@ class _Names(ast.NodeTransformer):
         self.looks_further = False
         """Whether a condition hands the facts on as a whole."""
         self._unshared = unshared
-        self._variables: dict[tuple[int, str], str] = {}
-        self._scope, self._renamed = 0, dict[str, str]()
+        self._variables: dict[tuple[Scope, str], str] = {}
+        self._scope, self._renamed = (0, 0), dict[str, str]()
 
-    def enter(self, scope: int, constants: Mapping[str, Any]) -> None:
+    def enter(self, scope: Scope, constants: Mapping[str, Any]) -> None:
         """The condition that comes next is of this scope and has these constants."""
         self._scope, known = scope, len(self.constants)
         self._renamed = {name: f"K{place}" for place, name in enumerate(constants, known)}
@@ -62,20 +62,23 @@ class _Names(ast.NodeTransformer):
     def derivations(self) -> list[ast.stmt]:
         """Derives each fact once, whatever number of rules read it."""
         text = [
-            f"{variable} = of_line[{name!r}](case, case.lines[{scope - 1}])" if scope
-            else f"{variable} = of_claim[{name!r}](case)"
-            for (scope, name), variable in self._variables.items()
+            f"{variable} = of_line[{name!r}](cases[{layer}], cases[{layer}].lines[{number - 1}])" if number
+            else f"{variable} = of_claim[{name!r}](cases[{layer}])"
+            for ((layer, number), name), variable in self._variables.items()
         ]  # fmt: skip
         return ast.parse("\n".join(text)).body
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         match node:
             case ast.Subscript(ast.Name("f"), ast.Constant(str(name))) if name in self._unshared:
-                scope = self._scope if name in DERIVED_OF_LINES else 0
+                scope = self._scope if name in DERIVED_OF_LINES else (self._scope[0], 0)
                 variable = self._variables.setdefault((scope, name), f"v{len(self._variables)}")
                 return ast.Name(variable, ast.Load())
             case ast.Subscript(ast.Name("f"), ast.Constant(str())):
-                node.value = ast.Subscript(ast.Name("known", ast.Load()), ast.Constant(self._scope), ast.Load())
+                known: ast.expr = ast.Name("known", ast.Load())
+                for place in self._scope:
+                    known = ast.Subscript(known, ast.Constant(place), ast.Load())
+                node.value = known
                 return node
         return self.generic_visit(node)
 

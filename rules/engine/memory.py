@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from rules.book.assignment import Assigned, ClaimKind
+from rules.book.assignment import Assigned, ClaimKind, kind_of
 from rules.book.book import Book
+from rules.case import Case
 from rules.claim import Payer
+from rules.engine.coverage import Looked, gaps_of_kind
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
 from rules.engine.verdict import FoundOnce
+from rules.history import State as HistoryState
 from rules.payers import Selection
+from rules.report import Gap
+from rules.tables.cadence import last_day_of
+from rules.tables.table import Table
 
 MOST_SELECTED = 4_096
 """Payers, as claims name them, whose rule sets are kept."""
@@ -32,8 +39,10 @@ class Memory:
     assigned: dict[ClaimKind, tuple[Assigned, ...]] = field(default_factory=dict)
     day_plans: dict[ClaimKind, list[DayPlan | None]] = field(default_factory=dict)
     """By kind of claim, then by period."""
-    by_shape: Recent[tuple[ShapePlan, FoundOnce]] = field(default_factory=lambda: Recent(MOST_SHAPES))
-    """The plan, and what the rules find that rest on the shape alone, by payer, period and shape of the claim."""
+    gaps: dict[tuple[ClaimKind, HistoryState, str, int | None], tuple[Gap, ...]] = field(default_factory=dict)
+    """By kind of claim, history, procedure and period what its rules cannot ask, whatever is on the claim."""
+    by_shape: Recent[tuple[ShapePlan, Looked, FoundOnce]] = field(default_factory=lambda: Recent(MOST_SHAPES))
+    """The plan, what is looked at, and what the rules find that rest on the shape alone: by payer, period and shape."""
     by_diagnoses: Recent[FoundOnce] = field(default_factory=lambda: Recent(MOST_WITH_DIAGNOSES))
     """With what the rules find that rest on the diagnoses as well, by plan and diagnoses."""
 
@@ -81,6 +90,16 @@ def plan_on(book: Book, kind: ClaimKind, day: date) -> DayPlan:
     return found
 
 
+def gaps_on(book: Book, case: Case) -> tuple[Gap, ...]:
+    """What the rules of a procedure cannot ask on claims like this one, whatever is on them."""
+    memory, kind, day = memory_of(book), kind_of(case), case.first_day
+    key = (kind, case.history.state, case.layer, None if day is None else memory.period(day))
+    found = memory.gaps.get(key)
+    if found is None:
+        found = memory.gaps[key] = tuple(gaps_of_kind(assigned_to(book, kind), book, case, day))
+    return found
+
+
 def _change_days(book: Book) -> tuple[date, ...]:
     """The days, in order, on which a version of any rule, a row of any table, an override or what the book covers
     begins or is over."""
@@ -88,8 +107,17 @@ def _change_days(book: Book) -> tuple[date, ...]:
     spans = [*book.overrides.periods, *((start, date.max) for start in covered)]
     spans += [(version.start, version.end) for rule in book.rules for version in rule.versions]
     tables = list(book.every_table)
+    spans += [(date.min, source.last_day) for source in book.sources.values() if source.last_day]
+    spans += [(date.min, last) for table in tables for last in _last_days(table)]
     reigns = (rows for table in tables for rows in table.reigns.values())
     spans += [(start, end) for rows in reigns for start, end, _ in rows]
     over = {end + timedelta(days=1) for _, end in spans if end < date.max}
     days = over.union((start for start, _ in spans), *(table.change_days for table in tables))
     return tuple(sorted(days))
+
+
+def _last_days(table: Table) -> Iterator[date]:
+    for part, reign in table.reigns.items():
+        for _, _, edition in reign:
+            if last := last_day_of(edition, part):
+                yield last

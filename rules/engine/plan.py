@@ -7,7 +7,7 @@ are, and is left out. The others are parted by what they read: see README.md in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 from rules.book.assignment import Assigned
 from rules.book.rule import Version
-from rules.engine.active import Active, ScopedRules
+from rules.engine.active import Active, AllFacts, ScopedRules
+from rules.engine.asked import Asked, asked
 from rules.engine.fused import AllQuiet, fused
 from rules.errors import MISTAKES
-from rules.facts import FACTS, Facts
-from rules.facts.parts import edition_of
-from rules.report import EditionId
+from rules.facts import FACTS, Facts, LineFacts
 
 
 class ScopePlan(NamedTuple):
@@ -32,12 +31,20 @@ class ScopePlan(NamedTuple):
     """Those of them that look into a dated table: the report names the edition that judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayPlan:
-    """What is in force on one date for one kind of claim."""
+class LayerPlan(NamedTuple):
+    """What is in force of one layer."""
 
-    claim: ScopePlan
-    line: ScopePlan
+    claim: ScopePlan = ScopePlan((), ())
+    line: ScopePlan = ScopePlan((), ())
+
+    def of(self, facts: Facts) -> ScopePlan:
+        """What is to be judged by these facts."""
+        return self.line if isinstance(facts, LineFacts) else self.claim
+
+
+DayPlan = Mapping[str, LayerPlan]
+"""What is in force on one date for one kind of claim, by layer."""
+NO_RULES = LayerPlan()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +61,10 @@ class ShapePlan:
     """The others that may have something to say."""
     tabled: ScopedRules
     """Those that look into a dated table, if they apply, which the shape does not decide."""
-    editions: tuple[EditionId, ...]
-    """Those that the shape gives, in order."""
-    known: tuple[Mapping[str, Any], ...]
-    """By number of the scope the facts that `by_claim` reads and the shape gives."""
+    asked: frozenset[Asked]
+    """The editions that the shape gives."""
+    known: tuple[tuple[Mapping[str, Any], ...], ...]
+    """By scope the facts that `by_claim` reads and the shape gives."""
     all_quiet: AllQuiet | None
     """Whether none of `by_claim` has anything to say; None: they are to be asked one by one."""
 
@@ -68,66 +75,66 @@ def _one(rules: ScopedRules) -> ScopedRules:
     return rules
 
 
-def scoped(scopes: Iterable[Iterable[Active]]) -> ScopedRules:
-    """The rules of the claim and of its lines."""
-    return _one(tuple((number, one) for number, rules in enumerate(scopes) for one in rules))
+def scoped(layers: Iterable[Iterable[Iterable[Active]]]) -> ScopedRules:
+    """The rules of the claim and of its lines, by layer."""
+    return _one(
+        tuple(
+            ((layer, number), one)
+            for layer, scopes in enumerate(layers)
+            for number, rules in enumerate(scopes)
+            for one in rules
+        )
+    )
 
 
 def day_plan(assigned: Iterable[Assigned], day: date) -> DayPlan:
     """The versions of these rules that are in force on the day."""
-    found: dict[str, list[Active]] = {"claim": [], "line": []}
+    found: dict[tuple[str, str], list[Active]] = {}
     for order, one in enumerate(assigned):
         version = one.rule.version_on(day)
         if version:
-            found[one.rule.scope].append(Active(one, version, version.is_quiet, order))
-    return DayPlan(_scope_plan(found["claim"]), _scope_plan(found["line"]))
+            active = Active(one, version, version.is_quiet, order)
+            found.setdefault((one.rule.layer, one.rule.scope), []).append(active)
+    return _by_layer(found)
 
 
-def undated_plan(assigned: Iterable[Assigned], scope: str) -> ScopePlan:
-    """All rules of a scope, for facts without a date: only where the versions of a rule disagree does it matter."""
-    return _scope_plan(
-        [
-            Active(one, one.rule.versions[-1], _never, order)
-            for order, one in enumerate(assigned)
-            if one.rule.scope == scope
-        ]
-    )
+def undated_plan(assigned: Iterable[Assigned]) -> DayPlan:
+    """All rules, for facts without a date: only where the versions of a rule disagree does it matter."""
+    found: dict[tuple[str, str], list[Active]] = {}
+    for order, one in enumerate(assigned):
+        active = Active(one, one.rule.versions[-1], _never, order)
+        found.setdefault((one.rule.layer, one.rule.scope), []).append(active)
+    return _by_layer(found)
 
 
 def _never(_: Facts) -> bool:
     return False
 
 
-def _scope_plan(active: list[Active]) -> ScopePlan:
-    return ScopePlan(tuple(active), tuple(one for one in active if one.version.edition))
+def _by_layer(found: Mapping[tuple[str, str], list[Active]]) -> DayPlan:
+    def scope(layer: str, name: str) -> ScopePlan:
+        active = tuple(found.get((layer, name), ()))
+        return ScopePlan(active, tuple(one for one in active if one.version.edition))
+
+    layers = dict.fromkeys(layer for layer, _ in found)
+    return {layer: LayerPlan(scope(layer, "claim"), scope(layer, "line")) for layer in layers}
 
 
-def edition_id(version: Version, facts: Facts) -> EditionId:
-    """The edition of the version's table that judges these facts: an imported one, or the shipped rows."""
-    assert version.edition is not None
-    imported = edition_of(facts, version.edition.table)
-    return imported.named if imported else version.edition
-
-
-def in_order(editions: Iterable[EditionId]) -> tuple[EditionId, ...]:
-    """By table, title and release."""
-    return tuple(sorted(editions, key=lambda one: (one.table, one.title, one.edition or "")))
-
-
-def shape_plan(plan: DayPlan, all_facts: Sequence[Facts]) -> ShapePlan:
-    """The plan for all claims that have the shape of this one; `all_facts`: of it and of its lines."""
-    scopes = [plan.line if number else plan.claim for number in range(len(all_facts))]
-    parted = [_parted(*pair) for pair in zip(scopes, all_facts, strict=True)]
-    by_claim = scoped(one.by_claim for one in parted)
+def shape_plan(plan: DayPlan, all_facts: AllFacts) -> ShapePlan:
+    """The plan for all claims that have the shape of this one; `all_facts`: of it and of its lines, by layer."""
+    scopes = [[plan.get(own[0].case.layer, NO_RULES).of(facts) for facts in own] for own in all_facts]
+    parted = [list(map(_parted, *pair)) for pair in zip(scopes, all_facts, strict=True)]
+    by_claim = scoped((one.by_claim for one in own) for own in parted)
+    billed = bool(all_facts[0][0].case.history.billed)
     return ShapePlan(
-        rules_run=sum(len(scope.active) for scope in scopes),
-        by_shape=scoped(one.by_shape for one in parted),
-        by_diagnoses=scoped(one.by_diagnoses for one in parted),
+        rules_run=sum(len(scope.active) for own in scopes for scope in own),
+        by_shape=scoped((one.by_shape for one in own) for own in parted),
+        by_diagnoses=scoped((one.by_diagnoses for one in own) for own in parted),
         by_claim=by_claim,
-        tabled=scoped(one.tabled for one in parted),
-        editions=in_order({edition for one in parted for edition in one.editions}),
-        known=tuple(one.known for one in parted),
-        all_quiet=fused(by_claim, _unshared(bool(all_facts[0].case.history.billed)).by_shape),
+        tabled=scoped((one.tabled for one in own) for own in parted),
+        asked=frozenset(one for own in parted for scope in own for one in scope.asked),
+        known=tuple(tuple(one.known for one in own) for own in parted),
+        all_quiet=fused(by_claim, _unshared(billed).by_shape),
     )
 
 
@@ -138,7 +145,7 @@ class _Parted(NamedTuple):
     by_diagnoses: tuple[Active, ...]
     by_claim: tuple[Active, ...]
     tabled: tuple[Active, ...]
-    editions: list[EditionId]
+    asked: list[Asked]
     known: Mapping[str, Any]
 
 
@@ -161,13 +168,13 @@ def _parted(scope: ScopePlan, facts: Facts) -> _Parted:
     known = dict(_derived(shared, {name for one in by_claim for name in one.version.quiet_facts} - unshared.by_shape))
     applies = [one for one in scope.tabled if not holds(one.version.is_off, one.version)]
     decided, tabled = _split(applies, lambda one: unshared.by_shape.isdisjoint(one.version.applies.facts))
-    return _Parted(by_shape, by_diagnoses, by_claim, tabled, list(_editions(decided, facts)), known)
+    return _Parted(by_shape, by_diagnoses, by_claim, tabled, list(_asked(decided, facts)), known)
 
 
-def _editions(rules: Iterable[Active], facts: Facts) -> Iterable[EditionId]:
+def _asked(rules: Iterable[Active], facts: Facts) -> Iterable[Asked]:
     for one in rules:
         with suppress(*MISTAKES):
-            yield edition_id(one.version, facts)
+            yield asked(one.assigned.rule, one.version, facts)
 
 
 def _derived(facts: Facts, names: Iterable[str]) -> Iterable[tuple[str, Any]]:

@@ -13,13 +13,13 @@ _MOST_LINES = 12
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    It has a line of the procedure. Rare: records, other payers, providers of a line, ranges of days, lines without a
+    Rare: no lines, records, other payers, providers of a line, ranges of days, lines without a
     date, more than a dozen lines.
     """
     claim = case.claim
-    if claim.documentation or claim.other_payers or len(claim.lines) > _MOST_LINES:
+    if claim.documentation or claim.other_payers or not 0 < len(claim.lines) <= _MOST_LINES:
         return None
-    billing, first = claim.billing_provider, case.lines[0].service_date
+    billing, first = claim.billing_provider, claim.lines[0].service_date
     if first is None:
         return None
     lines = []

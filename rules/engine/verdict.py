@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from rules.book.book import Book
 from rules.case import Case
+from rules.engine.asked import Asked
+from rules.engine.coverage import Looked, coverage_of, editions_of, in_order, past_editions
 from rules.engine.findings import Found
 from rules.payers import plain_id
-from rules.report import EditionId, Finding, OverrideId, Report
+from rules.report import Finding, Gap, OverrideId, Report
 from rules.terms import SEVERITIES
 
 
@@ -28,6 +30,8 @@ class Verdict(NamedTuple):
     """By drafts."""
     overridden: tuple[Finding, ...]
     """By rules that an override put out of force."""
+    gaps: tuple[Gap, ...]
+    """What active rules could not look at."""
 
     @property
     def blocks(self) -> bool:
@@ -40,11 +44,16 @@ def verdict_of(found: Iterable[Found]) -> Verdict:
     findings: list[Finding] = []
     shadow: list[Finding] = []
     overridden: list[Finding] = []
+    gaps: list[Gap] = []
     for one in found:
         draft = one.assigned.rule.status == "draft"
+        if isinstance(one.finding, Gap):
+            if not draft and not one.assigned.published:
+                gaps.append(one.finding)
+            continue
         where = shadow if draft else overridden if one.assigned.published else findings
         where.append(one.finding)
-    return Verdict(_sorted(_taken_over_once(findings)), _sorted(shadow), _sorted(overridden))
+    return Verdict(_sorted(_taken_over_once(findings)), _sorted(shadow), _sorted(overridden), tuple(gaps))
 
 
 def _taken_over_once(findings: Iterable[Finding]) -> list[Finding]:
@@ -70,19 +79,15 @@ def _order(finding: Finding) -> tuple[int, str, int, str]:
 
 
 def report_of(
-    case: Case,
-    book: Book,
-    rules_run: int = 0,
-    editions: tuple[EditionId, ...] = (),
-    found: Iterable[Found] = (),
-    reason: str | None = None,
+    case: Case, book: Book, looked: Looked, rules_run: int, asked: frozenset[Asked], found: Iterable[Found]
 ) -> Report:
-    """The report on these findings; `reason`: why nothing was judged."""
-    verdict = verdict_of(found)
+    """The report on these findings. `case`: the claim as a whole."""
+    verdict, reason = verdict_of(found), looked.reason
+    gaps = () if reason else in_order([*looked.gaps, *past_editions(asked), *verdict.gaps])
     return Report(
         claim_id=case.claim.claim_id,
-        disposition="unchecked" if reason else "rework" if verdict.blocks else "billing",
-        coverage="none" if reason else "full" if case.selection.payer in book.ruled else "common_only",
+        disposition="rework" if verdict.blocks else "unchecked" if reason else "billing",
+        coverage=coverage_of(case.selection, book, gaps, reason),
         history=case.history.state,
         book=book.named,
         payer=case.selection.payer,
@@ -90,11 +95,13 @@ def report_of(
         bills_as=case.role,
         reason=reason,
         rules_run=rules_run,
-        editions=editions,
+        editions=editions_of(asked),
         findings=verdict.findings,
         shadow=verdict.shadow,
         overridden=verdict.overridden,
         overrides=_overrides(case, book, verdict) if book.overrides.entries else (),
+        lines=looked.lines,
+        gaps=gaps,
     )
 
 

@@ -12,8 +12,6 @@ from rules.facts.ncci import forms_pair
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, codes_of, days_of, of_day, once, twice
 
-CATHETER = "64446"
-
 
 def _of_that_day(case: Case, line: Line, what: str, wanted: Callable[[Line, str], bool]) -> tuple[str, ...]:
     """The codes of the other lines of the day that are wanted; `what` names the question."""
@@ -74,14 +72,15 @@ def own_operations(case: Case, line: Line) -> tuple[str, ...]:
     return codes_of(found, line)
 
 
-@line_fact("flag", "the sides of 64445 and 64446")
+@line_fact("flag", "the sides of the block and of the one by catheter")
 def catheter_on_same_side(case: Case, line: Line) -> bool | None:
-    """Whether 64446 is billed on the line's day for the same side; missing where a line names no side."""
+    """Whether the same block by catheter is billed on the line's day for the same side; missing where none is named."""
     answer: bool | None = False
+    catheters = case.package.catheters if case.package else ()
     found = once(
         case,
         ("catheters", days_of(case, line)),
-        lambda: twice((one, frozenset(_sides(one))) for one, _ in of_day(case, line) if one.procedure == CATHETER),
+        lambda: twice((one, frozenset(_sides(one))) for one, _ in of_day(case, line) if one.procedure in catheters),
     )
     here = _sides(line)
     for other, there in found:

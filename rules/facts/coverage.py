@@ -101,5 +101,5 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
     """Medicare's national amount for one side of the procedure at the place on the line's date, US dollars, before
     the local adjustment; missing where the book has none for that date."""
     day, place = date_of(case.claim, line), fee_place(case, line)
-    row = case.tables["fee_schedule"].find((place, case.procedure), day) if day and place else None
+    row = case.tables["fee_schedule"].find((place, line.procedure or ""), day) if day and place else None
     return Decimal(row[0]) if row else None

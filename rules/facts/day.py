@@ -115,7 +115,7 @@ def _of_side(case: Case, line: Line) -> list[Line]:
 def mue_units(case: Case, line: Line) -> Decimal | None:
     """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
     day = date_of(case.claim, line)
-    row = case.tables["mue"].find((ncci_setting(case), case.procedure), day) if day else None
+    row = case.tables["mue"].find((ncci_setting(case), line.procedure or ""), day) if day else None
     return Decimal(row[0]) if row else None
 
 

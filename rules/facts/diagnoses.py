@@ -166,7 +166,7 @@ def has_surgery(case: Case) -> bool:
 
 def operative(case: Case, code: str) -> bool:
     """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no needle procedure."""
-    if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code == case.procedure:
+    if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code in case.codes:
         return False
     needle = (code,) in case.tables["needle_procedures"].spans or BLOCKS[0] <= code <= BLOCKS[1]
     return ANESTHESIA[0] <= code <= ANESTHESIA[1] or (SURGERY[0] <= code <= SURGERY[1] and not needle)

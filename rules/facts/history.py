@@ -24,8 +24,6 @@ Find = Callable[[Case, Line], Iterator[Billed]]
 MONTHS = 6
 LIFTING = ("59", "76", "77", "XE", "XS")
 """Modifiers by which a bill says that it is for another block, or for one that was given again."""
-NERVE_INJECTIONS = ("64400", "64455")
-"""First and last code of the single injections around nerves outside the spine."""
 
 
 def billed_side(line: Line) -> Side:
@@ -74,7 +72,7 @@ def _billed(case: Case, first: date | None, last: date | None, here: Side) -> It
     if first is None or last is None:
         return
     for billed in case.history.billed:
-        if billed.procedure == case.procedure and first <= billed.last_day and billed.day <= last:
+        if billed.procedure in case.codes and first <= billed.last_day and billed.day <= last:
             side = _same_side(here, billed.side)
             if side is not False:
                 yield billed, side
@@ -173,7 +171,7 @@ def _days(case: Case, side: str) -> list[date]:
 def _injected(case: Case, side: str) -> set[date]:
     here = ((date_of(case.claim, other), billed_side(other)) for other in case.lines)
     others = (billed for billed in case.history.billed if billed.relation == "other")
-    before = ((billed.day, billed.side) for billed in others if billed.procedure == case.procedure)
+    before = ((billed.day, billed.side) for billed in others if billed.procedure in case.codes)
     return {when for when, where in (*here, *before) if when and where in _meant(side)}
 
 
@@ -199,9 +197,9 @@ def months_after(day: date, months: int = MONTHS) -> date:
 
 @line_fact("number", "the date of service")
 def sites_of_day(case: Case, line: Line) -> Decimal:
-    """Places that single nerve injections (64400 to 64455) of the claim on the line's day name: code and side, a line
+    """Places that injections of the package's family on the line's day name: code and side, a line
     without a side counting only where no other names one for its code."""
-    first, last = NERVE_INJECTIONS
+    first, last = (case.package.family if case.package else None) or ("", "")
     sites: set[tuple[str, str]] = set()
     for other, _ in of_day(case, line):
         code = other.procedure or ""

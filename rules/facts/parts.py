@@ -51,8 +51,13 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
 """The tables whose official editions a hospital imports, and the part of each that a line belongs to."""
 
 
+def part_of(facts: Facts, table: str) -> str | None:
+    """The part of the table that judges a line, or the layer's first line."""
+    line = getattr(facts, "line", None) or next(iter(facts.case.lines), None)
+    return None if line is None else PARTS[table](facts.case, line)
+
+
 def edition_of(facts: Facts, table: str) -> Edition | None:
-    """The imported edition of the table that judges a line, or the procedure's first line; None: the shipped rows."""
-    line = getattr(facts, "line", None) or facts.case.lines[0]
-    part = PARTS[table](facts.case, line)
+    """The imported edition of the table that judges a line, or the layer's first line; None: the shipped rows."""
+    part = part_of(facts, table)
     return None if part is None or facts.day is None else facts.case.tables[table].edition(part, facts.day)

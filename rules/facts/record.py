@@ -133,7 +133,7 @@ def _of_date(case: Case, line: Line) -> list[Line]:
     return once(
         case,
         ("of_date", days_of(case, line)),
-        lambda: [other for other, sure in of_day(case, line) if sure and other.procedure == case.procedure],
+        lambda: [other for other, sure in of_day(case, line) if sure and other.procedure in case.codes],
     )
 
 

@@ -85,6 +85,8 @@ class ClaimFacts(dict[str, Any]):
         self.day = case.first_day
         """The first date of the lines of the procedure: the date by which the claim's rules and tables are chosen."""
 
+    line_number = None
+
     def __missing__(self, name: str) -> Any:
         value = self[name] = DERIVED[name](self.case)
         return value
@@ -107,6 +109,10 @@ class LineFacts(dict[str, Any]):
         self.line = line
         self.day = date_of(claim.case.claim, line)
 
+    @property
+    def line_number(self) -> int:
+        return self.line.number
+
     def __missing__(self, name: str) -> Any:
         derive = DERIVED_OF_LINES.get(name)
         value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
@@ -123,7 +129,7 @@ Facts = ClaimFacts | LineFacts
 
 
 def facts_of(case: Case) -> list[Facts]:
-    """The facts of the claim, then of each line of the procedure."""
+    """The facts of the claim, then of each line that the layer judges."""
     claim = ClaimFacts(case)
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
 

@@ -178,12 +178,8 @@ def test_editions_are_part_of_the_books_digest_and_clashes_do_not_load() -> None
 
 
 def mue_report(*editions: Edition, units: str = "1") -> Any:
-    book = BOOK
-    tables = {**book.tables, "mue": merged(book.tables["mue"], list(editions))}
-    from dataclasses import replace
-
     claim = example_claim("practitioner", {"lines": [{"units": units}]}, {"id": "04412", "filing_indicator": "MB"})
-    return check(read_claim(claim), replace(book, tables=tables))
+    return check(read_claim(claim), BOOK.with_editions(editions))
 
 
 def test_a_report_names_the_edition_that_judged_also_where_nothing_is_found() -> None:

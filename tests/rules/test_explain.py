@@ -59,7 +59,7 @@ def test_each_target_line_is_explained() -> None:
         (claim(payer={"id": "nobody"}), "this claim's payer id nobody is in no payer file"),
         (claim("hospital_outpatient"), "billed as practitioner; this one is billed as hospital_outpatient"),
         (claim(frequency_code="8"), "the claim is a void"),
-        (claim(lines=[{"procedure": "64450"}]), "the claim is unchecked: no line carries procedure 64445"),
+        (claim(lines=[{"procedure": "64450"}]), "no line carries procedure 64445"),
         (claim(lines=[{"service_date": "2020-01-01"}]), "the claim is unchecked: line 1 is dated 2020-01-01"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.case import Case
 from rules.claim import Role, read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
 from tests.book import BOOK
 

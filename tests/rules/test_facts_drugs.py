@@ -9,7 +9,8 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.facts import FACTS, ClaimFacts, LineFacts
 from tests.book import BOOK
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from rules.authoring.examples import example_claim
 from rules.claim import Claim, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOTHING_BILLED, Billed, History
 from rules.report import Report

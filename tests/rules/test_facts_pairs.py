@@ -9,7 +9,7 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
 from rules.tables.table import FOREVER, Table
 from tests.book import BOOK

@@ -11,7 +11,8 @@ import pytest
 from rules.book.assignment import Assigned
 from rules.claim import Claim, read_claim
 from rules.engine.active import Active
-from rules.engine.check import case_of, check
+from rules.engine.cases import cases_of
+from rules.engine.check import check
 from rules.engine.fused import fused
 from rules.engine.memory import memory_of
 from rules.engine.plan import ShapePlan
@@ -28,7 +29,7 @@ def plans() -> list[ShapePlan]:
     book = load_book()
     for one in CLAIMS:
         check(one, book, history=NOTHING_BILLED)
-    return [plan for plan, _ in memory_of(book).by_shape]
+    return [plan for plan, *_ in memory_of(book).by_shape]
 
 
 def faulty(one: Claim) -> Claim:
@@ -57,11 +58,12 @@ def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]
     for one in map(change, CLAIMS):
         memory.by_shape.clear()
         check(one, book, history=NOTHING_BILLED)
-        for plan, _ in memory.by_shape:
-            case = case_of(one, book, None, NOTHING_BILLED)
+        for plan, *_ in memory.by_shape:
+            cases = cases_of(one, book, None, NOTHING_BILLED)
             assert plan.all_quiet is not None
-            found = plan.all_quiet(case, plan.known)
-            assert found is all(rule.is_quiet(facts_of(case)[scope]) for scope, rule in plan.by_claim)
+            found = plan.all_quiet(cases, plan.known)
+            facts = [facts_of(case) for case in cases]
+            assert found is all(rule.is_quiet(facts[layer][number]) for (layer, number), rule in plan.by_claim)
             seen.add(found)
     assert False in seen
 
@@ -74,10 +76,10 @@ def test_plans_of_many_shapes_share_one() -> None:
 def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
     tabled = next(rule for rule in BOOK.rules if "(f, x)" in rule.versions[-1].quiet_text)
     version = tabled.versions[-1]
-    assert fused(((0, Active(Assigned(tabled), version, version.is_quiet, 0)),), frozenset()) is None
+    assert fused((((0, 0), Active(Assigned(tabled), version, version.is_quiet, 0)),), frozenset()) is None
 
 
 def test_no_rules_are_quiet() -> None:
     all_quiet = fused((), frozenset())
     assert all_quiet is not None
-    assert all_quiet(case_of(CLAIMS[0], BOOK, None), ({},))
+    assert all_quiet(cases_of(CLAIMS[0], BOOK, None), (({},),))

@@ -13,7 +13,8 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.engine.memory import memory_of
 from rules.engine.shape import shape_of
 from rules.errors import ClaimInvalid

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rules.authoring.examples import example_claim
 from rules.claim import read_claim
-from rules.engine.check import case_of
+from rules.engine.cases import case_of
 from rules.errors import BookInvalid
 from rules.facts import ClaimFacts
 from rules.loader import read_book

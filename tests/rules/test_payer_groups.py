@@ -229,7 +229,7 @@ def test_a_payer_that_is_registered_without_a_rule_of_its_own_has_no_full_covera
 
 
 @pytest.mark.parametrize(
-    ("status", "coverage"), [("active", "full"), ("draft", "common_only"), ("retired", "common_only")]
+    ("status", "coverage"), [("active", "partial"), ("draft", "common_only"), ("retired", "common_only")]
 )
 def test_coverage_is_full_by_active_rules_alone(status: str, coverage: str) -> None:
     shipped = book_files()["form/aetna/IDN006-usual-shape.yaml"].decode()
@@ -237,7 +237,7 @@ def test_coverage_is_full_by_active_rules_alone(status: str, coverage: str) -> N
     book, _ = with_humana(HUMANA + "groups: [commercial]\n", **{"procedures/64445/humana/IDN006-own.yaml": own})
     report = judged(book, "61101")
     assert report.coverage == coverage
-    assert ("PAY001" in {found.code for found in report.findings}) is (coverage != "full")
+    assert ("PAY001" in {found.code for found in report.findings}) is (coverage == "common_only")
 
 
 def test_a_book_of_the_release_before_groups_is_loaded_and_judges_as_it_did() -> None:

@@ -10,7 +10,8 @@ from rules.authoring.examples import example_claim
 from rules.book.assignment import OF_MEDICARE, ClaimKind
 from rules.book.book import Book
 from rules.claim import Payer, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.facts import ClaimFacts, LineFacts
 from rules.payers import Selection
 from rules.report import Report

@@ -16,7 +16,8 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.case import Case
 from rules.claim import Claim, read_claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import case_of
+from rules.engine.check import check
 from rules.engine.memory import memory_of
 from rules.engine.shape import shape_of
 from rules.facts import FACTS, ClaimFacts, LineFacts

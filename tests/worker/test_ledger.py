@@ -38,7 +38,7 @@ def entry(number: int, claim_id: str = "A", digest: str = "", **changes: Any) ->
     found = read_claim(claim(1, claim_id=claim_id, **changes))
     patient = patient_hash(KEY, found)
     assert patient
-    return entry_of(found, revision(number), digest or f"digest {number}", "64445", person_of(KEY, patient, found))
+    return entry_of(found, revision(number), digest or f"digest {number}", {"64445"}, person_of(KEY, patient, found))
 
 
 def after(*billed: LedgerEntry) -> Ledger:

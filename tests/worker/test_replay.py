@@ -57,9 +57,9 @@ def test_findings_on_history_are_taken_from_the_report_since_the_ledger_of_then_
     claim = read_claim({**clean, "claim_id": "PCN-NEW"})
     earlier = read_claim(clean)
     secret = b"k" * 32
-    first = entry_of(earlier, "1729432980000-0", "a" * 64, BOOK.procedure, person_of(secret, "p", earlier))
+    first = entry_of(earlier, "1729432980000-0", "a" * 64, BOOK.codes, person_of(secret, "p", earlier))
     ledger = EMPTY.after(first, billed=True, version="1-1", since=date(2020, 1, 1))
-    second = entry_of(claim, "1729432990000-0", "b" * 64, BOOK.procedure, person_of(secret, "p", claim))
+    second = entry_of(claim, "1729432990000-0", "b" * 64, BOOK.codes, person_of(secret, "p", claim))
     found = check(claim, BOOK, received=DAY, history=ledger.history(second))
     then = orjson.loads(orjson.dumps(found, default=str))
     assert then["disposition"] == "rework"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date, timedelta
 
 from rules.claim import read_claim
@@ -21,14 +21,14 @@ _CLAIMS = 20_000
 _AT_ONCE = 2_000
 
 
-def ledgers(procedure: str, sizes: Sequence[int], *, say: Say) -> Section:
+def ledgers(codes: Container[str], sizes: Sequence[int], *, say: Say) -> Section:
     """Claims a second of one process with ledgers of so many patients, one claim each."""
     rows = []
     for size in sizes:
         say(f"ledgers of {size} patients")
         with fresh_testbed("everysec") as testbed:
             empty = used_memory(testbed)
-            _bill(testbed, size, procedure)
+            _bill(testbed, size, codes)
             each = (used_memory(testbed) - empty) / size
             fill(testbed, _CLAIMS)
             testbed.start(command(1))
@@ -42,7 +42,7 @@ def ledgers(procedure: str, sizes: Sequence[int], *, say: Say) -> Section:
     )
 
 
-def _bill(testbed: Testbed, patients: int, procedure: str) -> None:
+def _bill(testbed: Testbed, patients: int, codes: Container[str]) -> None:
     keys, secret = testbed.store.keys, agreement.agreed_secret(testbed.store)
     ends = int((time.time() + timedelta(days=1_000).total_seconds()) * 1000)
     revision = imported_revision(_BEFORE)
@@ -54,6 +54,6 @@ def _bill(testbed: Testbed, patients: int, procedure: str) -> None:
                 patient = patient_hash(secret, one) if number < _CLAIMS else f"{number:032x}"
                 if patient is None:
                     continue
-                entry = entry_of(one, revision, f"{number:064x}", procedure, person_of(secret, patient, one))
+                entry = entry_of(one, revision, f"{number:064x}", codes, person_of(secret, patient, one))
                 pipeline.set(keys.ledger(patient), str(Ledger(revision, {f"OLD-{number}": entry})), pxat=ends)
             pipeline.execute()

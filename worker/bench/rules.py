@@ -11,9 +11,11 @@ import orjson
 from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.claim import Claim
-from rules.engine.check import case_of, check
+from rules.engine.cases import cases_of
+from rules.engine.check import check
 from rules.engine.memory import plan_on
-from rules.facts import ClaimFacts, Facts, LineFacts
+from rules.engine.plan import NO_RULES
+from rules.facts import facts_of
 from worker.bench import rivals
 from worker.bench.claims import PAYERS, claim
 from worker.bench.measure import Figure, interleaved
@@ -50,15 +52,12 @@ def stages(book: Book, *, number: int, rounds: int) -> Section:
 
 def _judged(one: Claim, book: Book) -> int:
     """How many rules in force have something to say, worked out for this claim alone; no findings are made."""
-    case = case_of(one, book, None)
-    claim_facts = ClaimFacts(case)
-    judged: list[Facts] = [claim_facts, *(LineFacts(claim_facts, line) for line in case.lines)]
     found = 0
-    for facts in judged:
-        if facts.day is not None:
-            plan = plan_on(book, kind_of(case), facts.day)
-            scope = plan.line if isinstance(facts, LineFacts) else plan.claim
-            found += sum(not each.is_quiet(facts) for each in scope.active)
+    for case in cases_of(one, book, None):
+        for facts in facts_of(case):
+            if facts.day is not None:
+                scope = plan_on(book, kind_of(case), facts.day).get(case.layer, NO_RULES).of(facts)
+                found += sum(not each.is_quiet(facts) for each in scope.active)
     return found
 
 

@@ -91,7 +91,7 @@ def _measured(chosen: list[str], rounds: int, claims: int) -> Iterator[Section]:
         "batches": [lambda: pipe.batches((1, 10, 50, 200, 1_000), claims=20_000, say=_say)],
         "backlogs": [lambda: pipe.backlogs((1_000, 10_000, 100_000, 1_000_000), say=_say)],
         "profile": [lambda: profile.stages(Path("bench"), say=_say)],
-        "ledgers": [lambda: ledgers.ledgers(book.procedure, (1_000, 10_000, 100_000, 1_000_000), say=_say)],
+        "ledgers": [lambda: ledgers.ledgers(book.codes, (1_000, 10_000, 100_000, 1_000_000), say=_say)],
         "memory": [lambda: growth.memory(claims, say=_say)],
     }
     for part in PARTS:

@@ -82,7 +82,7 @@ def import_(
         log = outcomes.log_lines(logs, seen)
         payments = _payments(files, refuse, seen)
         try:
-            found = outcomes.compare(payments, log, book.procedure, _expected(book))
+            found = outcomes.compare(payments, log, book.codes, _expected(book))
         except OSError as error:
             complain(f"the audit log: {reason_of(error)}")
             raise typer.Exit(2) from None

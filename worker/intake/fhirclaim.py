@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from rules.errors import Problem
+from rules.procedures import shipped
 from worker.intake.fhirparty import (
     RENDERING,
     billing_of,
@@ -50,7 +51,8 @@ _KNOWN = {
     "www.nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
 }  # fmt: skip
 _CPT = "http://www.ama-assn.org/go/cpt"
-_OWN_CODE = re.compile(r"(?<!\d)64445(?!\d)")
+_OWN_CODES = {code: re.compile(rf"(?<!\d){code}(?!\d)") for package in shipped() for code in package.codes}
+"""The codes that must not be lost on a guess, as they may stand in a text."""
 _UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
 _DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
 _LISTED_APART = ("admitting", "patientreasonforvisit", "externalcauseofinjury", "externalcause")
@@ -237,25 +239,25 @@ def _absent(concept: Node) -> bool:
 def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]]) -> None:
     """A procedure that is there in any other place or coding than the item's own is a claim that cannot be read."""
     for item, line in zip(items, lines, strict=True):
-        if line["procedure"] != "64445" and _mentions(_concept(item)):
-            _concept(item).note("", f"64445 is there, but not as a CPT coding; expected the system {_CPT}")
+        if line["procedure"] not in _OWN_CODES and (own := _mentions(_concept(item))):
+            _concept(item).note("", f"{own} is there, but not as a CPT coding; expected the system {_CPT}")
         for detail in item.objects("detail"):
             for part in (detail, *detail.objects("subDetail")):
                 if _concept(part).codes(*PROCEDURES) or _mentions(_concept(part)):
                     part.note("", "a detail carries a procedure; expected an item of its own for each service line")
-    if any(line["procedure"] == "64445" for line in lines):
-        return
+    billed = {line["procedure"] for line in lines}
     for one in claim.objects("procedure"):
         concept = one.object("procedureCodeableConcept") or one.object("procedureReference").target("Procedure").object(
             "code"
         )
-        if _mentions(concept):
-            one.note("", "64445 was done, but no item bills it")
+        if (own := _mentions(concept)) and own not in billed:
+            one.note("", f"{own} was done, but no item bills it")
 
 
-def _mentions(concept: Node) -> bool:
+def _mentions(concept: Node) -> str | None:
+    """The first of the codes that the concept names in whatever way."""
     texts = [concept.text("text"), *(one.text("code") for one in concept.objects("coding"))]
-    return any(_OWN_CODE.search(text) for text in texts if text)
+    return next((code for code, own in _OWN_CODES.items() for text in texts if text and own.search(text)), None)
 
 
 def _charge(item: Node, judged: bool) -> Decimal | str | None:

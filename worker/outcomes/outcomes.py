@@ -2,8 +2,8 @@
 
 Remittances (835) come weeks after the verdict, when the outlets have long been trimmed; the audit log is kept. So it is
 the log that they are matched to: by claim id (CLP01), to the newest decision up to the day of the remittance, and
-by line (REF*6R, or the only line of the procedure). Where neither gives the line, a finding on any line counts for
-all of the procedure's.
+by line (REF*6R, or the only line of a procedure of the book). Where neither gives the line, a finding on any line
+counts for all of the procedure's.
 
 Denied: the payer kept back money for a reason other than its price, the patient's share or another payer's payment.
 """
@@ -16,7 +16,7 @@ import operator
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -122,7 +122,9 @@ Expected = Mapping[str, frozenset[str]]
 """The CARCs that the rules of a code expect."""
 
 
-def compare(remittances: Iterable[Payment], log: Iterable[bytes], procedure: str, expected: Expected) -> Outcomes:
+def compare(
+    remittances: Iterable[Payment], log: Iterable[bytes], codes: Container[str], expected: Expected
+) -> Outcomes:
     """Matches and counts. Memory does not grow with either: both go through a temporary database on the disk.
 
     `log`: lines of audit files, in any order.
@@ -133,7 +135,7 @@ def compare(remittances: Iterable[Payment], log: Iterable[bytes], procedure: str
         base.execute("PRAGMA journal_mode = OFF")
         base.executescript(_TABLES)
         for payment in remittances:
-            _enter(base, payment, procedure, outcomes)
+            _enter(base, payment, codes, outcomes)
         for line in log:
             _remember(base, line, outcomes)
         rows = base.execute("SELECT claim, day, said FROM payment ORDER BY claim, day, id")
@@ -142,15 +144,15 @@ def compare(remittances: Iterable[Payment], log: Iterable[bytes], procedure: str
     return outcomes
 
 
-def _enter(base: sqlite3.Connection, payment: Payment, procedure: str, outcomes: Outcomes) -> None:
+def _enter(base: sqlite3.Connection, payment: Payment, codes: Container[str], outcomes: Outcomes) -> None:
     outcomes.remittances["read"] += 1
     if not payment.balances:
         outcomes.remittances["do not balance"] += 1
     if payment.day is None:
         outcomes.remittances["without a date"] += 1
         return
-    lines = [_packed(one) for one in payment.services if one.procedure == procedure]
-    whole = Service(procedure, payment.charge, payment.paid, None, payment.adjustments, payment.remarks)
+    lines = [_packed(one) for one in payment.services if one.procedure in codes]
+    whole = Service("", payment.charge, payment.paid, None, payment.adjustments, payment.remarks)
     others = bool(payment.services) and not lines and not _denials(whole)
     said = {
         "status": payment.status, "control": payment.control, "lines": lines, "claim": _packed(whole), "others": others,

@@ -106,7 +106,7 @@ class PartitionConsumer:
         """Takes up the book in force; nothing is judged meanwhile."""
         if (book := self.book()) is not self.context.book:
             self.context = replace(self.context, book=book)
-            self._decoded = []  # by the book's procedure
+            self._decoded = []  # by the book's procedures
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""

@@ -11,7 +11,7 @@ carried forward in memory, and written by the commit script if its version is st
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -92,7 +92,7 @@ def same_person(one: Person, other: Person) -> bool | None:
 
 
 class LedgerRow(NamedTuple):
-    """One line of the book's procedure."""
+    """One line of a procedure of the book."""
 
     day: date
     last_day: date
@@ -185,9 +185,9 @@ def imported_revision(day: date) -> str:
     return f"0-{day.toordinal()}"
 
 
-def entry_of(claim: Claim, revision: str, digest: str, procedure: str, person: Person) -> LedgerEntry:
+def entry_of(claim: Claim, revision: str, digest: str, codes: Container[str], person: Person) -> LedgerEntry:
     """The claim as the ledger would keep it."""
-    rows = [row for line in claim.lines if line.procedure == procedure and (row := _row(claim, line))]
+    rows = [row for line in claim.lines if line.procedure in codes and (row := _row(claim, line))]
     npi = (claim.billing_provider.npi if claim.billing_provider else None) or ""
     return LedgerEntry(
         claim.claim_id, revision, "billed", claim.frequency_code, digest[:_DIGEST], npi, role_of(claim), person,

@@ -6,7 +6,7 @@ Both are audited before they happen. A ledger that a worker writes meanwhile is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -51,7 +51,7 @@ class LedgerRecorder:
     keys: Keys
     secret: bytes
     audit: AuditLog
-    procedure: str
+    codes: Container[str]
     """Of the rule book: lines with another one are not kept."""
     months: int
     """For how long a ledger keeps what went to billing."""
@@ -105,7 +105,7 @@ class LedgerRecorder:
     def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[LedgerEntry]]]) -> Fate | None:
         """Puts the claim with its patient; or answers why no ledger takes it."""
         claim = document.claim
-        lines = [line for line in claim.lines if line.procedure == self.procedure]
+        lines = [line for line in claim.lines if line.procedure in self.codes]
         if not lines:
             return "no_procedure"
         patient = patient_hash(self.secret, claim)
@@ -118,7 +118,7 @@ class LedgerRecorder:
             return "too_old"
         data = document.value["data"] if document.event else document.value
         person = person_of(self.secret, patient, claim)
-        entry = entry_of(claim, imported_revision(min(day, today)), digest(data), self.procedure, person)
+        entry = entry_of(claim, imported_revision(min(day, today)), digest(data), self.codes, person)
         keys = self.keys.at(patient)
         patients.setdefault(keys, {}).setdefault(keys.ledger(patient), []).append(entry)
         return None

@@ -60,7 +60,7 @@ def read(entry: InboxEntry, context: BatchContext) -> Reading:
         identity = event.identity
         if patient := patient_hash(context.secret, claim):
             person = person_of(context.secret, patient, claim)
-            claimed = entry_of(claim, entry.revision, digest, context.book.procedure, person)
+            claimed = entry_of(claim, entry.revision, digest, context.book.codes, person)
             ledger = context.keys.ledger(patient)
     except context.interrupts:
         raise

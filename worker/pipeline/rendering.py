@@ -55,7 +55,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
         decision.id, name, event, content, texts.of(report.claim_id), batch.moment, decision.received
     )
     line = lines.claim_fields(claim, reading.patient)
-    line["claim.judged"] = [one.number for one in claim.lines if one.procedure == context.book.procedure]
+    line["claim.judged"] = [one.number for one in claim.lines if one.procedure in context.book.codes]
     return _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
 
 

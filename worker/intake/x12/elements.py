@@ -11,8 +11,8 @@ _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LONGEST_NUMBER = 30
 """Characters; amounts of the guides have at most 18 digits."""
 _CODE = re.compile(r"[A-Za-z0-9]+")
-SCRUBBED = "64445"
-"""The procedure whose lines must not be lost on a guess; with something attached it is not read as another code."""
+_ATTACHED = re.compile(r"[0-9]{5}(?:[A-Z]{2}|[0-9A-Z]{2}[0-9A-Z]+)")
+"""A code with its modifiers attached, where the file was written with another separator than it declares."""
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
@@ -182,7 +182,7 @@ def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
         return None, modifiers
     if parts[0] != "HC":
         raise Unreadable("expected the qualifier HC in the first component")
-    if not _CODE.fullmatch(parts[1]) or (SCRUBBED in parts[1] and parts[1] != SCRUBBED):
+    if not _CODE.fullmatch(parts[1]) or _ATTACHED.fullmatch(parts[1]):
         raise Unreadable(
             f"expected a procedure code alone, separated by {component!r} (ISA16), in the second component"
         )

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from rules.errors import Problem
 from worker.intake.document import Refusal
 from worker.intake.gunzip import Gunzip
-from worker.intake.x12.elements import SCRUBBED, Unreadable, number
+from worker.intake.x12.elements import Unreadable, number
 from worker.intake.x12.envelope import at, shown
 from worker.intake.x12.segments import Broken, Segments
 
@@ -197,7 +197,7 @@ class _Walk:
     def _open_service(self, payment: Payment, elements: list[str]) -> None:
         submitted = at(elements, 6) or at(elements, 1)
         parts = submitted.split(self._segments.component)
-        if len(parts) < 2 and SCRUBBED in submitted:
+        if len(parts) < 2 and submitted:
             self._fault = f"SVC01: expected components separated by {self._segments.component!r} (ISA16)"
         self._parts += 1
         procedure = parts[1] if len(parts) > 1 and parts[0] == "HC" else None

@@ -12,7 +12,6 @@ from typing import Any
 
 from rules.errors import Problem
 from rules.formats import icd10
-from worker.intake.x12.elements import SCRUBBED
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
@@ -290,11 +289,7 @@ class Walker:
 
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
-        if (
-            claim.icd9
-            and any(line.fields.get("procedure") == SCRUBBED for line in self._lines)
-            and any(map(icd10, claim.icd9))
-        ):
+        if claim.icd9 and any(map(icd10, claim.icd9)):
             yield problem("2300 HI", "a qualifier says ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ or APR")
 
     # the envelope: each ends what is open inside it

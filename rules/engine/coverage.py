@@ -1,0 +1,170 @@
+"""What was looked at and what was not: how each line was judged, and the gaps that no rule could ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import NamedTuple
+
+from rules.book.assignment import Assigned
+from rules.book.book import Book
+from rules.book.rule import Rule
+from rules.case import Case
+from rules.claim import Line
+from rules.engine.active import Cases
+from rules.engine.asked import Asked
+from rules.payers import Selection
+from rules.report import Coverage, EditionId, Gap, LineLook, LookedAt
+from rules.terms import EDITS, FORM
+
+NO_RULES = "PAY001"
+"""Code of the rules on a payer or plan that the registry does not know."""
+
+
+def editions_of(found: Iterable[Asked]) -> tuple[EditionId, ...]:
+    """By table, title and release."""
+    named = {one.edition for one in found}
+    return tuple(sorted(named, key=lambda one: (one.table, one.title, one.edition or "")))
+
+
+def past_editions(found: Iterable[Asked]) -> Iterator[Gap]:
+    """The tables that were asked about a day after their last."""
+    for rule, line, edition, last_day, past in found:
+        if past:
+            release = f", {edition.edition}" if edition.edition else ""
+            yield Gap(
+                "edition_past", rule, line, edition.table,
+                f"{rule} asked {edition.title}{release}, which speaks for dates of service up to {last_day}. Import "
+                "the edition of the claim's date.",
+            )  # fmt: skip
+
+
+class Looked(NamedTuple):
+    """What is looked at of a claim, as far as no rule has to be asked."""
+
+    lines: tuple[LineLook, ...]
+    gaps: tuple[Gap, ...]
+    reason: str | None
+    """Why no rules of a procedure judge."""
+
+
+def looked_at(cases: Cases, live: Cases, book: Book, gaps: Iterable[Gap], reason: str | None) -> Looked:
+    """How the lines are looked at by the layers that judge, with the gaps of their rules."""
+    packages = [case for case in live if case.package]
+    deep = {id(line) for case in packages for line in case.lines}
+    lowest: LookedAt = "form" if FORM in book.layers else "nothing"
+    edits = next((case for case in live if case.layer == EDITS), None)
+    lines = cases[0].claim.lines
+    looks = tuple([LineLook(line.number, _look(line, deep, packages, edits, lowest)) for line in lines])
+    return Looked(looks, () if reason else (*gaps, *lines_not_judged(looks)), reason)
+
+
+def _look(line: Line, deep: set[int], packages: list[Case], edits: Case | None, lowest: LookedAt) -> LookedAt:
+    if id(line) in deep:
+        return "deep"
+    if any(case.package and case.package.has_companion(line.procedure) for case in packages):
+        return "companion"
+    return "edits" if edits and edits_cover(edits, line) else lowest
+
+
+def edits_cover(case: Case, line: Line) -> bool:
+    """Whether complete editions of code pairs and unit limits speak for the line."""
+    return False
+
+
+def lines_not_judged(looks: Iterable[LineLook]) -> Iterator[Gap]:
+    """The lines that no rule of a procedure, and no complete table, looked at."""
+    for look in looks:
+        if look.looked_at in ("form", "nothing"):
+            yield Gap(
+                "line_not_judged", None, look.number, None,
+                f"Line {look.number}: the book has no rules for its code; only its form was checked.",
+            )  # fmt: skip
+
+
+def gaps_of_kind(assigned: Iterable[Assigned], book: Book, case: Case, day: date | None) -> Iterator[Gap]:
+    """What the rules of a procedure could not ask on claims of this kind on this day, whatever is on them."""
+    selection, layer = case.selection, case.layer
+    # A rule of the layer, or of the form, which is the payer's own for all procedures.
+    own = [one.rule for one in assigned if one.rule.layer in (layer, FORM) and one.rule.status == "active"]
+    yield from _payers_rules(own, book, selection, layer, day)
+    if case.history.state != "consulted":
+        for code in _asking_history(book, case, day):
+            yield Gap("history_not_consulted", code, None, None, f"{code} did not run: {_HISTORY[case.history.state]}.")
+    for code, last in _lapsed(own, layer, day):
+        sentence = f"{code} says nothing of this date of service: its last version ended on {last}, and none follows."
+        yield Gap("rule_out_of_range", code, None, None, sentence)
+
+
+_HISTORY = {
+    "not_consulted": "what was billed before was not looked at, which only a worker does",
+    "no_member_id": "the claim names no member id, so what was billed before cannot be looked at",
+}
+
+
+def _payers_rules(own: list[Rule], book: Book, selection: Selection, layer: str, day: date | None) -> Iterator[Gap]:
+    if selection.payer is None:
+        sentence = "The payer is in no payer file: rules for all payers ran, none of its own."
+        yield Gap("payer_without_rules", NO_RULES, None, None, sentence)
+        return
+    in_force = [rule for rule in own if day is None or rule.version_on(day)]
+    named = any(rule.layer == layer and "all" not in rule.payers for rule in in_force)
+    if not named or not any(rule.owner == selection.payer for rule in in_force):
+        name = book.registry.payers[selection.payer].name + (f", plan {selection.plan}" if selection.plan else "")
+        sentence = f"The book has no rules of its own for {name} and procedure {layer} on this date of service."
+        yield Gap("payer_without_rules", NO_RULES, None, None, sentence)
+    if not selection.plan_known:
+        sentence = "The plan that the claim names is in no payer file: rules of single plans did not run."
+        yield Gap("plan_unknown", NO_RULES, None, None, sentence)
+
+
+def _asking_history(book: Book, case: Case, day: date | None) -> list[str]:
+    chosen = case.selection
+    found = [
+        rule.code
+        for rule in book.rules
+        if rule.needs_history
+        and rule.status == "active"
+        and rule.layer in (case.layer, FORM)
+        and case.role in rule.bills_as
+        and rule.serves(chosen.payer, chosen.plan)
+        and (day is None or rule.version_on(day))
+    ]
+    return sorted(dict.fromkeys(found))
+
+
+def _lapsed(own: list[Rule], layer: str, day: date | None) -> Iterator[tuple[str, date]]:
+    """Codes that were in force before the day, and of which no rule is on it."""
+    if day is None:
+        return
+    ended: dict[str, date] = {}
+    for rule in own:
+        if rule.layer == layer and rule.version_on(day) is None:
+            before = [version.end for version in rule.versions if version.end < day]
+            if before:
+                ended[rule.code] = max(before)
+    going = {rule.code for rule in own if rule.version_on(day)}
+    for code, last in sorted(ended.items()):
+        if code not in going:
+            yield code, last
+
+
+def coverage_of(selection: Selection, book: Book, gaps: tuple[Gap, ...], reason: str | None) -> Coverage:
+    """The word for it."""
+    if reason:
+        return "none"
+    if selection.payer not in book.ruled:
+        return "common_only"
+    return "partial" if gaps else "full"
+
+
+_KINDS = (
+    "payer_without_rules", "plan_unknown", "line_not_judged", "table_not_imported", "table_extract", "edition_past",
+    "rule_out_of_range", "history_not_consulted", "field_not_read",
+)  # fmt: skip
+
+
+def in_order(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Each once: what weighs most first."""
+    once = dict.fromkeys(gaps)
+    return tuple(sorted(once, key=lambda gap: (_KINDS.index(gap.kind), gap.rule or "", gap.line or 0, gap.sentence)))
