@@ -40,6 +40,7 @@ VOID = "8"
 """The frequency code of a claim that voids another."""
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
 """Who bills."""
+LineOfBusiness = Literal["commercial", "medicare_advantage", "medicaid", "exchange", "fep"]
 
 T = TypeVar("T")
 
@@ -168,7 +169,7 @@ class Payer:
     """A plan key of the payer file, such as `anthem` or `ibx`; not on the 837."""
     responsibility: Literal["P", "S", "T", "A", "B", "C", "D", "E", "F", "G", "H", "U"] | None = None
     """SBR01: P primary, S secondary, T tertiary, A to H fourth to eleventh, U unknown."""
-    line_of_business: Literal["commercial", "medicare_advantage", "medicaid", "exchange", "fep"] | None = None
+    line_of_business: LineOfBusiness | None = None
     """Not on the 837; null: derived from SBR09."""
 
 

@@ -25,7 +25,7 @@ from rules.book.rulefile import YamlDocument, read_document, validated
 from rules.book.sources import Source
 from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
-from rules.payers import RESERVED, PayerShape, Registry
+from rules.payers import RESERVED, PayerShape, Registry, plain_id
 from rules.procedures import Procedure, shipped
 from rules.tables.edition import Edition
 from rules.tables.editions import clashes, read_edition
@@ -269,14 +269,17 @@ def _check_payer(
     for form in payer.member_ids:
         if owners.setdefault(f"form {form}", payer.payer) != payer.payer:
             document.complain(("member_ids", form), f"{form!r} is a form of {owners[f'form {form}']} already")
+    if payer.appeal and payer.appeal.source not in sources:
+        document.complain(("appeal", "source"), f"source {payer.appeal.source!r} is not in sources.yaml")
     for index, entry in enumerate(payer.ids):
         if entry.source not in sources:
             document.complain(("ids", index, "source"), f"source {entry.source!r} is not in sources.yaml")
         if entry.plan is not None and entry.plan not in payer.plans:
             document.complain(("ids", index, "plan"), f"plan {entry.plan!r} is not in `plans`")
-        if entry.id in owners:
-            document.complain(("ids", index, "id"), f"id {entry.id!r} belongs to {owners[entry.id]} already")
-        owners.setdefault(entry.id, payer.payer)
+        if plain_id(entry.id) in owners:
+            owner = owners[plain_id(entry.id)]
+            document.complain(("ids", index, "id"), f"id {entry.id!r} belongs to {owner} already")
+        owners.setdefault(plain_id(entry.id), payer.payer)
     for index, code in enumerate(payer.filing_indicators):
         if owners.setdefault(f"SBR09 {code}", payer.payer) != payer.payer:
             document.complain(("filing_indicators", index), f"{code!r} belongs to another payer already")

@@ -9,12 +9,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from rules.claim import LineOfBusiness, iso_date
 from rules.claim import Payer as ClaimPayer
-from rules.claim import iso_date
 from rules.memberids import Form, MemberIdShape
 from rules.terms import Severity
 
 MEDICARE = "medicare"
+PREFIX = 3
+"""Characters of a member id that name the member's plan."""
 RESERVED = ("all", "common")
 """What rule files and their folders mean by other things than a payer or a group."""
 LINES_OF_BUSINESS: Mapping[str, str] = {
@@ -24,6 +26,8 @@ LINES_OF_BUSINESS: Mapping[str, str] = {
     **dict.fromkeys(("CI", "BL", "HM", "12", "13", "14", "15"), "commercial"),
 }
 """What SBR09 says of the line of business where the claim does not say it itself."""
+_UNSPECIFIC = (None, "commercial")
+"""What SBR09 says where nobody looked closer: CI, BL and HM stand on claims to every kind of plan."""
 
 
 class PayersModel(BaseModel):
@@ -37,6 +41,8 @@ class PayerId(PayersModel):
 
     id: str
     plan: str | None = None
+    line_of_business: LineOfBusiness | None = None
+    """Where the id is for one alone; an id that several share says nothing of it."""
     source: str
     grade: Literal["A", "B", "C"]
 
@@ -45,12 +51,34 @@ class PayerPlan(PayersModel):
     """One plan of a payer."""
 
     name: str
+    at_most: Severity | None = None
+    """A ceiling on the payer's own rules where it was not read, or not for sure, that they bind this plan. Rules that
+    name the plan, and those for several payers, are as they are."""
 
 
 class Advantage(PayersModel):
     """Which of this payer's rules a Medicare Advantage plan of another payer takes over, and how far."""
 
     codes: tuple[str, ...]
+    at_most: Severity
+
+
+class Appeal(PayersModel):
+    """How long a provider may ask the payer to look at its decision again."""
+
+    within: Annotated[str, Field(min_length=1)]
+    """A time and from when it counts, to be read after `within`, such as `180 days of the decision`."""
+    except_lines_of_business: tuple[LineOfBusiness, ...] = ()
+    source: str
+    grade: Literal["A", "B", "C"]
+
+
+class Home(PayersModel):
+    """Which rules are the member's own plan's to make, where another plan of this payer takes the claim (BlueCard): of
+    the plan that takes it they are heard, and are no more than `at_most`."""
+
+    subjects: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], ...], Field(min_length=1)]
+    """First letters of rule codes, such as COV."""
     at_most: Severity
 
 
@@ -71,6 +99,9 @@ class PayerShape(PayersModel):
     ids: tuple[PayerId, ...] = ()
     plans: dict[str, PayerPlan] = Field(default_factory=dict)
     advantage: Advantage | None = None
+    home: Home | None = None
+    appeal: Appeal | None = None
+    """Of the payer, not of plans that have a ceiling: theirs was not read."""
     member_ids: dict[str, MemberIdShape] = Field(default_factory=dict)
     """The forms that this payer's member ids have, by name."""
 
@@ -82,6 +113,21 @@ class Selection(NamedTuple):
     plan: str | None
     plan_known: bool
     line_of_business: str | None
+    away: bool = False
+    """Whether the member is of another plan of this payer than the one that takes the claim."""
+
+
+class Owner(NamedTuple):
+    """Whose a payer id is, and what it implies."""
+
+    payer: str
+    plan: str | None = None
+    line_of_business: str | None = None
+
+
+def plain_id(text: str) -> str:
+    """A payer id as it is looked up: blanks around it and small letters make no other payer."""
+    return text.strip().upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +135,23 @@ class Registry:
     """All payers of a book."""
 
     payers: Mapping[str, PayerShape]
-    ids: Mapping[str, tuple[str, str | None]]
+    ids: Mapping[str, Owner]
+    """By payer id, as `plain_id` writes it."""
     indicators: Mapping[str, str]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The payers of each group, in the order of their files."""
     forms: Mapping[str, Form] = field(default_factory=dict, compare=False)
     """Every form of a member id, by name; functions, which are equal where the payers are."""
+    prefixes: Mapping[str, Owner] = field(default_factory=dict)
+    """Whose members' ids begin so, as the hospital's overrides say."""
 
     @classmethod
     def of(cls, payers: Mapping[str, PayerShape]) -> Registry:
-        ids = {entry.id: (key, entry.plan) for key, payer in payers.items() for entry in payer.ids}
+        ids = {
+            plain_id(entry.id): Owner(key, entry.plan, entry.line_of_business)
+            for key, payer in payers.items()
+            for entry in payer.ids
+        }
         indicators = {code: key for key, payer in payers.items() for code in payer.filing_indicators}
         groups: dict[str, tuple[str, ...]] = {}
         for key, payer in payers.items():
@@ -120,25 +173,51 @@ class Registry:
     def select(self, payer: ClaimPayer) -> Selection:
         """The rule set for a claim's payer: by its id, else by what the claim says of the kind of cover.
 
-        A Medicare Advantage plan is not Medicare, though some claims to one carry Medicare's filing indicator.
+        A Medicare Advantage plan is not Medicare, though some claims to one carry Medicare's filing indicator. The line
+        of business is the claim's own, else what SBR09 says closely (16, MC, FI), else what the id implies, else what
+        SBR09 says at large.
         """
         indicator, business = payer.filing_indicator, payer.line_of_business
         by_indicator = self.indicators.get(indicator or "")
         if by_indicator == MEDICARE and business == "medicare_advantage":
             by_indicator = None
-        key, plan = self.ids.get(payer.id, (by_indicator, None))
+        key, plan, implied = self.ids.get(plain_id(payer.id), (by_indicator, None, None))
         known = True
         if payer.plan is not None:
             known = key is not None and payer.plan in self.payers[key].plans
             plan = payer.plan if known else plan
-        return Selection(key, plan, known, business or self._line_of_business(key, indicator))
+        return Selection(key, plan, known, business or _business(key, indicator, implied))
 
-    def _line_of_business(self, key: str | None, indicator: str | None) -> str | None:
-        if key == MEDICARE:
-            return MEDICARE
-        return LINES_OF_BUSINESS.get(indicator or "")
+    def seen_from_home(self, selection: Selection, member_id: str | None) -> Selection:
+        """The same, with whether the member is of another plan, by the prefix of the member id; unknown is no."""
+        home = self.prefixes.get((member_id or "").strip().upper()[:PREFIX]) if self.prefixes else None
+        away = home is not None and home.payer == selection.payer and None is not selection.plan != home.plan
+        return selection._replace(away=True) if away else selection
+
+    def ceiling(self, selection: Selection) -> Severity | None:
+        """How far the payer's own rules go for the plan of a claim; None: as they are."""
+        plans = self.payers[selection.payer].plans if selection.payer else {}
+        plan = plans.get(selection.plan or "")
+        return plan.at_most if plan else None
+
+    def appeal(self, selection: Selection) -> Appeal | None:
+        """How long a denial of this claim may be appealed, where it was read."""
+        found = self.payers[selection.payer].appeal if selection.payer else None
+        said = found and selection.line_of_business not in found.except_lines_of_business
+        return found if said and self.ceiling(selection) is None else None
+
+    def home(self, selection: Selection) -> Home | None:
+        """What is another plan's to decide on this claim."""
+        return self.payers[selection.payer].home if selection.payer and selection.away else None
 
     def advantage(self) -> Advantage | None:
         """What Medicare's file says of Medicare Advantage plans."""
         medicare = self.payers.get(MEDICARE)
         return medicare.advantage if medicare else None
+
+
+def _business(key: str | None, indicator: str | None, implied: str | None) -> str | None:
+    if key == MEDICARE:
+        return MEDICARE
+    said = LINES_OF_BUSINESS.get(indicator or "")
+    return implied if implied and said in _UNSPECIFIC else said

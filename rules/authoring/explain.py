@@ -207,7 +207,7 @@ def _became(assigned: Assigned, number: int | None, found: list[Finding]) -> str
         return "; a draft: logged in the shadow, never shown and never routing"
     if assigned.published:
         return "; kept for the record, never shown and never routing"
-    ceiling = f"; at most {assigned.at_most}, as a Medicare Advantage plan takes it over" if assigned.at_most else ""
+    ceiling = f"; at most {assigned.at_most} {assigned.whose}".rstrip() if assigned.at_most else ""
     mine = (assigned.rule.file, number)
     if any((one.rule, one.line) == mine for one in found):
         return ceiling

@@ -12,6 +12,11 @@ from rules.payers import Selection
 from rules.report import OverrideId
 from rules.terms import Severity
 
+OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
+"""What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
+OF_PAYER = "(This is a rule of {payer}; that it binds {plan} was not read.)"
+OF_HOST = "(By the prefix of the member id this is another plan's member: that plan decides.)"
+
 
 class ClaimKind(NamedTuple):
     """What decides which rules meet a claim."""
@@ -39,8 +44,10 @@ class Assigned:
 
     rule: Rule
     at_most: Severity | None = None
-    """A ceiling on its severity: rules that a Medicare Advantage plan takes over from Medicare."""
+    """A ceiling on its severity, where it is not certain that it binds the plan."""
     override: OverrideId | None = None
     """The override of the hospital that touches it."""
     published: bool = False
     """Whether it is the book's own, where that override put something else, or nothing, in its place."""
+    whose: str = ""
+    """A sentence for the finding, where there is a ceiling: whose rule it is."""

@@ -9,11 +9,11 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from rules.book.assignment import Assigned, ClaimKind
+from rules.book.assignment import OF_HOST, OF_MEDICARE, OF_PAYER, Assigned, ClaimKind
 from rules.book.overrides import Overrides
 from rules.book.rule import Rule
 from rules.book.sources import Source
-from rules.payers import Registry
+from rules.payers import Registry, Selection
 from rules.procedures import Procedure
 from rules.report import BookId
 from rules.tables.edition import Edition
@@ -60,12 +60,12 @@ class Book:
             and (rule.on_void or not kind.void)
             and (kind.consulted or not rule.needs_history)
         ]
-        found = [Assigned(rule) for rule in able if rule.serves(selection.payer, selection.plan)]
+        found = [self._own(rule, selection) for rule in able if rule.serves(selection.payer, selection.plan)]
         advantage = self.registry.advantage()
         if advantage and selection.line_of_business == "medicare_advantage" and selection.payer != "medicare":
             own = {assigned.rule.file for assigned in found}
             found += [
-                Assigned(rule, advantage.at_most)
+                Assigned(rule, advantage.at_most, whose=OF_MEDICARE)
                 for rule in able
                 if rule.code in advantage.codes and rule.serves("medicare", None) and rule.file not in own
             ]
@@ -90,6 +90,19 @@ class Book:
     def procedure(self) -> str:
         """The first of its procedures."""
         return next(iter(self.procedures))
+
+    def _own(self, rule: Rule, selection: Selection) -> Assigned:
+        """A rule for the claim's payer, with a ceiling where it may not bind the member's plan."""
+        key = selection.payer
+        plan, home = f"{key}/{selection.plan}", self.registry.home(selection)
+        if home and rule.code[:3] in home.subjects and plan in rule.payers:
+            return Assigned(rule, home.at_most, whose=OF_HOST)
+        ceiling = self.registry.ceiling(selection)
+        if ceiling is None or key not in rule.payers or plan in rule.payers or rule.groups:
+            return Assigned(rule)
+        payer = self.registry.payers[key]
+        named = OF_PAYER.format(payer=payer.name, plan=payer.plans[selection.plan or ""].name)
+        return Assigned(rule, ceiling, whose=named)
 
     def covers_from_of(self, payer: str | None) -> date:
         """First date of service that the book speaks of for this payer."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 
 from rules.book.book import Book
 from rules.book.overrides import Override, Overrides
+from rules.payers import Owner, plain_id
 from rules.report import OverrideState
 
 
@@ -17,17 +18,26 @@ def overridden(book: Book, entries: Iterable[Override], today: date) -> Book:
     standing = tuple(replace(entry, state=state_of(entry, today)) for entry in entries)
     if not standing:
         return book
-    ids = {one: entry for entry in standing if entry.kind == "payer_ids" for one in entry.ids}
-    added = {
-        one: (payer, plan or None)
+    ids = {plain_id(one): entry for entry in standing if entry.kind == "payer_ids" for one in entry.ids}
+    registry = replace(
+        book.registry,
+        ids={**book.registry.ids, **_owned(ids)},
+        prefixes=_owned({one: entry for entry in standing if entry.kind == "member_prefixes" for one in entry.ids}),
+    )
+    providers = frozenset(npi for entry in standing for npi in entry.providers)
+    digest = hashlib.sha256("\n".join([book.digest, *map(_canonical, standing)]).encode()).hexdigest()
+    return replace(book, digest=digest, registry=registry, overrides=Overrides(standing, providers, ids))
+
+
+def _owned(ids: Mapping[str, Override]) -> dict[str, Owner]:
+    """By payer id or prefix of a member id, whose it is. What the hospital says goes before the book: one id means
+    different payers at different clearinghouses."""
+    return {
+        one: Owner(payer, plan or None)
         for one, entry in ids.items()
         if entry.state != "expired"
         for payer, _, plan in [entry.payers[0].partition("/")]
     }
-    registry = replace(book.registry, ids={**book.registry.ids, **added})
-    providers = frozenset(npi for entry in standing for npi in entry.providers)
-    digest = hashlib.sha256("\n".join([book.digest, *map(_canonical, standing)]).encode()).hexdigest()
-    return replace(book, digest=digest, registry=registry, overrides=Overrides(standing, providers, ids))
 
 
 def _canonical(entry: Override) -> str:

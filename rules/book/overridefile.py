@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import date
 from itertools import combinations
@@ -27,17 +28,22 @@ from rules.book.rule import Rule
 from rules.book.rulefile import Day, Effective, Path, Text, YamlDocument, YamlModel, read_document, validated
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
-from rules.payers import MEDICARE, PayerShape
+from rules.payers import MEDICARE, PayerShape, plain_id
 from rules.problems import path_text
 from rules.terms import Severity
 
 PIN = 12
 """Digits of a pin that are shown, and the least that an override has."""
+Prefix = Annotated[str, Field(pattern=r"^[A-Z0-9]{3}$")]
+_NAMING: tuple[Effect, ...] = ("payer_ids", "member_prefixes")
+"""Overrides that say who is meant, and change no rule."""
+_PINNED = {"payer", "name", "covers_from", "filing_indicators", "ids", "plans", "advantage"}
+"""Of a payer file, what 0.1.1 pinned."""
 _EFFECTS: tuple[Effect, ...] = get_args(Effect)
 
 
 class OverrideShape(YamlModel):
-    """One override: exactly one of `rule`, `filing_limit`, `authorization` and `payer_ids`."""
+    """One override: exactly one of `rule`, `filing_limit`, `authorization`, `payer_ids` and `member_prefixes`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     rule: Text | None = None
@@ -50,6 +56,7 @@ class OverrideShape(YamlModel):
     counted from the primary payer's decision."""
     authorization: Literal["required", "not_required"] | None = None
     payer_ids: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    member_prefixes: Annotated[tuple[Prefix, ...], Field(min_length=1)] | None = None
     payers: tuple[Text, ...] = ()
     providers: tuple[Text, ...] = ()
     """NPIs of billing providers."""
@@ -128,7 +135,8 @@ class _Reader:
             end=(period.to if period else None) or date.max, reason=shape.reason, owner=shape.owner,
             expires=shape.expires, written_for=shape.written_for, pin=pin, former_pins=tuple(former),
             severity=None if shape.severity == "off" else shape.severity, days=shape.filing_limit or 0,
-            order=shape.order or "primary", required=shape.authorization == "required", ids=shape.payer_ids or (),
+            order=shape.order or "primary", required=shape.authorization == "required",
+            ids=shape.payer_ids or shape.member_prefixes or (),
         )  # fmt: skip
 
     def _check_scope(self, shape: OverrideShape, kind: str) -> None:
@@ -144,14 +152,14 @@ class _Reader:
             self._complain("is before `from`", "effective", "to")
         if kind in ("rule", "filing_limit") and shape.severity is None:
             self._complain(f"`severity` is required with `{kind}`")
-        if kind in ("authorization", "payer_ids") and shape.severity is not None:
+        if kind in ("authorization", *_NAMING) and shape.severity is not None:
             self._complain(f"has no effect with `{kind}`", "severity")
         if kind == "filing_limit":
             self._check_limit(shape)
         elif shape.order is not None:
             self._complain("has an effect with `filing_limit` alone", "order")
-        if kind == "payer_ids":
-            self._check_ids(shape)
+        if kind in _NAMING:
+            self._check_naming(shape, kind)
 
     def _check_limit(self, shape: OverrideShape) -> None:
         if not shape.payers:
@@ -161,19 +169,18 @@ class _Reader:
         if MEDICARE in shape.payers:
             self._complain("Medicare's limit is law (42 CFR 424.44); no contract changes it", "payers")
 
-    def _check_ids(self, shape: OverrideShape) -> None:
+    def _check_naming(self, shape: OverrideShape, kind: str) -> None:
         if len(shape.payers) != 1:
-            self._complain("`payers` must name the one payer, or payer/plan, that the ids are of")
+            self._complain(f"`payers` must name the one payer, or payer/plan, that the {kind.split('_')[1]} are of")
+        elif kind == "member_prefixes" and "/" not in shape.payers[0]:
+            self._complain("a prefix names a plan; expected payer/plan", "payers", 0)
         if shape.providers or shape.effective:
-            self._complain("payer ids hold for all providers and dates of service")
-        for index, one in enumerate(shape.payer_ids or ()):
-            if owner := self._book.registry.ids.get(one):
-                self._complain(f"{one!r} is an id of {owner[0]} in the book already", "payer_ids", index)
+            self._complain(f"{kind.replace('_', ' ')} hold for all providers and dates of service")
 
     def _rules(self, shape: OverrideShape, kind: str) -> list[Rule]:
         """The rules that it touches."""
         rules = self._book.rules
-        if kind == "payer_ids":
+        if kind in _NAMING:
             return []
         if kind == "authorization":
             found = [rule for rule in rules if rule.code == AUTHORIZATION]
@@ -192,7 +199,7 @@ class _Reader:
 
     def _pins(self, shape: OverrideShape, kind: str, rules: list[Rule]) -> tuple[str, ...]:
         """The pin, and those of the releases before."""
-        if kind == "payer_ids":
+        if kind in _NAMING:
             return (self._payer_pin(shape),) * 2
         return pin_of(rules), *former_pins_of(rules, self._book.formerly)
 
@@ -202,8 +209,11 @@ class _Reader:
 
 
 def _pinned(payer: PayerShape) -> bytes:
-    """What an override of payer ids rests on; the file's groups and member id forms came later and change no pin."""
-    return payer.model_dump_json(exclude={"groups", "member_ids"}).encode()
+    """What an override of payer ids rests on, as 0.1.1 wrote it; what the file says besides changes no pin."""
+    said = payer.model_dump(mode="json", include=_PINNED)
+    said["ids"] = [{key: one[key] for key in ("id", "plan", "source", "grade")} for one in said["ids"]]
+    said["plans"] = {key: {"name": plan["name"]} for key, plan in said["plans"].items()}
+    return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _serves(rule: Rule, payers: Sequence[str]) -> bool:
@@ -218,14 +228,18 @@ def _check_together(document: YamlDocument, entries: Sequence[tuple[int, Overrid
         place = ("overrides", index)
         if first.name == later.name:
             document.complain((*place, "name"), f"there is an override {later.name!r} already")
-        elif both := set(first.ids) & set(later.ids):
-            document.complain((*place, "payer_ids"), f"{min(both)!r} is in override {first.name!r} already")
+        elif first.kind == later.kind and (both := _plain(first) & _plain(later)):
+            document.complain((*place, later.kind), f"{min(both)!r} is in override {first.name!r} already")
         elif _clash(first, later):
             document.complain(place, f"is for the same rule and claims as {first.name!r}; leave one of them out")
 
 
+def _plain(entry: Override) -> set[str]:
+    return set(map(plain_id, entry.ids))
+
+
 def _clash(first: Override, later: Override) -> bool:
-    if "payer_ids" in (first.kind, later.kind) or first.nearness != later.nearness:
+    if {first.kind, later.kind} & set(_NAMING) or first.nearness != later.nearness:
         return False
     if first.kind == later.kind == "filing_limit":
         same = first.order == later.order

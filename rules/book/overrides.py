@@ -22,7 +22,7 @@ from rules.report import Citation, Denial, OverrideId, OverrideState
 from rules.terms import COMMON, OVERRIDES, Severity
 
 Order = Literal["primary", "secondary"]
-Effect = Literal["rule", "filing_limit", "authorization", "payer_ids"]
+Effect = Literal["rule", "filing_limit", "authorization", "payer_ids", "member_prefixes"]
 """What it changes; the keys of an override in its file."""
 LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
 _DAY = timedelta(days=1)
@@ -65,6 +65,7 @@ class Override:
     order: Order = "primary"
     required: bool = False
     ids: tuple[str, ...] = ()
+    """Payer ids, or prefixes of member ids."""
     state: OverrideState = "in_force"
 
     @property
@@ -81,6 +82,8 @@ class Override:
             return f"authorization {'required' if self.required else 'not required'}"
         if self.kind == "payer_ids":
             return f"payer ids {', '.join(self.ids)} of {self.payers[0]}"
+        if self.kind == "member_prefixes":
+            return f"members of {self.payers[0]} by {len(self.ids)} prefixes"
         return f"severity {self.severity}" if self.severity else "switched off"
 
     def named(self) -> OverrideId:

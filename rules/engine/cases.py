@@ -28,6 +28,8 @@ def case_of(
     """The claim as the rules of one layer see it; default: those of the book's first procedure."""
     layer = layer or next(iter(book.procedures))
     selection = selection_of(book, claim.payer)
+    if book.registry.prefixes:
+        selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
     package = None if layer in LAYERS else book.procedures[layer]
     if package is None:
         lines = claim.lines

@@ -17,8 +17,6 @@ from rules.report import Citation, Finding, Gap, Outcome
 from rules.terms import SEVERITIES, Severity
 
 ENGINE_CODE = "ENG001"
-OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage plan follows it was not read.)"
-"""What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 
 
 class Found(NamedTuple):
@@ -101,8 +99,8 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
         patch = tuple(operation.at(position_of_number(facts.case, number)) for operation in version.patch)
-    if assigned.at_most and outcome != "undetermined":
-        message = f"{message} {OF_MEDICARE}"
+    if assigned.whose and outcome != "undetermined":
+        message = f"{message} {assigned.whose}"
     return Finding(
         code=rule.code,
         outcome=outcome,

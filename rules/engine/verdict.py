@@ -11,6 +11,7 @@ from rules.engine.asked import Asked
 from rules.engine.coverage import Looked, coverage_of, editions_of, in_order, past_editions
 from rules.engine.findings import Found
 from rules.engine.merging import Member, merged
+from rules.payers import plain_id
 from rules.report import Finding, Gap, OverrideId, Report, each_of, order
 
 
@@ -106,7 +107,7 @@ def report_of(
 
 def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
     """Those that touched the claim, each once."""
-    of_payer = book.overrides.ids.get(case.claim.payer.id)
+    of_payer = book.overrides.ids.get(plain_id(case.claim.payer.id))
     findings = (*each_of(verdict.findings), *verdict.overridden)
     found = {finding.override: None for finding in findings if finding.override}
     return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

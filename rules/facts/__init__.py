@@ -16,6 +16,7 @@ from rules.facts import (
     operations,
     providers,
     record,
+    sedation,
     visits,
 )
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
@@ -46,5 +47,6 @@ __all__ = [
     "operations",
     "providers",
     "record",
+    "sedation",
     "visits",
 ]

@@ -227,6 +227,12 @@ def lines_without_revenue_code(case: Case) -> tuple[int, ...]:
     return _numbers(case, lambda line: not line.revenue_code)
 
 
+@fact("codes", "the revenue codes", own=True)
+def revenue_codes(case: Case) -> tuple[str, ...]:
+    """The revenue codes on the claim, each once, with a leading zero."""
+    return tuple(dict.fromkeys(line.revenue_code.zfill(4) for line in case.claim.lines if line.revenue_code))
+
+
 @fact("number", "the lines")
 def line_count(case: Case) -> Decimal:
     """How many service lines the claim has."""

@@ -144,3 +144,28 @@ def nopain_items(case: Case) -> tuple[str, ...] | None:
     listed = [(key, day) for key, day in keys if key in table.spans]
     found = [key[1] for key, day in listed if day and table.find(key, day) is not None]
     return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None
+
+
+@fact("codes", "the drug lines")
+def unlisted_drugs(case: Case) -> tuple[str, ...]:
+    """Codes on the claim for drugs that have none of their own: the group `unlisted_drugs` of the table of code
+    groups."""
+    return tuple(dict.fromkeys(line.procedure or "" for line in _unlisted(case)))
+
+
+@fact("lines", "the drug lines")
+def unlisted_drugs_without_ndc(case: Case) -> tuple[int, ...]:
+    """Lines with such a code that lack the NDC, its quantity or its unit."""
+    return tuple(line.number for line in _unlisted(case) if _bare(line))
+
+
+def _unlisted(case: Case) -> list[Line]:
+    table = case.tables["code_groups"].spans
+    return [line for line in case.claim.lines if ("unlisted_drugs", line.procedure or "") in table]
+
+
+@fact("codes", "the unit of the NDC")
+def ndc_units(case: Case) -> tuple[str, ...]:
+    """The units beside the NDCs on the claim, each once."""
+    drugs = (line.drug for line in case.claim.lines if line.drug and line.drug.ndc)
+    return tuple(dict.fromkeys(drug.unit for drug in drugs if drug.unit))

@@ -76,3 +76,14 @@ def received_by_end_of_next_year(case: Case) -> bool | None:
     """Whether the payer receives the claim by 31 December of the year after the filing start."""
     start = filing_start(case)
     return case.received <= date(start.year + 1, 12, 31) if start and case.received else None
+
+
+@fact("number", "the date of service or of receipt", own=True)
+def months_to_receipt(case: Case) -> Decimal | None:
+    """Months from the last 64445 date (institutional: the through date) to the day of receipt, begun ones in full: 12
+    on the same day of the next year, 13 on the day after."""
+    start, end = _through_day(case), case.received
+    if start is None or end is None:
+        return None
+    months = (end.year - start.year) * 12 + end.month - start.month
+    return Decimal(max(0, months + (end.day > start.day)))

@@ -61,6 +61,7 @@ SPECS: Mapping[str, Spec] = {
     "block_reasons": Spec(("group",)),
     "bundled_supplies": Spec(("code",)),
     "chronic_pain": Spec(("group",)),
+    "code_groups": Spec(("group", "code")),
     "contractors": Spec(("state",), ("contractor",)),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "deleted_drugs": Spec(("code",)),

@@ -67,6 +67,23 @@ def test_what_else_one_slip_brings_is_a_line_each_and_stands_in_the_json(scrub: 
     assert all(one["message"] and one["fix"] and one["expected_denial"] for one in leader["because"])
 
 
+def test_where_a_denial_is_expected_the_time_for_an_appeal_is_told_once(scrub: Run, write: Write) -> None:
+    def told(payer: dict[str, str], **difference: object) -> list[str]:
+        claim = {**CLEAN, "payer": {"filing_indicator": "CI", "responsibility": "P", **payer}, **difference}
+        done = scrub("check", write("a.json", claim))
+        assert done.returncode in (0, 1)
+        return [line.split(None, 1)[1] for line in done.stdout.splitlines() if line.strip().startswith("appeal:")]
+
+    late = {"received_date": "2027-10-20"}
+    cigna = {"id": "62308"}
+    assert told(cigna, **late) == [
+        "a denial may be appealed within 180 days of the decision, or of the last adjustment"
+    ]
+    assert told(cigna, subscriber={"member_id": "U12345678"}) == []
+    assert told({"id": "81040"}, **late) == []  # Allegiance: its own was not read
+    assert told({**cigna, "filing_indicator": "16"}, **late) == []
+
+
 def test_findings_come_worst_first(scrub: Run, write: Write) -> None:
     claim = {**FAULTY, "lines": [FAULTY["lines"][0] | {"diagnosis_pointers": [1, 1]}, *FAULTY["lines"][1:]]}
     done = scrub("check", write("f.json", claim))

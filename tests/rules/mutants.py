@@ -62,7 +62,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
         for rule in ("uhc/BND003-pair", "cigna/BND003-pair", "bcbs/BND003-anthem", "common/BND003-other-payers")
     },
     **{
-        ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[1] any[1] {change}"): _WITHIN
+        ("form/aetna/TIM001-120-days", f"versions[1] applies_when all[2] any[1] {change}"): _WITHIN
         for change in ("days_to_receipt gt 119", "days_to_receipt gt becomes ge", "without days_to_receipt")
     },
     **{
@@ -74,6 +74,10 @@ EXPLAINED: dict[tuple[str, str], str] = {
             "a professional claim is held at 51 lines already; two examples of a thousand lines would slow the load"
         )
         for role in ("asc", "practitioner")
+    },
+    **{
+        (f"form/bcbs/TIM003-{plan}", "on_void true"): "it asks for frequency 7, which no void has"
+        for plan in ("bcbsm", "bcbsma", "bcbsmn", "bcbsnc", "nebraska")
     },
     ("procedures/64445/common/MOD006-side-usual", "payers all"): (
         "it differs for a payer that the book does not know alone, which tests/corpus/test_corpus.py holds: no story can"

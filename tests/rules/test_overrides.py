@@ -219,6 +219,15 @@ def test_the_hospital_says_where_an_authorization_is_wanted(says: str, expected:
     assert not said(judged(found, MEDICARE), "AUT001")
 
 
+def test_what_the_hospital_says_of_a_payer_id_goes_before_the_book() -> None:
+    """An override of 0.1.1 for an id that the book has by now goes on holding, and one id may be another payer's at
+    the hospital's clearinghouse."""
+    assert judged(library(), {"id": "39026"}).plan == "umr"
+    found = book(entry(payer_ids='[" 39026"]', payers="[bcbs/ibx]"))
+    report = judged(found, {"id": "39026 "})
+    assert (report.payer, report.plan, [named.name for named in report.overrides]) == ("bcbs", "ibx", ["ours"])
+
+
 def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
     found = book(entry(payer_ids='["ZZ999"]', payers="[bcbs/ibx]"))
     report = judged(found, {"id": "ZZ999"})
@@ -238,9 +247,11 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", payers="[uhcc]"), "o.yaml:8:14: overrides[0].payers[0]: unknown payer 'uhcc'; did you mean 'uhc'?"),
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", providers='["1234567890"]'), "o.yaml:8:17: overrides[0].providers[0]: is no NPI: its check digit is wrong, or it has not ten digits"),
         (HEAD + entry(pin="0" * 12, rule="UNT001"), "o.yaml:2:5: overrides[0]: `severity` is required with `rule`"),
-        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids"),
+        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids, member_prefixes"),
         (HEAD + entry(pin="0" * 12, filing_limit="9", severity="warn", payers="[medicare]"), "o.yaml:8:5: overrides[0].payers: Medicare's limit is law (42 CFR 424.44); no contract changes it"),
-        (HEAD + entry(pin="0" * 12, payer_ids='["87726"]', payers="[bcbs]"), "o.yaml:6:17: overrides[0].payer_ids[0]: '87726' is an id of uhc in the book already"),
+        (HEAD + entry(pin="0" * 12, payer_ids='["Q1"]', payers="[bcbs]") + entry("twin", pin="0" * 12, payer_ids='[" q1"]', payers="[bcbs]"), "o.yaml:13:5: overrides[1].payer_ids: 'Q1' is in override 'ours' already"),
+        (HEAD + entry(pin="0" * 12, member_prefixes="[XYZ]", payers="[bcbs]"), "o.yaml:7:14: overrides[0].payers[0]: a prefix names a plan; expected payer/plan"),
+        (HEAD + entry(pin="0" * 12, member_prefixes="[xyz]", payers="[bcbs/ibx]"), "o.yaml:6:23: overrides[0].member_prefixes[0]: string should match pattern '^[A-Z0-9]{3}$'"),
         (HEAD + entry(severity="warn", **UNTS) + entry("twin", severity="note", **UNTS), "o.yaml:10:5: overrides[1]: is for the same rule and claims as 'ours'; leave one of them out"),
     ],
 )  # fmt: skip

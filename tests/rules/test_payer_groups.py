@@ -12,7 +12,7 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
-from rules.book.overridden import state_of
+from rules.book.overridden import overridden, state_of
 from rules.book.overridefile import read_overrides
 from rules.book.payercover import payer_problems
 from rules.claim import read_claim
@@ -99,7 +99,7 @@ def test_a_payer_more_in_the_group_is_a_change_of_the_rule() -> None:
 
 
 FIRST = read_book(shipped_of_first_payers())
-PINS_OF_0_1_0 = {"UNT001": "450d4f9b97d9", "MOD006": "bf54b1e9e779"}
+PINS_OF_0_1_0 = {"BND001": "2e05a34e7a5e", "MOD001": "b55ef4310e2c", "MOD007": "a54ec9c03bbb"}
 """As of 0.1.0 (898ad03), whose rules listed the payers. Where a release changes one of these rules, its pin goes."""
 
 
@@ -113,13 +113,15 @@ def test_an_override_of_the_release_before_groups_still_fits(code: str) -> None:
     assert state_of(entry, entry.expires) == "in_force"
 
 
-def test_an_override_of_payer_ids_of_the_release_before_groups_still_fits() -> None:
+def test_an_override_of_payer_ids_wants_a_look_once_the_book_has_more_ids_of_the_payer_and_holds() -> None:
+    """On the payer file as it was it is up to date: tests/rules/test_pins.py."""
     text = (
         "overrides:\n  - {name: ours, payers: [uhc], payer_ids: [UHC9], reason: r, owner: o, expires: 2027-06-30, "
         "written_for: 7a5a264d3ee3}\n"
     )
     (entry,) = read_overrides("o.yaml", text, FIRST)
-    assert state_of(entry, entry.expires) == "in_force"
+    assert state_of(entry, entry.expires) == "outdated"
+    assert overridden(FIRST, [entry], entry.expires).registry.ids["UHC9"].payer == "uhc"
 
 
 @pytest.mark.parametrize(

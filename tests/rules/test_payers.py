@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
-from rules.book.assignment import ClaimKind
+from rules.book.assignment import OF_MEDICARE, ClaimKind
 from rules.book.book import Book
 from rules.claim import Payer, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
-from rules.engine.findings import OF_MEDICARE
 from rules.facts import ClaimFacts, LineFacts
 from rules.payers import Selection
 from rules.report import Report

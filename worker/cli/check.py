@@ -121,7 +121,8 @@ def _show(report: Report, document: Document, book: Book, format: str) -> None:
     if document.position:
         where += f":{short(document.position)}"
     given = document.claim.payer.name or f"payer {document.claim.payer.id}"
-    lines = list(verdict(report, payer_name(report, book, given), where))
+    appeal = book.registry.appeal(book.registry.select(document.claim.payer))
+    lines = list(verdict(report, payer_name(report, book, given), where, appeal))
     say(*lines)
     if len(lines) > 1:
         say("")

@@ -13,6 +13,7 @@ from worker.cli.common.terminal import Style, hung, paint, plain
 from worker.store.outletspecs import SPECS
 
 if TYPE_CHECKING:
+    from rules.payers import Appeal
     from rules.report import Finding, Report
 
 STYLES: dict[str, Style] = {
@@ -24,8 +25,9 @@ _LABELS = 10
 _TEXTS = _LABELS + 8
 
 
-def verdict(report: Report, payer: str, where: str = "") -> Iterator[str]:
-    """The claim's header, then its findings. `payer`: its name; `where`: file and position, or an outlet entry."""
+def verdict(report: Report, payer: str, where: str = "", appeal: Appeal | None = None) -> Iterator[str]:
+    """The claim's header, then its findings. `payer`: its name; `where`: file and position, or an outlet entry;
+    `appeal`: how long the payer takes one, told once where a denial is expected."""
     header = [
         paint(plain(report.claim_id), "bold"),
         plain(payer),
@@ -39,6 +41,8 @@ def verdict(report: Report, payer: str, where: str = "") -> Iterator[str]:
         yield "  " + hung(plain(f"{report.reason}{unchecked}."), 2)
     for finding in in_order(report.findings):
         yield from explained(finding)
+    if appeal and any(one.expected_denial and one.expected_denial.kind == "denial" for one in report.findings):
+        yield _labeled("appeal:", f"a denial may be appealed within {appeal.within}")
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
