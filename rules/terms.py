@@ -10,6 +10,10 @@ Severity = Literal["block", "warn", "note"]
 Grade = Literal["A", "B", "C", "S"]
 RuleScope = Literal["line", "claim"]
 RuleStatus = Literal["draft", "active", "retired"]
+Mode = Literal["observe", "enforce"]
+"""Whether a verdict is only on record, or routes the claim."""
+GapRoute = Literal["billing", "unchecked", "rework"]
+"""Where a claim goes of which a blocking rule could not ask its table."""
 
 COMMON = "common"
 """Folder of the rules for several payers."""
@@ -22,3 +26,5 @@ PROCEDURES = "procedures"
 """Folder of the packages, one a procedure, each a layer."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Worst first."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+GAP_ROUTES: tuple[GapRoute, ...] = get_args(GapRoute)

@@ -44,3 +44,5 @@ class Assigned:
     """The override of the hospital that touches it."""
     published: bool = False
     """Whether it is the book's own, where that override put something else, or nothing, in its place."""
+    observed: str | None = None
+    """Name of the override by which what it finds is on record and routes nothing."""

@@ -108,6 +108,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         version=version.start.isoformat(),
         rule=rule.file,
         override=assigned.override,
+        observed=assigned.observed,
     )
 
 
@@ -127,6 +128,7 @@ def _broken(assigned: Assigned, facts: Facts, error: Exception) -> Finding:
         evidence={},
         version=version.start.isoformat(),
         rule=rule.file,
+        observed=assigned.observed,
     )
 
 

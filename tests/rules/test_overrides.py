@@ -11,8 +11,8 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.book.overridden import overridden
+from rules.book.override import Override
 from rules.book.overridefile import read_overrides
-from rules.book.overrides import Override
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.errors import OverridesInvalid
@@ -238,7 +238,7 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", payers="[uhcc]"), "o.yaml:8:14: overrides[0].payers[0]: unknown payer 'uhcc'; did you mean 'uhc'?"),
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", providers='["1234567890"]'), "o.yaml:8:17: overrides[0].providers[0]: is no NPI: its check digit is wrong, or it has not ten digits"),
         (HEAD + entry(pin="0" * 12, rule="UNT001"), "o.yaml:2:5: overrides[0]: `severity` is required with `rule`"),
-        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids"),
+        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids, mode, gaps, draft"),
         (HEAD + entry(pin="0" * 12, filing_limit="9", severity="warn", payers="[medicare]"), "o.yaml:8:5: overrides[0].payers: Medicare's limit is law (42 CFR 424.44); no contract changes it"),
         (HEAD + entry(pin="0" * 12, payer_ids='["87726"]', payers="[bcbs]"), "o.yaml:6:17: overrides[0].payer_ids[0]: '87726' is an id of uhc in the book already"),
         (HEAD + entry(severity="warn", **UNTS) + entry("twin", severity="note", **UNTS), "o.yaml:10:5: overrides[1]: is for the same rule and claims as 'ours'; leave one of them out"),

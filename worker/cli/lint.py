@@ -78,7 +78,7 @@ def lint(
     try:
         rules = read_book(folder, settings.tables_path, examples=True)
         problems = tuple(payer_problems(rules, whole_book(folder, settings.tables_path).library))
-        wanting = warn(standing(settings.overrides, rules))
+        wanting = warn(standing(settings.overrides, rules, settings))
     except BookInvalid as error:
         problems = error.problems
     root = folder or LIBRARY

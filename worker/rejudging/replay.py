@@ -22,6 +22,8 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
+LATER_KEYS = frozenset({"observed"})
+"""Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
 
 Json = Mapping[str, Any]
 
@@ -56,16 +58,34 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     was used where the claim has no received date."""
     now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
     then = dict(report)
+    if not LATER_KEYS & then.keys():
+        now = without(now)
     of_history = {rule.file for rule in book.rules if rule.needs_history}
     taken = []
     for name in _LISTS:
         kept, apart = _apart(then.get(name, []), of_history)
         then[name], now[name] = kept, _apart(now[name], of_history)[0]
         taken += apart
-    if any(one["severity"] == "block" and one["outcome"] != "bypassed" for one in taken if one in report["findings"]):
-        now["disposition"] = "rework" if now["disposition"] == "billing" else now["disposition"]
+    _route(now, [one for one in taken if one in report["findings"]], report)
     codes = tuple(dict.fromkeys(one["code"] for one in taken))
     return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
+
+
+def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:
+    """Where the findings on history, which were not judged again, have the claim go."""
+    blocking = [one for one in taken if one["severity"] == "block" and one["outcome"] != "bypassed"]
+    if any(one.get("observed") is None for one in blocking) and now["disposition"] == "billing":
+        now["disposition"] = "rework"
+    if blocking and report.get("observed"):
+        now["observed"] = {"disposition": "rework"}
+
+
+def without(now: dict[str, Any], names: frozenset[str] = LATER_KEYS) -> dict[str, Any]:
+    """The report as a release wrote it that did not know these keys."""
+    found = {name: value for name, value in now.items() if name not in names}
+    for one in _LISTS:
+        found[one] = [{name: value for name, value in each.items() if name not in names} for each in now[one]]
+    return found
 
 
 def _history(report: Json) -> History:

@@ -279,10 +279,14 @@ class Acknowledgment:
 
 def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
     status = SPECS[report.disposition].status
+    blocking = [one for one in report.findings if one.severity == "block" and one.outcome != "bypassed"]
     if status is None:
-        for finding in report.findings:
-            if finding.severity == "block" and finding.outcome != "bypassed":
+        for finding in blocking:
+            if finding.observed is None:
                 yield _finding(finding, claim)
+    elif report.observed and report.verdict == "rework":
+        why = ", ".join(dict.fromkeys(one.code for one in blocking)) or "gaps"
+        yield _Status(*status, entity="40", message=f"OBSERVED, WOULD BE HELD: {why}")
     elif report.reason:
         yield _Status(*status, entity="40", message=f"NOT CHECKED: {report.reason}")
     else:
