@@ -22,7 +22,7 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
-LATER_KEYS = frozenset({"observed"})
+LATER_KEYS = frozenset({"observed", "lines", "gaps"})
 """Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
 
 Json = Mapping[str, Any]
@@ -83,6 +83,7 @@ def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:
 def without(now: dict[str, Any], names: frozenset[str] = LATER_KEYS) -> dict[str, Any]:
     """The report as a release wrote it that did not know these keys."""
     found = {name: value for name, value in now.items() if name not in names}
+    found["coverage"] = "full" if now["coverage"] == "partial" else now["coverage"]  # by its gaps alone
     for one in _LISTS:
         found[one] = [{name: value for name, value in each.items() if name not in names} for each in now[one]]
     return found
