@@ -84,7 +84,8 @@ def dollars(over: str, *by: str, **conditions: str) -> str:
 def clean_rate(over: str, *by: str, **conditions: str) -> str:
     """Clean claim rate from 0 to 1. A group without one clean claim has 0, and does not vanish."""
     every = decisions(over, *by, requeued="!=true", **conditions)
-    clean = decisions(over, *by, requeued="!=true", **{**conditions, "disposition": "=billing"})
+    passed = {"disposition": "=billing", "observed": "=~(billing)?"}  # empty: it was not only observed
+    clean = decisions(over, *by, requeued="!=true", **{**conditions, **passed})
     return f"(({clean}) or ({every} * 0)) / ({every})"
 
 

@@ -105,6 +105,8 @@ class Finding:
     alone."""
     fault: str | None = None
     """What is wrong, in a few words, as `title` says what is right; null: the rule's file does not say."""
+    observed: str | None = None
+    """Name of the override by which this is on record alone; null: it routes the claim as its severity says."""
     because: tuple[Finding, ...] = ()
     """Findings of other rules that are shown with this one, since the same slip brings them. Nothing is in theirs."""
 
@@ -119,6 +121,14 @@ def each_of(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     if not any(finding.because for finding in findings):
         return findings
     return tuple(sorted((one for finding in findings for one in (finding, *finding.because)), key=order))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is only observed: rules were asked as ever, and did not decide on the way of the claim."""
+
+    disposition: Disposition
+    """Where the claim would have gone."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +206,10 @@ class Report:
     overridden: tuple[Finding, ...] = field(default=())
     """What rules of the book found that an override of the hospital switched off or replaced: for the record."""
     overrides: tuple[OverrideId, ...] = field(default=())
-    """The overrides that touched this claim: what was found, what was not, or whose rules judged it."""
+    """The overrides that touched this claim: what was found, what was not, whose rules judged it, or that it was only
+    observed."""
+    observed: Observed | None = None
+    """Of a claim that is observed, where it would have gone; null: it went where its verdict sends it."""
 
     lines: tuple[LineLook, ...] = ()
     """How each line was looked at, in the order of the claim."""
@@ -232,6 +245,11 @@ class Report:
         """Codes of this severity that failed or could not be determined, each once, in order."""
         found = [f.code for f in self.every if f.severity == severity and f.outcome != "bypassed"]
         return list(dict.fromkeys(found))
+
+    @property
+    def verdict(self) -> Disposition:
+        """Where the rules would have the claim, also while they are only observed."""
+        return self.observed.disposition if self.observed else self.disposition
 
     def shadow_codes(self, severity: Severity | None = None) -> list[str]:
         """The same of draft rules; without a severity, of all."""

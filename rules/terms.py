@@ -12,6 +12,10 @@ RuleScope = Literal["line", "claim"]
 RuleStatus = Literal["draft", "active", "retired"]
 Cadence = Literal["quarterly", "yearly", "fiscal_yearly"]
 """How often a publisher brings out a new edition: by quarter, calendar year, or fiscal year (to September 30)."""
+Mode = Literal["observe", "enforce"]
+"""Whether a verdict is only on record, or routes the claim."""
+GapRoute = Literal["billing", "unchecked", "rework"]
+"""Where a claim goes of which a blocking rule could not ask its table."""
 
 COMMON = "common"
 """Folder of the rules for several payers."""
@@ -24,3 +28,5 @@ PROCEDURES = "procedures"
 """Folder of the packages, one a procedure, each a layer."""
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Worst first."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+GAP_ROUTES: tuple[GapRoute, ...] = get_args(GapRoute)

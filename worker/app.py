@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from worker.audit.log import check_folder
-from worker.books import current
+from worker.books import current, drafts
 from worker.config.settings import load_settings
 from worker.logs import operational as logs
 from worker.logs import outputs
@@ -101,6 +101,7 @@ def _take_hold(**_: Any) -> None:
             agreement.agreed_secret(store)
             check_folder(settings.audit_path)
             # Read before the fork: the pool processes share its pages, and start in no time.
+            drafts.settle(store)
             fault = current.take_own(store)
         _look_at_broker()
         if fault:

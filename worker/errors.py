@@ -268,6 +268,13 @@ class OverridesNotThere(ScrubError):
     """
 
 
+class OverridesUnsigned(ScrubError):
+    """With SCRUB_BOOK_KEY overrides are put in force as they were signed, and what SCRUB_MODE, SCRUB_GAPS or the drafts
+    of an upgrade say on this machine is not in {file}: write the entries that `scrub rules overrides` lists into the
+    file, sign it, and take them out of the settings.
+    """
+
+
 class OverridesUnlike(ScrubError):
     """The workers judge by different books or overrides: {listing}. Say what is to be in force: `scrub rules switch
     FILE.book --overrides FILE`.

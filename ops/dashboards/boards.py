@@ -47,12 +47,15 @@ def billing() -> Dashboard:
 def _billing_numbers(board: Dashboard) -> None:
     rate = logql.clean_rate(RANGE, payer=_PAYER)
     text = CLEAN_CLAIM_RATE + _AGAIN
-    width = widths(2 + len(SPECS))
+    width = widths(3 + len(SPECS))
     board.with_panel(
         number("Clean claim rate", text, rate, "percentunit", LIGHT["billing"], decimals=1, width=next(width))
     )
     held = logql.dollars(RANGE, disposition="=rework", payer=_PAYER)
     board.with_panel(number("Held in rework", AT_STAKE, held, "currencyUSD", LIGHT["rework"], width=next(width)))
+    let_go = logql.decisions(RANGE, disposition="=billing", observed="=rework", payer=_PAYER)
+    text = "Claims that are only observed, went to billing, and would have gone to rework." + _AGAIN
+    board.with_panel(number("Observed", text, let_go, "locale", LIGHT["rework"], width=next(width)))
     for name, spec in SPECS.items():
         expression = logql.decisions(RANGE, disposition=f"={name}", payer=_PAYER)
         text = f"{spec.counts[0].upper()}{spec.counts[1:]}{'' if spec.consumed else '; each wants a person'}."
@@ -77,8 +80,8 @@ def _billing_rankings(board: Dashboard) -> None:
     board.with_panel(ranking("Top findings: charge at stake", AT_STAKE + _EACH, stake, LIGHT["rework"], "currencyUSD"))
     findings = logql.listed("rule.block", RANGE, payer=_PAYER)
     board.with_panel(ranking("Top findings: claims", text, findings, LIGHT["rework"]))
-    text = "What the payer was expected to answer: group, reason and remark code, or the status of a 277CA." + _EACH
-    denials = logql.listed("rule.denials", RANGE, payer=_PAYER)
+    text = "What the payer was expected to answer to claims in rework: group, reason and remark code, or 277CA." + _EACH
+    denials = logql.listed("rule.denials", RANGE, disposition="=rework", payer=_PAYER)
     board.with_panel(ranking("Denials avoided", text, denials, LIGHT["billing"]))
     text = "Rules of severity block that need a fact which the claim does not carry." + _EACH
     undetermined = logql.listed("rule.undetermined", RANGE, payer=_PAYER)

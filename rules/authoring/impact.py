@@ -123,9 +123,9 @@ class Comparison:
     """
 
     def __init__(self, old: Book, new: Book, *, drafts: bool = False) -> None:
-        """`drafts`: the new book's drafts are judged as if they were active."""
+        """`drafts`: the new book's drafts, and those of an upgrade, are judged as if they were active."""
         self.old = old
-        self.new = replace(new, rules=tuple(map(_activated, new.rules))) if drafts else new
+        self.new = _with_drafts(new) if drafts else new
         self.narrow = _narrowed(self.old, self.new)
 
     def shift(self, claim: Claim, received: date | None) -> Shift | None:
@@ -149,6 +149,11 @@ def charge_of(claim: Claim) -> Decimal:
     if claim.total_charge is not None:
         return claim.total_charge
     return sum((line.charge for line in claim.lines if line.charge is not None), Decimal(0))
+
+
+def _with_drafts(book: Book) -> Book:
+    entries = tuple(entry for entry in book.overrides.entries if entry.kind != "draft")
+    return replace(book, rules=tuple(map(_activated, book.rules)), overrides=replace(book.overrides, entries=entries))
 
 
 def _activated(rule: Rule) -> Rule:
@@ -182,7 +187,15 @@ def _weight(finding: Finding) -> str:
 
 
 def _same(before: Report, after: Report) -> bool:
-    return before.disposition == after.disposition and _said(before) == _said(after)
+    before_way, after_way = _way(before, after)
+    return before_way == after_way and _said(before) == _said(after)
+
+
+def _way(before: Report, after: Report) -> tuple[Disposition, Disposition]:
+    """Where the claim goes; where it is only observed by both books, where it would go."""
+    if before.observed and after.observed:
+        return before.verdict, after.verdict
+    return before.disposition, after.disposition
 
 
 def _shift(claim: Claim, before: Report, after: Report) -> Shift:
@@ -195,9 +208,9 @@ def _shift(claim: Claim, before: Report, after: Report) -> Shift:
             finds.append(Finds("new" if was is None else "gone", key[0], payer, says or was or ""))
         elif was != says:
             finds.append(Finds("changed", key[0], payer, f"{says} (was {was})"))
-    way = before.disposition, after.disposition
+    way = _way(before, after)
     blocks = [_blocking(said) - _blocking(other) for said, other in ((left, right), (right, left))]
-    codes = sorted(blocks[after.disposition == "rework"]) or [""]
+    codes = sorted(blocks[way[1] == "rework"]) or [""]
     moves = [Move(*way, code, payer) for code in codes]
     said = tuple(dict.fromkeys(finds))
     if way[0] == way[1]:

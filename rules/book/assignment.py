@@ -51,3 +51,5 @@ class Assigned:
     """Whether it is the book's own, where that override put something else, or nothing, in its place."""
     whose: str = ""
     """A sentence for the finding, where there is a ceiling: whose rule it is."""
+    observed: str | None = None
+    """Name of the override by which what it finds is on record and routes nothing."""

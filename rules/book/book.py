@@ -71,6 +71,18 @@ class Book:
             ]
         return self.overrides.assign(found, kind) if self.overrides.entries else found
 
+    def blocking(self, kind: ClaimKind) -> frozenset[str]:
+        """Codes of the rules that may hold claims of a kind, whatever their dates; those that only observe are among
+        them."""
+        known: dict[ClaimKind, frozenset[str]] = self.beside.setdefault(ClaimKind, {})
+        if kind not in known:
+            able = (one for one in self.assign(kind) if one.rule.status == "active" and not one.published)
+            holding = (one for one in able if one.at_most in (None, "block"))
+            known[kind] = frozenset(
+                one.rule.code for one in holding if any(version.severity == "block" for version in one.rule.versions)
+            )
+        return known[kind]
+
     @cached_property
     def codes(self) -> Mapping[str, str]:
         """The procedure codes that a package is for, each with the package's name."""

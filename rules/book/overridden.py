@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import date
 
 from rules.book.book import Book
-from rules.book.overrides import Override, Overrides
+from rules.book.override import Override
+from rules.book.overrides import Overrides
 from rules.payers import Owner, plain_id
 from rules.report import OverrideState
 
@@ -44,6 +45,10 @@ def _canonical(entry: Override) -> str:
     """As 0.1.0 and 0.1.1 had it: what they kept under a digest is found, and a fleet of both agrees on the digest."""
     values = {name: getattr(entry, name) for name in entry.__slots__}
     values["pin"] = values.pop("former_pins")[0]
+    values["meanwhile"] = entry.meanwhile.digest if entry.meanwhile else None
+    for later in ("mode", "route", "meanwhile"):
+        if values[later] is None:
+            del values[later]
     return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
 
 

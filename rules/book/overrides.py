@@ -10,20 +10,20 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cache
-from typing import Literal, get_args
+from functools import cache, cached_property
+from typing import get_args
 
 from rules.book.assignment import Assigned, ClaimKind
 from rules.book.conditions import compile_condition
+from rules.book.gaproutes import GapRoutes
 from rules.book.logic import ALWAYS, Condition, every, negated
+from rules.book.observing import assign_drafts, assign_modes, nearest_mode, parted, split
+from rules.book.override import Order, Override
 from rules.book.rule import Rule, Text, Version
 from rules.claim import Role
-from rules.report import Citation, Denial, OverrideId, OverrideState
+from rules.report import Citation, Denial
 from rules.terms import COMMON, OVERRIDES, Severity
 
-Order = Literal["primary", "secondary"]
-Effect = Literal["rule", "filing_limit", "authorization", "payer_ids", "member_prefixes"]
-"""What it changes; the keys of an override in its file."""
 LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
 _DAY = timedelta(days=1)
 _COUNTED: Mapping[Order, tuple[str, str]] = {
@@ -34,81 +34,7 @@ _LITTLE = 85
 """Per cent of a filing limit after which little time is left, as in the book's own TIM002."""
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
-    """One decision of the hospital."""
-
-    name: str
-    kind: Effect
-    files: frozenset[str]
-    """Rule files that it touches, without the ending."""
-    payers: tuple[str, ...]
-    """Payer keys, or payer/plan; empty: all."""
-    providers: frozenset[str]
-    """NPIs of billing providers; empty: all."""
-    start: date
-    end: date
-    """Dates of service, inclusive."""
-    reason: str
-    owner: str
-    expires: date
-    """The last day on which it holds, by the calendar."""
-    written_for: str
-    """Start of the pin of what it touches, as it was when the override was written."""
-    pin: str
-    """The pin as it is."""
-    former_pins: tuple[str, ...]
-    """The same as releases 0.1.0 and 0.1.1 made it; see `former_pins_of`."""
-    severity: Severity | None = None
-    """Of the rule, or of the filing limit; None for a rule: switched off."""
-    days: int = 0
-    order: Order = "primary"
-    required: bool = False
-    ids: tuple[str, ...] = ()
-    """Payer ids, or prefixes of member ids."""
-    state: OverrideState = "in_force"
-
-    @property
-    def outdated(self) -> bool:
-        """Whether what it touches was changed since it was written."""
-        return not any(pin.startswith(self.written_for) for pin in (self.pin, *self.former_pins))
-
-    @property
-    def effect(self) -> str:
-        """What it does, in words."""
-        if self.kind == "filing_limit":
-            return f"filing limit of {self.days} days, {self.order} claims"
-        if self.kind == "authorization":
-            return f"authorization {'required' if self.required else 'not required'}"
-        if self.kind == "payer_ids":
-            return f"payer ids {', '.join(self.ids)} of {self.payers[0]}"
-        if self.kind == "member_prefixes":
-            return f"members of {self.payers[0]} by {len(self.ids)} prefixes"
-        return f"severity {self.severity}" if self.severity else "switched off"
-
-    def named(self) -> OverrideId:
-        """As a finding names it."""
-        return OverrideId(self.name, self.effect, self.reason, self.owner, self.expires.isoformat(), self.state)
-
-    def by_former_pin(self) -> Override:
-        """As releases 0.1.0 and 0.1.1 read it, which know their own pin alone."""
-        return replace(self, pin=self.former_pins[0], former_pins=self.former_pins[:1])
-
-    def meets(self, kind: ClaimKind) -> bool:
-        """Whether it is for claims of this kind."""
-        payer, plan = kind.selection.payer, kind.selection.plan
-        return (not self.payers or bool({payer, f"{payer}/{plan}"} & set(self.payers))) and (
-            not self.providers or kind.provider in self.providers
-        )
-
-    @property
-    def nearness(self) -> tuple[bool, int]:
-        """The greater, the nearer to the claim: provider before plan before payer before all."""
-        plans = bool(self.payers) and all("/" in payer for payer in self.payers)
-        return bool(self.providers), 2 if plans else 1 if self.payers else 0
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Overrides:
     """All of a hospital's, as they stand on one day."""
 
@@ -121,7 +47,8 @@ class Overrides:
     @property
     def periods(self) -> list[tuple[date, date]]:
         """Dates of service, on whose ends other rules are in force."""
-        return [(entry.start, entry.end) for entry in self.entries]
+        former = (version for entry in self.entries if entry.meanwhile for version in entry.meanwhile.versions)
+        return [*((e.start, e.end) for e in self.entries), *((v.start, v.end) for v in former)]
 
     def assign(self, found: Iterable[Assigned], kind: ClaimKind) -> list[Assigned]:
         """The rules for a kind of claim with the overrides on them."""
@@ -135,7 +62,22 @@ class Overrides:
             assigned = [part for one in assigned for part in _limited(one, live, over)]
             if not kind.void:
                 assigned += [Assigned(rule, None, e.named()) for e in live for rule in filing_rules(e)]
-        return assigned
+        drafts = [entry for entry in mine if entry.kind == "draft"]
+        if drafts:
+            assigned = assign_drafts(assigned, drafts, kind)
+        modes = [entry for entry in mine if entry.kind == "mode"]
+        return assign_modes(assigned, modes) if modes else assigned
+
+    def observing(self, kind: ClaimKind) -> Override | None:
+        """The one by which every readable claim of this kind goes to billing; None: its rules route it."""
+        mine = sorted((entry for entry in self.entries if entry.kind == "mode" and entry.meets(kind)), key=_precedence)
+        found = nearest_mode(mine)
+        return found if found and found.mode == "observe" else None
+
+    @cached_property
+    def gap_routes(self) -> GapRoutes:
+        """Where claims with gaps go, by payer."""
+        return GapRoutes.of_entries(entry for entry in self.entries if entry.state != "expired")
 
 
 def _precedence(entry: Override) -> tuple[bool, tuple[bool, int]]:
@@ -143,31 +85,12 @@ def _precedence(entry: Override) -> tuple[bool, tuple[bool, int]]:
     return entry.state != "expired", entry.nearness
 
 
-def _touched(one: Assigned, entries: Iterable[Override]) -> Iterator[Assigned]:
-    pieces: list[tuple[Version, Override | None]] = [(version, None) for version in one.rule.versions]
-    touched = False
-    for entry in entries:
-        touched = True
-        pieces = [part for version, owner in pieces for part in _split(version, owner, entry)]
-    if not touched:
+def _touched(one: Assigned, entries: Sequence[Override]) -> Iterator[Assigned]:
+    if not entries:
         yield one
         return
-    for owner in dict.fromkeys(owner for _, owner in pieces):
-        versions = tuple(version for version, other in pieces if other is owner)
-        part = replace(one, rule=replace(one.rule, versions=versions))
+    for part, owner in parted(one, entries):
         yield _changed(part, owner) if owner else part
-
-
-def _split(version: Version, owner: Override | None, entry: Override) -> Iterator[tuple[Version, Override | None]]:
-    """The version before, within and after the period of an override."""
-    if version.end < entry.start or version.start > entry.end:
-        yield version, owner
-        return
-    if version.start < entry.start:
-        yield replace(version, end=entry.start - _DAY), owner
-    yield replace(version, start=max(version.start, entry.start), end=min(version.end, entry.end)), entry
-    if version.end > entry.end:
-        yield replace(version, start=entry.end + _DAY), owner
 
 
 def _changed(one: Assigned, entry: Override) -> Assigned:
@@ -214,7 +137,7 @@ def _limited(one: Assigned, live: Iterable[Override], over: Sequence[Override]) 
         yield one
         return
     for limit in live:
-        pieces = [part for version in one.rule.versions for part in _split(version, None, limit)]
+        pieces = [part for version in one.rule.versions for part in split(version, None, limit)]
         order = _condition({"filing_order": {"in": [limit.order]}}, f"override_{limit.order}_{limit.start:%Y%m%d}")
         inside = tuple(replace(v, applies=every([v.applies, order])) for v, owner in pieces if owner)
         rest = tuple(replace(v, applies=every([v.applies, negated(order)])) if owner else v for v, owner in pieces)

@@ -225,11 +225,16 @@ class YamlDocument:
         self.problems.append(RuleProblem(self.file, line, column, path_text(path), sentence))
 
 
+def without_examples(text: str) -> str:
+    """A rule file without the examples that end it."""
+    return _ENDING_EXAMPLES.sub("\n", text)
+
+
 def read_document(file: str, text: str, *, tried: bool = False) -> YamlDocument:
     """The file's data and marks; what is wrong with its YAML is in `problems`. Of a rule file that was tried, the
     examples that end it are not read: they are its longer half."""
     if tried:
-        text = _ENDING_EXAMPLES.sub("\n", text)
+        text = without_examples(text)
     document = YamlDocument(file, None, {}, tried=tried)
     try:
         node = yaml.compose(text, Loader=_Loader)

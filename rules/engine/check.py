@@ -31,7 +31,7 @@ def check(claim: Claim, book: Book, *, received: date | None = None, history: Hi
     if history.superseded_by is None or report.disposition == "unchecked":
         return report
     reason = f"superseded: a later version of this claim (inbox entry {history.superseded_by}) was decided before it"
-    return replace(report, disposition="rework", reason=reason)
+    return replace(report, disposition="rework", reason=reason, observed=None)
 
 
 def _judge(cases: Cases, book: Book) -> Report:

@@ -118,6 +118,7 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         override=assigned.override,
         cause=rule.cause,
         fault=rule.fault,
+        observed=assigned.observed,
     )
 
 
@@ -137,6 +138,7 @@ def _broken(assigned: Assigned, facts: Facts, error: Exception) -> Finding:
         evidence={},
         version=version.start.isoformat(),
         rule=rule.file,
+        observed=assigned.observed,
     )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from rules.book.assignment import kind_of
 from rules.book.book import Book
+from rules.book.override import Override
 from rules.case import Case
 from rules.engine.asked import Asked
 from rules.engine.coverage import Looked, coverage_of, editions_of, in_order, past_editions
 from rules.engine.findings import Found
 from rules.engine.merging import Member, merged
+from rules.engine.routing import gap_route, routed
 from rules.payers import plain_id
 from rules.report import Finding, Gap, OverrideId, Report, each_of, order
+from rules.terms import GapRoute
 
 
 class FoundOnce(NamedTuple):
@@ -32,11 +36,6 @@ class Verdict(NamedTuple):
     """By rules that an override put out of force."""
     gaps: tuple[Gap, ...]
     """What active rules could not look at."""
-
-    @property
-    def blocks(self) -> bool:
-        """Whether a finding sends the claim to rework."""
-        return any(finding.severity == "block" and finding.outcome != "bypassed" for finding in self.findings)
 
 
 def verdict_of(found: Iterable[Found]) -> Verdict:
@@ -84,9 +83,13 @@ def report_of(
     """The report on these findings. `case`: the claim as a whole."""
     verdict, reason = verdict_of(found), looked.reason
     gaps = () if reason else in_order([*looked.gaps, *past_editions(asked), *verdict.gaps])
+    observing, of_gaps = _from_overrides(case, book, gaps) if book.overrides.entries else (None, "billing")
+    route = routed(
+        each_of(verdict.findings), unchecked=reason is not None, gaps=of_gaps, observing=observing is not None
+    )
     return Report(
         claim_id=case.claim.claim_id,
-        disposition="rework" if verdict.blocks else "unchecked" if reason else "billing",
+        disposition=route.disposition,
         coverage=coverage_of(case.selection, book, gaps, reason),
         history=case.history.state,
         book=book.named,
@@ -99,15 +102,36 @@ def report_of(
         findings=verdict.findings,
         shadow=verdict.shadow,
         overridden=verdict.overridden,
-        overrides=_overrides(case, book, verdict) if book.overrides.entries else (),
+        overrides=_overrides(case, book, verdict, observing, of_gaps) if book.overrides.entries else (),
         lines=looked.lines,
         gaps=gaps,
+        observed=route.observed,
     )
 
 
-def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
+def _from_overrides(case: Case, book: Book, gaps: tuple[Gap, ...]) -> tuple[Override | None, GapRoute]:
+    """By what the claim is only observed, and where its gaps have it go."""
+    kind, chosen, routes = kind_of(case), case.selection, book.overrides.gap_routes
+    observing = book.overrides.observing(kind)
+    if not gaps or routes.of(chosen.payer, chosen.plan) == "billing":
+        return observing, "billing"
+    return observing, gap_route(gaps, book.blocking(kind), routes, chosen.payer, chosen.plan)
+
+
+def _overrides(
+    case: Case, book: Book, verdict: Verdict, observing: Override | None, of_gaps: GapRoute
+) -> tuple[OverrideId, ...]:
     """Those that touched the claim, each once."""
     of_payer = book.overrides.ids.get(plain_id(case.claim.payer.id))
     findings = (*each_of(verdict.findings), *verdict.overridden)
     found = {finding.override: None for finding in findings if finding.override}
-    return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))
+    observed = {finding.observed for finding in findings}
+    routing = (
+        book.overrides.gap_routes.entry(case.selection.payer, case.selection.plan) if of_gaps != "billing" else None
+    )
+    modes = [
+        entry.named()
+        for entry in book.overrides.entries
+        if entry is observing or entry is routing or entry.name in observed
+    ]
+    return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found, *modes]))

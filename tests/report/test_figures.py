@@ -59,6 +59,22 @@ def superseded(line: Line) -> Line:
     return {**line, "event.action": "claim.superseded", "error.code": "not_mine"}
 
 
+def test_claims_that_are_only_observed_are_clean_by_their_verdict_and_no_denial_of_theirs_was_avoided(
+    counted: Counted,
+) -> None:
+    held = {"rule.block": ["UNT001"], "rule.denials": ["CO-151"]}
+    found = counted(
+        verdict(1, **{"claim.observed": "billing"}), verdict(2, **{"claim.observed": "rework"}, **held),
+        verdict(3, **{"claim.observed": "unchecked"}), verdict(4), verdict(5, "rework", **held),
+        verdict(6, "rework", **{"claim.observed": "rework"}, **held),
+    )  # fmt: skip
+    whole = found.whole
+    assert (whole["firsts"], whole["clean"], whole["billing"]) == (6, 2, 4)
+    assert (whole["observed"], whole["let_go"], whole["let_go_cents"]) == (4, 1, 10_000)
+    assert [(row["clean"], row["n"]) for row in found.by_payer] == [(2, 6)]
+    assert [(row["code"], row["claims"]) for row in found.denials] == [("CO-151", 2)]
+
+
 def test_a_query_that_still_runs_does_not_hide_what_ended_the_report(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_bytes(json.dumps(verdict(1)).encode())
     forever = "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE a.range + b.range = c.range"

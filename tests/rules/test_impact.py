@@ -11,6 +11,9 @@ import pytest
 
 from rules.authoring.impact import Comparison, ImpactTally, Move
 from rules.book.book import Book
+from rules.book.overridden import overridden
+from rules.book.overridefile import read_overrides
+from rules.book.overrides import pin_of
 from rules.claim import Claim, read_claim
 from rules.errors import BookInvalid
 from rules.loader import book_files, load_book, read_book
@@ -45,6 +48,33 @@ def tally(comparison: Comparison) -> ImpactTally:
         if shift := comparison.shift(one, DAY):
             found.add(shift)
     return found
+
+
+def with_entries(text: str) -> Book:
+    return overridden(library(), read_overrides("o", f"overrides:\n{text}", library()), DAY)
+
+
+OBSERVE = "  - {name: o, mode: observe, reason: r, owner: o, expires: 2027-01-01}\n"
+
+
+def test_while_both_books_only_observe_claims_move_by_their_verdicts() -> None:
+    """Who starts by observing wants to see what a book would hold, and nothing moves yet."""
+    fewer = changed(UNT002, "severity: block", "severity: warn")
+    fewer = overridden(fewer, read_overrides("o", f"overrides:\n{OBSERVE}", fewer), DAY)
+    plain = tally(Comparison(library(), changed(UNT002, "severity: block", "severity: warn")))
+    found = tally(Comparison(with_entries(OBSERVE), fewer))
+    assert (found.touched, found.routes.keys()) == (plain.touched, plain.routes.keys())
+    begun = tally(Comparison(with_entries(OBSERVE), library()))
+    assert {way for way in begun.routes if way[0] != "billing"} == set()
+    assert ("billing", "rework") in begun.routes
+
+
+def test_drafts_of_an_upgrade_are_judged_as_active_ones_where_drafts_are() -> None:
+    pin = pin_of([library().files[UNT001.removesuffix(".yaml")]])
+    text = f"  - {{name: d, draft: {UNT001}, written_for: {pin}, reason: r, owner: o, expires: 2027-01-01}}\n"
+    drafted = with_entries(text)
+    assert tally(Comparison(library(), drafted)).touched > 0
+    assert tally(Comparison(library(), drafted, drafts=True)).touched == 0
 
 
 def test_the_same_book_changes_nothing() -> None:

@@ -13,6 +13,7 @@ import pyx12.codes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rules.book.book import Book
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.cli.conftest import Run
@@ -21,6 +22,8 @@ from tests.x12.oracles import validates
 from tests.x12.samples import SAMPLES
 from tests.x12.test_fuzz import SEGMENTS
 from tests.x12.writer import file_of
+from worker.books.overrides import with_text
+from worker.config.routing import entries
 from worker.intake.document import Document
 from worker.intake.documents import read_documents
 from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgment
@@ -51,12 +54,12 @@ def with_line(**changes: Any) -> dict[str, Any]:
     return claim
 
 
-def answer(raw: bytes) -> str:
+def answer(raw: bytes, book: Book = BOOK) -> str:
     out = io.BytesIO()
     acknowledgment = Acknowledgment(out, datetime(2026, 11, 2, 9, 30, tzinfo=UTC))
     for found in read_documents("f.837", io.BytesIO(raw)):
         if isinstance(found, Document):
-            acknowledgment.accept(found, check(found.claim, BOOK, received=date(2026, 10, 20)))
+            acknowledgment.accept(found, check(found.claim, book, received=date(2026, 10, 20)))
         elif found.number:
             acknowledgment.refuse(found)
     acknowledgment.close()
@@ -119,6 +122,24 @@ def test_the_status_of_a_claim_for_rework_names_what_is_wrong(claim: dict[str, A
     made = answer(file_of([claim]).encode())
     valid(made)
     assert any(segment.split("*")[1] == status for segment in segments(made, "STC"))
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (clean(), ""),
+        (clean(total_charge="451.00"), "OBSERVED, WOULD BE HELD: CLM002"),
+        (with_line(procedure="20553"), "NOT CHECKED: no line carries procedure 64445"),
+    ],
+)
+def test_a_claim_that_is_only_observed_is_accepted_and_says_what_would_have_become_of_it(
+    claim: dict[str, Any], message: str
+) -> None:
+    observed = with_text(BOOK, entries("observe", ""), "settings")
+    made = answer(file_of([claim]).encode(), observed)
+    valid(made)
+    (status,) = [segment for segment in segments(made, "STC") if segment.startswith("STC*A2:20")]
+    assert status.rpartition("*")[2] == message or (not message and "OBSERVED" not in status)
 
 
 def test_institutional_claims_several_providers_sets_and_interchanges() -> None:

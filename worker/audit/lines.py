@@ -9,7 +9,8 @@ why), audit.retired (a person took a chain off the list of those whose files mus
 claim.quarantined, claim.repeated (the same event again: no second result), claim.superseded (the line with this
 decision id was not committed: another worker had the claim, or it is judged again), quarantine.requeued and
 quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person
-entered into the ledger), book.switched (a person put another book, or other overrides, in force).
+entered into the ledger), book.switched (a person put another book, or other overrides, in force), drafts.accepted (a
+person let rules hold claims that an upgrade brought as drafts).
 
 How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
 repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.
@@ -31,6 +32,7 @@ from worker.store.outletspecs import OUTLETS, listed
 Action = Literal[
     "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
     "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
+    "drafts.accepted",
 ]  # fmt: skip
 
 DECIDES: tuple[Action, ...] = ("claim.scrubbed", "claim.quarantined")
@@ -78,6 +80,10 @@ AuditLine = TypedDict(
         "claim.payer_id": Annotated[str, _about("NM109 of the payer")],
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
         "claim.disposition": Annotated[str, _about(listed(OUTLETS))],
+        "claim.observed": Annotated[
+            str,
+            _about("of a claim that is only observed: where its verdict would have sent it"),
+        ],
         "claim.coverage": Annotated[str, _about(listed(get_args(Coverage)))],
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
@@ -95,7 +101,7 @@ AuditLine = TypedDict(
         "rule.overridden": Annotated[
             list[str], _about("codes that an override of the hospital touched on this claim, found or put out of force")
         ],
-        "override.name": Annotated[list[str], _about("those overrides, by name")],
+        "override.name": Annotated[list[str], _about("those overrides, by name; of accepted drafts: these")],
         "override.told": Annotated[list[str], _about("the same in words: effect, reason, owner, last day, state")],
         "rule.shadow": Annotated[
             list[str], _about("codes of drafts that failed or were undetermined; they never route")
@@ -197,8 +203,10 @@ def report_fields(report: Report) -> AuditLine:
         line["override.name"] = [one.name for one in report.overrides]
         line["override.told"] = [str(one) for one in report.overrides]
     line |= _of_blocks(report)
+    if report.observed:
+        line["claim.observed"] = report.observed.disposition
     if report.reason:
-        line["error.code"] = "unchecked" if report.disposition == "unchecked" else "superseded"
+        line["error.code"] = "unchecked" if report.coverage == "none" else "superseded"
     return line
 
 

@@ -12,7 +12,6 @@ from redis import Redis
 
 from rules.book.pack import SUFFIX
 from rules.errors import ScrubError
-from worker.books import signature
 from worker.books.overrides import OverridesLayer
 from worker.books.ownbook import OwnBook
 from worker.books.switch import opened, opened_text, sealed_pack, sealed_text
@@ -71,5 +70,5 @@ class BookContents:
         with suppress(ScrubError):
             layer = self.layer()
             if layer.text is not None and layer.digest == digest:
-                return sealed_text(layer.text, signature.signature_of(layer.file) if layer.file else b"")
+                return sealed_text(layer.text, layer.sealed())
         raise OverridesNotThere(digest=digest)

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from rules.book.book import Book
-from rules.book.overridefile import read_overrides
+from rules.book.overridefile import DRAFTS, read_overrides, with_drafts
 from rules.book.pack import unpacked
 from rules.errors import PackInvalid, ScrubError
 from rules.loader import read_book
@@ -121,9 +121,11 @@ class BookSwitcher:
         return read_stack(self.redis, self.keys)
 
     def switch(
-        self, content: bytes, sealed: bytes, name: str, why: str, overrides: OverridesText | None = None
-    ) -> SwitchResult | None:
-        """Puts a packed book in force; None: it is already. Overrides stay as they are unless some are given.
+        self, content: bytes, sealed: bytes, name: str, why: str, overrides: OverridesText | None = None,
+        drafts: str = "",
+    ) -> SwitchResult | None:  # fmt: skip
+        """Puts a packed book in force; None: it is already. Overrides stay as they are unless some are given, but that
+        the drafts of this book stand behind them.
 
         Raises:
             PackInvalid, BookInvalid: it does not load, and nothing was changed.
@@ -137,6 +139,9 @@ class BookSwitcher:
         stack = self.stack()
         judged, before = self._before(stack)
         given, text = self._overrides(before, judged, overrides)
+        if drafts and with_drafts(text.content, drafts) != text.content:
+            text = overrides = OverridesText(with_drafts(text.content, drafts), b"", text.name)
+            given = digest_of_text(text.content)
         _fits(given, text, book)
         basis = Basis(BookName(book.version, book.digest), given)
         if stack and stack[0].basis == basis:
@@ -166,6 +171,21 @@ class BookSwitcher:
             return None
         fields = {basis.book.digest: payload, **self._text_field(overrides)}
         return self._install(basis, fields, stack, before, judged, why)
+
+    def put_drafts(self, drafts: str, why: str) -> SwitchResult | None:
+        """Puts other drafts behind the overrides by which the workers judge; None: none of them judges by any.
+
+        Raises:
+            what `put_overrides` raises
+        """
+        stack = self.stack()
+        judged, before = self._before(stack)
+        if not (stack or judged):
+            return None
+        _, text = self._overrides(before, judged, None)
+        if stack and DRAFTS not in (text.content or ""):
+            return None
+        return self.put_overrides(OverridesText(with_drafts(text.content, drafts)), why)
 
     def roll_back(self, why: str, trusted: Path | None, to: str = "") -> SwitchResult:
         """Puts in force again what was before; or what `to` names, by the start of its digest.

@@ -7,7 +7,7 @@ from functools import cache
 from rules.book.book import Book
 from rules.errors import first_problem
 from worker.books.fallback import UNUSABLE, Fallback, find_fallback
-from worker.books.overrides import OverridesLayer
+from worker.books.overrides import OverridesLayer, added
 from worker.books.ownbook import OverridesWatch, OwnBook, read_own
 from worker.config.settings import Settings
 from worker.store.connections import Store
@@ -69,7 +69,7 @@ def watch(settings: Settings) -> OverridesWatch:
     Raises:
         OverridesInvalid, and what `own` raises
     """
-    return OverridesWatch(overrides_layer(settings), own_book(settings))
+    return OverridesWatch(overrides_layer(settings), own_book(settings), settings)
 
 
 @cache
@@ -80,7 +80,7 @@ def overrides_layer(settings: Settings) -> OverridesLayer:
         OverridesInvalid
     """
     found = _fallbacks.get(settings)
-    return found.layer if found else OverridesLayer(settings.overrides, settings.books_path)
+    return found.layer if found else OverridesLayer(settings.overrides, settings.books_path, added=added(settings))
 
 
 def book_of_today(settings: Settings) -> Book:

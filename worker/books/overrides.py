@@ -1,5 +1,7 @@
-"""The hospital's overrides, from the file of `SCRUB_OVERRIDES` or put in force: applied to a book, and what a person
-must know of them.
+"""The hospital's overrides, put in force or of this machine: applied to a book, and what a person must know of them.
+
+Those of a machine are the file of `SCRUB_OVERRIDES`, then what `SCRUB_MODE` and `SCRUB_GAPS` say, then the drafts of an
+upgrade, as one text under one digest: who judges by the same text gives the same reports.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from pathlib import Path
 
 from rules.book.book import Book
 from rules.book.overridden import overridden
-from rules.book.overridefile import PIN, problem, read_overrides
-from rules.book.overrides import Override
+from rules.book.override import Override
+from rules.book.overridefile import PIN, joined, problem, read_overrides
 from worker.books import archive
+from worker.config import routing
+from worker.config.settings import Settings
 
 SOON = 30
 """Days before its last one from which an override is said to end soon."""
@@ -46,13 +50,53 @@ def today() -> date:
     return datetime.now().astimezone().date()
 
 
-def with_overrides(book: Book, file: Path | None, day: date | None = None) -> Book:
-    """The book as the hospital has it on a day; None: today. Without a file, as it is.
+def added(settings: Settings) -> tuple[str, str]:
+    """What stands behind the file on this machine: the entries of settings, and the drafts of an upgrade.
 
     Raises:
-        OverridesInvalid: also where the file cannot be read; to judge without it would be another book.
+        OverridesInvalid: the drafts cannot be read.
     """
-    return overridden(book, read_overrides(str(file), read_text(file), book), day or today()) if file else book
+    return routing.entries(settings.mode, settings.gaps), drafts_on_disk(settings)[1]
+
+
+def drafts_on_disk(settings: Settings) -> tuple[str, str]:
+    """Of the state folder: the digest of the library that drafts were made for, and their text; empty: none are there.
+
+    Raises:
+        OverridesInvalid: they cannot be read.
+    """
+    if settings.book_key or not settings.drafts_path.is_file():
+        return "", ""
+    head, _, text = read_text(settings.drafts_path).partition("\n")
+    return head.rpartition(" ")[2], text
+
+
+def text_of(settings: Settings, file: Path | None) -> str | None:
+    """The overrides of this machine, with this file; None: there are none.
+
+    Raises:
+        OverridesInvalid: the file cannot be read; to judge without it would be another book.
+    """
+    return joined(read_text(file) if file else None, *added(settings))
+
+
+def with_overrides(book: Book, settings: Settings, day: date | None = None, *, file: Path | None = None) -> Book:
+    """The book as the hospital has it on a day; None: today. `file`: in place of that of SCRUB_OVERRIDES.
+
+    Raises:
+        OverridesInvalid, and what `text_of` raises
+    """
+    file = file or settings.overrides
+    return with_text(book, text_of(settings, file), str(file), day)
+
+
+def with_text(book: Book, text: str | None, name: str, day: date | None = None) -> Book:
+    """The book with the overrides of a text; None: as it is.
+
+    Raises:
+        OverridesInvalid
+    """
+    return book if text is None else overridden(book, read_overrides(name, text, book), day or today())
 
 
 @dataclass
@@ -70,12 +114,20 @@ class OverridesLayer:
     """Takes precedence over the file; without both, books stay as they are."""
     name: str = ""
     """For the sentence of an error; default: the file."""
+    added: tuple[str, str] = ("", "")
+    """What stands behind the file, as `added` answers it; a text has it in it."""
 
     def __post_init__(self) -> None:
-        if self.text is None and self.file:
-            self.text = read_text(self.file)
+        if self.text is None:
+            self.text = joined(read_text(self.file) if self.file else None, *self.added)
         self.digest = digest_of_text(self.text)
         self._applied: dict[str, tuple[date, Book]] = {}
+
+    def sealed(self) -> bytes:
+        """The signature of the file, where the text is that of the file; empty: there is none."""
+        from worker.books.signature import signature_of
+
+        return signature_of(self.file) if self.file and not any(self.added) else b""
 
     def apply(self, book: Book) -> Book:
         """The book as it is judged by today, made once a day; what a person must know of it is logged then.
@@ -104,8 +156,11 @@ class OverridesLayer:
 
 def warnings(entries: Iterable[Override]) -> Iterator[str]:
     """A sentence for each override that no longer holds, or whose rule was changed since it was written."""
+    drafts = []
     for entry in entries:
-        if entry.state == "expired":
+        if entry.kind == "draft":
+            drafts += [entry] if entry.state == "expired" and entry.files else []
+        elif entry.state == "expired":
             yield (
                 f"override {entry.name} expired on {entry.expires} and is not applied ({entry.effect}; "
                 f"{entry.owner}): renew it or take it out"
@@ -115,8 +170,14 @@ def warnings(entries: Iterable[Override]) -> Iterator[str]:
                 f"override {entry.name} was written for another version of what it touches ({entry.effect}; "
                 f"{entry.owner}): look whether it is still right, then set written_for to {entry.pin[:PIN]}"
             )
+    if drafts:
+        day = max(one.expires for one in drafts)
+        yield (
+            f"{len(drafts)} drafts of an upgrade were to be looked at by {day}: they warn now and hold no claim; "
+            "`scrub rules drafts list` names them"
+        )
 
 
 def ending(entries: Iterable[Override], day: date) -> list[Override]:
-    """Those that end soon."""
-    return [entry for entry in entries if 0 <= (entry.expires - day).days <= SOON]
+    """Those that end soon; drafts do not end by themselves."""
+    return [entry for entry in entries if entry.kind != "draft" and 0 <= (entry.expires - day).days <= SOON]

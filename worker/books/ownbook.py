@@ -13,12 +13,12 @@ from typing import Any, cast
 from redis import Redis
 
 from rules.book.book import Book, digest_of
-from rules.book.overridefile import read_overrides
+from rules.book.overridefile import joined, read_overrides
 from rules.book.pack import SUFFIX
 from rules.errors import ScrubError, first_problem
 from rules.loader import read_book, whole_book
-from worker.books import archive, signature, trust
-from worker.books.overrides import NONE, OverridesLayer, digest_of_text, read_text
+from worker.books import archive, trust
+from worker.books.overrides import NONE, OverridesLayer, added, digest_of_text, read_text
 from worker.books.switch import sealed_pack, sealed_text
 from worker.config.settings import Settings
 from worker.logs.operational import log
@@ -83,8 +83,7 @@ def offer(redis: Redis, keys: Keys, own: OwnBook, layer: OverridesLayer, folder:
     if left[own.book.digest] < _OFFER_MS / 2:
         redis.set(keys.offer(own.book.digest), own.packed(folder), px=_OFFER_MS)
     if layer.text is not None and left[layer.digest] < _OFFER_MS / 2:
-        sealed = signature.signature_of(layer.file) if layer.file else b""
-        redis.set(keys.offer(layer.digest), sealed_text(layer.text, sealed), px=_OFFER_MS)
+        redis.set(keys.offer(layer.digest), sealed_text(layer.text, layer.sealed()), px=_OFFER_MS)
 
 
 @dataclass
@@ -93,6 +92,7 @@ class OverridesWatch:
 
     layer: OverridesLayer
     book: Book
+    settings: Settings
     _seen: str = ""
     _fault: str = ""
 
@@ -100,8 +100,13 @@ class OverridesWatch:
         """What the beat reports of it. `in_force`: digest of the overrides in force; None: each worker's own."""
         on_disk, text = NONE, None
         try:
-            text = read_text(self.layer.file) if self.layer.file and self.layer.file.exists() else None
+            file = self.layer.file
+            said, drafts = added(self.settings)
+            text = joined(own := read_text(file) if file and file.exists() else None, said, drafts)
             on_disk = digest_of_text(text)
+            if in_force not in (None, on_disk):  # drafts wait for the book of this release, which is not in force
+                text = joined(own, said)
+                on_disk = digest_of_text(text)
         except ScrubError as error:
             on_disk, self._fault = "unreadable", first_problem(error)
         if on_disk != self._seen:

@@ -321,7 +321,8 @@ class ProcessBook:
             return self.layer
         if self.layer.digest != NONE:
             log(__name__).warning(
-                f"the overrides of SCRUB_OVERRIDES ({self.layer.digest[:8]}) are not those in force "
+                f"this worker's own overrides ({self.layer.digest[:8]}: SCRUB_OVERRIDES, SCRUB_MODE, SCRUB_GAPS, the "
+                f"drafts of an upgrade) are not those in force "
                 f"({(digest or '')[:8]}) and are not applied; `scrub rules overrides --switch` puts a file in force"
             )
         if digest == NONE:

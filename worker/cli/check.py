@@ -53,9 +53,7 @@ def check(
 
     day = day_of(received) or datetime.now().astimezone().date()
     settings = load_settings()
-    rules = with_overrides(
-        read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings.overrides
-    )
+    rules = with_overrides(read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings)
     warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes)
     counts: Counter[str] = Counter()

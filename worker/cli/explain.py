@@ -52,7 +52,7 @@ def explain(
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    rules = with_overrides(read_untried(book, signed=True).book, settings.overrides)
+    rules = with_overrides(read_untried(book, signed=True).book, settings)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
     intake = Intake([claim], settings.max_event_bytes)

@@ -105,15 +105,18 @@ def _job(
 ) -> ImpactJob:  # fmt: skip
     """`before`: the old book and the old overrides, as they are given."""
     from rules.authoring.impact import Comparison
-    from worker.books.overrides import with_overrides
+    from worker.books.overrides import read_text, with_overrides, with_text
     from worker.cli.common.books import read_book
     from worker.rejudging.impact import ImpactJob
 
     tables, keys, (old, given) = settings.tables_path, settings.book_key, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
-    overrides = None if str(given) == "none" else given or settings.overrides
-    new_book = with_overrides(read_book(new or settings.book, tables, keys=keys), settings.overrides)
-    comparison = Comparison(with_overrides(old_book, overrides), new_book, drafts=drafts)
+    new_book = with_overrides(read_book(new or settings.book, tables, keys=keys), settings)
+    if given is None:
+        before_book = with_overrides(old_book, settings)
+    else:
+        before_book = with_text(old_book, None if str(given) == "none" else read_text(given), str(given))
+    comparison = Comparison(before_book, new_book, drafts=drafts)
     return ImpactJob(comparison, day or datetime.now().astimezone().date(), settings.max_event_bytes, most)
 
 

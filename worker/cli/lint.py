@@ -80,7 +80,7 @@ def lint(
         rules = read_book(folder, settings.tables_path, examples=True)
         problems = tuple(payer_problems(rules, whole_book(folder, settings.tables_path).library))
         problems += tuple(unworded(rules.rules)) if folder is None else ()
-        wanting = warn(standing(settings.overrides, rules))
+        wanting = warn(standing(settings.overrides, rules, settings))
     except BookInvalid as error:
         problems = error.problems
     root = folder or LIBRARY

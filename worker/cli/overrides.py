@@ -12,7 +12,7 @@ from worker.cli.common.terminal import Format, Style, columns, complain, paint, 
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from rules.book.overrides import Override
+    from rules.book.override import Override
     from worker.config.settings import Settings
 
 _STYLES: dict[str, Style] = {"in_force": "green", "outdated": "yellow", "expired": "bold red"}
@@ -49,19 +49,22 @@ def overrides(
     * `scrub rules overrides overrides.yaml --switch --reason "contract of January"`
     """
     from rules.errors import OverridesInvalid
+    from worker.books.overrides import added
     from worker.config.settings import load_settings
 
     settings = load_settings()
     file = file or settings.overrides
-    if file is None:
+    if file is None and (switch or not any(added(settings))):
         raise typer.BadParameter("expected FILE, or the variable SCRUB_OVERRIDES")
-    if switch:
+    if switch and file:
         _put(file, why, settings)
         return
-    if not file.is_file():
+    if file and not file.is_file():
         raise typer.BadParameter(f"there is no file {file}")
     try:
-        entries = standing(file, read_book(book or settings.book, settings.tables_path, keys=settings.book_key))
+        entries = standing(
+            file, read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings
+        )
     except OverridesInvalid as error:
         for problem in error.problems:
             say(str(problem))
@@ -77,12 +80,18 @@ def overrides(
 
 
 def _put(file: Path, why: str | None, settings: Settings) -> None:
+    from dataclasses import replace
+
+    from rules.book.overridefile import with_drafts
     from worker import bootstrap
+    from worker.books import drafts
     from worker.cli.common.stores import opened
     from worker.cli.packs import given_text, notify_and_report, reason
 
-    why, text = reason(why or ""), given_text(file, settings.book_key)
+    why, text = reason(why or ""), given_text(file, settings)
     with opened(settings) as store:
+        if not settings.book_key:
+            text = replace(text, content=with_drafts(text.content, drafts.standing(store)[1].text))
         switcher = bootstrap.book_switcher(store)
         try:
             done = switcher.put_overrides(text, why)
@@ -91,15 +100,15 @@ def _put(file: Path, why: str | None, settings: Settings) -> None:
         notify_and_report(store, done, "These overrides are in force already; nothing was changed.")
 
 
-def standing(file: Path | None, book: Book) -> tuple[Override, ...]:
-    """The overrides of the file as they stand today.
+def standing(file: Path | None, book: Book, settings: Settings) -> tuple[Override, ...]:
+    """The overrides of the file, and of this machine's settings, as they stand today.
 
     Raises:
         OverridesInvalid
     """
     from worker.books.overrides import with_overrides
 
-    return with_overrides(book, file).overrides.entries
+    return with_overrides(book, settings, file=file).overrides.entries
 
 
 def warn(entries: tuple[Override, ...]) -> int:

@@ -163,11 +163,11 @@ def switch(
     content, sealed = _read(file), signature.signature_of(file)
     if settings.book_key:
         signature.verify(content, sealed, settings.book_key, plain(str(file)))
-    text = given_text(overrides, settings.book_key) if overrides else None
+    text = given_text(overrides, settings) if overrides else None
     with opened(settings) as store:
         switcher = bootstrap.book_switcher(store)
         try:
-            done = switcher.switch(content, sealed, plain(str(file)), why, text)
+            done = switcher.switch(content, sealed, plain(str(file)), why, text, drafts_for(store, content))
         finally:
             switcher.audit.close()
         notify_and_report(store, done, "This book is in force already; nothing was changed.")
@@ -198,6 +198,7 @@ def rollback(
     * `scrub rules rollback --to 27a5db08 --reason "the book of October"`
     """
     from worker import bootstrap
+    from worker.books import drafts
     from worker.config.settings import load_settings
 
     why = reason(why)
@@ -206,27 +207,46 @@ def rollback(
         switcher = bootstrap.book_switcher(store)
         try:
             done = switcher.roll_back(why, settings.book_key, to)
+            drafts.agree_with(store, done.basis)
         finally:
             switcher.audit.close()
         notify_and_report(store, done, "")
 
 
-def given_text(file: Path, trusted: Path | None) -> OverridesText:
-    """Overrides to put in force: those of a file; `none`: none.
+def drafts_for(store: Store, content: bytes) -> str:
+    """The drafts of a packed book: of the one that ships, those that wait on this installation."""
+    from rules.book.book import digest_of
+    from rules.book.pack import unpacked
+    from worker.books import drafts
+
+    library, waiting = drafts.standing(store)
+    return waiting.text if digest_of(unpacked("the book", content).library) == library else ""
+
+
+def given_text(file: Path, settings: Settings) -> OverridesText:
+    """Overrides to put in force: those of a file (`none`: of none), with what stands behind it on this machine.
 
     Raises:
         OverridesInvalid: it cannot be read. BookNotSigned, KeyUnusable
+        OverridesUnsigned: what stands behind it is in no signed file.
     """
+    from rules.book.overridefile import joined
     from worker.books import signature
     from worker.books.bookswitcher import OverridesText
-    from worker.books.overrides import read_text
+    from worker.books.overrides import added, read_text
+    from worker.errors import OverridesUnsigned
 
+    name, more = plain(str(file)), added(settings)
     if str(file) == "none":
-        return OverridesText(None)
-    content, sealed = read_text(file), signature.signature_of(file)
-    if trusted:
-        signature.verify(content.encode(), sealed, trusted, plain(str(file)))
-    return OverridesText(content, sealed, plain(str(file)))
+        content, sealed = None, b""
+    else:
+        content, sealed = read_text(file), signature.signature_of(file)
+    if settings.book_key:
+        if any(more):
+            raise OverridesUnsigned(file=name)
+        if content is not None:
+            signature.verify(content.encode(), sealed, settings.book_key, name)
+    return OverridesText(joined(content, *more), b"" if any(more) else sealed, name)
 
 
 def notify_and_report(store: Store, done: SwitchResult | None, unchanged: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rules.terms import Grade, RuleStatus, Severity
-from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, prove, trial
+from worker.cli import author, diff, docs, drafts, explain, impact, lint, overrides, packs, prove, trial
 from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
@@ -243,6 +243,7 @@ app.command("docs")(docs.docs)
 app.command("diff")(diff.diff)
 app.command("impact")(impact.impact)
 app.command("overrides")(overrides.overrides)
+app.add_typer(drafts.app, name="drafts")
 app.command("pack")(packs.pack)
 app.command("sign")(packs.sign)
 app.command("verify")(packs.verify)

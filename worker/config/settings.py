@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from worker.config import redisurl, sentinel
+from worker.config import redisurl, routing, sentinel
 from worker.errors import SettingsInvalid
 
 PREFIX = "SCRUB_"
@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     """Public keys in PEM: a packed book must be signed by one of them. None: signatures are not looked at."""
     overrides: Folder | None = None
     """YAML file of what the hospital decided otherwise than the book says. None: nothing."""
+    mode: Annotated[str, AfterValidator(routing.checked(routing.modes))] = ""
+    """observe: verdicts stand on record and every readable claim goes to billing; enforce, the default: they route. By
+    payer or rule as in worker.config.routing; until overrides are put in force."""
+    gaps: Annotated[str, AfterValidator(routing.checked(routing.gaps))] = ""
+    """Where claims go of which a blocking rule could not ask its table: billing (the default), unchecked or rework; by
+    payer in the same way."""
     partitions: Annotated[int, Field(ge=1, le=256)] = 1
     """How many sets of keys the claims are spread over; fixed once claims are there."""
     batch: Annotated[int, Field(ge=1, le=5_000)] = 200
@@ -153,6 +159,11 @@ class Settings(BaseSettings):
     @cached_property
     def audit_path(self) -> Path:
         return self.audit_dir or self.state_dir / "audit"
+
+    @cached_property
+    def drafts_path(self) -> Path:
+        """What an upgrade brought as drafts: see worker.books.drafts."""
+        return self.state_dir / "drafts.yaml"
 
     @cached_property
     def tables_path(self) -> Path:

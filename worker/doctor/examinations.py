@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from redis.exceptions import RedisError
 
 from rules.book.book import Book
+from rules.book.override import Override
 from rules.book.sources import due_items
 from rules.errors import ScrubError
 from worker.audit import chains
@@ -158,6 +159,7 @@ def overrides(book: Book, today: date) -> Iterator[Diagnosis]:
     entries = book.overrides.entries
     sentences = list(warnings(entries))
     yield from (Diagnosis("poor", "overrides", f"{text[:1].upper()}{text[1:]}.") for text in sentences)
+    yield from _silenced(entries)
     for entry in ending(entries, today):
         sentence = f"Override {entry.name} ({entry.effect}) holds until {entry.expires}."
         yield Diagnosis("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
@@ -170,6 +172,24 @@ def _damaged(book: Book) -> list[str]:
     reigns = (reign for table in book.every_table for reigns in table.reigns.values() for reign in reigns)
     editions = {edition.id: edition.content for _, _, edition in reigns if edition.content is not None}
     return sorted(name for name, content in editions.items() if not content.sound())
+
+
+def _silenced(entries: Iterable[Override]) -> Iterator[Diagnosis]:
+    """What is judged and holds no claim: by a mode, and as drafts of an upgrade."""
+    listed = tuple(entries)
+    for entry in listed:
+        if entry.mode == "observe" and entry.state != "expired":
+            whom = ", ".join(entry.payers) or "all payers"
+            what = ", ".join(sorted(file.rpartition("/")[2] for file in entry.files)) or "rules"
+            sentence = f"Override {entry.name} ({entry.reason}): {what} hold no claim of {whom}, and are on record."
+            mend = "Look at what they would hold (scrub rules impact, the page), then let them: enforce."
+            yield Diagnosis("poor", "observe", sentence, mend)
+    drafts = [entry for entry in listed if entry.kind == "draft" and entry.files]
+    if drafts:
+        verb = "warn" if any(entry.state == "expired" for entry in drafts) else "are judged in shadow"
+        sentence = f"{len(drafts)} rules, {drafts[-1].reason}, {verb} and hold no claim until they are switched on."
+        mend = "scrub rules drafts list, scrub rules impact --drafts, then scrub rules drafts accept."
+        yield Diagnosis("poor", "drafts", sentence, mend)
 
 
 def _covers(spans: Any, today: date) -> bool:
@@ -383,7 +403,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
             yield Diagnosis(
                 "poor", "rule book", sentence, "scrub rules pack, scrub rules sign; then name the packed file."
             )
-        yield from overrides(with_overrides(book, settings.overrides, today), today)
+        yield from overrides(with_overrides(book, settings, today), today)
     except ScrubError as error:
         yield Diagnosis("ill", "rule book", str(error).replace("\n", " "))
     if store is None:

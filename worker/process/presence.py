@@ -11,7 +11,9 @@ from functools import cache
 import orjson
 from redis.exceptions import ResponseError
 
+from rules.errors import ScrubError
 from worker.audit.log import service_version
+from worker.books import drafts
 from worker.books.current import book_of_today, overrides_layer, own, watch
 from worker.books.ownbook import offer
 from worker.books.switch import overrides_in_force
@@ -45,6 +47,8 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
     store.once.eval(script("beat"), 1, keys.workers, worker_name(), orjson.dumps(says).decode())
     with suppress(ResponseError, OSError):  # Redis is full, or the state folder was emptied: the next beat tries again
         offer(store.once, keys, mine, overrides_layer(settings), settings.books_path)
+    with suppress(ResponseError, ScrubError):
+        drafts.follow(store)
 
 
 def farewell(store: Store) -> None:

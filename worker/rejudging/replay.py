@@ -23,8 +23,8 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
-_SINCE_0_2 = frozenset({"cause", "fault", "because"})
-"""Keys of a finding that reports of 0.1.1 and before do not have: they say nothing of a verdict of that time."""
+LATER_KEYS = frozenset({"observed", "lines", "gaps", "cause", "fault", "because"})
+"""Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
 
 Json = Mapping[str, Any]
 
@@ -60,18 +60,36 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
     then = dict(report)
     of_history = {rule.file for rule in book.rules if rule.needs_history}
+    now |= {name: _each(now[name], of_history) for name in _LISTS}
+    if not LATER_KEYS & then.keys():
+        now = without(now)
     taken: list[Json] = []
-    held = False
+    told = _each(report["findings"], of_history)
     for name in _LISTS:
         kept, apart = _apart(_each(then.get(name, []), of_history), of_history)
-        then[name], now[name] = kept, _apart(_each(now[name], of_history), of_history)[0]
+        then[name], now[name] = kept, _apart(now[name], of_history)[0]
         taken += apart
-        if name == "findings":
-            held = any(one["severity"] == "block" and one["outcome"] != "bypassed" for one in apart)
-    if held:
-        now["disposition"] = "rework" if now["disposition"] == "billing" else now["disposition"]
+    _route(now, [one for one in taken if one in told], report)
     codes = tuple(dict.fromkeys(one["code"] for one in taken))
     return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
+
+
+def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:
+    """Where the findings on history, which were not judged again, have the claim go."""
+    blocking = [one for one in taken if one["severity"] == "block" and one["outcome"] != "bypassed"]
+    if any(one.get("observed") is None for one in blocking) and now["disposition"] == "billing":
+        now["disposition"] = "rework"
+    if blocking and report.get("observed"):
+        now["observed"] = {"disposition": "rework"}
+
+
+def without(now: dict[str, Any], names: frozenset[str] = LATER_KEYS) -> dict[str, Any]:
+    """The report as a release wrote it that did not know these keys."""
+    found = {name: value for name, value in now.items() if name not in names}
+    found["coverage"] = "full" if now["coverage"] == "partial" else now["coverage"]  # by its gaps alone
+    for one in _LISTS:
+        found[one] = [{name: value for name, value in each.items() if name not in names} for each in now[one]]
+    return found
 
 
 def _history(report: Json) -> History:
@@ -119,7 +137,7 @@ def _by_identity(findings: list[Json]) -> dict[str, Json]:
 def _differences(then: Any, now: Any, path: str) -> Iterator[ReportDifference]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys((*then, *now)):
-            if key in _SINCE_0_2 and key not in then:
+            if key in LATER_KEYS and key not in then:
                 continue
             inner = f"{path}{key}" if key.startswith("[") or not path else f"{path}.{key}"
             yield from _differences(then.get(key, _ABSENT), now.get(key, _ABSENT), inner)

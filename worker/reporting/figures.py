@@ -48,11 +48,14 @@ class Figures:
 
 _WHOLE = """
 SELECT count(*) AS decisions, count(*) FILTER (last) AS claims,
-  count(*) FILTER (first) AS firsts, count(*) FILTER (first AND disposition = 'billing') AS clean,
+  count(*) FILTER (first) AS firsts, count(*) FILTER (first AND verdict = 'billing') AS clean,
   {OF_EACH},
   coalesce(sum(cents) FILTER (last AND disposition = 'rework'), 0)::BIGINT AS held_cents,
   coalesce(sum(cents) FILTER (last AND disposition = 'billing'), 0)::BIGINT AS billed_cents,
-  count(*) FILTER (last AND len(undetermined) > 0) AS undetermined,
+  count(*) FILTER (last AND observed IS NOT NULL) AS observed,
+  count(*) FILTER (last AND observed = 'rework' AND disposition = 'billing') AS let_go,
+  coalesce(sum(cents) FILTER (last AND observed = 'rework' AND disposition = 'billing'), 0)::BIGINT AS let_go_cents,
+  count(*) FILTER (last AND disposition = 'rework' AND len(undetermined) > 0) AS undetermined,
   count(*) FILTER (coverage = 'common_only' AND last) AS common_only,
   count(*) FILTER (cents IS NULL) AS without_charge,
   count(*) FILTER (attempt > 0) AS taken_over,
@@ -76,13 +79,13 @@ SELECT time_bucket(to_seconds($step), moment) AS t, payer, disposition, count(*)
 FROM decision GROUP BY ALL ORDER BY ALL
 """
 _BY_PAYER = """
-SELECT payer, count(*) AS n, {OF_EACH},
+SELECT payer, count(*) AS n, {OF_EACH}, count(*) FILTER (verdict = 'billing') AS clean,
   coalesce(sum(cents) FILTER (disposition = 'rework'), 0)::BIGINT AS held_cents
 FROM decision WHERE first GROUP BY payer ORDER BY payer = '', n DESC, payer
 """.replace("{OF_EACH}", ", ".join(f"count(*) FILTER (disposition = '{name}') AS {name}" for name in OUTLETS))
 _CLEAN_OVER_TIME = """
 SELECT time_bucket(to_seconds($step), moment) AS t, payer, count(*) AS n,
-  count(*) FILTER (disposition = 'billing') AS clean
+  count(*) FILTER (verdict = 'billing') AS clean
 FROM decision WHERE first GROUP BY ALL ORDER BY ALL
 """
 # Once a claim, however often it was sent in: its charge is at stake once.
@@ -100,7 +103,8 @@ FROM once GROUP BY code ORDER BY cents DESC, claims DESC, warned DESC, code
 """
 _DENIALS = """
 WITH once AS (
-  SELECT code, bill, max(cents) AS cents FROM (SELECT bill, unnest(denials) AS code, cents FROM decision)
+  SELECT code, bill, max(cents) AS cents FROM (SELECT bill, unnest(denials) AS code, cents FROM decision
+    WHERE disposition = 'rework')
   GROUP BY code, bill)
 SELECT code, count(*) AS claims, coalesce(sum(cents), 0)::BIGINT AS cents FROM once
 GROUP BY code ORDER BY claims DESC, cents DESC, code

@@ -33,7 +33,7 @@ _TYPES: dict[Kind, str] = {
 }  # fmt: skip
 _READ = (
     "@timestamp", "event.action", "event.duration", "error.code", "host.name", "process.pid", "service.version",
-    "claim.claim_id", "claim.decision_id", "claim.frequency_code", "claim.payer", "claim.disposition",
+    "claim.claim_id", "claim.decision_id", "claim.frequency_code", "claim.payer", "claim.disposition", "claim.observed",
     "claim.coverage", "claim.charge_cents", "claim.requeued", "rule.block", "rule.warn", "rule.undetermined",
     "rule.denials", "book.version", "book.digest", "queue.entry", "queue.attempt", "queue.latency_ms", "audit.chain",
 )  # fmt: skip
@@ -48,6 +48,8 @@ CREATE TABLE line AS SELECT
   coalesce("claim.frequency_code", '1') AS frequency,
   coalesce("claim.payer", '') AS payer,
   "claim.disposition" AS disposition,
+  "claim.observed" AS observed,
+  coalesce("claim.observed", "claim.disposition") AS verdict,
   "claim.coverage" AS coverage,
   "claim.charge_cents" AS cents,
   coalesce("claim.requeued", false) AS requeued,

@@ -54,7 +54,9 @@ def tiles(figures: Figures) -> str:
         tile("Undetermined", count(whole["undetermined"]), "claims in rework because a fact is missing", "unchecked"),
         *more,
     )
-    return f'<dl class="tiles">{"".join(found)}</dl>'
+    text = f"{claims(whole['let_go'])} of {count(whole['observed'])} observed, which would have gone to rework"
+    let_go = tile("Only observed", rounded_money(whole["let_go_cents"]), text, "rework") if whole["observed"] else ""
+    return f'<dl class="tiles">{"".join(found)}{let_go}</dl>'
 
 
 def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
@@ -87,7 +89,7 @@ def _over_time(figures: Figures) -> str:
 def _by_payer(figures: Figures, payer: Name) -> str:
     def cells(row: Row) -> Cells:
         rest = (count(row[name]) for name in OUTLETS[1:])
-        return payer(row["payer"]), count(row["n"]), share(row["billing"], row["n"]), money(row["held_cents"]), *rest
+        return payer(row["payer"]), count(row["n"]), share(row["clean"], row["n"]), money(row["held_cents"]), *rest
 
     heads = ("Payer", "Claims#", "Clean#", "Charge held#", *(f"{name.title()}#" for name in OUTLETS[1:]))
     found = table("First verdict on each claim", heads, map(cells, figures.by_payer))

@@ -21,7 +21,8 @@ SERIES_DARK = ("#56b4e9", "#f28a3c", "#2bb68f", "#d98cc0", "#e6b422", "#c3ccd6")
 
 CLEAN_CLAIM_RATE = (
     "Claims that passed every edit without a person's help, of all claims that came in (HFMA MAP Key CL-1, Clean Claim"
-    " Rate). Here: claims whose first verdict was billing. Held back, unchecked and unreadable claims are not clean."
+    " Rate). Here: claims whose first verdict was billing, also while verdicts are only observed. Held back, unchecked"
+    " and unreadable claims are not clean."
 )
 """The definition is HFMA's, https://www.hfma.org/data-and-insights/map-initiative/"""
 AT_STAKE = "Total charge (CLM02) of the claims concerned: what was billed, not what would have been paid."

@@ -33,11 +33,13 @@ def verdict(report: Report, payer: str, where: str = "", appeal: Appeal | None =
         plain(payer),
         paint(report.disposition, STYLES[report.disposition]),
     ]
+    if report.observed:
+        header.append(paint(f"observed: would go to {report.observed.disposition}", "yellow"))
     if where:
         header.append(paint(f"({where})", "dim"))
     yield "  ".join(header)
     if report.reason:
-        unchecked = "; nothing was checked" if report.disposition == "unchecked" else ""
+        unchecked = "; nothing was checked" if report.coverage == "none" else ""
         yield "  " + hung(plain(f"{report.reason}{unchecked}."), 2)
     for finding in in_order(report.findings):
         yield from explained(finding)

@@ -291,8 +291,11 @@ def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
     status = SPECS[report.disposition].status
     if status is None:
         for finding in report.findings:
-            if _blocks(finding):
+            if any(_holds(one) for one in (finding, *finding.because)):
                 yield _finding(finding, claim)
+    elif report.observed and report.verdict == "rework":
+        why = ", ".join(report.codes("block")) or "gaps"
+        yield _Status(*status, entity="40", message=f"OBSERVED, WOULD BE HELD: {why}")
     elif report.reason:
         yield _Status(*status, entity="40", message=f"NOT CHECKED: {report.reason}")
     else:
@@ -301,6 +304,10 @@ def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
 
 def _blocks(finding: Finding) -> bool:
     return finding.severity == "block" and finding.outcome != "bypassed"
+
+
+def _holds(finding: Finding) -> bool:
+    return _blocks(finding) and finding.observed is None
 
 
 def _finding(finding: Finding, claim: Claim) -> _Status:
