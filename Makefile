@@ -45,7 +45,9 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/scrub rules lint
+	@$(BIN)/scrub rules prove
 	@$(BIN)/scrub rules docs --check -o rules/CATALOGUE.md
+	@$(BIN)/scrub rules docs --check --page clean -o rules/CLEAN.md
 	@$(BIN)/python -m ops.tried --check
 	@$(BIN)/python -m ops.schemas --check
 	@$(BIN)/python -m ops.dashboards --check
@@ -65,8 +67,9 @@ mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a c
 schemas: .venv/dev.stamp  ## writes ops/schema/ from the models
 	@$(BIN)/python -m ops.schemas
 
-catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md from the rule files, and that their examples pass
+catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md and CLEAN.md from the rule files, and that their examples pass
 	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md
+	@$(BIN)/scrub rules docs --page clean -o rules/CLEAN.md
 	@$(BIN)/python -m ops.tried
 
 boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the log lines' field lists

@@ -3,6 +3,7 @@
 ops/schema/claim.json      JSON Schema (2020-12) of a claim
 ops/schema/report.json     JSON Schema of a report
 ops/schema/asyncapi.json   AsyncAPI 3.0 of the inbox and the outlets
+ops/schema/rule.json       and the other files that people write: ops/ruleschemas.py
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ops import generated
+from ops import generated, ruleschemas
 from rules.claim import Claim
 from rules.report import Report
 from worker.intake.events import ClaimEvent
@@ -120,6 +121,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "claim.json": schema_of(Claim, "claim"),
         "report.json": schema_of(Report, "report"),
         "asyncapi.json": asyncapi(),
+        **ruleschemas.documents(),
     }
 
 

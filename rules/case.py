@@ -44,6 +44,8 @@ class Case(NamedTuple):
     """Whether the book has rules of its own for the payer."""
     forms: Mapping[str, Form] = MappingProxyType({})
     """The forms of member ids that the book's payer files declare, by name."""
+    with_rules: frozenset[str] = frozenset()
+    """The codes that some package of the book is for: its rules speak of their pairs and units."""
 
     @property
     def codes(self) -> tuple[str, ...]:

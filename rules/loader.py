@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from rules.authoring.trial import try_examples
 from rules.book.book import Book
 from rules.book.compile import compile_rule
+from rules.book.missing import MISSING, read_missing
 from rules.book.pack import Files, unpacked
 from rules.book.rule import Rule
 from rules.book.rulefile import YamlDocument, read_document, validated
@@ -32,6 +33,8 @@ from rules.tables.table import SPECS, Table, empty_table, joined, read_table
 from rules.terms import LAYERS, PROCEDURES
 
 LIBRARY = Path(__file__).parent / "library"
+WHOLE = ("book.yaml", "sources.yaml", MISSING)
+"""The files of a book that are none of a payer, a procedure or a rule."""
 TRIED = LIBRARY.with_suffix(".sha256")
 """Digest of the shipped book as its examples passed; `make catalogue` writes it."""
 
@@ -164,6 +167,7 @@ def _untried(
     head = _head(texts.get("book.yaml", ""), problems)
     sources = _sources(texts.get("sources.yaml", ""), problems)
     registry = _registry(texts, sources, problems)
+    problems += read_missing(texts.get(MISSING), registry)[1].problems
     procedures = _procedures(texts, head, sources, problems)
     tables = _tables(texts, "", sources, problems, former=head is not None and head.procedure is not None)
     own = {name: _own_tables(texts, name, tables, sources, problems) for name in procedures}
@@ -385,7 +389,7 @@ def _rules(
 ) -> tuple[list[Rule], dict[str, YamlDocument]]:
     rules: list[Rule] = []
     documents: dict[str, YamlDocument] = {}
-    for name in sorted(name for name in texts if name.endswith(".yaml") and name not in ("book.yaml", "sources.yaml")):
+    for name in sorted(name for name in texts if name.endswith(".yaml") and name not in WHOLE):
         if name.startswith("payers/") or name.endswith("/procedure.yaml"):
             continue
         document = read_document(name, texts[name], tried=tried)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from rules.claim import Role
 from rules.history import State as HistoryState
-from rules.terms import Grade, Severity
+from rules.terms import SEVERITIES, Grade, Severity
 
 Outcome = Literal["pass", "fail", "bypassed", "not_applicable", "undetermined", "out_of_range"]
 Disposition = Literal["billing", "rework", "unchecked", "quarantine"]
@@ -100,6 +100,25 @@ class Finding:
     """The rule file in the library, without its ending."""
     override: OverrideId | None = None
     """The override of the hospital that touches the rule on this claim."""
+    cause: str | None = None
+    """Which slip brings it (rules/causes.py): findings of one cause at one place are shown as one. Null: it stands
+    alone."""
+    fault: str | None = None
+    """What is wrong, in a few words, as `title` says what is right; null: the rule's file does not say."""
+    because: tuple[Finding, ...] = ()
+    """Findings of other rules that are shown with this one, since the same slip brings them. Nothing is in theirs."""
+
+
+def order(finding: Finding) -> tuple[int, str, int, str]:
+    """By which findings of one report are sorted."""
+    return (SEVERITIES.index(finding.severity), finding.code, finding.line or 0, finding.rule)
+
+
+def each_of(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings and those that are shown with them, in order."""
+    if not any(finding.because for finding in findings):
+        return findings
+    return tuple(sorted((one for finding in findings for one in (finding, *finding.because)), key=order))
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,7 @@ class Report:
     editions: tuple[EditionId, ...] = ()
     """The editions of the dated tables that the rules looked into: NCCI pairs, MUE, diagnosis headers and others."""
     findings: tuple[Finding, ...] = field(default=())
+    """As they are shown: one for each slip of the biller; see `Finding.because` and `every`."""
     shadow: tuple[Finding, ...] = field(default=())
     """What draft rules found: for the record, never shown to a biller as a finding, never routing."""
     overridden: tuple[Finding, ...] = field(default=())
@@ -203,9 +223,14 @@ class Report:
         made of none."""
         return self._shared
 
+    @property
+    def every(self) -> tuple[Finding, ...]:
+        """All findings in order, also those that are shown with another: what is counted, waived and compared."""
+        return each_of(self.findings)
+
     def codes(self, severity: Severity) -> list[str]:
         """Codes of this severity that failed or could not be determined, each once, in order."""
-        found = [f.code for f in self.findings if f.severity == severity and f.outcome != "bypassed"]
+        found = [f.code for f in self.every if f.severity == severity and f.outcome != "bypassed"]
         return list(dict.fromkeys(found))
 
     def shadow_codes(self, severity: Severity | None = None) -> list[str]:

@@ -10,6 +10,8 @@ Severity = Literal["block", "warn", "note"]
 Grade = Literal["A", "B", "C", "S"]
 RuleScope = Literal["line", "claim"]
 RuleStatus = Literal["draft", "active", "retired"]
+Cadence = Literal["quarterly", "yearly", "fiscal_yearly"]
+"""How often a publisher brings out a new edition: by quarter, calendar year, or fiscal year (to September 30)."""
 
 COMMON = "common"
 """Folder of the rules for several payers."""

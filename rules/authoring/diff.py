@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from rules.book.conditions import COMPARE
+from rules.book.missing import MISSING
 from rules.book.rulefile import read_document
 from rules.tables.table import SPECS
 
@@ -70,7 +71,7 @@ def _yaml(name: str, before: str | None, after: str | None) -> list[Change]:
     if broken := [document for document in documents if document and not isinstance(document.data, dict)]:
         return [Change("unreadable", name, None, (), None, f"cannot be read: {next(iter(broken[0].problems), '')}")]
     old, new = (document.data if document else None for document in documents)
-    if name in ("book.yaml", "sources.yaml") or name.startswith("payers/"):
+    if name in ("book.yaml", "sources.yaml", MISSING) or name.startswith("payers/"):
         found = list(_plain(name, old or {}, new or {}))
     else:
         found = list(_rule(name, old, new))

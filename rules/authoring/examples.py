@@ -60,7 +60,8 @@ _WHOLE = {"number", "diagnosis_pointers"}
 def example_claim(
     role: Role, difference: Mapping[str, Any], payer: Mapping[str, Any], package: Procedure | None = None
 ) -> dict[str, Any]:
-    """The base claim of the role and the procedure (default: the first that ships) with the difference applied to it, as decoded JSON.
+    """The base claim of the role and the procedure with the difference applied to it, as decoded JSON; default: the
+    first procedure that ships.
 
     Mappings merge, other values replace, null removes. Each entry of `lines` is applied to the base line and
     numbered by its place; the total charge follows the lines unless the difference states it; a service date

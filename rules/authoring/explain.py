@@ -76,6 +76,10 @@ class Explanation:
     not_run: tuple[str, ...]
     """Why it does not run at all for this claim; empty: it runs."""
     judgements: tuple[Judgement, ...]
+    fault: str | None = None
+    """What is wrong where it fails."""
+    cause: str | None = None
+    """The slip that brings it, of rules/causes.py."""
 
 
 def explain(
@@ -121,7 +125,9 @@ def _explained(rule: Rule, case: Case, book: Book, found: list[Finding]) -> Expl
         claim = ClaimFacts(case)
         every: list[Facts] = [claim] if rule.scope == "claim" else [LineFacts(claim, line) for line in case.lines]
         judgements = tuple(one for facts in every for one in _judgements(assigned, facts, found))
-    return Explanation(rule.code, rule.title, rule.file, rule.status, tuple(not_run), judgements)
+    return Explanation(
+        rule.code, rule.title, rule.file, rule.status, tuple(not_run), judgements, rule.fault, rule.cause
+    )
 
 
 def _unasked(case: Case, book: Book) -> str | None:
@@ -202,8 +208,13 @@ def _became(assigned: Assigned, number: int | None, found: list[Finding]) -> str
     if assigned.published:
         return "; kept for the record, never shown and never routing"
     ceiling = f"; at most {assigned.at_most}, as a Medicare Advantage plan takes it over" if assigned.at_most else ""
-    if any((one.rule, one.line) == (assigned.rule.file, number) for one in found):
+    mine = (assigned.rule.file, number)
+    if any((one.rule, one.line) == mine for one in found):
         return ceiling
+    leader = next((one for one in found for with_it in one.because if (with_it.rule, with_it.line) == mine), None)
+    if leader:
+        where = "the claim" if leader.line is None else f"line {leader.line}"
+        return f"{ceiling}; shown with {leader.code} of {where}, since the same slip brings both"
     return ceiling + "; not reported, since the payer's own rule of this code spoke"
 
 

@@ -174,7 +174,7 @@ def _rows(book: Book) -> list[object]:
 
 def _said(report: Report) -> _Said:
     """Each finding by code, line and rule file, and how much it weighs; what a modifier lifted weighs nothing."""
-    return {(f.code, f.line, f.rule): _weight(f) for f in report.findings if f.outcome != "bypassed"}
+    return {(f.code, f.line, f.rule): _weight(f) for f in report.every if f.outcome != "bypassed"}
 
 
 def _weight(finding: Finding) -> str:

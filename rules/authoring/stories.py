@@ -104,7 +104,7 @@ class Story:
     def _held_void(self, book: Book) -> str | None:
         if self.void is None:
             return None
-        held = {finding.code for finding in self._report(self.void, book).findings} - ON_VOID
+        held = {finding.code for finding in self._report(self.void, book).every} - ON_VOID
         return f"its void is not left alone: {sorted(held)}" if held else None
 
     def _unrepaired(self, report: Report, book: Book) -> str | None:
@@ -124,9 +124,7 @@ class Story:
         return max(Counter(finding.rule for finding in self._own(report)).values(), default=0)
 
     def _own(self, report: Report) -> list[Finding]:
-        return [
-            finding for finding in report.findings if (finding.code, finding.severity) == (self.code, self.severity)
-        ]
+        return [finding for finding in report.every if (finding.code, finding.severity) == (self.code, self.severity)]
 
 
 def _codes(report: Report) -> tuple[set[str], set[str], set[str]]:

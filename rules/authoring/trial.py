@@ -172,7 +172,7 @@ def _unrepaired(book: Book, rule: Rule, example: RuleExample) -> str | None:
 
 def _findings(book: Book, rule: Rule, claim: Claim) -> list[Finding]:
     report = check(claim, book)
-    return [finding for finding in (*report.findings, *report.shadow) if finding.rule == rule.file]
+    return [finding for finding in (*report.every, *report.shadow) if finding.rule == rule.file]
 
 
 def outcome_of(book: Book, rule: Rule, claim: Claim, history: History = NOTHING_BILLED) -> Outcome:

@@ -18,6 +18,7 @@ SUBJECTS: Mapping[str, str] = {
     "DRG": "drugs",
     "DUP": "duplicates",
     "DXN": "diagnoses",
+    "EDT": "edits of all lines",
     "FRQ": "frequency",
     "IDN": "identifiers",
     "MOD": "modifiers",

@@ -81,6 +81,11 @@ class Book:
         """The layers that have a rule."""
         return frozenset(rule.layer for rule in self.rules)
 
+    @cached_property
+    def with_rules(self) -> frozenset[str]:
+        """The procedure codes that a package is for."""
+        return frozenset(self.codes)
+
     @property
     def procedure(self) -> str:
         """The first of its procedures."""

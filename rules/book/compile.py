@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from pathlib import PurePosixPath
+from typing import Any
 
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
 from rules.book.rule import Bypass, Patch, Rule, Text, Version
 from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
+from rules.causes import CAUSES
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
 from rules.payers import Registry
@@ -27,6 +29,8 @@ ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
 }
 """The severities that a grade may carry: no rule is stricter than its source is good."""
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
+_NOT_PINNED = frozenset({"examples", "cause", "fault", "another_fix", "overlaps"})
+"""Keys that say how findings are shown and the rule is tried, and nothing of what it demands."""
 
 
 def compile_rule(document: YamlDocument, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
@@ -62,6 +66,9 @@ def compile_rule(document: YamlDocument, sources: Mapping[str, Source], registry
         digest=_digest(document, payers, excepted),
         groups=tuple(name for name in shape.payers if name in registry.groups),
         excepted=shape.except_payers,
+        cause=shape.cause,
+        fault=shape.fault,
+        another_fix=shape.another_fix == "true",
     )
 
 
@@ -77,12 +84,20 @@ def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple
 
 
 def _digest(document: YamlDocument, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
-    """By what the rule means: that a group stands for its payers, or why one is excepted, changes no override's pin."""
-    says = {key: value for key, value in document.data.items() if key != "examples"}
+    """By what the rule means: that a group stands for its payers, why one is excepted, or with which others its
+    findings are shown, changes no override's pin."""
+    says = {key: value for key, value in document.data.items() if key not in _NOT_PINNED}
+    says["versions"] = [_without_reason(version) for version in says["versions"]]
     if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
         says |= {"payers": payers, "except_payers": excepted}
         says = {key: value for key, value in says.items() if key != "except_payers" or value}
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
+
+def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The version without the reason for a gap before it, which says nothing to a claim."""
+    dates = {key: value for key, value in version["effective"].items() if key != "after_gap"}
+    return {**version, "effective": dates}
 
 
 def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -> None:
@@ -96,6 +111,9 @@ def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -
             document.complain(("except_payers", index), sentence)
         elif name not in by_name:
             document.complain(("except_payers", index), f"unknown payer {name!r}{_near(name, by_name)}")
+    if shape.cause is not None and shape.cause not in CAUSES:
+        hint = did_you_mean(shape.cause, tuple(CAUSES))
+        document.complain(("cause",), f"unknown cause {shape.cause!r}{hint}; rules/causes.py lists them")
     path = PurePosixPath(document.file)
     folder = path.parent.name
     if folder != COMMON and any(name.split("/")[0] != folder for name in shape.payers):
@@ -150,8 +168,9 @@ def _version(
         denial=_denial(entry),
         citation=citation,
         edition=EditionId(entry.citation.table, citation.source, citation.edition) if entry.citation.table else None,
-        gap=entry.gap,
-        last_day=sources[entry.citation.source].last_day if entry.citation.source in sources else None,
+        gap=entry.gap.kind if entry.gap else None,
+        gap_table=entry.gap.table if entry.gap else None,
+        last_day=sources[entry.citation.source].ends if entry.citation.source in sources else None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")

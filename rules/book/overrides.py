@@ -283,6 +283,7 @@ def _filing_rule(entry: Override, code: str, title: str, version: Version) -> Ru
         status="active",
         on_void=False,
         versions=(version,),
+        cause="filing_limit",
     )
 
 

@@ -14,6 +14,9 @@ from rules.facts import FACTS, Facts, Value, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, GapKind, Outcome
 from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
 
+DATE = "the date of service"
+"""Label of what a biller adds where a line has no date."""
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -99,6 +102,8 @@ class Version:
     """The shipped rows of the table that it looks into; an imported edition is cited in place of them."""
     gap: GapKind | None = None
     """What the rule has found where it fails, if that is no fault of the claim."""
+    gap_table: str | None = None
+    """The table that does not say."""
     last_day: date | None = None
     """The last date of service that its source speaks for."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -163,11 +168,18 @@ class Rule:
     on_void: bool
     versions: tuple[Version, ...]
     digest: str = ""
-    """SHA-256 of what the file says but its examples, hexadecimal: layout and comments do not count."""
+    """SHA-256 of what the file demands, hexadecimal: layout, comments, examples and how its findings are shown do not
+    count."""
     groups: tuple[str, ...] = ()
     """Groups that the file names among its payers."""
     excepted: tuple[str, ...] = ()
     """Payers and plans that the file excepts by name, whether or not they would have been among its payers."""
+    cause: str | None = None
+    """Of rules/causes.py; None: what it finds stands alone."""
+    fault: str | None = None
+    """What is wrong where it fails, in a few words; None: the title alone says what is right."""
+    another_fix: bool = False
+    """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
 
     @property
     def layer(self) -> str:
@@ -212,7 +224,7 @@ def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
     """What a biller must add so that an undetermined rule can be judged."""
     labels = [FACTS[name].label for name in version.gaps(facts)]
     if facts.day is None:
-        labels.insert(0, "the date of service")
+        labels.insert(0, DATE)
     return tuple(dict.fromkeys(labels))
 
 

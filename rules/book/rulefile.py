@@ -49,6 +49,13 @@ class Effective(YamlModel):
     to: Day | None = None
 
 
+class Reign(Effective):
+    """The dates of service of a rule version."""
+
+    after_gap: Text | None = None
+    """Why no version covers the days between the version before it and this one; see `scrub rules prove`."""
+
+
 class DenialShape(YamlModel):
     """What the payer is expected to answer; see rules.report.Denial."""
 
@@ -86,12 +93,19 @@ class PatchShape(YamlModel):
     value: Node = None
 
 
+class GapShape(YamlModel):
+    """What nobody could look at, and the table that does not say."""
+
+    kind: GapKind
+    table: Text | None = None
+
+
 class VersionShape(YamlModel):
     """What a rule says over one period."""
 
-    effective: Effective
+    effective: Reign
     severity: Severity | None = None
-    gap: GapKind | None = None
+    gap: GapShape | None = None
     """In place of a severity: what fails is no fault of the claim but something that nobody could look at."""
     applies_when: Node = None
     require: Node = None
@@ -173,6 +187,14 @@ class RuleShape(YamlModel):
     status: RuleStatus
     on_void: Literal["true", "false"] = "false"
     """Whether the rule also runs on a void (frequency 8), which repeats a faulty original on purpose."""
+    cause: Text | None = None
+    """The slip of the biller that brings it, of rules/causes.py: what rules of one cause find is shown as one."""
+    fault: Text | None = None
+    """What is wrong where it fails, in a few words, as `title` says what is right."""
+    another_fix: Literal["true", "false"] = "false"
+    """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
+    overlaps: dict[Text, Text] = Field(default_factory=dict)
+    """Codes that find on purpose what this rule finds as well, each with the reason; see `scrub rules prove`."""
     versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]
     examples: Annotated[tuple[ExampleShape, ...], Field(min_length=1)]
 

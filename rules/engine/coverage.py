@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rules.book.assignment import Assigned
 from rules.book.book import Book
 from rules.book.rule import Rule
-from rules.case import Case
+from rules.case import Case, date_of, ncci_setting
 from rules.claim import Line
 from rules.engine.active import Cases
 from rules.engine.asked import Asked
@@ -68,8 +68,11 @@ def _look(line: Line, deep: set[int], packages: list[Case], edits: Case | None, 
 
 
 def edits_cover(case: Case, line: Line) -> bool:
-    """Whether complete editions of code pairs and unit limits speak for the line."""
-    return False
+    """Whether whole editions of code pairs and unit limits speak for the line."""
+    day, setting = date_of(case.claim, line), ncci_setting(case)
+    return bool(line.procedure and day) and all(
+        day is not None and case.tables[name].whole(setting, day) for name in ("mue", "ncci_ptp")
+    )
 
 
 def lines_not_judged(looks: Iterable[LineLook]) -> Iterator[Gap]:

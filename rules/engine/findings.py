@@ -29,15 +29,17 @@ class Found(NamedTuple):
     """Of its rule among all that are in force."""
     assigned: Assigned
     finding: Finding | Gap
+    missing: tuple[str, ...] = ()
+    """Labels of the facts for want of which it is undetermined."""
 
 
 def judged(rules: ScopedRules, all_facts: AllFacts) -> list[Found]:
     """What these rules find, in the order of judging."""
     found = []
     for scope, one in _not_quiet(rules, all_facts):
-        finding = _judged(one, all_facts[scope[0]][scope[1]])
-        if finding:
-            found.append(Found(scope, one.order, one.assigned, finding))
+        judgement = _judged(one, all_facts[scope[0]][scope[1]])
+        if judgement:
+            found.append(Found(scope, one.order, one.assigned, *judgement))
     return found
 
 
@@ -48,7 +50,8 @@ def _not_quiet(rules: ScopedRules, all_facts: AllFacts) -> Iterable[tuple[Scope,
         return rules
 
 
-def _judged(one: Active, facts: Facts) -> Finding | Gap | None:
+def _judged(one: Active, facts: Facts) -> tuple[Finding | Gap, tuple[str, ...]] | None:
+    """The finding, and the labels of what it is undetermined for."""
     assigned, version = one.assigned, one.version
     try:
         if facts.day is None:
@@ -57,9 +60,13 @@ def _judged(one: Active, facts: Facts) -> Finding | Gap | None:
             outcome = version.judge(facts)
         if outcome in ("pass", "not_applicable"):
             return None
-        return _gap(assigned, version, outcome, facts) if version.gap else _finding(assigned, version, outcome, facts)
+        if version.gap:
+            gap = _gap(assigned, version, outcome, facts)
+            return (gap, ()) if gap else None
+        missing = missing_labels(version, facts) if outcome == "undetermined" else ()
+        return _finding(assigned, version, outcome, facts, missing), missing
     except MISTAKES as error:  # one broken rule must not hide what the others found
-        return _broken(assigned, facts, error)
+        return _broken(assigned, facts, error), ()
 
 
 def _cited(version: Version, facts: Facts) -> Citation:
@@ -74,19 +81,22 @@ def _gap(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -
     """What cannot be said for want of a fact is asked for by the rules that need it to judge."""
     if outcome != "fail" or version.gap is None:
         return None
-    table = version.edition.table if version.edition else None
     sentence = f"{version.message.fill(facts)} {version.fix.fill(facts)}"
-    return Gap(version.gap, assigned.rule.code, facts.line_number, table, sentence)
+    return Gap(version.gap, assigned.rule.code, facts.line_number, version.gap_table, sentence)
 
 
-def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -> Finding:
+def cannot_check(missing: tuple[str, ...]) -> tuple[str, str]:
+    """Message and fix of a finding that is undetermined for want of these."""
+    labels = enumerated(missing)
+    return f"Cannot check this: missing on the claim: {labels}.", f"Add {labels}, then check again."
+
+
+def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, missing: tuple[str, ...]) -> Finding:
     rule, number = assigned.rule, facts.line_number
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()
     if outcome == "undetermined":
-        labels = enumerated(missing_labels(version, facts))
-        message = f"Cannot check this: missing on the claim: {labels}."
-        fix = f"Add {labels}, then check again."
+        message, fix = cannot_check(missing)
     elif outcome == "bypassed" and version.bypass:
         message, fix = version.bypass.message.fill(facts), version.bypass.fix.fill(facts)
     elif number is not None:
@@ -108,6 +118,8 @@ def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Fact
         version=version.start.isoformat(),
         rule=rule.file,
         override=assigned.override,
+        cause=rule.cause,
+        fault=rule.fault,
     )
 
 

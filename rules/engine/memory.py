@@ -107,7 +107,7 @@ def _change_days(book: Book) -> tuple[date, ...]:
     spans = [*book.overrides.periods, *((start, date.max) for start in covered)]
     spans += [(version.start, version.end) for rule in book.rules for version in rule.versions]
     tables = list(book.every_table)
-    spans += [(date.min, source.last_day) for source in book.sources.values() if source.last_day]
+    spans += [(date.min, source.ends) for source in book.sources.values() if source.ends]
     spans += [(date.min, last) for table in tables for last in _last_days(table)]
     reigns = (rows for table in tables for rows in table.reigns.values())
     spans += [(start, end) for rows in reigns for start, end, _ in rows]

@@ -10,8 +10,8 @@ from rules.case import Case
 from rules.engine.asked import Asked
 from rules.engine.coverage import Looked, coverage_of, editions_of, in_order, past_editions
 from rules.engine.findings import Found
-from rules.report import Finding, Gap, OverrideId, Report
-from rules.terms import SEVERITIES
+from rules.engine.merging import Member, merged
+from rules.report import Finding, Gap, OverrideId, Report, each_of, order
 
 
 class FoundOnce(NamedTuple):
@@ -40,41 +40,41 @@ class Verdict(NamedTuple):
 
 def verdict_of(found: Iterable[Found]) -> Verdict:
     """The verdict that these findings make, which come in the order of judging."""
-    findings: list[Finding] = []
+    active: list[Member] = []
     shadow: list[Finding] = []
     overridden: list[Finding] = []
     gaps: list[Gap] = []
     for one in found:
-        draft = one.assigned.rule.status == "draft"
-        if isinstance(one.finding, Gap):
-            if not draft and not one.assigned.published:
-                gaps.append(one.finding)
-            continue
-        where = shadow if draft else overridden if one.assigned.published else findings
-        where.append(one.finding)
-    return Verdict(_sorted(_taken_over_once(findings)), _sorted(shadow), _sorted(overridden), tuple(gaps))
+        rule, finding = one.assigned.rule, one.finding
+        if isinstance(finding, Gap):
+            if rule.status != "draft" and not one.assigned.published:
+                gaps.append(finding)
+        elif rule.status == "draft":
+            shadow.append(finding)
+        elif one.assigned.published:
+            overridden.append(finding)
+        else:
+            active.append(Member(finding, rule, one.missing))
+    return Verdict(_sorted(merged(_taken_over_once(active))), _sorted(shadow), _sorted(overridden), tuple(gaps))
 
 
-def _taken_over_once(findings: Iterable[Finding]) -> list[Finding]:
+def _taken_over_once(found: Iterable[Member]) -> list[Member]:
     """Without the findings of Medicare's rules where the payer's own rule of that code spoke on that line.
 
     Rules that a Medicare Advantage plan takes over come after the payer's own.
     """
     seen: dict[tuple[str, int | None], str] = {}
     kept = []
-    for finding in findings:
+    for one in found:
+        finding = one.finding
         owner = seen.setdefault((finding.code, finding.line), finding.rule)
         if owner == finding.rule or "/medicare/" not in finding.rule or "/medicare/" in owner:
-            kept.append(finding)
+            kept.append(one)
     return kept
 
 
 def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(found, key=_order))
-
-
-def _order(finding: Finding) -> tuple[int, str, int, str]:
-    return (SEVERITIES.index(finding.severity), finding.code, finding.line or 0, finding.rule)
+    return tuple(sorted(found, key=order))
 
 
 def report_of(
@@ -107,6 +107,6 @@ def report_of(
 def _overrides(case: Case, book: Book, verdict: Verdict) -> tuple[OverrideId, ...]:
     """Those that touched the claim, each once."""
     of_payer = book.overrides.ids.get(case.claim.payer.id)
-    findings = (*verdict.findings, *verdict.overridden)
+    findings = (*each_of(verdict.findings), *verdict.overridden)
     found = {finding.override: None for finding in findings if finding.override}
     return tuple(dict.fromkeys([*([of_payer.named()] if of_payer else []), *found]))

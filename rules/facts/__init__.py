@@ -9,12 +9,14 @@ from rules.facts import (
     diagnoses,
     drugs,
     edits,
+    fees,
     filing,
     history,
     ncci,
     operations,
     providers,
     record,
+    visits,
 )
 from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
 
@@ -37,10 +39,12 @@ __all__ = [
     "edits",
     "evidence",
     "facts_of",
+    "fees",
     "filing",
     "history",
     "ncci",
     "operations",
     "providers",
     "record",
+    "visits",
 ]

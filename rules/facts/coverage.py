@@ -1,19 +1,20 @@
-"""Facts of coverage: the Medicare contractor, the reason of the block, authorization, and what Medicare pays."""
+"""Facts of coverage: the Medicare contractor, the reason of the block, and authorization."""
 
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
 from rules.case import Case, date_of, filled
 from rules.claim import Line
 from rules.facts.diagnoses import of_line, undotted
-from rules.facts.parts import area_of, fee_place, state_of
+from rules.facts.parts import area_of, state_of
 from rules.facts.registry import fact, line_fact
 from rules.facts.together import once
 
 ANY = "*"
 """Stands for the diagnoses together: the row that says which articles are in force."""
+_CATEGORY = 3
+"""Characters of the shortest group of diagnoses."""
 
 
 @line_fact("code", "the state of the service facility or of the billing provider")
@@ -45,6 +46,22 @@ def _kinds(case: Case, day: date) -> list[str]:
     table = case.tables["diagnosis_kinds"]
     rows = [table.find((undotted(code),), day) for code in case.claim.diagnoses]
     return [row[0] if row else "other" for row in rows]
+
+
+@line_fact("flag", "the diagnosis pointers", diagnoses=True)
+def chronic_pain_reason(case: Case, line: Line) -> bool | None:
+    """Whether a diagnosis of the line is of a group in the table chronic_pain. Professional: the diagnoses that the
+    line points to; institutional: all."""
+    day = date_of(case.claim, line)
+    if day is None:
+        return None
+    chronic = once(case, ("chronic_pain", day), lambda: [_chronic(case, code, day) for code in case.claim.diagnoses])
+    return of_line(case, line, chronic)
+
+
+def _chronic(case: Case, code: str, day: date) -> bool:
+    table, plain = case.tables["chronic_pain"], undotted(code).upper()
+    return any(table.find((plain[:length],), day) is not None for length in range(_CATEGORY, len(plain) + 1))
 
 
 @fact("flag", "the date of service")
@@ -94,12 +111,3 @@ def diagnosis_covered(case: Case, line: Line) -> bool | None:
         lambda: [table.find((area, undotted(code).upper()), day) is not None for code in codes],
     )
     return of_line(case, line, covered)
-
-
-@line_fact("money", "the place of service")
-def medicare_amount(case: Case, line: Line) -> Decimal | None:
-    """Medicare's national amount for one side of the procedure at the place on the line's date, US dollars, before
-    the local adjustment; missing where the book has none for that date."""
-    day, place = date_of(case.claim, line), fee_place(case, line)
-    row = case.tables["fee_schedule"].find((place, line.procedure or ""), day) if day and place else None
-    return Decimal(row[0]) if row else None

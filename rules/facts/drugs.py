@@ -14,6 +14,8 @@ NDC_DIGITS = 11
 LINE_EDIT = "1"
 NDC_UNITS = ("F2", "GR", "ME", "ML", "UN")
 DISCARD_MODIFIERS = ("JW", "JZ")
+PAID_IN_CENTER = "K2"
+"""The payment indicator of a drug that a surgical center is paid for apart from the procedure."""
 
 
 def _day(case: Case, line: Line) -> date | None:
@@ -85,15 +87,23 @@ def drug_lines_of_unknown_package(case: Case) -> tuple[int, ...]:
 
 
 def _open_drug_lines(case: Case) -> list[Line]:
-    """Lines with a J code and neither JZ nor JW; without local anesthetics, which the block includes."""
-    anesthetics = case.tables["local_anesthetics"].spans
+    """Lines with a J code that Medicare pays apart, with neither JZ nor JW."""
     return [
         line
         for line in case.claim.lines
         if (line.procedure or "").startswith("J")
-        and (line.procedure,) not in anesthetics
+        and _paid_apart(case, line)
         and not any(code in line.modifiers for code in DISCARD_MODIFIERS)
     ]
+
+
+def _paid_apart(case: Case, line: Line) -> bool:
+    """On a practitioner's claim all but local anesthetics, which the block includes; on a surgical center's, what the
+    table of its drugs says is paid (K2)."""
+    if case.role != "asc":
+        return (line.procedure,) not in case.tables["local_anesthetics"].spans
+    day = _day(case, line)
+    return bool(day and line.procedure and case.tables["asc_drugs"].find((line.procedure,), day) == (PAID_IN_CENTER,))
 
 
 def _package(case: Case, line: Line) -> str | None:
@@ -123,3 +133,14 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
         if limit and most > Decimal(limit[0]):
             found.append(f"{code}: {plain(most)} units, limit {limit[0]}")
     return tuple(found) if found or not unknown else None
+
+
+@fact("codes", "the date of service")
+def nopain_items(case: Case) -> tuple[str, ...] | None:
+    """Items on the claim of a hospital or surgical center that Medicare pays apart as non-opioid treatment of
+    postsurgical pain (section 4135), packaged operations or not."""
+    table = case.tables["nopain"]
+    keys = [((case.role, line.procedure), _day(case, line)) for line in case.claim.lines if line.procedure]
+    listed = [(key, day) for key, day in keys if key in table.spans]
+    found = [key[1] for key, day in listed if day and table.find(key, day) is not None]
+    return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None

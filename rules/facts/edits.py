@@ -34,7 +34,7 @@ class Limit(NamedTuple):
 
 def of_own_rules(case: Case, code: str | None) -> bool:
     """Whether a procedure has rules of its own, which speak of its pairs and units."""
-    return code == case.procedure
+    return code in case.with_rules
 
 
 def _whole(case: Case, line: Line, table: str) -> date | None:
@@ -100,6 +100,12 @@ def _paired(case: Case, line: Line, indicator: Indicator, *, sure: bool) -> tupl
         for other, certain, said in _denying(case, line)
         if certain is sure and (said == FIRM) is firm and (firm or not lifted(case, line, other))
     )
+
+
+@line_fact("code", "the procedure")
+def edit_procedure(_case: Case, line: Line) -> str | None:
+    """The procedure of the line, whatever it is."""
+    return line.procedure
 
 
 @line_fact("flag", "the date of service")

@@ -17,7 +17,9 @@ from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, once, position_of
 
 ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
-NOT_FOR_SURGERY = ("01953", "01995", "01996", "01999")
+VISITS_OF_OWN_RULE = {"practitioner": (("practitioner",), ("facility",)), "hospital_outpatient": (("facility",),)}
+"""Rows of the table of visits whose pairs are left to the rules of visits, which want 25 and nothing else."""
+NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
 """Anesthesia codes that do not stand for the anesthesia of an operation."""
 
 
@@ -78,11 +80,11 @@ def _paired_with(case: Case, line: Line, indicator: str) -> list[tuple[Line, boo
 
 
 def _found(case: Case, lines: list[tuple[Line, bool]], day: date, indicator: str) -> list[tuple[Line, bool]]:
-    visits = case.tables["visits"]
+    visits, own_rule = case.tables["visits"], VISITS_OF_OWN_RULE.get(case.role, ())
     found: dict[object, tuple[Line, bool]] = {}
     for other, certain in lines:
         code = other.procedure
-        if not code or code == case.procedure or visits.find((code,), day):
+        if not code or code == case.procedure or visits.find((code,), day) in own_rule:
             continue
         kind = (code, other.modifiers, date_of(case.claim, other), certain)
         if kind not in found and _said(case, code, day) == indicator:

@@ -36,6 +36,10 @@ def _setting(case: Case, line: Line) -> str:
     return ncci_setting(case)
 
 
+def _paid_by(case: Case, line: Line) -> str | None:
+    return case.role
+
+
 def _whole(case: Case, line: Line) -> str:
     return ""
 
@@ -47,6 +51,8 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
     "modifiers": _whole,
     "mue": _setting,
     "ncci_ptp": _setting,
+    "nopain": _paid_by,
+    "relative_values": fee_place,
 }
 """The tables whose official editions a hospital imports, and the part of each that a line belongs to."""
 

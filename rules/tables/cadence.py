@@ -1,35 +1,30 @@
-"""Until when an imported edition speaks: as long as its publisher takes to bring out the next one."""
+"""Until when an edition speaks: as long as its publisher takes to bring out the next one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Literal
 
 from rules.tables.edition import Edition
+from rules.tables.table import SPECS
+from rules.terms import Cadence
 
-Cadence = Literal["quarter", "year"]
-CADENCES: Mapping[str, Cadence] = {
-    "diagnosis_headers": "year",
-    "fee_schedule": "year",
-    "modifiers": "quarter",
-    "mue": "quarter",
-    "ncci_ptp": "quarter",
-}
-"""By table: NCCI and HCPCS come each quarter, ICD-10-CM on October 1, the physician fee schedule on January 1."""
+_MONTHS: Mapping[Cadence, tuple[int, ...]] = {"quarterly": (1, 4, 7, 10), "yearly": (1,), "fiscal_yearly": (10,)}
+"""The months in which a period begins: NCCI and HCPCS come each quarter, the physician fee schedule on January 1,
+ICD-10-CM on October 1."""
+
+
+def period_end(cadence: Cadence, day: date) -> date:
+    """The last day of the period that a day lies in: of its quarter, its calendar year, its fiscal year."""
+    begins = (date(year, month, 1) for year in (day.year, day.year + 1) for month in _MONTHS[cadence])
+    return next(start for start in begins if start > day) - timedelta(days=1)
 
 
 def last_day_of(edition: Edition, part: str) -> date | None:
     """The last date of service that an edition surely speaks for; None where that cannot be said."""
     period = edition.speaks.get(part)
-    cadence = CADENCES.get(edition.table)
-    if period is None or cadence is None:
+    spec = SPECS.get(edition.table)
+    if period is None or spec is None or spec.cadence is None:
         return None
-    start = period.from_
-    if cadence == "year":
-        ends = date(start.year, 9, 30) if edition.table == "diagnosis_headers" else date(start.year, 12, 31)
-        due = ends if ends >= start else ends.replace(year=ends.year + 1)
-    else:
-        month = (start.month - 1) // 3 * 3 + 4
-        due = date(start.year + month // 13, (month - 1) % 12 + 1, 1) - timedelta(days=1)
+    due = period_end(spec.cadence, period.from_)
     return min(due, period.to) if period.to else due

@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from rules.errors import RuleProblem
 from rules.tables.edition import Edition
+from rules.terms import Cadence
 
 FOREVER = date.max
 Row = tuple[str, ...]
@@ -27,6 +28,7 @@ Range = tuple[str, str, str]
 Reign = tuple[date, date, Edition]
 """An imported edition, from its first to its last date."""
 _DATED = ("from", "to", "source")
+_TO_ZERO = str.maketrans("123456789", "000000000")
 _LAST = "\uffff"
 """Sorts behind every code."""
 
@@ -41,6 +43,8 @@ class Spec:
     """Whether the first key says of which part a row is; an edition speaks for some parts of the table alone."""
     ranged: bool = False
     """Whether the last two keys are the first and the last code of a range."""
+    cadence: Cadence | None = None
+    """How often the official file comes out, and so how long an imported edition of it is sure to be the newest."""
 
     def part(self, key: Key) -> str:
         """The part of the table that a key belongs to; empty where the table is one whole."""
@@ -52,30 +56,35 @@ class Spec:
 
 
 SPECS: Mapping[str, Spec] = {
+    "asc_drugs": Spec(("code",), ("indicator",), cadence="quarterly"),
     "authorizations": Spec(("payer", "plan")),
     "block_reasons": Spec(("group",)),
-    "deleted_drugs": Spec(("code",)),
-    "diagnosis_headers": Spec(("code",)),
-    "drug_packages": Spec(("ndc",), ("package",)),
-    "excludes1": Spec(("group1", "group2")),
     "bundled_supplies": Spec(("code",)),
+    "chronic_pain": Spec(("group",)),
     "contractors": Spec(("state",), ("contractor",)),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
+    "deleted_drugs": Spec(("code",)),
+    "diagnosis_headers": Spec(("code",), cadence="fiscal_yearly"),
     "diagnosis_kinds": Spec(("code",), ("kind",)),
-    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True),
+    "drug_packages": Spec(("ndc",), ("package",)),
+    "excludes1": Spec(("group1", "group2")),
+    "fee_schedule": Spec(("place", "code"), ("amount",), in_parts=True, cadence="yearly"),
     "global_periods": Spec(("first", "last"), ("days",), ranged=True),
     "imaging_guidance": Spec(("code",)),
     "injections": Spec(("code",), ("kind",)),
     "laterality": Spec(("code",), ("side",)),
     "local_anesthetics": Spec(("code",)),
-    "modifiers": Spec(("code",)),
+    "localities": Spec(("state", "locality"), ("work", "practice", "malpractice"), cadence="yearly"),
+    "modifiers": Spec(("code",), cadence="quarterly"),
     "modifiers_ncci": Spec(("code",), ("family",)),
-    "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True),
-    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True),
+    "mue": Spec(("table", "code"), ("units", "adjudication"), in_parts=True, cadence="quarterly"),
+    "ncci_ptp": Spec(("table", "column1", "column2"), ("indicator",), in_parts=True, cadence="quarterly"),
     "ncci_ranges": Spec(("table", "procedure", "first", "last"), ("column", "indicator"), in_parts=True, ranged=True),
     "needle_procedures": Spec(("code",)),
-    "packaging_operations": Spec(("code",)),
+    "nopain": Spec(("setting", "code"), in_parts=True, cadence="quarterly"),
+    "packaging_operations": Spec(("code",), cadence="quarterly"),
     "places_of_service": Spec(("code",)),
+    "relative_values": Spec(("place", "code"), ("work", "practice", "malpractice", "factor"), True, cadence="yearly"),
     "visits": Spec(("code",), ("setting",)),
 }
 """Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""
@@ -173,6 +182,12 @@ class Table:
                 return edition
         return None
 
+    @property
+    def row_files(self) -> frozenset[str]:
+        """The files in which its packed rows lie."""
+        reigns = (reign for reigns in self.reigns.values() for reign in reigns)
+        return frozenset(edition.packed.file for _, _, edition in reigns if edition.packed)
+
     def whole(self, part: str, on: date) -> bool:
         """Whether what is not in the table for this part on this date is not in the official one either."""
         edition = self.edition(part, on)
@@ -189,7 +204,7 @@ class Table:
 
 def shape_of(code: str) -> str:
     """Where a code has digits and which letters: 0213T lies in no range from 00100 to 01990."""
-    return "".join("0" if character.isdigit() else character for character in code)
+    return code.translate(_TO_ZERO)
 
 
 def ranges_of(keys: Iterable[Key]) -> Mapping[Key, tuple[Range, ...]]:

@@ -42,6 +42,31 @@ def test_a_claim_for_rework_ends_with_1_and_every_finding_has_fix_source_and_den
     assert lines[-1] == "1 claim: 1 rework"
 
 
+def test_what_else_one_slip_brings_is_a_line_each_and_stands_in_the_json(scrub: Run, write: Write) -> None:
+    faulty = FAULTY["lines"][0] | {"modifiers": ["50"], "units": "2"}
+    file = write("f.json", {**FAULTY, "lines": [faulty, *FAULTY["lines"][1:]]})
+    text, decoded = scrub("check", file), scrub("check", "--format", "json", file)
+    assert (text.returncode, decoded.returncode) == (1, 1)
+    lines = text.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if "  MOD003  " in line)
+    own = lines[at : next(place for place in range(at + 1, len(lines)) if not lines[place].startswith(" " * 10))]
+    assert [line.split()[:3] for line in own if line.split()[0] == "also:"] == [
+        ["also:", "UNT001", "block:"], ["also:", "UNT002", "block:"], ["also:", "DXN004", "warn:"],
+    ]  # fmt: skip
+    assert (
+        "          also:   UNT001 block: More than one unit of the block on a line (grade A, expect CO-151 N362)" in own
+    )
+    assert not [line for line in lines if "  UNT001  " in line]
+    report = json.loads(decoded.stdout)
+    (leader,) = (one for one in report["findings"] if one["code"] == "MOD003")
+    assert leader["cause"] == "units_of_block"
+    assert leader["fault"] == "Modifier 50 with more than one unit"
+    assert [(one["code"], one["severity"], one["citation"]["grade"]) for one in leader["because"]] == [
+        ("UNT001", "block", "A"), ("UNT002", "block", "A"), ("DXN004", "warn", "B"),
+    ]  # fmt: skip
+    assert all(one["message"] and one["fix"] and one["expected_denial"] for one in leader["because"])
+
+
 def test_findings_come_worst_first(scrub: Run, write: Write) -> None:
     claim = {**FAULTY, "lines": [FAULTY["lines"][0] | {"diagnosis_pointers": [1, 1]}, *FAULTY["lines"][1:]]}
     done = scrub("check", write("f.json", claim))

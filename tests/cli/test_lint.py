@@ -43,6 +43,19 @@ def test_sarif_holds_to_its_schema_and_names_file_line_and_column(scrub: Run, fa
     assert {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]} == {"fault", "review"}
 
 
+def test_what_is_to_be_looked_up_is_a_warning_at_its_place(scrub: Run, home: Path) -> None:
+    shutil.copytree(LIBRARY, home / "our book")
+    sources = home / "our book/sources.yaml"
+    item = "a: {title: T, publisher: P, starts: 2023-01-01, grade: A, watch: [{due: 2020-02-01, what: W, rules: [UNT001]}]}"
+    sources.write_text(f"{sources.read_text()}{item}\n")
+    done = scrub("rules", "lint", "--book", "our book", "--format", "json")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    (one,) = [one for one in found if one["path"] == "a.watch[0]"]
+    assert (done.returncode, one["level"]) == (0, "warning")
+    assert one["line"] == len(sources.read_text().splitlines())
+    assert "2020-02-01: W (rules UNT001)" in one["sentence"]
+
+
 def test_a_sound_book_is_a_sarif_log_without_results(scrub: Run) -> None:
     done = scrub("rules", "lint", "--format", "sarif")
     log = json.loads(done.stdout)

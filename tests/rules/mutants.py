@@ -81,6 +81,9 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("procedures/64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
         "the shipped rates hold for the whole period of the version, so the amount is never missing in it"
     ),
+    ("procedures/64445/medicare/COV010-chronic-pain", "versions[0] severity note"): (
+        "a draft is not shown: how severe it is shows on the day that it becomes active"
+    ),
     ("procedures/64445/medicare/BND005-record", "versions[0] forbid without has_record"): (
         "without a record no fact of it is there, and the rest of the condition asks for one"
     ),

@@ -75,6 +75,9 @@ def test_a_failed_block_rule_sends_the_claim_to_rework_with_all_that_a_biller_ne
         "version": "2026-01-01",
         "rule": "procedures/64445/medicare/UNT001-one",
         "override": None,
+        "cause": None,
+        "fault": None,
+        "because": (),
     }
 
 

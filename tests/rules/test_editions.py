@@ -191,8 +191,8 @@ def test_a_report_names_the_edition_that_judged_also_where_nothing_is_found() ->
 
 
 def test_a_finding_cites_the_edition_that_judged() -> None:
-    (cited,) = [f.citation for f in mue_report(edition("1", "2026-07-01"), units="2").findings if f.code == "UNT002"]
+    (cited,) = [f.citation for f in mue_report(edition("1", "2026-07-01"), units="2").every if f.code == "UNT002"]
     assert (cited.source, cited.edition, cited.grade) == ("Official", "2026-07-01", "A")
-    (cited,) = [f.citation for f in mue_report(edition("1", "2026-08-01"), units="2").findings if f.code == "UNT002"]
+    (cited,) = [f.citation for f in mue_report(edition("1", "2026-08-01"), units="2").every if f.code == "UNT002"]
     assert cited.edition is not None
     assert cited.edition.startswith("2024 Q3")

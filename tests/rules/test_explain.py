@@ -15,6 +15,7 @@ from rules.book.logic import Condition
 from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.loader import book_files, read_untried
+from tests.book import BOOK
 from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
 from tests.rules.test_overrides import book as overridden
@@ -59,7 +60,7 @@ def test_each_target_line_is_explained() -> None:
         (claim(payer={"id": "nobody"}), "this claim's payer id nobody is in no payer file"),
         (claim("hospital_outpatient"), "billed as practitioner; this one is billed as hospital_outpatient"),
         (claim(frequency_code="8"), "the claim is a void"),
-        (claim(lines=[{"procedure": "64450"}]), "the claim is unchecked: no line carries procedure 64445"),
+        (claim(lines=[{"procedure": "64450"}]), "no line carries procedure 64445"),
         (claim(lines=[{"service_date": "2020-01-01"}]), "the claim is unchecked: line 1 is dated 2020-01-01"),
     ],
 )
@@ -157,6 +158,14 @@ def judgements(shelf: Book, data: Claim, file: str) -> list[tuple[str, str, str 
     ]
 
 
+def test_a_finding_that_is_shown_with_another_one_says_with_which() -> None:
+    two = claim(payer={"id": "1", "filing_indicator": "MB"}, lines=TWO)
+    rules = [rule for rule in BOOK.rules if rule.file.endswith(("UNT001-one-unit", "UNT002-mue"))]
+    told = {one.code: one.judgements[0].told for one in explain(two, BOOK, rules)}
+    assert "shown with" not in told["UNT001"]
+    assert told["UNT002"].endswith("; shown with UNT001 of line 1, since the same slip brings both")
+
+
 def test_a_severity_that_an_override_sets_is_reported_with_its_name() -> None:
     shelf = overridden(entry(rule="UNT001", severity="note", payers="[uhc]"))
     found = judgements(shelf, claim(payer={"id": "87726"}, lines=TWO), "UNT001-other-payers")
@@ -195,7 +204,7 @@ def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
             outcomes = {judgement.outcome for judgement in told.judgements}
             if told.not_run:
                 assert not [
-                    f for f in check(example.claim, shelf, history=example.history).findings if f.rule == each.file
+                    f for f in check(example.claim, shelf, history=example.history).every if f.rule == each.file
                 ], each.file
                 continue
             assert min(outcomes, key=order.index) == outcome_of(shelf, each, example.claim, example.history), (

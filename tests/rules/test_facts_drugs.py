@@ -63,6 +63,35 @@ def test_packages_are_of_drugs_that_the_block_does_not_include(book: Book) -> No
     assert known["drug_lines_of_unknown_package"] == ()
 
 
+def center(book: Book, day: str, *procedures: str) -> ClaimFacts:
+    lines: list[dict[str, Any]] = [{"service_date": day}]
+    lines += [{"procedure": procedure, "modifiers": [], "service_date": day} for procedure in procedures]
+    return ClaimFacts(
+        case_of(read_claim(example_claim("asc", {"lines": lines}, {"filing_indicator": "MB"})), book, None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "open_lines"), [("2024-12-31", ()), ("2025-01-01", (2,)), ("2025-12-31", (2,)), ("2026-01-01", ())]
+)
+def test_a_surgical_center_needs_jz_where_it_is_paid_for_the_drug(
+    book: Book, day: str, open_lines: tuple[int, ...]
+) -> None:
+    assert center(book, day, "J1010", "J3301")["drug_lines_of_unknown_package"] == open_lines
+
+
+@pytest.mark.parametrize(
+    ("day", "items"),
+    [("2024-12-31", ()), ("2025-12-31", ("C9804", "J0666")), ("2026-01-01", ("C9804", "C9812", "J0666"))],
+)
+def test_non_opioid_items_are_paid_apart_from_their_day_on(book: Book, day: str, items: tuple[str, ...]) -> None:
+    assert center(book, day, "C9804", "C9812", "J0666", "C9803")["nopain_items"] == items
+
+
+def test_a_practitioner_has_no_items_that_facilities_are_paid_for(book: Book) -> None:
+    assert facts(book, lines=[{}, {"procedure": "J0666", "modifiers": []}])["nopain_items"] == ()
+
+
 def test_every_package_is_of_one_of_two_kinds_and_its_ndc_is_well_formed(book: Book) -> None:
     spans = book.tables["drug_packages"].spans
     assert {row[2] for rows in spans.values() for row in rows} == {("single_dose",), ("multi_dose",)}
@@ -95,5 +124,5 @@ def test_no_fact_holds_the_member_id(book: Book) -> None:
     assert told.keys() == FACTS.keys()
     assert secret not in repr(told)
     report = check(claim, book)
-    assert "IDN006" in {finding.code for finding in report.findings}
+    assert "IDN006" in {finding.code for finding in report.every}
     assert secret not in repr(report)

@@ -9,10 +9,10 @@ import pytest
 
 from rules.authoring.examples import example_claim
 from rules.authoring.trial import with_rows
-from rules.case import Case
 from rules.claim import Role, read_claim
 from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
+from rules.terms import EDITS
 from tests.book import BOOK
 
 OTHER = {"npi": "1245319599", "taxonomy": "207L00000X"}
@@ -40,8 +40,7 @@ def facts(
     """The facts of every line of the claim, as a layer that judges all lines sees them."""
     book = with_rows(BOOK, tables)
     data = example_claim(role, {"lines": [{"modifiers": [], **line} for line in lines], **claim}, {"id": "04412"})
-    case: Case = case_of(read_claim(data), book, None)
-    case = case._replace(lines=case.claim.lines)
+    case = case_of(read_claim(data), book, None, layer=EDITS)
     shared = ClaimFacts(case)
     return [LineFacts(shared, line) for line in case.lines]
 

@@ -40,7 +40,7 @@ def report(book: Book, payer: str, role: Role = "practitioner", **difference: An
 
 
 def ours(verdict: Report) -> list[Finding]:
-    return [found for found in verdict.findings if found.code.startswith(FAMILIES)]
+    return [found for found in verdict.every if found.code.startswith(FAMILIES)]
 
 
 def said(verdict: Report) -> list[tuple[str, str]]:

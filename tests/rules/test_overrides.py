@@ -57,7 +57,7 @@ def judged(found: Book, payer: dict[str, Any], **difference: Any) -> Report:
 
 
 def said(report: Report, code: str) -> list[tuple[str, str]]:
-    return [(f.severity, f.override.name if f.override else "") for f in report.findings if f.code == code]
+    return [(f.severity, f.override.name if f.override else "") for f in report.every if f.code == code]
 
 
 TWO_UNITS = {"lines": [{"units": 2}]}
@@ -105,7 +105,7 @@ def test_an_override_touches_no_other_payer_and_no_other_provider() -> None:
     assert said(judged(found, MEDICARE, billing_provider={"npi": OTHER_NPI}, **TWO_UNITS), "UNT001") == [
         ("note", "ours")
     ]
-    assert judged(found, UHC, **TWO_UNITS).findings == judged(library(), UHC, **TWO_UNITS).findings
+    assert judged(found, UHC, **TWO_UNITS).every == judged(library(), UHC, **TWO_UNITS).every
 
 
 def test_the_nearest_override_wins() -> None:
@@ -173,7 +173,7 @@ def test_an_override_of_another_version_of_the_rule_holds_and_is_outdated() -> N
 def test_a_contract_sets_its_filing_limit(received: str, code: str) -> None:
     found = book(entry(filing_limit="40", severity="block", payers="[uhc]"))  # 85 % are 34 days
     report = judged(found, UHC, **{**LATE, "received_date": received})
-    timely = [finding.code for finding in report.findings if finding.code.startswith("TIM")]
+    timely = [finding.code for finding in report.every if finding.code.startswith("TIM")]
     assert timely == ([code] if code else [])
     assert (report.disposition == "rework") is (code == "TIM001")
 

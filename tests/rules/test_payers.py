@@ -175,15 +175,15 @@ def test_other_lines_of_business_hear_nothing_of_medicare(book: Book, business: 
 def test_a_taken_over_rule_says_that_it_is_medicares(book: Book) -> None:
     pair = [{}, {"procedure": "20610"}]
     taken = report(book, PLANS[0], lines=pair)
-    assert [f.message.endswith(OF_MEDICARE) for f in taken.findings if f.code == "BND003"] == [True]
+    assert [f.message.endswith(OF_MEDICARE) for f in taken.every if f.code == "BND003"] == [True]
     assert taken.disposition == "billing"
     own = report(book, {"id": "04412"}, lines=pair)
-    assert [OF_MEDICARE in f.message for f in own.findings if f.code == "BND003"] == [False]
+    assert [OF_MEDICARE in f.message for f in own.every if f.code == "BND003"] == [False]
 
 
 def test_an_advantage_plan_outside_the_registry_is_reported_and_judged_by_medicares_families(book: Book) -> None:
     verdict = report(book, PLANS[4], lines=[{"units": "2"}])
-    found = {(f.code, f.severity) for f in verdict.findings}
+    found = {(f.code, f.severity) for f in verdict.every}
     assert (verdict.coverage, verdict.disposition) == ("common_only", "billing")
     assert {("PAY001", "warn"), ("UNT001", "warn"), ("UNT002", "warn")} <= found
 
@@ -196,7 +196,7 @@ def test_day_100_at_united_depends_on_the_contract(book: Book, participating: bo
         billing_provider={"participating": participating},
         received_date="2026-10-21",
     )
-    assert [f.outcome for f in verdict.findings if f.code == "TIM001"] == outcome
+    assert [f.outcome for f in verdict.every if f.code == "TIM001"] == outcome
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import orjson
 import pytest
@@ -124,6 +125,15 @@ def test_overrides_of_every_kind_of_0_1_0_are_judged_as_that_release_did(book: C
     assert [entry.name for entry in read_overrides("o.yaml", renewed, book()) if entry.outdated] == []
 
 
+def in_words_of_0_1_0(report: dict[str, Any]) -> dict[str, Any]:
+    """The report without the keys that findings have since; by a book of that time they say nothing."""
+    for finding in (*report["findings"], *report["shadow"], *report["overridden"]):
+        assert finding.pop("because") == []
+        assert finding.pop("fault") is None
+        assert finding.pop("cause") in (None, "filing_limit")  # of the hospital's contract
+    return report
+
+
 @BOOKS
 def test_reports_are_those_of_0_1_0_but_for_the_folders_of_moved_rules(book: Callable[[], Book]) -> None:
     found = overridden(book(), read_overrides("o.yaml", OVERRIDES, book()), DAY)
@@ -132,7 +142,7 @@ def test_reports_are_those_of_0_1_0_but_for_the_folders_of_moved_rules(book: Cal
     for one in JUDGED:
         now = orjson.dumps(check(read_claim(one["claim"]), found), default=str)
         now = now.replace(b"64445/nerve-blocks/", b"64445/").replace(found.digest.encode(), DIGEST.encode())
-        assert orjson.loads(now) == one["report"]
+        assert in_words_of_0_1_0(orjson.loads(now)) == one["report"]
 
 
 def test_a_worker_of_0_1_1_reads_a_pin_of_this_release_as_outdated_and_judges_no_claim_otherwise() -> None:
@@ -151,7 +161,7 @@ def test_a_worker_of_0_1_1_reads_a_pin_of_this_release_as_outdated_and_judges_no
         claim = read_claim(one["claim"])
         mine, theirs = check(claim, here), check(claim, there)
         assert mine.disposition == theirs.disposition
-        assert [(f.code, f.severity) for f in mine.findings] == [(f.code, f.severity) for f in theirs.findings]
+        assert [(f.code, f.severity) for f in mine.every] == [(f.code, f.severity) for f in theirs.every]
 
 
 @pytest.mark.parametrize("layout", ["64445/deeper/{folder}/{name}", "procedures/64445/{folder}/{name}", "form/{name}"])

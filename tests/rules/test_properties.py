@@ -33,20 +33,20 @@ def judged(data: Data) -> Report:
 
 def said(report: Report, *, by_line: bool = True) -> Said:
     """What was found, without the words."""
-    return Counter((f.rule, f.outcome, f.severity, f.line if by_line else None) for f in report.findings)
+    return Counter((f.rule, f.outcome, f.severity, f.line if by_line else None) for f in report.every)
 
 
 def blocks(report: Report) -> set[tuple[str, int | None]]:
-    return {(found.rule, found.line) for found in report.findings if found.severity == "block"}
+    return {(found.rule, found.line) for found in report.every if found.severity == "block"}
 
 
 @settings(max_examples=120, deadline=None)
 @given(CLAIMS)
 def test_no_readable_claim_breaks_a_rule(data: Data) -> None:
     report = judged(data)
-    assert ENGINE_CODE not in {finding.code for finding in report.findings}
+    assert ENGINE_CODE not in {finding.code for finding in report.every}
     assert (report.disposition == "rework") is any(
-        finding.severity == "block" and finding.outcome != "bypassed" for finding in report.findings
+        finding.severity == "block" and finding.outcome != "bypassed" for finding in report.every
     )
     assert (report.reason is not None) is (report.disposition == "unchecked")
 
@@ -54,7 +54,7 @@ def test_no_readable_claim_breaks_a_rule(data: Data) -> None:
 @settings(max_examples=100, deadline=None)
 @given(CLAIMS)
 def test_every_finding_can_be_acted_on(data: Data) -> None:
-    for finding in judged(data).findings:
+    for finding in judged(data).every:
         assert finding.message
         assert finding.fix
         assert "{" not in finding.message + finding.fix
@@ -65,7 +65,7 @@ def test_every_finding_can_be_acted_on(data: Data) -> None:
 def test_there_are_findings_and_patches_among_the_claims_that_are_made_up() -> None:
     """Else the properties of findings and patches would hold of none."""
     quick = settings(max_examples=100, phases=[Phase.generate], database=None, deadline=None)
-    assert find(CLAIMS, lambda data: judged(data).findings, settings=quick)
+    assert find(CLAIMS, lambda data: judged(data).every, settings=quick)
     assert find(CLAIMS | REPAIRABLE, lambda data: list(repairs(judged(data))), settings=quick)
     assert find(REPAIRABLE, lambda data: list(repairs(judged(data))), settings=quick)
 
@@ -170,7 +170,7 @@ def with_line(data: Data, procedure: str, day: str | None) -> Data:
 
 def judged_backwards(data: Data) -> bool:
     """Whether a line ends before it starts: which of its dates counts as the last is then open."""
-    return any(f.rule.endswith("CLM006-line-dates") for f in judged(data).findings)
+    return any(f.rule.endswith("CLM006-line-dates") for f in judged(data).every)
 
 
 @settings(max_examples=120, deadline=None)
@@ -222,7 +222,7 @@ def test_a_block_of_another_day_changes_nothing_that_is_said_of_a_line(data: Dat
 
 
 def repairs(report: Report) -> Iterator[Finding]:
-    yield from (finding for finding in report.findings if finding.patch)
+    yield from (finding for finding in report.every if finding.patch)
 
 
 @settings(max_examples=120, deadline=None)
@@ -231,7 +231,7 @@ def test_a_patch_removes_its_finding_and_adds_no_block(data: Data) -> None:
     report = judged(data)
     for finding in repairs(report):
         after = judged(patched(data, finding.patch))
-        assert (finding.rule, finding.line) not in {(f.rule, f.line) for f in after.findings}
+        assert (finding.rule, finding.line) not in {(f.rule, f.line) for f in after.every}
         assert blocks(after) <= blocks(report)
 
 
@@ -241,7 +241,7 @@ def test_all_patches_together_remove_their_findings_and_add_no_block(data: Data)
     report = judged(data)
     after = judged(patched(data, [operation for finding in repairs(report) for operation in finding.patch]))
     mended = {(finding.rule, finding.line) for finding in repairs(report)}
-    assert not mended & {(f.rule, f.line) for f in after.findings}
+    assert not mended & {(f.rule, f.line) for f in after.every}
     assert blocks(after) <= blocks(report)
 
 

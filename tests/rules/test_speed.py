@@ -44,5 +44,5 @@ def test_the_rules_by_hand_say_what_the_engine_says() -> None:
     for one in medicare_office(200):
         by_hand = rivals.by_hand(one)
         told.update(by_hand)
-        assert by_hand == sorted({finding.code for finding in check(one, small).findings})
+        assert by_hand == sorted({finding.code for finding in check(one, small).every})
     assert len(told) > 1

@@ -58,7 +58,7 @@ def findings(rule: Rule) -> Iterator[Finding]:
     for example in examples_of(BOOK, rule, document):
         if example.expect in ("fail", "undetermined", "bypassed"):
             report = check(example.claim, example.book(BOOK), history=example.history)
-            yield from (found for found in (*report.findings, *report.shadow) if found.rule == rule.file)
+            yield from (found for found in (*report.every, *report.shadow) if found.rule == rule.file)
 
 
 @pytest.mark.parametrize("rule", BOOK.rules, ids=lambda rule: rule.file.partition("/")[2])

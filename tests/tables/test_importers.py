@@ -248,16 +248,29 @@ def fee_schedule(name: str) -> bytes:
 @pytest.mark.parametrize(
     ("name", "first", "last", "office", "facility"),
     [
-        ("PPRRVU2025_Oct.excerpt.csv", date(2025, 10, 1), date(2025, 12, 31), "151.38", "69.87"),
-        ("PPRRVU2026_Jul_nonQPP.excerpt.csv", date(2026, 7, 1), date(2026, 12, 31), "173.35", "66.13"),
+        (
+            "PPRRVU2025_Oct.excerpt.csv",
+            date(2025, 10, 1),
+            date(2025, 12, 31),
+            ("1.39", "3.13", "0.16", "32.3465"),
+            ("1.39", "0.61", "0.16", "32.3465"),
+        ),
+        (
+            "PPRRVU2026_Jul_nonQPP.excerpt.csv",
+            date(2026, 7, 1),
+            date(2026, 12, 31),
+            ("1.36", "3.68", "0.15", "33.4009"),
+            ("1.36", "0.47", "0.15", "33.4009"),
+        ),
     ],
 )
 def test_the_fee_schedule_of_31_and_of_32_columns(
-    tmp_path: Path, name: str, first: date, last: date, office: str, facility: str
+    tmp_path: Path, name: str, first: date, last: date, office: tuple[str, ...], facility: tuple[str, ...]
 ) -> None:
     (tmp_path / name).write_bytes(fee_schedule(name))
     (edition,) = read(tmp_path / name)
-    assert edition.rows == (("facility", "64445", facility, "", ""), ("nonfacility", "64445", office, "", ""))
+    assert edition.table == "relative_values"
+    assert edition.rows == (("facility", "64445", *facility, "", ""), ("nonfacility", "64445", *office, "", ""))
     assert {(p.from_, p.to) for p in edition.speaks.values()} == {(first, last)}
 
 
@@ -274,7 +287,8 @@ def test_of_two_fee_schedules_in_a_zip_the_one_with_the_lower_factor_is_taken(tm
         (b"HCPCS,MOD,DESCRIPTION", b"HCPCS,MODIFIER,DESCRIPTION", ":10: expected the header of 2025 (31 columns) or 2026 (32 columns); found 32 columns"),
         (b"\n64445,,", b"\n64446,,", "64446 is there twice: the periods overlap"),
         (b",33.4009,09,0,99,0.00,0.00,0.00\r\n64446", b"\r\n64446", "expected 32 fields, found 25"),
-        (b"5.19,1.98", b"5.19,x", "expected numbers as totals and as conversion factor"),
+        (b"5.19,1.98", b"5.19,x", "expected numbers as relative values, totals and conversion factor"),
+        (b"5.19,1.98", b"5.20,1.98", "expected a nonfacility total of 5.19, the sum of its values"),
         (b"Relative Value File July Release", b"Relative Value File Release", ":1: expected a title with year and month of the release"),
     ],
 )  # fmt: skip
@@ -431,4 +445,4 @@ def test_a_fee_schedule_with_a_number_out_of_all_bounds_is_refused_with_its_line
     (tmp_path / "fees.csv").write_bytes(content.replace(b"33.4009", number.encode()))
     (problem,) = refusal(tmp_path / "fees.csv")
     assert problem.startswith("fees.csv:")
-    assert "expected numbers as totals and as conversion factor" in problem
+    assert "expected numbers as relative values, totals and conversion factor" in problem

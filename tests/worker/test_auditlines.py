@@ -84,3 +84,12 @@ def test_every_field_on_a_line_is_on_the_list_of_fields() -> None:
             assert set(line) <= set(AuditLine.__annotations__)
     (refused,) = batch.judge([given_up(InboxEntry("1-0", b"", {}), [Problem("", "it was killed")])], {}, CONTEXT)
     assert set(refused.line) <= set(AuditLine.__annotations__)
+
+
+def test_a_finding_that_is_shown_with_another_is_counted_like_any_other() -> None:
+    claim = {**example("right side in the office"), "claim_id": "PCN-TWICE"}
+    claim["lines"] = [{**claim["lines"][0], "units": "2"}, *claim["lines"][1:]]
+    line = decide(claim).line
+    number = claim["lines"][0]["number"]
+    assert {"UNT001", "UNT002"} <= {*line["rule.block"], *line["rule.warn"]}
+    assert {f"UNT001@{number}", f"UNT002@{number}"} <= set(line["rule.found"])

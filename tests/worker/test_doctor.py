@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from rules.loader import load_book
 from tests.book import BOOK
+from tests.tables.official import units_text
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
+from worker.tables import editionstore
+from worker.tables.official import editions_in
 
 pytestmark = pytest.mark.usefixtures("unset")
 
@@ -34,9 +38,39 @@ def test_sources_past_their_review_date_are_named() -> None:
     assert f"(since {first})" in finding.sentence
 
 
+def test_what_is_to_be_looked_up_is_named_on_its_day_with_its_rules() -> None:
+    item = min((item for source in BOOK.sources.values() for item in source.watch), key=lambda item: item.due)
+    before = doctor.rule_book(BOOK, item.due - timedelta(days=1))
+    assert "watch" not in {finding.about for finding in before}
+    finding = next(finding for finding in doctor.rule_book(BOOK, item.due) if finding.about == "watch")
+    assert finding.level == "poor"
+    assert f"(since {item.due}; rules " in finding.sentence
+
+
 def test_tables_that_do_not_speak_of_today_are_named() -> None:
     found = {finding.about: finding for finding in doctor.rule_book(BOOK, date(1990, 1, 1))}
     assert "ncci_ptp" in found["tables"].sentence
+
+
+def test_imported_rows_that_were_changed_on_the_disk_are_ill(tmp_path: Path) -> None:
+    file = tmp_path / "MCR_MUE_PractitionerServices_Eff_07-01-2026.csv"
+    file.write_bytes(units_text([("64445", "1", "3"), ("20610", "2", "3")]))
+    (edition,) = editions_in([file], "64445", lambda _: None)
+    editionstore.add(tmp_path / "tables", [edition])
+    (rows,) = (tmp_path / "tables").glob("*.rows")
+    today = date(2026, 11, 29)
+
+    def ill() -> list[str]:
+        book = load_book(imported=tmp_path / "tables", examples=False)
+        return [finding.sentence for finding in doctor.rule_book(book, today) if finding.level == "ill"]
+
+    assert ill() == []
+    content = bytearray(rows.read_bytes())
+    content[-1] ^= 1
+    rows.write_bytes(content)
+    assert ill() == [
+        f"The rows of the imported table {edition.id} are not what was imported: the disk or a person changed them."
+    ]
 
 
 def test_folders_that_others_may_write_and_a_full_disk_are_found(

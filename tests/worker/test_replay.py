@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -73,3 +74,28 @@ def test_a_claim_that_came_too_late_is_judged_so_again() -> None:
     then = report(claim, History("consulted", (), "1729432980000-0"))
     assert then["reason"].startswith("superseded")
     assert replay(then, read_claim(claim), BOOK, DAY).identical
+
+
+TWICE: dict[str, Any] = {**FAULTY, "claim_id": "PCN-TWICE"}
+
+
+def test_a_report_that_shows_a_finding_with_another_is_replayed_and_a_lost_one_is_named() -> None:
+    then = report(TWICE)
+    leader = next(one for one in then["findings"] if one["because"])
+    assert replay(then, read_claim(TWICE), BOOK, DAY).identical
+    lost = leader["because"].pop()
+    paths = {one.path: one for one in replay(then, read_claim(TWICE), BOOK, DAY).differences}
+    whole = next(path for path in paths if path.startswith(f"findings[{lost['code']} "))
+    assert (paths[whole].then, paths[whole].now) == ("absent", lost["message"])
+
+
+def test_a_report_from_before_findings_were_shown_together_is_replayed_by_its_book() -> None:
+    then = report(TWICE)
+    flat = [one for leader in then["findings"] for one in (leader, *leader["because"])]
+    assert len(flat) > len(then["findings"])
+    plain = replace(BOOK, rules=tuple(replace(rule, cause=None, fault=None) for rule in BOOK.rules))
+    before = orjson.loads(orjson.dumps(check(read_claim(TWICE), plain, received=DAY), default=str))
+    for finding in (*before["findings"], *before["shadow"], *before["overridden"]):
+        del finding["because"], finding["cause"], finding["fault"]
+    assert len(before["findings"]) == len(flat)
+    assert replay(before, read_claim(TWICE), plain, DAY).identical

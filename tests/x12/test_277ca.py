@@ -230,3 +230,18 @@ def test_a_plain_check_of_an_837_shows_place_and_findings(scrub: Run, home: Path
     assert f"({file}:ISA 000000001 / GS 1 / ST 0001 / claim 1 / segment 24)" in done.stdout
     assert "UNT003" in done.stdout
     assert f"{file}: ISA 000000001 / GS 1 / ST 0001: SE01 says" in done.stderr
+
+
+def test_findings_of_one_slip_are_one_status_with_the_codes_of_all() -> None:
+    medicare = {"id": "09102", "name": "MEDICARE", "filing_indicator": "MB", "responsibility": "P"}
+    claim = with_line(modifiers=["50"], units="2") | {"payer": medicare, "diagnoses": ["M54.31", "M54.32"]}
+    claim["lines"][0]["diagnosis_pointers"] = [1, 2]
+    claim["subscriber"] = claim["subscriber"] | {"member_id": "1EG4TE5MK73"}
+    made = answer(file_of([claim]).encode())
+    valid(made)
+    (status,) = segments(made.split("NM1*QC")[1].split("SVC*")[0], "STC")
+    assert status.startswith("STC*A7:453*20261102*U*450******A7:476**MOD003 LINE 1 SV101-3  This line has modifier 50")
+    assert status.endswith("ALSO UNT001, UNT002")
+    assert len(status.split("*")[12]) <= 264
+    (on_line,) = segments(made.split("SVC*")[1], "STC")
+    assert on_line == "STC*A7:453*20261102*U*******A7:476"

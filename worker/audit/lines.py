@@ -185,14 +185,14 @@ def report_fields(report: Report) -> AuditLine:
         "rule.note": report.codes("note"),
         "rule.found": [
             f"{found.code}@{found.line or ''}{'?' * (found.outcome == 'undetermined')}"
-            for found in report.findings
+            for found in report.every
             if found.outcome != "bypassed"
         ],
         "rule.shadow": report.shadow_codes(),
         "rule.shadow_block": report.shadow_codes("block"),
     }
     if report.overrides:
-        touched = (f.code for f in (*report.findings, *report.overridden) if f.override)
+        touched = (f.code for f in (*report.every, *report.overridden) if f.override)
         line["rule.overridden"] = list(dict.fromkeys(touched))
         line["override.name"] = [one.name for one in report.overrides]
         line["override.told"] = [str(one) for one in report.overrides]
@@ -203,7 +203,7 @@ def report_fields(report: Report) -> AuditLine:
 
 
 def _of_blocks(report: Report) -> AuditLine:
-    blocks = [finding for finding in report.findings if finding.severity == "block"]
+    blocks = [finding for finding in report.every if finding.severity == "block"]
     undetermined = dict.fromkeys(finding.code for finding in blocks if finding.outcome == "undetermined")
     failed = [finding.expected_denial for finding in blocks if finding.outcome == "fail"]
     denials = dict.fromkeys(denial_code(denial) for denial in failed if denial)

@@ -113,7 +113,7 @@ def medicare_office(number: int) -> list[Claim]:
 
 def _agree(claims: list[Claim], small: Book, judges: Mapping[str, Callable[[Claim], list[str]]]) -> None:
     for one in claims:
-        ours = sorted({finding.code for finding in check(one, small).findings})
+        ours = sorted({finding.code for finding in check(one, small).every})
         for name, judge in judges.items():
             if judge(one) != ours:
                 raise RivalsDisagree(f"{name} says {judge(one)} of {one.claim_id}, we say {ours}")

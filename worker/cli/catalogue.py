@@ -71,6 +71,7 @@ def _rule_lines(rule: Rule, untried: Untried) -> Iterator[str]:
     link = f"[{rule.file.partition('/')[2]}](library/{rule.file}.yaml)"
     yield f"**{_plain(rule.title)}**{status} · {_plain(payers(rule))} · {_who(rule)} · {link}"
     yield ""
+    yield from (f"- {name}: {_plain(text)}" for name, text in (("fault", rule.fault), ("cause", rule.cause)) if text)
     for version in rule.versions:
         yield f"- **{version.severity}**, {period(version)}, grade {version.citation.grade}"
         yield from (f"  - {name}: {_plain(text)}" for name, text in _described(version))

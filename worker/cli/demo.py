@@ -193,10 +193,10 @@ def _commonest(reports: list[Report]) -> Table:
     table.add_column("what")
     blocks = Counter(code for report in reports for code in report.codes("block"))
     warns = Counter(code for report in reports for code in report.codes("warn"))
-    titles = {finding.code: finding.title for report in reports for finding in report.findings}
+    faults = {finding.code: finding.fault or finding.title for report in reports for finding in report.every}
     ranked = sorted((blocks + warns).items(), key=lambda item: (-item[1], item[0]))
     for code, _ in ranked[:_MOST]:
-        table.add_row(code, str(blocks[code] or ""), str(warns[code] or ""), titles[code])
+        table.add_row(code, str(blocks[code] or ""), str(warns[code] or ""), faults[code])
     rest = len(ranked) - _MOST
     table.caption = f"and {rest} more codes" if rest > 0 else None
     return table

@@ -79,17 +79,18 @@ def _listed(explanations: tuple[Explanation, ...]) -> Iterator[str]:
             status = "" if one.status == "active" else f" ({one.status})"
             yield f"  {paint(one.code, 'bold')}  {one.title}{status}  {paint(one.rule, 'dim')}"
         for judgement in one.judgements:
-            yield from _judged(judgement)
+            yield from _judged(judgement, one.fault)
     idle = [(f"    {one.rule}", plain("; ".join(one.not_run))) for one in explanations if one.not_run]
     if idle:
         yield f"  {paint('does not run', 'bold')}"
         yield from columns(idle, ("dim",))
 
 
-def _judged(judgement: Judgement) -> Iterator[str]:
+def _judged(judgement: Judgement, fault: str | None) -> Iterator[str]:
     place = "claim" if judgement.line is None else f"line {judgement.line}"
     outcome = judgement.outcome + (f" ({judgement.severity})" if judgement.severity else "")
-    yield f"    {place}  {paint(outcome, 'bold')}  {paint(judgement.told, 'dim')}"
+    told = f"{fault}; {judgement.told}" if fault and judgement.outcome == "fail" else judgement.told
+    yield f"    {place}  {paint(outcome, 'bold')}  {paint(plain(told), 'dim')}"
     for asking in judgement.asked:
         if len(judgement.asked) > 1:
             yield f"      the version of {asking.start}: {asking.outcome}"

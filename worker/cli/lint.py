@@ -65,6 +65,7 @@ def lint(
 
     * `scrub rules lint --format sarif > lint.sarif`
     """
+    from rules.authoring.wording import unworded
     from rules.book.payercover import payer_problems
     from rules.errors import BookInvalid
     from rules.loader import LIBRARY, whole_book
@@ -78,6 +79,7 @@ def lint(
     try:
         rules = read_book(folder, settings.tables_path, examples=True)
         problems = tuple(payer_problems(rules, whole_book(folder, settings.tables_path).library))
+        problems += tuple(unworded(rules.rules)) if folder is None else ()
         wanting = warn(standing(settings.overrides, rules))
     except BookInvalid as error:
         problems = error.problems
@@ -117,7 +119,7 @@ def _without_file(problem: RuleProblem) -> dict[str, Any]:
 
 
 def _due(root: Path, today: date) -> Iterator[RuleProblem]:
-    """The sources that want to be looked at again, at their place in sources.yaml."""
+    """The sources that want to be looked at again, and what is to be looked up in one, at its place in sources.yaml."""
     from rules.book.rulefile import read_document
     from rules.errors import RuleProblem
 
@@ -126,11 +128,33 @@ def _due(root: Path, today: date) -> Iterator[RuleProblem]:
         return
     document = read_document("sources.yaml", file.read_text("utf-8", "replace"))
     for key, entry in (document.data or {}).items() if isinstance(document.data, dict) else ():
-        day = entry.get("review_by") if isinstance(entry, dict) else None
+        if not isinstance(entry, dict):
+            continue
+        day = entry.get("review_by")
         if day and day < today.isoformat():
             line, column = document.marks[(key, "review_by")]
             sentence = f"wants a review since {day}: read it again, mend its rules, set `retrieved` and `review_by`"
             yield RuleProblem("sources.yaml", line, column, key, sentence)
+        for at, item in enumerate(_items(entry)):
+            if item["due"] <= today.isoformat():
+                line, column = document.marks[(key, "watch", at, "due")]
+                about = f"{item['what']} (rules {', '.join(item['rules'])})"
+                sentence = f"is to be looked up since {item['due']}: {about}; mend the rules, then take the item out"
+                yield RuleProblem("sources.yaml", line, column, f"{key}.watch[{at}]", sentence)
+
+
+def _items(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The sound items that a source has to watch; those that are not are faults already."""
+    from pydantic import ValidationError
+
+    from rules.book.sources import Watch
+
+    for item in entry.get("watch") or ():
+        try:
+            Watch.model_validate(item)
+        except ValidationError:
+            return
+        yield item
 
 
 def _named(root: Path, problem: RuleProblem, overrides: Path | None = None) -> str:

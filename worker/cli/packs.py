@@ -58,6 +58,11 @@ def pack(
     file = archive.write(out or Path(f"{found.version}-{found.digest[:12]}{SUFFIX}"), content)
     size = f"{len(files.library)} files" + (f" and {len(files.imported)} imported tables" if files.imported else "")
     say(f"{plain(str(file))}: book {found.label}, {size}, {len(content):,} bytes")
+    if beside := {name for table in found.tables.values() for name in table.row_files}:
+        say(
+            f"The rows of {len(beside)} whole tables are not in it, only their digests: import the same official files "
+            "(`scrub tables list`) on every machine that is to judge by it."
+        )
     say(paint(f"digest {found.digest}", "dim"))
 
 

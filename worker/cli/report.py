@@ -75,7 +75,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
     from worker.reporting.load import loaded
     from worker.reporting.page import page
 
-    titles = _titles(book)
+    faults = _faults(book)
     names = {key: payer.name for key, payer in book.registry.payers.items()}
     meanings = dict[str, str](REASONS.items())
     shown = console(stderr=True).status("Reading the audit lines ...") if on_terminal(sys.stderr) else nullcontext()
@@ -85,7 +85,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
         text = page(
             figures,
             payer=lambda key: names.get(key, key) or "Unknown payer",
-            title=lambda code: titles.get(code, "(not in this rule book)"),
+            title=lambda code: faults.get(code, "(not in this rule book)"),
             reason=lambda key: meanings.get(key, key),
             made=datetime.now(UTC),
             version=service_version(),
@@ -98,12 +98,13 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _titles(book: Book) -> dict[str, str]:
-    """The title of each code; where its rules differ, the one that most of them have."""
+def _faults(book: Book) -> dict[str, str]:
+    """What is wrong where a rule of the code finds something; where its rules differ, what most of them say."""
     from collections import Counter
 
     from rules.book.rule import by_code
 
     return {
-        code: Counter(rule.title for rule in rules).most_common(1)[0][0] for code, rules in by_code(book.rules).items()
+        code: Counter(rule.fault or rule.title for rule in rules).most_common(1)[0][0]
+        for code, rules in by_code(book.rules).items()
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rules.terms import Grade, RuleStatus, Severity
-from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, trial
+from worker.cli import author, diff, docs, explain, impact, lint, overrides, packs, prove, trial
 from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
@@ -159,6 +159,7 @@ def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
     status = "" if rule.status == "active" else f"  ({rule.status})"
     yield f"{paint(rule.code, 'bold')}  {paint(rule.title, 'bold')}{status}"
     rows = [
+        *((name, text) for name, text in (("fault", rule.fault), ("cause", rule.cause)) if text),
         ("payers", payers(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
         ("judges", "each 64445 line" if rule.scope == "line" else "the claim as a whole"),
@@ -236,6 +237,7 @@ def _tests(kind: Any) -> tuple[str, ...]:
 app.command("explain")(explain.explain)
 app.command("lint")(lint.lint)
 app.command("test")(trial.tried)
+app.command("prove")(prove.proven)
 app.command("new")(author.new)
 app.command("docs")(docs.docs)
 app.command("diff")(diff.diff)
@@ -254,7 +256,7 @@ def _described(rule: Rule) -> dict[str, Any]:
     return {
         "code": rule.code, "title": rule.title, "subject": subject_of(rule.code), "file": rule.file,
         "payers": rule.payers, "except_payers": rule.except_payers, "bills_as": sorted(rule.bills_as),
-        "scope": rule.scope, "status": rule.status,
+        "scope": rule.scope, "status": rule.status, "fault": rule.fault, "cause": rule.cause,
         "versions": [
             {
                 "from": version.start, "to": None if version.end.year == 9999 else version.end,

@@ -46,7 +46,9 @@ def import_(
 
     * medically unlikely edits (MUE), practitioner or outpatient hospital
 
-    * relative value file of the physician fee schedule (PPRRVU), 2025 and later
+    * relative value file of the physician fee schedule (PPRRVU), 2025 and later, and its cost indices (GPCI)
+
+    * ASC addenda AA and BB, OPPS addendum B, as text or CSV
 
     * ICD-10-CM order file
 

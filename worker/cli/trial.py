@@ -13,6 +13,7 @@ from worker.cli.common.books import BookFolder, read_untried, rules_named
 from worker.cli.common.terminal import complain, paint, say
 
 if TYPE_CHECKING:
+    from rules.authoring.stories import Story
     from rules.book.book import Book
     from rules.book.rule import Rule
     from rules.loader import Untried
@@ -32,7 +33,8 @@ def tried(
 ) -> None:
     """Runs the examples of the rules, and every claim of the corpora against the whole book.
 
-    With codes, their examples are listed one by one; the corpora run whole, since a rule may break what others say.
+    With codes, their examples are listed one by one, and what of the rule's conditions no example shows; the corpora
+    run whole, since a rule may break what others say.
 
     Exit codes: 0 all is as expected, 1 something is not, 2 the book or a corpus cannot be read.
 
@@ -80,23 +82,44 @@ def _examples(untried: Untried, rule: Rule, *, listed: bool) -> tuple[int, int]:
     for problem in document.problems:
         faults += 1
         say(f"  {paint('wrong', 'red')}  {problem}")
+    if listed and rule.status != "retired":
+        _coverage(untried, rule)
     return run, faults
+
+
+def _coverage(untried: Untried, rule: Rule) -> None:
+    """How much of what the rule asks its examples show, and what no example does."""
+    from rules.authoring.proof.coverage import coverage_of
+
+    coverage = coverage_of(untried.book, rule, untried.documents[rule.file])
+    say(f"  {coverage.reached} of {coverage.wanted} outcomes and answers of its tests are shown by an example")
+    say(*(f"  {paint('missing', 'yellow')}  {one.sentence}" for one in coverage.missing))
 
 
 def _corpus(book: Book, folder: Path) -> tuple[int, int]:
     """How many claims of the corpus ran, and of how many the book says something else."""
-    from rules.authoring.stories import read_stories
-
-    files = dict(_files(folder))
-    if not files:
-        raise typer.BadParameter(f"{folder} has no good/*.yaml and no denied/*.yaml")
-    stories = read_stories(book, files)
+    stories = corpus_stories(book, folder)
     faults = 0
     for story in stories:
         if fault := story.fault(book):
             faults += 1
             say(f"  {paint('wrong', 'red')}  {folder}/{story.file}: {story.name!r}: {fault}")
     return len(stories), faults
+
+
+def corpus_stories(book: Book, folder: Path) -> tuple[Story, ...]:
+    """The claims of a corpus.
+
+    Raises:
+        CorpusInvalid
+        typer.Exit: a file cannot be read.
+    """
+    from rules.authoring.stories import read_stories
+
+    files = dict(_files(folder))
+    if not files:
+        raise typer.BadParameter(f"{folder} has no good/*.yaml and no denied/*.yaml")
+    return read_stories(book, files)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:

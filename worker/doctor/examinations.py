@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from redis.exceptions import RedisError
 
 from rules.book.book import Book
+from rules.book.sources import due_items
 from rules.errors import ScrubError
 from worker.audit import chains
 from worker.books import current
@@ -130,12 +131,23 @@ def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
         names = ", ".join(f"{name} (since {day})" for day, name in late[:5]) + (", ..." if len(late) > 5 else "")
         mend = "Look whether a newer edition is out; then change the rules, or the date in sources.yaml."
         yield Diagnosis("poor", "sources", f"{len(late)} sources are past their review date: {names}.", mend)
+    watched = list(due_items(book.sources, today))
+    for source, _, item in watched[:5]:
+        sentence = f"{item.what} (since {item.due}; rules {', '.join(item.rules)})."
+        mend = f"Look it up in {book.sources[source].title}, mend the rules, and take the item out of sources.yaml."
+        yield Diagnosis("poor", "watch", sentence, mend)
     filled = {table.name: table.spans for table in book.every_table if table.spans}
     silent = [name for name, spans in filled.items() if not _covers(spans, today)]
     if silent:
         sentence = f"No row is in force today in the tables {', '.join(sorted(silent))}."
         yield Diagnosis("poor", "tables", sentence, "Import the current edition.")
-    if not late and not silent:
+    damaged = _damaged(book)
+    for name in damaged:
+        sentence = (
+            f"The rows of the imported table {name} are not what was imported: the disk or a person changed them."
+        )
+        yield Diagnosis("ill", "tables", sentence, f"scrub tables undo {name}, and import the official files again.")
+    if not late and not silent and not damaged and not watched:
         next_review = min((s.review_by for s in book.sources.values() if s.review_by), default=None)
         text = f"{book.label}, {len(book.rules)} rules; next review of a source by {next_review}."
         yield Diagnosis("well", "rule book", text)
@@ -151,6 +163,13 @@ def overrides(book: Book, today: date) -> Iterator[Diagnosis]:
         yield Diagnosis("poor", "overrides", sentence, f"Ask {entry.owner} whether it is to be renewed.")
     if entries and not sentences:
         yield Diagnosis("well", "overrides", f"{len(entries)}, all written for the rules as they are.")
+
+
+def _damaged(book: Book) -> list[str]:
+    """The imported tables whose packed rows, all of them read, are not those of their digest."""
+    reigns = (reign for table in book.every_table for reigns in table.reigns.values() for reign in reigns)
+    editions = {edition.id: edition.content for _, _, edition in reigns if edition.content is not None}
+    return sorted(name for name, content in editions.items() if not content.sound())
 
 
 def _covers(spans: Any, today: date) -> bool:

@@ -1,7 +1,8 @@
 """Replays: a claim judged again by the book that judged it, and what differs between the two reports, field by field.
 
 The earlier claims that a rule on history saw are kept nowhere: they were the ledger of that moment. Findings of such
-rules are therefore taken from the report as they are, and named; everything else is judged again.
+rules are therefore taken from the report as they are, and named; everything else is judged again. Findings that are
+shown with another one are compared each by itself, and with which one they are shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
+_SINCE_0_2 = frozenset({"cause", "fault", "because"})
+"""Keys of a finding that reports of 0.1.1 and before do not have: they say nothing of a verdict of that time."""
 
 Json = Mapping[str, Any]
 
@@ -57,12 +60,15 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
     then = dict(report)
     of_history = {rule.file for rule in book.rules if rule.needs_history}
-    taken = []
+    taken: list[Json] = []
+    held = False
     for name in _LISTS:
-        kept, apart = _apart(then.get(name, []), of_history)
-        then[name], now[name] = kept, _apart(now[name], of_history)[0]
+        kept, apart = _apart(_each(then.get(name, []), of_history), of_history)
+        then[name], now[name] = kept, _apart(_each(now[name], of_history), of_history)[0]
         taken += apart
-    if any(one["severity"] == "block" and one["outcome"] != "bypassed" for one in taken if one in report["findings"]):
+        if name == "findings":
+            held = any(one["severity"] == "block" and one["outcome"] != "bypassed" for one in apart)
+    if held:
         now["disposition"] = "rework" if now["disposition"] == "billing" else now["disposition"]
     codes = tuple(dict.fromkeys(one["code"] for one in taken))
     return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
@@ -74,6 +80,20 @@ def _history(report: Json) -> History:
         later = _LATER.search(report.get("reason") or "")
         return History("consulted", (), later[1] if later else None)
     return NO_MEMBER_ID if report["history"] == "no_member_id" else NOT_CONSULTED
+
+
+def _each(findings: list[Json], of_history: set[str]) -> list[Json]:
+    """Each finding, also those that are shown with another one, which by itself names them by rule and line."""
+    found: list[Json] = []
+    for one in findings:
+        shown = [inner for inner in one.get("because", ()) if inner["rule"] not in of_history]
+        found.append({**one, "because": [_place(inner) for inner in shown]} if "because" in one else one)
+        found += one.get("because", ())
+    return found
+
+
+def _place(finding: Json) -> str:
+    return f"{finding['rule']} {'claim' if finding['line'] is None else finding['line']}"
 
 
 def _apart(findings: list[Json], rules: set[str]) -> tuple[list[Json], list[Json]]:
@@ -99,6 +119,8 @@ def _by_identity(findings: list[Json]) -> dict[str, Json]:
 def _differences(then: Any, now: Any, path: str) -> Iterator[ReportDifference]:
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys((*then, *now)):
+            if key in _SINCE_0_2 and key not in then:
+                continue
             inner = f"{path}{key}" if key.startswith("[") or not path else f"{path}.{key}"
             yield from _differences(then.get(key, _ABSENT), now.get(key, _ABSENT), inner)
     elif then != now:

@@ -1,7 +1,8 @@
 """The relative value file of the Medicare physician fee schedule (PPRRVU), as CSV, of 2025 (31 columns) and later (32).
 
 Nine lines of preamble and captions, a header whose names repeat, so that columns are found by position, then one
-row a code and modifier. National amount = total relative value units by the conversion factor of the row.
+row a code and modifier. An amount is the sum of the relative values for work, practice and malpractice, each by the
+cost index of the locality, times the conversion factor.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 
 from rules.tables.edition import Edition, File, Period
 from worker.tables.files import Fault
@@ -24,16 +25,17 @@ _HEADER_2025 = [
 _PRICING = 23
 """Place of the pricing indicator, which 2026 brought in: what follows it moved by one."""
 _HEADERS = (_HEADER_2025, [*_HEADER_2025[:_PRICING], "IND", *_HEADER_2025[_PRICING:]])
-_MODIFIER, _NO_OFFICE, _OFFICE_TOTAL, _FACILITY_TOTAL, _FACTOR = 1, 7, 11, 12, -7
+_MODIFIER, _WORK, _MALPRACTICE, _FACTOR = 1, 5, 10, -7
+_PLACES = {"nonfacility": (6, 7, 11), "facility": (8, 9, 12)}
+"""Of each place: the value for practice, its `NA`, and the total."""
 _PLAIN = re.compile(r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
-_CENT = Decimal("0.01")
 _PREAMBLE = 20
 
 
 def fee_edition(
     records: Iterable[tuple[int, list[str]]], procedure: str, files: Sequence[File]
 ) -> tuple[Edition, Decimal]:
-    """The national amounts of the procedure, and the conversion factor.
+    """The relative values of the procedure, and the conversion factor.
 
     Raises:
         Fault
@@ -52,11 +54,11 @@ def fee_edition(
             raise Fault(number, f"{' '.join(key).strip()} is there twice: the periods overlap")
         seen.add(key)
         if key == (procedure, ""):
-            found, amounts, factor = record, *_amounts(number, record)
+            found, values, factor = record, *_values(number, record)
     if found is None:
         raise Fault(0, f"no row is for {procedure}: the file is cut short, or of another table")
     edition = Edition(
-        table="fee_schedule",
+        table="relative_values",
         title="Medicare physician fee schedule, relative value file",
         release=f"{year} {month}, conversion factor {factor}",
         url="https://www.cms.gov/medicare/payment/fee-schedules/physician/pfs-relative-value-files",
@@ -65,7 +67,7 @@ def fee_edition(
             place: Period.model_validate({"from": date(year, _MONTHS[month], 1), "to": date(year, 12, 31)})
             for place in ("facility", "nonfacility")
         },
-        rows=tuple((place, procedure, str(amount), "", "") for place, amount in sorted(amounts.items())),
+        rows=tuple((place, procedure, *values[place], str(factor), "", "") for place in sorted(values)),
     )
     return edition, factor
 
@@ -90,15 +92,21 @@ def _head(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, str, int]:
     raise Fault(1, "expected a header that begins with HCPCS: the file is cut short")
 
 
-def _amounts(number: int, record: list[str]) -> tuple[dict[str, Decimal], Decimal]:
+def _values(number: int, record: list[str]) -> tuple[dict[str, tuple[str, ...]], Decimal]:
+    """Of each place: the values for work, practice and malpractice; beside `NA` stands the value of the other place."""
     try:
-        office, facility, factor = (_number(record[place]) for place in (_OFFICE_TOTAL, _FACILITY_TOTAL, _FACTOR))
+        work, malpractice, factor = (_number(record[place]) for place in (_WORK, _MALPRACTICE, _FACTOR))
+        own = {
+            place: (work, _number(record[practice]), malpractice, _number(record[total]))
+            for place, (practice, none, total) in _PLACES.items()
+            if record[none].strip() != "NA"
+        }
     except InvalidOperation:
-        raise Fault(number, "expected numbers as totals and as conversion factor") from None
-    amounts = {"nonfacility": office, "facility": facility}
-    if record[_NO_OFFICE].strip() == "NA":
-        del amounts["nonfacility"]
-    return {place: (total * factor).quantize(_CENT, ROUND_HALF_UP) for place, total in amounts.items()}, factor
+        raise Fault(number, "expected numbers as relative values, totals and conversion factor") from None
+    for place, (*parts, total) in own.items():
+        if sum(parts, Decimal(0)) != total:
+            raise Fault(number, f"expected a {place} total of {sum(parts, Decimal(0))}, the sum of its values")
+    return {place: tuple(map(str, parts)) for place, (*parts, _) in own.items()}, factor
 
 
 def _number(text: str) -> Decimal:

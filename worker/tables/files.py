@@ -66,8 +66,9 @@ class Member:
         with self._open() as stream:
             return stream.read(_HEAD).decode(ENCODING)
 
-    def lines(self, seen: Seen) -> Generator[tuple[int, str], None, None]:
-        """Its lines with their ends, numbered from 1.
+    def lines(self, seen: Seen, *, ended: bool = True) -> Generator[tuple[int, str], None, None]:
+        """Its lines with their ends, numbered from 1. `ended`: whether the last one must have an end; CMS publishes
+        some files where it has none.
 
         Raises:
             Fault: the file is damaged, or its last line has no end, as of a file that was cut short.
@@ -85,7 +86,7 @@ class Member:
                 line = raw.decode(ENCODING)
                 yield number, line
             seen(unseen)
-        if not line.endswith(("\n", "\x1a")):
+        if ended and not line.endswith(("\n", "\x1a")):
             raise Fault(number, "the last line has no line end: the file is cut short; get it again")
 
     def records(self, seen: Seen) -> Generator[tuple[int, list[str]], None, None]:

@@ -11,14 +11,18 @@ from typing import Literal
 
 from rules.tables.edition import Edition, File
 from worker.errors import TableRefused
-from worker.tables import coverage, fees, hcpcs, icd10, ncci, pairs
+from worker.tables import addenda, coverage, fees, hcpcs, icd10, localities, ncci, pairs
 from worker.tables.files import Fault, Member, Seen, identity, members
 
-Kind = Literal["pairs", "units", "fees", "headers", "modifiers", "coverage"]
+Kind = Literal["pairs", "units", "fees", "localities", "AA", "BB", "B", "headers", "modifiers", "coverage"]
 _SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("pairs", re.compile(r"^Column 1\t|Column1/Column2 Edits")),
     ("units", re.compile(r"MUE Adjudication Indicator|Services MUE Values")),
     ("fees", re.compile(r"National Physician Fee Schedule Relative Value File[^\n]*,,")),
+    ("localities", localities.TITLE),
+    ("AA", re.compile(r"Addendum AA -")),
+    ("BB", re.compile(r"Addendum BB -")),
+    ("B", re.compile(r"Addendum B\. ?-")),
     ("headers", re.compile(r"\A\d{5,6} [A-Z][0-9A-Z]{2,6} +[01] ")),
     ("modifiers", re.compile(r"\A(?: {3}[0-9A-Z]{2}|[A-Z]\d{4})\d{5}[37]")),
 )
@@ -26,7 +30,8 @@ _SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
 _WORKBOOK = re.compile(r"\.xls[xmb]?$", re.IGNORECASE)
 EXPECTED = (
     "NCCI pairs (all four files of a quarter), medically unlikely edits, the physician fee schedule's relative value "
-    "file (CSV), the ICD-10-CM order file, the alpha-numeric HCPCS file (text), or the Medicare coverage export"
+    "file (CSV), its cost indices by locality (GPCI, CSV), Addenda AA and BB of surgical centers and B of hospitals "
+    "(text or CSV), the ICD-10-CM order file, the alpha-numeric HCPCS file (text), or the Medicare coverage export"
 )
 
 
@@ -113,6 +118,11 @@ def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Ite
     fee_schedules = found.get("fees", [])
     for path in dict.fromkeys(member.file for member in fee_schedules):
         yield partial(_fees, [member for member in fee_schedules if member.file == path], procedure, seen)
+    for member in found.get("localities", ()):
+        yield partial(_localities, member, seen)
+    for kind in addenda.NAMES:
+        for member in found.get(kind, ()):
+            yield from _addendum(kind, member, procedure, seen)
     for member in found.get("headers", ()):
         yield partial(_headers, member, seen)
     for member in found.get("modifiers", ()):
@@ -133,6 +143,31 @@ def _placing(member: Member) -> Iterator[None]:
 def _units(member: Member, procedure: str, seen: Seen) -> Edition:
     with _placing(member), closing(member.records(seen)) as records:
         return ncci.units_edition(member.name, records, procedure, [identity(member.file)])
+
+
+def _localities(member: Member, seen: Seen) -> Edition:
+    with _placing(member), closing(member.records(seen)) as records:
+        return localities.locality_edition(records, [identity(member.file)])
+
+
+def _addendum(kind: addenda.Name, member: Member, procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    """The editions of an addendum; what is wrong with it is the fault of one of them."""
+    try:
+        with _placing(member), closing(member.lines(seen, ended=False)) as lines:
+            read = addenda.read_addendum(kind, member.path, lines)
+            editions = list(addenda.addendum_editions(read, procedure, [identity(member.file)]))
+    except TableRefused as refused:
+        yield partial(_raise, refused)
+    else:
+        yield from (partial(_same, edition) for edition in editions)
+
+
+def _raise(refused: TableRefused) -> Edition:
+    raise refused
+
+
+def _same(edition: Edition) -> Edition:
+    return edition
 
 
 def _headers(member: Member, seen: Seen) -> Edition:

@@ -1,4 +1,7 @@
-"""A report as a biller reads it: the claim, then what was found, worst first, with fix, source and expected denial."""
+"""A report as a biller reads it: the claim, then what was found, worst first, with fix, source and expected denial.
+
+What other rules found of the same slip is a line each below.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def explained(finding: Finding) -> Iterator[str]:
     """One finding in full."""
     from rules.authoring.words import cited, expected
 
-    place = f"line {finding.line}" if finding.line is not None else "claim"
+    place = _place(finding)
     severity = "lifted" if finding.outcome == "bypassed" else finding.severity
     head = f"  {place:<8}{paint(f'{severity:<6}', STYLES[finding.severity])}  {paint(finding.code, 'bold')}  "
     yield head + hung(plain(finding.message), 2 + 8 + 6 + 2 + len(finding.code) + 2)
@@ -61,6 +64,30 @@ def explained(finding: Finding) -> Iterator[str]:
         yield _labeled("by:", f"override {finding.override}", "magenta")
     if finding.expected_denial:
         yield _labeled("expect:", expected(finding.expected_denial))
+    yield from (_labeled("also:", text) for text in beside(finding))
+
+
+def beside(finding: Finding) -> Iterator[str]:
+    """A line for each finding that is shown with this one; those that want the same missing thing share one."""
+    from worker.audit.lines import denial_code
+
+    unjudged: dict[str, None] = {}
+    for one in finding.because:
+        name = f"{one.code} ({_place(one)})" if one.line != finding.line else one.code
+        if one.outcome == finding.outcome == "undetermined":
+            unjudged[name] = None
+            continue
+        what = one.message if one.outcome == "undetermined" else one.fault or one.title
+        severity = "lifted" if one.outcome == "bypassed" else one.severity
+        denial = f", expect {denial_code(one.expected_denial)}" if one.expected_denial else ""
+        override = f", by override {one.override.name}" if one.override else ""
+        yield f"{name} {severity}: {what} (grade {one.citation.grade}{denial}{override})"
+    if unjudged:
+        yield f"{', '.join(unjudged)}: cannot be checked for the same reason"
+
+
+def _place(finding: Finding) -> str:
+    return f"line {finding.line}" if finding.line is not None else "claim"
 
 
 def _labeled(label: str, text: str, style: Style | None = None) -> str:

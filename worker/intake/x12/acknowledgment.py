@@ -3,7 +3,8 @@
 One 277 transaction set answers one 837 transaction set; one interchange answers one interchange. A claim for billing
 is A2, accepted; one that is not checked is A1, received and no more; one for rework carries a status for each finding
 that blocks (A3, A6, A7 or A8, with the element in error in STC12, and on its service line); one that cannot be read is
-A3. The answer comes from the scrubber, not from the payer: information source AY, a clearinghouse.
+A3. Findings of one slip are one status: STC10 and STC11 have up to two more codes of it, STC12 names their rules. The
+answer comes from the scrubber, not from the payer: information source AY, a clearinghouse.
 
 Source: ASC X12N 005010X214; code lists of claim status category and claim status codes (X12, external lists 507, 508).
 """
@@ -34,6 +35,8 @@ _LONGEST_AMOUNT = 18
 """Characters of an AMT02 or STC04."""
 _MESSAGE = 264
 """Characters of STC12."""
+_MOST_ALSO = 10
+"""Codes of other findings that it names."""
 
 STATUSES = {
     # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
@@ -81,6 +84,8 @@ class _Status:
     message: str = ""
     line: int | None = None
     entity: str = ""
+    more: tuple[_Status, ...] = ()
+    """Of findings that are shown with this one."""
 
     @property
     def action(self) -> str:
@@ -90,6 +95,11 @@ class _Status:
     def composite(self) -> str:
         entity = self.entity or _ENTITIES.get(self.code, "")
         return f"{self.category}:{self.code}" + (f":{entity}" if entity else "")
+
+    @property
+    def composites(self) -> list[str]:
+        """Up to three for one segment, none twice."""
+        return list(dict.fromkeys(one.composite for one in (self, *self.more)))[:3]
 
 
 class _Tally:
@@ -281,12 +291,16 @@ def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
     status = SPECS[report.disposition].status
     if status is None:
         for finding in report.findings:
-            if finding.severity == "block" and finding.outcome != "bypassed":
+            if _blocks(finding):
                 yield _finding(finding, claim)
     elif report.reason:
         yield _Status(*status, entity="40", message=f"NOT CHECKED: {report.reason}")
     else:
         yield _Status(*status)
+
+
+def _blocks(finding: Finding) -> bool:
+    return finding.severity == "block" and finding.outcome != "bypassed"
 
 
 def _finding(finding: Finding, claim: Claim) -> _Status:
@@ -302,7 +316,11 @@ def _finding(finding: Finding, claim: Claim) -> _Status:
         category = "A8" if code in _RELATIONS or code[:3] in _RELATIONS else "A7" if code[:3] != "TIM" else "A3"
     place = f" LINE {finding.line}" if finding.line is not None else ""
     entity = ("71" if form else "82") if code == "IDN002" else ""
-    return _Status(category, status, f"{code}{place} {elements[form]}: {finding.message}", finding.line, entity)
+    others = tuple(_finding(one, claim) for one in finding.because if _blocks(one))
+    codes = list(dict.fromkeys(one.code for one in finding.because if _blocks(one) and one.code != code))
+    also = f" ALSO {', '.join(codes[:_MOST_ALSO])}" if codes else ""
+    message = f"{code}{place} {elements[form]}: {finding.message}"
+    return _Status(category, status, message[: _MESSAGE - len(also)] + also, finding.line, entity, others)
 
 
 def _unread(refusal: Refusal) -> Iterator[_Status]:
@@ -329,7 +347,8 @@ def _statuses(
 ) -> Iterator[str]:
     for status in statuses[:_MOST_STATUSES]:
         stc = f"STC*{status.composite}*{day}*{status.action}*{_money(charge)}"
-        yield f"{stc}********{_text(status.message, _MESSAGE)}" if status.message else stc
+        second, third = (*status.composites[1:], "", "")[:2]
+        yield f"{stc}******{second}*{third}*{_text(status.message, _MESSAGE)}" if status.message else stc
     if number := _text(trace.get("clearinghouse_number", ""), 50):
         yield f"REF*D9*{number}"
     if claim is not None and claim.type_of_bill:
@@ -338,7 +357,7 @@ def _statuses(
     yield _when(min(days), max(days)) if days else f"DTP*472*D8*{day}"
     if claim is not None:
         for line in claim.lines:
-            own = [status for status in statuses if status.line == line.number]
+            own = [one for status in statuses for one in (status, *status.more) if one.line == line.number]
             if own:
                 yield from _service(line, own, day)
 

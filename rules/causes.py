@@ -1,0 +1,121 @@
+"""The closed list of causes: slips of a biller that bring findings.
+
+Rules of one cause are those that a single slip may bring together; what they find at one place is shown as one finding.
+A new rule takes the cause of the rules that its slip would bring as well, or adds one here. None is ever renamed or
+taken out: packed books name them, and must go on loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OF_THE_RECORD = (
+    "the side in the record",
+    "the reason for the block in the record",
+    "the time of the block in the record",
+    "the guidance in the record",
+    "the anesthesia of the operation in the record",
+    "the surgeon's request in the record",
+    "the pain program in the record",
+    "the treatment before the block in the record",
+)
+"""Labels of what only the record says."""
+OF_A_LINE = frozenset({"the units", "the diagnosis pointers", "the modifiers", "the line's charge"})
+"""Labels of what each line says for itself: where two lines lack it, two things are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One slip."""
+
+    says: str
+    """The slip, in one sentence."""
+    lacks: tuple[str, ...] = ()
+    """Labels of the facts whose absence is the slip: a rule that cannot be judged without one has the same cause."""
+
+
+CAUSES: Mapping[str, Cause] = {
+    # the claim's form
+    "bill_type_or_frequency": Cause(
+        "Type of bill, frequency code and reference number disagree on what kind of claim this is, or one is missing.",
+        ("the type of bill",),
+    ),
+    "charges": Cause("A charge is missing, wrong, or lower than what the payer pays.", ("the total charge",)),
+    "dates_of_claim": Cause("Dates on the claim contradict each other."),
+    "diagnoses_and_pointers": Cause(
+        "The claim has no diagnosis, or too many, or a line does not point to one properly.",
+        ("the diagnosis pointers",),
+    ),
+    "diagnosis_repeated": Cause("A diagnosis stands on the claim twice."),
+    "line_numbers": Cause("Two lines have one number."),
+    "modifier_repeated": Cause("A line has a modifier twice, or more than four."),
+    "modifier_unknown": Cause("A modifier is mistyped, or does not exist on the date of service."),
+    "procedure_code": Cause("A line's procedure code is missing or mistyped."),
+    "revenue_code": Cause("An institutional line has no revenue code."),
+    "too_many_lines": Cause("The claim has more lines than its format takes."),
+    # who and for whom
+    "attending_missing": Cause("An institutional claim does not name the attending provider."),
+    "member_id": Cause("The member id is not one of this payer."),
+    "payer_unknown": Cause("The payer or plan is none that the rule book knows."),
+    "provider_missing": Cause(
+        "The claim does not say who gave a service, or of which specialty.", ("the billing provider's NPI",)
+    ),
+    "provider_npi": Cause("A provider's NPI is mistyped."),
+    "taxonomy": Cause("A provider's taxonomy code is mistyped."),
+    # in time, once, and allowed
+    "authorization": Cause("No prior authorization is on the claim where the payer wants one."),
+    "billed_before": Cause("The same service was billed before."),
+    "filing_limit": Cause("The claim is filed after the payer's limit, or shortly before it."),
+    "global_period": Cause("The block lies within the global period of an operation of the same provider."),
+    "too_often": Cause("More blocks are billed than the payer takes, in a session or over months."),
+    # where
+    "place_of_service": Cause(
+        "The place of service is missing, does not exist, or is not where the block is given.",
+        ("the place of service",),
+    ),
+    # why
+    "diagnoses_exclude_each_other": Cause("Two diagnoses of the claim may not stand together."),
+    "no_accepted_diagnosis": Cause(
+        "No diagnosis of the line is one for which the payer takes the block, or its code is incomplete or none."
+    ),
+    "unspecified_side": Cause("A diagnosis code leaves open the side that the line names."),
+    # how often and on which side
+    "side_missing": Cause("Nothing names the side, or another part of the body is named in its place."),
+    "units_of_block": Cause(
+        "The block counts more than once: by its units, on several lines, or by the way that both sides are billed.",
+    ),
+    "wrong_side": Cause("The side on the line is not that of the diagnosis or of the record."),
+    # modifiers
+    "anesthesia_modifier": Cause("A modifier of anesthesia stands on the block."),
+    "component_modifier": Cause("26 or TC stands on a procedure that has no such parts."),
+    "notice_modifier": Cause("A modifier about the patient's notice is wrong, or asks for a denial."),
+    "postoperative_modifier": Cause("A modifier about an earlier operation stands on the block without one."),
+    "second_surgeon_modifier": Cause("A modifier bills a second surgeon or an assistant for the block."),
+    "separating_modifier": Cause("59 or an X modifier stands where it sets nothing apart, or both stand together."),
+    "split_care_modifier": Cause("A modifier divides the care around a procedure that has no such parts."),
+    "stopped_modifier": Cause("The modifier for a stopped procedure is that of another kind of biller."),
+    "visit_modifier": Cause("A visit of the day is not set apart by 25, or its modifier stands on the block."),
+    # services beside the block
+    "another_injection": Cause("Another injection of the same session or region is billed beside the block."),
+    "bundled_anesthesia": Cause("The block is billed beside anesthesia of which it counts as a part."),
+    "catheter_and_block": Cause("A single injection and a catheter are billed for one nerve and side."),
+    "daily_management": Cause("Daily management of a catheter is billed on the day of a single injection."),
+    "imaging_included": Cause("Imaging guidance is billed beside a block that includes it."),
+    "local_anesthetic": Cause("The local anesthetic is billed apart from the block."),
+    "packaged": Cause("The hospital's payment for another service of the day includes the block."),
+    "part_of_operation": Cause("The block is part of an operation, or of another service, of the same provider."),
+    "service_beside_block": Cause("Another service of the day forms a pair with the block, and nothing sets it apart."),
+    "supplies": Cause("Supplies are billed apart from the block."),
+    "visit_complexity": Cause("The add-on for complexity is billed beside a visit with 25."),
+    # drugs
+    "discarded_drug": Cause("A single-dose drug does not say whether some of it was discarded."),
+    "drug_code": Cause("A drug code no longer exists."),
+    "drug_units": Cause("A drug has more units than a day's limit."),
+    "ndc": Cause("A drug's NDC, quantity or unit is missing or mistyped."),
+    # the record, where the hospital sends it
+    "pain_program": Cause("Chronic pain is treated outside the program that the payer wants."),
+    "record_incomplete": Cause("The record that came with the claim lacks something.", OF_THE_RECORD),
+    # the rule book itself
+    "pairs_not_checked": Cause("The rule book has no edition of the pairs for the date."),
+}

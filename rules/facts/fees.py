@@ -1,0 +1,69 @@
+"""Facts of money: what Medicare pays for the procedure at the place of the line.
+
+A physician's amount depends on the locality, which a claim does not name: a state may have several. What is certain is
+the lowest amount of the state, or of the nation where the state is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+
+from rules.case import Case, date_of
+from rules.claim import Line
+from rules.facts.parts import fee_place, state_of
+from rules.facts.registry import line_fact
+from rules.tables.table import Row, Table
+
+_CENT = Decimal("0.01")
+_FEES = ("facility", "nonfacility")
+"""The places of the physician fee schedule."""
+
+
+@line_fact("money", "the place of service")
+def medicare_amount(case: Case, line: Line) -> Decimal | None:
+    """What Medicare allows for one side of the procedure at the place on the line's date, US dollars: a physician's
+    lowest amount in the state (in the nation where the state is unknown), the national rate of a hospital or a
+    surgical center before the wage adjustment. Missing where the book has none for that date."""
+    day, place = date_of(case.claim, line), fee_place(case, line)
+    if day is None or place is None:
+        return None
+    if place in _FEES:
+        units = case.tables["relative_values"].find((place, line.procedure or ""), day)
+        return _lowest(case.tables["localities"], state_of(case), day, units) if units else None
+    row = case.tables["fee_schedule"].find((place, line.procedure or ""), day)
+    return Decimal(row[0]) if row else None
+
+
+@line_fact("code", "the date of service")
+def medicare_area(case: Case, line: Line) -> str | None:
+    """The area whose lowest amount that is: the state, or `any state` where the claim names none that Medicare has
+    localities of."""
+    day, state = date_of(case.claim, line), state_of(case)
+    if day is None:
+        return None
+    localities = case.tables["localities"]
+    return state if state and _indices(localities, state, localities.unchanged_since(day)) else "any state"
+
+
+def _lowest(localities: Table, state: str | None, on: date, units: Row) -> Decimal | None:
+    day = localities.unchanged_since(on)
+    found = (_indices(localities, state, day) if state else ()) or _indices(localities, None, day)
+    return min((amount_of(units, indices) for indices in found), default=None)
+
+
+@lru_cache(maxsize=1_024)
+def _indices(localities: Table, state: str | None, day: date) -> tuple[Row, ...]:
+    """The cost indices of a state's localities on a day; None: of all states."""
+    keys: Iterable[tuple[str, ...]] = (key for key in localities.spans if state in (None, key[0]))
+    return tuple(row for key in keys if (row := localities.find(key, day)) is not None)
+
+
+@lru_cache(maxsize=1_024)
+def amount_of(units: Row, indices: Row) -> Decimal:
+    """The sum of the relative values for work, practice and malpractice, each by its index, by the factor."""
+    *values, factor = map(Decimal, units)
+    total = sum((value * Decimal(index) for value, index in zip(values, indices, strict=True)), Decimal(0))
+    return (total * factor).quantize(_CENT, ROUND_HALF_UP)
