@@ -108,6 +108,11 @@ CAUSES: Mapping[str, Cause] = {
     "service_beside_block": Cause("Another service of the day forms a pair with the block, and nothing sets it apart."),
     "supplies": Cause("Supplies are billed apart from the block."),
     "visit_complexity": Cause("The add-on for complexity is billed beside a visit with 25."),
+    # other lines, from imported tables
+    "pair_of_other_lines": Cause(
+        "Two services without rules of their own form a pair that is not paid, or not without a modifier."
+    ),
+    "units_of_other_line": Cause("A service without rules of its own has more units than its limit."),
     # drugs
     "discarded_drug": Cause("A single-dose drug does not say whether some of it was discarded."),
     "drug_code": Cause("A drug code no longer exists."),

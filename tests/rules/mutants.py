@@ -158,7 +158,7 @@ def _moved(day: str | None, days: int) -> str | None:
 
 
 def _version(version: Data) -> Iterator[tuple[str, Data]]:
-    for severity in SEVERITIES:
+    for severity in SEVERITIES if "severity" in version else ():  # a gap has none
         if severity != version["severity"]:
             yield f"severity {severity}", version | {"severity": severity}
     if "applies_when" in version:

@@ -19,6 +19,7 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check
+from rules.facts.anesthesia import for_operation
 from rules.loader import load_book
 from rules.report import Report
 from worker.tables.official import editions_in
@@ -95,7 +96,8 @@ def disagreements(book: Book, role: str, rows: list[dict[str, str]]) -> Iterator
         if code == "64445":
             continue
         indicator = active.get(code)
-        expected = [] if indicator is None else [rule_by_hand(role, code, indicator)]
+        policy = role == "practitioner" and for_operation(code)  # by the manual, whether or not there is a pair
+        expected = ["BND005"] if policy else [] if indicator is None else [rule_by_hand(role, code, indicator)]
         report = verdict(book, role, code)
         if report.codes("block") != expected or report.disposition != ("rework" if expected else "billing"):
             yield f"{code} (indicator {indicator}): expected {expected}, found {report.codes('block')}"
