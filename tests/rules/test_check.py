@@ -77,6 +77,7 @@ def test_a_failed_block_rule_sends_the_claim_to_rework_with_all_that_a_biller_ne
         "override": None,
         "cause": None,
         "fault": None,
+        "observed": None,
         "because": (),
     }
 

@@ -20,7 +20,7 @@ from rules.report import Report
 from tests.book import BOOK
 
 DAY = date(2026, 7, 13)
-NEEDING = {"DUP001", "DUP002", "FRQ001"}
+NEEDING = {"BND009", "DUP001", "DUP002", "FRQ001"}
 
 
 def claim(*lines: dict[str, Any], **difference: Any) -> Claim:

@@ -298,8 +298,8 @@ FIFTY_TWICE = {
         (FIFTY_TWICE, MEDICARE, "MOD003", ["UNT001", "UNT002"]),
         (FIFTY_TWICE, {"id": "60054"}, "MOD003", ["UNT001", "UNT002"]),
         ({"diagnoses": ["E11.42"], "billing_provider": {"npi": "1234567893", "taxonomy": "208VP0000X", "state": "GA"}},
-         MEDICARE, "COV002", ["DXN007"]),
-        ({"diagnoses": ["G60.3"]}, {"id": "00000", "filing_indicator": "BL", "plan": "anthem"}, "COV003", ["DXN007"]),
+         MEDICARE, "COV002", []),
+        ({"diagnoses": ["G60.3"]}, {"id": "00000", "filing_indicator": "BL", "plan": "anthem"}, "COV003", []),
         ({"lines": [{"modifiers": ["RT", "GA", "GZ"]}]}, MEDICARE, "MOD010", ["MOD015"]),
     ],
 )  # fmt: skip

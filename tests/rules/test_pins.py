@@ -34,7 +34,7 @@ DAY = date(2026, 11, 29)
 FILES = [name for name in PINS if "/" in name]
 CODES = [name for name in PINS if "/" not in name]
 BOOKS = pytest.mark.parametrize("book", [old_book, deeper_book])
-MUE = "procedures/64445/medicare/UNT002-mue"
+MUE = "64445/medicare/UNT002-mue"
 
 
 def text_of(pins: dict[str, str]) -> str:
