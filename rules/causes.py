@@ -121,11 +121,10 @@ CAUSES: Mapping[str, Cause] = {
     "pair_of_other_lines": Cause(
         "Two services without rules of their own form a pair that is not paid, or not without a modifier."
     ),
-    "units_of_other_line": Cause("A service without rules of its own has more units than its limit."),
+    "units_of_other_line": Cause("A service beside the procedure, or a drug, has more units than its limit."),
     # drugs
     "discarded_drug": Cause("A single-dose drug does not say whether some of it was discarded."),
     "drug_code": Cause("A drug code no longer exists."),
-    "drug_units": Cause("A drug has more units than a day's limit."),
     "ndc": Cause("A drug's NDC, quantity or unit is missing, mistyped, or not one that the payer takes."),
     "unlisted_drug": Cause("A drug is billed by a code for drugs without one of their own."),
     # the record, where the hospital sends it
