@@ -53,10 +53,12 @@ CAUSES: Mapping[str, Cause] = {
     "modifier_unknown": Cause("A modifier is mistyped, or does not exist on the date of service."),
     "procedure_code": Cause("A line's procedure code is missing or mistyped."),
     "revenue_code": Cause("An institutional line has no revenue code."),
+    "revenue_code_refused": Cause("A revenue code is one that the payer does not take."),
     "too_many_lines": Cause("The claim has more lines than its format takes."),
     # who and for whom
     "attending_missing": Cause("An institutional claim does not name the attending provider."),
     "member_id": Cause("The member id is not one of this payer."),
+    "no_contract": Cause("The billing provider has no contract with the payer."),
     "payer_unknown": Cause("The payer or plan is none that the rule book knows."),
     "provider_missing": Cause(
         "The claim does not say who gave a service, or of which specialty.", ("the billing provider's NPI",)
@@ -79,6 +81,7 @@ CAUSES: Mapping[str, Cause] = {
     "no_accepted_diagnosis": Cause(
         "No diagnosis of the line is one for which the payer takes the block, or its code is incomplete or none."
     ),
+    "chronic_pain": Cause("The block is for chronic pain where its coverage is in question."),
     "unspecified_side": Cause("A diagnosis code leaves open the side that the line names."),
     # how often and on which side
     "side_missing": Cause("Nothing names the side, or another part of the body is named in its place."),
@@ -87,7 +90,9 @@ CAUSES: Mapping[str, Cause] = {
     ),
     "wrong_side": Cause("The side on the line is not that of the diagnosis or of the record."),
     # modifiers
+    "additional_work": Cause("Modifier 22 says that the block was more work than usual."),
     "anesthesia_modifier": Cause("A modifier of anesthesia stands on the block."),
+    "anesthesia_performer": Cause("The modifiers of who gave the anesthesia are two, or not in the first place."),
     "component_modifier": Cause("26 or TC stands on a procedure that has no such parts."),
     "notice_modifier": Cause("A modifier about the patient's notice is wrong, or asks for a denial."),
     "postoperative_modifier": Cause("A modifier about an earlier operation stands on the block without one."),
@@ -95,16 +100,20 @@ CAUSES: Mapping[str, Cause] = {
     "separating_modifier": Cause("59 or an X modifier stands where it sets nothing apart, or both stand together."),
     "split_care_modifier": Cause("A modifier divides the care around a procedure that has no such parts."),
     "stopped_modifier": Cause("The modifier for a stopped procedure is that of another kind of biller."),
-    "visit_modifier": Cause("A visit of the day is not set apart by 25, or its modifier stands on the block."),
+    "visit_modifier": Cause(
+        "A visit around the block or its anesthesia is not apart from it, or its modifier stands on the block."
+    ),
     # services beside the block
     "another_injection": Cause("Another injection of the same session or region is billed beside the block."),
+    "anesthesia_circumstances": Cause("Circumstances of the anesthesia are billed apart from it."),
     "bundled_anesthesia": Cause("The block is billed beside anesthesia of which it counts as a part."),
     "catheter_and_block": Cause("A single injection and a catheter are billed for one nerve and side."),
     "daily_management": Cause("Daily management of a catheter is billed on the day of a single injection."),
+    "drug_included": Cause("A drug is billed whose supply is paid with the block, or to the facility."),
     "imaging_included": Cause("Imaging guidance is billed beside a block that includes it."),
-    "local_anesthetic": Cause("The local anesthetic is billed apart from the block."),
     "packaged": Cause("The hospital's payment for another service of the day includes the block."),
     "part_of_operation": Cause("The block is part of an operation, or of another service, of the same provider."),
+    "sedation_for_block": Cause("Anesthesia or sedation is billed for a block alone."),
     "service_beside_block": Cause("Another service of the day forms a pair with the block, and nothing sets it apart."),
     "supplies": Cause("Supplies are billed apart from the block."),
     "visit_complexity": Cause("The add-on for complexity is billed beside a visit with 25."),
@@ -112,12 +121,12 @@ CAUSES: Mapping[str, Cause] = {
     "pair_of_other_lines": Cause(
         "Two services without rules of their own form a pair that is not paid, or not without a modifier."
     ),
-    "units_of_other_line": Cause("A service without rules of its own has more units than its limit."),
+    "units_of_other_line": Cause("A service beside the procedure, or a drug, has more units than its limit."),
     # drugs
     "discarded_drug": Cause("A single-dose drug does not say whether some of it was discarded."),
     "drug_code": Cause("A drug code no longer exists."),
-    "drug_units": Cause("A drug has more units than a day's limit."),
-    "ndc": Cause("A drug's NDC, quantity or unit is missing or mistyped."),
+    "ndc": Cause("A drug's NDC, quantity or unit is missing, mistyped, or not one that the payer takes."),
+    "unlisted_drug": Cause("A drug is billed by a code for drugs without one of their own."),
     # the record, where the hospital sends it
     "pain_program": Cause("Chronic pain is treated outside the program that the payer wants."),
     "record_incomplete": Cause("The record that came with the claim lacks something.", OF_THE_RECORD),

@@ -174,7 +174,7 @@ def _untried(
     editions = _editions(imported, rows, problems)
     sound = not problems
     folders = _folders(head, procedures)
-    rules, documents = _rules(texts, tuple(folders.values()), sources, registry, problems, tried=tried)
+    rules, documents = _rules(texts, tuple(folders.values()), sources, registry, procedures, problems, tried=tried)
     if head is None or not sound:
         raise BookInvalid(problems)
     digest = Files(files, imported).digest
@@ -386,6 +386,7 @@ def _rules(
     folders: tuple[str, ...],
     sources: Mapping[str, Source],
     registry: Registry,
+    procedures: Mapping[str, Procedure],
     problems: list[RuleProblem],
     *,
     tried: bool,
@@ -398,7 +399,7 @@ def _rules(
         document = read_document(name, texts[name], tried=tried)
         if not name.startswith(folders):
             document.complain((), f"no rule book reads this file; rules are in {', '.join(folders)}")
-        rule = None if document.problems else compile_rule(document, sources, registry)
+        rule = None if document.problems else compile_rule(document, sources, registry, procedures)
         if rule and not document.problems:
             rules.append(rule)
             documents[rule.file] = document

@@ -19,7 +19,7 @@ from rules.tables.table import SPECS
 
 What = Literal[
     "added", "removed", "retired", "status", "severity", "condition", "dates", "source", "message", "payers",
-    "version", "table", "payer", "book", "text", "unreadable",
+    "version", "table", "payer", "procedure", "book", "text", "unreadable",
 ]  # fmt: skip
 Data = Mapping[str, Any]
 _WHOLE: Mapping[str, What] = {
@@ -29,6 +29,7 @@ _WHOLE: Mapping[str, What] = {
 _TEXTS = ("message", "fix", "patch", "expected_denial")
 _CONDITIONS = {"applies_when": "applies where", "require": "requires", "forbid": "forbids", "bypass": "is lifted where"}
 _JOINS = ("any", "all", "not")
+PACKAGE = "/procedure.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def _yaml(name: str, before: str | None, after: str | None) -> list[Change]:
     if broken := [document for document in documents if document and not isinstance(document.data, dict)]:
         return [Change("unreadable", name, None, (), None, f"cannot be read: {next(iter(broken[0].problems), '')}")]
     old, new = (document.data if document else None for document in documents)
-    if name in ("book.yaml", "sources.yaml", MISSING) or name.startswith("payers/"):
+    if name.endswith(PACKAGE) and (old is None or new is None):
+        found = [_package(name, old, new)]
+    elif name in ("book.yaml", "sources.yaml", MISSING) or name.startswith("payers/") or name.endswith(PACKAGE):
         found = list(_plain(name, old or {}, new or {}))
     else:
         found = list(_rule(name, old, new))
@@ -82,9 +85,23 @@ def _yaml(name: str, before: str | None, after: str | None) -> list[Change]:
     return [Change("text", name, about.get("code"), tuple(about.get("payers", ())), None, sentence)]
 
 
+def _about(name: str) -> What:
+    if name == "sources.yaml":
+        return "source"
+    if name.endswith(PACKAGE):
+        return "procedure"
+    return "payer" if name.startswith("payers/") else "book"
+
+
+def _package(name: str, old: Data | None, new: Data | None) -> Change:
+    about, verb = (new, "added") if old is None else (old, "removed")
+    sentence = f"{verb}: the package for {_of(about, 'procedure')} ({_of(about, 'name')})"
+    return Change("procedure", name, None, (), None, sentence)
+
+
 def _plain(name: str, old: Data, new: Data) -> Iterator[Change]:
     """Changes of payers, sources and the book's head, value by value."""
-    what: What = "source" if name == "sources.yaml" else "payer" if name.startswith("payers/") else "book"
+    what = _about(name)
     payers = (str(new.get("payer") or old.get("payer")),) if what == "payer" else ()
     whole = old.keys() ^ new.keys() if what == "source" else set()
     for key in [*(key for key in old if key in whole), *(key for key in new if key in whole)]:
@@ -123,7 +140,9 @@ def _rule(name: str, old: Data | None, new: Data | None) -> Iterator[Change]:
         first = min((start for start, _ in versions), default=None)
         last = versions[-1][1] if versions else {}
         verb: Literal["added", "removed"] = "added" if old is None else "removed"
-        yield change(verb, f"{verb}: {about.get('title')} ({last.get('severity')}, {about.get('status')})", first)
+        yield change(
+            verb, f"{verb}: {about.get('title')} ({last.get('severity') or 'gap'}, {about.get('status')})", first
+        )
         return
     for key, what in _WHOLE.items():
         left, right = old.get(key), new.get(key)
@@ -298,7 +317,7 @@ def _table(name: str, before: str | None, after: str | None) -> Iterator[Change]
 def _rows(name: str, text: str | None) -> dict[tuple[str, ...], dict[str, str]]:
     """The rows by key and first day: their other columns."""
     rows = list(csv.DictReader(io.StringIO(text or "")))
-    spec = SPECS.get(name.removeprefix("tables/").removesuffix(".csv"))
+    spec = SPECS.get(name.rpartition("tables/")[2].removesuffix(".csv"))
     keys = (*(spec.keys if spec else rows[0] if rows else ()), *(("from",) if spec else ()))
     return {
         tuple(row.get(key) or "" for key in keys): {k: v or "" for k, v in row.items() if k and k not in keys}

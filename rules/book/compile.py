@@ -11,13 +11,14 @@ from typing import Any
 
 from rules.book.conditions import Path, compile_condition, did_you_mean
 from rules.book.logic import ALWAYS, Condition
-from rules.book.rule import Bypass, Patch, Rule, Text, Version
+from rules.book.rule import Bypass, Patch, Rule, Text, Version, layer_of
 from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
 from rules.causes import CAUSES
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
 from rules.payers import Registry
+from rules.procedures import Procedure
 from rules.report import Citation, Denial, EditionId
 from rules.terms import COMMON, SEVERITIES, Grade, Severity
 
@@ -31,14 +32,24 @@ ALLOWED: Mapping[Grade, tuple[Severity, ...]] = {
 _RANK: Mapping[Grade, int] = {"A": 0, "S": 0, "B": 1, "C": 2}
 _NOT_PINNED = frozenset({"examples", "cause", "fault", "another_fix", "overlaps"})
 """Keys that say how findings are shown and the rule is tried, and nothing of what it demands."""
+PROCEDURE = "{procedure}"
+"""Stands in a rule's words for the code that it speaks of."""
+_HEAD_TEXTS = frozenset({"title", "fault"})
+_TEXTS = frozenset({"message", "fix"})
+_WITH_TEXTS = frozenset({"versions", "bypass"})
 
 
-def compile_rule(document: YamlDocument, sources: Mapping[str, Source], registry: Registry) -> Rule | None:
+def compile_rule(
+    document: YamlDocument, sources: Mapping[str, Source], registry: Registry, procedures: Mapping[str, Procedure]
+) -> Rule | None:
     """The rule of a file, or None; every fault is noted in the document."""
-    shape = validated(document, TriedRuleShape if document.tried else RuleShape, document.data)
+    package = procedures.get(layer_of(document.file))
+    says = spoken(document.data, package)
+    shape = validated(document, TriedRuleShape if document.tried else RuleShape, says)
     if shape is None:
         return None
     _check_names(document, shape, registry)
+    _check_procedure(document, shape, package)
     payers, excepted = _meant(shape, registry)
     if not payers:
         document.complain(("except_payers",), "nobody is left whom the rule is for; retire it instead")
@@ -63,7 +74,7 @@ def compile_rule(document: YamlDocument, sources: Mapping[str, Source], registry
         status=shape.status,
         on_void=shape.on_void == "true",
         versions=versions,
-        digest=_digest(document, payers, excepted),
+        digest=_digest(says, payers, excepted),
         groups=tuple(name for name in shape.payers if name in registry.groups),
         excepted=shape.except_payers,
         cause=shape.cause,
@@ -83,15 +94,40 @@ def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple
     return tuple(name for name in named if name not in shape.except_payers), left
 
 
-def _digest(document: YamlDocument, payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
-    """By what the rule means: that a group stands for its payers, why one is excepted, or with which others its
-    findings are shown, changes no override's pin."""
-    says = {key: value for key, value in document.data.items() if key not in _NOT_PINNED}
+def _digest(data: Mapping[str, Any], payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
+    """By what the rule means: that a group stands for its payers, why one is excepted, with which others its findings
+    are shown, or that the procedure's code is filled in, changes no override's pin."""
+    says = {key: value for key, value in data.items() if key not in _NOT_PINNED}
     says["versions"] = [_without_reason(version) for version in says["versions"]]
     if says["payers"] != list(payers) or isinstance(says.get("except_payers"), dict):
         says |= {"payers": payers, "except_payers": excepted}
         says = {key: value for key, value in says.items() if key != "except_payers" or value}
     return hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+
+
+def spoken(data: Any, package: Procedure | None) -> Any:
+    """The file's data with the procedure's code in place of `{procedure}` where that is known before any claim is: in
+    title and fault, of a rule that is asked once a claim, and where the package is for one code alone."""
+    if package is None or not isinstance(data, dict):
+        return data
+    known = len(package.codes) == 1 or data.get("scope") == "claim"
+    return {key: _named(value, package.codes[0], all_texts=known, key=key) for key, value in data.items()}
+
+
+def _named(node: Any, code: str, *, all_texts: bool, key: str) -> Any:
+    if isinstance(node, str):
+        return node.replace(PROCEDURE, code) if key in _HEAD_TEXTS or (all_texts and key in _TEXTS) else node
+    if isinstance(node, list):
+        return [_named(one, code, all_texts=all_texts, key=key) for one in node]
+    if isinstance(node, dict) and key in _WITH_TEXTS:
+        return {name: _named(one, code, all_texts=all_texts, key=name) for name, one in node.items()}
+    return node
+
+
+def _check_procedure(document: YamlDocument, shape: RuleShape, package: Procedure | None) -> None:
+    for key, text in (("title", shape.title), ("fault", shape.fault or "")):
+        if package is None and PROCEDURE in text:
+            document.complain((key,), f"{PROCEDURE} stands for the code of a package; the rule is in none")
 
 
 def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class OverrideShape(YamlModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     rule: Text | None = None
-    """A code, or a rule file such as procedures/64445/medicare/UNT001-one-unit."""
+    """A code, or a rule file such as procedures/<CODE>/medicare/UNT001-one-unit."""
     severity: Literal[Severity, "off"] | None = None
     filing_limit: Annotated[int, Field(ge=1, le=3_650)] | None = None
     """Days."""
@@ -333,7 +333,7 @@ def _clash(first: Override, later: Override) -> bool:
 def former_rule(text: str, rule: Rule, book: Book) -> tuple[Rule | None, list[str]]:
     """A rule as its file said it in another book, compiled for this one; and why it cannot be."""
     document = read_document(f"{rule.file}.yaml", text, tried=True)
-    found = None if document.problems else compile_rule(document, book.sources, book.registry)
+    found = None if document.problems else compile_rule(document, book.sources, book.registry, book.procedures)
     return found, [f"{one.path}: {one.sentence}" for one in document.problems]
 
 

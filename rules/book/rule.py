@@ -151,6 +151,12 @@ class Version:
         return {name: evidence(FACTS[name].kind, facts[name]) for name in self.read}
 
 
+def layer_of(file: str) -> str:
+    """The layer of a rule file: form, edits, or the procedure whose package it belongs to."""
+    first, _, rest = file.partition("/")
+    return rest.partition("/")[0] if first == PROCEDURES else FORM if first == OVERRIDES else first
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule file, compiled."""
@@ -158,7 +164,7 @@ class Rule:
     code: str
     title: str
     file: str
-    """Path in the library without the ending: `procedures/64445/medicare/UNT001-one-unit`."""
+    """Path in the library without the ending: `procedures/<CODE>/medicare/UNT001-one-unit`."""
     payers: tuple[str, ...]
     """`all`, a payer key, or payer/plan; the payers of a group by their own names."""
     except_payers: tuple[str, ...]
@@ -184,8 +190,7 @@ class Rule:
     @property
     def layer(self) -> str:
         """form, edits, or the procedure whose package the rule belongs to."""
-        first, _, rest = self.file.partition("/")
-        return rest.partition("/")[0] if first == PROCEDURES else FORM if first == OVERRIDES else first
+        return layer_of(self.file)
 
     @property
     def owner(self) -> str:

@@ -24,7 +24,7 @@ SPECIALTIES = ("207L", "367500000X", "367H00000X")
 """Taxonomies of anesthesiologists with their subspecialties, nurse anesthetists and anesthesiologist assistants."""
 CRITICAL_CARE = ("99291", "99292")
 Pair = tuple[Line, Line, bool]
-"""A 64445 line, an anesthesia line, and whether both are certainly of one day and provider."""
+"""A line of the procedure, an anesthesia line, and whether both are certainly of one day and provider."""
 
 
 def for_operation(code: str | None) -> bool:
@@ -33,7 +33,7 @@ def for_operation(code: str | None) -> bool:
 
 
 def _pairs(case: Case, line: Line) -> list[Pair]:
-    """Every 64445 line of the day and provider with the anesthesia beside it; of lines that are alike, one."""
+    """The procedure's lines of the day and provider, each with the anesthesia beside it; of alike lines, one."""
     lines = blocks(case, line).sure
     return once(case, ("anesthesia_pairs", id(lines)), lambda: _all_pairs(case, lines))
 

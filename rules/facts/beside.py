@@ -53,8 +53,8 @@ def block_only(case: Case) -> bool:
 
 @line_fact("codes", "the date of service")
 def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Procedures of the day, whoever gave them, that form an NCCI pair with 64445. Operations and anesthesia count
-    without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
+    """Procedures of the day, whoever gave them, that form an NCCI pair with the procedure. Operations and anesthesia
+    count without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
     day = date_of(case.claim, line)
     if day is None:
         return None

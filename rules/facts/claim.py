@@ -163,7 +163,7 @@ def received_date(case: Case) -> date | None:
 
 @fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
-    """The last date of any line; missing where a 64445 line has none."""
+    """The last date of any line; missing where a line of the procedure has none."""
     if case.first_day is None:
         return None
     return max(last_dates_of(case.claim, case.claim.lines))

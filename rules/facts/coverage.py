@@ -66,8 +66,8 @@ def _chronic(case: Case, code: str, day: date) -> bool:
 
 @fact("flag", "the date of service")
 def authorization_wanted(case: Case) -> bool | None:
-    """Whether the hospital's own table says that the payer, or its plan, wants 64445 authorized on the date of a
-    64445 line. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
+    """Whether the hospital's own table says that the payer, or its plan, wants the procedure authorized on the date of
+    one of its lines. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
     table, payer, plan = case.tables["authorizations"], case.selection.payer, case.selection.plan
     if payer is None:
         return False
@@ -86,7 +86,7 @@ def has_prior_authorization(case: Case) -> bool:
 
 @line_fact("codes", "the state of the service facility or of the billing provider")
 def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Articles with a list of covered diagnoses for 64445 that hold for the state on the line's date, from the
+    """Articles with a list of covered diagnoses for the procedure that hold for the state on the line's date, from the
     Medicare coverage export; none where the hospital has imported no such export."""
     table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
     if not table.spans:

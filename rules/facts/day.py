@@ -1,4 +1,4 @@
-"""Facts of one day: what else was billed on the date of a 64445 line, and by whom.
+"""Facts of one day: what else was billed on the date of a line of the procedure, and by whom.
 
 "Same provider" is as in the rule catalogue: on a facility claim the billing NPI; else the same rendering NPI, or
 one group and one specialty (Medicare treats them as one physician). With a specialty unknown it may be the same.
@@ -60,29 +60,31 @@ def _numbers(case: Case, lines: list[Line]) -> tuple[int, ...]:
 
 @line_fact("flag", "the date of service")
 def first_of_day(case: Case, line: Line) -> bool:
-    """Whether no earlier 64445 line is certainly of the line's day and provider: a rule of the day speaks once."""
+    """Whether no earlier line of the procedure is certainly of this one's day and provider: a rule of the day speaks
+    once."""
     return blocks(case, line).sure[0] is line
 
 
 @line_fact("flag", "the date of service")
 def first_of_possible_day(case: Case, line: Line) -> bool:
-    """Whether no earlier 64445 line may be of the line's day and provider, a specialty or date being unknown."""
+    """Whether no earlier line of the procedure may be of this one's day and provider, a specialty or date being
+    unknown."""
     return blocks(case, line).possible[0] is line
 
 
 @line_fact("flag", "the date of service")
 def first_of_side(case: Case, line: Line) -> bool:
-    """Whether no earlier 64445 line may be of the line's day, provider and side (LT, RT, or no side named)."""
+    """Whether no earlier line of the procedure may be of this one's day, provider and side (LT, RT, or none named)."""
     return _of_side(case, line)[0] is line
 
 
-@line_fact("lines", "the 64445 lines of the day")
+@line_fact("lines", "the procedure's lines of the day")
 def lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
-    """The 64445 lines that are certainly of the line's day and provider."""
+    """The lines of the procedure that are certainly of the line's day and provider."""
     return _numbers(case, blocks(case, line).sure)
 
 
-@line_fact("lines", "the 64445 lines of the day")
+@line_fact("lines", "the procedure's lines of the day")
 def possible_lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
     """The same with the lines that may be of the same provider, their specialty or date being unknown."""
     return _numbers(case, blocks(case, line).possible)
@@ -90,7 +92,7 @@ def possible_lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
 
 @line_fact("number", "the units")
 def units_of_day(case: Case, line: Line) -> Decimal | None:
-    """Units of all 64445 lines that are certainly of the line's day and provider."""
+    """Units of all lines of the procedure that are certainly of the line's day and provider."""
     return _units(case, blocks(case, line).sure)
 
 
@@ -102,7 +104,7 @@ def possible_units_of_day(case: Case, line: Line) -> Decimal | None:
 
 @line_fact("number", "the units")
 def units_of_side(case: Case, line: Line) -> Decimal | None:
-    """Units of the 64445 lines of the line's day, provider and side (LT, RT, or no side named)."""
+    """Units of the procedure's lines of the line's day, provider and side (LT, RT, or no side named)."""
     return _units(case, _of_side(case, line))
 
 
@@ -121,13 +123,14 @@ def mue_units(case: Case, line: Line) -> Decimal | None:
 
 @line_fact("codes", "the sides of the day")
 def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
-    """The sides, LT and RT, that the 64445 lines of certainly the line's day and provider name, one side a line."""
+    """The sides, LT and RT, that those lines of the procedure name which are certainly of this one's day and
+    provider, one side a line."""
     lines = blocks(case, line).sure
     named = once(case, ("sides", id(lines)), lambda: {side_of(other) for other in lines})
     return tuple(side for side in SIDES if side in named)
 
 
-@line_fact("lines", "the 64445 lines of the day")
+@line_fact("lines", "the procedure's lines of the day")
 def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
     """Lines with modifier 50 of certainly the same day and provider that this line repeats: it carries no 50 itself,
     or it stands after them."""
@@ -149,7 +152,7 @@ def _on_day(case: Case, line: Line, table: str) -> list[Line]:
 
 
 def _row(case: Case, table: str, line: Line, other: Line) -> tuple[str, ...] | None:
-    """The table's row for another line's procedure, on its date or else on the date of the 64445 line."""
+    """The table's row for another line's procedure, on its date or else on the date of the procedure's line."""
     day = date_of(case.claim, other) or date_of(case.claim, line)
     return case.tables[table].find((other.procedure,), day) if day and other.procedure else None
 

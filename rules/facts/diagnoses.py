@@ -89,7 +89,7 @@ def _sides(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]:
 
 @fact("codes", "the date of service", diagnoses=True)
 def header_diagnoses(case: Case) -> tuple[str, ...] | None:
-    """Diagnosis codes that are only the heading of a group on the first 64445 date, from the table of headers."""
+    """Diagnosis codes that are only the heading of a group on the procedure's first date, from the table of headers."""
     day = case.first_day
     if day is None:
         return None
@@ -104,7 +104,7 @@ def _headers(table: Table, codes: tuple[str, ...], day: date) -> tuple[str, ...]
 
 @fact("codes", "the date of service", diagnoses=True)
 def excludes1_pairs(case: Case) -> tuple[str, ...] | None:
-    """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the first 64445 date."""
+    """Pairs of diagnoses that ICD-10-CM does not allow together (Excludes1) on the procedure's first date."""
     day = case.first_day
     if day is None:
         return None

@@ -103,8 +103,8 @@ def _paired(case: Case, line: Line, indicator: Indicator, *, sure: bool) -> tupl
 
 
 @line_fact("code", "the procedure")
-def edit_procedure(_case: Case, line: Line) -> str | None:
-    """The procedure of the line, whatever it is."""
+def procedure(_case: Case, line: Line) -> str | None:
+    """The procedure of the line."""
     return line.procedure
 
 

@@ -39,7 +39,8 @@ def filing_order(case: Case) -> str:
 
 @fact("date", "the date of service", own=True)
 def filing_start(case: Case) -> date | None:
-    """The day from which a filing year counts: professional the first 64445 date, institutional the through date."""
+    """The day from which a filing year counts: professional the procedure's first date, institutional the through
+    date."""
     return _through_day(case) if case.claim.form == "institutional" else case.first_day
 
 
@@ -52,7 +53,7 @@ def received_within_a_year(case: Case) -> bool | None:
 
 @fact("number", "the date of service or of receipt", own=True)
 def days_to_receipt(case: Case) -> Decimal | None:
-    """Days from the last 64445 date (institutional: the through date) to the day of receipt."""
+    """Days from the procedure's last date (institutional: the through date) to the day of receipt."""
     return _elapsed(_through_day(case), case.received)
 
 
@@ -80,8 +81,8 @@ def received_by_end_of_next_year(case: Case) -> bool | None:
 
 @fact("number", "the date of service or of receipt", own=True)
 def months_to_receipt(case: Case) -> Decimal | None:
-    """Months from the last 64445 date (institutional: the through date) to the day of receipt, begun ones in full: 12
-    on the same day of the next year, 13 on the day after."""
+    """Months from the procedure's last date (institutional: the through date) to the day of receipt, begun ones in
+    full: 12 on the same day of the next year, 13 on the day after."""
     start, end = _through_day(case), case.received
     if start is None or end is None:
         return None

@@ -29,11 +29,11 @@ def _of_own_rule(code: str | None) -> bool:
 
 Wanted = Callable[[Line, Line, bool], bool]
 Pair = tuple[Line, Line, bool]
-"""A 64445 line, the line that it forms an edit with, and whether both are certainly of one day and provider."""
+"""A line of the procedure, the one that it forms an edit with, and whether both are surely of one day and provider."""
 
 
 def _partners(case: Case, line: Line) -> list[Pair]:
-    """Companion lines that form an edit with 64445 which a modifier may lift, in either column.
+    """Companion lines that form an edit with the procedure which a modifier may lift, in either column.
 
     Visits, a practitioner's anesthesia and a hospital's operations are left out: they have rules of their own.
     """
@@ -47,18 +47,18 @@ def _has_own_rule(case: Case, other: Line) -> bool:
 
 
 def _unknown(case: Case, line: Line) -> list[Pair]:
-    """Companion lines of which no table says whether they form an edit with 64445, and that could."""
+    """Companion lines of which no table says whether they form an edit with the procedure, and that could."""
     day = date_of(case.claim, line)
     return [pair for pair in _paired(case, line, UNKNOWN) if day and could_pair(case, pair[1].procedure or "", day)]
 
 
 def _firm(case: Case, line: Line) -> list[Pair]:
-    """Companion lines that form an edit with 64445 which no modifier lifts."""
+    """Companion lines that form an edit with the procedure which no modifier lifts."""
     return _paired(case, line, FIRM)
 
 
 def _paired(case: Case, line: Line, indicator: str) -> list[Pair]:
-    """The pairs of every 64445 line of the day and provider: what lifts the pair of one need not lift another's.
+    """The pairs of the procedure's lines of the day and provider: what lifts the pair of one need not lift another's.
 
     Of lines that are alike in all that is asked of a pair, one.
     """
@@ -93,7 +93,7 @@ def _found(case: Case, lines: list[tuple[Line, bool]], day: date, indicator: str
 
 
 def _said(case: Case, code: str, day: date) -> str:
-    """What is said of 64445 and a code on a date, asked once for all lines and facts."""
+    """What is said of the procedure and a code on a date, asked once for all lines and facts."""
     return once(case, ("said", code, day), lambda: pair_of(case, case.procedure, code, day).indicator)
 
 
@@ -116,7 +116,7 @@ def _picked(
 
 
 def forms_pair(case: Case, code: str, day: date) -> bool:
-    """Whether a code forms an active pair with 64445 on the date, in either column."""
+    """Whether a code forms an active pair with the procedure on the date, in either column."""
     return _said(case, code, day) in (LIFTABLE, FIRM)
 
 
@@ -166,7 +166,7 @@ def ncci_covers_date(case: Case, line: Line) -> bool | None:
 
 @line_fact("codes", "the date of service")
 def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Procedures of the same day and provider in an active NCCI pair with 64445 that a modifier may lift."""
+    """Procedures of the same day and provider in an active NCCI pair with the procedure that a modifier may lift."""
     if _undated(case, line):
         return None
     return _picked(case, line, "partners", _partners, _certain)
@@ -174,7 +174,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
 
 @line_fact("codes", "the date of service")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Those of them whose pair with a 64445 line of the day no modifier on either line lifts."""
+    """Those of them whose pair with a line of the procedure of the day no modifier on either line lifts."""
     if _undated(case, line):
         return None
     return _picked(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
@@ -190,7 +190,7 @@ def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
 
 @line_fact("codes", "the date of service")
 def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
-    """Procedures of the same day and provider in an active NCCI pair with 64445 that no modifier can lift."""
+    """Procedures of the same day and provider in an active NCCI pair with the procedure that no modifier can lift."""
     if _undated(case, line):
         return None
     return _picked(case, line, "firm", _firm, _certain)
@@ -205,7 +205,8 @@ def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the date of service")
 def ncci_unknown(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider of which neither the shipped rows and ranges nor an imported edition
-    say whether they form an NCCI pair with 64445, and that could: no drugs, supplies, laboratory, imaging or visits."""
+    say whether they form an NCCI pair with the procedure, and that could: no drugs, supplies, laboratory, imaging or
+    visits."""
     if _undated(case, line):
         return None
     return _picked(case, line, "unknown", _unknown, _certain)

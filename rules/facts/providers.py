@@ -48,7 +48,7 @@ def malformed_taxonomies(case: Case) -> tuple[str, ...]:
 
 @fact("lines", "the rendering provider")
 def lines_without_rendering(case: Case) -> tuple[int, ...]:
-    """64445 lines for which neither the line nor the claim names a rendering NPI."""
+    """Lines of the procedure for which neither the line nor the claim names a rendering NPI."""
     if case.claim.rendering_provider and case.claim.rendering_provider.npi:
         return ()
     return tuple(line.number for line in case.lines if not (line.rendering_provider and line.rendering_provider.npi))

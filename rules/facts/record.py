@@ -100,7 +100,7 @@ def recorded_sides(case: Case, line: Line) -> tuple[str, ...] | None:
 
 @line_fact("codes", "the sides of the day")
 def billed_sides(case: Case, line: Line) -> tuple[str, ...]:
-    """left, right, or both: the sides that all 64445 lines of the line's day name together."""
+    """left, right, or both: the sides that all lines of the procedure of the line's day name together."""
     named = set(line.modifiers).union(
         once(
             case,
@@ -129,13 +129,13 @@ def sides_not_billed(case: Case, line: Line) -> tuple[str, ...] | None:
 
 @line_fact("flag", "the date of service")
 def first_of_date(case: Case, line: Line) -> bool:
-    """Whether no earlier 64445 line is of the line's day, whoever gave the service."""
+    """Whether no earlier line of the procedure is of the line's day, whoever gave the service."""
     others = _of_date(case, line)
     return not others or position_of(case, others[0]) >= position_of(case, line)
 
 
 def _of_date(case: Case, line: Line) -> list[Line]:
-    """The 64445 lines that are certainly of the line's day, whoever gave the service."""
+    """The lines of the procedure that are certainly of the line's day, whoever gave the service."""
     return once(
         case,
         ("of_date", days_of(case, line)),

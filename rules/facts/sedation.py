@@ -158,7 +158,7 @@ def rendering_taxonomy(case: Case, line: Line) -> str | None:
 
 @fact("flag", "the patient's birth date", own=True)
 def adult(case: Case) -> bool | None:
-    """Whether the patient is 18 or older on the first 64445 date."""
+    """Whether the patient is 18 or older on the procedure's first date."""
     birth, day = case.claim.patient.birth_date if case.claim.patient else None, case.first_day
     if birth is None or day is None:
         return None

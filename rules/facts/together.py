@@ -128,7 +128,7 @@ def _beside(case: Case, line: Line, who: Who) -> Beside:
 
 
 class Blocks(NamedTuple):
-    """The 64445 lines of a line's day and provider, itself included, in claim order."""
+    """The procedure's lines of a line's day and provider, itself included, in claim order."""
 
     sure: list[Line]
     possible: list[Line]
@@ -136,7 +136,7 @@ class Blocks(NamedTuple):
 
 
 def blocks(case: Case, line: Line) -> Blocks:
-    """The 64445 lines of the line's day and provider."""
+    """The procedure's lines of the line's day and provider."""
     days, who = days_of(case, line), _who(case, line)
     shared = once(case, ("blocks", days, who), lambda: _blocks(case, beside(case, line)))
     if (days[0] is not None and days[1] is not None and days[0] <= days[1]) or id(line) not in _target_ids(case):

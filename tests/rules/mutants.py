@@ -254,7 +254,7 @@ def verdict_on(mutant: Mutant) -> Verdict:
     """What notices the mutant."""
     book, stories = _library()
     document = YamlDocument(f"{mutant.file}.yaml", mutant.data, {})
-    rule = compile_rule(document, book.sources, book.registry)
+    rule = compile_rule(document, book.sources, book.registry, book.procedures)
     if rule is None:
         return "refused"
     alone = replace(book, rules=(rule,))

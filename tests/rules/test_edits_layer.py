@@ -71,3 +71,11 @@ def test_what_no_row_and_no_range_says_is_a_gap_and_no_finding() -> None:
     assert [gap for gap in report("64445", "0200T").gaps if gap.kind == "table_extract"] == [], (
         "the whole table says none"
     )
+
+
+def test_a_drug_above_its_limit_is_told_once() -> None:
+    tables = {**WHOLE, "mue": (*LIMITS, "practitioner,J3301,16,3,2026-01-01,")}
+    lines = [{}, {"procedure": "J3301", "modifiers": ["JZ"], "units": "40"}]
+    found = check(read_claim(example_claim("practitioner", {"lines": lines}, MEDICARE)), with_rows(BOOK, tables))
+    (told,) = [finding for finding in found.findings if finding.cause == "units_of_other_line"]
+    assert [one.code for one in (told, *told.because)] == ["EDT003", "DRG005"]

@@ -28,7 +28,7 @@ _CODE = re.compile(r"[A-Z]{3}([0-9]{3})?")
 _START: Mapping[RuleScope, tuple[str, str, str, str, str]] = {
     "line": (
         "{units: {le: 1}}",
-        "This line bills 64445 with {units} units.",
+        "This line bills {procedure} with {units} units.",
         "Set units to 1.",
         '{lines: [{units: 1, service_date: "<day>"}]}',
         '{lines: [{units: 2, service_date: "<day>"}]}',

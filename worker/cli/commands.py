@@ -110,7 +110,7 @@ def scrub(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Checks claims that carry CPT 64445 against the payer's own rules before they are sent.
+    """Checks claims against the payer's own rules before they are sent.
 
     `scrub check claims.json` needs nothing else. `scrub worker` in one terminal and `scrub submit claims.json` in
     another run the whole pipe; `scrub demo` shows it at work.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rules.terms import Grade, RuleStatus, Severity
+from rules.terms import LAYERS, Grade, RuleStatus, Severity
 from worker.cli import author, diff, docs, drafts, explain, impact, lint, overrides, packs, prove, trial
 from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
@@ -153,6 +153,12 @@ def show(
         say(*_shown(rule, untried.documents[rule.file].data))
 
 
+def _judges(rule: Rule) -> str:
+    if rule.scope == "claim":
+        return "the claim as a whole"
+    return "each line" if rule.layer in LAYERS else f"each line of {rule.layer}"
+
+
 def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
     from rules.authoring.words import payers
 
@@ -162,7 +168,7 @@ def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
         *((name, text) for name, text in (("fault", rule.fault), ("cause", rule.cause)) if text),
         ("payers", payers(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
-        ("judges", "each 64445 line" if rule.scope == "line" else "the claim as a whole"),
+        ("judges", _judges(rule)),
         ("runs", "in the worker, where there is a ledger" if rule.needs_history else "everywhere"),
         ("file", f"{rule.file}.yaml"),
     ]

@@ -75,7 +75,7 @@ def _lines(*lines: Difference) -> Difference:
 
 
 def _beside(line: Difference, **block: Any) -> Difference:
-    """A 64445 line and another one."""
+    """A line of the procedure and another one."""
     return _lines(block, {"modifiers": [], **line})
 
 

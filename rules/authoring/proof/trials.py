@@ -28,7 +28,7 @@ class TrialClaim:
     """A claim as decoded JSON, with what it is judged with."""
 
     name: str
-    """Where it stands: `64445/medicare/UNT001-one-unit: two units`."""
+    """Where it stands: `procedures/<CODE>/medicare/UNT001-one-unit: two units`."""
     data: Mapping[str, Any]
     role: Role
     history: History

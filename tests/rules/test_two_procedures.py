@@ -1,0 +1,123 @@
+"""A second procedure is a folder of data: its package is laid beside the shipped one, without a line of Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rules.authoring.diff import difference
+from rules.authoring.examples import example_claim
+from rules.authoring.trial import payer_part, with_rows
+from rules.book.book import Book
+from rules.claim import Claim, read_claim
+from rules.engine.check import check
+from rules.errors import BookInvalid
+from rules.loader import book_files, load_book, read_book
+from rules.report import Finding, Report
+from tests.book import BOOK
+from tests.corpus.test_coders_claims import CLAIMS
+from tests.corpus.test_corpus import STORIES
+from tests.rules.another import FIRST, SECOND, book_of_two
+from worker.pipeline.ledger import EMPTY, NOBODY, entry_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return book_of_two(tmp_path_factory.mktemp("book"))
+
+
+@pytest.fixture(scope="module")
+def two(folder: Path) -> Book:
+    return load_book(folder, examples=False)
+
+
+def claim(*procedures: str, **of_each_line: str) -> Claim:
+    lines = [{"procedure": code, **of_each_line} for code in procedures]
+    return read_claim(example_claim("practitioner", {"lines": lines}, payer_part(BOOK, "medicare")))
+
+
+def looks(report: Report) -> list[str]:
+    return [line.looked_at for line in report.lines]
+
+
+def without_book(report: Report) -> Report:
+    """What is said, whichever book says it."""
+    return replace(report, book=BOOK_ID)
+
+
+BOOK_ID = check(claim(FIRST), BOOK).book
+
+
+def faults(report: Report, code: str) -> Iterator[Finding]:
+    return (finding for finding in report.every if finding.rule.startswith(f"procedures/{code}/"))
+
+
+def test_its_examples_pass(folder: Path) -> None:
+    book = read_book(book_files(folder), examples=True)
+    assert list(book.procedures) == [FIRST, SECOND]
+    assert len(book.rules) > len(BOOK.rules)
+
+
+@pytest.mark.parametrize("story", [one for one in STORIES if not any(
+    line.procedure == SECOND for line in one.claim.lines)], ids=str)  # fmt: skip
+def test_claims_without_it_are_judged_as_before(story: Any, two: Book) -> None:
+    one, other = (
+        check(story.claim, with_rows(book, story.tables), history=story.history) for book in (BOOK, two)
+    )  # fmt: skip
+    assert without_book(other) == without_book(one)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_coders_claim_without_it_is_judged_as_before(name: str, two: Book) -> None:
+    found = read_claim(CLAIMS[name])
+    if any(line.procedure == SECOND for line in found.lines):
+        pytest.skip("it has both")
+    assert without_book(check(found, two)) == without_book(check(found, BOOK))
+
+
+def test_a_claim_with_it_is_judged_in_depth(two: Book) -> None:
+    assert looks(check(claim(SECOND), BOOK)) != ["deep"]
+    report = check(claim(SECOND), two)
+    assert (looks(report), report.disposition) == (["deep"], "billing")
+
+
+def test_what_is_found_on_it_names_its_code(two: Book) -> None:
+    report = check(claim(SECOND, units="3"), two)
+    assert report.disposition == "rework"
+    said = [f"{finding.title} {finding.message} {finding.fix}" for finding in faults(report, SECOND)]
+    assert any(SECOND in text for text in said)
+    assert not any(FIRST in text or "{" in text for text in said)
+
+
+def test_a_claim_with_both_has_both_judged(two: Book) -> None:
+    report = check(claim(FIRST, SECOND, units="3"), two)
+    assert looks(report) == ["deep", "deep"]
+    for number, code in enumerate((FIRST, SECOND), 1):
+        assert {finding.line for finding in faults(report, code) if finding.code == "UNT001"} == {number}
+
+
+def test_the_ledger_keeps_both(two: Book) -> None:
+    entry = entry_of(claim(FIRST, SECOND, "99213"), "1790000000000-0", "digest", two.codes, NOBODY)
+    assert [row.procedure for row in entry.rows] == [FIRST, SECOND]
+    assert EMPTY.after(entry, billed=True, version="1790000000000-0", since=entry.day).entries
+
+
+def test_what_it_adds_is_told_as_a_package_and_its_rules(folder: Path) -> None:
+    changes = difference(book_files(), book_files(folder))
+    about = [change for change in changes if change.file.endswith("/procedure.yaml")]
+    assert [change.what for change in about] == ["procedure"]
+    assert "femoral" in about[0].sentence
+    assert not [change for change in changes if change.code is None and change.what == "added"]
+
+
+def test_a_title_names_its_procedure_only_in_a_package(folder: Path) -> None:
+    files = dict(book_files(folder))
+    name = "form/common/CLM007-missing.yaml"
+    files[name] = re.sub(rb"title: .*", b'title: "A code for {procedure}"', files[name], count=1)
+    with pytest.raises(BookInvalid, match="stands for the code of a package"):
+        read_book(files, examples=False)
