@@ -1,6 +1,7 @@
 """What earlier releases left: a packed book, overrides over it, their pins, and what was judged by both.
 
 All of it was made by release 898ad03 (0.1.0) itself; release 0.1.1 (512aa43) then put book and overrides in force.
+Of 0.1.1 there is its own book, with what it judged by that.
 """
 
 from __future__ import annotations
@@ -41,6 +42,19 @@ def packed() -> bytes:
 @cache
 def files() -> Files:
     return unpacked("rules.book", packed())
+
+
+LAST = FIXTURES / "512aa43"
+LAST_JUDGED: tuple[Mapping[str, Any], ...] = tuple(
+    json.loads(line) for line in lzma.decompress((LAST / "judged.ndjson.xz").read_bytes()).splitlines()
+)
+"""Claims with the reports of 0.1.1 by its book: of each code and outcome, payer, role, and kind of code beside 64445."""
+
+
+@cache
+def last_packed() -> bytes:
+    """The book of 0.1.1, packed by it."""
+    return lzma.decompress((LAST / "rules.book.xz").read_bytes())
 
 
 def deeper(book: Files) -> Files:

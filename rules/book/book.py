@@ -19,7 +19,7 @@ from rules.report import BookId
 from rules.tables.edition import Edition
 from rules.tables.editions import merged
 from rules.tables.table import Table, Tables
-from rules.terms import COMMON
+from rules.terms import COMMON, FORM
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Book:
     def codes(self) -> Mapping[str, str]:
         """The procedure codes that a package is for, each with the package's name."""
         return {code: name for name, package in self.procedures.items() for code in package.codes}
+
+    @property
+    def former(self) -> bool:
+        """Whether it has the layout of releases 0.1, whose rules were written for facts as they were then."""
+        return bool(self.folders) and FORM not in self.folders
 
     @cached_property
     def layers(self) -> frozenset[str]:

@@ -43,7 +43,7 @@ def case_of(
         claim, selection, role_of(claim), claim.received_date or received, book.own[layer] if package else book.tables,
         layer, package, lines, history, first,
         {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
-        book.registry.forms, book.with_rules,
+        book.registry.forms, book.with_rules, book.former,
     )  # fmt: skip
 
 

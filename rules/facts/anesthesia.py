@@ -1,7 +1,8 @@
 """Facts of the anesthesia that is billed on the day of the block, and of who gave the block.
 
 They rest on the section of anesthesia codes, not on the pairs that the book ships: by the NCCI Policy Manual 2026,
-chapter II, a block for pain after the operation is part of any anesthesia unless it is told apart.
+chapter II, a block for pain after the operation is part of any anesthesia unless it is told apart. To books of releases
+0.1 anesthesia is what forms a pair.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts.ncci import ANESTHESIA_LIFTERS, lifted
+from rules.facts.ncci import ANESTHESIA_LIFTERS, lifted, paired_anesthesia, undated
 from rules.facts.pairs import is_anesthesia
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, once, position_of, twice
@@ -45,17 +46,17 @@ def _all_pairs(case: Case, lines: list[Line]) -> list[Pair]:
 
 
 def _beside(case: Case, line: Line) -> list[tuple[Line, bool]]:
-    lines = beside(case, line)
+    lines, day = beside(case, line), date_of(case.claim, line) if case.former else None
 
     def find() -> list[tuple[Line, bool]]:
         kinds = {
             (one.procedure, one.modifiers, date_of(case.claim, one), sure): (one, sure)
             for one, sure in reversed(lines)
-            if for_operation(one.procedure)
+            if (paired_anesthesia(case, one.procedure, day) if case.former else for_operation(one.procedure))
         }
         return sorted(kinds.values(), key=lambda found: position_of(case, found[0]))
 
-    return once(case, ("anesthesia_beside", id(lines)), find)
+    return once(case, ("anesthesia_beside", id(lines), day), find)
 
 
 def _picked(case: Case, line: Line, what: str, wanted: Callable[[Line, Line, bool], bool]) -> tuple[Line, ...]:
@@ -70,6 +71,8 @@ def _codes(lines: tuple[Line, ...]) -> tuple[str, ...]:
 
 def _undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and anesthesia is on the claim."""
+    if case.former:
+        return undated(case, line)
     return date_of(case.claim, line) is None and bool(_beside(case, line))
 
 
@@ -124,7 +127,7 @@ def _care_of(line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the modifiers of the anesthesia line")
 def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of anesthesia_of_day whose line says monitored anesthesia care: QS, G8 or G9."""
-    return None if _undated(case, line) else _codes(_monitored(case, line))
+    return None if not case.former and _undated(case, line) else _codes(_monitored(case, line))
 
 
 @line_fact("lines", "the modifiers of the anesthesia line")

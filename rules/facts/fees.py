@@ -30,7 +30,7 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
     day, place = date_of(case.claim, line), fee_place(case, line)
     if day is None or place is None:
         return None
-    if place in _FEES and case.tables["relative_values"].spans:  # a book of releases 0.1 has the national amount
+    if place in _FEES and not case.former:
         units = case.tables["relative_values"].find((place, line.procedure or ""), day)
         return _lowest(case.tables["localities"], state_of(case), day, units) if units else None
     row = case.tables["fee_schedule"].find((place, line.procedure or ""), day)

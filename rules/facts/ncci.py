@@ -21,10 +21,18 @@ VISITS_OF_OWN_RULE = {"practitioner": (("practitioner",), ("facility",)), "hospi
 """Rows of the table of visits whose pairs are left to the rules of visits, which want 25 and nothing else."""
 NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
 """Anesthesia codes that do not stand for the anesthesia of an operation."""
+NOT_FOR_SURGERY_THEN = ("01953", "01995", "01996", "01999")
+"""The same for books of releases 0.1."""
 
 
-def _of_own_rule(code: str | None) -> bool:
-    return is_anesthesia(code) and code not in NOT_FOR_SURGERY
+def _of_own_rule(case: Case, code: str | None) -> bool:
+    return is_anesthesia(code) and code not in (NOT_FOR_SURGERY_THEN if case.former else NOT_FOR_SURGERY)
+
+
+def paired_anesthesia(case: Case, code: str | None, day: date | None) -> bool:
+    """Whether a code is the anesthesia of an operation by its pair with 64445 on the date: all that books of releases
+    0.1 know of."""
+    return bool(code and day and _of_own_rule(case, code)) and _said(case, code or "", day or date.min) == LIFTABLE
 
 
 Wanted = Callable[[Line, Line, bool], bool]
@@ -41,9 +49,9 @@ def _partners(case: Case, line: Line) -> list[Pair]:
 
 
 def _has_own_rule(case: Case, other: Line) -> bool:
-    if case.role == "hospital_outpatient":
+    if case.role == "hospital_outpatient" and not case.former:
         return is_operation(case, other.procedure, date_of(case.claim, other))
-    return case.role == "practitioner" and _of_own_rule(other.procedure)
+    return case.role == "practitioner" and _of_own_rule(case, other.procedure)
 
 
 def _unknown(case: Case, line: Line) -> list[Pair]:
@@ -120,7 +128,7 @@ def forms_pair(case: Case, code: str, day: date) -> bool:
     return _said(case, code, day) in (LIFTABLE, FIRM)
 
 
-def _undated(case: Case, line: Line) -> bool:
+def undated(case: Case, line: Line) -> bool:
     """Whether the line has no date and another line's procedure is in some edition of the pairs."""
     if date_of(case.claim, line) is not None:
         return False
@@ -138,6 +146,8 @@ def _family(case: Case, line: Line) -> dict[str, str]:
 
 def _takes_side(case: Case, code: str) -> bool:
     """Whether a side lifts the pair: not with visits or drugs, which have no side."""
+    if case.former and is_anesthesia(code):
+        return False
     return not (code.startswith("J") or (code,) in case.tables["visits"].spans)
 
 
@@ -167,7 +177,7 @@ def ncci_covers_date(case: Case, line: Line) -> bool | None:
 @line_fact("codes", "the date of service")
 def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with the procedure that a modifier may lift."""
-    if _undated(case, line):
+    if undated(case, line):
         return None
     return _picked(case, line, "partners", _partners, _certain)
 
@@ -175,7 +185,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
 @line_fact("codes", "the date of service")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them whose pair with a line of the procedure of the day no modifier on either line lifts."""
-    if _undated(case, line):
+    if undated(case, line):
         return None
     return _picked(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
 
@@ -191,7 +201,7 @@ def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
 @line_fact("codes", "the date of service")
 def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with the procedure that no modifier can lift."""
-    if _undated(case, line):
+    if undated(case, line):
         return None
     return _picked(case, line, "firm", _firm, _certain)
 
@@ -207,7 +217,7 @@ def ncci_unknown(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider of which neither the shipped rows and ranges nor an imported edition
     say whether they form an NCCI pair with the procedure, and that could: no drugs, supplies, laboratory, imaging or
     visits."""
-    if _undated(case, line):
+    if undated(case, line):
         return None
     return _picked(case, line, "unknown", _unknown, _certain)
 

@@ -3,7 +3,7 @@ whether the block falls into the global period of one.
 
 An operation is a surgical code whose pair with the block no modifier lifts in the practitioners' table: its payment
 always includes the surgeon's own block. Other blocks, punctures, lines and casts are none of them, and a code of which
-the table says nothing is not known to be one.
+the table says nothing is not known to be one. Books of releases 0.1 mean every surgical code but the nerve blocks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from rules.tables.table import Table
 
 CODE_LENGTH = 5
 SURGERY = ("10004", "69990")
+SURGERY_THEN, BLOCKS_THEN = ("10000", "69999"), ("64400", "64530")
+"""For books of releases 0.1."""
 PRACTITIONER = "practitioner"
 _LONG = timedelta(days=90)
 SPINAL = (("epidural",), ("facet",), ("sacroiliac",))
@@ -28,8 +30,11 @@ SPINAL = (("epidural",), ("facet",), ("sacroiliac",))
 
 def is_operation(case: Case, code: str | None, day: date | None) -> bool:
     """Whether a code is an operation on the date; without a date, by what is in force."""
-    if not code or len(code) != CODE_LENGTH or not code.isdigit() or not SURGERY[0] <= code <= SURGERY[1]:
+    first, last = SURGERY_THEN if case.former else SURGERY
+    if not code or len(code) != CODE_LENGTH or not code.isdigit() or not first <= code <= last:
         return False
+    if case.former:
+        return not BLOCKS_THEN[0] <= code <= BLOCKS_THEN[1]
     return once(case, ("operation", code, day), lambda: _pair_said(case, code, day or date.max) == FIRM)
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from rules.book.overridefile import read_overrides
+from rules.book.pack import unpacked
 from rules.claim import read_claim
-from rules.loader import load_book
-from tests.former import DIGEST, FIXTURES, JUDGED, KEPT, PINS, packed
+from rules.loader import load_book, read_book
+from tests.former import DIGEST, FIXTURES, JUDGED, KEPT, LAST_JUDGED, PINS, last_packed, packed
 from worker.books.archive import find
 from worker.rejudging.replay import replay
 
+DAY = date(2026, 11, 29)
+"""On which 0.1.1 judged, where the claim has no received date."""
 BOOK = json.loads(KEPT.read_text())["book"]
 """Digest of the packed book, as the release itself reported it."""
 
@@ -46,6 +50,28 @@ def test_reports_of_0_1_0_are_replayed_by_what_that_release_kept(file: Path, tmp
     assert len(JUDGED) == 8
     for one in JUDGED:
         assert replay(one["report"], read_claim(one["claim"]), book, None).differences == ()
+
+
+def test_the_book_of_0_1_1_judges_what_that_release_judged_as_it_did(tmp_path: Path) -> None:
+    (tmp_path / "last.book").write_bytes(last_packed())
+    book = load_book(tmp_path / "last.book", examples=True)
+    assert book.former
+    assert len(LAST_JUDGED) > 150
+    found = [replay(one["report"], read_claim(one["claim"]), book, DAY) for one in LAST_JUDGED]
+    assert [one for one in found if one.differences] == []
+
+
+def test_a_finding_of_0_1_1_that_a_person_changed_is_told_though_a_fact_was_missing() -> None:
+    book = read_book(unpacked("last.book", last_packed()).library, examples=False)
+    missing = next(
+        one
+        for one in LAST_JUDGED
+        if one["report"]["findings"][:1] and one["report"]["findings"][0]["outcome"] == "undetermined"
+    )
+    finding, *others = missing["report"]["findings"]
+    changed = {**missing["report"], "findings": [{**finding, "severity": "note"}, *others]}
+    (difference,) = replay(changed, read_claim(missing["claim"]), book, DAY).differences
+    assert difference.path.endswith(".severity")
 
 
 def test_what_0_1_1_judged_under_pins_of_this_release_is_found_though_it_called_them_outdated(

@@ -25,6 +25,8 @@ _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
 LATER_KEYS = frozenset({"observed", "lines", "gaps", "cause", "fault", "because"})
 """Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
+_OF_THE_PROGRAM = ("message", "fix")
+"""Of a finding where a fact is missing: which fact that is, in words that no book has and releases choose anew."""
 
 Json = Mapping[str, Any]
 
@@ -62,7 +64,7 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     of_history = {rule.file for rule in book.rules if rule.needs_history}
     now |= {name: _each(now[name], of_history) for name in _LISTS}
     if not LATER_KEYS & then.keys():
-        now = without(now)
+        then, now = _without_words(then), _without_words(without(now))
     taken: list[Json] = []
     told = _each(report["findings"], of_history)
     for name in _LISTS:
@@ -89,6 +91,17 @@ def without(now: dict[str, Any], names: frozenset[str] = LATER_KEYS) -> dict[str
     found["coverage"] = "full" if now["coverage"] == "partial" else now["coverage"]  # by its gaps alone
     for one in _LISTS:
         found[one] = [{name: value for name, value in each.items() if name not in names} for each in now[one]]
+    return found
+
+
+def _without_words(report: Json) -> dict[str, Any]:
+    """The report without what the program says of a missing fact."""
+    found = dict(report)
+    for name in _LISTS:
+        found[name] = [
+            {key: value for key, value in one.items() if one["outcome"] != "undetermined" or key not in _OF_THE_PROGRAM}
+            for one in report.get(name, ())
+        ]
     return found
 
 
