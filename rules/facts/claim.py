@@ -163,8 +163,8 @@ def received_date(case: Case) -> date | None:
 
 @fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
-    """The last date of any line, or where none has one, as on a stay in hospital, the statement's last day; missing where
-    a 64445 line has none."""
+    """The last date of any line, or where none has one, as on a stay in hospital, the statement's last day; missing
+    where a 64445 line has none."""
     if case.first_day is None:
         return None
     return max(last_dates_of(case.claim, case.claim.lines), default=case.claim.statement_through_date)
