@@ -45,9 +45,9 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
     filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS}
-    assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses"} == set(PROFESSIONAL) | set(
-        INSTITUTIONAL
-    )
+    assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "not_read"} == set(
+        PROFESSIONAL
+    ) | set(INSTITUTIONAL)
 
 
 NOT_IN_837 = {
@@ -182,6 +182,11 @@ def test_a_component_separator_that_is_not_the_one_of_isa16_is_detected() -> Non
         ("SV1*HC:64445:RT:59*", "SV1*HC>64445>RT>59*"),
         ("SV1*HC:64445:RT:59*", "SV1*HC:64445>RT>59*"),
         ("SV1*HC:64445:RT:59*", "SV1*HC:64445RT*"),
+        ("SV1*HC:64445:RT:59*", "SV1*HC:6444559*"),
+        ("SV1*HC:64445:RT:59*", "SV1*HC:64447RT*"),
+        ("SV1*HC:64445:RT:59*", "SV1*HC:J3301JZ*"),
+        ("SV1*HC:64445:RT:59*", "SV1*HC:J330150*"),
+        ("SV1*HC:64445:RT:59*", "SV1*HC:0213TRT*"),
         ("SV1*HC:64445:RT:59*", "SV1*64445*"),
         ("SV1*HC:64445:RT:59*", "SV1*IV:64445*"),
         ("SV1*HC:64445:RT:59*", "SV1*HX:64445*"),

@@ -7,13 +7,12 @@ are those that US Core, CARIN Blue Button and Da Vinci name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from rules.errors import Problem
-from rules.procedures import shipped
+from rules.unread import mattering
 from worker.intake.fhirparty import (
     RENDERING,
     billing_of,
@@ -51,8 +50,6 @@ _KNOWN = {
     "www.nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
 }  # fmt: skip
 _CPT = "http://www.ama-assn.org/go/cpt"
-_OWN_CODES = {code: re.compile(rf"(?<!\d){code}(?!\d)") for package in shipped() for code in package.codes}
-"""The codes that must not be lost on a guess, as they may stand in a text."""
 _UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
 _DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
 _LISTED_APART = ("admitting", "patientreasonforvisit", "externalcauseofinjury", "externalcause")
@@ -77,6 +74,7 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
     period = claim.object("billablePeriod")
     total = claim.object("total")
     place = lines[0]["place_of_service"] if lines and form == "professional" else None
+    passed = _not_read(claim, items, diagnoses)
     apart = {kind: [code for code, types in diagnoses if kind in types] for kind in _LISTED_APART}
     return {
         "claim_id": _claim_id(claim),
@@ -103,7 +101,22 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
         "reason_diagnoses": apart["patientreasonforvisit"],
         "total_charge": dollars(total) if total else None,
         "lines": lines,
+        **({"not_read": passed} if passed else {}),
     }, claim.problems  # fmt: skip
+
+
+def _not_read(claim: Node, items: list[Node], diagnoses: list[tuple[str, list[str]]]) -> list[str]:
+    """The elements that are passed over here and that a rule could ask: see rules/unread.py."""
+    there = {
+        "supportingInfo.attachment": bool(_supporting(claim, "attachment")),
+        "careTeam.supervisor": any(
+            {"supervisor", "supervising"} & set(one.object("role").codes()) for one in claim.objects("careTeam")
+        ),
+        "item.bodySite": any(item.value.get("bodySite") for item in items),
+        "item.locationReference": any(item.value.get("locationReference") for item in items),
+        "diagnosis.externalcause": any(kind.startswith("externalcause") for _, types in diagnoses for kind in types),
+    }
+    return [place for name, found in there.items() if found and (place := f"Claim.{name}") in mattering("F")]
 
 
 def _form(claim: Node) -> str | None:
@@ -239,7 +252,7 @@ def _absent(concept: Node) -> bool:
 def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]]) -> None:
     """A procedure that is there in any other place or coding than the item's own is a claim that cannot be read."""
     for item, line in zip(items, lines, strict=True):
-        if line["procedure"] not in _OWN_CODES and (own := _mentions(_concept(item))):
+        if line["procedure"] not in claim.targets.own and (own := _mentions(_concept(item))):
             _concept(item).note("", f"{own} is there, but not as a CPT coding; expected the system {_CPT}")
         for detail in item.objects("detail"):
             for part in (detail, *detail.objects("subDetail")):
@@ -257,7 +270,9 @@ def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]])
 def _mentions(concept: Node) -> str | None:
     """The first of the codes that the concept names in whatever way."""
     texts = [concept.text("text"), *(one.text("code") for one in concept.objects("coding"))]
-    return next((code for code, own in _OWN_CODES.items() for text in texts if text and own.search(text)), None)
+    return next(
+        (code for code, own in concept.targets.own.items() for text in texts if text and own.search(text)), None
+    )
 
 
 def _charge(item: Node, judged: bool) -> Decimal | str | None:
