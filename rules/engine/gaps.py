@@ -41,6 +41,7 @@ class Unread(NamedTuple):
     codes: tuple[str, ...]
     """Of the rules that would have asked it."""
     kind: GapKind
+    """Of a table that was not imported at all as well: `edition_past` stands for every kind that an import closes."""
     official: bool = False
     """Whether it is a file that can be imported."""
 
