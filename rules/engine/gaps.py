@@ -7,6 +7,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
+from rules.book.book import Book
 from rules.case import dates_of
 from rules.claim import Claim, Role
 from rules.report import Gap, GapKind, Report
@@ -76,6 +77,19 @@ def editions_wanted(report: Report, claim: Claim) -> list[str]:
         return []
     found = _things((gap for gap in report.gaps if gap.kind in _TABLES), report.bills_as, claim)
     return list(dict.fromkeys(what for what, _, official in found if official))
+
+
+def editions_at_hand(book: Book) -> frozenset[str]:
+    """The editions that were imported, named as `editions_wanted` names them."""
+    roles: Mapping[str, Role] = {"outpatient_hospital": "hospital_outpatient"}
+    return frozenset(
+        _edition(table.name, roles.get(part, "practitioner"), edition.speaks[part].from_)
+        for table in book.every_table
+        if table.name in _OFFICIAL
+        for part, reigns in table.reigns.items()
+        for _, _, edition in reigns
+        if part in edition.speaks
+    )
 
 
 def _things(

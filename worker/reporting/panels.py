@@ -171,11 +171,12 @@ _GAPS = {
 
 def _looked_at(figures: Figures) -> str:
     """How much of the claims was looked at, and what to do about the rest."""
-    rows = [(_COVERAGE.get(row["coverage"], row["coverage"]), count(row["claims"])) for row in figures.coverage]
+    rows: list[tuple[str, ...]] = [
+        (_COVERAGE.get(row["coverage"], str(row["coverage"])), count(row["claims"])) for row in figures.coverage
+    ]
     for row in figures.gaps:
-        import_ = row["kind"] == "import"
-        what = f"Import {row['what']}" if import_ else f"Not looked at: {_GAPS.get(row['what'], row['what'])}"
-        rows.append((what, count(row["claims"])))
+        what = f"Not looked at: {_GAPS.get(row['what'], row['what'])}"
+        rows.append((f"Import {row['what']}" if row["kind"] == "import" else what, count(row["claims"])))
     found = table("Claims by how much of them was looked at", ("What", "Claims#"), rows)
     text = (
         "Clean means that what was looked at is clean. A claim with several gaps counts under each; lines until 0.1.1"

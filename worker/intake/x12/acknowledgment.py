@@ -5,8 +5,8 @@ is A2, accepted; one that is not checked is A1, received and no more; one for re
 that blocks (A3, A6, A7 or A8, with the element in error in STC12, and on its service line); one that cannot be read is
 A3. Findings of one slip are one status: STC10 and STC11 have up to two more codes of it, STC12 names their rules. The
 answer comes from the scrubber, not from the payer: information source AY, a clearinghouse. Of an accepted claim STC12
-names the tables that a rule asked and that do not speak of its date; where SCRUB_GAPS holds such a claim, the same stands
-under A3, or A1.
+names the tables that a rule asked and that do not speak of its date; where SCRUB_GAPS holds such a claim, the same
+stands under A3, or A1.
 
 Source: ASC X12N 005010X214; code lists of claim status category and claim status codes (X12, external lists 507, 508).
 """
@@ -42,9 +42,11 @@ _MOST_ALSO = 10
 """Codes of other findings that it names."""
 
 STATUSES = {
-    # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
+    # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code or its letters
     "AUT": ("48", "REF*G1", "REF*G1"),  # referral or authorization
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
+    "EDT": ("454", "SV101-2", "SV202-2"),  # of any two codes, as BND is of the procedure's
+    "EDT003": ("476", "SV104", "SV205"),
     "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
     "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
     "DOC": ("294", "PWK", "PWK"),  # supporting documentation
@@ -325,7 +327,7 @@ def _finding(finding: Finding, claim: Claim) -> _Status:
     """Category and code from the rule where it expects a rejection, else from the tables above."""
     code, form = finding.code, 0 if claim.form == "professional" else 1
     denial = finding.expected_denial
-    status, *elements = STATUSES.get(code[:3], ("0", "CLM", "CLM"))
+    status, *elements = STATUSES.get(code) or STATUSES.get(code[:3], ("0", "CLM", "CLM"))
     category = "A6" if finding.outcome == "undetermined" else "A3"
     if denial and denial.kind == "rejection" and denial.category and denial.status:
         category, status = denial.category, denial.status
