@@ -114,6 +114,7 @@ def test_lines_that_nobody_judged_are_one_line_and_a_claim_of_no_procedure_says_
     more = [{**line, "number": number, "procedure": "99999", "modifiers": []} for number in (2, 3)]
     given = {**CLEAN, "lines": [line, *more], "total_charge": None}
     done = scrub("check", write("m.ndjson", given, UNCHECKED))
+    assert done.returncode == 1
     said = [text for text in done.stdout.splitlines() if text.startswith("  not looked at:")]
     assert len(said) == 1
     assert said[0].startswith("  not looked at: lines 2 and 3 (but for form); ")
