@@ -75,6 +75,19 @@ def editions_wanted(report: Report, claim: Claim) -> list[str]:
     """The official files, with the editions of the claim's dates, the import of which would close gaps."""
     if not report.gaps:
         return []
+    days = {line.service_date for line in claim.lines}
+    day = days.pop() if len(days) == 1 else None
+    if day is None or report.shared is None:
+        return _wanted(report, claim)
+    # Of one template are claims of the days between two changes of the book: few enough to be kept.
+    by_day: dict[date, list[str]] = report.shared.setdefault("wanted", {})
+    found = by_day.get(day)
+    if found is None:
+        found = by_day[day] = _wanted(report, claim)
+    return found
+
+
+def _wanted(report: Report, claim: Claim) -> list[str]:
     found = _things((gap for gap in report.gaps if gap.kind in _TABLES), report.bills_as, claim)
     return list(dict.fromkeys(what for what, _, official in found if official))
 
