@@ -86,6 +86,12 @@ def _billing_rankings(board: Dashboard) -> None:
     text = "Rules of severity block that need a fact which the claim does not carry." + _EACH
     undetermined = logql.listed("rule.undetermined", RANGE, payer=_PAYER)
     board.with_panel(ranking("Undetermined", text, undetermined, LIGHT["unchecked"]))
+    text = "Official files that rules asked and that do not speak of the claim's date: scrub tables import." + _EACH
+    wanted = logql.listed("claim.wanted", RANGE, payer=_PAYER)
+    board.with_panel(ranking("To import", text, wanted, LIGHT["unchecked"]))
+    text = "What no rule could look at, by kind: runbook, Gaps." + _EACH
+    gaps = logql.listed("claim.gaps", RANGE, payer=_PAYER)
+    board.with_panel(ranking("Not looked at", text, gaps, LIGHT["plain"]))
     text = "Drafts that would have sent the claim to rework, were they active; they route nothing." + _EACH
     shadow = logql.listed("rule.shadow_block", RANGE, payer=_PAYER)
     board.with_panel(ranking("Drafts in shadow", text, shadow, LIGHT["plain"]))

@@ -20,6 +20,13 @@ def period_end(cadence: Cadence, day: date) -> date:
     return next(start for start in begins if start > day) - timedelta(days=1)
 
 
+def release_on(cadence: Cadence, day: date) -> str:
+    """The name of the period that a day lies in, as publishers call their editions: 2026 Q4, 2026, FY 2027."""
+    if cadence == "quarterly":
+        return f"{day.year} Q{(day.month + 2) // 3}"
+    return f"FY {period_end(cadence, day).year}" if cadence == "fiscal_yearly" else str(day.year)
+
+
 def last_day_of(edition: Edition, part: str) -> date | None:
     """The last date of service that an edition surely speaks for; None where that cannot be said."""
     period = edition.speaks.get(part)

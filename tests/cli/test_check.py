@@ -26,9 +26,16 @@ Write = Callable[..., Path]
 def test_clean_claims_end_with_0_and_a_line_each(scrub: Run, write: Write) -> None:
     done = scrub("check", write("c.ndjson", CLEAN, CLEAN))
     assert done.returncode == 0
+    tables = ("NCCI pairs (practitioner) 2026 Q3 [BND002, BND003]", "MUE (practitioner) 2026 Q3 [DRG005, UNT002]")
     assert done.stdout.splitlines() == [
         "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":1)",
+        f"  not looked at: {tables[0]}; {tables[1]}",
         "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":2)",
+        f"  not looked at: {tables[0]}; {tables[1]}",
+        "Looked at: 2 in part.",
+        f"       2  import {tables[0]}",
+        f"       2  import {tables[1]}",
+        "  What was billed before was not looked at (duplicates, frequency): only a worker does that.",
         "2 claims: 2 billing",
     ]
     assert not done.stderr
@@ -103,6 +110,22 @@ def test_an_unchecked_claim_ends_with_1_and_says_why(scrub: Run, write: Write) -
     done = scrub("check", write("u.json", UNCHECKED))
     assert done.returncode == 1
     assert "no line carries procedure 64445" in done.stdout
+
+
+def test_lines_that_nobody_judged_are_one_line_and_a_claim_of_no_procedure_says_what_was_checked(
+    scrub: Run, write: Write
+) -> None:
+    line = CLEAN["lines"][0]
+    more = [{**line, "number": number, "procedure": "99999", "modifiers": []} for number in (2, 3)]
+    given = {**CLEAN, "lines": [line, *more], "total_charge": None}
+    done = scrub("check", write("m.ndjson", given, UNCHECKED))
+    assert done.returncode == 1
+    said = [text for text in done.stdout.splitlines() if text.startswith("  not looked at:")]
+    assert len(said) == 1
+    assert said[0].startswith("  not looked at: lines 2 and 3 (but for form); ")
+    assert "no line carries procedure 64445; only its form was checked." in done.stdout
+    assert "Looked at: 1 in part, 1 by no rules of a procedure." in done.stdout
+    assert "       1  with lines of codes that the book has no rules for" in done.stdout
 
 
 def test_json_is_one_report_a_line_and_refusals_stay_off_it(scrub: Run, write: Write) -> None:

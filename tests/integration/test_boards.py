@@ -65,6 +65,7 @@ DRAFT, OVERRIDDEN = "procedures/64445/medicare/UNT001-one-unit", "procedures/644
 OVERRIDE = """
 overrides:
   - {{name: ours, rule: {rule}, severity: warn, reason: a test, owner: me, expires: 2099-12-31, written_for: "{pin}"}}
+  - {{name: watched, mode: observe, payers: [cigna], reason: a test, owner: me, expires: 2099-12-31}}
 """
 
 

@@ -66,7 +66,7 @@ def _told(home: Path, env: dict[str, str]) -> None:
     assert said["PCN-00002"]["override.name"] == ["scrub-mode"]
     shown = scrub(home, "tail", "billing", **env).stdout
     assert "observed: would go to rework" in shown
-    assert "nothing was checked" in shown
+    assert "only its form was checked" in shown
     done = scrub(home, "report", *files, "-o", "r.html", **env)
     assert done.returncode == 0, done.stderr
     page = (home / "r.html").read_text("utf-8")

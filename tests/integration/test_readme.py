@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +28,21 @@ def test_the_readmes_claim_is_clean(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "1 claim: 1 billing" in done.stdout
+
+
+def test_the_readmes_report_is_what_the_program_prints(tmp_path: Path) -> None:
+    claim = json.loads(block("json"))
+    claim["payer"] = {"id": "09102", "name": "Medicare", "filing_indicator": "MB", "responsibility": "P"}
+    claim["subscriber"]["member_id"] = "1EG4TE5MK73"
+    claim["lines"][0]["units"] = 2
+    (tmp_path / "claims.ndjson").write_text(json.dumps(claim))
+    command = [sys.executable, "-m", "worker", "check", "claims.ndjson"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    shown = (
+        README.partition("A report reads like this")[2].partition("\n\n")[2].partition("\nWhat was not looked at")[0]
+    )
+    assert textwrap.dedent(shown) == done.stdout
 
 
 def test_the_readmes_override_is_one(tmp_path: Path) -> None:

@@ -75,6 +75,20 @@ def test_claims_that_are_only_observed_are_clean_by_their_verdict_and_no_denial_
     assert [(row["code"], row["claims"]) for row in found.denials] == [("CO-151", 2)]
 
 
+def test_what_was_not_looked_at_counts_once_a_claim_and_lines_of_before_are_read_without_it(counted: Counted) -> None:
+    gaps = {"claim.coverage": "partial", "claim.gaps": ["edition_past", "line_not_judged"]}
+    found = counted(
+        verdict(1, **{"claim.coverage": "full"}), verdict(2, **gaps, **{"claim.wanted": ["ICD-10-CM FY 2027"]}),
+        verdict(3, "rework", **gaps, **{"claim.wanted": ["ICD-10-CM FY 2027"]}),
+        verdict(4, **{"claim.claim_id": "PCN-3", "claim.coverage": "full"}), verdict(5),
+    )  # fmt: skip
+    assert [(row["coverage"], row["claims"]) for row in found.coverage] == [("full", 2), ("partial", 1)]
+    assert [(row["kind"], row["what"], row["claims"]) for row in found.gaps] == [
+        ("import", "ICD-10-CM FY 2027", 1), ("gap", "edition_past", 1), ("gap", "line_not_judged", 1),
+    ]  # fmt: skip
+    assert (counted(verdict(1)).coverage, counted(verdict(1)).gaps) == ([], [])
+
+
 def test_a_query_that_still_runs_does_not_hide_what_ended_the_report(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_bytes(json.dumps(verdict(1)).encode())
     forever = "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c WHERE a.range + b.range = c.range"

@@ -93,3 +93,19 @@ def test_a_finding_that_is_shown_with_another_is_counted_like_any_other() -> Non
     number = claim["lines"][0]["number"]
     assert {"UNT001", "UNT002"} <= {*line["rule.block"], *line["rule.warn"]}
     assert {f"UNT001@{number}", f"UNT002@{number}"} <= set(line["rule.found"])
+
+
+def test_gaps_and_the_files_to_import_stand_on_the_line_by_the_claims_own_date() -> None:
+    claim = example("right side in the office")
+
+    def dated(day: str) -> dict[str, Any]:
+        return {**claim, "lines": [{**one, "service_date": day} for one in claim["lines"]]}
+
+    july, august, october = (decide(dated(day)).line for day in ("2026-07-01", "2026-08-03", "2026-10-02"))
+    assert july["claim.coverage"] == "partial"
+    assert july["claim.gaps"] == ["edition_past"]
+    assert "NCCI pairs (practitioner) 2026 Q3" in july["claim.wanted"]
+    assert july["claim.wanted"] == august["claim.wanted"]
+    assert {"NCCI pairs (practitioner) 2026 Q4", "ICD-10-CM FY 2027"} <= set(october["claim.wanted"])
+    broken = [{**one, "procedure": "99213"} for one in claim["lines"]]
+    assert not {"claim.gaps", "claim.wanted"} & decide({**claim, "lines": broken}).line.keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.book import BOOK
 from tests.tables.official import units_text
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
+from worker.doctor.gaps import gaps
 from worker.tables import editionstore
 from worker.tables.official import editions_in
 
@@ -122,3 +123,48 @@ def test_each_problem_of_a_broken_book_is_reported_with_its_place_and_no_escapes
     (finding,) = (one for one in doctor.examine(settings, date(2026, 11, 1), None) if one.level == "ill")
     assert "o.yaml:1:" in finding.sentence
     assert "\n" not in finding.sentence
+
+
+def scrubbed(number: int, day: date, wanted: list[str], **more: Any) -> bytes:
+    line = {
+        "@timestamp": f"{day}T08:00:00.000000Z", "event.action": "claim.scrubbed", "claim.claim_id": f"PCN-{number}",
+        "claim.frequency_code": "1", "claim.decision_id": f"{number:032x}", "claim.gaps": ["edition_past"],
+        "claim.wanted": wanted, **more,
+    }  # fmt: skip
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def test_official_files_that_claims_of_the_last_days_were_judged_without_are_named_with_how_many(
+    tmp_path: Path,
+) -> None:
+    today, pairs, codes = date(2026, 11, 29), "NCCI pairs (practitioner) 2026 Q4", "ICD-10-CM FY 2027"
+    lines = [
+        scrubbed(1, today, [pairs, codes]), scrubbed(2, today - timedelta(days=3), [pairs]),
+        scrubbed(2, today, [pairs]),  # left twice by a crash
+        scrubbed(3, today - timedelta(days=8), [codes]),
+        scrubbed(4, today, [codes]), scrubbed(4, today, [codes], **{"event.action": "claim.superseded"}),
+        b'{"@timestamp":"2026-11-29T08:00:00Z","event.action":"claim.scrubbed","claim.coverage":"full"}\n',
+        scrubbed(5, today, [pairs])[:-40] + b"\n",
+    ]  # fmt: skip
+    (tmp_path / "audit-host-1-a.jsonl").write_bytes(b"".join(lines))
+    (tmp_path / "other.jsonl").write_bytes(scrubbed(6, today, [pairs]))
+    found = list(gaps(tmp_path, datetime(2026, 11, 29, 12, tzinfo=UTC), BOOK))
+    assert [(one.level, one.sentence) for one in found] == [
+        ("poor", f"2 claims were judged without {pairs} in the last 7 days."),
+        ("poor", f"1 claim was judged without {codes} in the last 7 days."),
+    ]
+    assert found[0].mend == f"Import {pairs}: scrub tables import FILE..."
+    assert list(gaps(tmp_path / "gone", datetime(2026, 11, 29, tzinfo=UTC), BOOK)) == []
+
+
+def test_a_file_that_was_imported_meanwhile_is_asked_for_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "MCR_MUE_PractitionerServices_Eff_10-01-2026.csv"
+    file.write_bytes(units_text([("64445", "1", "3"), ("20610", "2", "3")]))
+    (edition,) = editions_in([file], "64445", lambda _: None)
+    editionstore.add(tmp_path / "tables", [edition])
+    wanted = ["MUE (practitioner) 2026 Q4", "MUE (hospital) 2026 Q4"]
+    (tmp_path / "audit-host-1-a.jsonl").write_bytes(scrubbed(1, date(2026, 11, 29), wanted))
+    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert len(list(gaps(tmp_path, now, BOOK))) == 2
+    (left,) = gaps(tmp_path, now, load_book(imported=tmp_path / "tables", examples=False))
+    assert "MUE (hospital) 2026 Q4" in left.sentence

@@ -89,7 +89,7 @@ def test_a_clean_a_faulty_an_unchecked_and_an_unreadable_claim() -> None:
     valid(made)
     claims = made.split("NM1*QC")[1:]
     status = [segments(claim, "STC")[0] for claim in claims]
-    assert status[0] == "STC*A2:20*20261102*WQ*450"
+    assert status[0] == "STC*A2:20*20261102*WQ*450********NOT LOOKED AT ICD-10-CM FY 2027 (DXN002)"
     assert status[1].startswith("STC*A7:476*20261102*U*450********UNT003 LINE 1 SV104")
     assert status[2].startswith("STC*A1:19:40*20261102*WQ*450********NOT CHECKED")
     assert status[3].startswith("STC*A3:454*20261102*U*450********segment ")
@@ -128,8 +128,8 @@ def test_the_status_of_a_claim_for_rework_names_what_is_wrong(claim: dict[str, A
     ("claim", "message"),
     [
         (clean(), ""),
-        (clean(total_charge="451.00"), "OBSERVED, WOULD BE HELD: CLM002"),
-        (with_line(procedure="20553"), "NOT CHECKED: no line carries procedure 64445"),
+        (clean(total_charge="451.00"), "OBSERVED, WOULD BE HELD  CLM001"),
+        (with_line(procedure="20553"), "NOT CHECKED  no line carries procedure 64445"),
     ],
 )
 def test_a_claim_that_is_only_observed_is_accepted_and_says_what_would_have_become_of_it(
@@ -140,6 +140,27 @@ def test_a_claim_that_is_only_observed_is_accepted_and_says_what_would_have_beco
     valid(made)
     (status,) = [segment for segment in segments(made, "STC") if segment.startswith("STC*A2:20")]
     assert status.rpartition("*")[2] == message or (not message and "OBSERVED" not in status)
+
+
+def test_an_accepted_claim_names_the_tables_that_do_not_speak_of_its_date_and_no_other_does() -> None:
+    made = answer(file_of([clean(), with_line(service_date="2026-09-01")]).encode())
+    valid(made)
+    past, fine = [segment for segment in segments(made, "STC") if segment.startswith("STC*A2:20")]
+    assert past.endswith("*450********NOT LOOKED AT ICD-10-CM FY 2027 (DXN002)")
+    assert fine.endswith("*450")
+
+
+@pytest.mark.parametrize(("route", "status", "action"), [("rework", "A3:0", "U"), ("unchecked", "A1:19:40", "WQ")])
+def test_a_claim_that_its_gaps_alone_hold_has_a_status_which_says_so(route: str, status: str, action: str) -> None:
+    book = with_text(BOOK, entries("", route), "settings")
+    medicare = {"id": "09102", "name": "MEDICARE", "filing_indicator": "MB", "responsibility": "P"}
+    given = clean(payer=medicare)
+    given["subscriber"] = {"member_id": "1EG4TE5MK73"}
+    made = answer(file_of([given]).encode(), book)
+    valid(made)
+    (found,) = [segment for segment in segments(made, "STC") if segment.split("*")[1] == status][-1:]
+    assert found.split("*")[3] == action
+    assert "NCCI pairs (practitioner) 2026 Q4 (BND002, BND003)" in found
 
 
 def test_institutional_claims_several_providers_sets_and_interchanges() -> None:

@@ -85,6 +85,13 @@ AuditLine = TypedDict(
             _about("of a claim that is only observed: where its verdict would have sent it"),
         ],
         "claim.coverage": Annotated[str, _about(listed(get_args(Coverage)))],
+        "claim.gaps": Annotated[
+            list[str], _about("kinds of what no rule could look at, each once; absent: none, or a line until 0.1.1")
+        ],
+        "claim.wanted": Annotated[
+            list[str],
+            _about("official files to import for that, with the edition of the claim's date: ICD-10-CM FY 2027"),
+        ],
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
         "claim.lines": Annotated[int, _about("service lines")],
@@ -203,6 +210,8 @@ def report_fields(report: Report) -> AuditLine:
         line["override.name"] = [one.name for one in report.overrides]
         line["override.told"] = [str(one) for one in report.overrides]
     line |= _of_blocks(report)
+    if report.gaps:
+        line["claim.gaps"] = list(dict.fromkeys(gap.kind for gap in report.gaps))
     if report.observed:
         line["claim.observed"] = report.observed.disposition
     if report.reason:

@@ -16,6 +16,7 @@ from worker.store.outletspecs import JUDGED
 if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.report import Report
+    from worker.cli.common.lookedat import LookedAt
     from worker.intake.document import Document
 
 
@@ -34,7 +35,8 @@ def check(
     """Checks claims in files and explains what is wrong with them. Needs no Redis.
 
     Each finding names the line, what is wrong, how to fix it, its source, and how the payer is expected to answer.
-    block: the claim needs rework; warn: look at it; note: for the record. Documents that cannot be read are listed
+    block: the claim needs rework; warn: look at it; note: for the record. What was not looked at is a line a claim,
+    and at the end what to do about it. Documents that cannot be read are listed
     on standard error as `file:position: sentence`, and the others are checked all the same.
 
     Exit codes: 0 all claims go to billing, 1 some need rework or could not be checked, 2 something could not be read.
@@ -48,6 +50,7 @@ def check(
     """
     from rules.engine.check import check as judge
     from worker.books.overrides import with_overrides
+    from worker.cli.common.lookedat import LookedAt
     from worker.cli.overrides import warn
     from worker.config.settings import load_settings
 
@@ -57,6 +60,7 @@ def check(
     warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes, codes=rules.codes)
     counts: Counter[str] = Counter()
+    looked = LookedAt()
     if format == "x12-277ca":
         _acknowledge(intake, rules, day, counts)
         raise typer.Exit(_exit_code(counts, intake.refused))
@@ -64,9 +68,9 @@ def check(
         event_day = document.event.day if document.event and not received else None
         report = judge(document.claim, rules, received=event_day or day)
         counts[report.disposition] += 1
-        _show(report, document, rules, format)
+        _show(report, document, rules, format, looked)
     if format == "text":
-        say(_summary(counts, intake))
+        say(*looked.summary(), _summary(counts, intake))
     elif passed := intake.passed_by():
         complain(passed)
     flush()
@@ -109,7 +113,7 @@ def payer_name(report: Report, book: Book, given: str) -> str:
     return name if report.coverage != "common_only" else f"{name} (no rules of its own)"
 
 
-def _show(report: Report, document: Document, book: Book, format: str) -> None:
+def _show(report: Report, document: Document, book: Book, format: str, looked: LookedAt) -> None:
     if format == "json":
         say_json(report, default=str)
         return
@@ -120,9 +124,9 @@ def _show(report: Report, document: Document, book: Book, format: str) -> None:
         where += f":{short(document.position)}"
     given = document.claim.payer.name or f"payer {document.claim.payer.id}"
     appeal = book.registry.appeal(book.registry.select(document.claim.payer))
-    lines = list(verdict(report, payer_name(report, book, given), where, appeal))
-    say(*lines)
-    if len(lines) > 1:
+    say(*verdict(report, payer_name(report, book, given), where, appeal, document.claim))
+    looked.add(report, document.claim)
+    if report.findings:
         say("")
 
 

@@ -13,6 +13,7 @@ from worker.cli.common.terminal import Format, flush, hung, paint, plain, say, s
 from worker.store.outletspecs import OUTLETS, listed
 
 if TYPE_CHECKING:
+    from rules.claim import Claim
     from worker.pipeline.outlets import OutletEntry
 
 
@@ -62,7 +63,19 @@ def _show(entry: OutletEntry, format: Format) -> None:
 def _scrubbed(entry: OutletEntry) -> Iterator[str]:
     from worker.cli.common.verdicts import verdict
 
-    yield from verdict(report_of(entry.data["report"]), payer_of(entry.data["claim"]), entry.event["time"])
+    claim = entry.data["claim"]
+    yield from verdict(report_of(entry.data["report"]), payer_of(claim), entry.event["time"], claim=_claim_of(claim))
+
+
+def _claim_of(data: object) -> Claim | None:
+    """The claim as this release reads it; None: another release wrote what it refuses."""
+    from rules.claim import read_claim
+    from rules.errors import ScrubError
+
+    try:
+        return read_claim(data)
+    except ScrubError:
+        return None
 
 
 def payer_of(claim: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from datetime import date
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,7 @@ from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging
 from worker.doctor.diagnosis import Diagnosis, Level
+from worker.doctor.gaps import gaps
 from worker.doctor.vulnerabilities import vulnerabilities
 from worker.monitoring.health import stuck
 from worker.monitoring.reconciliation import Reconciliation, reconcile
@@ -404,6 +406,8 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
                 "poor", "rule book", sentence, "scrub rules pack, scrub rules sign; then name the packed file."
             )
         yield from overrides(with_overrides(book, settings, today), today)
+        with suppress(OSError):  # the audit folder's diagnosis says so already
+            yield from gaps(settings.audit_path, datetime.now(UTC), book)
     except ScrubError as error:
         yield Diagnosis("ill", "rule book", str(error).replace("\n", " "))
     if store is None:

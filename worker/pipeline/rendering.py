@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
+from rules.engine.gaps import editions_wanted
 from rules.errors import Problem
 from worker.audit import lines
 from worker.audit.lines import AuditLine
@@ -56,6 +57,8 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
     )
     line = lines.claim_fields(claim, reading.patient)
     line["claim.judged"] = [one.number for one in claim.lines if one.procedure in context.book.codes]
+    if wanted := editions_wanted(report, claim):  # not of the report alone, which claims of other dates share
+        line["claim.wanted"] = wanted
     return _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
 
 

@@ -40,6 +40,10 @@ class Figures:
     findings: Rows
     denials: Rows
     undecided: Rows
+    coverage: Rows
+    """How much of the claims was looked at, by their newest verdicts."""
+    gaps: Rows
+    """What was not: by kind, and by the file to import."""
     flow: Rows
     quarantine: Rows
     books: Rows
@@ -117,6 +121,16 @@ claims AS (SELECT kind, code, bill, max(cents) AS cents FROM once GROUP BY ALL)
 SELECT kind, code, count(*) AS claims, coalesce(sum(cents), 0)::BIGINT AS cents FROM claims
 GROUP BY ALL ORDER BY kind, claims DESC, code
 """
+_COVERAGE = """
+SELECT coverage, count(*) AS claims FROM decision WHERE last AND coverage IS NOT NULL
+GROUP BY coverage ORDER BY claims DESC, coverage
+"""
+_GAPS = """
+WITH found AS (
+  SELECT 'import' AS kind, unnest(list_distinct(wanted)) AS what FROM decision WHERE last
+  UNION ALL SELECT 'gap', unnest(list_distinct(gaps)) FROM decision WHERE last)
+SELECT kind, what, count(*) AS claims FROM found GROUP BY ALL ORDER BY kind DESC, claims DESC, what
+"""
 # What waited: taken in by then, and not decided. Only what was decided in the end is known.
 _FLOW = """
 WITH moves AS (
@@ -166,6 +180,8 @@ def count(database: DuckDBPyConnection, files: str) -> Figures:
         findings=ask(database, _FINDINGS),
         denials=ask(database, _DENIALS),
         undecided=ask(database, _UNDECIDED),
+        coverage=ask(database, _COVERAGE),
+        gaps=ask(database, _GAPS),
         flow=ask(database, _FLOW, timed),
         quarantine=ask(database, _QUARANTINE),
         books=ask(database, _BOOKS),

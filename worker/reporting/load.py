@@ -34,7 +34,8 @@ _TYPES: dict[Kind, str] = {
 _READ = (
     "@timestamp", "event.action", "event.duration", "error.code", "host.name", "process.pid", "service.version",
     "claim.claim_id", "claim.decision_id", "claim.frequency_code", "claim.payer", "claim.disposition", "claim.observed",
-    "claim.coverage", "claim.charge_cents", "claim.requeued", "rule.block", "rule.warn", "rule.undetermined",
+    "claim.coverage", "claim.gaps", "claim.wanted", "claim.charge_cents", "claim.requeued", "rule.block", "rule.warn",
+    "rule.undetermined",
     "rule.denials", "book.version", "book.digest", "queue.entry", "queue.attempt", "queue.latency_ms", "audit.chain",
 )  # fmt: skip
 
@@ -51,6 +52,8 @@ CREATE TABLE line AS SELECT
   "claim.observed" AS observed,
   coalesce("claim.observed", "claim.disposition") AS verdict,
   "claim.coverage" AS coverage,
+  coalesce("claim.gaps", []) AS gaps,
+  coalesce("claim.wanted", []) AS wanted,
   "claim.charge_cents" AS cents,
   coalesce("claim.requeued", false) AS requeued,
   coalesce("rule.block", []) AS blocks,

@@ -73,6 +73,7 @@ def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
     if figures.denials:
         yield _denials(figures)
     yield _undecided(figures, payer, title)
+    yield _looked_at(figures)
 
 
 def _over_time(figures: Figures) -> str:
@@ -147,6 +148,41 @@ def _undecided(figures: Figures, payer: Name, title: Name) -> str:
         found = note("None: every claim was judged in full.")
     name = "Undetermined and unchecked"
     return figure(name, text, pair(plot("undetermined"), found) if undetermined else found)
+
+
+_COVERAGE = {
+    "full": "In full",
+    "partial": "In part: see what was not",
+    "common_only": "By rules for all payers: the book has none of this payer's own",
+    "none": "By no rules of a procedure",
+}
+_GAPS = {
+    "line_not_judged": "Lines of codes that the book has no rules for: their form alone was checked",
+    "table_extract": "A table of which the book has an extract",
+    "table_not_imported": "A table that was not imported",
+    "edition_past": "A table whose edition is past",
+    "payer_without_rules": "Rules of the payer's own",
+    "plan_unknown": "Rules of a plan that the book does not know",
+    "rule_out_of_range": "Rules that ended before the date of service",
+    "history_not_consulted": "What was billed before: the claim has no member id",
+    "field_not_read": "Fields that the claim does not carry",
+}
+
+
+def _looked_at(figures: Figures) -> str:
+    """How much of the claims was looked at, and what to do about the rest."""
+    rows: list[tuple[str, ...]] = [
+        (_COVERAGE.get(row["coverage"], str(row["coverage"])), count(row["claims"])) for row in figures.coverage
+    ]
+    for row in figures.gaps:
+        what = f"Not looked at: {_GAPS.get(row['what'], row['what'])}"
+        rows.append((f"Import {row['what']}" if row["kind"] == "import" else what, count(row["claims"])))
+    found = table("Claims by how much of them was looked at", ("What", "Claims#"), rows)
+    text = (
+        "Clean means that what was looked at is clean. A claim with several gaps counts under each; lines until 0.1.1"
+        " name none. scrub tables import takes the files."
+    )
+    return figure("What was looked at", text, found if rows else note("The log does not say."))
 
 
 def operations(figures: Figures, reason: Name) -> Iterator[str]:

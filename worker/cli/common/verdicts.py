@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from rules.engine.gaps import unread
 from rules.terms import SEVERITIES
 from worker.cli.common.terminal import Style, hung, paint, plain
 from worker.store.outletspecs import SPECS
 
 if TYPE_CHECKING:
+    from rules.claim import Claim
     from rules.payers import Appeal
     from rules.report import Finding, Report
 
@@ -25,9 +27,12 @@ _LABELS = 10
 _TEXTS = _LABELS + 8
 
 
-def verdict(report: Report, payer: str, where: str = "", appeal: Appeal | None = None) -> Iterator[str]:
-    """The claim's header, then its findings. `payer`: its name; `where`: file and position, or an outlet entry;
-    `appeal`: how long the payer takes one, told once where a denial is expected."""
+def verdict(
+    report: Report, payer: str, where: str = "", appeal: Appeal | None = None, claim: Claim | None = None
+) -> Iterator[str]:
+    """The claim's header, its findings, and a line for all that was not looked at. `payer`: its name; `where`: file
+    and position, or an outlet entry; `appeal`: how long the payer takes one, told once where a denial is expected;
+    `claim`: None where it cannot be read any more."""
     header = [
         paint(plain(report.claim_id), "bold"),
         plain(payer),
@@ -39,12 +44,23 @@ def verdict(report: Report, payer: str, where: str = "", appeal: Appeal | None =
         header.append(paint(f"({where})", "dim"))
     yield "  ".join(header)
     if report.reason:
-        unchecked = "; nothing was checked" if report.coverage == "none" else ""
-        yield "  " + hung(plain(f"{report.reason}{unchecked}."), 2)
+        yield "  " + hung(plain(f"{report.reason}{_nevertheless(report)}."), 2)
     for finding in in_order(report.findings):
         yield from explained(finding)
     if appeal and any(one.expected_denial and one.expected_denial.kind == "denial" for one in report.findings):
         yield _labeled("appeal:", f"a denial may be appealed within {appeal.within}")
+    if things := unread(report, claim):
+        yield "  " + paint("not looked at: ", "dim") + hung(plain("; ".join(map(str, things))), 17, "dim")
+
+
+def _nevertheless(report: Report) -> str:
+    """What was looked at of a claim that no rules of a procedure judge."""
+    if report.coverage != "none":
+        return ""
+    looks = {look.looked_at for look in report.lines}
+    if "edits" in looks:
+        return "; only its form, code pairs and units were checked"
+    return "; only its form was checked" if "form" in looks else "; nothing was checked"
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -4,7 +4,9 @@ One 277 transaction set answers one 837 transaction set; one interchange answers
 is A2, accepted; one that is not checked is A1, received and no more; one for rework carries a status for each finding
 that blocks (A3, A6, A7 or A8, with the element in error in STC12, and on its service line); one that cannot be read is
 A3. Findings of one slip are one status: STC10 and STC11 have up to two more codes of it, STC12 names their rules. The
-answer comes from the scrubber, not from the payer: information source AY, a clearinghouse.
+answer comes from the scrubber, not from the payer: information source AY, a clearinghouse. Of an accepted claim STC12
+names the tables that a rule asked and that do not speak of its date; where SCRUB_GAPS holds such a claim, the same
+stands under A3, or A1.
 
 Source: ASC X12N 005010X214; code lists of claim status category and claim status codes (X12, external lists 507, 508).
 """
@@ -21,6 +23,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from rules.claim import Claim, Line
+from rules.engine.gaps import unread
 from rules.report import Finding, Report
 from worker.intake.document import Document, Refusal
 from worker.store.outletspecs import SPECS
@@ -39,9 +42,11 @@ _MOST_ALSO = 10
 """Codes of other findings that it names."""
 
 STATUSES = {
-    # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code's letters
+    # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code or its letters
     "AUT": ("48", "REF*G1", "REF*G1"),  # referral or authorization
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
+    "EDT": ("454", "SV101-2", "SV202-2"),  # of any two codes, as BND is of the procedure's
+    "EDT003": ("476", "SV104", "SV205"),
     "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
     "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
     "DOC": ("294", "PWK", "PWK"),  # supporting documentation
@@ -290,16 +295,24 @@ class Acknowledgment:
 def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
     status = SPECS[report.disposition].status
     if status is None:
-        for finding in report.findings:
-            if any(_holds(one) for one in (finding, *finding.because)):
-                yield _finding(finding, claim)
+        held = [one for one in report.findings if any(_holds(each) for each in (one, *one.because))]
+        yield from (_finding(one, claim) for one in held)
+        if not held:  # by its gaps alone; a claim without a status would be an accepted one
+            yield _Status("A3", "0", f"HELD BY SCRUB_GAPS, {_not_looked_at(report, claim)}")
     elif report.observed and report.verdict == "rework":
         why = ", ".join(report.codes("block")) or "gaps"
         yield _Status(*status, entity="40", message=f"OBSERVED, WOULD BE HELD: {why}")
     elif report.reason:
         yield _Status(*status, entity="40", message=f"NOT CHECKED: {report.reason}")
     else:
-        yield _Status(*status)
+        entity = "40" if status[0] == "A1" else ""
+        yield _Status(*status, entity=entity, message=_not_looked_at(report, claim))
+
+
+def _not_looked_at(report: Report, claim: Claim) -> str:
+    """The tables that a rule asked and that did not speak of the claim's date; empty: all did."""
+    tables = [str(one) for one in unread(report, claim) if one.kind == "edition_past"]
+    return f"NOT LOOKED AT {', '.join(tables).replace('[', '(').replace(']', ')')}" if tables else ""
 
 
 def _blocks(finding: Finding) -> bool:
@@ -314,7 +327,7 @@ def _finding(finding: Finding, claim: Claim) -> _Status:
     """Category and code from the rule where it expects a rejection, else from the tables above."""
     code, form = finding.code, 0 if claim.form == "professional" else 1
     denial = finding.expected_denial
-    status, *elements = STATUSES.get(code[:3], ("0", "CLM", "CLM"))
+    status, *elements = STATUSES.get(code) or STATUSES.get(code[:3], ("0", "CLM", "CLM"))
     category = "A6" if finding.outcome == "undetermined" else "A3"
     if denial and denial.kind == "rejection" and denial.category and denial.status:
         category, status = denial.category, denial.status
