@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rules.book.rule import Rule, Version
 from rules.facts import Facts
-from rules.facts.parts import edition_of, part_of
+from rules.facts.parts import edition_of, has_to_look, part_of
 from rules.report import EditionId
 from rules.tables.cadence import last_day_of
 
@@ -31,5 +31,6 @@ def asked(rule: Rule, version: Version, facts: Facts) -> Asked:
     imported = edition_of(facts, table)
     named = imported.named if imported else version.edition
     last = last_day_of(imported, part_of(facts, table) or "") if imported else version.last_day
-    past = last is not None and facts.day is not None and facts.day > last
+    late = last is not None and facts.day is not None and facts.day > last
+    past = late and has_to_look(facts, table)
     return Asked(rule.code, facts.line_number, named, last, past)

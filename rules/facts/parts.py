@@ -57,6 +57,17 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
 """The tables whose official editions a hospital imports, and the part of each that a line belongs to."""
 
 
+def has_to_look(facts: Facts, table: str) -> bool:
+    """Whether there is anything on the claim to look up in the table: a block alone forms no pair, whatever an edition
+    says, and a claim without drugs has no units of them."""
+    case, codes = facts.case, [line.procedure for line in facts.case.claim.lines if line.procedure]
+    if table == "ncci_ptp":
+        return len(set(codes)) > 1
+    if table == "mue" and facts.line_number is None:
+        return any(code.startswith("J") for code in codes) or case.package is None
+    return True
+
+
 def part_of(facts: Facts, table: str) -> str | None:
     """The part of the table that judges a line, or the layer's first line."""
     line = getattr(facts, "line", None) or next(iter(facts.case.lines), None)
