@@ -26,8 +26,8 @@ from rules.book import missing, overridefile, rulefile, sources
 from rules.book.compile import ALLOWED
 from rules.book.conditions import TESTS
 from rules.book.missing import MissingText
-from rules.book.overridefile import OverrideShape
 from rules.book.override import Effect
+from rules.book.overridefile import OverrideShape
 from rules.book.rulefile import RuleShape
 from rules.book.sources import Source
 from rules.claim import Claim
