@@ -152,7 +152,7 @@ def charge_of(claim: Claim) -> Decimal:
 
 
 def _with_drafts(book: Book) -> Book:
-    entries = tuple(entry for entry in book.overrides.entries if entry.kind != "draft")
+    entries = tuple(entry for entry in book.overrides.entries if not (entry.kind == "draft" or entry.waits))
     return replace(book, rules=tuple(map(_activated, book.rules)), overrides=replace(book.overrides, entries=entries))
 
 

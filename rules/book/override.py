@@ -12,9 +12,11 @@ from rules.report import OverrideId, OverrideState
 from rules.terms import GapRoute, Mode, Severity
 
 Order = Literal["primary", "secondary"]
-Effect = Literal["rule", "filing_limit", "authorization", "payer_ids", "member_prefixes", "mode", "gaps", "draft"]
+Effect = Literal[
+    "rule", "filing_limit", "authorization", "payer_ids", "member_prefixes", "mode", "gaps", "draft", "unchecked"
+]
 """What it changes; the keys of an override in its file."""
-UNPINNED: tuple[Effect, ...] = ("mode", "gaps")
+UNPINNED: tuple[Effect, ...] = ("mode", "gaps", "unchecked")
 """Effects that rest on no wording of a rule, so that nobody need look at them where one was changed."""
 
 
@@ -58,6 +60,11 @@ class Override:
     """The rule as it was, which holds claims while the draft does not."""
 
     @property
+    def waits(self) -> bool:
+        """Whether it holds back what an upgrade brought, until a person switches that on; its last day ends nothing."""
+        return self.kind == "unchecked" or (self.kind == "draft" and bool(self.files))
+
+    @property
     def outdated(self) -> bool:
         """Whether what it touches was changed since it was written; a draft touches a rule as it was then alone."""
         if self.kind in (*UNPINNED, "draft"):
@@ -81,6 +88,8 @@ class Override:
             return f"gaps to {self.route}"
         if self.kind == "draft":
             return "draft"
+        if self.kind == "unchecked":
+            return "unchecked claims only observed"
         return f"severity {self.severity}" if self.severity else "switched off"
 
     def named(self) -> OverrideId:

@@ -61,6 +61,9 @@ class OverrideShape(YamlModel):
     """A rule file, or the code of a single one, that is judged as a draft as long as it is as it is pinned."""
     meanwhile: Text | None = None
     """Of a draft: the rule's file as it was, by which claims are held until the draft is accepted."""
+    unchecked: Literal["observe"] | None = None
+    """Claims that the rules of no procedure judge stay unchecked; what form finds on them stands on record. Holds until
+    it is taken out."""
     payers: tuple[Text, ...] = ()
     providers: tuple[Text, ...] = ()
     """NPIs of billing providers."""
@@ -202,7 +205,7 @@ class _Reader:
             self._complain("has an effect with `filing_limit` alone", "order")
         if kind in _NAMING:
             self._check_naming(shape, kind)
-        if (kind == "gaps" or (kind == "mode" and shape.rule is None)) and shape.effective:
+        if (kind in ("gaps", "unchecked") or (kind == "mode" and shape.rule is None)) and shape.effective:
             self._complain("has no effect on whole claims, whose lines have dates of their own", "effective")
         if kind == "gaps" and shape.providers:
             self._complain("gaps go by payer alone", "providers")
@@ -226,7 +229,7 @@ class _Reader:
     def _rules(self, shape: OverrideShape, kind: str) -> list[Rule]:
         """The rules that it touches."""
         rules = self._book.rules
-        if kind in (*_NAMING, "gaps") or (kind == "mode" and shape.rule is None):
+        if kind in (*_NAMING, "gaps", "unchecked") or (kind == "mode" and shape.rule is None):
             return []
         if kind == "authorization":
             found = [rule for rule in rules if rule.code == AUTHORIZATION]
@@ -314,7 +317,7 @@ def _clash(first: Override, later: Override) -> bool:
         return False
     if first.kind == later.kind == "filing_limit":
         same = first.order == later.order
-    elif first.kind == later.kind == "gaps":
+    elif first.kind == later.kind and first.kind in ("gaps", "unchecked"):
         same = True
     elif first.kind == later.kind == "mode":
         same = bool(first.files & later.files) or not (first.files or later.files)

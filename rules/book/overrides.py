@@ -74,6 +74,11 @@ class Overrides:
         found = nearest_mode(mine)
         return found if found and found.mode == "observe" else None
 
+    def leaving_unchecked(self, kind: ClaimKind) -> Override | None:
+        """The one by which a claim of this kind that no procedure's rules judge stays unchecked; None: form may hold
+        it."""
+        return next((entry for entry in self.entries if entry.kind == "unchecked" and entry.meets(kind)), None)
+
     @cached_property
     def gap_routes(self) -> GapRoutes:
         """Where claims with gaps go, by payer."""

@@ -18,12 +18,22 @@ class Route(NamedTuple):
     """Where it would have gone; None: nothing of it is only observed."""
 
 
-def routed(findings: Iterable[Finding], *, unchecked: bool, gaps: GapRoute = "billing", observing: bool) -> Route:
+def routed(
+    findings: Iterable[Finding],
+    *,
+    unchecked: bool,
+    gaps: GapRoute = "billing",
+    observing: bool,
+    left: bool = False,
+) -> Route:
     """`findings`: all of them, also those that are shown under another one. `unchecked`: the book has no rules for the
-    claim. `gaps`: where its gaps have it go. `observing`: every readable claim of its kind goes to billing.
+    claim. `gaps`: where its gaps have it go. `observing`: every readable claim of its kind goes to billing. `left`: an
+    unchecked one stays so, whatever form found on it.
     """
     blocking = [one for one in findings if one.severity == "block" and one.outcome != "bypassed"]
     would = _disposition(bool(blocking), unchecked, gaps)
+    if left and unchecked and not observing and would == "rework":
+        return Route("unchecked", Observed(would))
     if not observing and not any(one.observed for one in blocking):
         return Route(would, None)
     held = any(one.observed is None for one in blocking)

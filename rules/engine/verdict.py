@@ -84,8 +84,13 @@ def report_of(
     verdict, reason = verdict_of(found), looked.reason
     gaps = () if reason else in_order([*looked.gaps, *past_editions(asked), *verdict.gaps])
     observing, of_gaps = _from_overrides(case, book, gaps) if book.overrides.entries else (None, "billing")
+    left = book.overrides.leaving_unchecked(kind_of(case)) if reason and book.overrides.entries else None
     route = routed(
-        each_of(verdict.findings), unchecked=reason is not None, gaps=of_gaps, observing=observing is not None
+        each_of(verdict.findings),
+        unchecked=reason is not None,
+        gaps=of_gaps,
+        observing=observing is not None,
+        left=left is not None,
     )
     return Report(
         claim_id=case.claim.claim_id,
@@ -102,7 +107,9 @@ def report_of(
         findings=verdict.findings,
         shadow=verdict.shadow,
         overridden=verdict.overridden,
-        overrides=_overrides(case, book, verdict, observing, of_gaps) if book.overrides.entries else (),
+        overrides=_overrides(case, book, verdict, observing or (left if route.observed else None), of_gaps)
+        if book.overrides.entries
+        else (),
         lines=looked.lines,
         gaps=gaps,
         observed=route.observed,

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from rules.book.pack import Files, packed
+from rules.book.pack import Files, packed, unpacked
 from rules.loader import book_files, load_book
+from tests.former import last_packed
 from worker.books import current, drafts
 from worker.books.overrides import today
 from worker.books.switch import in_force, sealed_pack
@@ -181,6 +182,60 @@ def test_a_draft_whose_rule_the_next_release_changed_again_is_new_there() -> Non
     first = drafts.made(before(), book, date(2026, 12, 1))
     changed = re.sub("written_for: [0-9a-f]{12}", f"written_for: {'0' * 12}", first)
     assert drafts.made(Files(book_files()), book, date(2027, 3, 1), changed).count("draft: ") == 1
+
+
+@pytest.mark.slow
+def test_after_0_1_claims_of_no_known_procedure_stay_unchecked_until_a_person_lets_form_hold_them(
+    settings: Settings, store: Store, home: Path, start_worker: Callable[..., Worker]
+) -> None:
+    old = unpacked("last.book", last_packed())
+    settings.books_path.mkdir(parents=True)
+    (settings.books_path / f"{old.digest}.book").write_bytes(packed(old))
+    start_worker(concurrency=1).wait_ready(60)
+    other = [{**claim()["lines"][0], "procedure": "99213", "modifiers": []}]
+
+    def send_one(number: int) -> None:
+        data = claim(number, lines=other, **BAD)
+        send(store.redis, store.keys, [event(number, data=data)], source="test", settings=store.settings)
+        settled(store, number)
+
+    send_one(1)
+    (entry,) = tail(store.redis, store.keys, "unchecked")
+    report = entry.data["report"]
+    assert (report["observed"], [one["code"] for one in report["findings"]]) == ({"disposition": "rework"}, ["IDN002"])
+    assert [one["name"] for one in report["overrides"]] == [drafts.WIDER]
+    (home / "claim.json").write_text(json.dumps(claim(1, lines=other, **BAD)))
+    mine = json.loads(scrub(home, "check", "--format", "json", "claim.json").stdout)
+    assert {key: mine[key] for key in ("disposition", "observed", "book")} == {
+        key: report[key] for key in ("disposition", "observed", "book")
+    }
+    (waits,) = [one for one in listed(home) if one["name"] == drafts.WIDER]
+    assert (waits["code"], waits["reason"].partition(" ")[0], waits["payers"]) == ("form", "wider", ["all"])
+    shown = scrub(home, "rules", "drafts", "list").stdout
+    assert "Form on claims that the rules of no procedure judge" in shown
+    impact = scrub(home, "rules", "impact", "--drafts", "claim.json")
+    assert (impact.returncode, "unchecked" in impact.stdout, "rework" in impact.stdout) == (1, True, True), (
+        impact.stderr
+    )
+    done = scrub(home, "rules", "drafts", "accept", "form", "--reason", "billers were told")
+    assert done.returncode == 0, done.stderr
+    send_one(2)
+    assert found(store) == {"PCN-00001": "unchecked", "PCN-00002": "rework"}
+    back = scrub(home, "rules", "rollback", "--reason", "not yet")
+    assert back.returncode == 0, back.stderr
+    send_one(3)
+    assert found(store)["PCN-00003"] == "unchecked"
+
+
+def test_form_on_every_claim_is_told_once_and_not_where_it_was_so_before() -> None:
+    book, day = load_book(), date(2026, 12, 1)
+    first = drafts.made(unpacked("last.book", last_packed()), book, day)
+    assert first.count(drafts.WIDER) == 1
+    assert drafts.made(Files(book_files()), book, day, first) == first
+    assert (
+        drafts.made(unpacked("last.book", last_packed()), book, day + timedelta(days=9), first).count(drafts.WIDER) == 1
+    )
+    assert drafts.WIDER not in drafts.made(before(), book, day)
 
 
 @pytest.mark.slow

@@ -330,3 +330,38 @@ def test_a_claim_of_which_a_blocking_rule_asked_a_past_edition_goes_where_the_ho
     asking = sorted({gap.rule for gap in plain.gaps if gap.kind == "edition_past" and gap.rule})
     warns = [entry(f"ours-{code.lower()}", severity="warn", rule=code) for code in asking]
     assert where(of(unpinned(gaps="rework"), *warns)) == ("billing", None), "no rule that asked would hold it"
+
+
+LEFT = unpinned("form-on-every-claim", unchecked="observe")
+
+
+def test_a_claim_that_no_procedures_rules_judge_stays_unchecked_where_form_is_only_observed_there() -> None:
+    bad = {**WITHOUT_64445, **BAD_NPI}
+    assert where(judged(book(), MEDICARE, **bad)) == ("rework", None)
+    report = judged(book(LEFT), MEDICARE, **bad)
+    assert where(report) == ("unchecked", "rework")
+    assert [one.code for one in report.findings if one.severity == "block"] == ["IDN002"]
+    assert [one.name for one in report.overrides] == ["form-on-every-claim"]
+
+
+@pytest.mark.parametrize("changes", [BAD_NPI, {}])
+def test_it_touches_no_claim_of_a_known_procedure(changes: dict[str, Any]) -> None:
+    plain, report = judged(book(), MEDICARE, **changes), judged(book(LEFT), MEDICARE, **changes)
+    assert (where(report), report.overrides) == (where(plain), ())
+
+
+def test_it_is_of_the_payers_it_names_holds_on_after_its_last_day_and_yields_to_observe() -> None:
+    bad = {**WITHOUT_64445, **BAD_NPI}
+    of_uhc = unpinned("form-on-every-claim", unchecked="observe", payers="[uhc]")
+    assert where(judged(book(of_uhc), MEDICARE, **bad)) == ("rework", None)
+    assert where(judged(book(of_uhc), UHC, **bad)) == ("unchecked", "rework")
+    past = LEFT.replace("2027-06-30", "2020-01-01")
+    assert where(judged(book(past), MEDICARE, **bad)) == ("unchecked", "rework"), "a date alone holds no claim"
+    assert where(judged(book(LEFT + OBSERVE), MEDICARE, **bad)) == ("billing", "rework")
+
+
+def test_two_of_them_for_the_same_claims_are_refused() -> None:
+    with pytest.raises(OverridesInvalid, match="same rule and claims"):
+        book(LEFT + unpinned("another", unchecked="observe"))
+    with pytest.raises(OverridesInvalid, match="whole claims"):
+        book(unpinned("dated", unchecked="observe", effective="{from: 2026-01-01}"))

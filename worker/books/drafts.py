@@ -31,6 +31,7 @@ from rules.book.pack import SUFFIX, Files
 from rules.book.rule import Rule
 from rules.errors import ScrubError, first_problem
 from rules.loader import book_files
+from rules.terms import FORM
 from worker.audit.lines import AuditLine, who
 from worker.audit.log import AuditLog, service_version
 from worker.books import archive
@@ -47,6 +48,8 @@ from worker.store.keys import Keys
 DAYS = 90
 """For which drafts wait unseen; then they warn, and hold nothing still."""
 NAME = "the drafts of the upgrade"
+WIDER = "form-on-every-claim"
+"""Name of the entry by which form is only observed on claims that the rules of no procedure judge."""
 _ENTRY = re.compile(r"^(?=  - name: )", re.MULTILINE)
 _DRAFT = re.compile(r"^ +draft: (\S+)$", re.MULTILINE)
 
@@ -204,11 +207,25 @@ def made(last: Files, book: Book, day: date, waiting: str = "") -> str:
     has switched on yet.
     """
     carried = _text(_carried(block, book) for block in _blocks(waiting).values())
-    left = [entry for entry in read(carried, book) if entry.files]
+    left = [entry for entry in read(carried, book) if entry.waits]
     pins, names = {entry.pin for entry in left}, {entry.name for entry in left}
     found = stricter(last.library, book_files(), book, _DRAFT.findall(waiting))
     fresh = [one for one in found if pin_of([one.rule]) not in pins]
-    return _text([*_blocks(kept(carried, names)).values(), *_entries(fresh, book, day, set(names))])
+    wider = [_wider(day)] if not _has_form(last.library) and WIDER not in names else []
+    return _text([*_blocks(kept(carried, names)).values(), *wider, *_entries(fresh, book, day, set(names))])
+
+
+def _has_form(library: Mapping[str, bytes]) -> bool:
+    """Whether form is asked of every claim; in releases 0.1 it was of those that their procedure's rules judged."""
+    return any(name.startswith(f"{FORM}/") for name in library)
+
+
+def _wider(day: date) -> str:
+    """The entry that leaves unchecked what was unchecked before, whatever form finds on it."""
+    release = service_version()
+    lines = [f"  - name: {WIDER}", "    unchecked: observe", f"    reason: wider in {release}"]
+    lines += [f"    owner: the upgrade to {release}", f"    expires: {day + timedelta(days=DAYS)}"]
+    return "\n".join(lines)
 
 
 def _entries(found: Iterable[Stricter], book: Book, day: date, seen: set[str]) -> Iterator[str]:
@@ -286,10 +303,13 @@ def _archived(settings: Settings) -> list[Path]:
     return list(settings.books_path.glob(f"*{SUFFIX}")) if settings.books_path.is_dir() else []
 
 
-def waiting(book: Book) -> list[tuple[Override, Rule]]:
-    """The drafts of an upgrade on a book as it is judged by, with their rules."""
-    entries = (entry for entry in book.overrides.entries if entry.kind == "draft")
-    return [(entry, book.files[file]) for entry in entries for file in sorted(entry.files)]
+def waiting(book: Book) -> list[tuple[Override, Rule | None]]:
+    """The drafts of an upgrade on a book as it is judged by, with their rules; None: form where no procedure's rules
+    judge."""
+    found: list[tuple[Override, Rule | None]] = []
+    for entry in filter(lambda one: one.waits, book.overrides.entries):
+        found += [(entry, book.files[file]) for file in sorted(entry.files)] or [(entry, None)]
+    return found
 
 
 def read(text: str, book: Book) -> tuple[Override, ...]:
@@ -307,8 +327,8 @@ def kept(text: str, names: Collection[str]) -> str:
 
 
 def codes(entry: Override, book: Book) -> list[str]:
-    """Codes of the rules that a draft touches."""
-    return sorted({book.files[file].code for file in entry.files})
+    """Codes of the rules that a draft touches; FORM for all of form, where no procedure's rules judge."""
+    return sorted({book.files[file].code for file in entry.files}) or [FORM]
 
 
 def _text(entries: Iterable[str]) -> str:

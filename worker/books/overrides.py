@@ -158,8 +158,8 @@ def warnings(entries: Iterable[Override]) -> Iterator[str]:
     """A sentence for each override that no longer holds, or whose rule was changed since it was written."""
     drafts = []
     for entry in entries:
-        if entry.kind == "draft":
-            drafts += [entry] if entry.state == "expired" and entry.files else []
+        if entry.kind == "draft" or entry.waits:
+            drafts += [entry] if entry.state == "expired" and entry.waits else []
         elif entry.state == "expired":
             yield (
                 f"override {entry.name} expired on {entry.expires} and is not applied ({entry.effect}; "
@@ -180,4 +180,8 @@ def warnings(entries: Iterable[Override]) -> Iterator[str]:
 
 def ending(entries: Iterable[Override], day: date) -> list[Override]:
     """Those that end soon; drafts do not end by themselves."""
-    return [entry for entry in entries if entry.kind != "draft" and 0 <= (entry.expires - day).days <= SOON]
+    return [
+        entry
+        for entry in entries
+        if entry.kind != "draft" and not entry.waits and 0 <= (entry.expires - day).days <= SOON
+    ]

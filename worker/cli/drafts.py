@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rules.terms import FORM
 from worker.cli.common.terminal import Format, columns, plain, say, say_json
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-_Waiting = list[tuple["Override", "Rule"]]
+_Waiting = list[tuple["Override", "Rule | None"]]
+_ON_EVERY_CLAIM = "Form on claims that the rules of no procedure judge"
 
 
 @app.callback()
@@ -152,15 +154,25 @@ def _without(text: str, names: list[str], settings: Settings) -> str:
     return drafts.kept(text, {e.name for e in entries if not {e.name, *drafts.codes(e, book)} & set(names)})
 
 
-def _row(entry: Override, rule: Rule) -> tuple[str, ...]:
-    for_whom = ", ".join(entry.payers or rule.payers)
-    until = f"{'warns since' if entry.state == 'expired' else 'waits until'} {entry.expires}"
-    return rule.code, entry.reason, for_whom, until, plain(f"{rule.title} ({entry.name})")
+def _row(entry: Override, rule: Rule | None) -> tuple[str, ...]:
+    for_whom = ", ".join(entry.payers or (rule.payers if rule else ("all",)))
+    late = "warns since" if rule else "was to be seen by"
+    until = late if entry.state == "expired" else "waits until"
+    title = rule.title if rule else _ON_EVERY_CLAIM
+    return (
+        rule.code if rule else FORM,
+        entry.reason,
+        for_whom,
+        f"{until} {entry.expires}",
+        plain(f"{title} ({entry.name})"),
+    )
 
 
-def _described(entry: Override, rule: Rule) -> dict[str, Any]:
+def _described(entry: Override, rule: Rule | None) -> dict[str, Any]:
     return {
-        "name": entry.name, "code": rule.code, "file": rule.file, "title": rule.title, "reason": entry.reason,
-        "payers": entry.payers or rule.payers, "from": None if entry.start.year == 1 else entry.start,
+        "name": entry.name, "code": rule.code if rule else FORM, "file": rule.file if rule else None,
+        "title": rule.title if rule else _ON_EVERY_CLAIM, "reason": entry.reason,
+        "payers": entry.payers or (rule.payers if rule else ("all",)),
+        "from": None if entry.start.year == 1 else entry.start,
         "to": None if entry.end.year == 9999 else entry.end, "expires": entry.expires, "state": entry.state,
     }  # fmt: skip

@@ -186,7 +186,7 @@ def _silenced(entries: Iterable[Override]) -> Iterator[Diagnosis]:
             sentence = f"Override {entry.name} ({entry.reason}): {what} hold no claim of {whom}, and are on record."
             mend = "Look at what they would hold (scrub rules impact, the page), then let them: enforce."
             yield Diagnosis("poor", "observe", sentence, mend)
-    drafts = [entry for entry in listed if entry.kind == "draft" and entry.files]
+    drafts = [entry for entry in listed if entry.waits]
     if drafts:
         verb = "warn" if any(entry.state == "expired" for entry in drafts) else "are judged in shadow"
         sentence = f"{len(drafts)} rules, {drafts[-1].reason}, {verb} and hold no claim until they are switched on."
