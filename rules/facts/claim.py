@@ -163,10 +163,11 @@ def received_date(case: Case) -> date | None:
 
 @fact("date", "the date of service", own=True)
 def last_service_date(case: Case) -> date | None:
-    """The last date of any line; missing where a line of the procedure has none."""
+    """The last date of any line, or where none has one, as on a stay in hospital, the statement's last day; missing
+    where a line of the procedure has none."""
     if case.first_day is None:
         return None
-    return max(last_dates_of(case.claim, case.claim.lines))
+    return max(last_dates_of(case.claim, case.claim.lines), default=case.claim.statement_through_date)
 
 
 @fact("lines", "the dates of service")

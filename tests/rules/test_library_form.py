@@ -129,3 +129,28 @@ def test_an_example_for_a_payer_is_of_none_of_its_plans(book: Book) -> None:
     of_bcbs = next(example for example in examples_of(book, rule, document) if example.name == "no plan")
     selection = case_of(of_bcbs.claim, book, None).selection
     assert (selection.payer, selection.plan) == ("bcbs", None)
+
+
+STAY = {
+    "type_of_bill": "0111",
+    "statement_from_date": "2026-07-10",
+    "statement_through_date": "2026-07-14",
+    "lines": [
+        {"procedure": None, "service_date": None, "revenue_code": "0120", "units": "4", "unit_basis": "DA"},
+        {"procedure": None, "service_date": None, "revenue_code": "0250"},
+    ],
+}
+
+
+@pytest.mark.parametrize("payer", PAYERS)
+def test_a_stay_whose_lines_have_no_dates_is_judged_by_its_statement(book: Book, payer: str) -> None:
+    report = check(claim("hospital_outpatient", payer, **STAY), book, history=NOTHING_BILLED)
+    assert (report.disposition, [found.code for found in report.every if found.severity == "block"]) == (
+        "unchecked",
+        [],
+    )
+
+
+def test_a_statement_that_ends_after_the_day_of_receipt_is_a_service_in_the_future(book: Book) -> None:
+    late = STAY | {"statement_through_date": "2026-07-25"}
+    assert "CLM006" in of_form(check(claim("hospital_outpatient", "aetna", **late), book))
