@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from rules.claim import iso_date
 from rules.terms import PROCEDURES
@@ -66,11 +67,23 @@ class Procedure(_Shape):
         return code is not None and any(one.from_ <= code <= one.to for one in self.companions)
 
 
+def codes_in(files: Mapping[str, bytes]) -> frozenset[str]:
+    """The codes that the packages among the files of a book are for; of a file that is none, nothing: reading the book
+    says what is wrong with it."""
+    found: set[str] = set()
+    for name, content in files.items():
+        if name.startswith(f"{PROCEDURES}/") and name.endswith("/procedure.yaml"):
+            with suppress(yaml.YAMLError, ValidationError, UnicodeDecodeError):
+                found.update(_package(content).codes)
+    return frozenset(found)
+
+
+def _package(content: bytes) -> Procedure:
+    return Procedure.model_validate(yaml.load(content.decode("utf-8"), yaml.BaseLoader))  # noqa: S506  plain text alone
+
+
 @cache
 def shipped() -> tuple[Procedure, ...]:
     """The packages that ship."""
     files = sorted((Path(__file__).parent / "library" / PROCEDURES).glob("*/procedure.yaml"))
-    return tuple(
-        Procedure.model_validate(yaml.load(file.read_text("utf-8"), yaml.BaseLoader))  # noqa: S506  plain text alone
-        for file in files
-    )
+    return tuple(_package(file.read_bytes()) for file in files)

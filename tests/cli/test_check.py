@@ -6,12 +6,17 @@ import gzip
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from rules.loader import LIBRARY
+from tests.worker.fhirbundle import contained
+from tests.worker.test_fhir import PROFESSIONAL
 
 from .conftest import CLEAN, FAULTY, SCRUB, UNCHECKED, Run, environment
 
@@ -290,3 +295,21 @@ def test_a_full_disk_under_the_output_is_no_verdict(tmp_path: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "cannot write the output: No space left on device\n"
+
+
+def test_a_code_of_the_hospitals_own_book_that_stands_in_a_text_refuses_the_claim(
+    scrub: Run, write: Write, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(LIBRARY, own)
+    package = own / "procedures" / "64447"
+    package.mkdir()
+    (package / "procedure.yaml").write_text("procedure: '64447'\nname: femoral nerve injection\ncodes: ['64447']\n")
+    claim = contained(PROFESSIONAL)
+    claim["procedure"] = [{"sequence": 1, "procedureCodeableConcept": {"text": "left 64447 by ultrasound"}}]
+    file = write("c.json", claim)
+    assert "64447" not in scrub("check", file).stderr
+    for command in (("check", "--book", str(own)), ("submit", "--dry-run")):
+        done = scrub(*command, file, SCRUB_BOOK=str(own))
+        assert done.returncode == 2
+        assert "64447 was done, but no item bills it" in done.stderr

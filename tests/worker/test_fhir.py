@@ -385,6 +385,28 @@ def test_64445_in_any_other_place_or_coding_is_an_error_and_never_a_clean_claim(
     assert any("64445" in one.sentence or "item of its own" in one.sentence for one in refusal.problems)
 
 
+@pytest.mark.parametrize(
+    "name", ["text alone", "no system", "another system", "a detail", "a procedure without an item"]
+)
+def test_the_codes_of_the_book_in_use_are_guarded_as_the_shipped_ones_are(name: str) -> None:
+    value = contained(PROFESSIONAL)
+    value["item"][0]["productOrService"] = concept("20552", CPT)
+    HIDDEN[name](value)
+    other = json.loads(json.dumps(value).replace("64445", "64447").replace("20552", "64445"))
+    (refusal,) = read(other, codes=["64447"])
+    assert isinstance(refusal, Refusal)
+    assert any("64447" in one.sentence or "item of its own" in one.sentence for one in refusal.problems)
+    assert any("64447" in one.sentence for one in refusal.problems) is (name != "a detail")
+
+
+def test_a_code_of_another_book_is_read_as_any_other() -> None:
+    value = contained(PROFESSIONAL)
+    value["procedure"] = [{"sequence": 1, "procedureCodeableConcept": concept("64447", CPT)}]
+    assert claims(read(value)) == [read_claim(PROFESSIONAL)]
+    (refusal,) = read(value, codes=["64445", "64447"])
+    assert isinstance(refusal, Refusal)
+
+
 def test_a_claim_without_any_procedure_code_is_unchecked_and_not_clean() -> None:
     value = contained(PROFESSIONAL)
     for item in value["item"]:

@@ -55,7 +55,7 @@ def check(
     settings = load_settings()
     rules = with_overrides(read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings)
     warn(rules.overrides.entries)
-    intake = Intake(files, settings.max_event_bytes)
+    intake = Intake(files, settings.max_event_bytes, codes=rules.codes)
     counts: Counter[str] = Counter()
     if format == "x12-277ca":
         _acknowledge(intake, rules, day, counts)

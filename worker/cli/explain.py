@@ -55,7 +55,7 @@ def explain(
     rules = with_overrides(read_untried(book, signed=True).book, settings)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
-    intake = Intake([claim], settings.max_event_bytes)
+    intake = Intake([claim], settings.max_event_bytes, codes=rules.codes)
     shown = 0
     for document in intake.documents():
         if claim_id not in (None, document.claim.claim_id):

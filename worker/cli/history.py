@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.common.books import codes_of
 from worker.cli.common.sources import Files, Intake
 from worker.cli.common.stores import opened
 from worker.cli.common.terminal import complain, on_terminal, plain, say
@@ -51,7 +52,7 @@ def import_(files: Files) -> None:
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    intake = Intake(files, settings.max_event_bytes)
+    intake = Intake(files, settings.max_event_bytes, codes=codes_of(settings))
     today = datetime.now().astimezone().date()
     with opened(settings) as store:
         recorder = bootstrap.ledger_recorder(store)

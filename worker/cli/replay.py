@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.common.books import codes_of
 from worker.cli.common.sources import Intake, reason_of
 from worker.cli.common.terminal import Format, columns, complain, paint, plain, say, say_json
 
@@ -132,7 +133,8 @@ def _claims(file: str) -> dict[str, Claim | None]:
     """The claims of the file; None: there are several of that id."""
     from worker.config.settings import load_settings
 
-    intake = Intake([file], load_settings().max_event_bytes)
+    settings = load_settings()
+    intake = Intake([file], settings.max_event_bytes, codes=codes_of(settings))
     found: dict[str, Claim | None] = {}
     for document in intake.documents():
         name = document.claim.claim_id

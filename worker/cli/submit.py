@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.common.books import codes_of
 from worker.cli.common.sources import FORMATS, Intake
 from worker.cli.common.stores import opened
 from worker.cli.common.terminal import complain, on_terminal, say
@@ -84,7 +85,7 @@ def submit(
     if watch:
         _watch(watch, settle, name, settings)
         return
-    intake = Intake(files or [], settings.max_event_bytes)
+    intake = Intake(files or [], settings.max_event_bytes, codes=codes_of(settings))
     if dry_run:
         _rehearse(intake, name, settings)
     else:

@@ -13,6 +13,7 @@ from signal import SIGPIPE
 from typing import TYPE_CHECKING, Any
 
 from rules.errors import Problem
+from worker.cli.common.books import codes_of
 from worker.cli.common.sources import Intake
 from worker.cli.common.terminal import Unwritten, complain, flush, give_up, plain, say
 from worker.intake.filenames import name_fields
@@ -178,7 +179,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
 
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
-    intake = Intake([], limit, refusals.add)
+    intake = Intake([], limit, refusals.add, codes_of(store.settings))
     dedup = Deduplicator(source, limit, intake.turn_away)
     sent = 0
 

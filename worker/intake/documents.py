@@ -9,7 +9,7 @@ left off, which is reported.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from io import BufferedReader, BytesIO
 from typing import IO, Any, cast
@@ -40,15 +40,19 @@ _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 _DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
 
 
-def read_documents(name: str, stream: IO[bytes], *, limit: int = 2**20) -> Iterator[Found]:
-    """Every document of the stream, in order; `limit`: bytes of one document.
+def read_documents(
+    name: str, stream: IO[bytes], *, limit: int = 2**20, codes: Collection[str] | None = None
+) -> Iterator[Found]:
+    """Every document of the stream, in order; `limit`: bytes of one document. `codes`: of the procedures of the book in
+    use; None: of the one that ships. A claim that may carry one in a way that cannot be read is refused.
 
     Never raises for what is in the stream; errors of reading it (OSError) pass through.
     """
     packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
     unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
     passed = others = row = 0
-    for found in _read(name, BufferedReader(unpacked, _BUFFER) if unpacked else packed, limit, Targets()):
+    known = Targets(codes=codes)
+    for found in _read(name, BufferedReader(unpacked, _BUFFER) if unpacked else packed, limit, known):
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
         row = row + 1 if isinstance(found, Refusal) and found.number else 0

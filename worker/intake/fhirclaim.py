@@ -7,13 +7,11 @@ are those that US Core, CARIN Blue Button and Da Vinci name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from rules.errors import Problem
-from rules.procedures import shipped
 from worker.intake.fhirparty import (
     RENDERING,
     billing_of,
@@ -51,8 +49,6 @@ _KNOWN = {
     "www.nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
 }  # fmt: skip
 _CPT = "http://www.ama-assn.org/go/cpt"
-_OWN_CODES = {code: re.compile(rf"(?<!\d){code}(?!\d)") for package in shipped() for code in package.codes}
-"""The codes that must not be lost on a guess, as they may stand in a text."""
 _UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
 _DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
 _LISTED_APART = ("admitting", "patientreasonforvisit", "externalcauseofinjury", "externalcause")
@@ -239,7 +235,7 @@ def _absent(concept: Node) -> bool:
 def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]]) -> None:
     """A procedure that is there in any other place or coding than the item's own is a claim that cannot be read."""
     for item, line in zip(items, lines, strict=True):
-        if line["procedure"] not in _OWN_CODES and (own := _mentions(_concept(item))):
+        if line["procedure"] not in claim.targets.own and (own := _mentions(_concept(item))):
             _concept(item).note("", f"{own} is there, but not as a CPT coding; expected the system {_CPT}")
         for detail in item.objects("detail"):
             for part in (detail, *detail.objects("subDetail")):
@@ -257,7 +253,9 @@ def _nothing_hidden(claim: Node, items: list[Node], lines: list[dict[str, Any]])
 def _mentions(concept: Node) -> str | None:
     """The first of the codes that the concept names in whatever way."""
     texts = [concept.text("text"), *(one.text("code") for one in concept.objects("coding"))]
-    return next((code for code, own in _OWN_CODES.items() for text in texts if text and own.search(text)), None)
+    return next(
+        (code for code, own in concept.targets.own.items() for text in texts if text and own.search(text)), None
+    )
 
 
 def _charge(item: Node, judged: bool) -> Decimal | str | None:

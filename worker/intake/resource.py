@@ -6,15 +6,16 @@ Whatever is in the input, nothing here raises: an element of the wrong type is n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from rules.claim import LARGEST_AMOUNT, MAX_CODES, MAX_LINES
 from rules.errors import Problem
 from rules.problems import MOST
+from rules.procedures import shipped
 
 Resource = Mapping[str, Any]
 
@@ -33,13 +34,31 @@ def plain_system(system: str | None) -> str:
     return re.sub(r"^https?://", "", system or "").rstrip("/")
 
 
+OwnCodes = Mapping[str, re.Pattern[str]]
+"""The codes of the book's procedures, as they may stand in a text."""
+
+
+def own_codes(codes: Iterable[str] | None) -> OwnCodes:
+    """Of the book in use; None: of the one that ships."""
+    if codes is None:
+        codes = (code for package in shipped() for code in package.codes)
+    return _patterns(frozenset(codes))
+
+
+@cache
+def _patterns(codes: frozenset[str]) -> OwnCodes:
+    return {code: re.compile(rf"(?<!\d){code}(?!\d)", re.IGNORECASE) for code in sorted(codes)}
+
+
 class Targets:
     """What references may point to: the entries of a Bundle, the lines before in a bulk file, contained resources."""
 
-    def __init__(self, outer: Targets | None = None) -> None:
-        """`outer`: asked for what is not known here."""
+    def __init__(self, outer: Targets | None = None, codes: Iterable[str] | None = None) -> None:
+        """`outer`: asked for what is not known here. `codes`: of the book's procedures, which must not be lost on a
+        guess; None: those of the outer one, else of the book that ships."""
         self._known: dict[str, Resource | None] = {}
         self._outer = outer
+        self.own: OwnCodes = outer.own if outer and codes is None else own_codes(codes)
 
     def add(self, resource: Resource, url: str = "") -> None:
         """Makes a resource known by its full URL, its type and id, and its type and each identifier."""

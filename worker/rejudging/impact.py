@@ -139,7 +139,7 @@ def examine(part: InputPart, job: ImpactJob) -> PartResult:
             _count(claim_of(value), day, job, found.tally)
         return found
     with io.BytesIO(part.content) if part.content is not None else open(part.name, "rb") as stream:
-        for document in read_documents(part.name, stream, limit=job.limit):
+        for document in read_documents(part.name, stream, limit=job.limit, codes=job.comparison.new.codes):
             if isinstance(document, Document):
                 _count(document.claim, (document.event and document.event.day) or job.day, job, found.tally)
             elif isinstance(document, Refusal):

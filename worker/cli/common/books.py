@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.book.rule import Rule
     from rules.loader import Untried
+    from worker.config.settings import Settings
 
 
 def book_folder(given: Path | None) -> Path | None:
@@ -71,6 +72,21 @@ def day_of(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date; expected YYYY-MM-DD") from None
+
+
+def codes_of(settings: Settings) -> frozenset[str] | None:
+    """The codes of the procedures of the book that the settings name, of which no more is read; None: they name none,
+    so it is the one that ships.
+
+    Raises:
+        BookMissing, BookInvalid, PackInvalid, BookNotSigned, KeyUnusable
+    """
+    if settings.book is None:
+        return None
+    from rules.procedures import codes_in
+    from worker.books.trust import book_files
+
+    return codes_in(book_files(settings.book, None, settings.book_key).library) or None
 
 
 BookFolder = Annotated[

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -49,6 +49,8 @@ class Intake:
     limit: int
     refuse: Callable[[Refusal], None] = show
     """Gets what cannot be read."""
+    codes: Collection[str] | None = None
+    """Of the procedures of the book in use; None: of the one that ships."""
     refused: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     """FHIR resources that are no claims, by type."""
@@ -80,7 +82,7 @@ class Intake:
         from worker.intake.documents import read_documents
 
         self._stream, self._in_file = stream, 0
-        for found in read_documents(name, stream, limit=self.limit):
+        for found in read_documents(name, stream, limit=self.limit, codes=self.codes):
             if isinstance(found, Passed):
                 self.passed[found.kind] += 1
                 continue

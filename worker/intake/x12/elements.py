@@ -11,8 +11,9 @@ _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LONGEST_NUMBER = 30
 """Characters; amounts of the guides have at most 18 digits."""
 _CODE = re.compile(r"[A-Za-z0-9]+")
-_ATTACHED = re.compile(r"[0-9]{5}(?:[A-Z]{2}|[0-9A-Z]{2}[0-9A-Z]+)")
-"""A code with its modifiers attached, where the file was written with another separator than it declares."""
+_ATTACHED = re.compile(r"(?:[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4})[0-9A-Z]{2,}")
+"""A code, of CPT or HCPCS level II, with its modifiers attached, where the file was written with another separator than
+it declares. No code is longer than five characters."""
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
