@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 
@@ -12,7 +12,7 @@ from rules.claim import Claim
 from rules.engine.active import Active, AllFacts, Cases, ScopedRules
 from rules.engine.asked import Asked, asked
 from rules.engine.cases import cases_of, judging
-from rules.engine.coverage import Looked, looked_at
+from rules.engine.coverage import Looked, fields_not_read, looked_at
 from rules.engine.findings import Found, judged
 from rules.engine.memory import Memory, assigned_to, gaps_on, memory_of, plan_on
 from rules.engine.plan import NO_RULES, ScopePlan, ShapePlan, scoped, shape_plan, undated_plan
@@ -68,7 +68,11 @@ def _judge_alone(cases: Cases, book: Book) -> Report:
     found = judged(scoped((plan.active for plan in own) for own in plans), all_facts)
     editions = _asked(scoped((plan.tabled for plan in own) for own in plans), all_facts)
     rules_run = sum(len(plan.active) for own in plans for plan in own)
-    return report_of(cases[0], book, _looked(cases, book), rules_run, frozenset(editions), found)
+    looked = _looked(cases, book)
+    if (places := cases[0].claim.not_read) and not looked.reason:
+        gaps = fields_not_read(places, _asking(scoped((plan.active for plan in own) for own in plans), all_facts))
+        looked = looked._replace(gaps=(*looked.gaps, *gaps))
+    return report_of(cases[0], book, looked, rules_run, frozenset(editions), found)
 
 
 def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
@@ -140,6 +144,14 @@ def _asked(tabled: ScopedRules, all_facts: AllFacts) -> Iterable[Asked]:
         facts = all_facts[layer][number]
         if _applies(one, facts):
             yield asked(one.assigned.rule, one.version, facts)
+
+
+def _asking(rules: ScopedRules, all_facts: AllFacts) -> Iterator[str]:
+    """Codes of the active rules that apply."""
+    for (layer, number), one in rules:
+        rule = one.assigned.rule
+        if rule.status == "active" and not one.assigned.published and _applies(one, all_facts[layer][number]):
+            yield rule.code
 
 
 def _applies(one: Active, facts: Facts) -> bool:

@@ -16,6 +16,7 @@ from rules.engine.asked import Asked
 from rules.payers import Selection
 from rules.report import Coverage, EditionId, Gap, LineLook, LookedAt
 from rules.terms import EDITS, FORM
+from rules.unread import asked_of
 
 NO_RULES = "PAY001"
 """Code of the rules on a payer or plan that the registry does not know."""
@@ -150,6 +151,17 @@ def _lapsed(own: list[Rule], layer: str, day: date | None) -> Iterator[tuple[str
     for code, last in sorted(ended.items()):
         if code not in going:
             yield code, last
+
+
+def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Gap]:
+    """What was passed over while reading and the rules that apply would have asked; `asking`: their codes."""
+    codes = frozenset(asking)
+    for place in places:
+        known = asked_of().get(place)
+        for code in known.rules if known else ():
+            if known and code in codes:
+                sentence = f"{place} is on the claim and was not read: {known.why}. {code} judged without it."
+                yield Gap("field_not_read", code, None, None, sentence)
 
 
 def coverage_of(selection: Selection, book: Book, gaps: tuple[Gap, ...], reason: str | None) -> Coverage:

@@ -13,11 +13,11 @@ _MOST_LINES = 12
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    Rare: no lines, records, other payers, providers of a line, ranges of days, lines without a
-    date, more than a dozen lines.
+    Rare: no lines, records, fields that were not read, other payers, providers of a line, ranges of days, lines without
+    a date, more than a dozen lines.
     """
     claim = case.claim
-    if claim.documentation or claim.other_payers or not 0 < len(claim.lines) <= _MOST_LINES:
+    if claim.documentation or claim.not_read or claim.other_payers or not 0 < len(claim.lines) <= _MOST_LINES:
         return None
     billing, first = claim.billing_provider, claim.lines[0].service_date
     if first is None:

@@ -25,6 +25,7 @@ PROFESSIONAL: dict[str, Any] = {
          "service_date": "2026-10-01", "service_date_end": "2026-10-02", "diagnosis_pointers": [2],
          "drug": {"ndc": "00003029305", "quantity": "1.5", "unit": "ML"}},
     ],
+    "not_read": ["2300 PWK"],
 }  # fmt: skip
 INSTITUTIONAL: dict[str, Any] = {
     "claim_id": "HOSP-1", "form": "institutional", "frequency_code": "1", "type_of_bill": "0131",
@@ -43,4 +44,5 @@ INSTITUTIONAL: dict[str, Any] = {
          "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361"},
         {"number": 2, "units": "3", "unit_basis": "UN", "charge": "80.00", "revenue_code": "0250"},
     ],
+    "not_read": ["2300 PWK"],
 }  # fmt: skip

@@ -53,7 +53,8 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
         out.append(["CL1", "3", "", "01"])
-    out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
+    if "2300 PWK" in claim.get("not_read", ()):
+        out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
     if claim.get("prior_authorization"):
         out.append(["REF", "G1", claim["prior_authorization"]])
     if claim.get("original_reference_number"):

@@ -251,7 +251,7 @@ def parse_event(value: object) -> Submission:
             event = None
     reason: Reason = "envelope_invalid" if problems else "claim_invalid"
     content = canonical(value.get("data"))
-    fingerprint = sha256(content).hexdigest()
+    fingerprint = digest_of(value.get("data"), content)
     if "data" in value:
         try:
             claim = read_plain(value["data"], content) or read_claim(value["data"])
@@ -295,7 +295,15 @@ def _known(value: Mapping[str, Any], event: ClaimEvent | None, fingerprint: str)
 
 def digest(data: object) -> str:
     """SHA-256 over the canonical JSON of `data` (keys sorted, no spaces, decimals as strings), hexadecimal."""
-    return sha256(canonical(data)).hexdigest()
+    return digest_of(data, canonical(data))
+
+
+def digest_of(data: object, content: bytes) -> str:
+    """As `digest`, of what is canonical already. What a reader says that it passed over is no part of the claim: the
+    same file, read again by another release, is the same."""
+    if isinstance(data, Mapping) and "not_read" in data:
+        content = canonical({key: value for key, value in data.items() if key != "not_read"})
+    return sha256(content).hexdigest()
 
 
 def canonical(data: object) -> bytes:

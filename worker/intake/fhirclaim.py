@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from rules.errors import Problem
+from rules.unread import mattering
 from worker.intake.fhirparty import (
     RENDERING,
     billing_of,
@@ -73,6 +74,7 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
     period = claim.object("billablePeriod")
     total = claim.object("total")
     place = lines[0]["place_of_service"] if lines and form == "professional" else None
+    passed = _not_read(claim, items, diagnoses)
     apart = {kind: [code for code, types in diagnoses if kind in types] for kind in _LISTED_APART}
     return {
         "claim_id": _claim_id(claim),
@@ -99,7 +101,22 @@ def claim_of(value: Resource, targets: Targets) -> tuple[dict[str, Any], list[Pr
         "reason_diagnoses": apart["patientreasonforvisit"],
         "total_charge": dollars(total) if total else None,
         "lines": lines,
+        **({"not_read": passed} if passed else {}),
     }, claim.problems  # fmt: skip
+
+
+def _not_read(claim: Node, items: list[Node], diagnoses: list[tuple[str, list[str]]]) -> list[str]:
+    """The elements that are passed over here and that a rule could ask: see rules/unread.py."""
+    there = {
+        "supportingInfo.attachment": bool(_supporting(claim, "attachment")),
+        "careTeam.supervisor": any(
+            {"supervisor", "supervising"} & set(one.object("role").codes()) for one in claim.objects("careTeam")
+        ),
+        "item.bodySite": any(item.value.get("bodySite") for item in items),
+        "item.locationReference": any(item.value.get("locationReference") for item in items),
+        "diagnosis.externalcause": any(kind.startswith("externalcause") for _, types in diagnoses for kind in types),
+    }
+    return [place for name, found in there.items() if found and (place := f"Claim.{name}") in mattering("F")]
 
 
 def _form(claim: Node) -> str | None:

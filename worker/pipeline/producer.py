@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from typing import Any, cast
 
@@ -19,7 +18,7 @@ from redis.exceptions import OutOfMemoryError
 from worker.config.settings import Settings
 from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
 from worker.intake.document import Document
-from worker.intake.events import TYPE, canonical, moment
+from worker.intake.events import TYPE, canonical, digest_of, moment
 from worker.monitoring.pressure import Patience, full
 from worker.pipeline.partitioner import Partitioner, partitioner_of
 from worker.store.keys import FIELD, Keys
@@ -146,7 +145,7 @@ def wrapped(claim: Mapping[str, Any], origin: str, source: str, now: str) -> tup
     content alone would make one of two claims that are the same by intent.
     """
     content = canonical(claim)
-    digest = sha256(content).hexdigest()
+    digest = digest_of(claim, content)
     name = f"{origin[:200]}-{digest[:40]}"
     envelope = {
         "specversion": "1.0", "id": name, "source": source, "type": TYPE, "time": now,

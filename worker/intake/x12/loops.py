@@ -8,10 +8,11 @@ a CLM.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rules.errors import Problem
+from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, text
 from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
 
@@ -19,6 +20,8 @@ _MOST = 20
 """Problems that are kept of one claim."""
 _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
 _SPECIAL = frozenset({"HI", "SV1", "SV2"})
+_NUMBERS = {name for one in UNREAD if one.rules for name in one.segments.split() if name.startswith("REF*")}
+"""REF segments that rules could ask and that fill no field."""
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
@@ -42,6 +45,8 @@ class Step(NamedTuple):
     rows: tuple[FieldRow, ...]
     special: str = ""
     """HI, SV1 or SV2: see `Walker`."""
+    unread: str = ""
+    """The place, where a rule could ask what is passed over here."""
 
 
 State = Mapping[str, "Step | Mapping[str, Step]"]
@@ -70,13 +75,21 @@ def _states(form: Form) -> dict[str, State]:
                 rows[key] = (*rows.get(key, ()), _row(item, table is TRACE))
     del rows["2300", "CLM"]
     loops = [loop for loop in LOOPS if form in loop.forms]
-    return {loop.name: _state(loop, loops, rows) for loop in loops}
+    return {loop.name: _state(loop, loops, rows, mattering(form)) for loop in loops}
 
 
-def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[FieldRow, ...]]) -> State:
+def _state(
+    loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[FieldRow, ...]], unread: Container[str]
+) -> State:
     """What may follow in this loop: its members, its children, and what its ancestors may still open."""
-    flat = {name: Step(None, rows.get((loop.name, name), ())) for name in loop.members.split()}
-    flat |= {segment: Step(None, found) for (name, segment), found in rows.items() if name == loop.name}
+
+    def step(opens: str | None, place: str, segment: str) -> Step:
+        name = f"{place} {segment}"
+        return Step(opens, rows.get((place, segment), ()), unread=name if name in unread else "")
+
+    flat = {name: step(None, loop.name, name) for name in loop.members.split()}
+    flat |= {name: step(None, loop.name, name) for name in _NUMBERS if f"{loop.name} {name}" in unread}
+    flat |= {segment: step(None, name, segment) for name, segment in rows if name == loop.name}
     for opener in loop.opens:
         flat.pop(opener, None)
     at, rank = loop, 0
@@ -84,19 +97,19 @@ def _state(loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[F
         for child in loops:
             if child.parent == at.name and child.rank >= rank:
                 for opener in child.opens:
-                    flat.setdefault(opener, Step(child.name, rows.get((child.name, opener), ())))
+                    flat.setdefault(opener, step(child.name, child.name, opener))
         if not at.parent:
             break
         rank, at = at.rank, next(other for other in loops if other.name == at.parent)
     state: dict[str, Step | dict[str, Step]] = {}
-    for name, step in flat.items():
+    for name, found in flat.items():
         segment, _, qualifier = name.partition("*")
         if segment not in _QUALIFIED:
-            state[segment] = step._replace(special=segment) if segment in _SPECIAL else step
+            state[segment] = found._replace(special=segment) if segment in _SPECIAL else found
             continue
         entry = state.setdefault(segment, {})
         assert isinstance(entry, dict)
-        entry[qualifier] = step  # the empty qualifier stands for those that no row names
+        entry[qualifier] = found  # the empty qualifier stands for those that no row names
     return state
 
 
@@ -158,8 +171,9 @@ class Record:
             if target.setdefault(key, value) != value and not traced:
                 self.add(segment, name, "is there twice with different values; expected it once in its loop")
 
-    def diagnose(self, elements: list[str], component: str, segment: int) -> None:
-        """Takes the codes of an HI segment of loop 2300."""
+    def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
+        """Takes the codes of an HI segment of loop 2300; answers with what is passed over, `HI*BH` and `HI*BH:32`."""
+        passed = []
         for place, raw in enumerate(elements[1:], 1):
             if not raw:
                 continue
@@ -180,6 +194,9 @@ class Record:
                     self.add(segment, name, "is a second admitting diagnosis; expected one")
             elif target:
                 self.fields.setdefault(target, []).append(code)
+            else:
+                passed += (f"HI*{qualifier}", f"HI*{qualifier}:{code}")
+        return passed
 
     def add(self, segment: int, name: str, sentence: str) -> None:
         """Notes a problem of the element `name` in the segment of that number."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from rules.errors import Problem
 from rules.formats import icd10
+from rules.unread import mattering
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
@@ -62,6 +63,7 @@ class Walker:
         self._lines: list[Record] = []
         self._others: list[Record] = []
         self._decisions: list[Record] = []
+        self._unread: set[str] = set()
         self._record = Record()
         self._size = 0
         self._suspect: list[Problem] = []
@@ -108,18 +110,26 @@ class Walker:
                 for records in (self._lines, self._others, self._decisions):
                     records.clear()
                 return
-        opens, rows, special = step
+        opens, rows, special, unread = step
+        if unread:
+            self._unread.add(unread)
         if opens:
             self._enter(opens)
         record = self._record
         if rows:
             record.fill(rows, elements, self._segments.component, self._segment)
         if special == "HI":
-            record.diagnose(elements, self._segments.component, self._segment)
+            self._diagnose(record, elements)
         elif special:
             if special in record.seen:
                 record.add(self._segment, special, "is there twice in a service line; expected an LX segment before it")
             record.seen.add(special)
+
+    def _diagnose(self, record: Record, elements: list[str]) -> None:
+        assert self._form
+        passed = record.diagnose(elements, self._segments.component, self._segment)
+        if passed:
+            self._unread |= mattering(self._form).keys() & {f"2300 {name}" for name in passed}
 
     def _enter(self, loop: str) -> None:
         assert self._form
@@ -206,6 +216,7 @@ class Walker:
         claim = self._claim = self._record = Record()
         self._start = self._segment
         self._lines, self._others, self._decisions, self._size = [], [], [], 0
+        self._unread.clear()
         if self._form is None:
             return found
         self._state = STATES[self._form]["2300"]
@@ -243,6 +254,8 @@ class Walker:
                 value["other_payers"] = list(self._other_payers())
             value.setdefault("diagnoses", [])
             value["lines"] = [line.fields for line in self._lines]
+            if self._unread:
+                value["not_read"] = sorted(self._unread)
             for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)

@@ -1,0 +1,132 @@
+"""What of a claim's input the readers pass over, classed: which rules could ask it, or why none could.
+
+A newcomer reads UNREAD; docs/not-read.md is made of it. A place that could matter is noted on the claim (`not_read`),
+and a rule that would have asked it makes a gap `field_not_read` of the report. A place is a loop and a segment of the
+837, or an element of a FHIR Claim; never a value.
+
+Source of loops and segments: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I); FHIR R4 Claim
+(here F).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Places that are passed over for one reason."""
+
+    loop: str
+    """As in worker/intake/x12/fields.py; empty: any loop of a claim. Of FHIR `Claim`."""
+    segments: str
+    """One or more, each with a qualifier where one decides: `REF*4N`. Of FHIR the elements."""
+    forms: str
+    why: str
+    """Of a place that could matter what it says, as a part of a sentence; else why no rule asks it."""
+    rules: tuple[str, ...] = ()
+    """Codes of the rules that could ask it."""
+
+    def places(self) -> Iterator[str]:
+        """`2300 PWK`, `Claim.item.bodySite`."""
+        for segment in self.segments.split():
+            yield f"{self.loop}.{segment}" if self.forms == "F" else f"{self.loop} {segment}".lstrip()
+
+
+_PROVIDERS = ("IDN002",)
+_AREA = ("COV006", "COV007", "COV008", "COV009", "COV010")
+_RECORDS = ("DOC007",)
+_SIDE = ("MOD006",)
+_CODES = ("DXN001", "DXN002")
+
+UNREAD = (
+    # could matter
+    Unread("2300", "PWK", "PI", "it says that records go with the claim", _RECORDS),
+    Unread("2400", "PWK", "PI", "it says that records go with the line", _RECORDS),
+    Unread("2300", "REF*4N", "PI", "it gives a reason why no authorization was had", ("AUT001",)),
+    Unread("2400", "REF*G1", "P", "it is the authorization of a line", ("AUT001",)),
+    Unread("2300", "HI*ABN", "PI", "it holds codes of external causes", _CODES),
+    Unread("2300", "HI*BH:32", "I", "it dates the notice that goes with GA", ("MOD015",)),
+    Unread("2300", "HI*BG:20 HI*BG:21", "I", "it says how a line with GA, GY or GZ is billed", ("MOD015",)),
+    Unread("2300", "HI*BP HI*BO", "P", "it names the operation that was anesthetized", ("DXN007",)),
+    Unread("2310A", "NM1*P3", "P", "it names the primary care provider", _PROVIDERS),
+    Unread("2310D", "NM1*DQ", "P", "it names the supervising provider", _PROVIDERS),
+    Unread("2310C", "NM1*ZZ", "I", "it names another operating provider", _PROVIDERS),
+    Unread(
+        "2420B-H", "NM1*QB NM1*DQ NM1*DK NM1*DN NM1*P3", "P",
+        "it names a supervising, ordering, referring or other provider of a line", _PROVIDERS,
+    ),
+    Unread("2420A-D", "NM1*72 NM1*ZZ NM1*DN", "I", "it names an operating or referring provider of a line", _PROVIDERS),
+    Unread("2420B-H", "NM1*77", "P", "it says where a line was given", _AREA),
+    Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
+    Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
+    Unread("Claim", "item.bodySite", "F", "it may name the side", _SIDE),
+    Unread("Claim", "item.locationReference", "F", "it says where a line was given", _AREA),
+    Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
+    # no rule asks it: persons, numbers and addresses
+    Unread("", "N3 PER", "PI", "Street and contact; no rule asks more of a place than its state."),
+    Unread("", "N4", "PI", "Places of other providers; those that choose rules are read (2010AA, 2310C or 2310E)."),
+    Unread("", "PRV", "PI", "Specialties of other providers; rules ask that of who bills, renders and attends."),
+    Unread("", "REF", "PI", "Other numbers of providers and payers, beside the NPI, and numbers of the sender's own."),
+    Unread("2310E", "NM1*PW", "P", "Ambulance: no package is for transports."),
+    Unread("2310F", "NM1*45", "P", "Ambulance: no package is for transports."),
+    Unread("2420B-H", "NM1*PW NM1*45", "P", "Ambulance: no package is for transports."),
+    # of the claim
+    Unread("2300", "DTP", "PI", "Onset, accident, admission, discharge, care assumed: no rule's text turns on them."),
+    Unread("2300", "CL1", "PI", "Kind and source of admission, discharge status: no rule is for inpatient claims."),
+    Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
+    Unread("2300", "AMT", "PI", "What the patient paid or owes: no rule weighs the balance."),
+    Unread("2300", "K3", "PI", "Whatever a state or payer has agreed on in free form: no text of a rule names it."),
+    Unread("2300", "NTE", "PI", "Free text, which rules cannot judge; payers' texts ask for codes and modifiers."),
+    Unread("2300", "CR1 CR2 CR3 CR5 CR6 CRC", "PI",
+           "Ambulance, manipulation of the spine, equipment, oxygen, home health, vision, screening of children: "
+           "no package is for them."),
+    Unread("2300", "HCP QTY", "PI", "Repricing by a third party; days of a stay. No rule asks what was allowed."),
+    Unread("2300", "HI*BN", "PI", "ICD-9-CM, which the reader refuses or DXN001 finds beside it."),
+    Unread("2300", "HI*DR HI*BBR HI*BR HI*CAH HI*BBQ HI*BQ", "PI", "Groups and procedures of inpatient stays."),
+    Unread("2300", "HI*BI HI*BE HI*TC", "PI", "Spans, values and treatment codes: no rule's text turns on them."),
+    Unread("2300", "HI*BP HI*BO", "I", "Not in the guide of the 837I."),
+    Unread("2300", "HI*BH HI*BG", "PI", "Other occurrences and conditions: no rule's text turns on them."),
+    # of other payers
+    Unread("2320", "SBR CAS AMT OI MIA MOA DMG", "PI",
+           "How another payer adjusted: rules ask who it is, what it paid and when, all of which is read."),
+    Unread("2330A", "NM1*IL", "PI", "The other payer's subscriber: an identifier of a person that no rule asks."),
+    Unread("2330B", "DTP", "PI", "Other dates of the other payer; that of its decision is read."),
+    Unread("2330C-G", "NM1*DN NM1*P3 NM1*82 NM1*77 NM1*DQ NM1*85", "P", "The other payer's numbers of providers."),
+    Unread("2330C-I", "NM1*71 NM1*72 NM1*ZZ NM1*77 NM1*82 NM1*DN NM1*85", "I",
+           "The other payer's numbers of providers."),
+    Unread("2430", "CAS AMT DTP", "PI", "How another payer adjusted a line: its day is read, and no rule asks more."),
+    # of the lines
+    Unread("2400", "SV5 CR1 CR3 CRC MEA PS1 QTY", "P",
+           "Equipment, ambulance, certificates, test results, purchased services: no package is for them."),
+    Unread("2400", "DTP", "PI", "Prescription, certificate, last seen, test, first treatment: no text turns on them."),
+    Unread("2400", "CN1 HCP", "PI", "Contract and repricing of a line, as of the claim."),
+    Unread("2400", "AMT", "PI", "Tax and postage, which the charge of the line includes by the guide."),
+    Unread("2400", "K3", "PI", "As of the claim."),
+    Unread("2400", "NTE", "PI", "Free text, as of the claim; with codes that are not specific payers read it."),
+    Unread("2400", "QTY", "I", "Not used with the codes that rules are for."),
+    Unread("2440", "LQ FRM", "P", "Answers of equipment forms: no package is for equipment."),
+    # of FHIR
+    Unread("Claim", "accident priority payee prescription originalPrescription fundsReserve created enterer", "F",
+           "Handling of the claim and its money: no rule asks it."),
+    Unread("Claim", "item.encounter item.udi item.programCode item.category item.informationSequence", "F",
+           "Links and devices: no rule asks them."),
+    Unread("Claim", "supportingInfo", "F",
+           "Other categories than patient account number, type of bill and attachments: as CL1 and HI of the 837I."),
+    Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
+    Unread("Claim", "careTeam", "F", "Other roles than those that are read, and supervising: a claim form has none."),
+)  # fmt: skip
+
+
+@cache
+def mattering(form: str) -> dict[str, Unread]:
+    """The places that could matter, of a form: P, I or F (FHIR)."""
+    return {place: one for one in UNREAD if one.rules and form in one.forms for place in one.places()}
+
+
+@cache
+def asked_of() -> dict[str, Unread]:
+    """The same of all forms."""
+    return {place: one for form in "PIF" for place, one in mattering(form).items()}
