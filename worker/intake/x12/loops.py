@@ -173,7 +173,7 @@ class Record:
 
     def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
         """Takes the codes of an HI segment of loop 2300; answers with what is passed over, `HI*BH` and `HI*BH:32`."""
-        passed = []
+        passed: list[str] = []
         for place, raw in enumerate(elements[1:], 1):
             if not raw:
                 continue
