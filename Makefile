@@ -50,6 +50,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/scrub rules docs --check --page clean -o rules/CLEAN.md
 	@$(BIN)/python -m ops.tried --check
 	@$(BIN)/python -m ops.schemas --check
+	@$(BIN)/python -m ops.notread --check
 	@$(BIN)/python -m ops.dashboards --check
 	@$(BIN)/python -m ops.alerts --check
 	@$(BIN)/python -m ops.logformats --check
@@ -64,8 +65,9 @@ format: .venv/dev.stamp  ## rewrites the code in the project's style
 mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a claim of the corpus must notice
 	@$(BIN)/python -m tests.rules.mutants
 
-schemas: .venv/dev.stamp  ## writes ops/schema/ from the models
+schemas: .venv/dev.stamp  ## writes ops/schema/ from the models, docs/not-read.md from the readers' list
 	@$(BIN)/python -m ops.schemas
+	@$(BIN)/python -m ops.notread
 
 catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md and CLEAN.md from the rule files, and that their examples pass
 	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md

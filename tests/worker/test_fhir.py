@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from rules.claim import Claim, Provider, read_claim
 from rules.engine.check import check
 from rules.problems import schema_of
+from rules.unread import mattering
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths
 from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, bundle, concept, contained
@@ -373,6 +374,33 @@ HIDDEN: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 
+PASSED: dict[str, Callable[[dict[str, Any]], None]] = {
+    "Claim.item.bodySite": _set("item.0.bodySite", concept("RIGHT")),
+    "Claim.item.locationReference": _set("item.0.locationReference", {"reference": "Location/other"}),
+    "Claim.supportingInfo.attachment": _set(
+        "supportingInfo",
+        [
+            {"sequence": 1, "category": concept("attachment")},
+            {"sequence": 2, "category": concept("patientaccountnumber"), "valueString": "PCN-1"},
+        ],
+    ),
+    "Claim.careTeam.supervisor": _set("careTeam.0.role", concept("supervisor")),
+    "Claim.diagnosis.externalcause": _set("diagnosis.1.type", [concept("externalcauseofinjury")]),
+}
+
+
+@pytest.mark.parametrize("place", PASSED)
+def test_an_element_that_a_rule_could_ask_and_that_is_not_read_is_noted_by_its_place(place: str) -> None:
+    value = contained(PROFESSIONAL)
+    PASSED[place](value)
+    (claim,) = claims(read(value))
+    assert claim.not_read == (place,)
+
+
+def test_every_such_element_is_looked_for() -> None:
+    assert PASSED.keys() == mattering("F").keys()
+
+
 @pytest.mark.parametrize("others", ["coded", "not coded"])
 @pytest.mark.parametrize("name", HIDDEN)
 def test_64445_in_any_other_place_or_coding_is_an_error_and_never_a_clean_claim(name: str, others: str) -> None:
@@ -542,7 +570,9 @@ def test_the_table_says_of_each_field_whether_the_code_reads_it() -> None:
     """The table is for people; what runs is beside it."""
     ranged = copy.deepcopy(PROFESSIONAL)
     ranged["lines"][0]["service_date_end"] = "2026-10-02"
-    written = [read(bundle(base)) for base in (PROFESSIONAL, INSTITUTIONAL, ranged)]
+    values = [bundle(base) for base in (PROFESSIONAL, INSTITUTIONAL, ranged)]
+    claim_in(values[0])["item"][0]["bodySite"] = concept("RIGHT")
+    written = [read(value) for value in values]
     found = [one.value for several in written for one in several if isinstance(one, Document)]
     assert len(found) == 3
     filled = {path for value in found for path in filled_paths(value)}
