@@ -366,7 +366,7 @@ class Claim:
     """CLM02, US dollars."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
-    not_read: Some[Code] = ()
+    not_read: Some[Name] = ()
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""
 
