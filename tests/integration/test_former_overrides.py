@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from typing import Any
 
 import pytest
 
 from rules.claim import read_claim
-from tests.former import CHANGED, DIGEST, FIXTURES, JUDGED, OVERRIDES, packed
+from tests.former import CHANGED, DIGEST, FIXTURES, JUDGED, LAST_JUDGED, OVERRIDES, last_packed, packed
 from worker import bootstrap
 from worker.books import overrides
 from worker.books.archive import find
@@ -64,3 +65,31 @@ def test_overrides_that_0_1_1_put_in_force_are_judged_by_as_before_and_not_calle
     assert [CHANGED in line for line in lines] == [True]
     kept = find(settings.books_path, DIGEST)
     assert all(replay(one["report"], read_claim(one["claim"]), kept, None).identical for one in JUDGED)
+
+
+def test_the_book_of_0_1_1_in_force_judges_claims_as_that_release_did(store: Store, settings: Settings) -> None:
+    """As after an upgrade, and in a fleet of both releases: none judges otherwise than the other."""
+    keys, redis = store.keys, store.redis
+    (digest,) = {one["report"]["book"]["digest"] for one in LAST_JUDGED}
+    redis.rpush(keys.book, digest, STORE[keys.book][1])
+    redis.hset(keys.books, digest, sealed_pack(last_packed(), b""))
+    consumer = bootstrap.inbox_consumer(store, Notifier(redis, keys, gate_ms=10_000, send=lambda: None))
+    told = {one["report"]["claim_id"]: one["report"] for one in LAST_JUDGED if "received_date" in one["claim"]}
+    claims = [one["claim"] for one in LAST_JUDGED if one["claim"]["claim_id"] in told]
+    send(redis, keys, [event(n, data=one) for n, one in enumerate(claims, 1)], source="test", settings=settings)
+    consumer.run()
+    consumer.audit.close()
+    entries = [one for name in ("billing", "rework", "unchecked") for one in tail(redis, keys, name)]
+    assert len(entries) == len(claims) > 100
+    for one in entries:
+        report = one.data["report"]
+        then = told[report["claim_id"]]
+        assert report["book"] == then["book"]
+        assert _said(report) == _said(then)
+
+
+def _said(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The findings but for those on what was billed before: offline there was no ledger."""
+    every = [inner for one in report["findings"] for inner in (one, *one.get("because", ()))]
+    kept = [one for one in every if one["code"] not in ("DUP001", "DUP002", "FRQ001", "DUP003")]
+    return sorted((one["code"], one["severity"], str(one["line"]), one["outcome"]) for one in kept)
