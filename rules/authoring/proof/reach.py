@@ -36,7 +36,7 @@ class _Target:
     def hit(self, report: Report | None) -> bool:
         if report is None:
             return False
-        found = report.shadow if self.rule.status == "draft" else report.findings
+        found = report.shadow if self.rule.status == "draft" else report.every
         held = self.rule.status == "draft" or report.disposition == "rework"
         own = (self.rule.file, "fail", self.version.severity, self.version.start.isoformat())
         return held and any((one.rule, one.outcome, one.severity, one.version) == own for one in found)

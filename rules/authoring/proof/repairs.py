@@ -37,7 +37,7 @@ def check_repairs(book: Book, documents: Documents, claims: Sequence[TrialClaim]
 
 
 def _repairs(report: Report) -> list[Finding]:
-    return [one for one in (*report.findings, *report.shadow) if one.patch]
+    return [one for one in (*report.every, *report.shadow) if one.patch]
 
 
 def _complain(book: Book, documents: Documents, finding: Finding, sentence: str) -> None:
@@ -85,13 +85,13 @@ def _each_once(patches: Sequence[Sequence[Operation]]) -> list[Sequence[Operatio
 
 
 def _same(finding: Finding, report: Report) -> bool:
-    return any((one.rule, one.line) == (finding.rule, finding.line) for one in (*report.findings, *report.shadow))
+    return any((one.rule, one.line) == (finding.rule, finding.line) for one in (*report.every, *report.shadow))
 
 
 def _new(before: Report, after: Report) -> str:
     """The codes that block or warn after the patch, of rules that did not on that line before."""
-    had = {(one.rule, one.line) for one in before.findings}
-    new = [one for one in after.findings if (one.rule, one.line) not in had and one.severity != "note"]
+    had = {(one.rule, one.line) for one in before.every}
+    new = [one for one in after.every if (one.rule, one.line) not in had and one.severity != "note"]
     return ", ".join(dict.fromkeys(one.code for one in new if one.outcome != "bypassed"))
 
 
