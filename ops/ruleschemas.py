@@ -318,10 +318,12 @@ def overrides_schema() -> Schema:
 
 
 def _sources() -> Schema:
+    entry = shaped(Source, "")
     return {
         "title": "sources.yaml: the documents that the book rests on, by key",
         "type": "object",
-        "additionalProperties": {key: part for key, part in shaped(Source, "").items() if key != "title"},
+        "additionalProperties": {key: part for key, part in entry.items() if key not in ("title", "$defs")},
+        "$defs": entry["$defs"],
     }
 
 
@@ -354,7 +356,7 @@ def tables() -> Schema:
 
 
 def _table(name: str, spec: Spec) -> Schema:
-    fields = [_field(column) for column in spec.columns]
+    fields = [_field(name, column) for column in spec.columns]
     return {
         "name": name,
         "path": f"rules/library/tables/{name}.csv",
@@ -364,5 +366,6 @@ def _table(name: str, spec: Spec) -> Schema:
     }
 
 
-def _field(column: str) -> Schema:
-    return {"name": column, "type": "string"} | (TABLE_FIELDS.get(column) or {"constraints": {"required": True}})
+def _field(table: str, column: str) -> Schema:
+    known = TABLE_FIELDS.get(f"{table}.{column}") or TABLE_FIELDS.get(column) or {"constraints": {"required": True}}
+    return {"name": column, "type": "string"} | known

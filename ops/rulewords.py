@@ -118,6 +118,7 @@ TABLE_FIELDS: Mapping[str, dict[str, Any]] = {
         "constraints": {"required": True, "enum": ["0", "1", "9"]},
         "description": "0: no modifier lifts it.",
     },
+    "asc_drugs.indicator": {"constraints": {"required": True}, "description": "Payment indicator of Addendum BB."},
     "state": {"constraints": {"required": True, "pattern": "^[A-Z]{2}$"}},
     "plan": {"description": "A key of the payer's plans; empty: all."},
 }

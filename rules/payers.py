@@ -100,6 +100,7 @@ class PayerShape(PayersModel):
     plans: dict[str, PayerPlan] = Field(default_factory=dict)
     advantage: Advantage | None = None
     home: Home | None = None
+    """Which of its plans' rules go by the member's plan and not by the plan that is billed."""
     appeal: Appeal | None = None
     """Of the payer, not of plans that have a ceiling: theirs was not read."""
     member_ids: dict[str, MemberIdShape] = Field(default_factory=dict)

@@ -53,6 +53,7 @@ class OverrideShape(YamlModel):
     authorization: Literal["required", "not_required"] | None = None
     payer_ids: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     member_prefixes: Annotated[tuple[Prefix, ...], Field(min_length=1)] | None = None
+    """First three characters of member ids, by which the members of one plan are known."""
     mode: Mode | None = None
     """Of the rule that is named, else of all. observe: verdicts stand on record and route nothing."""
     gaps: GapRoute | None = None

@@ -98,6 +98,7 @@ class GapShape(YamlModel):
 
     kind: GapKind
     table: Text | None = None
+    """The dated table that says nothing, where it is one."""
 
 
 class VersionShape(YamlModel):

@@ -25,6 +25,7 @@ class Watch(_Shape):
     due: Day
     """From this day on the book names it, until the item is taken out."""
     what: Annotated[str, Field(min_length=1)]
+    """What will change, or may."""
     rules: Annotated[tuple[str, ...], Field(min_length=1)]
     """Codes of the rules that it may change."""
 
@@ -48,6 +49,7 @@ class Source(_Shape):
     """The last date of service that this edition speaks for, where no cadence says it: later claims are judged by what
     has a successor."""
     watch: tuple[Watch, ...] = ()
+    """What is to be looked up, each from its day on."""
 
     @property
     def ends(self) -> date | None:

@@ -32,7 +32,7 @@ overrides:
 
 def small(version: str = "1", title: str = "One unit", more: Mapping[str, bytes] | None = None) -> Files:
     """A book with one rule; `title` edits it under the same version."""
-    head = f'version: "{version}"\nprocedure: "64445"\ncovers_from: 2023-01-01\n'.encode()
+    head = f'version: "{version}"\ncovers_from: 2023-01-01\n'.encode()
     rule = RULE.replace("title: One unit", f"title: {title}")
     return Files({**LIBRARY_FILES, FILE: rule.encode(), "book.yaml": head, **(more or {})})
 

@@ -89,7 +89,7 @@ def test_every_file_that_people_write_has_a_schema() -> None:
 
 def test_the_guide_s_settings_give_every_file_its_schema() -> None:
     guide = (LIBRARY.parent / "README.md").read_text("utf-8")
-    (block,) = re.findall(r"```json\n(\{\n  \"yaml.schemas.*?)```", guide, re.DOTALL)
+    (block,) = re.findall(r"\n    (\{\n      \"yaml.schemas.*?\n    \})\n", guide, re.DOTALL)
     globs = json.loads(block)["yaml.schemas"]
     assert {Path(name).name for name in globs} == set(NAMES)
     for name, path in shipped():

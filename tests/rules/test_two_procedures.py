@@ -64,7 +64,7 @@ def test_its_examples_pass(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("story", [one for one in STORIES if not any(
-    line.procedure == SECOND for line in one.claim.lines)], ids=str)  # fmt: skip
+    line.procedure == SECOND for line in one.claim.lines)], ids=lambda one: f"{one.file}: {one.name}")  # fmt: skip
 def test_claims_without_it_are_judged_as_before(story: Any, two: Book) -> None:
     one, other = (
         check(story.claim, with_rows(book, story.tables), history=story.history) for book in (BOOK, two)
