@@ -118,6 +118,8 @@ TABLE_FIELDS: Mapping[str, dict[str, Any]] = {
         "constraints": {"required": True, "enum": ["0", "1", "9"]},
         "description": "0: no modifier lifts it.",
     },
+    "ncci_ranges.column": {"description": "Column of the procedure itself, 1 or 2; empty where there is no pair."},
+    "ncci_ranges.indicator": {"constraints": {"required": True}, "description": "As of pairs; none: there is no pair."},
     "asc_drugs.indicator": {"constraints": {"required": True}, "description": "Payment indicator of Addendum BB."},
     "state": {"constraints": {"required": True, "pattern": "^[A-Z]{2}$"}},
     "plan": {"description": "A key of the payer's plans; empty: all."},

@@ -69,6 +69,7 @@ class Appeal(PayersModel):
     within: Annotated[str, Field(min_length=1)]
     """A time and from when it counts, to be read after `within`, such as `180 days of the decision`."""
     except_lines_of_business: tuple[LineOfBusiness, ...] = ()
+    """Lines of business for which it was not read."""
     source: str
     grade: Literal["A", "B", "C"]
 
