@@ -12,8 +12,8 @@ FILE = generated.ROOT / "docs" / "not-read.md"
 _FORMS = {"P": "837P", "I": "837I", "PI": "both", "F": "FHIR"}
 _HEAD = """# What is not read
 
-Written by `make schemas` from `rules/unread.py`; what is read is in `worker/intake/x12/fields.py` and
-`worker/intake/fhir.py`.
+Written by `make schemas` from [rules/unread.py](../rules/unread.py); what is read is in
+`worker/intake/x12/fields.py` and `worker/intake/fhir.py`.
 
 A claim that holds one of the first list is noted with its place in `not_read` (`2300 PWK`; never a value). Where a
 rule that applies to the claim would have asked it, the report has a gap `field_not_read` that names the rule; nothing

@@ -104,8 +104,8 @@ def test_gaps_and_the_files_to_import_stand_on_the_line_by_the_claims_own_date()
     july, august, october = (decide(dated(day)).line for day in ("2026-07-01", "2026-08-03", "2026-10-02"))
     assert july["claim.coverage"] == "partial"
     assert july["claim.gaps"] == ["edition_past"]
-    assert "NCCI pairs (practitioner) 2026 Q3" in july["claim.wanted"]
+    assert "MUE (practitioner) 2026 Q3" in july["claim.wanted"]
     assert july["claim.wanted"] == august["claim.wanted"]
-    assert {"NCCI pairs (practitioner) 2026 Q4", "ICD-10-CM FY 2027"} <= set(october["claim.wanted"])
+    assert {"MUE (practitioner) 2026 Q4", "ICD-10-CM FY 2027"} <= set(october["claim.wanted"])
     broken = [{**one, "procedure": "99213"} for one in claim["lines"]]
     assert not {"claim.gaps", "claim.wanted"} & decide({**claim, "lines": broken}).line.keys()

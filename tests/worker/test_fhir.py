@@ -435,12 +435,13 @@ def test_a_code_of_another_book_is_read_as_any_other() -> None:
     assert isinstance(refusal, Refusal)
 
 
-def test_a_claim_without_any_procedure_code_is_unchecked_and_not_clean() -> None:
+def test_a_claim_without_any_procedure_code_is_held_for_its_form() -> None:
     value = contained(PROFESSIONAL)
     for item in value["item"]:
         item["productOrService"] = SNOMED
     (claim,) = claims(read(value))
-    assert check(claim, BOOK).disposition == "unchecked"
+    report = check(claim, BOOK)
+    assert (report.disposition, report.coverage, "CLM007" in report.codes("block")) == ("rework", "none", True)
 
 
 @pytest.mark.parametrize("payor", ["contained", "elsewhere", "typed"])

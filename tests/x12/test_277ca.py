@@ -160,7 +160,7 @@ def test_a_claim_that_its_gaps_alone_hold_has_a_status_which_says_so(route: str,
     valid(made)
     (found,) = [segment for segment in segments(made, "STC") if segment.split("*")[1] == status][-1:]
     assert found.split("*")[3] == action
-    assert "NCCI pairs (practitioner) 2026 Q4 (BND002, BND003)" in found
+    assert "MUE (practitioner) 2026 Q4 (UNT002)" in found
 
 
 def test_institutional_claims_several_providers_sets_and_interchanges() -> None:
