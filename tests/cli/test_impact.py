@@ -296,7 +296,7 @@ def test_check_names_the_override_that_touched_a_finding(scrub: Run, home: Path)
     two_units["lines"][0]["units"] = "2"
     done = scrub("check", "-", stdin=json.dumps(two_units).encode(), SCRUB_OVERRIDES="o.yaml")
     assert done.returncode == 1
-    assert "by:     override one-side: severity note: agreed with the contractor (A. Biller" in done.stdout
+    assert "by override one-side)" in done.stdout
 
 
 def test_explain_judges_under_the_overrides_as_check_does(scrub: Run, home: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_batch_that_was_decoded_under_one_book_is_decoded_again_under_the_next
     def reading(entries: Any, context: Any) -> Any:
         procedures.append(context.book.procedure)
         if len(procedures) == 2:
-            books_.append(replace(books_[0], procedure="64447"))
+            books_.append(replace(books_[0], procedures={"64447": books_[0].procedures["64445"]}))
         return read(entries, context)
 
     monkeypatch.setattr(batch, "read", reading)

@@ -59,8 +59,8 @@ def test_claims_that_share_a_report_want_the_editions_of_their_own_dates() -> No
     found = {}
     for day in ("2026-10-02", "2027-01-04", "2026-10-02"):
         found[day] = editions_wanted(*judged(lines=[line | {"service_date": day}]))
-    assert "NCCI pairs (practitioner) 2026 Q4" in found["2026-10-02"]
-    assert "NCCI pairs (practitioner) 2027 Q1" in found["2027-01-04"]
+    assert "MUE (practitioner) 2026 Q4" in found["2026-10-02"]
+    assert "MUE (practitioner) 2027 Q1" in found["2027-01-04"]
 
 
 def test_a_table_that_is_no_official_file_is_named_and_not_to_be_imported() -> None:
