@@ -17,7 +17,7 @@ from worker.store.embedded import Lease
 from .conftest import CLEAN, FAULTY, Run
 
 Write = Callable[..., Path]
-HEAD = b'version: "2026.12"\nprocedure: "64445"\ncovers_from: 2023-01-01\n'
+HEAD = b'version: "2026.12"\ncovers_from: 2023-01-01\n'
 
 
 @pytest.fixture

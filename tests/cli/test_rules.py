@@ -36,7 +36,7 @@ def test_list_has_every_rule_and_its_filters_leave_some(scrub: Run) -> None:
 def test_on_a_terminal_the_list_has_heads_and_a_sum_and_fits(home: Path) -> None:
     lines = on_terminal(home, ["rules", "list", "--subject", "POS"], NO_COLOR="1").splitlines()
     assert lines[0].split() == ["code", "severity", "grade", "status", "dates", "of", "service", "payers", "title"]
-    assert lines[-1].startswith("6 rules under 4 codes.")
+    assert lines[-1].startswith("7 rules under 4 codes.")
     assert max(map(len, lines)) <= 80
 
 
@@ -59,10 +59,10 @@ def test_list_on_a_date_shows_the_versions_in_force_then(scrub: Run) -> None:
 
 
 def test_list_shows_drafts(scrub: Run, home: Path) -> None:
-    assert codes(scrub, "--status", "draft") == set()
+    assert codes(scrub, "--status", "draft") == {"COV010"}
     path = _library(home) / "procedures/64445/medicare/UNT001-one-unit.yaml"
     path.write_text(path.read_text().replace("status: active", "status: draft"))
-    assert codes(scrub, "--status", "draft", "--book", "book") == {"UNT001"}
+    assert codes(scrub, "--status", "draft", "--book", "book") == {"COV010", "UNT001"}
 
 
 def test_a_list_without_rules_says_so_beside_the_output(scrub: Run) -> None:
@@ -111,7 +111,8 @@ def test_every_rule_of_the_library_can_be_shown(monkeypatch: pytest.MonkeyPatch)
         assert (done.exit_code, done.stderr) == (0, ""), code
         assert "  examples\n" in done.stdout
         shown |= {line for line in done.stdout.splitlines() if line.startswith(code)}
-    assert shown == {f"{rule.code}  {rule.title}" for rule in BOOK.rules}
+    drafts = {True: "  (draft)", False: ""}
+    assert shown == {f"{rule.code}  {rule.title}{drafts[rule.status == 'draft']}" for rule in BOOK.rules}
 
 
 def test_show_suggests_the_code_that_was_meant(scrub: Run) -> None:

@@ -75,7 +75,8 @@ def test_the_readmes_commands_take_a_claim_in_and_its_verdict_out(
         event = json.loads(fields[fields.index("event") + 1])
         assert (stream, event["inboxentry"], event["eventid"]) == (f"{{claims:0}}:{outlet}", entry, "evt-1")
         assert event["data"]["claim"]["claim_id"] == "RAW-1"
-        assert "IDN001" in {finding["code"] for finding in event["data"]["report"]["findings"]}
+        findings = event["data"]["report"]["findings"]
+        assert "IDN001" in {one["code"] for finding in findings for one in (finding, *finding["because"])}
         acknowledge = [word.replace("billing", outlet) for word in readme_command("XACK")]
         assert client(*acknowledge[:-1], key) == "1"
     finally:

@@ -49,7 +49,7 @@ OTHER, THIRD = changed("2026.12"), changed("2027.01")
 
 def small(version: str) -> Files:
     """A book with one rule, which is read in no time."""
-    head = f'version: "{version}"\nprocedure: "64445"\ncovers_from: 2023-01-01\n'.encode()
+    head = f'version: "{version}"\ncovers_from: 2023-01-01\n'.encode()
     return Files({**LIBRARY_FILES, FILE: RULE.encode(), "book.yaml": head})
 
 

@@ -111,10 +111,11 @@ def test_how_a_process_ended_is_found_by_the_name_of_its_consumer(store: Store, 
 def test_an_emptied_redis_gets_back_what_all_have_agreed_on(store: Store, home: Path, start_worker: Start) -> None:
     worker = start_worker().wait_ready()
     before = store.redis.hgetall(store.keys.meta)
+    before = {key: value for key, value in before.items() if not key.startswith(b"drafts:")}
     assert before.keys() == {b"partitions", b"fingerprint"}
     (home / "secret").rename(home / "away")  # it is what the workers judge with that counts, and none is made anew
     store.redis.flushall()
-    until(lambda: store.redis.hgetall(store.keys.meta) == before, 20, worker.text)
+    until(lambda: before.items() <= store.redis.hgetall(store.keys.meta).items(), 20, worker.text)
     assert not (home / "secret").exists()
     (home / "away").rename(home / "secret")
     store.redis.xadd(store.keys.inbox, {"event": event(1)})

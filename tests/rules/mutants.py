@@ -49,7 +49,11 @@ _TABLE = (
 )
 _WITHIN = "at or below 120 days the limit itself lets the claim pass, so nothing is left to decide"
 _CERTAIN = "on an institutional claim the role is certain, so the rule applies to none"
+_ONCE = "what a rule could not look at is a gap; examples and stories tell whether there is one, not how often"
+_ELSEWHERE = "no claim of the corpora has a complete table of pairs, without which the rules on all lines say nothing"
 EXPLAINED: dict[tuple[str, str], str] = {
+    ("procedures/64445/medicare/BND002-unknown", "versions[0] applies_when without first_of_day"): _ONCE,
+    ("edits/medicare/EDT002-provider-unclear", "versions[0] severity note"): _ELSEWHERE,
     **{
         (f"procedures/64445/medicare/{rule}", "versions[0] applies_when without ncci_covers_date"): _TABLE
         for rule in (
