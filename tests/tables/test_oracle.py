@@ -35,7 +35,7 @@ TABLES = {
     "practitioner": ("ncci_ptp_practitioner_64445_2024Q3.csv", "ccipra-v302r0", "practitioner"),
     "outpatient": ("ncci_ptp_outpatient_64445_2024Q3.csv", "ccioph-v302r0", "hospital_outpatient"),
 }
-PAIR_CODES = {"BND002", "BND003", "BND004", "BND005"}
+PAIR_CODES = {"BND002", "BND003", "BND004", "BND005", "BND020"}
 
 
 def rows_of(file: str) -> list[dict[str, str]]:
@@ -99,6 +99,10 @@ def disagreements(book: Book, role: str, rows: list[dict[str, str]]) -> Iterator
         policy = role == "practitioner" and for_operation(code)  # by the manual, whether or not there is a pair
         expected = ["BND005"] if policy else [] if indicator is None else [rule_by_hand(role, code, indicator)]
         report = verdict(book, role, code)
+        # A hospital's operation packages the block, or may: a note of its own tells it, and no modifier earns anything.
+        packaged = role == "hospital_outpatient" and "10004" <= code <= "69990" and "BND020" in report.codes("note")
+        if packaged and indicator == "1":
+            expected = []
         if report.codes("block") != expected or report.disposition != ("rework" if expected else "billing"):
             yield f"{code} (indicator {indicator}): expected {expected}, found {report.codes('block')}"
         if indicator is None:
