@@ -87,3 +87,9 @@ def shipped() -> tuple[Procedure, ...]:
     """The packages that ship."""
     files = sorted((Path(__file__).parent / "library" / PROCEDURES).glob("*/procedure.yaml"))
     return tuple(_package(file.read_bytes()) for file in files)
+
+
+@cache
+def shipped_codes() -> frozenset[str]:
+    """The codes that they are for."""
+    return frozenset(code for package in shipped() for code in package.codes)

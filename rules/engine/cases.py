@@ -19,32 +19,35 @@ def cases_of(claim: Claim, book: Book, received: date | None, history: History =
     carried = {codes.get(line.procedure or "") for line in claim.lines}
     edits = (EDITS,) if EDITS in book.layers else ()
     layers = (FORM, *edits, *(name for name in book.procedures if name in carried))
-    return tuple([case_of(claim, book, received, history, layer) for layer in layers])
+    whole = case_of(claim, book, received, history, FORM)
+    return (whole, *[_seen_by(whole, book, layer) for layer in layers[1:]])
 
 
 def case_of(
     claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED, layer: str | None = None
 ) -> Case:
     """The claim as the rules of one layer see it; default: those of the book's first procedure."""
-    layer = layer or next(iter(book.procedures))
     selection = selection_of(book, claim.payer)
     if book.registry.prefixes:
         selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
-    package = None if layer in LAYERS else book.procedures[layer]
-    if package is None:
-        lines = claim.lines
-        first = min(dates_of(claim, lines), default=claim.statement_from_date)
-    else:
-        own = package.codes
-        lines = tuple([line for line in claim.lines if line.procedure in own])
-        days = dates_of(claim, lines)
-        first = min(days) if days and len(days) == len(lines) else None
-    return Case(
-        claim, selection, role_of(claim), claim.received_date or received, book.own[layer] if package else book.tables,
-        layer, package, lines, history, first,
+    whole = Case(
+        claim, selection, role_of(claim), claim.received_date or received, book.tables, FORM, None, claim.lines,
+        history, min(dates_of(claim, claim.lines), default=claim.statement_from_date),
         {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
         book.registry.forms, book.with_rules, book.former,
     )  # fmt: skip
+    return whole if layer == FORM else _seen_by(whole, book, layer or next(iter(book.procedures)))
+
+
+def _seen_by(whole: Case, book: Book, layer: str) -> Case:
+    """The same claim as another layer sees it. What was worked out for one layer is not for another."""
+    if layer in LAYERS:
+        return whole._replace(layer=layer, cache={})
+    package = book.procedures[layer]
+    lines = tuple([line for line in whole.claim.lines if line.procedure in package.codes])
+    days = dates_of(whole.claim, lines)
+    first = min(days) if days and len(days) == len(lines) else None
+    return whole._replace(layer=layer, package=package, tables=book.own[layer], lines=lines, first_day=first, cache={})
 
 
 def _named_provider(claim: Claim, book: Book) -> str | None:

@@ -8,6 +8,7 @@ from datetime import date
 
 from rules.book.assignment import kind_of
 from rules.book.book import Book
+from rules.case import Case
 from rules.claim import Claim
 from rules.engine.active import Active, AllFacts, Cases, ScopedRules
 from rules.engine.asked import Asked, asked
@@ -42,10 +43,11 @@ def _judge(cases: Cases, book: Book) -> Report:
     all_facts: AllFacts = ()
     kept = memory.by_shape.get(key)
     if kept is None:
-        if len(judging(cases, book)[0]) < len(cases):
+        live, reason = judging(cases, book)
+        if len(live) < len(cases):
             return _judge_alone(cases, book)
         all_facts = list(map(facts_of, cases))
-        kept = memory.by_shape[key] = _of_shape(cases, book, all_facts)
+        kept = memory.by_shape[key] = _of_shape(cases, book, all_facts, reason)
     plan, looked, once = kept
     if plan.by_diagnoses:
         once = _of_diagnoses(plan, looked, once, cases, book, all_facts)
@@ -62,17 +64,17 @@ def _judge(cases: Cases, book: Book) -> Report:
 
 def _judge_alone(cases: Cases, book: Book) -> Report:
     """By every rule in force: for claims that share a plan with none."""
-    live, _ = judging(cases, book)
+    live, reason = judging(cases, book)
     all_facts = list(map(facts_of, live))
     plans = [[_scope_plan(book, facts) for facts in own] for own in all_facts]
-    found = judged(scoped((plan.active for plan in own) for own in plans), all_facts)
+    active = scoped((plan.active for plan in own) for own in plans)
     editions = _asked(scoped((plan.tabled for plan in own) for own in plans), all_facts)
     rules_run = sum(len(plan.active) for own in plans for plan in own)
-    looked = _looked(cases, book)
-    if (places := cases[0].claim.not_read) and not looked.reason:
-        gaps = fields_not_read(places, _asking(scoped((plan.active for plan in own) for own in plans), all_facts))
+    looked = _looked(cases[0], live, book, reason)
+    if (places := cases[0].claim.not_read) and not reason:
+        gaps = fields_not_read(places, _asking(active, all_facts))
         looked = looked._replace(gaps=(*looked.gaps, *gaps))
-    return report_of(cases[0], book, looked, rules_run, frozenset(editions), found)
+    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(active, all_facts))
 
 
 def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
@@ -95,18 +97,18 @@ def _key(cases: Cases, memory: Memory) -> Hashable | None:
     return (case.selection, case.history.state, case.provider, period, shape)
 
 
-def _looked(cases: Cases, book: Book) -> Looked:
-    live, reason = judging(cases, book)
+def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
     gaps = [gap for case in live if case.package for gap in gaps_on(book, case)]
-    return looked_at(cases, live, book, gaps, reason)
+    return looked_at(whole.claim, live, book, gaps, reason)
 
 
-def _of_shape(cases: Cases, book: Book, all_facts: AllFacts) -> tuple[ShapePlan, Looked, FoundOnce]:
+def _of_shape(cases: Cases, book: Book, all_facts: AllFacts, reason: str | None) -> tuple[ShapePlan, Looked, FoundOnce]:
     """The plan for claims of this shape, what of them is looked at, and what the rules find that rest on the shape
     alone."""
     case = cases[0]
     assert case.first_day is not None
-    plan, looked = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts), _looked(cases, book)
+    plan = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts)
+    looked = _looked(case, cases, book, reason)
     return plan, looked, _found_once(judged(plan.by_shape, all_facts), plan, looked, cases, book)
 
 

@@ -10,7 +10,7 @@ from rules.book.assignment import Assigned
 from rules.book.book import Book
 from rules.book.rule import Rule
 from rules.case import Case, date_of, ncci_setting
-from rules.claim import Line
+from rules.claim import Claim, Line
 from rules.engine.active import Cases
 from rules.engine.asked import Asked
 from rules.payers import Selection
@@ -49,14 +49,13 @@ class Looked(NamedTuple):
     """Why no rules of a procedure judge."""
 
 
-def looked_at(cases: Cases, live: Cases, book: Book, gaps: Iterable[Gap], reason: str | None) -> Looked:
+def looked_at(claim: Claim, live: Cases, book: Book, gaps: Iterable[Gap], reason: str | None) -> Looked:
     """How the lines are looked at by the layers that judge, with the gaps of their rules."""
     packages = [case for case in live if case.package]
     deep = {id(line) for case in packages for line in case.lines}
     lowest: LookedAt = "form" if FORM in book.layers else "nothing"
     edits = next((case for case in live if case.layer == EDITS), None)
-    lines = cases[0].claim.lines
-    looks = tuple([LineLook(line.number, _look(line, deep, packages, edits, lowest)) for line in lines])
+    looks = tuple([LineLook(line.number, _look(line, deep, packages, edits, lowest)) for line in claim.lines])
     return Looked(looks, () if reason else (*gaps, *lines_not_judged(looks)), reason)
 
 

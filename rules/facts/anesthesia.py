@@ -11,26 +11,17 @@ from collections.abc import Callable
 
 from rules.case import Case, date_of
 from rules.claim import Line
-from rules.facts.ncci import ANESTHESIA_LIFTERS, lifted, paired_anesthesia, undated
-from rules.facts.pairs import is_anesthesia
+from rules.facts.ncci import ANESTHESIA_LIFTERS, for_operation, lifted, paired_anesthesia, undated
 from rules.facts.registry import line_fact
-from rules.facts.together import beside, blocks, codes_of, once, position_of, twice
+from rules.facts.together import beside, blocks, codes_of, once, position_of, provider_of, twice
 
 MONITORED_CARE = ("QS", "G8", "G9")
-NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
-"""Anesthesia codes that do not stand for the anesthesia of an operation: an add-on, anesthesia for injections, a
-regional block, daily management, and the unlisted one."""
 EPIDURAL_MANAGEMENT = "01996"
 SPECIALTIES = ("207L", "367500000X", "367H00000X")
 """Taxonomies of anesthesiologists with their subspecialties, nurse anesthetists and anesthesiologist assistants."""
 CRITICAL_CARE = ("99291", "99292")
 Pair = tuple[Line, Line, bool]
 """A line of the procedure, an anesthesia line, and whether both are certainly of one day and provider."""
-
-
-def for_operation(code: str | None) -> bool:
-    """Whether a code is the anesthesia of an operation."""
-    return is_anesthesia(code) and code not in NOT_FOR_SURGERY
 
 
 def _pairs(case: Case, line: Line) -> list[Pair]:
@@ -177,8 +168,5 @@ def _of_provider(case: Case, line: Line, what: str, wanted: Callable[[Line, str]
 def anesthesia_specialty(case: Case, line: Line) -> bool | None:
     """Whether the taxonomy of the rendering provider, else of the billing one, is one of anesthesia: 207L..., nurse
     anesthetist or anesthesiologist assistant."""
-    claim = case.claim
-    provider = line.rendering_provider or claim.rendering_provider or claim.billing_provider
-    if provider is None or not provider.taxonomy:
-        return None
-    return provider.taxonomy.startswith(SPECIALTIES)
+    taxonomy = provider_of(case, line).taxonomy
+    return taxonomy.startswith(SPECIALTIES) if taxonomy else None

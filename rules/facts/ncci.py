@@ -20,13 +20,19 @@ ANESTHESIA_LIFTERS = ("59", "XE", "XP", "XS", "XU")
 VISITS_OF_OWN_RULE = {"practitioner": (("practitioner",), ("facility",)), "hospital_outpatient": (("facility",),)}
 """Rows of the table of visits whose pairs are left to the rules of visits, which want 25 and nothing else."""
 NOT_FOR_SURGERY = ("01953", "01991", "01992", "01995", "01996", "01999")
-"""Anesthesia codes that do not stand for the anesthesia of an operation."""
+"""Anesthesia codes that do not stand for the anesthesia of an operation: an add-on, anesthesia for injections, a
+regional block, daily management, and the unlisted one."""
 NOT_FOR_SURGERY_THEN = ("01953", "01995", "01996", "01999")
 """The same for books of releases 0.1."""
 
 
+def for_operation(code: str | None) -> bool:
+    """Whether a code is the anesthesia of an operation."""
+    return is_anesthesia(code) and code not in NOT_FOR_SURGERY
+
+
 def _of_own_rule(case: Case, code: str | None) -> bool:
-    return is_anesthesia(code) and code not in (NOT_FOR_SURGERY_THEN if case.former else NOT_FOR_SURGERY)
+    return is_anesthesia(code) and code not in NOT_FOR_SURGERY_THEN if case.former else for_operation(code)
 
 
 def paired_anesthesia(case: Case, code: str | None, day: date | None) -> bool:

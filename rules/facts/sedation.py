@@ -10,7 +10,7 @@ from rules.claim import Line
 from rules.facts.diagnoses import operative, undotted
 from rules.facts.pairs import is_anesthesia
 from rules.facts.registry import fact, line_fact
-from rules.facts.together import beside, codes_of, days_of, of_day, once, same_provider, twice
+from rules.facts.together import beside, codes_of, days_of, of_day, once, provider_of, same_provider, twice
 
 PERFORMERS = ("AA", "AD", "QK", "QX", "QY", "QZ")
 """Modifiers that say who gave the anesthesia, and under whose direction."""
@@ -151,9 +151,7 @@ def _visit(case: Case, line: Line, day: date) -> bool:
 @line_fact("code", "the rendering provider's taxonomy")
 def rendering_taxonomy(case: Case, line: Line) -> str | None:
     """The taxonomy of who gave the block: of the line, else of the claim, else of the billing provider."""
-    claim = case.claim
-    provider = line.rendering_provider or claim.rendering_provider or claim.billing_provider
-    return (provider.taxonomy if provider else None) or None
+    return provider_of(case, line).taxonomy or None
 
 
 @fact("flag", "the patient's birth date", own=True)

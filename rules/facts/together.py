@@ -88,7 +88,8 @@ def _of_day(case: Case, first: date | None, last: date | None) -> Beside:
     return [(lines[place], sure) for place, sure in found]
 
 
-def _rendering(case: Case, line: Line) -> Provider:
+def provider_of(case: Case, line: Line) -> Provider:
+    """Who gave the service: the provider of the line, else of the claim, else who bills; nobody known otherwise."""
     claim = case.claim
     return line.rendering_provider or claim.rendering_provider or claim.billing_provider or Provider()
 
@@ -96,7 +97,7 @@ def _rendering(case: Case, line: Line) -> Provider:
 def _who(case: Case, line: Line) -> Who:
     if case.role != "practitioner":
         return None
-    provider = _rendering(case, line)
+    provider = provider_of(case, line)
     return provider.npi, provider.taxonomy
 
 

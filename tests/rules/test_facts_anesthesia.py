@@ -10,7 +10,7 @@ from rules.authoring.examples import example_claim
 from rules.claim import read_claim
 from rules.engine.cases import case_of
 from rules.facts import ClaimFacts, LineFacts
-from rules.facts.anesthesia import for_operation
+from rules.facts.ncci import for_operation
 from tests.book import BOOK
 
 OTHER = {"npi": "1245319599", "taxonomy": "207L00000X"}

@@ -19,7 +19,7 @@ from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check
-from rules.facts.anesthesia import for_operation
+from rules.facts.ncci import for_operation
 from rules.loader import load_book
 from rules.report import Report
 from worker.tables.official import editions_in

@@ -15,7 +15,7 @@ from typing import Any
 from rules.claim import LARGEST_AMOUNT, MAX_CODES, MAX_LINES
 from rules.errors import Problem
 from rules.problems import MOST
-from rules.procedures import shipped
+from rules.procedures import shipped_codes
 
 Resource = Mapping[str, Any]
 
@@ -40,9 +40,7 @@ OwnCodes = Mapping[str, re.Pattern[str]]
 
 def own_codes(codes: Iterable[str] | None) -> OwnCodes:
     """Of the book in use; None: of the one that ships."""
-    if codes is None:
-        codes = (code for package in shipped() for code in package.codes)
-    return _patterns(frozenset(codes))
+    return _patterns(shipped_codes() if codes is None else frozenset(codes))
 
 
 @cache

@@ -14,7 +14,7 @@ from io import BufferedReader
 from typing import IO, Any, cast
 
 from rules.errors import Problem
-from rules.procedures import shipped
+from rules.procedures import shipped_codes
 from worker.intake.document import Refusal
 from worker.intake.gunzip import Gunzip
 from worker.intake.x12.elements import Unreadable, number
@@ -28,8 +28,6 @@ _MIA, _MOA = (5, 20, 21, 22, 23), (3, 4, 5, 6, 7)
 _MOST = 10_000
 """Service lines, adjustments and remarks of one claim together: 999 lines with ten of them each."""
 _NOTHING = Decimal(0)
-
-_OWN_CODES = tuple(code for package in shipped() for code in package.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ class _Walk:
     def _open_service(self, payment: Payment, elements: list[str]) -> None:
         submitted = at(elements, 6) or at(elements, 1)
         parts = submitted.split(self._segments.component)
-        if len(parts) < 2 and any(code in submitted for code in _OWN_CODES):
+        if len(parts) < 2 and any(code in submitted for code in shipped_codes()):
             self._fault = f"SVC01: expected components separated by {self._segments.component!r} (ISA16)"
         self._parts += 1
         procedure = parts[1] if len(parts) > 1 and parts[0] == "HC" else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from rules.errors import Problem
 from rules.formats import icd10
-from rules.procedures import shipped
+from rules.procedures import shipped_codes
 from rules.unread import mattering
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
@@ -21,7 +21,6 @@ from worker.intake.x12.segments import Broken, Segments
 
 _FORMS = {"P": "professional", "I": "institutional"}
 _NOWHERE: State = {}
-_OWN_CODES = frozenset(code for package in shipped() for code in package.codes)
 _MOST = 20
 """Problems that are reported of one claim."""
 
@@ -304,7 +303,7 @@ class Walker:
 
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
-        own = any(line.fields.get("procedure") in _OWN_CODES for line in self._lines)
+        own = any(line.fields.get("procedure") in shipped_codes() for line in self._lines)
         if own and claim.icd9 and any(map(icd10, claim.icd9)):
             yield problem("2300 HI", "a qualifier says ICD-9-CM (BK, BF, BJ, PR); expected ABK, ABF, ABJ or APR")
 
