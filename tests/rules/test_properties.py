@@ -155,7 +155,7 @@ COMPANIONS = [
 
 
 def with_line(data: Data, procedure: str, day: str | None) -> Data:
-    """The claim with one line more, sound in itself, and with a total that follows."""
+    """The claim with one line more, sound in itself, by who gave the first one, and with a total that follows."""
     line = {
         "number": 1 + max(line["number"] for line in data["lines"]),
         "procedure": procedure,
@@ -164,6 +164,7 @@ def with_line(data: Data, procedure: str, day: str | None) -> Data:
         "service_date": day,
         "diagnosis_pointers": [1],
         "revenue_code": "0300",
+        "rendering_provider": data["lines"][0].get("rendering_provider"),
     }
     total = data["total_charge"]
     return data | {"lines": [*data["lines"], line], "total_charge": total and str(Decimal(total) + 10)}
