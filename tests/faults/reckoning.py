@@ -25,9 +25,9 @@ from worker.store.secret import load_secret
 from .claims import Sent, claim
 from .stage import Stage
 
-HISTORY = {"DUP001", "DUP002", "FRQ001"}
+HISTORY = {"BND009", "DUP001", "DUP002", "FRQ001"}
 """Rules that look at what was billed before, which `scrub check` cannot."""
-_HISTORICAL = ("history", "disposition", "reason", "rules_run", "findings")
+_HISTORICAL = ("history", "disposition", "reason", "rules_run", "findings", "gaps", "coverage")
 _SHOWN = 5
 
 
@@ -157,7 +157,11 @@ def _mistake(
 def shown(report: dict[str, Any]) -> dict[str, Any]:
     """A report without what hangs on the history."""
     kept = {name: value for name, value in report.items() if name not in _HISTORICAL}
-    return {**kept, "findings": [one for one in report["findings"] if one["code"] not in HISTORY]}
+    return {
+        **kept,
+        "findings": [one for one in report["findings"] if one["code"] not in HISTORY],
+        "gaps": [gap for gap in report["gaps"] if gap["kind"] != "history_not_consulted"],
+    }
 
 
 @cache
