@@ -45,14 +45,21 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
     filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS}
-    assert filled | {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "not_read"} == set(
-        PROFESSIONAL
-    ) | set(INSTITUTIONAL)
+    assert filled | {
+        "form",
+        "diagnoses",
+        "admitting_diagnosis",
+        "reason_diagnoses",
+        "not_read",
+        "several_principal_diagnoses",
+    } == set(PROFESSIONAL) | set(INSTITUTIONAL)
 
 
 NOT_IN_837 = {
     "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating", "service_facility.kind",
-    "referring_provider.taxonomy", "operating_provider.taxonomy",
+    "referring_provider.taxonomy", "operating_provider.taxonomy", "supervising_provider.taxonomy",
+    "lines.referring_provider.taxonomy", "lines.supervising_provider.taxonomy",
+    "billing_provider.address.state", "service_facility.address.state",
 }  # fmt: skip
 
 
@@ -90,7 +97,7 @@ def test_a_claim_inherits_from_its_own_provider_subscriber_and_patient() -> None
     other = {"npi": "1982345677", "entity": "person", "state": "OK"}
     claims = [
         claim(claim_id="A"),
-        claim(claim_id="B", subscriber={"member_id": "222"}, patient={"first_name": "KIM"}),
+        claim(claim_id="B", subscriber={"member_id": "222", "has_first_name": True}, patient={"first_name": "KIM"}),
         claim(claim_id="C", patient={"first_name": "LEE"}),
         claim(claim_id="D", billing_provider=other),
     ]

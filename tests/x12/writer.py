@@ -29,14 +29,27 @@ def name(entity: str, kind: str, last: str, first: str = "", qualifier: str = ""
 def provider(entity: str, given: Claim | None, role: str = "") -> Segments:
     if given is None:
         return []
-    segments = [name(entity, "1", "DOE", "PAT", "XX", given.get("npi"))]
+    segments = [named(entity, given, "DOE", "PAT", "XX", given.get("npi"))]
     if given.get("taxonomy"):
         segments.append(["PRV", role, "PXC", given["taxonomy"]])
     return segments
 
 
-def address(state: str | None) -> Segments:
-    return [["N3", "1 MAIN ST"], ["N4", "TOWN", state, "12345"]] if state else []
+def named(entity: str, given: Claim, last: str, first: str, qualifier: str, code: str | None) -> list[str]:
+    """A name as far as the claim says that there is one."""
+    kind = {"person": "1", "organization": "2"}.get(given.get("entity") or "", "")
+    return name(
+        entity, kind, last if given.get("has_last_name") else "", first if given.get("has_first_name") else "",
+        qualifier, code,
+    )  # fmt: skip
+
+
+def address(given: Claim | None, state: str | None = None) -> Segments:
+    given = given or {}
+    place = [given.get(key) or "" for key in ("city", "state", "zip", "country")]
+    place[1] = state or place[1]
+    street = [given.get("street") or "", given.get("street_more") or ""]
+    return [segment for segment in (["N3", *street], ["N4", *place]) if any(segment[1:])]
 
 
 def claim_segments(claim: Claim, c: str = ":") -> Segments:
@@ -46,21 +59,38 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         where = f"{claim['place_of_service']}{c}B{c}{claim['frequency_code']}"
     else:
         where = f"{claim['type_of_bill'][1:3]}{c}A{c}{claim['frequency_code']}"
-    head = ["CLM", claim["claim_id"], claim["total_charge"], "", "", where, "Y", "A", "Y", "Y"]
+    signs = (
+        "provider_signature",
+        "assignment",
+        "benefits_assigned",
+        "release_of_information",
+        "patient_signature_source",
+    )
+    causes = [*claim.get("related_causes", []), "", "", ""][:3]
+    causes += [claim.get("accident_state") or "", claim.get("accident_country") or ""]
+    head = ["CLM", claim["claim_id"], claim["total_charge"], "", "", where, *(claim.get(key) or "" for key in signs)]
+    head.append(c.join(causes).rstrip(c))
     if claim.get("delay_reason_code"):
-        head += [""] * 10 + [claim["delay_reason_code"]]
+        head += [""] * 8 + [claim["delay_reason_code"]]
     out: Segments = [head]
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
         out.append(["CL1", "3", "", "01"])
+    for key, qualifier in (("onset_date", "431"), ("accident_date", "439"), ("admission_date", "435")):
+        out += days(qualifier, claim.get(key), None)
     if "2300 PWK" in claim.get("not_read", ()):
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
+    if claim.get("patient_paid"):
+        out.append(["AMT", "F5", claim["patient_paid"]])
+    if claim.get("referral_number"):
+        out.append(["REF", "9F", claim["referral_number"]])
     if claim.get("prior_authorization"):
         out.append(["REF", "G1", claim["prior_authorization"]])
     if claim.get("original_reference_number"):
         out.append(["REF", "F8", claim["original_reference_number"]])
-    out.append(["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG"])
-    codes = [f"{'ABF' if place else 'ABK'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
+    out += note(claim)
+    first = len(claim["diagnoses"]) if claim.get("several_principal_diagnoses") else 1
+    codes = [f"{'ABK' if place < first else 'ABF'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
     if professional:
         out += [["HI", *codes]] if codes else []
     else:
@@ -80,7 +110,9 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         out += provider("82", claim.get("rendering_provider"))
     if facility := claim.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
-        out += address(facility.get("state"))
+        out += address(facility.get("address"), facility.get("state"))
+    if professional:
+        out += provider("DQ", claim.get("supervising_provider"))
     if not professional:
         out += provider("DN", claim.get("referring_provider"))
     for other in claim.get("other_payers", []):
@@ -98,6 +130,8 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
 
 def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     code = c.join(["HC", line["procedure"], *line.get("modifiers", [])]) if line.get("procedure") else ""
+    if code and line.get("has_description") and not line.get("has_long_note"):
+        code += c * (7 - code.count(c) - 1) + "WHAT IT WAS"
     amounts = [line["charge"], line.get("unit_basis") or "", line.get("units") or ""]
     out: Segments = [["LX", str(line["number"])]]
     if professional:
@@ -106,37 +140,50 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     else:
         out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
     out += days("472", line.get("service_date"), line.get("service_date_end"))
-    out.append(["REF", "6R", f"LINE{line['number']}"])
+    if line.get("control_number"):
+        out.append(["REF", "6R", line["control_number"]])
+    if line.get("has_long_note") or (line.get("has_description") and not code):
+        out += note({"has_note": True, **line})
     if drug := line.get("drug"):
         out.append(["LIN", "", "N4", drug["ndc"]])
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
     if rendering := line.get("rendering_provider"):
         out += provider("82", rendering, "PE")
+    if professional:
+        out += provider("DQ", line.get("supervising_provider"))
+    out += provider("DN", line.get("referring_provider"))
     return out
+
+
+def note(given: Claim) -> Segments:
+    if not given.get("has_note"):
+        return []
+    return [["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG" * (4 if given.get("has_long_note") else 1)]]
 
 
 def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
     """HL levels for claims that each are a dependent's (True) or the subscriber's; one provider level a provider."""
     out: Segments = []
     number = 0
-    billing, provider_level = None, 0
+    levels: object = None
+    provider_level = 0
     for claim, dependent in claims:
-        if claim["billing_provider"] != billing:
+        level = claim["billing_provider"], claim.get("pay_to_address")
+        if level != levels:
+            levels = level
             billing = claim["billing_provider"]
             number += 1
             provider_level = number
             out.append(["HL", str(number), "", "20", "1"])
             if billing.get("taxonomy"):
                 out.append(["PRV", "BI", "PXC", billing["taxonomy"]])
-            kind = "1" if billing.get("entity") == "person" else "2"
-            out.append(name("85", kind, "CLINIC", "", "XX", billing.get("npi")))
-            out += address(billing.get("state"))
-            out += [
-                ["REF", "EI", "123456789"],
-                ["NM1", "87", "2"],
-                ["N3", "2 SIDE ST"],
-                ["N4", "FARTOWN", "ZZ", "99999"],
-            ]
+            out.append(named("85", billing, "CLINIC", "PAT", "XX", billing.get("npi")))
+            out += address(billing.get("address"), billing.get("state"))
+            if billing.get("tax_id"):
+                out.append(["REF", "EI", billing["tax_id"]])
+            if billing.get("social_security_number"):
+                out.append(["REF", "SY", billing["social_security_number"]])
+            out += [["NM1", "87", "2"], *address(claim.get("pay_to_address"))]
         number += 1
         subscriber, patient, payer = claim["subscriber"], claim["patient"], claim["payer"]
         out.append(["HL", str(number), str(provider_level), "22", "1" if dependent else "0"])
@@ -144,16 +191,20 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
             "SBR", payer["responsibility"], "" if dependent else "18", subscriber.get("group_number") or "",
             "", "", "", "", "", payer["filing_indicator"],
         ])  # fmt: skip
-        person = [*address("TX"), *_demographics(patient)]
+        person = [*address(patient.get("address")), *_demographics(patient)]
         first = patient.get("first_name") or ""
-        out.append(name("IL", "1", "ROE", "NOBODY" if dependent else first, "MI", subscriber["member_id"]))
+        insured = named("IL", subscriber, "ROE", "NOBODY", "MI", subscriber["member_id"])
+        out.append(
+            insured if dependent else [*insured[:3], "ROE" if patient.get("has_last_name") else "", first, *insured[5:]]
+        )
         out += [["DMG", "D8", "19010101", "U"]] if dependent else person
         out.append(name("PR", "2", payer.get("name") or "", "", "PI", payer["id"]))
+        out += address(payer.get("address"))
         if dependent:
             out += [
                 ["HL", str(number + 1), str(number), "23", "0"],
                 ["PAT", "19"],
-                name("QC", "1", "ROE", first),
+                name("QC", "1", "ROE" if patient.get("has_last_name") else "", first),
                 *person,
             ]
             number += 1
@@ -168,10 +219,10 @@ def _demographics(patient: Claim) -> Segments:
     return [["DMG", "D8" if birth else "", birth, patient.get("sex") or ""]]
 
 
-def transaction(segments: Segments, form: str, control: str = "0001") -> Segments:
+def transaction(segments: Segments, form: str, control: str = "0001", kind: str = "CH") -> Segments:
     head: Segments = [
         ["ST", "837", control, GUIDES[form]],
-        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", "CH"],
+        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", kind],
         name("41", "2", "SUBMITTER", "", "46", "SUB1"),
         ["PER", "IC", "LISA", "TE", "5551234567"],
         name("40", "2", "RECEIVER", "", "46", "REC1"),
@@ -207,4 +258,5 @@ def file_of(claims: Sequence[Claim], separators: str = "*:~", end: str = "\n", d
     form = claims[0]["form"]
     marks = list(dependent) or [False] * len(claims)
     body = hierarchy(zip(claims, marks, strict=True), separators[1])
-    return interchange([transaction(body, form)], form, separators=separators, end=end)
+    sets = [transaction(body, form, kind=claims[0].get("transaction_type") or "")]
+    return interchange(sets, form, separators=separators, end=end)

@@ -14,7 +14,20 @@ from typing import Any, NamedTuple
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, text
-from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.fields import (
+    DECISIONS,
+    DIAGNOSES,
+    FIELDS,
+    FORM_FIELDS,
+    ICD9,
+    LOOPS,
+    PRINCIPAL,
+    TRACE,
+    Convert,
+    Field,
+    Form,
+    Loop,
+)
 
 _MOST = 20
 """Problems that are kept of one claim."""
@@ -22,18 +35,22 @@ _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
 _SPECIAL = frozenset({"HI", "SV1", "SV2"})
 _NUMBERS = {name for one in UNREAD if one.rules for name in one.segments.split() if name.startswith("REF*")}
 """REF segments that rules could ask and that fill no field."""
+_FORM = frozenset(FORM_FIELDS)
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
 class FieldRow(NamedTuple):
     """A field of FIELDS or TRACE, ready to run."""
 
-    parent: str | None
+    parents: tuple[str, ...]
+    """The parts that the field is in, from the outermost."""
     key: str
     element: int
     convert: Convert | None
     """None: the text as it stands, without a call."""
     traced: bool
+    strict: bool
+    """Whether a second value, where one is expected, is a problem of the claim; else the first counts."""
     place: str
     """Such as `SV102`."""
 
@@ -61,9 +78,10 @@ def _row(item: Field, traced: bool) -> FieldRow:
     path = item.path
     for prefix in _LISTS:
         path = path.removeprefix(prefix)
-    parent, _, key = path.rpartition(".")
+    *parents, key = path.split(".")
     convert = None if item.convert is text else item.convert
-    return FieldRow(parent or None, key, item.element, convert, traced, element_name(item))
+    strict = not traced and item not in _FORM
+    return FieldRow(tuple(parents), key, item.element, convert, traced, strict, element_name(item))
 
 
 def _states(form: Form) -> dict[str, State]:
@@ -132,10 +150,10 @@ class Record:
     """What one HL level, one claim, one line or one other payer has so far.
 
     id: HL01, where it is an HL level. seen: loops that were opened, and service segments. icd9: codes beside a
-    qualifier of ICD-9-CM.
+    qualifier of ICD-9-CM. principal: whether a principal diagnosis was there.
     """
 
-    __slots__ = ("fields", "icd9", "id", "problems", "seen", "trace")
+    __slots__ = ("fields", "icd9", "id", "principal", "problems", "seen", "trace")
 
     def __init__(self, id: str = "") -> None:
         # By hand: there is one for each line, and a dataclass's factories take twice the time.
@@ -145,11 +163,12 @@ class Record:
         self.seen: set[str] = set()
         self.problems: list[Problem] = []
         self.icd9: list[str] = []
+        self.principal = False
 
     def fill(self, rows: Iterable[FieldRow], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
         count = len(elements)
-        for parent, key, place, convert, traced, name in rows:
+        for parents, key, place, convert, traced, strict, name in rows:
             if place >= count or not (raw := elements[place]):
                 continue
             value: object
@@ -166,9 +185,9 @@ class Record:
                 if value is None:
                     continue
             target = self.trace if traced else self.fields
-            if parent:
+            for parent in parents:
                 target = target.setdefault(parent, {})
-            if target.setdefault(key, value) != value and not traced:
+            if target.setdefault(key, value) != value and strict:
                 self.add(segment, name, "is there twice with different values; expected it once in its loop")
 
     def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
@@ -194,6 +213,10 @@ class Record:
                     self.add(segment, name, "is a second admitting diagnosis; expected one")
             elif target:
                 self.fields.setdefault(target, []).append(code)
+                if qualifier in PRINCIPAL:
+                    if self.principal:
+                        self.fields["several_principal_diagnoses"] = True
+                    self.principal = True
             else:
                 passed += (f"HI*{qualifier}", f"HI*{qualifier}:{code}")
         return passed
