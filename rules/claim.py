@@ -158,7 +158,7 @@ def claim_part(kind: type[T]) -> type[T]:
 
 @claim_part
 class Address:
-    """N3 and N4 of a loop. Where a person lives, it identifies one: rules ask for its parts, never for what they say."""
+    """N3 and N4 of a loop. It may say where a person lives: never a fact, never logged; rules learn what is missing."""
 
     street: Name | None = None
     """N301."""

@@ -54,7 +54,7 @@ UNREAD = (
     Unread("2310A", "NM1*P3", "P", "it names the primary care provider", _PROVIDERS),
     Unread("2310C", "NM1*ZZ", "I", "it names another operating provider", _PROVIDERS),
     Unread(
-        "2420B-H", "NM1*QB NM1*DK NM1*P3", "P", "it names an ordering, purchased or other provider of a line", _PROVIDERS,
+        "2420B-H", "NM1*QB NM1*DK NM1*P3", "P", "it names an ordering or another provider of a line", _PROVIDERS,
     ),
     Unread("2420A-D", "NM1*72 NM1*ZZ", "I", "it names an operating or another provider of a line", _PROVIDERS),
     Unread("2420B-H", "NM1*77", "P", "it says where a line was given", _AREA),
@@ -66,7 +66,7 @@ UNREAD = (
     # no rule asks it: persons, numbers and addresses
     Unread("", "PER", "PI", "Whom to call; no rule asks it."),
     Unread("", "N3 N4", "PI",
-           "Addresses of other entities; those of who bills and is paid, patient, payer and service facility are read."),
+           "Addresses of other entities; those of billing, pay-to, patient, payer and facility are read."),
     Unread("", "PRV", "PI", "Specialties of other providers; rules ask that of who bills, renders and attends."),
     Unread("", "REF", "PI", "Other numbers of providers and payers, beside the NPI, and numbers of the sender's own."),
     Unread("2310E", "NM1*PW", "P", "Ambulance: no package is for transports."),

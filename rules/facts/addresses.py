@@ -13,83 +13,26 @@ from rules.claim import Address, BillingProvider, Line, Patient, Provider, Servi
 from rules.facts.registry import fact
 from rules.formats import npi
 
-STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "DC",
-        "AS",
-        "GU",
-        "MP",
-        "PR",
-        "VI",
-        "UM",
-        "FM",
-        "MH",
-        "PW",
-        "AA",
-        "AE",
-        "AP",
-    ]
-)
+STATES = frozenset({
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA",
+    "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK",
+    "OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC", "AS", "GU", "MP",
+    "PR", "VI", "UM", "FM", "MH", "PW", "AA", "AE", "AP",
+})  # fmt: skip
 """States, the District, territories, freely associated states and military posts, as the US mail writes them."""
-PROVINCES = frozenset(["AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"])
+PROVINCES = frozenset({
+    "AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT",
+})  # fmt: skip
 HOME = frozenset({"", "US", "USA"})
 """Countries of an address in the US: as a rule none is given."""
 _CANADA = frozenset({"CA", "CAN"})
 _ZIP = re.compile(r"[0-9]{5}(?:-?[0-9]{4})?")
 _POSTAL = re.compile(r"[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]")
 _BOX = re.compile(
-    r"\b(?:P\.? ?O\.? ?(?:BOX|DRAWER|BX)\b|POST ?OFFICE ?(?:BOX|BX|DRAWER)\b|LOCK ?BOX\b|PMB\b|BOX ?[0-9]|CALLER SERVICE\b)"
+    r"\bP\.? ?O\.? ?(?:BOX|DRAWER|BX)\b|\bP\.?O\.?B\.? ?[0-9]|\bPOST ?OFFICE ?(?:BOX|BX|DRAWER)\b|\bLOCK ?BOX\b"
+    r"|\bPMB\b|^BOX ?[0-9]|\bCALLER SERVICE\b"
 )
+"""A box on a rural route (RR 2 BOX 15, HC 1 BOX 7) is where somebody is."""
 _ODD_IN_GROUP = frozenset("&*#@ ")
 _EIN = re.compile(r"[0-9]{9}")
 
@@ -106,7 +49,7 @@ def _whole(address: Address | None, state: str | None) -> dict[str, str]:
         "street": given.street, "more": given.street_more, "city": given.city, "state": state or given.state,
         "ZIP code": given.zip, "country": given.country,
     }  # fmt: skip
-    return {name: text.strip().upper() for name, text in parts.items() if text and filled(text)}
+    return {name: " ".join(text.upper().split()) for name, text in parts.items() if text and filled(text)}
 
 
 def _billing(case: Case) -> dict[str, str]:

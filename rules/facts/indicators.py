@@ -8,6 +8,7 @@ from datetime import date
 from functools import lru_cache
 
 from rules.case import Case, date_of, dates_of, filled
+from rules.facts.addresses import HOME
 from rules.facts.diagnoses import undotted
 from rules.facts.registry import fact
 
@@ -17,43 +18,11 @@ INPATIENT = frozenset({"21", "51", "61"})
 FACILITIES = frozenset({"19", "21", "22", "23", "24"})
 """Places of a hospital or surgical center."""
 OLDEST = 150
-UNLISTED = frozenset(
-    [
-        "01999",
-        "17999",
-        "20999",
-        "22899",
-        "22999",
-        "24999",
-        "27299",
-        "27599",
-        "27899",
-        "28899",
-        "29999",
-        "64999",
-        "76496",
-        "76497",
-        "76498",
-        "76499",
-        "76999",
-        "84999",
-        "95999",
-        "96999",
-        "97039",
-        "97139",
-        "97799",
-        "99199",
-        "99499",
-        "C9399",
-        "E1399",
-        "J3490",
-        "J3590",
-        "J7999",
-        "J8499",
-        "J8999",
-        "J9999",
-    ]
-)
+UNLISTED = frozenset({
+    "01999", "17999", "20999", "22899", "22999", "24999", "27299", "27599", "27899", "28899", "29999", "64999",
+    "76496", "76497", "76498", "76499", "76999", "84999", "95999", "96999", "97039", "97139", "97799", "99199",
+    "99499", "C9399", "E1399", "J3490", "J3590", "J7999", "J8499", "J8999", "J9999",
+})  # fmt: skip
 """Codes for what has no code of its own, of the kinds that stand beside a nerve block."""
 _SIGNATURES: tuple[tuple[str, str, frozenset[str], str], ...] = (
     ("CLM06", "provider_signature", frozenset({"Y", "N"}), "P"),
@@ -107,12 +76,9 @@ def has_accident_date(case: Case) -> bool:
 
 @fact("flag", "the state of the accident", own=True)
 def has_accident_place(case: Case) -> bool:
-    """Whether the state of an auto accident, or its country where it is not in the US, is on the claim (CLM11-4, -5)."""
-    return filled(case.claim.accident_state) or (case.claim.accident_country or "US").strip().upper() not in (
-        "",
-        "US",
-        "USA",
-    )
+    """Whether the claim has the state of an auto accident, or its country where it is not in the US (CLM11-4, -5)."""
+    country = (case.claim.accident_country or "").strip().upper()
+    return filled(case.claim.accident_state) or country not in HOME
 
 
 @fact("lines", "the date of the accident", own=True)
@@ -167,12 +133,9 @@ def has_admission_date(case: Case) -> bool:
 @fact("lines", "the line control numbers", own=True)
 def lines_with_repeated_control_number(case: Case) -> tuple[int, ...]:
     """Lines whose control number (REF*6R) another line has as well."""
-    counts = Counter(
-        line.control_number.strip() for line in case.claim.lines if filled(line.control_number) and line.control_number
-    )
-    return tuple(
-        line.number for line in case.claim.lines if line.control_number and counts[line.control_number.strip()] > 1
-    )
+    numbers = [(line.number, (line.control_number or "").strip()) for line in case.claim.lines]
+    counts = Counter(number for _, number in numbers)
+    return tuple(place for place, number in numbers if number and counts[number] > 1)
 
 
 @fact("flag", "the claim note", own=True)
