@@ -459,6 +459,9 @@ class Claim:
     """Loop 2310D (837P)."""
     pay_to_address: Address | None = None
     """N3 and N4 of 2010AB."""
+    source_format: Literal["x12"] | None = None
+    """Written by the reader of an 837: what the form carries was there to be read, so what is null is not on the claim.
+    No part of the claim's digest."""
     not_read: Some[Name] = ()
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""

@@ -1,0 +1,102 @@
+"""Groups of fields that the forms of an 837 carry and other formats may leave out.
+
+A form rule that asks such a field names its group (`needs:` in the rule file). It is asked of a claim that was read
+from an 837, and of any other claim that brings a field of the group; on the rest it does not apply, and one gap
+`field_not_read` names the groups. So a claim in JSON or FHIR that leaves them out is not held for what nobody asked it
+to say, and is not called checked either.
+
+A newcomer reads CARRIED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from rules.claim import Claim, Provider, Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that come together or not at all."""
+
+    label: str
+    """In a biller's words, as a part of a sentence: `the other payers' own claims`."""
+    brought: Callable[[Claim], bool]
+    """Whether a claim that was read from no 837 brings one of the fields."""
+
+
+def _entities(claim: Claim) -> Iterator[Provider | Subscriber]:
+    own = (
+        claim.billing_provider, claim.subscriber, claim.rendering_provider, claim.referring_provider,
+        claim.supervising_provider, claim.attending_provider, claim.operating_provider,
+    )  # fmt: skip
+    yield from (one for one in own if one)
+    for line in claim.lines:
+        of_line = (line.rendering_provider, line.supervising_provider, line.referring_provider)
+        yield from (one for one in of_line if one)
+
+
+def _names(claim: Claim) -> bool:
+    named = any(one.has_last_name is not None or one.has_first_name is not None for one in _entities(claim))
+    return named or bool(claim.patient and claim.patient.has_last_name is not None)
+
+
+def _addresses(claim: Claim) -> bool:
+    holders = (claim.billing_provider, claim.service_facility, claim.patient, claim.payer)
+    return claim.pay_to_address is not None or any(one and one.address for one in holders)
+
+
+def _tax_id(claim: Claim) -> bool:
+    billing = claim.billing_provider
+    return billing is not None and (billing.tax_id is not None or billing.social_security_number is not None)
+
+
+def _other_providers(claim: Claim) -> bool:
+    of_lines = any(line.supervising_provider or line.referring_provider for line in claim.lines)
+    return claim.supervising_provider is not None or claim.referring_provider is not None or of_lines
+
+
+def _signatures(claim: Claim) -> bool:
+    return bool(
+        claim.provider_signature or claim.assignment or claim.benefits_assigned or claim.release_of_information
+    )
+
+
+def _related_causes(claim: Claim) -> bool:
+    return bool(claim.related_causes) or claim.accident_date is not None
+
+
+def _claim_details(claim: Claim) -> bool:
+    said = (claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid, claim.has_note)
+    noted = claim.has_long_note is not None or any(line.has_long_note is not None for line in claim.lines)
+    return noted or any(one is not None for one in said)
+
+
+def _line_details(claim: Claim) -> bool:
+    return any(line.control_number is not None or line.has_description is not None for line in claim.lines)
+
+
+CARRIED: Mapping[str, Group] = {
+    "names": Group("whether those whom it names have their names", _names),
+    "addresses": Group("streets, cities and ZIP codes", _addresses),
+    "tax_id": Group("the billing provider's tax id", _tax_id),
+    "other_providers": Group("referring and supervising providers", _other_providers),
+    "signatures": Group("signature, assignment and release", _signatures),
+    "related_causes": Group("accidents and their dates", _related_causes),
+    "claim_details": Group("onset, admission, referral, patient's payment and notes", _claim_details),
+    "line_details": Group("control numbers and descriptions of lines", _line_details),
+}
+"""By name, as rule files give it."""
+
+EVERY = frozenset(CARRIED)
+"""What an 837 carries."""
+_NONE: frozenset[str] = frozenset()
+
+
+def carried(claim: Claim) -> frozenset[str]:
+    """The groups that the claim's format carries, or the claim brings."""
+    if claim.source_format == "x12":
+        return EVERY
+    brought = [name for name, group in CARRIED.items() if group.brought(claim)]
+    return frozenset(brought) if brought else _NONE
