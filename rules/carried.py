@@ -58,9 +58,7 @@ def _other_providers(claim: Claim) -> bool:
 
 
 def _signatures(claim: Claim) -> bool:
-    return bool(
-        claim.provider_signature or claim.assignment or claim.benefits_assigned or claim.release_of_information
-    )
+    return bool(claim.provider_signature or claim.assignment or claim.benefits_assigned or claim.release_of_information)
 
 
 def _related_causes(claim: Claim) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rules.case import Case, filled
 from rules.claim import Address, BillingProvider, Line, Patient, Provider, ServiceFacility, Subscriber
 from rules.facts.registry import fact
-from rules.formats import npi
+from rules.formats import npi, taxonomy
 
 STATES = frozenset({
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA",
@@ -20,6 +20,12 @@ STATES = frozenset({
     "PR", "VI", "UM", "FM", "MH", "PW", "AA", "AE", "AP",
 })  # fmt: skip
 """States, the District, territories, freely associated states and military posts, as the US mail writes them."""
+PHYSICIANS = frozenset({
+    "202C", "202D", "202K", "204C", "204D", "204E", "204F", "204R", "207K", "207L", "207N", "207P", "207Q", "207R",
+    "207S", "207T", "207U", "207V", "207W", "207X", "207Y", "207Z", "2080", "2081", "2082", "2083", "2084", "2085",
+    "2086", "2088", "208C", "208D", "208G", "208M", "208U", "208V", "2098",
+})  # fmt: skip
+"""How taxonomy codes of physicians (20) begin: kind and class. Of the other kinds no list is here."""
 PROVINCES = frozenset({
     "AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT",
 })  # fmt: skip
@@ -330,6 +336,22 @@ def other_malformed_npis(case: Case) -> tuple[str, ...]:
         found.append((f"line {line.number} referring", line.referring_provider))
         found.append((f"line {line.number} supervising", line.supervising_provider))
     return tuple(role for role, one in found if one and one.npi is not None and not npi(one.npi))
+
+
+@fact("codes", "the provider taxonomies", own=True)
+def unlisted_taxonomies(case: Case) -> tuple[str, ...]:
+    """The roles whose taxonomy code is well formed and is of a class of physicians that the code set does not have."""
+    claim = case.claim
+    found: list[tuple[str, Provider | None]] = [
+        ("billing", claim.billing_provider), ("rendering", claim.rendering_provider),
+        ("attending", claim.attending_provider),
+    ]  # fmt: skip
+    found += [(f"line {line.number} rendering", line.rendering_provider) for line in claim.lines]
+    return tuple(role for role, one in found if one and one.taxonomy and _unlisted(one.taxonomy))
+
+
+def _unlisted(code: str) -> bool:
+    return taxonomy(code) and code.startswith("20") and code[:4] not in PHYSICIANS
 
 
 @fact("flag", "the group number", own=True)
