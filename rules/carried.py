@@ -38,6 +38,10 @@ def _entities(claim: Claim) -> Iterator[Provider | Subscriber]:
 
 
 def _names(claim: Claim) -> bool:
+    if claim.referring_provider or claim.supervising_provider:
+        return True
+    if any(line.referring_provider or line.supervising_provider for line in claim.lines):
+        return True
     named = any(one.has_last_name is not None or one.has_first_name is not None for one in _entities(claim))
     return named or bool(claim.patient and claim.patient.has_last_name is not None)
 
@@ -52,23 +56,14 @@ def _tax_id(claim: Claim) -> bool:
     return billing is not None and (billing.tax_id is not None or billing.social_security_number is not None)
 
 
-def _other_providers(claim: Claim) -> bool:
-    of_lines = any(line.supervising_provider or line.referring_provider for line in claim.lines)
-    return claim.supervising_provider is not None or claim.referring_provider is not None or of_lines
-
-
-def _signatures(claim: Claim) -> bool:
-    return bool(claim.provider_signature or claim.assignment or claim.benefits_assigned or claim.release_of_information)
-
-
-def _related_causes(claim: Claim) -> bool:
-    return bool(claim.related_causes) or claim.accident_date is not None
-
-
 def _claim_details(claim: Claim) -> bool:
-    said = (claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid, claim.has_note)
-    noted = claim.has_long_note is not None or any(line.has_long_note is not None for line in claim.lines)
-    return noted or any(one is not None for one in said)
+    said = (
+        claim.provider_signature, claim.assignment, claim.benefits_assigned, claim.release_of_information,
+        claim.accident_date, claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
+        claim.has_note, claim.has_long_note,
+    )  # fmt: skip
+    noted = any(line.has_long_note is not None for line in claim.lines)
+    return bool(claim.related_causes) or noted or any(one is not None for one in said)
 
 
 def _line_details(claim: Claim) -> bool:
@@ -76,13 +71,10 @@ def _line_details(claim: Claim) -> bool:
 
 
 CARRIED: Mapping[str, Group] = {
-    "names": Group("whether those whom it names have their names", _names),
+    "names": Group("names, and referring and supervising providers", _names),
     "addresses": Group("streets, cities and ZIP codes", _addresses),
     "tax_id": Group("the billing provider's tax id", _tax_id),
-    "other_providers": Group("referring and supervising providers", _other_providers),
-    "signatures": Group("signature, assignment and release", _signatures),
-    "related_causes": Group("accidents and their dates", _related_causes),
-    "claim_details": Group("onset, admission, referral, patient's payment and notes", _claim_details),
+    "claim_details": Group("signatures, accidents, admission, referral and notes", _claim_details),
     "line_details": Group("control numbers and descriptions of lines", _line_details),
 }
 """By name, as rule files give it."""

@@ -163,13 +163,13 @@ def lines_without_ndc_quantity(case: Case) -> tuple[int, ...]:
 
 
 @fact("flag", "the patient's birth date", own=True)
-def is_too_old(case: Case) -> bool | None:
-    """Whether the patient would have been 150 years old or more on the first date of service."""
+def is_too_old(case: Case) -> bool:
+    """Whether the patient would have been 150 years old or more on the first date of service; not where the birth date
+    or every date of service is missing, which another rule asks for."""
     birth = case.claim.patient.birth_date if case.claim.patient else None
-    days = dates_of(case.claim, case.claim.lines)
-    if birth is None or not days:
-        return None
-    day = min(days)
+    day = min(dates_of(case.claim, case.claim.lines), default=case.claim.statement_from_date)
+    if birth is None or day is None:
+        return False
     return (day.year - birth.year) - ((day.month, day.day) < (birth.month, birth.day)) >= OLDEST
 
 
