@@ -14,7 +14,7 @@ from rules.claim import Claim
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths, paths
-from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
+from tests.x12.examples import INSTITUTIONAL, PERSON, PROFESSIONAL
 from tests.x12.writer import file_of, hierarchy, interchange, transaction
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
@@ -378,9 +378,9 @@ def test_units_of_a_file_reach_the_rules(units: str, disposition: str) -> None:
     given = claim(
         lines=[line], total_charge="450.00", frequency_code="1", diagnoses=["M54.31"], other_payers=[],
         payer={"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "P"},
-        rendering_provider={"npi": "1234567893", "taxonomy": "207L00000X"},
+        rendering_provider={"npi": "1234567893", "taxonomy": "207L00000X", **PERSON},
     )  # fmt: skip
-    for key in ("original_reference_number", "delay_reason_code", "service_facility", "other_payers"):
+    for key in ("original_reference_number", "delay_reason_code", "service_facility", "other_payers", "has_long_note"):
         given.pop(key)
     (found,) = read(file_of([given]))
     assert isinstance(found, Document)
