@@ -25,17 +25,24 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class Broken:
-    """In place of a segment: something that is none. The sentence holds nothing of it."""
+    """In place of a segment: something that is none. The sentence holds nothing of it.
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
+    header: elements of an ISA that does not say its separators, which is of no use but to answer it. code: TA105.
+    """
+
+    def __init__(self, sentence: str, header: list[str] | None = None, code: str = "") -> None:
+        self.sentence, self.header, self.code = sentence, header, code
 
 
 TOO_LONG = Broken(f"a segment has more than {LONGEST_SEGMENT} bytes")
 CUT_OFF = Broken("another interchange begins inside a segment")
-NO_SEPARATORS = Broken(
+NO_SEPARATORS = (
     "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and "
     "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
+)
+NO_COMPONENT = (
+    "ISA16, the component separator, is left out of the ISA segment, so that the segment terminator stands in its place; "
+    "expected the separator before it, such as `*:~`; nothing up to the next ISA is read"
 )
 NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
 UNFINISHED = Broken("the file ends inside a segment")
@@ -92,7 +99,14 @@ class Segments:
             separators = b""
         if not separators or re.search(rb"[A-Za-z0-9]", separators):
             self._to_next_isa(3)
-            return NO_SEPARATORS
+            return Broken(NO_SEPARATORS, *_unsaid(parts))
+        if (
+            separators[1:2] == b"~"
+            and separators[2:] in (b"\r", b"\n")
+            and parts[16][2:].split(b"\n")[0].rstrip().endswith(b"~")
+        ):
+            self._to_next_isa(3)
+            return Broken(NO_COMPONENT, *_unsaid(parts))
         self.element, self.component = chr(separators[0]), chr(separators[1])
         self._terminator = separators[2:]
         length = len(head) - len(parts[16]) + 2
@@ -149,6 +163,18 @@ class Segments:
             yield _texts(rest, self._terminator)
         elif rest and not skipping:
             yield UNFINISHED
+
+
+def _unsaid(parts: list[bytes]) -> tuple[list[str], str]:
+    """What can be known of an ISA that does not say its separators, and which of them is at fault (TA105)."""
+    header = [part.decode("ascii", "replace") for part in parts[:16]]
+    if len(parts) < 17:
+        return header, "022"
+    component, terminator = parts[16][:1], parts[16][1:2]
+    if not component or component.isalnum() or not component.isascii() or component in (b" ", b"\0", b"\r", b"\n"):
+        return header, "027"
+    # Where ISA16 was left out, the terminator stands in its place, and what follows it in that of the terminator.
+    return header, "027" if component == b"~" else "004"
 
 
 def _texts(data: bytes, terminator: bytes) -> list[str]:
