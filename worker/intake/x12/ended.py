@@ -46,6 +46,8 @@ class SegmentFault(NamedTuple):
     """The element's reference number in the data element dictionary."""
     element_code: str = ""
     """IK403."""
+    claim: str = ""
+    """CLM01 of the claim that it is in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from worker.intake.x12 import ended
 from worker.intake.x12.ended import Ended, SegmentFault
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import problem
+from worker.intake.x12.transactions import no_claims, other_version
 
 GUIDES: dict[str, Form] = {
     "005010X222": "P", "005010X222A1": "P", "005010X222A2": "P",
@@ -95,6 +96,7 @@ class Envelope:
         self.gs, self.st = Level(), Level()
         names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
         self.parties = {name: at(header, place) for place, name in enumerate(names, 5)}
+        self.parties["usage"] = at(header, 15)
         self.fault(sentence)
         self.isa.codes.append(code)
         self._over("ISA", self.isa)
@@ -121,13 +123,10 @@ class Envelope:
         kind, version = at(elements, 1), at(elements, 3) or self._version
         form = GUIDES.get(version)
         if kind != "837":
-            self.unread = f"the transaction set is no 837 but {shown(kind)}; claims are read from 837P and 837I"
+            self.unread = no_claims(kind)
             self.st.codes.append("1")
         elif form is None or form != GUIDES.get(self._version or version, form):
-            self.unread = (
-                "the 837's version (ST03, GS08) is none that is read; expected 005010X222A1 or A2 (837P), "
-                "005010X223A2 or A3 (837I)"
-            )
+            self.unread = other_version(version)
             self.st.codes.append("I6")
         else:
             self.form = form
@@ -191,6 +190,8 @@ class Envelope:
 
     def _over(self, name: ended.Level, level: Level) -> None:
         level.open = False
+        if name != "ISA" and not self.isa.open:
+            return  # what is in no interchange has nobody to be answered
         origin = "/".join(f"{each.shown}.{each.ordinal}" for each in (self.isa, self.gs, self.st)[: _DEPTH[name]])
         found = Ended(
             name, origin, level.header, dict(self.parties), level.said, level.inside, tuple(dict.fromkeys(level.codes)),

@@ -31,8 +31,8 @@ def read_x12(
     A claim is a Document, or a Refusal with its number. At the end comes one Refusal with number 0 if the envelope
     has faults: counts and control numbers that do not match, segments that belong to nothing, a file that is cut off.
     `ahead`: what was read of the stream before. `ended`: is told each interchange, group and set when its last claim is
-    out. Never raises for what is in the stream; errors of reading it
-    (OSError) pass through, those of decompressing it once everything before them is reported.
+    out. Never raises for what is in the stream; errors of reading it (OSError) pass through, those of decompressing it
+    once everything before them is reported.
     """
     segments = Segments(stream, ahead)
     walker = Walker(segments, limit)
@@ -49,6 +49,11 @@ def read_x12(
         yield Refusal(name, "", 0, tuple(_summary(walker, read)))
     if segments.damage:
         raise segments.damage
+
+
+def ends_of(stream: IO[bytes], limit: int, ahead: bytes = b"") -> Iterator[Ended]:
+    """What `read_x12` tells of what ends, for who must know it before the first claim is taken."""
+    return (found for found in Walker(Segments(stream, ahead), limit) if isinstance(found, Ended))
 
 
 def _document(name: str, found: WalkedClaim) -> Document | Refusal:

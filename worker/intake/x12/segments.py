@@ -41,10 +41,13 @@ NO_SEPARATORS = (
     "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
 )
 NO_COMPONENT = (
-    "ISA16, the component separator, is left out of the ISA segment, so that the segment terminator stands in its place; "
-    "expected the separator before it, such as `*:~`; nothing up to the next ISA is read"
+    "ISA16, the component separator, is left out of the ISA segment, so that the segment terminator stands in its "
+    "place; expected the separator before it, such as `*:~`; nothing up to the next ISA is read"
 )
-NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
+NOT_AN_ISA = Broken(
+    "expected an ISA segment, with which X12 begins; what stands before the next ISA is not read: delete it, or "
+    "send the whole interchange"
+)
 UNFINISHED = Broken("the file ends inside a segment")
 
 
@@ -170,7 +173,7 @@ def _unsaid(parts: list[bytes]) -> tuple[list[str], str]:
     header = [part.decode("ascii", "replace") for part in parts[:16]]
     if len(parts) < 17:
         return header, "022"
-    component, terminator = parts[16][:1], parts[16][1:2]
+    component = parts[16][:1]
     if not component or component.isalnum() or not component.isascii() or component in (b" ", b"\0", b"\r", b"\n"):
         return header, "027"
     # Where ISA16 was left out, the terminator stands in its place, and what follows it in that of the terminator.

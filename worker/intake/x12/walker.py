@@ -64,6 +64,7 @@ class Walker:
         self._subscriber: Record | None = None
         self._patient: Record | None = None
         self._claim: Record | None = None
+        self._claim_id = ""
         self._lines: list[Record] = []
         self._others: list[Record] = []
         self._decisions: list[Record] = []
@@ -189,7 +190,7 @@ class Walker:
         """A fault of the segment at hand, for the answer to the sender."""
         place = self._segment - self.envelope.st.start + 1
         loop = self._loop if loop is None else loop
-        self.envelope.note(SegmentFault(name, place, loop, code, **element))
+        self.envelope.note(SegmentFault(name, place, loop, code, **element, claim=self._claim_id))
 
     def _corrupt(self, sentence: str) -> None:
         """A segment cannot be recognized: what is inherited from the level it is in may be incomplete."""
@@ -209,6 +210,7 @@ class Walker:
         if self._form is None:
             self._misplaced(elements)
             return found
+        self._claim_id = ""
         own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
         match level:
@@ -245,6 +247,7 @@ class Walker:
         self._start = self._segment
         self._lines, self._others, self._decisions, self._size = [], [], [], 0
         self._unread.clear()
+        self._claim_id = at(elements, 1)
         if self._form is None:
             return found
         self._state, self._loop = STATES[self._form]["2300"], "2300"
