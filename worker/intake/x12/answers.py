@@ -19,7 +19,7 @@ from rules.report import Report
 from worker.intake.document import Document, Refusal
 from worker.intake.x12 import acknowledgment, implementation
 from worker.intake.x12.acknowledgment import StatusSet
-from worker.intake.x12.ended import FATAL, Ended
+from worker.intake.x12.ended import FATAL, Ended, is_date, is_number, is_time
 from worker.intake.x12.implementation import GroupAnswer
 from worker.intake.x12.written import OWN_ID, isa, must, pour, send
 
@@ -151,8 +151,9 @@ class Answers:
         note = next((code for code in ended.codes if code in FATAL["ISA"]), next(iter(ended.codes), "000"))
         if note != "000" or (ended.at(14) == "1" and ended.inside):
             self._begin(ended)
-            day = ended.at(9) if _digits(ended.at(9), 6) else f"{self._now:%y%m%d}"
-            time = ended.at(10) if _digits(ended.at(10), 4) else f"{self._now:%H%M}"
+            # A date or time that is none cannot be said back: that of the answer stands for it.
+            day = ended.at(9) if is_date(ended.at(9)) else f"{self._now:%y%m%d}"
+            time = ended.at(10) if is_time(ended.at(10)) else f"{self._now:%H%M}"
             verdict = "R" if ended.rejected else "A" if note == "000" else "E"
             send(self._out, f"TA1*{number}*{day}*{time}*{verdict}*{note}")
             self._end(0)
@@ -190,8 +191,6 @@ class Answers:
 def _number(ended: Ended) -> str:
     """ISA13, which an answer must name; empty: it has none, and cannot be answered."""
     control = ended.at(13)
-    return control.zfill(9) if control.isascii() and control.isdigit() and len(control) <= 9 else ""
-
-
-def _digits(text: str, length: int) -> bool:
-    return len(text) == length and text.isascii() and text.isdigit()
+    if "022" in ended.codes and not is_number(control, 9):  # an element more or less before it
+        control = next((element for element in reversed(ended.header) if is_number(element, 9)), "")
+    return control.zfill(9) if control and is_number(control, len(control)) and len(control) <= 9 else ""

@@ -79,15 +79,26 @@ class Ended:
 def noted(elements: list[str]) -> list[str]:
     """TA105 for each element of an ISA whose value is none of its kind; its claims are read all the same."""
     checks = {
-        9: _digits(elements[9], 6) and "01" <= elements[9][2:4] <= "12" and "01" <= elements[9][4:] <= "31",
-        10: _digits(elements[10], 4) and elements[10] < "2400" and elements[10][2:] < "60",
+        9: is_date(elements[9]),
+        10: is_time(elements[10]),
         12: elements[12] == "00501",
-        13: _digits(elements[13], 9),
+        13: is_number(elements[13], 9),
         14: elements[14] in ("0", "1"),
         15: elements[15] in ("P", "T", "I"),
     }
     return [WIDTHS[place] for place, fine in checks.items() if not fine]
 
 
-def _digits(text: str, length: int) -> bool:
+def is_date(text: str) -> bool:
+    """YYMMDD."""
+    return is_number(text, 6) and "01" <= text[2:4] <= "12" and "01" <= text[4:] <= "31"
+
+
+def is_time(text: str) -> bool:
+    """HHMM."""
+    return is_number(text, 4) and text < "2400" and text[2:] < "60"
+
+
+def is_number(text: str, length: int) -> bool:
+    """So many digits."""
     return len(text) == length and text.isascii() and text.isdigit()

@@ -115,6 +115,7 @@ class Envelope:
         """ST, the segment of this number."""
         if not self.gs.open:
             self.fault("a transaction set (ST) is in no group")
+            self.isa.codes.append("022")
         self.gs.inside += 1
         self.st = Level(at(elements, 2), self.gs.inside, open=True, start=segment, header=tuple(elements))
         if not self.st.control:

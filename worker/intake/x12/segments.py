@@ -171,8 +171,8 @@ class Segments:
 def _unsaid(parts: list[bytes]) -> tuple[list[str], str]:
     """What can be known of an ISA that does not say its separators, and which of them is at fault (TA105)."""
     header = [part.decode("ascii", "replace") for part in parts[:16]]
-    if len(parts) < 17:
-        return header, "022"
+    if len(parts) < 17 or len(parts[15]) != 1:
+        return header, "022"  # an element more or less than sixteen
     component = parts[16][:1]
     if not component or component.isalnum() or not component.isascii() or component in (b" ", b"\0", b"\r", b"\n"):
         return header, "027"
