@@ -61,7 +61,7 @@ def _magic(head: bytes) -> tuple[str, str] | None:
         return "a zip archive", "unzip it and send the files in it, each by itself (gzip is read as it is)"
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it and send the files in it"
-    if len(head) > 20 and head[0] in _PGP and _binary(head[:200]):
+    if len(head) > 20 and head[0] in _PGP and _binary(head[:200]) and not _ebcdic(head[:2000]):
         return "encrypted (PGP or the like)", "decrypt it first, and send what was in it"
     return next(((what, then) for starts, what, then in _MAGIC if head.startswith(starts)), None)
 
