@@ -113,7 +113,9 @@ def _not_read(claim: Node, items: list[Node], diagnoses: list[tuple[str, list[st
             {"supervisor", "supervising"} & set(one.object("role").codes()) for one in claim.objects("careTeam")
         ),
         "item.bodySite": any(item.value.get("bodySite") for item in items),
-        "item.locationReference": any(item.value.get("locationReference") for item in items),
+        "item.locationReference": any(
+            (place := item.object("locationReference")) and not (facility_of(place) or {}).get("state") for item in items
+        ),
         "diagnosis.externalcause": any(kind.startswith("externalcause") for _, types in diagnoses for kind in types),
     }
     return [place for name, found in there.items() if found and (place := f"Claim.{name}") in mattering("F")]
@@ -218,6 +220,7 @@ def _line(item: Node, claim: Node, judged: bool, places: Mapping[int, int]) -> d
         "revenue_code": revenue,
         "rendering_provider": line_provider(item, claim),
         "drug": _drug(item),
+        "service_facility": facility_of(item.object("locationReference")),
     }
 
 
