@@ -42,7 +42,7 @@ INSTITUTIONAL: dict[str, Any] = {
     "total_charge": "1280.00",
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["LT"], "units": "1", "unit_basis": "UN",
-         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361"},
+         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361", "prior_authorization": "AUTH79"},
         {"number": 2, "units": "3", "unit_basis": "UN", "charge": "80.00", "revenue_code": "0250"},
     ],
     "not_read": ["2300 PWK"],

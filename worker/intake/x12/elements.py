@@ -15,6 +15,7 @@ _CODE = re.compile(r"[A-Za-z0-9]+")
 _ATTACHED = re.compile(r"(?:[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4})[0-9A-Z]{2,}")
 """A code, of CPT or HCPCS level II, with its modifiers attached, where the file was written with another separator than
 it declares. No code is longer than five characters."""
+_DIAGNOSES = frozenset({"ABK", "ABF", "ABJ", "APR", "ABN", "BK", "BF", "BJ", "PR", "BN"})
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
@@ -240,4 +241,6 @@ def diagnosis(raw: str, component: str) -> tuple[str, str]:
     parts = _split(raw, component)
     if not parts[0] or not parts[1]:
         raise Unreadable("expected a qualifier and a code")
+    if any(part in _DIAGNOSES for part in parts[2:]):
+        raise Unreadable("expected one code; each code has a composite (HI01 to HI12) of its own")
     return parts[0].upper(), parts[1]
