@@ -17,7 +17,7 @@ _CATEGORY = 3
 """Characters of the shortest group of diagnoses."""
 
 
-@line_fact("code", "the state of the service facility or of the billing provider")
+@line_fact("code", "a known state of the service facility or of the billing provider")
 def contractor(case: Case, line: Line) -> str | None:
     """The Medicare contractor of the state of the line's service facility, else of the claim's, else of the billing
     provider; missing where no state can be read, or one of which the table has no contractor, and none on days of
@@ -89,7 +89,7 @@ def has_prior_authorization(case: Case) -> bool:
     )
 
 
-@line_fact("codes", "the state of the service facility or of the billing provider")
+@line_fact("codes", "a known state of the service facility or of the billing provider")
 def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
     """Articles with a list of covered diagnoses for the procedure that hold for the state on the line's date, from the
     Medicare coverage export; none where the hospital has imported no such export."""

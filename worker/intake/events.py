@@ -110,7 +110,6 @@ class ClaimEvent:
         return match[1] if match else None
 
 
-_OF_THE_READER = frozenset({"not_read", "oddities"})
 _EVENT = TypeAdapter(ClaimEvent)
 _ATTRIBUTES = frozenset(part.name for part in fields(ClaimEvent))
 
@@ -299,11 +298,15 @@ def digest(data: object) -> str:
     return digest_of(data, canonical(data))
 
 
+OF_THE_READER = frozenset({"not_read", "oddities", "source_format"})
+"""What a reader says of its reading."""
+
+
 def digest_of(data: object, content: bytes) -> str:
-    """As `digest`, of what is canonical already. What a reader says of how it read is no part of the claim: the same
+    """As `digest`, of what is canonical already. What a reader says of its reading is no part of the claim: the same
     file, read again by another release, is the same."""
-    if isinstance(data, Mapping) and not _OF_THE_READER.isdisjoint(data):
-        content = canonical({key: value for key, value in data.items() if key not in _OF_THE_READER})
+    if isinstance(data, Mapping) and not OF_THE_READER.isdisjoint(data):
+        content = canonical({key: value for key, value in data.items() if key not in OF_THE_READER})
     return sha256(content).hexdigest()
 
 
