@@ -372,7 +372,7 @@ class Claim:
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
     transaction_type: Code | None = None
-    """BHT06 where it is not CH: RP an encounter, which is reported and not charged, 31 a subrogation demand; null: CH."""
+    """BHT06 where it is not CH: RP an encounter, which is reported and not charged, 31 a subrogation demand."""
     source_format: Literal["x12"] | None = None
     """Written by the reader of an 837: what the form carries was there to be read, so what is null is not on the claim.
     No part of the claim's digest."""

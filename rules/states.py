@@ -24,7 +24,7 @@ _NAMES: Mapping[str, str] = {
     "TX": "Texas, Tex", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington, Wash, Washington State",
     "WV": "West Virginia, W Va", "WI": "Wisconsin, Wis, Wisc", "WY": "Wyoming, Wyo",
     # territories, states in free association, and the armed forces
-    "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands, Commonwealth of the Northern Mariana Islands",
+    "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands, Northern Marianas",
     "PR": "Puerto Rico", "VI": "Virgin Islands, US Virgin Islands, Virgin Islands of the United States",
     "FM": "Micronesia, Federated States of Micronesia", "MH": "Marshall Islands", "PW": "Palau",
     "AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "Armed Forces Pacific",

@@ -61,7 +61,7 @@ UNREAD = (
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
     Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
     Unread("Claim", "item.bodySite", "F", "it may name the side", _SIDE),
-    Unread("Claim", "item.locationReference", "F", "it says where a line was given, of a place that is not named or has no state", _AREA),
+    Unread("Claim", "item.locationReference", "F", "it says where a line was given, without a state", _AREA),
     Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
     # no rule asks it: persons, numbers and addresses
     Unread("", "N3 PER", "PI", "Street and contact; no rule asks more of a place than its state."),

@@ -20,7 +20,19 @@ from rules.facts import (
     units,
     visits,
 )
-from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, dated_on, evidence, facts_of
+from rules.facts.registry import (
+    FACTS,
+    ClaimFacts,
+    Fact,
+    Facts,
+    Kind,
+    LineFacts,
+    Scope,
+    Value,
+    dated_on,
+    evidence,
+    facts_of,
+)
 
 __all__ = [
     "FACTS",

@@ -137,7 +137,9 @@ def facts_of(case: Case) -> list[Facts]:
 def dated_on(facts: Facts, day: date) -> Facts:
     """The facts as they would be if every line without a date had this one."""
     case = facts.case
-    dated = {id(line): line if date_of(case.claim, line) else replace(line, service_date=day) for line in case.claim.lines}
+    dated = {
+        id(line): line if date_of(case.claim, line) else replace(line, service_date=day) for line in case.claim.lines
+    }
     claim = replace(case.claim, lines=tuple(dated.values()))
     lines = tuple(dated[id(line)] for line in case.lines)
     found = ClaimFacts(case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={}))

@@ -97,7 +97,9 @@ def test_each_line_has_the_contractor_of_its_own_place() -> None:
         (None, [" "], False), (" ", ["A1"], True),
     ],
 )  # fmt: skip
-def test_an_authorization_is_the_claims_or_each_lines_own(claim: str | None, lines: list[str | None], has: bool) -> None:
+def test_an_authorization_is_the_claims_or_each_lines_own(
+    claim: str | None, lines: list[str | None], has: bool
+) -> None:
     changes = {"prior_authorization": claim, "lines": [{"prior_authorization": one} for one in lines]}
     case = case_of(read_claim(example_claim("practitioner", changes, {"id": "60054"})), BOOK, None)
     assert ClaimFacts(case)["has_prior_authorization"] is has

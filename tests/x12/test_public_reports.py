@@ -119,7 +119,9 @@ def test_contacts_where_the_guide_has_them() -> None:
     assert "oddities" not in one(p("DMG*D8", "PER*IC*CANARY*TE*5550100~\nDMG*D8").replace("SE*26*", "SE*27*"))
 
 
-@pytest.mark.parametrize("days", ["20261001-20261002", "20261001 - 20261002", " 20261001-20261002 ", "20261001 -20261002"])
+@pytest.mark.parametrize(
+    "days", ["20261001-20261002", "20261001 - 20261002", " 20261001-20261002 ", "20261001 -20261002"]
+)
 def test_blanks_in_a_range_of_days(days: str) -> None:
     """github.com/kputnam/stupidedi/issues/160: a range is two dates, whatever stands around them."""
     line = one(p("DTP*472*D8*20261001", f"DTP*472*RD8*{days}"))["lines"][0]

@@ -57,7 +57,9 @@ NOT_IN_837 = {
 
 def test_every_field_of_the_claim_model_is_read_from_one_of_the_files_or_is_not_in_an_837() -> None:
     read_ = filled_paths(one(file_of([PROFESSIONAL]))) | filled_paths(one(file_of([INSTITUTIONAL])))
-    missing = {path for path in paths(Claim) if path not in read_ and not path.startswith("documentation")} - {"oddities"}
+    missing = {path for path in paths(Claim) if path not in read_ and not path.startswith("documentation")} - {
+        "oddities"
+    }
     assert missing == NOT_IN_837
 
 

@@ -36,8 +36,8 @@ _LOOPS: tuple[tuple[str, str, str], ...] = (
      "DTP*096 DTP*090 DTP*091 DTP*444 DTP*050 PWK CN1 AMT*F5 REF*4N REF*F5 REF*EW REF*9F REF*G1 REF*F8 REF*X4 REF*9A "
      "REF*9C REF*LX REF*D9 REF*EA REF*P4 REF*1J K3 NTE CR1 CR2 CRC*07 CRC*E1 CRC*E2 CRC*E3 CRC*75 CRC*ZZ HI HCP"),
     ("2300", "I",
-     "DTP*096 DTP*434 DTP*435 DTP*050 CL1 PWK CN1 AMT*F3 REF*4N REF*9F REF*G1 REF*F8 REF*9A REF*9C REF*LX REF*D9 REF*LU "
-     "REF*EA REF*P4 REF*G4 K3 NTE CRC*ZZ HI HCP"),
+     "DTP*096 DTP*434 DTP*435 DTP*050 CL1 PWK CN1 AMT*F3 REF*4N REF*9F REF*G1 REF*F8 REF*9A REF*9C REF*LX REF*D9 "
+     "REF*LU REF*EA REF*P4 REF*G4 K3 NTE CRC*ZZ HI HCP"),
     ("2310A", "P", f"NM1*DN NM1*P3 {_OWN}"),
     ("2310B", "P", f"NM1*82 PRV*PE {_OWN} REF*LU"),
     ("2310C", "P", f"NM1*77 {_PLACE} REF*0B REF*G2 REF*LU PER"),
@@ -76,7 +76,9 @@ _LOOPS: tuple[tuple[str, str, str], ...] = (
 def segments_of(form: str, loop: str) -> frozenset[str]:
     """The segments of a loop, as the reader names it, each with its qualifier where it has one: `REF*G1`. None of the
     loops above the levels."""
-    return frozenset(name for where, forms, names in _LOOPS if where == loop and form in forms for name in names.split())
+    return frozenset(
+        name for where, forms, names in _LOOPS if where == loop and form in forms for name in names.split()
+    )
 
 
 def all_segments(form: str) -> Iterator[tuple[str, str]]:

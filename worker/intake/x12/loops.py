@@ -40,7 +40,7 @@ class FieldRow(NamedTuple):
     place: str
     """Such as `SV102`."""
     again: str = ""
-    """What is noted where it is there twice with different values and the first is read; empty: the claim is refused."""
+    """What is noted where it is there twice with different values, of which the first is read; empty: it refuses."""
 
 
 class Step(NamedTuple):

@@ -38,8 +38,8 @@ NO_SEPARATORS = Broken(
     "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
 )
 NO_COMPONENT = Broken(
-    "the ISA segment of this X12 file has no ISA16, the component separator (expected 16 elements, the last of them one "
-    "character such as ':', then the segment terminator); nothing up to the next ISA is read"
+    "the ISA segment of this X12 file has no ISA16, the component separator (expected 16 elements, the last of them "
+    "one character such as ':', then the segment terminator); nothing up to the next ISA is read"
 )
 NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
 UNFINISHED = Broken("the file ends inside a segment")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from rules.errors import Problem
@@ -17,6 +16,7 @@ from rules.procedures import shipped_codes
 from rules.unread import mattering
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
+from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
 
@@ -122,9 +122,7 @@ class Walker:
             self._unread.add(unread)
         if opens:
             self._enter(opens)
-        record = self._record
-        if once:
-            record = self._first(once)
+        record = self._first(once) if once else self._record
         if odd:
             record.odd.add(odd)
         if rows:
@@ -284,7 +282,7 @@ class Walker:
                 value["other_payers"] = list(self._other_payers())
             value["source_format"] = "x12"
             value.setdefault("diagnoses", [])
-            self._renumber()
+            renumber(self._lines)
             value["lines"] = [line.fields for line in self._lines]
             if odd := self._odd(claim):
                 value["oddities"] = sorted(odd)
@@ -329,38 +327,9 @@ class Walker:
         for place, line in enumerate(self._lines, 1):
             if service not in line.seen:
                 yield problem(f"2400 {place}", f"the service line has no {service} segment")
-        if (place := self._not_going_up()) and not self._sums_up():
-            yield problem(
-                f"2400 {place}",
-                "LX01 does not go up, and the lines' charges are not the claim's total: another claim's lines may have "
-                "come in",
-            )
-
-    def _not_going_up(self) -> int:
-        """The place of the first line whose number is missing, or no higher than that before it; 0: there is none."""
-        before = 0
-        for place, line in enumerate(self._lines, 1):
-            number = line.fields.get("number", 0)
-            if number <= before:
-                return place
-            before = number
-        return 0
-
-    def _sums_up(self) -> bool:
-        """Whether the charges of the lines are the claim's total, as of no claim that lines of another came into."""
         assert self._claim
-        amounts = [line.fields.get("charge") for line in self._lines]
-        total = self._claim.fields.get("total_charge")
-        if total is None or None in amounts:
-            return False
-        return sum(map(Decimal, filter(None, amounts))) == Decimal(total)
-
-    def _renumber(self) -> None:
-        """Lines whose numbers do not go up have those of their places."""
-        if self._not_going_up() and not any(line.problems for line in self._lines):
-            for place, line in enumerate(self._lines, 1):
-                line.fields["number"] = place
-            self._lines[0].odd.add("2400 LX renumbered")
+        if (place := not_going_up(self._lines)) and not sums_up(self._claim, self._lines):
+            yield problem(f"2400 {place}", FOREIGN_LINES)
 
     def _odd(self, claim: Record) -> set[str]:
         """What is noted of the claim and of all that it consists of or inherits."""
