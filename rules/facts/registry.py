@@ -7,7 +7,7 @@ leak one. A fact whose value is None is missing, and a test on it is neither tru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -132,6 +132,18 @@ def facts_of(case: Case) -> list[Facts]:
     """The facts of the claim, then of each line that the layer judges."""
     claim = ClaimFacts(case)
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
+
+
+def dated_on(facts: Facts, day: date) -> Facts:
+    """The facts as they would be if every line without a date had this one."""
+    case = facts.case
+    dated = {
+        id(line): line if date_of(case.claim, line) else replace(line, service_date=day) for line in case.claim.lines
+    }
+    claim = replace(case.claim, lines=tuple(dated.values()))
+    lines = tuple(dated[id(line)] for line in case.lines)
+    found = ClaimFacts(case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={}))
+    return LineFacts(found, dated[id(facts.line)]) if isinstance(facts, LineFacts) else found
 
 
 def evidence(kind: Kind, value: Value) -> Evidence:

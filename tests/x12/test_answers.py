@@ -139,6 +139,7 @@ CASES: dict[str, tuple[Callable[[str], str], tuple[list[str], list[str], list[st
     # interchange: kputnam/stupidedi#83 (ISA16 left out)
     "ISA16 left out": (changed(("*T*:~", "*T*~")), (["R:027"], [], [], 0)),
     "ISA16 left out, in one line": (lambda raw: raw.replace("\n", "").replace("*T*:~", "*T*~"), (["R:027"], [], [], 0)),
+    "ISA16 and the separator before it left out": (changed(("*T*:~", "*T~")), (["R:027"], [], [], 0)),
     "ISA16 is a letter": (changed(("*T*:~", "*T*A~")), (["R:027"], [], [], 0)),
     "the terminator is a letter": (lambda raw: raw.replace("~\n", "X"), (["R:004"], [], [], 0)),
     # ISA11 without a value, one element short: Silvenga/vscode-edi-x12-support#3

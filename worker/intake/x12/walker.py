@@ -17,6 +17,7 @@ from rules.unread import mattering
 from worker.intake.x12.ended import Ended, SegmentFault
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
+from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
 
@@ -90,6 +91,7 @@ class Walker:
             "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
         }  # fmt: skip
         separators, ended = self._segments, self.envelope.ended
+        elements = [""]
         for batch in separators:
             if isinstance(batch, Broken):
                 self._segment += 1
@@ -98,12 +100,16 @@ class Walker:
             separator = separators.element
             for text in batch:
                 self._segment += 1
+                before = elements[0]
                 elements = text.split(separator)
                 step = self._state.get(elements[0])
+                if step is None and (name := elements[0].strip().upper()) in KNOWN and name != elements[0]:
+                    elements[0] = name  # blanks around it, or small letters
+                    step = self._state.get(name)
                 if step is not None:
                     self._step(step, elements, len(text))
                 elif (handler := handlers.get(elements[0])) is None:
-                    self._misplaced(elements)
+                    self._misplaced(elements, before)
                 elif (found := handler(elements)) is not None or ended:
                     yield found
         yield self._end_file()
@@ -112,7 +118,7 @@ class Walker:
 
     def _step(self, step: Step | Mapping[str, Step], elements: list[str], size: int) -> None:
         if not isinstance(step, Step):
-            qualified = step.get(at(elements, 1)) or step.get("")
+            qualified = step.get(at(elements, 1).upper()) or step.get("")
             if qualified is None:
                 self._misplaced(elements)
                 return
@@ -123,12 +129,14 @@ class Walker:
                 for records in (self._lines, self._others, self._decisions):
                     records.clear()
                 return
-        opens, rows, special, unread = step
+        opens, rows, special, unread, odd, once = step
         if unread:
             self._unread.add(unread)
         if opens:
             self._enter(opens)
-        record = self._record
+        record = self._first(once) if once else self._record
+        if odd:
+            record.odd.add(odd)
         if rows:
             record.fill(rows, elements, self._segments.component, self._segment)
         if special == "HI":
@@ -137,6 +145,15 @@ class Walker:
             if special in record.seen:
                 record.add(self._segment, special, "is there twice in a service line; expected an LX segment before it")
             record.seen.add(special)
+
+    def _first(self, opener: str) -> Record:
+        """The record of a loop that is read once: of another such loop one that is thrown away."""
+        record = self._record
+        if opener in record.seen:
+            record.odd.add(f"{opener} repeated")
+            self._record = Record()
+        record.seen.add(opener)
+        return self._record
 
     def _diagnose(self, record: Record, elements: list[str]) -> None:
         assert self._form
@@ -158,9 +175,12 @@ class Walker:
             self._decisions.append(self._record)
         elif loop.startswith("24") and self._lines:
             self._record = self._lines[-1]  # no longer that of a decision
+        elif loop.startswith("231") and self._claim:
+            self._record = self._claim  # no longer that of a provider who is named twice
         self._record.seen.add(loop)
 
-    def _misplaced(self, elements: list[str]) -> None:
+    def _misplaced(self, elements: list[str], before: str = "") -> None:
+        """A segment that has no place here; `before`: the identifier of that before it."""
         name = elements[0]
         if not self.envelope.st.open:
             if name != "TA1" and not self._outside:
@@ -173,7 +193,11 @@ class Walker:
             self._lose_track(name, "has no place here in the guide's loops; a segment may be missing before it")
             self._note(name, "2")
         else:
-            self._corrupt("is no segment of the guide; what it stands for is lost")
+            sentence = "is no segment of the guide; what it stands for is lost"
+            if before in KNOWN:
+                mark = self._segments.terminator
+                sentence += f"; perhaps the text of the {before} before it holds {mark!r}, the segment terminator"
+            self._corrupt(sentence)
 
     def _break(self, item: Broken) -> WalkedClaim | None:
         if item.header is not None:
@@ -220,11 +244,11 @@ class Walker:
             case "22":
                 self._subscriber, self._patient = record, None
                 loop = "2000B"
-                self._check_parent(record, self._billing, parent)
+                self._check_parent(loop, record, self._billing, parent)
             case "23":
                 self._patient = record
                 loop = "2000C"
-                self._check_parent(record, self._subscriber, parent)
+                self._check_parent(loop, record, self._subscriber, parent)
             case _:
                 self._subscriber = self._patient = None
                 self._lose_track("HL03", "expected level 20, 22 or 23")
@@ -234,8 +258,10 @@ class Walker:
         self._state, self._loop = STATES[self._form][loop], loop
         return found
 
-    def _check_parent(self, record: Record, parent: Record | None, named: str) -> None:
-        if parent is None or parent.id != named:
+    def _check_parent(self, level: str, record: Record, parent: Record | None, named: str) -> None:
+        if parent is not None and not named:
+            record.odd.add(f"{level} HL02 missing")
+        elif parent is None or parent.id.lstrip("0") != named.lstrip("0"):
             record.add(self._segment, "HL02", "does not name the open HL of the level above")
             self._note("HL", "8", "", element=2, number="734", element_code="7")
 
@@ -261,7 +287,6 @@ class Walker:
         claim = self._claim
         if claim is None:
             return None
-        self._claim = None
         problems: list[Problem] = []
         value: dict[str, Any] = {}
         trace: dict[str, Any] = {**self.envelope.parties, **self._set.trace}
@@ -269,6 +294,8 @@ class Walker:
             problems.append(problem("", self.envelope.unread or "the claim is in no transaction set (ST)"))
         else:
             value["form"] = _FORMS[self._form]
+            value |= self._set.fields
+            problems += self._set.problems
             for level in (self._billing, self._subscriber, self._patient):
                 if level is None:
                     continue
@@ -285,13 +312,17 @@ class Walker:
                 value["other_payers"] = list(self._other_payers())
             value["source_format"] = "x12"
             value.setdefault("diagnoses", [])
+            renumber(self._lines)
             value["lines"] = [line.fields for line in self._lines]
+            if odd := self._odd(claim):
+                value["oddities"] = sorted(odd)
             if self._unread:
                 value["not_read"] = sorted(self._unread)
             for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)
         position = self.envelope.position(self._start)
+        self._claim = None
         return WalkedClaim(
             position, self.envelope.origin(), self.count, value, tuple(problems[:_MOST]), trace, self._form
         )
@@ -327,15 +358,19 @@ class Walker:
             yield problem("2010CA", "the loop of the patient is missing")
             self._note("NM1", "3", "2010CA")
         service = "SV1" if self._form == "P" else "SV2"
-        before = 0
         for place, line in enumerate(self._lines, 1):
             if service not in line.seen:
                 yield problem(f"2400 {place}", f"the service line has no {service} segment")
                 self._note(service, "3", "2400")
-            number = line.fields.get("number", 0)
-            if number <= before:
-                yield problem(f"2400 {place}", "LX01 does not go up; another claim's lines may have come in")
-            before = number
+        assert self._claim
+        if (place := not_going_up(self._lines)) and not sums_up(self._claim, self._lines):
+            yield problem(f"2400 {place}", FOREIGN_LINES)
+
+    def _odd(self, claim: Record) -> set[str]:
+        """What is noted of the claim and of all that it consists of or inherits."""
+        levels = [level for level in (self._billing, self._subscriber, self._patient) if level]
+        records = (self._set, *levels, claim, *self._others, *self._lines, *self._decisions)
+        return set().union(*[record.odd for record in records if record.odd])
 
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
