@@ -80,7 +80,8 @@ def _decision(answer: Answer, decisions: Sequence[AuditedDecision]) -> int | Non
     day = answer.day.isoformat()
     before = [index for index, one in enumerate(decisions) if one.moment[:10] <= day]
     about = [index for index in before if decisions[index].charge == answer.charge]
-    return (about or before or [None])[-1]
+    found = about or before
+    return found[-1] if found else None
 
 
 def _silent(answer: Answer) -> str:

@@ -35,15 +35,18 @@ def compare(
     `log`: lines of audit files, in any order.
     """
     outcomes = Outcomes()
+    adjusted: set[ProviderAdjustment] = set()
     with meeting_place() as place:
         for one in remittances:
             if isinstance(one, ProviderAdjustment):
-                outcomes.provider_adjustments.setdefault(one.reason, Total()).add(one.amount)
+                adjusted.add(one)  # a few a check, and each once, however often its file is read
                 continue
             outcomes.remittances[READ] += 1
             if not one.balances:
                 outcomes.remittances[UNBALANCED] += 1
             place.enter(one)
+        for each in adjusted:
+            outcomes.provider_adjustments.setdefault(each.reason, Total()).add(each.amount)
         for line in log:
             place.remember(line)
         outcomes.unreadable = place.unreadable
@@ -59,8 +62,8 @@ def compare(
             for index, fate in sorted((settled.fates | fates).items()):
                 outcomes.note(fate, payments[index].file, payments[index].position)
             outcomes.decisions += len(decisions)
-            for one in matches:
-                count(outcomes, one.answer.lines, decisions[one.decision], decisions[: one.decision], expected)
+            for held in matches:
+                count(outcomes, held.answer.lines, decisions[held.decision], decisions[: held.decision], expected)
     return outcomes
 
 

@@ -109,6 +109,11 @@ class ProviderAdjustment:
     """PLB03-1 and the like."""
     amount: Decimal
     """Positive: so much less was paid."""
+    day: date | None
+    trace: str
+    """Both as of a Payment."""
+    ordinal: int
+    """Which one of its transaction set it is: with day and trace the same in a file that is read twice."""
 
 
 Remitted = Payment | ProviderAdjustment | Refusal
@@ -193,13 +198,14 @@ class _Walk:
         """Whether one is open."""
         self._set: str | None = None
         """ST02 of the open 835 set."""
-        self._interchange, self._group_day = "", None
+        self._interchange = ""
+        self._group_day: date | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._day: date | None = self._group_day
         self._trace = ""
-        self._ordinal = 0
+        self._ordinal = self._adjusted = 0
         self._claim: _Claim | None = None
         self._fault = ""
         self._parts = 0
@@ -327,7 +333,8 @@ class _Walk:
                     yield self._refusal(self._fault)
                     self._fault = ""
                 else:
-                    yield ProviderAdjustment(reason, amount)
+                    self._adjusted += 1
+                    yield ProviderAdjustment(reason, amount, self._day, self._check(), self._adjusted)
 
     def _amount(self, elements: list[str], place: int) -> Decimal:
         text = at(elements, place)
@@ -345,7 +352,7 @@ class _Walk:
             # Before the first claim, too, and between two: a claim may be what it was.
             yield self._refusal(fault, self._claims if claim else 0)
         elif claim:
-            yield claim.done(self._name, self._day, self._trace or f"{self._interchange}/{self._set}")
+            yield claim.done(self._name, self._day, self._check())
 
     def _end(self, why: str) -> Iterator[Payment | Refusal]:
         if self._set is not None:
@@ -353,6 +360,10 @@ class _Walk:
                 yield self._refusal(why)
             yield from self._close(f"{why} after this claim, which may not be whole")
             self._set = None
+
+    def _check(self) -> str:
+        """By what the remittance is known."""
+        return self._trace or f"{self._interchange}/{self._set}"
 
     def _here(self) -> str:
         within = f"ST {shown(self._set)} / claim {self._ordinal} / " if self._set is not None else ""
