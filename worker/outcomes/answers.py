@@ -120,6 +120,8 @@ def _take_back(payments: Sequence[Payment], order: Sequence[int], fates: dict[in
     It may stand before or behind the correction and have a number of its own; a payer takes back a split claim at
     once, or in parts what it paid at once.
     """
+    if not any(_reverses(payments[index]) for index in order):
+        return
     standing = _Standing(payments, [index for index in order if not _reverses(payments[index])])
     open_: list[int] = []
     for index in order:
