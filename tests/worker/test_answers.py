@@ -82,6 +82,38 @@ def test_a_part_that_comes_later_does_not_replace_the_lines_it_is_not_about() ->
     assert rule(outcomes([early, again], TWO)) == (NONE, once("90"))
 
 
+@pytest.mark.parametrize("cents", [45_000, 60_000, None])
+def test_parts_that_name_no_lines_are_told_by_their_charges(cents: int | None) -> None:
+    """RFI 1684: the line item control number comes back only where it was sent."""
+    log = [decision("A", "UNT001@", judged=2, **{"claim.charge_cents": cents})]
+    one = clp("A", "1", "225", "0", "ICN1", *svc("225", "0", "", "CO*151*225"))
+    two = clp("A", "1", "225", "100", "ICN2", *svc("225", "100", "", "CO*45*125"))
+    found = outcomes([era(one), era(two, trace="CHK2", day="20261120")], log)
+    known = {"matched": 1, "parts of a split claim": 1}
+    assert fates(found) == (known if cents else {"matched": 1, "replaced by a later one": 1})
+    assert rule(found) == ((once("225"), NONE) if cents else (NONE, once("100")))
+
+
+def test_a_claim_and_its_correction_that_are_answered_on_one_check_are_no_parts() -> None:
+    """RFI 1956: one CLM01 may stand for several claims."""
+    full = {"claim.charge_cents": 45_000}
+    log = [decision("A", "UNT001@1", **full), decision("A", day="2026-10-30", **full)]
+    paid = clp("A", "1", "450", "100", "ICN2", *PAID[1:])
+    found = outcomes([era(DENIED, paid)], log)
+    assert fates(found) == {"matched": 2}
+    assert (rule(found), lines(found)) == ((once("450"), NONE), {"denied": 1, "predicted": 1, "paid": 1})
+    assert found.rules["UNT001", "uhc"].mended.money == Decimal(100)
+    alone = outcomes([era(DENIED, paid)], log[:1])
+    assert (fates(alone), rule(alone)) == ({"matched": 1, "replaced by a later one": 1}, (NONE, once("100")))
+
+
+def test_a_second_payer_that_calls_itself_the_first_is_known_by_what_it_takes_into_account() -> None:
+    """RFI 546: a payer gives all claims one status; RFI 454: what an earlier payer paid is CARC 23."""
+    second = clp("A", "1", "450", "20", "X9", *svc("450", "20", "1", "OA*23*100", "CO*45*330"))
+    found = outcomes([era(DENIED), era(second, trace="CHK9", day="20261130")], FOUND)
+    assert (fates(found), rule(found)) == ({"matched": 1, "of a second payer": 1}, (once("450"), NONE))
+
+
 def test_a_line_that_the_payer_splits_is_one_line() -> None:
     """RFI 467: one service came back as two, the second part of it beyond a limit; both carry its control number."""
     two = [*svc("24", "20", "1", "CO*45*4"), *svc("426", "0", "1", "CO*119*426")]
@@ -271,7 +303,7 @@ def test_of_the_lines_of_a_claim_each_has_its_own_verdict() -> None:
 
 
 def test_a_line_that_is_denied_in_part_is_denied_for_that_part() -> None:
-    found = outcomes([era(clp("A", "1", "450", "50", "ICN1", *svc("450", "50", "1", "CO*151*300**45*100")))], FOUND)
+    found = outcomes([era(clp("A", "1", "450", "50", "ICN1", *svc("450", "50", "1", "co*151*300**045*100")))], FOUND)
     assert rule(found) == (once("300"), NONE)
 
 
@@ -317,6 +349,8 @@ def test_a_status_that_is_not_known_is_listed_and_one_that_is_missing_is_refused
     for segment, sentence in (
         ("CLP*A**450*0", "CLP02, the status, is missing"), ("CLP*A*1**0", "CLP03, the charge, is missing"),
         ("CLP*A*1*450", "CLP04, the amount paid, is missing"),
+        ("CLP*A*1*450*0~SVC*HC:64445:RT**0", "SVC02, the charge, is missing"),
+        ("CLP*A*1*450*0~SVC*HC:64445:RT*450", "SVC03, the amount paid, is missing"),
     ):  # fmt: skip
         (refused,) = remitted(era([segment]))
         assert isinstance(refused, Refusal)
@@ -462,7 +496,7 @@ PIECES = [
 
 
 @given(draw.lists(draw.tuples(draw.sampled_from(PIECES), draw.integers(1, 3), draw.integers(1, 28)), max_size=12))
-def test_every_claim_has_one_fate_and_the_order_of_files_is_nothing(said: list[tuple[list[str], int, int]]) -> None:
+def test_every_claim_has_one_fate_and_what_is_read_twice_changes_nothing(said: list[tuple[list[str], int, int]]) -> None:
     files = [era(claim, trace=f"CHK{check}", day=f"202611{day:02d}") for claim, check, day in said]
     log = [*TWO, decision("A", "DX001@", day="2026-11-10", judged=2)]
     found, again = (outcomes(order, log) for order in (files, [*files, *files]))

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from worker.intake.x12.remittance import Adjustment, Payment, Service
-from worker.outcomes.reasons import DENIED, RANKS, REVERSAL, SPLIT, UNDECIDED, Verdict, denials, net, verdict
+from worker.outcomes.reasons import (
+    DENIED,
+    EARLIER_PAYER,
+    RANKS,
+    REVERSAL,
+    SPLIT,
+    UNDECIDED,
+    Verdict,
+    denials,
+    net,
+    verdict,
+)
 
 TWICE = "there twice"
 UNDATED = "without a date"
@@ -64,6 +75,10 @@ class Answer:
     """CLP07 of the parts."""
     split: bool
     """Whether the payer says that it is a part (RARC MA15)."""
+    behind: bool
+    """Whether it takes another payer's payment into account (CARC 23)."""
+    pieces: tuple[Answer, ...] = ()
+    """The parts for themselves, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +225,9 @@ def _answers(payments: Sequence[Payment], indexes: Sequence[int], codes: Contain
         # One payer may answer as the first and as the second one of the same patient: these are no parts of a claim.
         for rank in sorted(ranks) or [0]:
             parts = [index for index in together if (RANKS.get(payments[index].status, 0) or first) == rank]
-            yield _answer([payments[index] for index in parts], tuple(parts), rank, codes)
+            whole = _answer([payments[index] for index in parts], tuple(parts), rank, codes)
+            pieces = [_answer([payments[index]], (index,), rank, codes) for index in parts] if len(parts) > 1 else ()
+            yield replace(whole, pieces=tuple(pieces))
 
 
 def _answer(payments: Sequence[Payment], parts: tuple[int, ...], rank: int, codes: Container[str]) -> Answer:
@@ -222,6 +239,7 @@ def _answer(payments: Sequence[Payment], parts: tuple[int, ...], rank: int, code
         parts,
         frozenset(payment.control for payment in payments),
         any(SPLIT in payment.remarks for payment in payments),
+        any(_reasons([payment]).get(EARLIER_PAYER, 0) > 0 for payment in payments),
     )
 
 

@@ -7,7 +7,8 @@ other lines of a claim that the payer split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -54,34 +55,59 @@ def match(answers: Sequence[Answer], decisions: Sequence[AuditedDecision]) -> tu
     """
     fates: dict[int, str] = {}
     last: dict[int, Answer] = {}
-    for answer in answers:
-        index = _decision(answer, decisions)
+    for answer, newer in _singly(answers, decisions):
+        index = _decision(answer, newer, decisions)
         if index is None:
             fates |= dict.fromkeys(answer.parts, LATER if decisions else ABSENT)
         elif (silent := _silent(answer)) and index not in last:
             fates |= dict.fromkeys(answer.parts, silent)
         elif (before := last.get(index)) is None:
             last[index] = answer
-        elif answer.rank > max(before.rank, 1):
+        elif _of_a_later_payer(answer, before):
             fates |= dict.fromkeys(answer.parts, SECOND)
-        elif _of_other_lines(answer, before):
+        elif _of_other_lines(answer, before, decisions[index]):
             last[index] = _together(before, answer)
         elif silent:
             fates |= dict.fromkeys(answer.parts, silent)
         else:
-            fates |= dict.fromkeys(before.parts, SECOND if before.rank > max(answer.rank, 1) else REPLACED)
+            fates |= dict.fromkeys(before.parts, SECOND if _of_a_later_payer(before, answer) else REPLACED)
             last[index] = answer
     for answer in last.values():
         fates |= {answer.parts[0]: MATCHED} | dict.fromkeys(answer.parts[1:], PART)
     return [Match(answer, index) for index, answer in last.items()], fates
 
 
-def _decision(answer: Answer, decisions: Sequence[AuditedDecision]) -> int | None:
+def _singly(answers: Sequence[Answer], decisions: Sequence[AuditedDecision]) -> Iterator[tuple[Answer, int]]:
+    """The answers, each with how many of the same charge the same remittance has behind it.
+
+    Parts of which each has the charge of a whole claim, for the same lines, are no parts: a claim and its correction,
+    or several claims of one number, were answered on one day.
+    """
+    charges = {one.charge for one in decisions} - {None}
+    for answer in answers:
+        pieces = answer.pieces
+        lines = [{(line.number, line.code) for line in piece.lines} for piece in pieces]
+        if pieces and all(one.charge in charges for one in pieces) and all(each & lines[0] for each in lines):
+            left = Counter(one.charge for one in pieces)
+            for one in pieces:
+                left[one.charge] -= 1
+                yield one, left[one.charge]
+        else:
+            yield answer, 0
+
+
+def _decision(answer: Answer, newer: int, decisions: Sequence[AuditedDecision]) -> int | None:
     day = answer.day.isoformat()
     before = [index for index, one in enumerate(decisions) if one.moment[:10] <= day]
     about = [index for index in before if decisions[index].charge == answer.charge]
     found = about or before
-    return found[-1] if found else None
+    return found[max(len(found) - 1 - newer, 0)] if found else None
+
+
+def _of_a_later_payer(answer: Answer, first: Answer) -> bool:
+    """Whether it says nothing about the verdict on the claim to the first payer: by its status, or by what it is about
+    where every payer calls itself the first one."""
+    return answer.rank > max(first.rank, 1) or (first.rank == answer.rank and answer.behind and not first.behind)
 
 
 def _silent(answer: Answer) -> str:
@@ -92,13 +118,16 @@ def _silent(answer: Answer) -> str:
     return UNEXPLAINED if said <= {"pending", "unexplained"} else ""
 
 
-def _of_other_lines(later: Answer, before: Answer) -> bool:
+def _of_other_lines(later: Answer, before: Answer, decision: AuditedDecision) -> bool:
     """Whether both are parts of one claim that the payer split and answered on different days or checks."""
-    if later.controls & before.controls or not (later.lines and before.lines):
+    if later.controls & before.controls:
         return False
     numbers = [_numbers(one.lines) for one in (later, before)]
     if all(numbers):
         return not numbers[0] & numbers[1]
+    if decision.charge is not None and min(later.charge, before.charge) > 0:
+        # The charge of a part is a part of the charge.
+        return later.charge + before.charge <= decision.charge
     codes = [{line.code for line in one.lines} for one in (later, before)]
     return (later.split or before.split) and () not in codes[0] | codes[1] and not codes[0] & codes[1]
 

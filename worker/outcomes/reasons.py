@@ -28,6 +28,8 @@ PENDING = frozenset(("133", "257", "277"))
 """CARCs that say that the line is not decided yet."""
 _ALLOWED = frozenset(("1", "2", "3", "23", "66"))
 """CARCs by which a part of what was allowed is paid by the patient or another payer."""
+EARLIER_PAYER = "23"
+"""CARC: what an earlier payer paid or adjusted."""
 
 DENIED, REVERSAL = "4", "22"
 """CLP02."""

@@ -270,10 +270,14 @@ class _Walk:
         self._ordinal += 1
         self._claims += 1
         self._parts = 0
-        for place, what in ((1, "the claim id"), (2, "the status"), (3, "the charge"), (4, "the amount paid")):
-            if not at(elements, place) and not self._fault:
-                self._fault = f"CLP{place:02d}, {what}, is missing"
+        self._wanted(elements, (1, "the claim id"), (2, "the status"), (3, "the charge"), (4, "the amount paid"))
         self._claim = _Claim(elements, self._amount(elements, 3), self._amount(elements, 4), self._here())
+
+    def _wanted(self, elements: list[str], *places: tuple[int, str]) -> None:
+        """What is missing is not nothing: a blank amount would be read as paid or charged nothing."""
+        for place, what in places:
+            if not at(elements, place) and not self._fault:
+                self._fault = f"{elements[0]}{place:02d}, {what}, is missing"
 
     def _fill(self, kind: str, elements: list[str]) -> None:
         claim = self._claim
@@ -299,6 +303,7 @@ class _Walk:
 
     def _open_service(self, claim: _Claim, elements: list[str]) -> None:
         self._parts += 1
+        self._wanted(elements, (2, "the charge"), (3, "the amount paid"))
         # What was submitted counts, where it has a code of these sets: a payer may give a revenue code beside one.
         submitted, adjudicated = (self._procedure(at(elements, place)) for place in (6, 1))
         procedure, modifiers = submitted if submitted[0] else adjudicated
@@ -312,18 +317,17 @@ class _Walk:
             if any(code in composite for code in shipped_codes()):
                 self._fault = f"SVC01: expected components separated by {self._segments.component!r} (ISA16)"
             return None, ()
-        if parts[0] != "HC" or not parts[1]:
+        if parts[0].upper() != "HC" or not parts[1]:
             return None, ()
         code, more = attached(parts[1])
         return code, (*more, *(part for part in parts[2:6] if part))
 
     def _adjustments(self, elements: list[str]) -> Iterator[Adjustment]:
         for place in range(2, len(elements), 3):
-            if reason := at(elements, place):
+            if reason := at(elements, place).lstrip("0").upper():
                 self._parts += 1
-                if not at(elements, place + 1) and not self._fault:
-                    self._fault = f"CAS{place + 1:02d}, the amount of the adjustment, is missing"
-                yield Adjustment(at(elements, 1), reason, self._amount(elements, place + 1))
+                self._wanted(elements, (place + 1, "the amount of the adjustment"))
+                yield Adjustment(at(elements, 1).upper(), reason, self._amount(elements, place + 1))
 
     def _provider(self, elements: list[str]) -> Iterator[ProviderAdjustment | Refusal]:
         for place in range(3, min(len(elements), 14), 2):
