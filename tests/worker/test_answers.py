@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -496,7 +497,9 @@ PIECES = [
 
 
 @given(draw.lists(draw.tuples(draw.sampled_from(PIECES), draw.integers(1, 3), draw.integers(1, 28)), max_size=12))
-def test_every_claim_has_one_fate_and_what_is_read_twice_changes_nothing(said: list[tuple[list[str], int, int]]) -> None:
+def test_every_claim_has_one_fate_and_what_is_read_twice_changes_nothing(
+    said: list[tuple[list[str], int, int]],
+) -> None:
     files = [era(claim, trace=f"CHK{check}", day=f"202611{day:02d}") for claim, check, day in said]
     log = [*TWO, decision("A", "DX001@", day="2026-11-10", judged=2)]
     found, again = (outcomes(order, log) for order in (files, [*files, *files]))
@@ -513,9 +516,19 @@ def test_settling_keeps_every_payment() -> None:
     assert sorted([*parts, *settled.fates]) == [0, 1, 2, 3]
 
 
+def test_the_log_of_an_earlier_release_is_matched_as_well() -> None:
+    log = (FIXTURES / "898ad03" / "audit.jsonl").read_bytes().splitlines(keepends=True)
+    claims = [clp(f"pcn-{number:05}", "1", "450", "0", f"ICN{number}", *DENIED[1:]) for number in range(1, 6)]
+    found = outcomes([era(*claims, day="20261215")], log)
+    assert found.unreadable == 0
+    assert fates(found) == {"matched": 4, "not in the audit log": 1, "with the claim id written otherwise": 4}
+    assert rule(outcomes([era(clp("PCN-00002", "1", "900", "0", "X", *DENIED[1:]), day="20261215")], log))[0][0] == 1
+
+
 # the handed remittances
 
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 READING = SAMPLES.parent / "cases" / "reading"
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 SHORTEST_CUT = 17
 """Characters behind which payers cut off; the guides promise 20."""
+_LONGEST_CUT = 38
+"""Characters that X12 gives a claim id; who sends more gets no more back."""
 
 
 def folded(claim: str) -> str:
@@ -17,6 +19,6 @@ def folded(claim: str) -> str:
 def spellings(claim: str) -> list[str]:
     """The folded forms in which a payer may give the claim id back: whole, and cut off."""
     whole = folded(claim)
-    cuts = {folded(claim[:length]) for length in range(SHORTEST_CUT, len(claim))}
-    cuts |= {whole[:length] for length in range(SHORTEST_CUT, len(whole))}
+    cuts = {folded(claim[:length]) for length in range(SHORTEST_CUT, min(len(claim), _LONGEST_CUT + 1))}
+    cuts |= {whole[:length] for length in range(SHORTEST_CUT, min(len(whole), _LONGEST_CUT + 1))}
     return [one for one in {whole, *cuts} if one]

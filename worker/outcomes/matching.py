@@ -22,6 +22,8 @@ PENDED = "pending"
 UNEXPLAINED = "paid nothing and said no reason"
 LATER = "decided later"
 ABSENT = "not in the audit log"
+_MOST_PARTS = 1_000
+"""Of one claim on different checks; a claim has 999 lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _silent(answer: Answer) -> str:
 
 def _of_other_lines(later: Answer, before: Answer, decision: AuditedDecision) -> bool:
     """Whether both are parts of one claim that the payer split and answered on different days or checks."""
-    if later.controls & before.controls:
+    if later.controls & before.controls or len(before.parts) > _MOST_PARTS:
         return False
     numbers = [_numbers(one.lines) for one in (later, before)]
     if all(numbers):
