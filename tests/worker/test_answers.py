@@ -179,9 +179,9 @@ def test_a_reversal_that_fits_no_payment_takes_nothing_back_and_is_listed() -> N
         found = outcomes([era(PAID, trace="CHK0"), era(back(*amounts, "ICN1"), trace="CHK2")], FOUND)
         assert fates(found) == {"matched": 1, "reversals without their payment": 1}
         assert rule(found) == (NONE, once("100"))
-        (listed,) = found.uncounted
+        (listed,) = (one for one in found.listed if one.what != "do not balance")
         assert (listed.file, listed.position) == ("2.835", "ST 0001 / claim 1 / segment 7")
-        assert listed.fate == "reversals without their payment"
+        assert listed.what == "reversals without their payment"
     early = era(back("-450", "-100", "ICN1"), trace="CHK2", day="20261101")
     assert fates(outcomes([early, era(PAID)], FOUND)) == {"matched": 1, "reversals without their payment": 1}
 
@@ -290,7 +290,7 @@ def test_nothing_paid_and_no_reason_given_is_neither_paid_nor_denied(more: list[
     assert fates(found) == {"paid nothing and said no reason": 1}
     assert not found.rules
     assert not found.payers
-    assert len(found.uncounted) == 1
+    assert [one.what for one in found.listed] == ["do not balance", "paid nothing and said no reason"]
 
 
 def test_of_the_lines_of_a_claim_each_has_its_own_verdict() -> None:
@@ -479,6 +479,16 @@ def test_money_that_is_of_no_claim_is_counted_apart() -> None:
         "WO": Decimal(200), "L6": Decimal("-3.5"),
     }  # fmt: skip
     assert rule(found) == (NONE, once("100"))
+
+
+def test_a_segment_that_is_none_of_the_guides_is_listed_with_its_claim() -> None:
+    """databricks-industry-solutions/x12-edi-parser#44: payers send segments that the guide does not have."""
+    claim = clp("A", "1", "450", "0", "ICN1", "SVC*HC:64445:RT*450*0**1", "cas*CO*151*450", "NM1*QC*1*X", "AMT*B6*0")
+    found = outcomes([era(claim)], FOUND)
+    assert [one.what for one in found.listed] == [
+        "do not balance", "with a segment that is not known", "paid nothing and said no reason",
+    ]  # fmt: skip
+    assert not outcomes([era(DENIED)], FOUND).listed
 
 
 def test_a_claim_outside_of_any_set_is_refused() -> None:

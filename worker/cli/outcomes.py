@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Row = tuple[str, ...]
 _SHOWN = 5
-"""Places that are shown to people of each fate of a claim."""
+"""Places that are shown to people of each kind."""
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -150,8 +150,8 @@ def _text(found: Outcomes, refused: Counter[bool], book: Book) -> Iterator[str]:
         yield f"{refused.total()} could not be read" + (f", {refused[True]} of them claims." if refused[True] else ".")
     if found.unreadable:
         yield f"{found.unreadable} lines of the audit log could not be read."
-    if found.uncounted:
-        yield from _uncounted(found)
+    if found.listed:
+        yield from _listed(found)
     if found.provider_adjustments:
         yield from _provider_adjustments(found)
     if found.payers:
@@ -162,17 +162,17 @@ def _text(found: Outcomes, refused: Counter[bool], book: Book) -> Iterator[str]:
         yield from _missed(found, book)
 
 
-def _uncounted(found: Outcomes) -> Iterator[str]:
+def _listed(found: Outcomes) -> Iterator[str]:
     yield ""
-    yield paint("Not counted", "bold") + f", the first {_SHOWN} of each kind; --format json lists more"
+    yield paint("To look at", "bold") + f", the first {_SHOWN} of each kind; --format json lists more"
     shown = Counter[str]()
-    for one in found.uncounted:
-        shown[one.fate] += 1
-        if shown[one.fate] <= _SHOWN:
-            yield f"  {one.file}: {one.position}: {one.fate}"
-    for fate, number in shown.items():
-        if (more := max(found.remittances[fate], number) - _SHOWN) > 0:
-            yield f"  and {more} more {fate}"
+    for one in found.listed:
+        shown[one.what] += 1
+        if shown[one.what] <= _SHOWN:
+            yield f"  {one.file}: {one.position}: {one.what}"
+    for what in shown:
+        if (more := found.remittances[what] - _SHOWN) > 0:
+            yield f"  and {more} more {what}"
 
 
 def _provider_adjustments(found: Outcomes) -> Iterator[str]:
@@ -242,7 +242,7 @@ def _plain(found: Outcomes) -> dict[str, Any]:
             {"payer": payer, **asdict(reason), **asdict(total)}
             for (payer, reason), total in _dearest(found)
         ],
-        "not_counted": [asdict(one) for one in found.uncounted],
+        "listed": [asdict(one) for one in found.listed],
         "provider_adjustments": {
             reason: asdict(total) for reason, total in sorted(found.provider_adjustments.items())
         },

@@ -21,7 +21,7 @@ from worker.intake.x12.remittance import Payment, ProviderAdjustment
 from worker.outcomes.answers import settle
 from worker.outcomes.matching import match
 from worker.outcomes.store import meeting_place
-from worker.outcomes.tally import ALIKE, AMBIGUOUS, READ, UNBALANCED, Expected, Outcomes, Total, count
+from worker.outcomes.tally import ALIKE, AMBIGUOUS, READ, STRANGE, UNBALANCED, Expected, Outcomes, Total, count
 
 
 def compare(
@@ -42,8 +42,8 @@ def compare(
                 adjusted.add(one)  # a few a check, and each once, however often its file is read
                 continue
             outcomes.remittances[READ] += 1
-            if not one.balances:
-                outcomes.remittances[UNBALANCED] += 1
+            for what in (UNBALANCED,) * (not one.balances) + (STRANGE,) * one.strange:
+                outcomes.note(what, one.file, one.position)
             place.enter(one)
         for each in adjusted:
             outcomes.provider_adjustments.setdefault(each.reason, Total()).add(each.amount)

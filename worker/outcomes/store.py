@@ -145,7 +145,7 @@ def _packed(payment: Payment) -> list[Any]:
     return [
         payment.status, str(payment.charge), str(payment.paid), payment.control,
         payment.day.isoformat() if payment.day else None, payment.trace, _plain(payment.adjustments), payment.remarks,
-        services, payment.file, payment.position,
+        services, payment.file, payment.position, payment.strange,
     ]  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _adjustments(said: Iterable[Any]) -> tuple[Adjustment, ...]:
 
 
 def _unpacked(claim: str, said: list[Any]) -> Payment:
-    status, charge, paid, control, day, trace, adjustments, remarks, services, file, position = said
+    status, charge, paid, control, day, trace, adjustments, remarks, services, file, position, strange = said
     return Payment(
         claim, status, Decimal(charge), Decimal(paid), control, date.fromisoformat(day) if day else None, trace,
         _adjustments(adjustments), tuple(remarks),
@@ -166,7 +166,7 @@ def _unpacked(claim: str, said: list[Any]) -> Payment:
             Service(procedure, Decimal(cost), Decimal(given), line, _adjustments(why), tuple(notes), tuple(modifiers))
             for procedure, cost, given, line, why, notes, modifiers in services
         ),
-        file, position,
+        file, position, strange,
     )  # fmt: skip
 
 

@@ -32,18 +32,17 @@ from worker.outcomes.matching import (
 )
 from worker.outcomes.reasons import denials, kept_back, net
 
-READ, UNBALANCED, ALIKE, AMBIGUOUS = (
-    "read", "do not balance", "with the claim id written otherwise", "with a claim id that fits several claims",
-)  # fmt: skip
+READ, ALIKE, AMBIGUOUS = "read", "with the claim id written otherwise", "with a claim id that fits several claims"
+UNBALANCED, STRANGE = "do not balance", "with a segment that is not known"
 FATES = (
     MATCHED, PART, REPLACED, TAKEN_BACK, REVERSES, UNMATCHED, NOT_NEGATED, SECOND, NOT_ADJUDICATED, PENDED, UNEXPLAINED,
     UNKNOWN_STATUS, OTHER_LINES, LATER, ABSENT, AMBIGUOUS, UNDATED, TWICE,
 )  # fmt: skip
 """What becomes of a claim on a remittance: of each exactly one, so that they add up to what was read."""
-LISTED = frozenset(FATES) - {MATCHED, PART, REPLACED, TAKEN_BACK, REVERSES, OTHER_LINES}
-"""Those that a person may want to look at, and that are listed by file and place."""
+LISTED = frozenset((*FATES, UNBALANCED, STRANGE)) - {MATCHED, PART, REPLACED, TAKEN_BACK, REVERSES, OTHER_LINES}
+"""What a person may want to look at, and what is listed by file and place."""
 MOST_LISTED = 1_000
-"""Places that are kept of each fate; all are counted."""
+"""Places that are kept of each; all are counted."""
 
 
 @dataclass(slots=True)
@@ -82,12 +81,13 @@ class DenialReason:
 
 
 @dataclass(frozen=True, slots=True)
-class Uncounted:
-    """A claim of a remittance that counts for nothing."""
+class Listed:
+    """A claim of a remittance that counts for nothing, or that may say less than it should."""
 
     file: str
     position: str
-    fate: str
+    what: str
+    """One of LISTED."""
 
 
 @dataclass(slots=True)
@@ -103,8 +103,8 @@ class Outcomes:
     any `pending` and `unexplained`."""
     remittances: Counter[str] = field(default_factory=Counter)
     """Claims of the remittances that were read, by what became of them (FATES); and what was odd about some."""
-    uncounted: list[Uncounted] = field(default_factory=list)
-    """Of each fate of LISTED the first ones."""
+    listed: list[Listed] = field(default_factory=list)
+    """Of each word of LISTED the first ones."""
     provider_adjustments: dict[str, Total] = field(default_factory=dict)
     """By reason (PLB): money that the payer kept (positive) or added beside what it says of claims."""
     decisions: int = 0
@@ -117,11 +117,11 @@ class Outcomes:
         """Whether every claim that was read has one fate."""
         return self.remittances[READ] == sum(self.remittances[fate] for fate in FATES)
 
-    def note(self, fate: str, file: str, position: str) -> None:
-        """Counts what became of a claim on a remittance."""
-        self.remittances[fate] += 1
-        if fate in LISTED and self.remittances[fate] <= MOST_LISTED:
-            self.uncounted.append(Uncounted(file, position, fate))
+    def note(self, what: str, file: str, position: str) -> None:
+        """Counts what became of a claim on a remittance, or what is odd about it."""
+        self.remittances[what] += 1
+        if what in LISTED and self.remittances[what] <= MOST_LISTED:
+            self.listed.append(Listed(file, position, what))
 
 
 Expected = Mapping[str, frozenset[str]]

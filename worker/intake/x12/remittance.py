@@ -24,6 +24,8 @@ from worker.intake.x12.segments import Broken, Segments
 
 _MIA, _MOA = (5, 20, 21, 22, 23), (3, 4, 5, 6, 7)
 """Elements that hold remark codes."""
+_WITHIN = frozenset(("AMT", "DTM", "LQ", "NM1", "PER", "QTY", "REF"))
+"""Segments within a claim of which nothing, or not all, is read here."""
 _MOST = 10_000
 """Service lines, adjustments and remarks of one claim together: 999 lines with ten of them each."""
 _NOTHING = Decimal(0)
@@ -92,6 +94,8 @@ class Payment:
     services: tuple[Service, ...] = ()
     file: str = field(default="", compare=False)
     position: str = field(default="", compare=False)
+    strange: bool = field(default=False, compare=False)
+    """Whether a segment stands in it that is none of the guide's."""
 
     @property
     def balances(self) -> bool:
@@ -176,13 +180,14 @@ class _Claim:
     adjustments: list[Adjustment] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     lines: list[_Line] = field(default_factory=list)
+    strange: bool = False
 
     def done(self, name: str, day: date | None, trace: str) -> Payment:
         said = self.elements
         return Payment(
             at(said, 1), at(said, 2).lstrip("0"), self.charge, self.paid, at(said, 7), day, trace,
             tuple(self.adjustments), tuple(self.remarks), tuple(line.done() for line in self.lines), name,
-            self.position,
+            self.position, self.strange,
         )  # fmt: skip
 
 
@@ -300,6 +305,8 @@ class _Walk:
         elif kind in ("MIA", "MOA"):
             self._parts += 1
             claim.remarks += filter(None, (at(elements, place) for place in (_MIA if kind == "MIA" else _MOA)))
+        elif kind not in _WITHIN:
+            claim.strange = True
 
     def _open_service(self, claim: _Claim, elements: list[str]) -> None:
         self._parts += 1
