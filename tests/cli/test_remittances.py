@@ -24,7 +24,7 @@ def test_a_remittance_given_as_claims_is_told_where_it_belongs(scrub: Run, home:
     for command in (["check"], ["submit", "--dry-run"]):
         done = scrub(*command, "a.835", "b.835.gz")
         assert done.returncode == 2
-        assert done.stderr.count("a remittance (835) and no claims; `scrub outcomes import` reads it") == 2
+        assert done.stderr.count("no 837 but 835, a remittance; `scrub outcomes import` reads it") == 2
 
 
 def _zip(content: bytes) -> bytes:
