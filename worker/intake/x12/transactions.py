@@ -12,7 +12,7 @@ NAMES = {
 _EXPECTED = "005010X222A1 or A2 (837P), 005010X223A2 or A3 (837I)"
 _NEXT = {
     "277": "what a payer or clearinghouse answered is for the billing system",
-    "835": "`scrub outcomes import` reads remittances",
+    "835": "`scrub outcomes import` reads it",
     "997": "look there whether the claims that it answers were taken",
     "999": "look there whether the claims that it answers were taken",
 }
@@ -20,10 +20,9 @@ _NEXT = {
 
 def no_claims(kind: str) -> str:
     """The sentence on a set whose ST01 is this; `kind` is shown only where it is a number of the standard."""
-    number = kind if kind in NAMES else "another one"
-    what = f"{kind}, {NAMES[kind]}" if kind in NAMES else number
-    then = _NEXT.get(kind, "send the 837 that the billing system exports")
-    return f"the transaction set is no 837 but {what}; claims are read from 837P and 837I: {then}"
+    what = f"{kind}, {NAMES[kind]}" if kind in NAMES else "another one"
+    then = _NEXT.get(kind, "claims are read from 837P and 837I: send the file that the billing system exports")
+    return f"the transaction set is no 837 but {what}; {then}"
 
 
 def other_version(version: str) -> str:
