@@ -7,7 +7,7 @@ leak one. A fact whose value is None is missing, and a test on it is neither tru
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -134,13 +134,24 @@ def facts_of(case: Case) -> list[Facts]:
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
 
 
+class _Changed:
+    """A part of a claim with other values in some of its fields. Claims are of classes that share no way to copy."""
+
+    def __init__(self, part: object, **changes: object) -> None:
+        self.__dict__.update(changes)
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
 def dated_on(facts: Facts, day: date) -> Facts:
     """The facts as they would be if every line without a date had this one."""
-    case = facts.case
-    dated = {
-        id(line): line if date_of(case.claim, line) else replace(line, service_date=day) for line in case.claim.lines
+    case, whole = facts.case, facts.case.claim
+    dated: dict[int, Any] = {
+        id(line): line if date_of(whole, line) else _Changed(line, service_date=day) for line in whole.lines
     }
-    claim = replace(case.claim, lines=tuple(dated.values()))
+    claim: Any = _Changed(whole, lines=tuple(dated.values()))
     lines = tuple(dated[id(line)] for line in case.lines)
     found = ClaimFacts(case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={}))
     return LineFacts(found, dated[id(facts.line)]) if isinstance(facts, LineFacts) else found

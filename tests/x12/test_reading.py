@@ -5,12 +5,14 @@ Each file is one of the two clean claims with one thing changed.
 
 from __future__ import annotations
 
+import copy
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rules.claim import read_claim
 from rules.engine.check import check
 from rules.report import Report
 from tests.book import BOOK
@@ -105,3 +107,43 @@ def test_the_place_and_the_authorization_of_a_line_are_read() -> None:
     assert value["lines"][0]["service_facility"] == {"npi": "1234567893", "name": "NORTH ASC", "state": "CA"}
     _, value = odd("d02_2400G1")
     assert value["lines"][0]["prior_authorization"] == "AUTH778"
+
+
+PAYERS = ({"id": "04412", "filing_indicator": "MB"}, {"id": "60054"}, {"id": "87726"}, {"id": "62308"}, {"id": "SB890"})
+MISSING = {
+    ("billing_provider", "npi"): "the billing provider's NPI", ("patient", "birth_date"): "the patient's birth date",
+    ("total_charge",): "the total charge", ("lines", 0, "units"): "the units",
+    ("lines", 0, "service_date"): "the date of service",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("payer", PAYERS, ids=[one["id"] for one in PAYERS])
+@pytest.mark.parametrize("path", MISSING)
+def test_one_thing_that_is_missing_is_one_finding_that_names_it_alone(
+    path: tuple[str | int, ...], payer: dict[str, str]
+) -> None:
+    (found,) = read((FOLDER / "base_p.837").read_bytes())
+    assert isinstance(found, Document)
+    data: Any = {**copy.deepcopy(found.value), "payer": payer}
+    known = {one.code for one in check(read_claim(data), BOOK, received=date(2026, 10, 20)).findings}
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    del part[path[-1]]
+    report = check(read_claim(data), BOOK, received=date(2026, 10, 20))
+    (finding,) = [one for one in report.findings if one.code not in known]
+    assert finding.outcome == "undetermined"
+    assert finding.message == f"Cannot check this: missing on the claim: {MISSING[path]}."
+
+
+def test_a_date_that_several_lines_lack_is_one_finding_beside_what_else_is_missing() -> None:
+    (found,) = read((FOLDER / "base_p.837").read_bytes())
+    assert isinstance(found, Document)
+    line = {**found.value["lines"][0], "charge": "100.00"}
+    del line["service_date"], line["units"]
+    lines = [{**line, "number": number, "procedure": code} for number, code in ((1, "64445"), (2, "J3301"))]
+    data = {**found.value, "total_charge": "200.00", "lines": lines}
+    (finding,) = check(read_claim(data), BOOK, received=date(2026, 10, 20)).findings
+    assert "the date of service" in finding.message
+    assert "the units" in finding.message
+    assert "birth" not in finding.message
