@@ -84,6 +84,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "documentation": NOT_IN_FHIR,
     "transaction_type": NOT_IN_FHIR,
     "oddities": NOT_IN_FHIR,
+    "source_format": NOT_IN_FHIR,
     "not_read": "which of the elements that could matter (rules/unread.py) the Claim has",
 })  # fmt: skip
 """Claim field <- FHIR path; `-`: FHIR has no place for it."""
