@@ -6,6 +6,7 @@ A TA1 is held against a table of our own, since pyx12 lets a bad one pass and ca
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def made(raw: bytes, name: str = "f.837") -> str:
     for found in read_documents(name, io.BytesIO(raw), ended=answers.ended):
         if isinstance(found, Document):
             answers.accept(found, check(found.claim, BOOK, received=date(2026, 10, 20)))
-        elif found.number and not hasattr(found, "kind") and found.trace is not None:
+        elif found.number and found.trace is not None:
             answers.refuse(found)
     answers.close()
     return out.getvalue().decode("ascii")
@@ -305,6 +306,19 @@ def test_an_acknowledgment_is_not_acknowledged(kind: str) -> None:
     assert made(raw.encode()) == ""
 
 
+def test_what_ends_is_known_before_the_claims_also_of_a_packed_file_and_behind_a_header() -> None:
+    raw = file_of([clean()]).replace("SE*", "SE*1").encode()
+    for sent in (raw, gzip.compress(raw), b"HEADER OF A JOB\n" + raw):
+        told: list[Ended] = []
+        list(read_documents("f", io.BytesIO(sent), ended=told.append))
+        assert list(ends(io.BytesIO(sent), 2**20)) == told
+        assert [(one.level, one.codes, one.rejected) for one in told] == [
+            ("ST", ("4",), True), ("GS", (), False), ("ISA", (), False),
+        ]  # fmt: skip
+    for sent in (b"", b"{}", b"[1]", b"<html>ISA*00*" + b" " * 10 + b"*00*</html>"):
+        assert list(ends(io.BytesIO(sent), 2**20)) == []
+
+
 def test_what_is_no_x12_is_not_answered_in_x12() -> None:
     for raw in (b"", b"%PDF-1.7", b"{}", b"GS*HC*A*B~ST*837*0001~"):
         assert made(raw) == ""
@@ -316,7 +330,7 @@ def test_every_code_that_rejects_is_one_of_its_list() -> None:
     assert FATAL["ST"] <= {"1", "2", "3", "4", "5", "6", "7", "I5", "I6"}
 
 
-def test_memory_for_the_answers_does_not_grow_with_the_interchanges() -> None:
+def test_each_of_two_thousand_interchanges_that_break_off_is_answered() -> None:
     one = file_of([clean()]).split("GS*")[0].encode()
     answers = made(one * 2_000)
     assert answers.count("TA1*") == 2_000
