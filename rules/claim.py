@@ -274,7 +274,8 @@ class BillingProvider(Provider):
 
 @claim_part
 class ServiceFacility:
-    """Loop 2310C (837P) or 2310E (837I): where the service was given, if not at the billing provider's address."""
+    """Loop 2310C (837P) or 2310E (837I), of a line 2420C (837P): where the service was given, if not at the billing
+    provider's address."""
 
     npi: Code | None = None
     """NM109."""
@@ -340,6 +341,10 @@ class Line:
     """Loop 2420D (837P); null: that of the claim."""
     referring_provider: Provider | None = None
     """Loop 2420F, NM1*DN (837P), or 2420D (837I); null: that of the claim."""
+    service_facility: ServiceFacility | None = None
+    """Loop 2420C (837P): where this line was given; null: that of the claim."""
+    prior_authorization: Name | None = None
+    """2400 REF*G1 of the destination payer; null: that of the claim."""
 
 
 @claim_part
@@ -422,7 +427,7 @@ class Claim:
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
     transaction_type: Code | None = None
-    """BHT06: CH chargeable, RP reporting of an encounter, 31 subrogation."""
+    """BHT06 where it is not CH: RP an encounter, which is reported and not charged, 31 a subrogation demand."""
     provider_signature: Code | None = None
     """CLM06: Y or N, whether the provider's signature is on file; professional only."""
     assignment: Code | None = None
@@ -465,6 +470,9 @@ class Claim:
     not_read: Some[Name] = ()
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""
+    oddities: Some[Name] = ()
+    """What of an 837 is not as the guide has it and was read all the same, written by the reader: a place and a word of
+    `rules/unread.py`, as `2300 REF*G1 repeated`; never a value. Absent on most claims, and no part of their digest."""
 
 
 _CLAIM = TypeAdapter(Claim)

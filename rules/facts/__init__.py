@@ -19,9 +19,22 @@ from rules.facts import (
     providers,
     record,
     sedation,
+    units,
     visits,
 )
-from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
+from rules.facts.registry import (
+    FACTS,
+    ClaimFacts,
+    Fact,
+    Facts,
+    Kind,
+    LineFacts,
+    Scope,
+    Value,
+    dated_on,
+    evidence,
+    facts_of,
+)
 
 __all__ = [
     "FACTS",
@@ -37,6 +50,7 @@ __all__ = [
     "beside",
     "claim",
     "coverage",
+    "dated_on",
     "day",
     "diagnoses",
     "drugs",
@@ -52,5 +66,6 @@ __all__ = [
     "providers",
     "record",
     "sedation",
+    "units",
     "visits",
 ]

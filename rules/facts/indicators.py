@@ -115,8 +115,10 @@ def inpatient_lines(case: Case) -> tuple[int, ...]:
 
 @fact("lines", "the place of service", own=True)
 def facility_lines(case: Case) -> tuple[int, ...]:
-    """Lines at a hospital or surgical center by their place of service: 19, 21, 22, 23 or 24."""
-    return _at(case, FACILITIES)
+    """Lines at a hospital or surgical center by their place of service (19, 21, 22, 23, 24) that name no service
+    facility of their own."""
+    own = {line.number for line in case.claim.lines if line.service_facility}
+    return tuple(number for number in _at(case, FACILITIES) if number not in own)
 
 
 def _at(case: Case, places: frozenset[str]) -> tuple[int, ...]:

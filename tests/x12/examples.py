@@ -7,7 +7,7 @@ from typing import Any
 PERSON = {"entity": "person", "has_last_name": True, "has_first_name": True}
 ADDRESS = {"street": "PO BOX 30555", "street_more": "STE 2", "city": "TOWN", "zip": "V5K0A1", "country": "CA"}
 PROFESSIONAL: dict[str, Any] = {
-    "source_format": "x12",
+    "source_format": "x12", "transaction_type": "RP",
     "claim_id": "PCN-1", "form": "professional", "frequency_code": "7", "original_reference_number": "ICN998",
     "delay_reason_code": "11", "place_of_service": "11",
     "payer": {"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "S",
@@ -27,7 +27,7 @@ PROFESSIONAL: dict[str, Any] = {
     "supervising_provider": {"npi": "1003000126", **PERSON},
     "service_facility": {"npi": "1457384521", "name": "SURGERY PLACE", "state": "LA",
                          "address": {**ADDRESS, "street": "9 HILL ST"}},
-    "transaction_type": "CH", "provider_signature": "Y", "assignment": "A", "benefits_assigned": "Y",
+    "provider_signature": "Y", "assignment": "A", "benefits_assigned": "Y",
     "release_of_information": "Y", "patient_signature_source": "P", "related_causes": ["AA", "OA"],
     "accident_state": "TX", "accident_country": "US", "accident_date": "2026-09-30", "onset_date": "2026-09-28",
     "admission_date": "2026-09-29", "referral_number": "R77", "patient_paid": "20.00", "has_note": True,
@@ -38,7 +38,8 @@ PROFESSIONAL: dict[str, Any] = {
          "charge": "450.00", "service_date": "2026-10-01", "diagnosis_pointers": [1, 3], "place_of_service": "22",
          "rendering_provider": {"npi": "1750384806", "taxonomy": "207LP2900X", **PERSON}, "control_number": "LINE1",
          "supervising_provider": {"npi": "1003000126", **PERSON},
-         "referring_provider": {"npi": "1457384521", **PERSON}},
+         "referring_provider": {"npi": "1457384521", **PERSON}, "prior_authorization": "AUTH78",
+         "service_facility": {"npi": "1003000126", "name": "NORTH PLACE", "state": "NV", "address": {**ADDRESS, "street": "3"}}},
         {"number": 2, "procedure": "J3301", "units": "4.5", "unit_basis": "UN", "charge": "50.25",
          "service_date": "2026-10-01", "service_date_end": "2026-10-02", "diagnosis_pointers": [2],
          "drug": {"ndc": "00003029305", "quantity": "1.5", "unit": "ML"},
@@ -60,12 +61,13 @@ INSTITUTIONAL: dict[str, Any] = {
     "referring_provider": {"npi": "1457384521", **PERSON},
     "service_facility": {"npi": "1457384521", "name": "WEST WING", "state": "PA",
                          "address": {"street": "9 HILL ST", "city": "ERIE", "zip": "165010001"}},
-    "transaction_type": "RP", "assignment": "C", "benefits_assigned": "W", "release_of_information": "I",
+    "assignment": "C", "benefits_assigned": "W", "release_of_information": "I",
     "diagnoses": ["M5431", "I10", "E119"], "admitting_diagnosis": "M5431", "reason_diagnoses": ["M5431", "R52"],
     "total_charge": "1280.00",
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["LT"], "units": "1", "unit_basis": "UN",
-         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361", "has_description": True},
+         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361", "has_description": True,
+         "prior_authorization": "AUTH79"},
         {"number": 2, "units": "3", "unit_basis": "UN", "charge": "80.00", "revenue_code": "0250"},
     ],
     "not_read": ["2300 PWK"],

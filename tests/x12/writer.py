@@ -140,6 +140,8 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     else:
         out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
     out += days("472", line.get("service_date"), line.get("service_date_end"))
+    if line.get("prior_authorization"):
+        out.append(["REF", "G1", line["prior_authorization"]])
     if line.get("control_number"):
         out.append(["REF", "6R", line["control_number"]])
     if line.get("has_long_note") or (line.get("has_description") and not code):
@@ -149,6 +151,9 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
     if rendering := line.get("rendering_provider"):
         out += provider("82", rendering, "PE")
+    if facility := line.get("service_facility"):
+        out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
+        out += address(facility.get("address"), facility.get("state"))
     if professional:
         out += provider("DQ", line.get("supervising_provider"))
     out += provider("DN", line.get("referring_provider"))
@@ -258,5 +263,6 @@ def file_of(claims: Sequence[Claim], separators: str = "*:~", end: str = "\n", d
     form = claims[0]["form"]
     marks = list(dependent) or [False] * len(claims)
     body = hierarchy(zip(claims, marks, strict=True), separators[1])
-    sets = [transaction(body, form, kind=claims[0].get("transaction_type") or "")]
-    return interchange(sets, form, separators=separators, end=end)
+    return interchange(
+        [transaction(body, form, kind=claims[0].get("transaction_type") or "CH")], form, separators=separators, end=end
+    )

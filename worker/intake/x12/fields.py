@@ -64,7 +64,6 @@ def _named(path: str, loop: str, segment: str, forms: str = "PI") -> tuple[Field
 
 FORM_FIELDS = (
     # What rules of the form alone ask. Of a segment that stands twice the first counts: no claim is refused for it.
-    Field("transaction_type", "ST", "BHT", 6),
     # names, addresses and numbers
     *_named("billing_provider", "2010AA", "NM1*85")[1:],
     *_address("billing_provider.address", "2010AA"),
@@ -88,6 +87,7 @@ FORM_FIELDS = (
     *_address("service_facility.address", "2310E", "I"),
     *_named("referring_provider", "2310F", "NM1*DN", "I"),
     *_named("lines[].rendering_provider", "2420A", "NM1*82", "P"),
+    *_address("lines[].service_facility.address", "2420C", "P"),
     *_named("lines[].supervising_provider", "2420B-H", "NM1*DQ", "P"),
     Field("lines[].supervising_provider.npi", "2420B-H", "NM1*DQ", 9, read.when(8, "XX"), "P"),
     *_named("lines[].referring_provider", "2420B-H", "NM1*DN", "P"),
@@ -119,6 +119,8 @@ FORM_FIELDS = (
     Field("lines[].control_number", "2400", "REF*6R", 2),
 )
 FIELDS = (
+    # the transaction set
+    Field("transaction_type", "ST", "BHT", 6, read.unless("CH")),
     # the provider who bills
     Field("billing_provider.taxonomy", "2000A", "PRV*BI", 3, read.when(2, "PXC")),
     Field("billing_provider.entity", "2010AA", "NM1*85", 2, read.entity),
@@ -146,7 +148,7 @@ FIELDS = (
     Field("delay_reason_code", "2300", "CLM", 20),
     Field("statement_from_date", "2300", "DTP*434", 3, read.first_day, "I"),
     Field("statement_through_date", "2300", "DTP*434", 3, read.last_day, "I"),
-    Field("prior_authorization", "2300", "REF*G1", 2),
+    Field("prior_authorization", "2300", "REF*G1", 2, read.for_destination),
     Field("original_reference_number", "2300", "REF*F8", 2),
     Field("referring_provider.npi", "2310A", "NM1*DN", 9, read.when(8, "XX"), "P"),
     Field("rendering_provider.npi", "2310B", "NM1*82", 9, read.when(8, "XX"), "P"),
@@ -181,6 +183,7 @@ FIELDS = (
     Field("lines[].charge", "2400", "SV2", 3, read.number, "I"),
     Field("lines[].unit_basis", "2400", "SV2", 4, read.text, "I"),
     Field("lines[].units", "2400", "SV2", 5, read.number, "I"),
+    Field("lines[].prior_authorization", "2400", "REF*G1", 2, read.for_destination),
     Field("lines[].service_date", "2400", "DTP*472", 3, read.first_day),
     Field("lines[].service_date_end", "2400", "DTP*472", 3, read.later_day),
     Field("lines[].drug.ndc", "2410", "LIN", 3, read.when(2, "N4")),
@@ -188,6 +191,9 @@ FIELDS = (
     Field("lines[].drug.unit", "2410", "CTP", 5, read.first_component),
     Field("lines[].rendering_provider.npi", "2420A", "NM1*82", 9, read.when(8, "XX"), "P"),
     Field("lines[].rendering_provider.taxonomy", "2420A", "PRV*PE", 3, read.when(2, "PXC"), "P"),
+    Field("lines[].service_facility.name", "2420C", "NM1*77", 3, read.text, "P"),
+    Field("lines[].service_facility.npi", "2420C", "NM1*77", 9, read.when(8, "XX"), "P"),
+    Field("lines[].service_facility.state", "2420C", "N4", 2, read.text, "P"),
     Field("lines[].rendering_provider.npi", "2420C", "NM1*82", 9, read.when(8, "XX"), "I"),
     *FORM_FIELDS,
 )
@@ -288,8 +294,9 @@ LOOPS = (
     Loop("2400", ("LX",), "2300", "SV2 PWK DTP QTY CN1 REF AMT K3 NTE HCP", 2, "I"),
     Loop("2410", ("LIN",), "2400", "CTP REF"),
     Loop("2420A", ("NM1*82",), "2400", _PROVIDER, 0, "P"),
+    Loop("2420C", ("NM1*77",), "2400", _PROVIDER, 0, "P"),
     Loop(
-        "2420B-H", ("NM1*QB", "NM1*77", "NM1*DQ", "NM1*DK", "NM1*DN", "NM1*P3", "NM1*PW", "NM1*45"), "2400",
+        "2420B-H", ("NM1*QB", "NM1*DQ", "NM1*DK", "NM1*DN", "NM1*P3", "NM1*PW", "NM1*45"), "2400",
         _PROVIDER, 0, "P",
     ),
     Loop("2420C", ("NM1*82",), "2400", _PROVIDER, 0, "I"),
