@@ -115,6 +115,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "lines[].service_facility.name": "Location.name, else Reference.display",
     "lines[].service_facility.state": "Location.address.state",
     "lines[].service_facility.kind": NOT_IN_FHIR,
+    "lines[].service_facility.address": NOT_IN_FHIR,
     "lines[].prior_authorization": NOT_IN_FHIR,
     "documentation": NOT_IN_FHIR,
     "transaction_type": NOT_IN_FHIR,
