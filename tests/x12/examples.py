@@ -29,8 +29,8 @@ PROFESSIONAL: dict[str, Any] = {
                          "address": {**ADDRESS, "street": "9 HILL ST"}},
     "provider_signature": "Y", "assignment": "A", "benefits_assigned": "Y",
     "release_of_information": "Y", "patient_signature_source": "P", "related_causes": ["AA", "OA"],
-    "accident_state": "TX", "accident_country": "US", "accident_date": "2026-09-30", "onset_date": "2026-09-28",
-    "admission_date": "2026-09-29", "referral_number": "R77", "patient_paid": "20.00", "has_note": True,
+    "accident_state": "TX", "accident_country": "US", "accident_date": "2026-08-30", "onset_date": "2026-08-28",
+    "admission_date": "2026-08-29", "referral_number": "R77", "patient_paid": "20.00", "has_note": True,
     "has_long_note": True, "several_principal_diagnoses": True,
     "prior_authorization": "AUTH77", "diagnoses": ["M54.31", "G57.01", "M5416"], "total_charge": "500.25",
     "lines": [
