@@ -321,7 +321,7 @@ def test_a_lost_segment_of_the_body_shows_in_the_count() -> None:
         (file_of([PROFESSIONAL]).split("GS*")[0], "the file ends before IEA"),
         (file_of([PROFESSIONAL]).replace("ST*837", "ST*835"), "no 837 but 835"),
         (file_of([PROFESSIONAL]).replace("005010X222A2", "004010X098A1"), "version"),
-        (file_of([PROFESSIONAL]).replace("005010X222A2", "005010X224A2"), "version"),
+        (file_of([PROFESSIONAL]).replace("005010X222A2", "005010X224A2"), "dental claims (837D)"),
         (file_of([PROFESSIONAL]).replace("ST*837*0001*005010X222A2", "ST*837*0001*005010X223A3"), "version"),
         (file_of([PROFESSIONAL]).replace("ST*837*0001*005010X222A2~\n", ""), "no transaction set"),
     ],

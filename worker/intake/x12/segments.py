@@ -25,23 +25,29 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class Broken:
-    """In place of a segment: something that is none. The sentence holds nothing of it."""
+    """In place of a segment: something that is none. The sentence holds nothing of it.
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
+    header: elements of an ISA that does not say its separators, which is of no use but to answer it. code: TA105.
+    """
+
+    def __init__(self, sentence: str, header: list[str] | None = None, code: str = "") -> None:
+        self.sentence, self.header, self.code = sentence, header, code
 
 
 TOO_LONG = Broken(f"a segment has more than {LONGEST_SEGMENT} bytes")
 CUT_OFF = Broken("another interchange begins inside a segment")
-NO_SEPARATORS = Broken(
+NO_SEPARATORS = (
     "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and "
     "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
 )
-NO_COMPONENT = Broken(
+NO_COMPONENT = (
     "the ISA segment of this X12 file has no ISA16, the component separator (expected 16 elements, the last of them "
     "one character such as ':', then the segment terminator); nothing up to the next ISA is read"
 )
-NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
+NOT_AN_ISA = Broken(
+    "expected an ISA segment, with which X12 begins; what stands before the next ISA is not read: delete it, or "
+    "send the whole interchange"
+)
 UNFINISHED = Broken("the file ends inside a segment")
 
 
@@ -96,12 +102,13 @@ class Segments:
         separators = head[3:4] + parts[16][:1] + after[blanks : blanks + 1] if after else b""
         if _lacks_component(head, parts, separators):
             self._to_next_isa(3)
-            return NO_COMPONENT
+            short = not parts[15][:1].isalnum()  # ISA15 is a letter: it is an element before it that is missing
+            return Broken(NO_COMPONENT, _unsaid(parts)[0], "022" if short else "027")
         if len(set(separators)) < 3 or not separators.isascii() or any(c in separators for c in b" \0"):
             separators = b""
         if not separators or re.search(rb"[A-Za-z0-9]", separators):
             self._to_next_isa(3)
-            return NO_SEPARATORS
+            return Broken(NO_SEPARATORS, *_unsaid(parts))
         self.element, self.component = chr(separators[0]), chr(separators[1])
         self._terminator = separators[2:]
         length = len(head) - len(after)
@@ -163,6 +170,16 @@ class Segments:
             yield _texts(rest, self._terminator)
         elif rest and not skipping:
             yield UNFINISHED
+
+
+def _unsaid(parts: list[bytes]) -> tuple[list[str], str]:
+    """What can be known of an ISA that does not say its separators, and which of them is at fault (TA105)."""
+    header = [part.decode("ascii", "replace") for part in parts[:16]]
+    if len(parts) < 17 or len(parts[15]) != 1:
+        return header, "022"  # an element more or less than sixteen
+    component = parts[16][:1]
+    none = not component or component.isalnum() or not component.isascii() or component in b" \0\r\n"
+    return header, "027" if none else "004"
 
 
 def _lacks_component(head: bytes, parts: list[bytes], separators: bytes) -> bool:
