@@ -25,6 +25,7 @@ SUBJECTS: Mapping[str, str] = {
     "PAY": "payer",
     "POS": "place of service",
     "TIM": "timely filing",
+    "UBF": "institutional form",
     "UNT": "units",
 }
 """What the first three letters of a code stand for."""

@@ -29,6 +29,13 @@ OFF_CAMPUS = frozenset({"PO", "PN", "ER"})
 NEEDS_A_CODE = frozenset({"0360", "0361", "0450", "0490", "0510", "0636"})
 """Revenue codes of operating room, emergency room, clinic and drugs with codes: Medicare returns an outpatient line of
 one of them without a procedure code. Not the whole list, which is not public in one place."""
+STATUSES = frozenset(
+    f"{number:02d}"
+    for part in ((1, 8), (9, 10), (20, 22), (30, 31), (40, 44), (50, 52), (61, 67), (69, 71), (81, 96))
+    for number in range(*part)
+)
+"""Discharge statuses in use, as the data dictionary of Medicare's claims prints them:
+https://resdac.org (Patient Discharge Status Code)."""
 TOTAL = "0001"
 PRESENT = frozenset({"Y", "N", "U", "W"})
 PUNCTURES = ("36400", "36416")
@@ -72,6 +79,12 @@ def patient_status(case: Case) -> str | None:
     return case.claim.patient_status or None
 
 
+@fact("flag", "the patient status", own=True)
+def patient_status_known(case: Case) -> bool:
+    """Whether the patient status is a discharge status that Medicare prints."""
+    return (case.claim.patient_status or "") in STATUSES
+
+
 @fact("flag", "the discharge hour", own=True)
 def has_discharge_hour(case: Case) -> bool:
     """Whether the claim has the hour of discharge (DTP*096)."""
@@ -109,6 +122,13 @@ def facility_code(case: Case) -> str | None:
     """The kind of facility and of care: what the type of bill has between its leading zero and the frequency code."""
     bill = case.claim.type_of_bill
     return bill[1:3] if bill and len(bill) == 4 and bill[0] == "0" else None
+
+
+@fact("flag", "the type of bill")
+def facility_code_is_whole(case: Case) -> bool | None:
+    """Whether the kind of facility and of care are each a digit from 1 to 9; missing where `facility_code` is."""
+    code = facility_code(case)
+    return None if code is None else all("1" <= digit <= "9" for digit in code)
 
 
 # condition, occurrence and value codes
