@@ -46,7 +46,7 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
     filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS} | {target for target, _ in CODES.values()}
     diagnoses = {"diagnoses", "admitting_diagnosis", "reason_diagnoses", "present_on_admission"}
-    assert filled | diagnoses | {"form", "not_read"} == set(PROFESSIONAL) | set(INSTITUTIONAL)
+    assert filled | diagnoses | {"form", "not_read", "source_format"} == set(PROFESSIONAL) | set(INSTITUTIONAL)
 
 
 NOT_IN_837 = {

@@ -1,0 +1,65 @@
+"""Groups of fields that the forms of an 837 carry and other formats may leave out.
+
+A form rule that asks such a field names its group (`needs:` in the rule file). It is asked of a claim that was read
+from an 837, and of any other claim that brings a field of the group; on the rest it does not apply, and one gap
+`field_not_read` names the groups. So a claim in JSON or FHIR that leaves them out is not held for what nobody asked it
+to say, and is not called checked either.
+
+A newcomer reads CARRIED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rules.claim import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that come together or not at all."""
+
+    label: str
+    """In a biller's words, as a part of a sentence: `the other payers' own claims`."""
+    brought: Callable[[Claim], bool]
+    """Whether a claim that was read from no 837 brings one of the fields."""
+
+
+def _named(claim: Claim) -> bool:
+    """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
+    providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
+    return any(one and (one.last_name or one.first_name or one.entity) for one in providers)
+
+
+CARRIED: Mapping[str, Group] = {
+    # what only the institutional form has
+    "admission": Group(
+        "admission and discharge (CL1, DTP*096)",
+        lambda claim: bool(
+            claim.admission_type or claim.point_of_origin or claim.patient_status or claim.discharge_hour
+        ),
+    ),
+    "condition_codes": Group("condition codes (HI*BG)", lambda claim: bool(claim.condition_codes)),
+    "occurrences": Group("occurrence codes (HI*BH)", lambda claim: bool(claim.occurrences)),
+    "value_codes": Group("value codes (HI*BE)", lambda claim: bool(claim.value_codes)),
+    "remarks": Group("a note (NTE)", lambda claim: claim.has_remark is not None),
+    "statement": Group(
+        "statement dates (DTP*434)", lambda claim: bool(claim.statement_from_date or claim.statement_through_date)
+    ),
+    "operating": Group("an operating provider (2310B)", lambda claim: claim.operating_provider is not None),
+    "provider_names": Group("the names of the attending and operating provider (2310A, 2310B)", _named),
+}
+"""By name, as rule files give it."""
+
+EVERY = frozenset(CARRIED)
+"""What an 837 carries."""
+_NONE: frozenset[str] = frozenset()
+
+
+def carried(claim: Claim) -> frozenset[str]:
+    """The groups that the claim's format carries, or the claim brings."""
+    if claim.source_format == "x12":
+        return EVERY
+    brought = [name for name, group in CARRIED.items() if group.brought(claim)]
+    return frozenset(brought) if brought else _NONE
