@@ -46,7 +46,7 @@ BASES: Mapping[Role, Mapping[str, Any]] = {
         "type_of_bill": "0131",
         "statement_from_date": "2026-07-13",
         "statement_through_date": "2026-07-13",
-        "attending_provider": {"npi": "1982345677"},
+        "attending_provider": {"npi": "1245319599"},
     },
 }
 LINES: Mapping[Role, Mapping[str, Any]] = {
