@@ -29,7 +29,7 @@ class Group:
 def _entities(claim: Claim) -> Iterator[Provider | Subscriber]:
     own = (
         claim.billing_provider, claim.subscriber, claim.rendering_provider, claim.referring_provider,
-        claim.supervising_provider, claim.attending_provider, claim.operating_provider,
+        claim.supervising_provider,
     )  # fmt: skip
     yield from (one for one in own if one)
     for line in claim.lines:
@@ -42,8 +42,8 @@ def _names(claim: Claim) -> bool:
         return True
     if any(line.referring_provider or line.supervising_provider for line in claim.lines):
         return True
-    named = any(one.has_last_name is not None or one.has_first_name is not None for one in _entities(claim))
-    return named or bool(claim.patient and claim.patient.has_last_name is not None)
+    named = any(one.last_name is not None or one.first_name is not None for one in _entities(claim))
+    return named or bool(claim.patient and claim.patient.last_name is not None)
 
 
 def _addresses(claim: Claim) -> bool:
@@ -60,7 +60,7 @@ def _claim_details(claim: Claim) -> bool:
     said = (
         claim.provider_signature, claim.assignment, claim.benefits_assigned, claim.release_of_information,
         claim.accident_date, claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
-        claim.has_note, claim.has_long_note,
+        claim.has_remark, claim.has_long_note,
     )  # fmt: skip
     noted = any(line.has_long_note is not None for line in claim.lines)
     return bool(claim.related_causes) or noted or any(one is not None for one in said)
@@ -70,12 +70,34 @@ def _line_details(claim: Claim) -> bool:
     return any(line.control_number is not None or line.has_description is not None for line in claim.lines)
 
 
+def _named(claim: Claim) -> bool:
+    """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
+    providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
+    return any(one and (one.last_name or one.first_name or one.entity) for one in providers)
+
+
 CARRIED: Mapping[str, Group] = {
     "names": Group("names, and referring and supervising providers", _names),
     "addresses": Group("streets, cities and ZIP codes", _addresses),
     "tax_id": Group("the billing provider's tax id", _tax_id),
     "claim_details": Group("signatures, accidents, admission, referral and notes", _claim_details),
     "line_details": Group("control numbers and descriptions of lines", _line_details),
+    # what only the institutional form has
+    "admission": Group(
+        "admission and discharge (CL1, DTP*096)",
+        lambda claim: bool(
+            claim.admission_type or claim.point_of_origin or claim.patient_status or claim.discharge_hour
+        ),
+    ),
+    "condition_codes": Group("condition codes (HI*BG)", lambda claim: bool(claim.condition_codes)),
+    "occurrences": Group("occurrence codes (HI*BH)", lambda claim: bool(claim.occurrences)),
+    "value_codes": Group("value codes (HI*BE)", lambda claim: bool(claim.value_codes)),
+    "remarks": Group("a note (NTE)", lambda claim: claim.has_remark is not None),
+    "statement": Group(
+        "statement dates (DTP*434)", lambda claim: bool(claim.statement_from_date or claim.statement_through_date)
+    ),
+    "operating": Group("an operating provider (2310B)", lambda claim: claim.operating_provider is not None),
+    "provider_names": Group("the names of the attending and operating provider (2310A, 2310B)", _named),
 }
 """By name, as rule files give it."""
 

@@ -47,11 +47,8 @@ UNREAD = (
     Unread("2400", "PWK", "PI", "it says that records go with the line", _RECORDS),
     Unread("2300", "REF*4N", "PI", "it gives a reason why no authorization was had", ("AUT001",)),
     Unread("2300", "HI*ABN", "PI", "it holds codes of external causes", _CODES),
-    Unread("2300", "HI*BH:32", "I", "it dates the notice that goes with GA", ("MOD015",)),
-    Unread("2300", "HI*BG:20 HI*BG:21", "I", "it says how a line with GA, GY or GZ is billed", ("MOD015",)),
     Unread("2300", "HI*BP HI*BO", "P", "it names the operation that was anesthetized", ("DXN007",)),
     Unread("2310A", "NM1*P3", "P", "it names the primary care provider", _PROVIDERS),
-    Unread("2310C", "NM1*ZZ", "I", "it names another operating provider", _PROVIDERS),
     Unread(
         "2420B-H", "NM1*QB NM1*DK NM1*P3", "P", "it names an ordering or another provider of a line", _PROVIDERS,
     ),
@@ -78,6 +75,7 @@ UNREAD = (
     # of the claim
     Unread("2300", "DTP", "PI", "Other dates than onset, accident and admission: no rule's text turns on them."),
     Unread("2300", "CL1", "PI", "Kind and source of admission, discharge status: no rule is for inpatient claims."),
+    Unread("2300", "CL1", "P", "Not in the guide of the 837P."),
     Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
     Unread("2300", "AMT", "PI", "What the patient owes: no rule weighs the balance; what was paid (AMT*F5) is read."),
     Unread("2300", "K3", "PI", "Whatever a state or payer has agreed on in free form: no text of a rule names it."),
@@ -87,9 +85,8 @@ UNREAD = (
     Unread("2300", "HCP QTY", "PI", "Repricing by a third party; days of a stay. No rule asks what was allowed."),
     Unread("2300", "HI*BN", "PI", "ICD-9-CM, which the reader refuses or DXN001 finds beside it."),
     Unread("2300", "HI*DR HI*BBR HI*BR HI*CAH HI*BBQ HI*BQ", "PI", "Groups and procedures of inpatient stays."),
-    Unread("2300", "HI*BI HI*BE HI*TC", "PI", "Spans, values and treatment codes: no rule's text turns on them."),
+    Unread("2300", "HI*TC", "PI", "Treatment codes of home health: no rule's text turns on them."),
     Unread("2300", "HI*BP HI*BO", "I", "Not in the guide of the 837I."),
-    Unread("2300", "HI*BH HI*BG", "PI", "Other occurrences and conditions: no rule's text turns on them."),
     # of other payers
     Unread("2320", "SBR CAS AMT OI MIA MOA DMG", "PI",
            "How another payer adjusted: rules ask who it is, what it paid and when, all of which is read."),

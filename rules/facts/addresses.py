@@ -120,12 +120,6 @@ def facility_address_lacks(case: Case) -> tuple[str, ...]:
     return _lacks(_facility(case)) if facility and (_from_837(case) or facility.address) else ()
 
 
-@fact("flag", "the service facility", own=True)
-def has_service_facility(case: Case) -> bool:
-    """Whether the claim names a service facility."""
-    return case.claim.service_facility is not None
-
-
 @fact("flag", "the billing provider's address", own=True)
 def billing_address_is_a_box(case: Case) -> bool:
     """Whether the billing provider's street is a post office box, a lock box or a private mailbox."""
@@ -197,8 +191,7 @@ def _named(case: Case) -> Iterator[tuple[str, Provider | Subscriber]]:
     everyone: tuple[tuple[str, Provider | Subscriber | None], ...] = (
         ("billing provider", claim.billing_provider), ("subscriber", claim.subscriber),
         ("rendering provider", claim.rendering_provider), ("referring provider", claim.referring_provider),
-        ("supervising provider", claim.supervising_provider), ("attending provider", claim.attending_provider),
-        ("operating provider", claim.operating_provider),
+        ("supervising provider", claim.supervising_provider),
     )  # fmt: skip
     for role, one in everyone:
         if one:
@@ -220,25 +213,27 @@ def _of_line(line: Line) -> Iterator[tuple[str, Provider]]:
 
 def _says_names(one: Provider | Subscriber) -> bool:
     """Whether the claim says anything of the name: in JSON one provider may have it and another not."""
-    return one.has_last_name is not None or one.has_first_name is not None
+    return one.last_name is not None or one.first_name is not None
 
 
 @fact("codes", "the names", own=True)
 def entities_without_name(case: Case) -> tuple[str, ...]:
     """Who is on the claim without a name: a person without a last name, or an organization without its name (NM103)."""
-    found = [role for role, one in _named(case) if not one.has_last_name and (_from_837(case) or _says_names(one))]
+    found = [role for role, one in _named(case) if not filled(one.last_name) and (_from_837(case) or _says_names(one))]
     patient = _patient_apart(case)
-    return tuple(found if patient is None or patient.has_last_name else [*found, "patient"])
+    return tuple(found if patient is None or filled(patient.last_name) else [*found, "patient"])
 
 
 @fact("codes", "the names", own=True)
 def persons_without_first_name(case: Case) -> tuple[str, ...]:
     """Which persons on the claim (NM102 is 1) have a last name and no first name (NM104)."""
     found = [
-        role for role, one in _named(case) if one.entity == "person" and one.has_last_name and not one.has_first_name
+        role
+        for role, one in _named(case)
+        if one.entity == "person" and filled(one.last_name) and not filled(one.first_name)
     ]
     patient = _patient_apart(case)
-    if patient and patient.has_last_name and not filled(patient.first_name):
+    if patient and filled(patient.last_name) and not filled(patient.first_name):
         found.append("patient")
     return tuple(found)
 
@@ -247,10 +242,10 @@ def _patient_apart(case: Case) -> Patient | None:
     """The patient, where it is not the subscriber who lacks the same names: of the two only one is then named."""
     patient, subscriber = case.claim.patient, case.claim.subscriber or Subscriber()
     if not _from_837(case):
-        return patient if patient and patient.has_last_name is not None else None
+        return patient if patient and patient.last_name is not None else None
     patient = patient or Patient()
-    same = bool(patient.has_last_name) == bool(subscriber.has_last_name)
-    return None if same and filled(patient.first_name) == bool(subscriber.has_first_name) else patient
+    same = filled(patient.last_name) == filled(subscriber.last_name)
+    return None if same and filled(patient.first_name) == filled(subscriber.first_name) else patient
 
 
 @fact("flag", "the billing provider's tax id", own=True)

@@ -149,7 +149,7 @@ def has_long_note(case: Case) -> bool:
 @fact("lines", "the description of the service", own=True)
 def unlisted_lines_without_description(case: Case) -> tuple[int, ...]:
     """Lines with a code for what has no code of its own, without a description or note of theirs or the claim's."""
-    if case.claim.has_note:
+    if case.claim.has_remark:
         return ()
     return tuple(line.number for line in case.claim.lines if line.procedure in UNLISTED and not line.has_description)
 

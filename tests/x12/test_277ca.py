@@ -195,7 +195,7 @@ def test_two_files_with_the_same_control_numbers_get_an_answer_each(scrub: Run, 
 
 def test_text_that_the_answer_cannot_carry_is_made_plain() -> None:
     given = clean(
-        claim_id="A~B", patient={"has_last_name": True, "first_name": "JOSÉ^*", "birth_date": "1970-01-01", "sex": "M"}
+        claim_id="A~B", patient={"last_name": "ROE", "first_name": "JOSÉ^*", "birth_date": "1970-01-01", "sex": "M"}
     )
     made = answer(file_of([given], "|\x1f\n", "").encode())
     valid(made)

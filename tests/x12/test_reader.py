@@ -19,7 +19,7 @@ from tests.x12.writer import file_of, hierarchy, interchange, transaction
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 from worker.intake.x12 import read_x12
-from worker.intake.x12.fields import FIELDS
+from worker.intake.x12.fields import CODES, FIELDS
 
 
 def read(raw: str | bytes, limit: int = 2**20) -> list[Document | Refusal]:
@@ -44,10 +44,10 @@ def claim(base: dict[str, Any] = PROFESSIONAL, **changes: Any) -> dict[str, Any]
 def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
-    filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS}
+    filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS} | {target for target, _ in CODES.values()}
     written = {
-        "form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "several_principal_diagnoses", "not_read",
-        "source_format",
+        "form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "present_on_admission", "several_principal_diagnoses",
+        "not_read", "source_format",
     }  # fmt: skip
     assert filled | written == set(PROFESSIONAL) | set(INSTITUTIONAL)
 
@@ -58,6 +58,7 @@ NOT_IN_837 = {
     "lines.referring_provider.taxonomy", "lines.supervising_provider.taxonomy",
     "billing_provider.address.state", "service_facility.address.state",
     "lines.service_facility.kind", "lines.service_facility.address.state",
+    "other_operating_provider.taxonomy",
 }  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def test_a_claim_inherits_from_its_own_provider_subscriber_and_patient() -> None
     other = {"npi": "1982345677", "entity": "person", "state": "OK"}
     claims = [
         claim(claim_id="A"),
-        claim(claim_id="B", subscriber={"member_id": "222", "has_first_name": True}, patient={"first_name": "KIM"}),
+        claim(claim_id="B", subscriber={"member_id": "222", "first_name": "KIM"}, patient={"first_name": "KIM"}),
         claim(claim_id="C", patient={"first_name": "LEE"}),
         claim(claim_id="D", billing_provider=other),
     ]

@@ -31,7 +31,7 @@ def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
 
 
 YES = st.just(True)
-PERSON = {"entity": st.sampled_from(["person", "organization"]), "has_last_name": YES, "has_first_name": YES}
+PERSON = {"entity": st.sampled_from(["person", "organization"]), "last_name": NAME, "first_name": NAME}
 PROVIDER = sparse({"npi": NPI}, {"taxonomy": word(10, 10), **PERSON})
 BARE = sparse({"npi": NPI}, PERSON)
 ADDRESS = {
@@ -52,7 +52,7 @@ BILLING = sparse(
         "state": word(2, 2, UPPER),
         "taxonomy": word(10, 10),
         "address": st.fixed_dictionaries(ADDRESS),
-        "has_last_name": YES,
+        "last_name": NAME,
         "tax_id": word(9, 9, DIGITS),
         "social_security_number": word(9, 9, DIGITS),
     },
@@ -114,7 +114,7 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
         "service_facility": FACILITY, "other_payers": st.lists(OTHER, min_size=1, max_size=4), "referring_provider": BARE,
         "pay_to_address": st.fixed_dictionaries({**ADDRESS, "state": word(2, 2, UPPER)}), "assignment": st.sampled_from("ABC"),
         "benefits_assigned": st.sampled_from("YNW"), "release_of_information": st.sampled_from("YI"),
-        "referral_number": word(1, 30), "has_note": YES,
+        "referral_number": word(1, 30), "has_remark": YES,
     }  # fmt: skip
     if professional:
         claim["place_of_service"] = draw(word(2, 2, DIGITS))
@@ -142,7 +142,7 @@ def test_claims_written_as_837_are_read_back(data: st.DataObject, form: str) -> 
     separators = data.draw(st.sampled_from(["*:~", "|>\n", "~^_", "*\x1f\x1d"]))
     for claim, depends in zip(given_claims, dependent, strict=True):
         if not depends and "first_name" in claim.get("patient", {}):
-            claim["subscriber"]["has_first_name"] = True  # who is insured is the patient
+            claim["subscriber"]["first_name"] = claim["patient"]["first_name"]  # who is insured is the patient
     written = [{"patient": {}, **claim} for claim in given_claims]
     raw = file_of(written, separators, data.draw(st.sampled_from(["", "\n", "\r\n"])), dependent)
     found = list(read_x12("f", io.BytesIO(raw.encode(data.draw(st.sampled_from(["utf-8", "latin-1"])))), limit=2**20))

@@ -29,17 +29,17 @@ def name(entity: str, kind: str, last: str, first: str = "", qualifier: str = ""
 def provider(entity: str, given: Claim | None, role: str = "") -> Segments:
     if given is None:
         return []
-    segments = [named(entity, given, "DOE", "PAT", "XX", given.get("npi"))]
+    segments = [named(entity, given, "XX", given.get("npi"))]
     if given.get("taxonomy"):
         segments.append(["PRV", role, "PXC", given["taxonomy"]])
     return segments
 
 
-def named(entity: str, given: Claim, last: str, first: str, qualifier: str, code: str | None) -> list[str]:
+def named(entity: str, given: Claim, qualifier: str, code: str | None) -> list[str]:
     """A name as far as the claim says that there is one."""
     kind = {"person": "1", "organization": "2"}.get(given.get("entity") or "", "")
     return name(
-        entity, kind, last if given.get("has_last_name") else "", first if given.get("has_first_name") else "",
+        entity, kind, given.get("last_name") or "", given.get("first_name") or "",
         qualifier, code,
     )  # fmt: skip
 
@@ -75,9 +75,10 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     out: Segments = [head]
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
-        out.append(["CL1", "3", "", "01"])
-    for key, qualifier in (("onset_date", "431"), ("accident_date", "439"), ("admission_date", "435")):
-        out += days(qualifier, claim.get(key), None)
+        out += stay(claim)
+    else:
+        for key, qualifier in (("onset_date", "431"), ("accident_date", "439"), ("admission_date", "435")):
+            out += days(qualifier, claim.get(key), None)
     if "2300 PWK" in claim.get("not_read", ()):
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
     if claim.get("patient_paid"):
@@ -91,6 +92,8 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     out += note(claim)
     first = len(claim["diagnoses"]) if claim.get("several_principal_diagnoses") else 1
     codes = [f"{'ABK' if place < first else 'ABF'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
+    for one in claim.get("present_on_admission", []):
+        codes[one["diagnosis"] - 1] += c * 7 + one["indicator"]
     if professional:
         out += [["HI", *codes]] if codes else []
     else:
@@ -100,13 +103,14 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         if claim.get("reason_diagnoses"):
             out.append(["HI", *(f"APR{c}{code}" for code in claim["reason_diagnoses"])])
         out += [["HI", *codes[start : start + 12]] for start in range(1, len(codes), 12)]
-        out.append(["HI", f"BH{c}A1{c}D8{c}19261111"])
+        out += other_codes(claim, c)
     if professional:
         out += provider("DN", claim.get("referring_provider"))
         out += provider("82", claim.get("rendering_provider"), "PE")
     else:
         out += provider("71", claim.get("attending_provider"), "AT")
         out += provider("72", claim.get("operating_provider"))
+        out += provider("ZZ", claim.get("other_operating_provider"))
         out += provider("82", claim.get("rendering_provider"))
     if facility := claim.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
@@ -128,6 +132,45 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     return out
 
 
+def stay(claim: Claim) -> Segments:
+    """Admission and discharge of an institutional claim."""
+    out: Segments = []
+    if claim.get("discharge_hour"):
+        out.append(["DTP", "096", "TM", claim["discharge_hour"]])
+    if claim.get("admission_date"):
+        hour = claim.get("admission_hour") or ""
+        out.append(["DTP", "435", "DT" if hour else "D8", compact(claim["admission_date"]) + hour])
+    said = [claim.get(key) or "" for key in ("admission_type", "point_of_origin", "patient_status")]
+    return [*out, ["CL1", *said]] if any(said) else out
+
+
+def other_codes(claim: Claim, c: str) -> Segments:
+    """Occurrence spans, occurrences, values and conditions."""
+    out: Segments = []
+    if spans := claim.get("occurrence_spans"):
+        out.append(["HI", *(_composite(c, "BI", one["code"], _span(one)) for one in spans)])
+    for group in sorted({one["group"] for one in claim.get("occurrences", [])}):
+        ours = [one for one in claim["occurrences"] if one["group"] == group]
+        days = [("D8", compact(one["day"])) if one.get("day") else () for one in ours]
+        out.append(["HI", *(_composite(c, "BH", one["code"], day) for one, day in zip(ours, days, strict=True))])
+    if values := claim.get("value_codes"):
+        amounts = [("", "", one["amount"]) if one.get("amount") else () for one in values]
+        out.append(["HI", *(_composite(c, "BE", one["code"], more) for one, more in zip(values, amounts, strict=True))])
+    if conditions := claim.get("condition_codes"):
+        out.append(["HI", *(_composite(c, "BG", code, ()) for code in conditions)])
+    return out
+
+
+def _span(one: Claim) -> tuple[str, ...]:
+    if not one.get("from_date"):
+        return ()
+    return "RD8", f"{compact(one['from_date'])}-{compact(one['through_date'])}"
+
+
+def _composite(c: str, *parts: str | tuple[str, ...]) -> str:
+    return c.join(text for part in parts for text in ((part,) if isinstance(part, str) else part))
+
+
 def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     code = c.join(["HC", line["procedure"], *line.get("modifiers", [])]) if line.get("procedure") else ""
     if code and line.get("has_description") and not line.get("has_long_note"):
@@ -138,14 +181,14 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         pointers = c.join(map(str, line.get("diagnosis_pointers", [])))
         out.append(["SV1", code, *amounts, line.get("place_of_service") or "", "", pointers])
     else:
-        out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
+        out.append(["SV2", line.get("revenue_code") or "", code, *amounts, "", line.get("non_covered_charge") or ""])
     out += days("472", line.get("service_date"), line.get("service_date_end"))
     if line.get("prior_authorization"):
         out.append(["REF", "G1", line["prior_authorization"]])
     if line.get("control_number"):
         out.append(["REF", "6R", line["control_number"]])
     if line.get("has_long_note") or (line.get("has_description") and not code):
-        out += note({"has_note": True, **line})
+        out += note({"has_remark": True, **line})
     if drug := line.get("drug"):
         out.append(["LIN", "", "N4", drug["ndc"]])
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
@@ -161,7 +204,7 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
 
 
 def note(given: Claim) -> Segments:
-    if not given.get("has_note"):
+    if not given.get("has_remark"):
         return []
     return [["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG" * (4 if given.get("has_long_note") else 1)]]
 
@@ -182,7 +225,7 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
             out.append(["HL", str(number), "", "20", "1"])
             if billing.get("taxonomy"):
                 out.append(["PRV", "BI", "PXC", billing["taxonomy"]])
-            out.append(named("85", billing, "CLINIC", "PAT", "XX", billing.get("npi")))
+            out.append(named("85", billing, "XX", billing.get("npi")))
             out += address(billing.get("address"), billing.get("state"))
             if billing.get("tax_id"):
                 out.append(["REF", "EI", billing["tax_id"]])
@@ -198,10 +241,8 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
         ])  # fmt: skip
         person = [*address(patient.get("address")), *_demographics(patient)]
         first = patient.get("first_name") or ""
-        insured = named("IL", subscriber, "ROE", "NOBODY", "MI", subscriber["member_id"])
-        out.append(
-            insured if dependent else [*insured[:3], "ROE" if patient.get("has_last_name") else "", first, *insured[5:]]
-        )
+        insured = named("IL", subscriber, "MI", subscriber["member_id"])
+        out.append(insured if dependent else [*insured[:3], patient.get("last_name") or "", first, *insured[5:]])
         out += [["DMG", "D8", "19010101", "U"]] if dependent else person
         out.append(name("PR", "2", payer.get("name") or "", "", "PI", payer["id"]))
         out += address(payer.get("address"))
@@ -209,7 +250,7 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
             out += [
                 ["HL", str(number + 1), str(number), "23", "0"],
                 ["PAT", "19"],
-                name("QC", "1", "ROE" if patient.get("has_last_name") else "", first),
+                name("QC", "1", patient.get("last_name") or "", first),
                 *person,
             ]
             number += 1
