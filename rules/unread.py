@@ -74,7 +74,6 @@ UNREAD = (
     Unread("2420B-H", "NM1*PW NM1*45", "P", "Ambulance: no package is for transports."),
     # of the claim
     Unread("2300", "DTP", "PI", "Other dates than onset, accident and admission: no rule's text turns on them."),
-    Unread("2300", "CL1", "PI", "Kind and source of admission, discharge status: no rule is for inpatient claims."),
     Unread("2300", "CL1", "P", "Not in the guide of the 837P."),
     Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
     Unread("2300", "AMT", "PI", "What the patient owes: no rule weighs the balance; what was paid (AMT*F5) is read."),

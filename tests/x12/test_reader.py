@@ -90,7 +90,10 @@ def test_lines_wrapped_at_eighty_columns_are_read() -> None:
 
 @pytest.mark.parametrize(("encoding", "name"), [("utf-8", "JOSÉ"), ("latin-1", "JOSÉ"), ("cp1252", "D’ARCY")])
 def test_names_may_be_utf8_latin1_or_what_windows_makes_of_it(encoding: str, name: str) -> None:
-    given = claim(patient={**PROFESSIONAL["patient"], "first_name": name})
+    given = claim(
+        patient={**PROFESSIONAL["patient"], "first_name": name},
+        subscriber={**PROFESSIONAL["subscriber"], "first_name": name},
+    )
     assert one(file_of([given]).encode(encoding)) == given
 
 
