@@ -186,7 +186,8 @@ class Writer:
             code = concept(bill, "https://www.nubc.org/CodeSystem/TypeOfBill")
             resource["supportingInfo"] = [{"sequence": 1, "category": concept("typeofbill", INFO), "code": code}]
         if claim.get("original_reference_number"):
-            prior = {"relationship": concept("prior"), "reference": {"value": claim["original_reference_number"]}}
+            code = "void" if claim.get("frequency_code") == "8" else "prior"
+            prior = {"relationship": concept(code), "reference": {"value": claim["original_reference_number"]}}
             resource["related"] = [prior]
         if claim.get("statement_from_date"):
             resource["billablePeriod"] = {

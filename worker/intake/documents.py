@@ -19,10 +19,9 @@ from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.document import Document, Found, Passed, Refusal
 from worker.intake.events import claim_of, decode, parse_event
-from worker.intake.fhir import BundleEntry, read_entries, read_fhir, with_source
+from worker.intake.fhir import BundleEntry, Targets, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
-from worker.intake.resource import Targets
 
 ARRAY_LIMIT = 64 * 2**20
 """Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
