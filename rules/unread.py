@@ -70,8 +70,8 @@ UNREAD = (
     Unread("Practitioner", "qualification", "F", "it names a second taxonomy code", _SPECIALTY),
     Unread("Organization", "type", "F", "it names a second taxonomy code", _SPECIALTY),
     Unread("Claim", "item.bodySite item.subSite", "F", "it may name the side", _SIDE),
-    Unread("Claim", "item.detail.modifier item.detail.subDetail.modifier", "F", "it holds modifiers of a part of a line",
-           ("MOD002", *_SIDE)),
+    Unread("Claim", "item.detail.modifier item.detail.subDetail.modifier", "F",
+           "it holds modifiers of a part of a line", ("MOD002", *_SIDE)),
     Unread("Claim", "item.locationReference item.locationAddress", "F", "it says where a line was given", _AREA),
     Unread("Claim", "item.locationCodeableConcept", "F", "it says the place of service in other codes than CMS's",
            ("CLM009", "POS001")),
@@ -128,19 +128,19 @@ UNREAD = (
     Unread("Claim", "diagnosis.onAdmission diagnosis.packageCode", "F",
            "Present on admission, groups: of inpatient stays, as HI of the 837I."),
     Unread("Claim", "procedure.sequence procedure.type procedure.date procedure.udi item.procedureSequence", "F",
-           "What was done, beside the items that bill it: a code that rules are for and no item bills refuses the claim."),
+           "What was done beside the items: a code that rules are for and that no item bills refuses the claim."),
     Unread("Claim", "item.encounter item.udi item.programCode item.category item.informationSequence", "F",
            "Links and devices: no rule asks them."),
     Unread("Claim",
-           "item.detail.sequence item.detail.revenue item.detail.category item.detail.programCode item.detail.unitPrice "
-           "item.detail.factor item.detail.net item.detail.udi item.detail.subDetail.sequence "
+           "item.detail.sequence item.detail.revenue item.detail.category item.detail.programCode "
+           "item.detail.unitPrice item.detail.factor item.detail.net item.detail.udi item.detail.subDetail.sequence "
            "item.detail.subDetail.revenue item.detail.subDetail.category item.detail.subDetail.programCode "
            "item.detail.subDetail.quantity item.detail.subDetail.unitPrice item.detail.subDetail.factor "
            "item.detail.subDetail.net item.detail.subDetail.udi", "F",
            "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
     Unread("Claim", "supportingInfo", "F",
-           "Other categories than patient account number, type of bill, place of service and attachments: as CL1 and HI "
-           "of the 837I."),
+           "Other categories than patient account number, type of bill, place of service and attachments: as CL1 and "
+           "HI of the 837I."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
 )  # fmt: skip
 

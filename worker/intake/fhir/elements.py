@@ -224,7 +224,7 @@ def diagnosis_of(kind: str) -> Convert:
 
 
 def pointers(node: Node, name: str, reading: Reading) -> list[int]:
-    """Positions in the list; a sequence that no listed diagnosis has stays out of range, for the rule that judges it."""
+    """Positions in the list; a sequence that no diagnosis has stays out of range, for the rule that judges it."""
     places = reading.places
     return [places.get(one, one if one > len(places) else 0) for one in node.wholes(name)]
 
