@@ -147,6 +147,11 @@ def form(_node: Node, _name: str, reading: Reading) -> str | None:
     return reading.form
 
 
+def form_of_type(node: Node, name: str, reading: Reading) -> str | None:
+    """The same, where the type says it."""
+    return reading.form if reading.form in node.object(name).codes() else None
+
+
 def bill(*, any_system: bool) -> Convert:
     """The type of bill."""
     return lambda node, name, _reading: systems.type_of_bill(node.object(name), any_system=any_system)

@@ -151,7 +151,7 @@ SCOPES = (
 
 FIELDS = (
     # the claim
-    Field("form", "Claim", "type", read.form),
+    Field("form", "Claim", "type", read.form_of_type),
     Field("form", "Claim.meta", "profile", read.form),
     Field("claim_id", f"{_INFO}[patientaccountnumber]", "valueString", read.control_number, first=True),
     Field("claim_id", "Claim.identifier", "value", read.control_number, first=True),
