@@ -16,8 +16,8 @@ from ops.notread import page
 from rules.unread import UNREAD
 from tests.worker.fhirbundle import CPT, NDC, NPI, NUCC, POS, concept, contained
 from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, SNOMED, read
-from worker.intake.events import decode
 from worker.intake.document import Document, Refusal
+from worker.intake.events import decode
 from worker.intake.fhir.claim import Filled, claim_of
 from worker.intake.fhir.fields import CHECKS, FIELDS, NOT_IN_FHIR, SCOPES, Field, elements_read, source_of
 from worker.intake.fhir.node import Targets

@@ -36,7 +36,7 @@ def meaning(related: Node) -> Meaning:
     if "replaced" in found:
         related.doubt("relationship", "says that another claim replaces this one; expected a claim that is to be sent")
         return "replaced"
-    if len(found) != 1:
+    if len(found) != 1 or "unknown" in found:
         expected = "expected `prior` or `replaces` of a replacement, `void` of a void, `associated` of any other"
         related.doubt("relationship", f"it cannot be read how this claim is related to another; {expected}")
         return "unknown"
