@@ -71,9 +71,10 @@ def calendar_day(value: object) -> date:
             return iso_date(found[1])
         if value[10] in "T ":
             raise PydanticCustomError(
-                "date", "expected a calendar date as YYYY-MM-DD; at a time of day other than midnight, the zone decides "
-                "which day it is",
-            )  # fmt: skip
+                "date",
+                "expected a calendar date as YYYY-MM-DD; at a time of day other than midnight, the zone decides which "
+                "day it is",
+            )
     return iso_date(value)
 
 

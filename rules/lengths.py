@@ -47,8 +47,8 @@ def too_long(data: object, model: Hashable) -> list[Problem]:
 
 
 def without_empty(data: Any, model: Hashable) -> Any:
-    """The input without single values of the model that are "", which exports write for what is absent; the input itself
-    where there is none. A key that the model does not know stays, to be refused."""
+    """The input without single values of the model that are "", which exports write for what is absent; itself where
+    there is none. A key that the model does not know stays, to be refused."""
     return _filled(data, _shape(model))
 
 

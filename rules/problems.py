@@ -89,10 +89,9 @@ def _sentence(detail: ErrorDetails) -> str:
             return "is required"
         case "literal_error":
             return f"expected {context['expected']}"
-        case "string_type" if type(detail["input"]) in (int, float, Decimal):
-            return "expected a string: a number would have lost zeros at its beginning"
         case "string_type":
-            return "expected a string"
+            zeros = ": a number would have lost zeros at its beginning"
+            return "expected a string" + (zeros if type(detail["input"]) in (int, float, Decimal) else "")
         case "string_too_short":
             return "must not be empty"
         case "string_too_long":
