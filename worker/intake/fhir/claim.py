@@ -44,7 +44,7 @@ def claim_of(
     claim = Node(value, "Claim", targets.within(value), notes)
     reading = reading_of(claim)
     look_over(claim)
-    for check in dict.fromkeys(one.check for one in CHECKS):
+    for check in _CHECKS:
         check(reading)
     scopes: Scopes = {"Claim": [claim]}
     found = _filled("", scopes, reading, filled)
@@ -53,7 +53,7 @@ def claim_of(
         each = [_filled(prefix, {"Claim": [claim], name: [one]}, reading, filled) for one in nodes]
         found[prefix.partition("[")[0]] = each
     _complete(found, reading)
-    passed = sorted(notes.passed & mattering("F").keys())
+    passed = sorted(notes.passed & _MATTERING)
     if passed:
         found["not_read"] = passed
     return found, notes.problems + notes.doubts if reading.judged else notes.problems
@@ -74,12 +74,9 @@ def _complete(found: dict[str, Any], reading: Reading) -> None:
 def _filled(prefix: str, scopes: Scopes, reading: Reading, filled: list[Filled] | None) -> dict[str, Any]:
     """The fields of the claim, of a line or of another payer."""
     found: dict[str, Any] = {}
-    form = (reading.form or " ")[0].upper()
-    for path, rows in _ROWS[prefix]:
+    for path, rows in _ROWS[prefix, (reading.form or " ")[0].upper()]:
         value = None
         for row in rows:
-            if form not in row.forms:
-                continue
             if value is not None and value != []:
                 _pass_by(row, scopes, reading)
                 continue
@@ -92,13 +89,8 @@ def _filled(prefix: str, scopes: Scopes, reading: Reading, filled: list[Filled] 
 
 def _pass_by(row: Field, scopes: Scopes, reading: Reading) -> None:
     """An element that could have filled a field, had no other."""
-    place = _place(row)
-    if place in mattering("F") and any(node.value.get(row.element) for node in _nodes(row.at, scopes, reading)):
-        reading.claim.notes.passed.add(place)
-
-
-def _place(row: Field) -> str:
-    return f"{row.at.partition('[')[0]}.{row.element}"
+    if row.place in _MATTERING and any(node.value.get(row.element) for node in _nodes(row.at, scopes, reading)):
+        reading.claim.notes.passed.add(row.place)
 
 
 def _value(row: Field, scopes: Scopes, reading: Reading) -> tuple[Any, Node]:
@@ -106,13 +98,15 @@ def _value(row: Field, scopes: Scopes, reading: Reading) -> tuple[Any, Node]:
     nodes = _nodes(row.at, scopes, reading)
     values: list[tuple[Any, Node]] = []
     for node in nodes:
+        if row.element not in node.value and not any(name in node.value for name in row.also):
+            continue
         value = row.convert(node, row.element, reading)
         if value is not None:
             values.append((value, node))
             if row.first:
                 break
         elif node.value.get(row.element):
-            node.notes.passed.add(_place(row))
+            node.notes.passed.add(row.place)
     if not values:
         return None, reading.claim
     if any(value != values[0][0] for value, _ in values):
@@ -148,4 +142,13 @@ def _rows(prefix: str, rows: Iterable[Field]) -> Iterator[tuple[str, list[Field]
             yield short, [row for row in rows if row.path == path]
 
 
-_ROWS = {prefix: list(_rows(prefix, FIELDS)) for prefix in ("", *_REPEATED)}
+_ROWS = {
+    (prefix, form): [
+        (path, [row for row in rows if form in row.forms or form == " "]) for path, rows in _rows(prefix, FIELDS)
+    ]
+    for prefix in ("", *_REPEATED)
+    for form in "PI "
+}
+"""By the form; of a claim without one, which is refused, all of them."""
+_MATTERING = frozenset(mattering("F"))
+_CHECKS = tuple(dict.fromkeys(one.check for one in CHECKS))

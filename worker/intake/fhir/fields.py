@@ -7,7 +7,7 @@ one field the first that finds a value fills it. Source: https://hl7.org/fhir/R4
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from worker.intake.fhir import checks, parties, systems
@@ -48,6 +48,11 @@ class Field:
     """Whether the first of several objects is meant; else two that say different things refuse the claim."""
     also: tuple[str, ...] = ()
     """Elements of the object that have a part in it."""
+    place: str = field(init=False)
+    """The element without what chooses the object: `Claim.item.modifier`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", f"{self.at.partition('[')[0]}.{self.element}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,15 @@ def classed() -> frozenset[str]:
 
 
 @cache
-def _read() -> frozenset[str]:
-    return elements_read()
+def _inner() -> frozenset[str]:
+    """Objects whose elements are looked at for themselves."""
+    return frozenset(ELEMENTS.keys() - classed())
+
+
+@cache
+def _noted() -> frozenset[str]:
+    """Elements that no row reads, and that a rule could ask."""
+    return frozenset(mattering("F").keys() - elements_read())
 
 
 def left_over() -> list[str]:
@@ -61,47 +68,56 @@ def left_over() -> list[str]:
         f"{name}.{element}"
         for name, elements in ELEMENTS.items()
         for element in elements
-        if name not in classed() and f"{name}.{element}" not in _read() | classed()
+        if name not in classed() and f"{name}.{element}" not in elements_read() | classed()
     ]
 
 
 def look_over(claim: Node) -> None:
     """Notes what of the Claim is passed over, and refuses what is none of its elements."""
-    refuse_unknown_meaning(claim)
-    for name, value in claim.value.items():
-        if name != "contained":
-            _modifying(value, name, claim)
+    if _is_modified(claim.value):
+        _name_modified(claim.value, claim.path, claim)
     _look(claim, "Claim")
 
 
-def _modifying(value: object, path: str, claim: Node) -> None:
-    """A modifierExtension in whatever element."""
+def _is_modified(claim: Mapping[str, object]) -> bool:
+    """Whether the Claim has what may change its meaning; what it contains is looked at where it is read."""
+    rest: list[object] = [value for name, value in claim.items() if name != "contained"]
+    if claim.get("modifierExtension") or claim.get("implicitRules"):
+        return True
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            if value.get("modifierExtension"):
+                return True
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+    return False
+
+
+def _name_modified(value: object, path: str, claim: Node) -> None:
     if isinstance(value, dict):
+        refuse_unknown_meaning(Node(value, path, claim.targets, claim.notes))
         for name, inner in value.items():
-            if name == "modifierExtension" and inner:
-                refuse_unknown_meaning(Node(value, f"{claim.path}.{path}", claim.targets, claim.notes))
-            else:
-                _modifying(inner, f"{path}.{name}", claim)
+            if name not in ("contained", "modifierExtension"):
+                _name_modified(inner, f"{path}.{name}", claim)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            _modifying(inner, f"{path}[{number}]", claim)
+            _name_modified(inner, f"{path}[{number}]", claim)
 
 
 def _look(node: Node, name: str) -> None:
     known = ELEMENTS[name]
     for key, value in node.value.items():
-        if value in (None, "", [], {}) or key in known or key.startswith("_"):
+        if value in (None, "", [], {}) or key.startswith("_") or key in _EVERYWHERE:
             continue
-        if key not in _EVERYWHERE and not (name == "Claim" and key in _OF_A_RESOURCE):
-            near = get_close_matches(key[:64], known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            node.doubt("", f"has an element that no {name} of FHIR R4 has{hint}")
-    for element in known:
-        value, place = node.value.get(element), f"{name}.{element}"
-        if value in (None, "", [], {}):
-            continue
-        if place in mattering("F") and place not in _read():
-            node.notes.passed.add(place)
-        if place in ELEMENTS and place not in classed():
-            for one in node.objects(element) if isinstance(value, list) else [node.object(element)]:
+        if key not in known:
+            if name != "Claim" or key not in _OF_A_RESOURCE:
+                near = get_close_matches(key[:64], known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                node.doubt("", f"has an element that no {name} of FHIR R4 has{hint}")
+        elif (place := f"{name}.{key}") in _inner():
+            for one in node.objects(key) if isinstance(value, list) else [node.object(key)]:
                 _look(one, place)
+        elif place in _noted():
+            node.notes.passed.add(place)
