@@ -156,7 +156,7 @@ AMBIGUOUS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "two group numbers": (
         lambda claim: organization(claim, "focal")["class"].append({"type": concept("group"), "value": "G8"}),
-        "Claim.Coverage.class",
+        "Coverage.class",
     ),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -320,6 +321,22 @@ def test_a_modifier_extension_refuses_the_claim(where: str) -> None:
     del at["modifierExtension"]
     at["extension"] = [{"url": "http://x.test/anything", "valueBoolean": True}]
     assert isinstance(read(value)[0], Document)
+
+
+def test_a_key_that_no_one_knows_is_in_no_path() -> None:
+    value = contained(PROFESSIONAL)
+    value["item"][0]["JANE-CANARY"] = [{"modifierExtension": [{"url": "x"}]}]
+    found = read(value)
+    assert isinstance(found[0], Refusal)
+    assert {one.path for one in found[0].problems} == {"Claim.item[0].modifierExtension", "Claim.item[0]"}
+    assert "CANARY" not in str(found)
+
+
+def test_a_claim_of_unknown_elements_alone_takes_no_longer_than_its_bytes() -> None:
+    value = contained(PROFESSIONAL) | {f"modifier{number}": 1 for number in range(20_000)}
+    began = time.process_time()
+    assert len(read(value)[0].problems) <= 102  # type: ignore[union-attr]
+    assert time.process_time() - began < 2
 
 
 def test_rules_that_a_claim_was_written_by_and_that_no_one_knows_refuse_it() -> None:

@@ -110,8 +110,8 @@ def _value(row: Field, scopes: Scopes, reading: Reading) -> tuple[Any, Node]:
     if not values:
         return None, reading.claim
     if any(value != values[0][0] for value, _ in values):
-        what = f"{len(values)} of the kind {row.at} say different things; expected one"
-        reading.claim.doubt(row.at.removeprefix("Claim.").partition("[")[0], what)
+        what = Node({}, row.at.partition("[")[0], reading.claim.targets, reading.claim.notes)
+        what.doubt("", f"{len(values)} of one kind say different things of what a claim says once ({row.path})")
     return values[0]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 
+from rules.problems import MOST
 from rules.unread import UNREAD, mattering
 from worker.intake.fhir.fields import elements_read
 from worker.intake.fhir.node import Node, refuse_unknown_meaning
@@ -75,7 +76,7 @@ def left_over() -> list[str]:
 def look_over(claim: Node) -> None:
     """Notes what of the Claim is passed over, and refuses what is none of its elements."""
     if _is_modified(claim.value):
-        _name_modified(claim.value, claim.path, claim)
+        _name_modified(claim.value, claim.path, "Claim", claim)
     _look(claim, "Claim")
 
 
@@ -95,15 +96,18 @@ def _is_modified(claim: Mapping[str, object]) -> bool:
     return False
 
 
-def _name_modified(value: object, path: str, claim: Node) -> None:
+def _name_modified(value: object, path: str, place: str, claim: Node) -> None:
+    """`path`: ends with the last element that R4 knows, since any other key could be a person's name."""
     if isinstance(value, dict):
         refuse_unknown_meaning(Node(value, path, claim.targets, claim.notes))
         for name, inner in value.items():
-            if name not in ("contained", "modifierExtension"):
-                _name_modified(inner, f"{path}.{name}", claim)
+            if name in ("contained", "modifierExtension"):
+                continue
+            known = name in ELEMENTS.get(place, ())
+            _name_modified(inner, f"{path}.{name}" if known else path, f"{place}.{name}" if known else "", claim)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
-            _name_modified(inner, f"{path}[{number}]", claim)
+            _name_modified(inner, f"{path}[{number}]" if place else path, place, claim)
 
 
 def _look(node: Node, name: str) -> None:
@@ -113,7 +117,7 @@ def _look(node: Node, name: str) -> None:
             continue
         if key not in known:
             if name != "Claim" or key not in _OF_A_RESOURCE:
-                near = get_close_matches(key[:64], known, n=1)
+                near = get_close_matches(key[:64], known, n=1) if len(node.notes.doubts) < MOST else []
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 node.doubt("", f"has an element that no {name} of FHIR R4 has{hint}")
         elif (place := f"{name}.{key}") in _inner():
