@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from ops import generated
-from rules.unread import UNREAD, Unread
-from worker.intake.fhir.fields import FIELDS, SCOPES, elements_read
-from worker.intake.fhir.passed import ELEMENTS, classed
+from ops.fhirelements import elements
+from rules.unread import ODDITIES, UNREAD, Unread
+from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS
+from worker.intake.x12.guide import all_segments
 
 FILE = generated.ROOT / "docs" / "not-read.md"
 _FORMS = {"P": "837P", "I": "837I", "PI": "both", "F": "FHIR"}
@@ -19,9 +20,10 @@ Written by `make schemas` from [rules/unread.py](../rules/unread.py); what is re
 
 A claim that holds one of the first list is noted with its place in `not_read` (`2300 PWK`; never a value). Where a
 rule that applies to the claim would have asked it, the report has a gap `field_not_read` that names the rule; nothing
-else changes, and the claim goes where it would have gone. A segment of an 837 that is neither read nor in a list is
-none of the guides, and refuses the claim; so does a key of JSON that the claim model does not know, and an element that
-no FHIR R4 Claim has. A `modifierExtension` refuses it too; other extensions add to what is said and never change it.
+else changes, and the claim goes where it would have gone. A segment that the guide does not have where it stands is
+named in `oddities`, as is what stands twice where it may stand once; where it may be what is left of a level or a
+claim, it refuses what follows. So does a key of JSON that the claim model does not know, an element that no FHIR R4
+Claim has, and a `modifierExtension`; other extensions add to what is said and never change it.
 
 ## What a rule could ask
 """
@@ -39,35 +41,41 @@ def page() -> str:
     other = [one for one in UNREAD if not one.rules]
     first = _table(("place", "form", "what it says", "rules"), ([*_row(one), ", ".join(one.rules)] for one in asked))
     second = _table(("place", "form", "why no rule asks it"), map(_row, other))
-    fhir = _table(("element", "what becomes of it"), _elements())
-    return f"{_HEAD}\n{first}\n\n## What no rule asks\n\n{second}\n\n{_FHIR}\n{fhir}\n"
+    odd = _table(("word", "what it says"), ([f"`{word}`", says.format(place="...")] for word, says in ODDITIES.items()))
+    fhir = _table(("element", "what becomes of it"), elements())
+    every = _table(("loop", "form", "segment", "what becomes of it"), _every())
+    return (
+        f"{_HEAD}\n{first}\n\n## What no rule asks\n\n{second}\n\n## What is odd and read all the same\n\n{odd}\n\n"
+        f"## Every segment of the guides\n\n{every}\n\n{_FHIR}\n{fhir}\n"
+    )
 
 
-def _elements() -> Iterator[list[str]]:
-    """Each element of an R4 Claim: the fields it fills, where it leads to, or why it is not read."""
-    base = {scope.name: scope.name.partition("[")[0] for scope in SCOPES}
-    filled: dict[str, dict[str, None]] = {}
-    for row in FIELDS:
-        for name in (row.element, *row.also):
-            filled.setdefault(f"{base.get(row.at, row.at)}.{name}", {})[f"`{row.path}`"] = None
-    for scope in SCOPES:
-        place = f"{base.get(scope.parent, scope.parent)}.{scope.element}"
-        filled.setdefault(place, {}).update({f"`{row.path}`": None for row in FIELDS if row.at in _below(scope.name)})
-    for name, elements in ELEMENTS.items():
-        if name in classed():
-            continue
-        for place in (f"{name}.{element}" for element in elements):
-            passed = [one for one in UNREAD if "F" in one.forms and place in one.places()]
-            said = [one.why if not one.rules else f"not read where {one.why}: {', '.join(one.rules)}" for one in passed]
-            if place in elements_read():
-                said.insert(0, ", ".join(filled.get(place) or ["decides how the claim is read"]))
-            yield [f"`{place}`", "; ".join(said)]
+def outcome(form: str, loop: str, segment: str) -> str:
+    """What becomes of a segment of the guides: the fields that it fills, or how it is classed; empty: neither."""
+    name = segment.partition("*")[0]
+    rows = [row for row in (*FIELDS, *DECISIONS) if form in row.forms and row.loop == loop]
+    paths = [row.path for row in rows if row.segment in (segment, name)]
+    if (loop, segment) == ("2300", "HI"):
+        paths += [path for path in DIAGNOSES.values() if path]
+    if paths:
+        return "read: " + ", ".join(f"`{path}`" for path in dict.fromkeys(paths))
+    for place in (f"{loop} {segment}", f"{loop} {name}", segment, name):
+        for one in UNREAD:
+            if form in one.forms and place in one.places():
+                return "a rule could ask it: " + ", ".join(one.rules) if one.rules else "no rule asks it"
+    return ""
 
 
-def _below(name: str) -> set[str]:
-    """A scope and those that are reached through it alone, beside the Claim's own objects."""
-    inner = [scope.name for scope in SCOPES if scope.parent == name and not scope.name.startswith("Claim.")]
-    return {name, *(one for each in inner for one in _below(each))}
+def _every() -> Iterable[list[str]]:
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for form in "PI":
+        for loop, segment in all_segments(form):
+            kinds.setdefault((loop, form, outcome(form, loop, segment)), []).append(segment)
+    merged: dict[tuple[str, str, str], str] = {}
+    for (loop, form, what), segments in kinds.items():
+        key = (loop, what, ", ".join(f"`{one}`" for one in segments))
+        merged[key] = merged.get(key, "") + form
+    return [[loop, _FORMS[forms], segments, what] for (loop, what, segments), forms in sorted(merged.items())]
 
 
 def _row(one: Unread) -> list[str]:

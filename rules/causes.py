@@ -51,6 +51,7 @@ CAUSES: Mapping[str, Cause] = {
     "line_numbers": Cause("Two lines have one number."),
     "modifier_repeated": Cause("A line has a modifier twice, or more than four."),
     "modifier_unknown": Cause("A modifier is mistyped, or does not exist on the date of service."),
+    "odd_file": Cause("Something in the file is not as the guide has it."),
     "procedure_code": Cause("A line's procedure code is missing or mistyped."),
     "revenue_code": Cause("An institutional line has no revenue code."),
     "revenue_code_refused": Cause("A revenue code is one that the payer does not take."),

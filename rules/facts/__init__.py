@@ -17,9 +17,22 @@ from rules.facts import (
     providers,
     record,
     sedation,
+    units,
     visits,
 )
-from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
+from rules.facts.registry import (
+    FACTS,
+    ClaimFacts,
+    Fact,
+    Facts,
+    Kind,
+    LineFacts,
+    Scope,
+    Value,
+    dated_on,
+    evidence,
+    facts_of,
+)
 
 __all__ = [
     "FACTS",
@@ -34,6 +47,7 @@ __all__ = [
     "beside",
     "claim",
     "coverage",
+    "dated_on",
     "day",
     "diagnoses",
     "drugs",
@@ -48,5 +62,6 @@ __all__ = [
     "providers",
     "record",
     "sedation",
+    "units",
     "visits",
 ]

@@ -147,6 +147,12 @@ EXAMPLES: dict[str, Change] = {
     ),
     "lines[].rendering_provider.taxonomy <- Claim.careTeam[rendering, of the item].qualification": _qualified("rendering"),
     "lines[].rendering_provider.taxonomy <- Claim.careTeam[rendering, of the item].provider": _with_taxonomy("rendering"),
+    "lines[].service_facility.name <- Claim.item.locationReference": lambda claim: claim["item"][0].update(
+        locationReference={"display": "Clinic"}
+    ),
+    "lines[].service_facility.state <- Claim.item.locationAddress": lambda claim: (
+        claim["item"][0].pop("locationReference"), claim["item"][0].update(locationAddress={"state": "NV"}),
+    ),
     "lines[].drug.ndc <- Claim.item.productOrService": lambda claim: (
         claim["item"][1].pop("detail"),
         claim["item"][1]["productOrService"]["coding"].append({"system": NDC, "code": "00003029305"}),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from worker.intake.fhir import related, systems
+from worker.intake.fhir import parties, related, systems
 from worker.intake.fhir.elements import system_names
 from worker.intake.fhir.node import Node
-from worker.intake.fhir.parties import SUPERVISORS
 from worker.intake.fhir.reading import Reading
 
 
@@ -120,12 +119,22 @@ def attachments(reading: Reading) -> None:
         reading.claim.notes.passed.add("Claim.supportingInfo.attachment")
 
 
+def places(reading: Reading) -> None:
+    """Items that say where they were given, and not in which state."""
+    for item in reading.items:
+        reference, address = item.object("locationReference"), item.object("locationAddress")
+        if reference and not parties.state_of(reference):
+            item.notes.passed.add("Claim.item.locationReference")
+        if address and not parties.state(address):
+            item.notes.passed.add("Claim.item.locationAddress")
+
+
 def team(reading: Reading) -> None:
     """Members whose role the claim model does not have, and a second one of a role that it has once."""
     passed = reading.claim.notes.passed
     for one in reading.team.others:
         codes = {code.lower() for code in one.object("role").codes()}
-        passed.add("Claim.careTeam.supervisor" if codes & SUPERVISORS else "Claim.careTeam.other")
+        passed.add("Claim.careTeam.supervisor" if codes & parties.SUPERVISORS else "Claim.careTeam.other")
     who = [one.object("provider").value for one in reading.team.members.get("referring", ())]
     if any(one != who[0] for one in who):
         passed.add("Claim.careTeam.referring")

@@ -89,7 +89,11 @@ def _filled(prefix: str, scopes: Scopes, reading: Reading, filled: list[Filled] 
 
 def _pass_by(row: Field, scopes: Scopes, reading: Reading) -> None:
     """An element that could have filled a field, had no other."""
-    if row.place in _MATTERING and any(node.value.get(row.element) for node in _nodes(row.at, scopes, reading)):
+    if (
+        not row.quiet
+        and row.place in _MATTERING
+        and any(node.value.get(row.element) for node in _nodes(row.at, scopes, reading))
+    ):
         reading.claim.notes.passed.add(row.place)
 
 
@@ -105,7 +109,7 @@ def _value(row: Field, scopes: Scopes, reading: Reading) -> tuple[Any, Node]:
             values.append((value, node))
             if row.first:
                 break
-        elif node.value.get(row.element):
+        elif not row.quiet and node.value.get(row.element):
             node.notes.passed.add(row.place)
     if not values:
         return None, reading.claim

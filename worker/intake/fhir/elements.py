@@ -80,9 +80,10 @@ def sex(node: Node, name: str, _reading: Reading) -> str | None:
     return _SEX.get(found, "U") if found else None
 
 
-def state(node: Node, _name: str, _reading: Reading) -> str | None:
-    """Two letters."""
-    return parties.state(node)
+def state_in_address(node: Node, name: str, _reading: Reading) -> str | None:
+    """Of an Address in which the place of service does not stand in its place."""
+    found = parties.state(node.object(name)) or ""
+    return None if found.isdigit() else found or None
 
 
 def place_in_address(node: Node, name: str, _reading: Reading) -> str | None:

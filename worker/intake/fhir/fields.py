@@ -48,6 +48,8 @@ class Field:
     """Whether the first of several objects is meant; else two that say different things refuse the claim."""
     also: tuple[str, ...] = ()
     """Elements of the object that have a part in it."""
+    quiet: bool = False
+    """Whether a check says where the element is not read, since other rows read another part of it."""
     place: str = field(init=False)
     """The element without what chooses the object: `Claim.item.modifier`."""
 
@@ -103,6 +105,10 @@ def _referring(_node: Node, reading: Reading) -> list[Node]:
     return reading.team.members.get("referring", [])[:1]
 
 
+def _display(reference: Node) -> str | None:
+    return reference.text("display")
+
+
 def _official(node: Node, _reading: Reading) -> list[Node]:
     return sorted(node.objects("name"), key=lambda name: name.value.get("use") != "official")[:1]
 
@@ -150,6 +156,8 @@ SCOPES = (
     Scope("Claim.item", "Claim", "item", _each("item")),
     Scope("Claim.item[first]", "Claim", "item", lambda _node, reading: reading.items[:1]),
     Scope("Claim.item.servicedPeriod", "Claim.item", "servicedPeriod", _one("servicedPeriod")),
+    Scope("Location of the item", "Claim.item", "locationReference",
+          _target("locationReference", "Location", "Organization")),
     Scope("Claim.item.detail[drug]", "Claim.item", "detail", _those("detail", read.is_drug), ("productOrService",)),
     Scope(f"{_TEAM}[rendering, of the item]", "Claim.item", "careTeamSequence", _of_item),
 )  # fmt: skip
@@ -170,7 +178,7 @@ FIELDS = (
     Field("type_of_bill", f"{_INFO}[typeofbill]", "code", read.bill(any_system=True), "I"),
     Field("type_of_bill", "Claim", "subType", read.bill(any_system=False), "I"),
     Field("place_of_service", "Claim.item[first]", "locationCodeableConcept", _PLACE_OF_SERVICE, "P"),
-    Field("place_of_service", "Claim.item[first]", "locationAddress", read.place_in_address, "P"),
+    Field("place_of_service", "Claim.item[first]", "locationAddress", read.place_in_address, "P", quiet=True),
     Field("place_of_service", f"{_INFO}[cmspos]", "code", _PLACE_OF_SERVICE, "P"),
     Field("statement_from_date", "Claim.billablePeriod", "start", read.day, "I"),
     Field("statement_through_date", "Claim.billablePeriod", "end", read.day, "I"),
@@ -217,7 +225,7 @@ FIELDS = (
     Field("operating_provider.taxonomy", f"{_TEAM}[operating]", "provider", read.of_reference(parties.taxonomy)),
     Field("service_facility.npi", "Claim", "facility", read.of_reference(parties.npi)),
     Field("service_facility.name", "Location", "name"),
-    Field("service_facility.name", "Claim", "facility", read.of_reference(lambda reference: reference.text("display"))),
+    Field("service_facility.name", "Claim", "facility", read.of_reference(_display)),
     Field("service_facility.state", "Claim", "facility", read.of_reference(parties.state_of)),
     # the service lines
     Field("lines[].number", "Claim.item", "sequence", read.whole),
@@ -232,7 +240,7 @@ FIELDS = (
     Field("lines[].service_date", "Claim.billablePeriod", "start", read.only_day, also=("end",)),
     Field("lines[].service_date_end", "Claim.item.servicedPeriod", "end", read.later_day),
     Field("lines[].place_of_service", "Claim.item", "locationCodeableConcept", _PLACE_OF_SERVICE),
-    Field("lines[].place_of_service", "Claim.item", "locationAddress", read.place_in_address),
+    Field("lines[].place_of_service", "Claim.item", "locationAddress", read.place_in_address, quiet=True),
     Field("lines[].diagnosis_pointers", "Claim.item", "diagnosisSequence", read.pointers),
     Field("lines[].revenue_code", "Claim.item", "revenue", read.one_of(systems.revenue)),
     Field("lines[].rendering_provider.npi", f"{_TEAM}[rendering, of the item]", "provider",
@@ -241,6 +249,13 @@ FIELDS = (
           read.one_of(systems.taxonomy)),
     Field("lines[].rendering_provider.taxonomy", f"{_TEAM}[rendering, of the item]", "provider",
           read.of_reference(parties.taxonomy)),
+    Field("lines[].service_facility.npi", "Claim.item", "locationReference", read.of_reference(parties.npi),
+          quiet=True),
+    Field("lines[].service_facility.name", "Location of the item", "name"),
+    Field("lines[].service_facility.name", "Claim.item", "locationReference", read.of_reference(_display), quiet=True),
+    Field("lines[].service_facility.state", "Claim.item", "locationReference", read.of_reference(parties.state_of),
+          quiet=True),
+    Field("lines[].service_facility.state", "Claim.item", "locationAddress", read.state_in_address, quiet=True),
     Field("lines[].drug.ndc", "Claim.item.detail[drug]", "productOrService", read.drug),
     Field("lines[].drug.ndc", "Claim.item", "productOrService", read.drug),
     Field("lines[].drug.quantity", "Claim.item.detail[drug]", "quantity", read.quantity),
@@ -258,14 +273,16 @@ CHECKS = (
     Check("Claim.procedure", ("procedureCodeableConcept", "procedureReference"), checks.all_billed),
     Check("Claim.diagnosis", ("sequence", "diagnosisCodeableConcept", "diagnosisReference", "type"), checks.diagnoses),
     Check("Claim.supportingInfo", ("category",), checks.attachments),
+    Check("Claim.item", ("locationReference", "locationAddress"), checks.places),
     Check("Claim.careTeam", ("sequence", "role"), checks.team),
 )  # fmt: skip
 
 NOT_IN_FHIR = (
     "delay_reason_code", "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating",
-    "service_facility.kind", "documentation",
+    "service_facility.kind", "lines[].service_facility.kind", "lines[].prior_authorization", "transaction_type",
+    "documentation",
 )  # fmt: skip
-"""Fields that FHIR has no place for. `not_read` is written by the reader: what of the Claim it passed over."""
+"""Fields that FHIR has no place for. `not_read`, `oddities` and `source_format` are a reader's own."""
 
 
 def source_of(path: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rules import formats
+from rules.states import state_code
 from worker.intake.fhir import systems
 from worker.intake.fhir.node import Node, plain_system
 from worker.intake.fhir.node import systems as plain_systems
@@ -181,8 +182,8 @@ def state_of(reference: Node) -> str | None:
         return state(found.object("address"))
     addresses = [one for one in place.objects("address") if one.value.get("use") != "old"]
     for among in ([one for one in addresses if one.value.get("type") != "postal"], addresses):
-        states = list(dict.fromkeys(name for one in among if (name := state(one))))
-        if len(states) > 1:
+        states = [name for one in among if (name := state(one))]
+        if len({state_code(name) or name for name in states}) > 1:
             reference.doubt("", "has addresses in two states; expected one, or all others of the type `postal`")
         if states:
             return states[0]
@@ -190,9 +191,8 @@ def state_of(reference: Node) -> str | None:
 
 
 def state(address: Node) -> str | None:
-    """Two letters."""
-    found = address.text("state")
-    return found.upper() if found and len(found) == 2 else None
+    """As it stands: which state it names is for the facts to say (rules/states.py)."""
+    return address.text("state")
 
 
 # the care team
