@@ -44,7 +44,7 @@ def common(data: dict[str, Any]) -> dict[str, Any] | None:
     """What of a claim all three formats hold, with every key that the writers ask for; None: it holds too little or
     says what one of them has no way to say."""
     claim = {"frequency_code": "1", **copy.deepcopy(data)}
-    for path in NOT_IN_FHIR:
+    for path in (*NOT_IN_FHIR, "not_read", "oddities", "source_format"):
         at: Any = claim
         *steps, last = path.split(".")
         for step in steps:

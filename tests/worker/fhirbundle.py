@@ -21,7 +21,7 @@ INFO = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBSupportingInfoType"
 FILING = "https://codesystem.x12.org/005010/1032"
 _RANKS = "PSTABCDEFGH"
 _DRUG_UNITS = {"ML": "mL", "GR": "g", "ME": "mg", "F2": "[iU]", "UN": "1"}
-_UNITS = {"UN": "1", "MJ": "min", "DA": "d"}
+_UNITS = {**_DRUG_UNITS, "MJ": "min", "DA": "d"}
 
 
 def concept(code: str, system: str = "") -> dict[str, Any]:

@@ -388,6 +388,18 @@ def test_an_entry_whose_resource_has_no_id_is_known_by_its_full_url() -> None:
     assert one(value).payer.id == "60054"
 
 
+@pytest.mark.parametrize(
+    ("quantity", "basis"),
+    [({}, "UN"), ({"unit": "Units"}, "UN"), ({"unit": "each", "code": "{each}"}, "UN"), ({"code": "min"}, "MJ"),
+     ({"unit": "minutes"}, "MJ"), ({"code": "d"}, "DA"), ({"code": "mL"}, "ML"), ({"unit": "h"}, "h")],
+)  # fmt: skip
+def test_units_are_those_of_the_form_where_it_has_them_and_stand_as_they_are_where_not(
+    quantity: dict[str, str], basis: str
+) -> None:
+    claim = one(changed(lambda value: value["item"][0].update(quantity={"value": 1, **quantity})))
+    assert claim.lines[0].unit_basis == basis
+
+
 # who does what
 
 TEAMS: dict[str, tuple[list[Any], dict[str, str | None]]] = {

@@ -15,8 +15,12 @@ Convert = Callable[[Node, str, Reading], object]
 _LONGEST_CONTROL_NUMBER = 38
 _SEX = {"male": "M", "female": "F"}
 _RANKS = "PSTABCDEFGH"
-_UNITS = {"": "UN", "1": "UN", "{unit}": "UN", "min": "MJ", "d": "DA"}
-_DRUG_UNITS = {"mL": "ML", "ml": "ML", "g": "GR", "mg": "ME", "[iU]": "F2", "1": "UN", "{each}": "UN"}
+_DRUG_UNITS = {"ml": "ML", "g": "GR", "mg": "ME", "[iu]": "F2", "1": "UN", "{each}": "UN"}
+_UNITS = {
+    **_DRUG_UNITS, "": "UN", "{unit}": "UN", "unit": "UN", "units": "UN", "un": "UN", "each": "UN", "ea": "UN",
+    "min": "MJ", "minute": "MJ", "minutes": "MJ", "d": "DA", "day": "DA", "days": "DA",
+}  # fmt: skip
+"""Of UCUM and of the words beside it, in small letters."""
 
 
 def text(node: Node, name: str, _reading: Reading) -> str | None:
@@ -132,7 +136,7 @@ def _unit(found: Node, names: Mapping[str, str]) -> str | None:
     if not found:
         return None
     name = found.text("code") or found.text("unit") or ""
-    return names.get(name, name)
+    return names.get(name.strip().lower(), name)
 
 
 # codes
