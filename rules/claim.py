@@ -247,18 +247,66 @@ class Provider:
     """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""
     taxonomy: Code | None = None
     """PRV03: provider taxonomy code, 10 characters."""
+    entity: Literal["person", "organization"] | None = None
+    """NM102: 1 person, 2 non-person entity."""
+    last_name: Name | None = None
+    """NM103: of a person the last name, else the name. Never a fact, never logged."""
+    first_name: Name | None = None
+    """NM104. Never a fact, never logged."""
 
 
 @claim_part
 class BillingProvider(Provider):
     """Loop 2010AA with 2000A PRV."""
 
-    entity: Literal["person", "organization"] | None = None
-    """NM102: 1 person, 2 non-person entity."""
     state: Code | None = None
     """N402, two letters."""
     participating: Flag | None = None
     """Whether the provider has a contract with this payer; not on the 837."""
+
+
+@claim_part
+class Occurrence:
+    """Loop 2300, one composite of HI*BH: something that happened, and when."""
+
+    code: Code
+    """HI01-2: the occurrence code, two characters."""
+    day: Date | None = None
+    """HI01-4."""
+    group: Whole = 1
+    """Which HI*BH segment of the claim it stands in, from 1: a code may stand in each of them once."""
+
+
+@claim_part
+class OccurrenceSpan:
+    """Loop 2300, one composite of HI*BI: something that lasted, and from when to when."""
+
+    code: Code
+    """HI01-2: the occurrence span code, two characters."""
+    from_date: Date | None = None
+    """HI01-4, first day."""
+    through_date: Date | None = None
+    """HI01-4, last day."""
+
+
+@claim_part
+class ValueCode:
+    """Loop 2300, one composite of HI*BE: an amount or a number that the payer needs."""
+
+    code: Code
+    """HI01-2: the value code, two characters."""
+    amount: Number | None = None
+    """HI01-5: US dollars, or a count or measure, as the code says."""
+
+
+@claim_part
+class PresentOnAdmission:
+    """Loop 2300 HI, component 9 of a diagnosis: whether it was there when the patient was admitted."""
+
+    diagnosis: Whole
+    """Its position in `diagnoses`, from 1."""
+    indicator: Code
+    """HI01-9: Y yes, N no, U not documented, W not to be determined."""
 
 
 @claim_part
@@ -304,6 +352,8 @@ class Line:
     """SV103 or SV204: UN units, MJ minutes, DA days."""
     charge: Money
     """SV102 or SV203, US dollars."""
+    non_covered_charge: Money | None = None
+    """SV207, US dollars: the part of the charge that is not covered; institutional only."""
     service_date: Date | None = None
     """DTP*472: the day, or the first of a range."""
     service_date_end: Date | None = None
@@ -381,6 +431,27 @@ class Claim:
     """DTP*434, first day; institutional only."""
     statement_through_date: Date | None = None
     """DTP*434, last day; institutional only."""
+    statement_is_range: Flag | None = None
+    """DTP02 of DTP*434: true where the statement came as two dates (RD8), false where as one (D8)."""
+    admission_date: Date | None = None
+    """DTP*435, the day of admission or start of care."""
+    admission_hour: Code | None = None
+    """DTP*435 in the format DT: the hour and minute, HHMM; institutional only."""
+    discharge_hour: Code | None = None
+    """DTP*096 in the format TM: HHMM; institutional only."""
+    admission_type: Code | None = None
+    """CL101: the priority of the admission or visit, one digit; institutional only."""
+    point_of_origin: Code | None = None
+    """CL102: where the patient came from, one character; institutional only."""
+    patient_status: Code | None = None
+    """CL103: the discharge status, two digits; institutional only."""
+    condition_codes: Some[Code] = ()
+    """HI*BG, in order, two characters each."""
+    occurrences: Some[Occurrence] = ()
+    occurrence_spans: Some[OccurrenceSpan] = ()
+    value_codes: Some[ValueCode] = ()
+    has_remark: Flag | None = None
+    """NTE of loop 2300: whether there is a note. Its text is not kept."""
     payer: Payer
     other_payers: Some[OtherPayer] = ()
     subscriber: Subscriber | None = None
@@ -390,11 +461,15 @@ class Claim:
     referring_provider: Provider | None = None
     attending_provider: Provider | None = None
     operating_provider: Provider | None = None
+    other_operating_provider: Provider | None = None
+    """Loop 2310C of the 837I."""
     service_facility: ServiceFacility | None = None
     prior_authorization: Name | None = None
     """REF*G1."""
     diagnoses: Codes
     """HI*ABK and HI*ABF, in order, with or without the dot."""
+    present_on_admission: Some[PresentOnAdmission] = ()
+    """Of the diagnoses that bring an indicator; institutional only."""
     admitting_diagnosis: Code | None = None
     """HI*ABJ; institutional only."""
     reason_diagnoses: Some[Code] = ()

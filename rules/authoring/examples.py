@@ -46,7 +46,7 @@ BASES: Mapping[Role, Mapping[str, Any]] = {
         "type_of_bill": "0131",
         "statement_from_date": "2026-07-13",
         "statement_through_date": "2026-07-13",
-        "attending_provider": {"npi": "1234567893"},
+        "attending_provider": {"npi": "1245319599"},
     },
 }
 LINES: Mapping[Role, Mapping[str, Any]] = {
@@ -54,7 +54,7 @@ LINES: Mapping[Role, Mapping[str, Any]] = {
     "asc": {"diagnosis_pointers": [1]},
     "hospital_outpatient": {"revenue_code": "0361"},
 }
-_WHOLE = {"number", "diagnosis_pointers"}
+_WHOLE = {"number", "diagnosis_pointers", "diagnosis", "group"}
 
 
 def example_claim(

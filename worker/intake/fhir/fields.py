@@ -281,8 +281,20 @@ NOT_IN_FHIR = (
     "delay_reason_code", "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating",
     "service_facility.kind", "lines[].service_facility.kind", "lines[].prior_authorization", "transaction_type",
     "documentation",
+    # of the institutional form
+    "statement_is_range", "admission_date", "admission_hour", "discharge_hour", "admission_type", "point_of_origin",
+    "patient_status", "condition_codes", "occurrences", "occurrence_spans", "value_codes", "has_remark",
+    "billing_provider.last_name", "billing_provider.first_name", "other_operating_provider", "present_on_admission",
+    "lines[].non_covered_charge",
+    # names of providers
+    "attending_provider.entity", "attending_provider.first_name", "attending_provider.last_name",
+    "lines[].rendering_provider.entity", "lines[].rendering_provider.first_name",
+    "lines[].rendering_provider.last_name", "operating_provider.entity", "operating_provider.first_name",
+    "operating_provider.last_name", "referring_provider.entity", "referring_provider.first_name",
+    "referring_provider.last_name", "rendering_provider.entity", "rendering_provider.first_name",
+    "rendering_provider.last_name",
 )  # fmt: skip
-"""Fields that FHIR has no place for. `not_read`, `oddities` and `source_format` are a reader's own."""
+"""Fields that FHIR has no place for, or none that is read. `not_read`, `oddities` and `source_format` are a reader's own."""
 
 
 def source_of(path: str) -> str:
