@@ -294,7 +294,8 @@ NOT_IN_FHIR = (
     "referring_provider.last_name", "rendering_provider.entity", "rendering_provider.first_name",
     "rendering_provider.last_name",
 )  # fmt: skip
-"""Fields that FHIR has no place for, or none that is read. `not_read`, `oddities` and `source_format` are a reader's own."""
+"""Fields that FHIR has no place for, or none that is read; `not_read`, `oddities` and `source_format` are a reader's
+own."""
 
 
 def source_of(path: str) -> str:
