@@ -9,6 +9,7 @@ Source of loops and segments: ASC X12N 005010X222A1/A2 (837P) and 005010X223A2/A
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -28,7 +30,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rules.errors import ClaimInvalid
-from rules.lengths import too_long
+from rules.lengths import too_long, without_empty
 from rules.problems import problems_of
 
 MAX_LINES = 1_000
@@ -36,6 +38,7 @@ MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 CENT = Decimal("0.01")
 _ZERO = Decimal(0)
+_FIRST_NPI, _LAST_NPI = 1_000_000_000, 9_999_999_999
 VOID = "8"
 """The frequency code of a claim that voids another."""
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
@@ -56,6 +59,31 @@ def iso_date(value: object) -> date:
     elif type(value) is date:
         return value
     raise PydanticCustomError("date", "expected a calendar date as YYYY-MM-DD")
+
+
+_MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0{1,9})?)? ?(Z|UTC|[+-]\d{2}(:?\d{2})?)?")
+
+
+def calendar_day(value: object) -> date:
+    """As `iso_date`; a moment at midnight too, as databases write a column of dates. Its zone is not looked at: the
+    day is the one that is written. At any other time of day the day would depend on the zone, and it is refused."""
+    if isinstance(value, str) and len(value) > 10:
+        if found := _MIDNIGHT.fullmatch(value):
+            return iso_date(found[1])
+        if value[10] in "T ":
+            raise PydanticCustomError(
+                "date",
+                "expected a calendar date as YYYY-MM-DD; at a time of day other than midnight, the zone decides which "
+                "day it is",
+            )
+    return iso_date(value)
+
+
+def npi_text(value: object) -> object:
+    """An NPI of ten digits that a database gave as a number, as text: no NPI begins with zero, so none is lost."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and _FIRST_NPI <= value <= _LAST_NPI:
+        return str(int(value)) if value == int(value) else value
+    return value
 
 
 def _decimal(value: str | int | Decimal, places: int) -> Decimal:
@@ -133,11 +161,15 @@ _DECIMAL_SCHEMA = {
 _text = AfterValidator(printable)
 _some = AfterValidator(not_empty)
 
-Date = Annotated[date, PlainValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Date = Annotated[date, PlainValidator(calendar_day), WithJsonSchema({"type": "string", "format": "date"})]
 Money = Annotated[Decimal, PlainValidator(money), WithJsonSchema(_DECIMAL_SCHEMA)]
 Number = Annotated[Decimal, PlainValidator(number), WithJsonSchema(_DECIMAL_SCHEMA)]
 Whole = Annotated[int, Field(strict=True, ge=-999_999, le=999_999)]
 Code = Annotated[str, Field(strict=True, max_length=30), _text]
+Npi = Annotated[
+    Code, BeforeValidator(npi_text, json_schema_input_type=Code | Annotated[int, Field(ge=_FIRST_NPI, le=_LAST_NPI)])
+]
+"""Ten digits, as text or as a number."""
 Name = Annotated[str, Field(strict=True, max_length=200), _text]
 Prose = Annotated[str, Field(strict=True, max_length=2_000)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -244,7 +276,7 @@ class Provider:
     """A provider in a role: 2310A referring, 2310B and 2420A rendering, 2310D and 2420D supervising, 2420F referring;
     837I: 2310A attending, 2310B operating, 2310D rendering, 2310F and 2420D referring."""
 
-    npi: Code | None = None
+    npi: Npi | None = None
     """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""
     taxonomy: Code | None = None
     """PRV03: provider taxonomy code, 10 characters."""
@@ -321,7 +353,7 @@ class ServiceFacility:
     """Loop 2310C (837P) or 2310E (837I), of a line 2420C (837P): where the service was given, if not at the billing
     provider's address."""
 
-    npi: Code | None = None
+    npi: Npi | None = None
     """NM109."""
     name: Name | None = None
     """NM103."""
@@ -556,5 +588,11 @@ def read_claim(data: object) -> Claim:
         raise ClaimInvalid(problems)
     try:
         return _CLAIM.validate_python(data)
+    except ValidationError as error:
+        filled = without_empty(data, Claim)
+        if filled is data:
+            raise ClaimInvalid(problems_of(error, Claim)) from None
+    try:
+        return _CLAIM.validate_python(filled)
     except ValidationError as error:
         raise ClaimInvalid(problems_of(error, Claim)) from None

@@ -39,6 +39,7 @@ _PROVIDERS = ("IDN002",)
 _AREA = ("COV006", "COV007", "COV008", "COV009", "COV010")
 _RECORDS = ("DOC007",)
 _SIDE = ("MOD006",)
+_SPECIALTY = ("IDN003",)
 _CODES = ("DXN001", "DXN002")
 
 UNREAD = (
@@ -55,8 +56,19 @@ UNREAD = (
     Unread("2420A-D", "NM1*72 NM1*ZZ", "I", "it names an operating or another provider of a line", _PROVIDERS),
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
     Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
-    Unread("Claim", "item.bodySite", "F", "it may name the side", _SIDE),
-    Unread("Claim", "item.locationReference", "F", "it says where a line was given, without a state", _AREA),
+    Unread("Claim", "careTeam.other", "F", "it names a provider in a role that is not read", _PROVIDERS),
+    Unread("Claim", "careTeam.referring", "F", "it names a second referring provider", _PROVIDERS),
+    Unread("Coverage", "type", "F", "it says the kind of cover in other codes than X12's", ("PAY001",)),
+    Unread("PractitionerRole", "specialty", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Practitioner", "qualification", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Organization", "type", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Claim", "item.bodySite item.subSite", "F", "it may name the side", _SIDE),
+    Unread("Claim", "item.detail.modifier item.detail.subDetail.modifier", "F",
+           "it holds modifiers of a part of a line", ("MOD002", *_SIDE)),
+    Unread("Claim", "item.locationReference item.locationAddress", "F",
+           "it says where a line was given, without a state", _AREA),
+    Unread("Claim", "item.locationCodeableConcept", "F", "it says the place of service in other codes than CMS's",
+           ("CLM009", "POS001")),
     Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
     # no rule asks it: persons, numbers and addresses
     Unread("", "PER", "PI", "Whom to call; no rule asks it."),
@@ -107,12 +119,26 @@ UNREAD = (
     # of FHIR
     Unread("Claim", "accident priority payee prescription originalPrescription fundsReserve created enterer", "F",
            "Handling of the claim and its money: no rule asks it."),
+    Unread("Claim", "insurance.identifier insurance.businessArrangement", "F",
+           "Numbers of the cover and of a contract, beside what Coverage says."),
+    Unread("Claim", "careTeam.responsible", "F", "Who answers for the claim: the billing provider is Claim.provider."),
+    Unread("Claim", "diagnosis.onAdmission diagnosis.packageCode", "F",
+           "Present on admission, groups: of inpatient stays, as HI of the 837I."),
+    Unread("Claim", "procedure.sequence procedure.type procedure.date procedure.udi item.procedureSequence", "F",
+           "What was done beside the items: a code that rules are for and that no item bills refuses the claim."),
     Unread("Claim", "item.encounter item.udi item.programCode item.category item.informationSequence", "F",
            "Links and devices: no rule asks them."),
+    Unread("Claim",
+           "item.detail.sequence item.detail.revenue item.detail.category item.detail.programCode "
+           "item.detail.unitPrice item.detail.factor item.detail.net item.detail.udi item.detail.subDetail.sequence "
+           "item.detail.subDetail.revenue item.detail.subDetail.category item.detail.subDetail.programCode "
+           "item.detail.subDetail.quantity item.detail.subDetail.unitPrice item.detail.subDetail.factor "
+           "item.detail.subDetail.net item.detail.subDetail.udi", "F",
+           "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
     Unread("Claim", "supportingInfo", "F",
-           "Other categories than patient account number, type of bill and attachments: as CL1 and HI of the 837I."),
+           "Other categories than patient account number, type of bill, place of service and attachments: as CL1 and "
+           "HI of the 837I."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
-    Unread("Claim", "careTeam", "F", "Other roles than those that are read, and supervising: a claim form has none."),
 )  # fmt: skip
 
 

@@ -191,7 +191,9 @@ def _named(case: Case) -> Iterator[tuple[str, Provider | Subscriber]]:
     everyone: tuple[tuple[str, Provider | Subscriber | None], ...] = (
         ("billing provider", claim.billing_provider), ("subscriber", claim.subscriber),
         ("rendering provider", claim.rendering_provider), ("referring provider", claim.referring_provider),
-        ("supervising provider", claim.supervising_provider),
+        ("supervising provider", claim.supervising_provider), ("attending provider", claim.attending_provider),
+        ("operating provider", claim.operating_provider),
+        ("other operating provider", claim.other_operating_provider),
     )  # fmt: skip
     for role, one in everyone:
         if one:

@@ -301,6 +301,7 @@ def test_a_claim_in_json_that_leaves_these_fields_out_is_not_held_for_them() -> 
         ("reading/e01_3_freqP", "CLM014", "block"), ("reading/e01_9_freqP", "CLM014", "block"),
         ("reading/e02_dup6R", "CLM022", "block"), ("reading/e04_no_N4", "ADR002", "warn"),
         ("reading/k02_wc", "CLM021", "warn"), ("reading/m01_HI_ABK_twice", "CLM031", "warn"),
+        ("form/I_66_attending_no_firstname", "ADR010", "block"),
         ("form/P_02_zip5", "ADR005", "warn"),
         ("form/P_04_pobox", "ADR004", "block"), ("form/P_06_ein8", "ADR012", "warn"),
         ("form/P_08_sub_no_lastname", "ADR010", "block"), ("form/P_12_acc_no_date", "CLM015", "warn"),
