@@ -35,14 +35,25 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "payer.plan": NOT_IN_FHIR,
     "payer.responsibility": "Claim.insurance[focal].sequence: 1 P, 2 S, 3 T, 4 A ...",
     "payer.line_of_business": NOT_IN_FHIR,
+    "payer.insurance_type": NOT_IN_FHIR,
     "other_payers[].payer_id": "Claim.insurance[not focal].coverage, as payer.id",
     "other_payers[].adjudication_date": "Claim.insurance[not focal].claimResponse: ClaimResponse.payment.date",
     "other_payers[].paid": "Claim.insurance[not focal].claimResponse: ClaimResponse.payment.amount",
+    **{
+        f"other_payers[].{name}": NOT_IN_FHIR
+        for name in (
+            "dated_by_lines", "responsibility", "relationship", "insurance_type", "filing_indicator", "adjustments",
+            "remaining_liability", "noncovered", "benefits_assigned", "patient_signature", "release", "subscriber",
+            "remark_codes",
+        )
+    },
+    "subscriber.relationship": NOT_IN_FHIR,
     "subscriber.member_id": "Coverage.subscriberId, else Coverage.identifier (MB)",
     "subscriber.group_number": "Coverage.class[group].value",
     "patient.birth_date": "Patient.birthDate",
     "patient.sex": "Patient.gender: male M, female F, else U",
     "patient.first_name": "Patient.name[official, else the first].given[0]",
+    "patient.own_loop": NOT_IN_FHIR,
     "billing_provider.npi": "Claim.provider: identifier (us-npi) of the reference, Organization or Practitioner",
     "billing_provider.taxonomy": "PractitionerRole.specialty, Practitioner.qualification or Organization.type (NUCC)",
     "billing_provider.entity": "Organization: organization; Practitioner, PractitionerRole: person",
@@ -61,6 +72,8 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "admitting_diagnosis": "Claim.diagnosis[type admitting]",
     "reason_diagnoses": "Claim.diagnosis[type patientreasonforvisit]",
     "total_charge": "Claim.total",
+    "patient_paid": NOT_IN_FHIR,
+    "patient_due": NOT_IN_FHIR,
     "lines[].number": "Claim.item.sequence",
     "lines[].procedure": "Claim.item.productOrService (CPT or HCPCS)",
     "lines[].modifiers": "Claim.item.modifier",
@@ -76,6 +89,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "lines[].drug.ndc": "Claim.item.productOrService or item.detail.productOrService (NDC), 11 digits",
     "lines[].drug.quantity": "quantity.value beside the NDC in item.detail",
     "lines[].drug.unit": "quantity.code beside the NDC: mL ML, g GR, mg ME, [iU] F2, 1 UN",
+    "lines[].decisions": NOT_IN_FHIR,
     "documentation": NOT_IN_FHIR,
     "not_read": "which of the elements that could matter (rules/unread.py) the Claim has",
 })  # fmt: skip

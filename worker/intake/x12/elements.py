@@ -36,6 +36,11 @@ def when(place: int, qualifier: str) -> Callable[[str, list[str], str], str | No
     return qualified
 
 
+def present(_raw: str, _elements: list[str], _component: str) -> bool:
+    """That the element is there, where its value is nobody's business."""
+    return True
+
+
 def entity(raw: str, _elements: list[str], _component: str) -> str | None:
     """NM102."""
     return {"1": "person", "2": "organization"}.get(raw.strip())
@@ -223,3 +228,28 @@ def diagnosis(raw: str, component: str) -> tuple[str, str]:
     if not parts[0] or not parts[1]:
         raise Unreadable("expected a qualifier and a code")
     return parts[0], parts[1]
+
+
+def adjustments(_segment: str, elements: list[str], component: str) -> list[dict[str, str]]:
+    """CAS: group code, then reason, amount and quantity up to six times."""
+    found = []
+    for place in range(2, max(len(elements), 3), 3):
+        reason, amount, quantity = [*elements[place : place + 3], "", "", ""][:3]
+        one = {
+            "group": elements[1].strip() if len(elements) > 1 else "",
+            "reason": reason.strip(),
+            "amount": amount.strip() and number(amount, elements, component),
+            "quantity": quantity.strip() and number(quantity, elements, component),
+        }
+        if place == 2 or one["reason"] or one["amount"] or one["quantity"]:
+            found.append({key: value for key, value in one.items() if value})
+    return found
+
+
+def at_places(*places: int) -> Callable[[str, list[str], str], list[str]]:
+    """The elements at these places, of those that are there."""
+
+    def several(_segment: str, elements: list[str], _component: str) -> list[str]:
+        return [elements[place].strip() for place in places if place < len(elements) and elements[place].strip()]
+
+    return several
