@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from rules.book.book import Book
+from rules.carried import carried
 from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
 from rules.engine.active import Cases
@@ -34,7 +35,7 @@ def case_of(
         claim, selection, role_of(claim), claim.received_date or received, book.tables, FORM, None, claim.lines,
         history, min(dates_of(claim, claim.lines), default=claim.statement_from_date),
         {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
-        book.registry.forms, book.with_rules, book.former,
+        book.registry.forms, book.with_rules, carried(claim), book.former,
     )  # fmt: skip
     return whole if layer == FORM else _seen_by(whole, book, layer or next(iter(book.procedures)))
 

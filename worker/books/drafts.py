@@ -34,7 +34,6 @@ from rules.loader import book_files
 from rules.terms import FORM
 from worker.audit.lines import AuditLine, who
 from worker.audit.log import AuditLog, service_version
-from worker.books import archive
 from worker.books.bookcontent import BookContents
 from worker.books.current import overrides_layer, own
 from worker.books.overrides import NONE, drafts_on_disk, today
@@ -44,6 +43,7 @@ from worker.errors import SwitchedMeanwhile
 from worker.logs.operational import log
 from worker.store.connections import Store
 from worker.store.keys import Keys
+from worker.store.private import write_private
 
 DAYS = 90
 """For which drafts wait unseen; then they warn, and hold nothing still."""
@@ -109,7 +109,7 @@ def keep(settings: Settings, library: str, text: str) -> None:
         FolderUnusable
     """
     if drafts_on_disk(settings) != (library, text):
-        archive.write(settings.drafts_path, f"# for book {library}\n{text}".encode())
+        write_private(settings.drafts_path, f"# for book {library}\n{text}".encode())
 
 
 def agreed(redis: Redis, keys: Keys, library: str) -> Agreed | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from worker.errors import FolderUnusable
 
 FOLDER, FILE = 0o700, 0o600
-KNOWN = frozenset({"redis", "secret", "audit", "books", "tables"})
+KNOWN = frozenset({"redis", "secret", "audit", "books", "tables", "drafts.yaml"})
 """What the state folder holds."""
 
 
