@@ -61,7 +61,11 @@ CARRIED: Mapping[str, Group] = {
     ),
     "other_coverage": Group(
         "assignment and release at other payers",
-        _others(lambda other: bool(other.benefits_assigned or other.patient_signature or other.release)),
+        _others(
+            lambda other: bool(
+                other.benefits_assigned or other.patient_signature_source or other.release_of_information
+            )
+        ),
     ),
     "other_subscriber": Group("who is insured with other payers", _others(lambda other: other.subscriber is not None)),
 }

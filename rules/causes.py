@@ -61,7 +61,6 @@ CAUSES: Mapping[str, Cause] = {
     "other_payer_paid": Cause("What another payer paid for the claim is missing beside its decisions on lines."),
     "other_payer_remarks": Cause("A remark code of another payer is none."),
     "other_subscriber": Cause("Who is insured with another payer is missing."),
-    "patient_amount": Cause("What the patient paid, or is to pay, is more than was charged."),
     "patient_or_subscriber": Cause("Whether the patient is the subscriber is said in two ways."),
     "payer_order": Cause("The payers are not in an order that this payer takes, or the first one is not named."),
     "remaining_liability": Cause("What another payer leaves to the patient is there twice."),

@@ -193,8 +193,8 @@ class Adjustment:
 class OtherSubscriber:
     """Loop 2330A, NM1*IL: who is insured with another payer."""
 
-    named: Flag | None = None
-    """Whether NM103 has a name; the name itself is not read."""
+    has_last_name: Flag | None = None
+    """Whether NM103 is there; the name itself is asked by no rule."""
     member_id: Name | None = None
     """NM109. Identifies a person: never a fact, never logged."""
 
@@ -227,10 +227,10 @@ class OtherPayer:
     """2320 AMT*A8: what the payer does not cover, US dollars."""
     benefits_assigned: Code | None = None
     """2320 OI03: Y, N, or W where the patient refuses."""
-    patient_signature: Code | None = None
+    patient_signature_source: Code | None = None
     """2320 OI04: P where the provider signed for the patient; professional only."""
-    release: Code | None = None
-    """2320 OI06: whether information may be released, Y or I."""
+    release_of_information: Code | None = None
+    """2320 OI06: Y a signed statement, I informed consent."""
     subscriber: OtherSubscriber | None = None
     remark_codes: Some[Code] = ()
     """2320 MIA05, MIA20 to 23, MOA03 to 07: remittance advice remark codes (RARC)."""
@@ -441,10 +441,6 @@ class Claim:
     """HI*APR: the patient's reason for the visit; institutional only."""
     total_charge: Money | None = None
     """CLM02, US dollars."""
-    patient_paid: Money | None = None
-    """AMT*F5, US dollars; professional only."""
-    patient_due: Money | None = None
-    """AMT*F3: what the patient is expected to owe, US dollars; institutional only."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
     source_format: Literal["x12"] | None = None

@@ -77,7 +77,7 @@ UNREAD = (
     Unread("2300", "DTP", "PI", "Onset, accident, admission, discharge, care assumed: no rule's text turns on them."),
     Unread("2300", "CL1", "PI", "Kind and source of admission, discharge status: no rule is for inpatient claims."),
     Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
-    Unread("2300", "AMT", "PI", "Other amounts than what the patient paid or is to pay: not in the guides."),
+    Unread("2300", "AMT", "PI", "What the patient paid or owes: no rule weighs the balance."),
     Unread("2300", "K3", "PI", "Whatever a state or payer has agreed on in free form: no text of a rule names it."),
     Unread("2300", "NTE", "PI", "Free text, which rules cannot judge; payers' texts ask for codes and modifiers."),
     Unread("2300", "CR1 CR2 CR3 CR5 CR6 CRC", "PI",

@@ -136,13 +136,18 @@ def has_patient_loop(case: Case) -> bool:
 @fact("codes", "the other insurance information")
 def payers_without_insurance_information(case: Case) -> tuple[str, ...]:
     """The other payers without other insurance coverage information (2320 OI)."""
-    return _named(case, lambda other: not (other.benefits_assigned or other.patient_signature or other.release))
+    return _named(
+        case,
+        lambda other: not (other.benefits_assigned or other.patient_signature_source or other.release_of_information),
+    )
 
 
 @fact("codes", "the other payer's subscriber")
 def payers_without_subscriber(case: Case) -> tuple[str, ...]:
     """The other payers whose subscriber (2330A) has no name or no member id."""
-    return _named(case, lambda other: not (other.subscriber and other.subscriber.named and other.subscriber.member_id))
+    return _named(
+        case, lambda other: not (other.subscriber and other.subscriber.has_last_name and other.subscriber.member_id)
+    )
 
 
 # what earlier payers decided, and when
@@ -300,14 +305,6 @@ def malformed_remark_codes(case: Case) -> tuple[str, ...]:
     """The remark codes of other payers (2320 MIA and MOA) that do not have the form of one."""
     given = [code for other in case.claim.other_payers for code in other.remark_codes]
     return tuple(dict.fromkeys(code for code in given if not REMARK.fullmatch(code)))
-
-
-@fact("flag", "what the patient paid", own=True)
-def patient_amount_over_total(case: Case) -> bool:
-    """Whether what the patient paid (AMT*F5), or at a hospital is to pay (AMT*F3), is more than the total charge."""
-    total = case.claim.total_charge
-    given = (case.claim.patient_paid, case.claim.patient_due)
-    return total is not None and any(amount is not None and amount > total for amount in given)
 
 
 def _place(code: str) -> str:

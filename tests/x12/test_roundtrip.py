@@ -44,7 +44,7 @@ OTHER = sparse(
     {
         "paid": MONEY, "adjudication_date": DAY, "responsibility": st.sampled_from("PSTABU"), "relationship": word(2, 2),
         "insurance_type": word(2, 2), "filing_indicator": word(2, 2), "adjustments": ADJUSTMENTS, "noncovered": MONEY,
-        "remaining_liability": MONEY, "subscriber": st.just({"named": True, "member_id": "OTHERID1"}),
+        "remaining_liability": MONEY, "subscriber": st.just({"has_last_name": True, "member_id": "OTHERID1"}),
         "remark_codes": st.lists(word(2, 5), min_size=1, max_size=5),
     },
 )  # fmt: skip
@@ -115,7 +115,6 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
         "prior_authorization": word(1, 30), "original_reference_number": word(1, 30), "delay_reason_code": word(1, 2, DIGITS),
         "service_facility": FACILITY, "other_payers": st.lists(OTHER, min_size=1, max_size=4), "referring_provider": BARE,
     }  # fmt: skip
-    optional["patient_paid" if professional else "patient_due"] = MONEY
     if professional:
         claim["place_of_service"] = draw(word(2, 2, DIGITS))
         optional["rendering_provider"] = PROVIDER

@@ -53,8 +53,6 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
         out.append(["CL1", "3", "", "01"])
-    if claim.get("patient_paid") or claim.get("patient_due"):
-        out.append(["AMT", "F5", claim["patient_paid"]] if professional else ["AMT", "F3", claim["patient_due"]])
     if "2300 PWK" in claim.get("not_read", ()):
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
     if claim.get("prior_authorization"):
@@ -100,14 +98,24 @@ def other_payer(other: Claim) -> Segments:
     for qualifier, key in (("D", "paid"), ("A8", "noncovered"), ("EAF", "remaining_liability")):
         if other.get(key) is not None:
             out.append(["AMT", qualifier, other[key]])
-    if "release" in other:
+    if "release_of_information" in other:
         out.append(
-            ["OI", "", "", *(other.get(key) or "" for key in ("benefits_assigned", "patient_signature", "", "release"))]
+            [
+                "OI",
+                "",
+                "",
+                *(
+                    other.get(key) or ""
+                    for key in ("benefits_assigned", "patient_signature_source", "", "release_of_information")
+                ),
+            ]
         )
     if other.get("remark_codes"):
         out.append(["MOA", "", "", *other["remark_codes"]])
     if insured := other.get("subscriber"):
-        out.append(name("IL", "1", "ROE" if insured.get("named") else "", "SAM", "MI", insured.get("member_id")))
+        out.append(
+            name("IL", "1", "ROE" if insured.get("has_last_name") else "", "SAM", "MI", insured.get("member_id"))
+        )
     out.append(name("PR", "2", "OTHER PAYER", "", "PI", other.get("payer_id")))
     if not other.get("dated_by_lines"):
         out += days("573", other.get("adjudication_date"), None)

@@ -43,8 +43,8 @@ FIELDS: Mapping[str, str] = MappingProxyType({
         f"other_payers[].{name}": NOT_IN_FHIR
         for name in (
             "dated_by_lines", "responsibility", "relationship", "insurance_type", "filing_indicator", "adjustments",
-            "remaining_liability", "noncovered", "benefits_assigned", "patient_signature", "release", "subscriber",
-            "remark_codes",
+            "remaining_liability", "noncovered", "benefits_assigned", "patient_signature_source",
+            "release_of_information", "subscriber", "remark_codes",
         )
     },
     "subscriber.relationship": NOT_IN_FHIR,
@@ -72,8 +72,6 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "admitting_diagnosis": "Claim.diagnosis[type admitting]",
     "reason_diagnoses": "Claim.diagnosis[type patientreasonforvisit]",
     "total_charge": "Claim.total",
-    "patient_paid": NOT_IN_FHIR,
-    "patient_due": NOT_IN_FHIR,
     "lines[].number": "Claim.item.sequence",
     "lines[].procedure": "Claim.item.productOrService (CPT or HCPCS)",
     "lines[].modifiers": "Claim.item.modifier",
