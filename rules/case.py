@@ -18,26 +18,26 @@ ASC_TAXONOMY = "261QA1903X"
 
 
 class Case(NamedTuple):
-    """Everything that a fact may be derived from."""
+    """All that a fact may be derived from: first what differs by layer, then what all layers of a claim share."""
 
+    layer: str
+    """form, edits, or the procedure whose rules judge."""
+    package: Procedure | None
+    """The package of that procedure."""
+    tables: Tables
+    lines: tuple[Line, ...]
+    """The lines that the layer judges: those of the procedure, or all."""
+    first_day: date | None
+    """The first date of those lines; None where one of a procedure's has none, or none of all has one."""
+    cache: dict[Any, Any]
+    """What was worked out for this claim: see `rules/facts/together.py`."""
     claim: Claim
     selection: Selection
     role: Role
     received: date | None
     """The day on which the payer is expected to receive the claim."""
-    tables: Tables
-    layer: str
-    """form, edits, or the procedure whose rules judge."""
-    package: Procedure | None
-    """The package of that procedure."""
-    lines: tuple[Line, ...]
-    """The lines that the layer judges: those of the procedure, or all."""
     history: History
     """What was billed before for this patient."""
-    first_day: date | None
-    """The first date of those lines; None where one of a procedure's has none, or none of all has one."""
-    cache: dict[Any, Any]
-    """What was worked out for this claim: see `rules/facts/together.py`."""
     provider: str | None = None
     """NPI of the billing provider, where an override names it."""
     ruled: bool = True
@@ -51,6 +51,12 @@ class Case(NamedTuple):
     former: bool = False
     """Whether the book is of releases 0.1: a few facts mean to its rules what they meant then."""
 
+    def of_layer(
+        self, layer: str, package: Procedure | None, tables: Tables, lines: tuple[Line, ...], first: date | None
+    ) -> Case:
+        """The same claim as another layer sees it. What was worked out for one layer is not for another."""
+        return Case._make((layer, package, tables, lines, first, {}, *self[_OF_LAYER:]))
+
     @property
     def codes(self) -> tuple[str, ...]:
         """The codes of the procedure; none where the layer is of no procedure."""
@@ -60,6 +66,9 @@ class Case(NamedTuple):
     def procedure(self) -> str:
         """The first of them."""
         return self.package.codes[0] if self.package else ""
+
+
+_OF_LAYER = Case._fields.index("claim")
 
 
 def filled(text: str | None) -> bool:

@@ -32,23 +32,25 @@ def case_of(
     if book.registry.prefixes:
         selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
     whole = Case(
-        claim, selection, role_of(claim), claim.received_date or received, book.tables, FORM, None, claim.lines,
-        history, min(dates_of(claim, claim.lines), default=claim.statement_from_date),
-        {}, _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
+        FORM, None, book.tables, claim.lines, min(dates_of(claim, claim.lines), default=claim.statement_from_date), {},
+        claim, selection, role_of(claim), claim.received_date or received, history,
+        _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
         book.registry.forms, book.with_rules, carried(claim), book.former,
     )  # fmt: skip
     return whole if layer == FORM else _seen_by(whole, book, layer or next(iter(book.procedures)))
 
 
 def _seen_by(whole: Case, book: Book, layer: str) -> Case:
-    """The same claim as another layer sees it. What was worked out for one layer is not for another."""
     if layer in LAYERS:
-        return whole._replace(layer=layer, cache={})
+        return whole.of_layer(layer, None, whole.tables, whole.lines, whole.first_day)
     package = book.procedures[layer]
-    lines = tuple([line for line in whole.claim.lines if line.procedure in package.codes])
-    days = dates_of(whole.claim, lines)
-    first = min(days) if days and len(days) == len(lines) else None
-    return whole._replace(layer=layer, package=package, tables=book.own[layer], lines=lines, first_day=first, cache={})
+    lines = tuple([line for line in whole.lines if line.procedure in package.codes])
+    if len(lines) == len(whole.lines) == 1:
+        first = date_of(whole.claim, lines[0])
+    else:
+        days = dates_of(whole.claim, lines)
+        first = min(days) if days and len(days) == len(lines) else None
+    return whole.of_layer(layer, package, book.own[layer], lines, first)
 
 
 def _named_provider(claim: Claim, book: Book) -> str | None:

@@ -14,22 +14,23 @@ import orjson
 import pytest
 
 from worker.intake.x12.remittance import Adjustment, Payment, Service
-from worker.outcomes.outcomes import DenialReason, Outcomes, compare, log_lines
+from worker.outcomes.outcomes import compare, log_lines
+from worker.outcomes.tally import DenialReason, Outcomes
 
 EXPECTED = {"UNT001": frozenset({"151"}), "DX001": frozenset({"11", "50"})}
 CO151, CO45 = Adjustment("CO", "151", Decimal(450)), Adjustment("CO", "45", Decimal(350))
-PAID = Service("64445", Decimal(450), Decimal(100), "1", [CO45])
-DENIED = Service("64445", Decimal(450), Decimal(0), "1", [CO151], ["N362"])
+PAID = Service("64445", Decimal(450), Decimal(100), "1", (CO45,))
+DENIED = Service("64445", Decimal(450), Decimal(0), "1", (CO151,), ("N362",))
 NUMBERS = iter(range(10**9))
 
 
 def pay(claim: str = "A", *services: Service, status: str = "1", day: str = "2026-11-01", **more: Any) -> Payment:
     charge = sum((one.charge for one in services), Decimal(0))
-    given = {"adjustments": [], "remarks": [], "control": "ICN1", "trace": f"CHECK {next(NUMBERS)}", **more}
+    given = {"adjustments": (), "remarks": (), "control": "ICN1", "trace": f"CHECK {next(NUMBERS)}", **more}
     return Payment(
         claim, status, more.pop("charge", charge), sum((one.paid for one in services), Decimal(0)),
-        given["control"], date.fromisoformat(day) if day else None, given["trace"], given["adjustments"],
-        given["remarks"], list(services),
+        given["control"], date.fromisoformat(day) if day else None, given["trace"], tuple(given["adjustments"]),
+        tuple(given["remarks"]), services,
     )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def test_what_a_rule_said_is_held_to_what_the_payer_did() -> None:
 
 
 def test_a_finding_speaks_of_its_line_where_the_remittance_names_the_line() -> None:
-    two = Service("64445", Decimal(450), Decimal(100), "2", [CO45])
+    two = Service("64445", Decimal(450), Decimal(100), "2", (CO45,))
     log = [line("A", "UNT001@2", **{"claim.judged": [1, 2]})]
     found = counted([pay("A", DENIED, two)], log)
     assert row(found, "UNT001") == (NONE, (1, Decimal(100)), NONE, 0)
@@ -82,7 +83,7 @@ def test_a_finding_speaks_of_its_line_where_the_remittance_names_the_line() -> N
 
 
 def test_a_finding_on_the_claim_speaks_of_all_its_lines_and_other_procedures_do_not_count() -> None:
-    drug = Service("J3301", Decimal(50), Decimal(0), "2", [Adjustment("CO", "18", Decimal(50))])
+    drug = Service("J3301", Decimal(50), Decimal(0), "2", (Adjustment("CO", "18", Decimal(50)),))
     found = counted([pay("A", DENIED, drug), pay("B", drug)], [line("A", "DX001@"), line("B", "DX001@")])
     assert row(found, "DX001") == ((1, Decimal(450)), NONE, NONE, 0)
     assert found.remittances["without a line of the procedure"] == 1
@@ -100,7 +101,7 @@ def test_a_claim_that_was_denied_as_a_whole_denies_its_line() -> None:
 
 @pytest.mark.parametrize("reason", ["1", "2", "3", "23", "45", "253"])
 def test_price_patient_share_and_other_payers_are_no_denial(reason: str) -> None:
-    service = Service("64445", Decimal(450), Decimal(0), "1", [Adjustment("PR", reason, Decimal(450))])
+    service = Service("64445", Decimal(450), Decimal(0), "1", (Adjustment("PR", reason, Decimal(450)),))
     assert dict(counted([pay("A", service)], [line("A")]).payers["uhc"]) == {"paid": 1}
 
 
@@ -126,7 +127,7 @@ def test_the_newest_decision_up_to_the_day_counts_and_one_that_was_taken_back_do
 
 
 def test_a_reversal_takes_a_payment_back_and_its_correction_counts() -> None:
-    minus = Service("64445", Decimal(-450), Decimal(0), "1", [Adjustment("CO", "151", Decimal(-450))])
+    minus = Service("64445", Decimal(-450), Decimal(0), "1", (Adjustment("CO", "151", Decimal(-450)),))
     reversal = pay("A", minus, status="22", day="2026-11-20")
     log = [line("A", "UNT001@1")]
     alone = counted([pay("A", DENIED), reversal], log)
@@ -137,7 +138,7 @@ def test_a_reversal_takes_a_payment_back_and_its_correction_counts() -> None:
 
 
 def test_pended_forwarded_and_undecided_claims_and_second_payers_do_not_count() -> None:
-    pending = Service("64445", Decimal(450), Decimal(0), "1", [Adjustment("OA", "133", Decimal(450))])
+    pending = Service("64445", Decimal(450), Decimal(0), "1", (Adjustment("OA", "133", Decimal(450)),))
     paid = [
         pay("A", DENIED, status="23"), pay("B", DENIED, status="25"), pay("C", pending), pay("D", PAID),
         pay("D", DENIED, status="2", day="2026-11-20"), pay("E", DENIED, day=""),

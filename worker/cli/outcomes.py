@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import RawIOBase
@@ -28,9 +29,11 @@ from worker.cli.common.terminal import (
 if TYPE_CHECKING:
     from rules.book.book import Book
     from worker.intake.document import Refusal
-    from worker.outcomes.outcomes import DenialReason, Outcomes, Total
+    from worker.outcomes.tally import DenialReason, Outcomes, Total
 
 Row = tuple[str, ...]
+_SHOWN = 5
+"""Places that are shown to people of each kind."""
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -54,8 +57,9 @@ def import_(
 
     denied: the payer kept back money for another reason than its price, the patient's share or another payer. A rule
     is held to the newest decision up to the day of the remittance. mended: it found something at first, and nothing
-    any more in what was sent. Nothing is kept: give all files that are to be counted together, and each only once
-    counts. No claim and no person is named.
+    any more in what was sent. Nothing is kept: give all files that are to be counted together, a reversal with the
+    payment that it takes back; a file that is given twice counts once. Every claim of a remittance is matched or has
+    a reason why not, by file and place. No claim and no person is named.
 
     Exit codes: 0 everything was read, 2 a remittance or an audit file could not be read.
 
@@ -71,11 +75,10 @@ def import_(
     settings = load_settings()
     logs = _logs(audit or [settings.audit_path])
     book = read_book(settings.book, settings.tables_path, keys=settings.book_key)
-    refused = 0
+    refused = Counter[bool]()
 
     def refuse(refusal: Refusal) -> None:
-        nonlocal refused
-        refused += 1
+        refused[refusal.number > 0] += 1
         show(refusal)
 
     with _progress(files, logs) as seen:
@@ -87,26 +90,27 @@ def import_(
             complain(f"the audit log: {reason_of(error)}")
             raise typer.Exit(2) from None
     if format == "json":
-        say_json({**_plain(found), "refused": refused}, default=str)
+        told = {"refused": refused.total(), "refused_claims": refused[True]}
+        say_json({**_plain(found), **told}, default=str)
     else:
         say(*_text(found, refused, book))
-    raise typer.Exit(2 if refused or found.unreadable else 0)
+    raise typer.Exit(2 if refused.total() or found.unreadable else 0)
 
 
 def _payments(files: list[str], refuse: Callable[[Refusal], None], seen: Callable[[int], None]) -> Iterator[Any]:
     from rules.errors import Problem
     from worker.intake.document import Refusal
-    from worker.intake.x12.remittance import Payment, read_remittances
+    from worker.intake.x12.remittance import read_remittances
 
     for file in files:
         name = "stdin" if file == "-" else plain(file)
         try:
             with open_source(file) as stream:
                 for found in read_remittances(name, cast(Any, _Counted(stream, seen))):
-                    if isinstance(found, Payment):
-                        yield found
-                    else:
+                    if isinstance(found, Refusal):
                         refuse(found)
+                    else:
+                        yield found
         except (OSError, ValueError) as error:
             refuse(Refusal(name, "", 0, (Problem("", reason_of(error)),)))
 
@@ -134,15 +138,22 @@ def _expected(book: Book) -> dict[str, frozenset[str]]:
     return {code: frozenset(carcs) for code, carcs in found.items()}
 
 
-def _text(found: Outcomes, refused: int, book: Book) -> Iterator[str]:
+def _text(found: Outcomes, refused: Counter[bool], book: Book) -> Iterator[str]:
+    from worker.outcomes.tally import FATES
+
     counts = found.remittances
-    rest = ", ".join(f"{counts[name]} {name}" for name in counts if name not in ("read", "matched"))
-    more = f"; {rest}" if rest else ""
+    rest = [f"{counts[name]} {name}" for name in FATES[1:] if counts[name]]
+    rest += [f"{counts[name]} {name}" for name in counts if name not in (*FATES, "read")]
+    more = f"; {', '.join(rest)}" if rest else ""
     yield f"{counts['read']} claims on the remittances, {counts['matched']} matched{more}."
-    if refused:
-        yield f"{refused} could not be read."
+    if refused.total():
+        yield f"{refused.total()} could not be read" + (f", {refused[True]} of them claims." if refused[True] else ".")
     if found.unreadable:
         yield f"{found.unreadable} lines of the audit log could not be read."
+    if found.listed:
+        yield from _listed(found)
+    if found.provider_adjustments:
+        yield from _provider_adjustments(found)
     if found.payers:
         yield from _payers(found)
     if found.rules:
@@ -151,10 +162,33 @@ def _text(found: Outcomes, refused: int, book: Book) -> Iterator[str]:
         yield from _missed(found, book)
 
 
+def _listed(found: Outcomes) -> Iterator[str]:
+    yield ""
+    yield paint("To look at", "bold") + f", the first {_SHOWN} of each kind; --format json lists more"
+    shown = Counter[str]()
+    for one in found.listed:
+        shown[one.what] += 1
+        if shown[one.what] <= _SHOWN:
+            yield f"  {one.file}: {one.position}: {one.what}"
+    for what in shown:
+        if (more := found.remittances[what] - _SHOWN) > 0:
+            yield f"  and {more} more {what}"
+
+
+def _provider_adjustments(found: Outcomes) -> Iterator[str]:
+    rows: list[Row] = [("  PLB", "times", "kept (minus: added)")]
+    rows += [(f"  {plain(reason)}", *_cells(total)) for reason, total in sorted(found.provider_adjustments.items())]
+    yield ""
+    yield paint("Not of a claim", "bold") + ", on the remittances as a whole; counted nowhere else"
+    yield from columns(rows)
+
+
 def _payers(found: Outcomes) -> Iterator[str]:
-    rows: list[Row] = [("  payer", "lines denied", "of them predicted", "lines paid")]
+    more = [name for name in ("pending", "unexplained") if any(counts[name] for counts in found.payers.values())]
+    head = ("  payer", "lines denied", "of them predicted", "lines paid", *(f"lines {name}" for name in more))
+    rows: list[Row] = [head]
     for payer, counts in sorted(found.payers.items()):
-        rows.append((f"  {payer}", *(str(counts[name]) for name in ("denied", "predicted", "paid"))))
+        rows.append((f"  {payer}", *(str(counts[name]) for name in ("denied", "predicted", "paid", *more))))
     yield ""
     yield from columns(rows)
 
@@ -173,7 +207,8 @@ def _missed(found: Outcomes, book: Book) -> Iterator[str]:
     rows: list[Row] = [("  payer", "CARC", "RARC", "denied", "kept back", "rules that expect it")]
     by_carc = _by_carc(book)
     for (payer, reason), total in _dearest(found):
-        codes = (plain(f"{reason.group}-{reason.carc}"), plain(" ".join(reason.rarc)) or "-")
+        carc = plain(f"{reason.group}-{reason.carc}") if reason.carc else "none given"
+        codes = (carc, plain(" ".join(reason.rarc)) or "-")
         rows.append((f"  {payer}", *codes, *_cells(total), ", ".join(by_carc.get(reason.carc, ())) or "none"))
     yield from ("", paint("Denied and not predicted", "bold") + ", by payer and reason, the dearest first")
     yield from columns(rows)
@@ -200,13 +235,17 @@ def _plain(found: Outcomes) -> dict[str, Any]:
 
     return {
         "remittances": dict(found.remittances),
-        "payers": {payer: {name: counts[name] for name in ("denied", "predicted", "paid")}
+        "payers": {payer: {name: counts[name] for name in ("denied", "predicted", "paid", "pending", "unexplained")}
                    for payer, counts in sorted(found.payers.items())},
         "rules": [{"code": code, "payer": payer, **asdict(row)} for (code, payer), row in sorted(found.rules.items())],
         "missed": [
             {"payer": payer, **asdict(reason), **asdict(total)}
             for (payer, reason), total in _dearest(found)
         ],
+        "listed": [asdict(one) for one in found.listed],
+        "provider_adjustments": {
+            reason: asdict(total) for reason, total in sorted(found.provider_adjustments.items())
+        },
         "decisions": found.decisions,
         "unreadable_log_lines": found.unreadable,
     }  # fmt: skip

@@ -174,6 +174,14 @@ def frequency(raw: str, _elements: list[str], component: str) -> str | None:
     return parts[2]
 
 
+def attached(code: str) -> tuple[str, tuple[str, ...]]:
+    """A code and the modifiers that were written onto it, as in 64445RT; a code alone is itself."""
+    if not _ATTACHED.fullmatch(code):
+        return code, ()
+    rest = code[5:]
+    return code[:5], tuple(rest[start : start + 2] for start in range(0, len(rest), 2))
+
+
 @lru_cache(1_000)
 def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
     """SV101 or SV202: procedure code and modifiers; no code where the qualifier names another code set."""

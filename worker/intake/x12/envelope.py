@@ -94,7 +94,9 @@ class Envelope:
         self.form, self.unread = None, ""
         kind, version = at(elements, 1), at(elements, 3) or self._version
         form = GUIDES.get(version)
-        if kind != "837":
+        if kind == "835":
+            self.unread = "the transaction set is no 837 but 835, a remittance; `scrub outcomes import` reads it"
+        elif kind != "837":
             self.unread = f"the transaction set is no 837 but {shown(kind)}; claims are read from 837P and 837I"
         elif form is None or form != GUIDES.get(self._version or version, form):
             self.unread = (
