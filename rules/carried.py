@@ -31,16 +31,18 @@ def _others(brought: Callable[[OtherPayer], bool]) -> Callable[[Claim], bool]:
     return lambda claim: not claim.other_payers or any(map(brought, claim.other_payers))
 
 
-def _order(claim: Claim) -> bool:
+def _alone(claim: Claim) -> bool:
     """A primary claim without other payers says all that there is to say of their order."""
-    alone = claim.payer.responsibility in (None, "P") and not claim.other_payers
-    return alone or any(other.responsibility for other in claim.other_payers)
+    return claim.payer.responsibility in (None, "P") and not claim.other_payers
+
+
+def _order(claim: Claim) -> bool:
+    return _alone(claim) or any(other.responsibility for other in claim.other_payers)
 
 
 def _insurance_type(claim: Claim) -> bool:
-    return (
-        bool(claim.payer.insurance_type) or any(other.insurance_type for other in claim.other_payers) or _order(claim)
-    )
+    given = (claim.payer.insurance_type, *(other.insurance_type for other in claim.other_payers))
+    return _alone(claim) or any(given)
 
 
 def _who_is_insured(claim: Claim) -> bool:

@@ -9,6 +9,8 @@ from datetime import date
 
 import pytest
 
+from rules.carried import CARRIED
+from rules.claim import read_claim
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.x12.cob import (
@@ -431,3 +433,46 @@ def test_the_guides_own_examples_with_other_payers_have_no_finding(name: str) ->
 def test_they_are_judged_nevertheless() -> None:
     raw = sample("005010X222A2_demo.cob.example4.837").replace("AMT*D*80.00", "AMT*D*70.00")
     assert said(raw, received=date(2026, 12, 31)) == [{"COB008": "warn"}]
+
+
+# JSON, which may leave the fields of several payers out
+
+
+OF_OTHERS = {"payer_order", "insurance_type", "other_adjustments", "other_coverage", "other_subscriber"}
+JSON = {
+    "claim_id": "J1", "form": "professional", "place_of_service": "11", "diagnoses": ["M54.31"],
+    "total_charge": "450.00", "payer": {"id": "04412", "filing_indicator": "MB", "responsibility": "S"},
+    "other_payers": [{"payer_id": "60054", "adjudication_date": "2026-10-10", "paid": "100.00"}],
+    "lines": [{"number": 1, "procedure": "64445", "modifiers": ["RT"], "units": 1, "charge": "450.00",
+               "service_date": "2026-10-01", "diagnosis_pointers": [1]}],
+}  # fmt: skip
+
+
+def found_in(data: dict[str, object]) -> tuple[set[str], set[str]]:
+    """Codes of the rules of other payers that speak, and the groups of fields that a gap names."""
+    report = check(read_claim({**JSON, **data}), BOOK, received=RECEIVED)
+    codes = {one.code for finding in report.findings for one in (finding, *(finding.because or ()))}
+    gaps = " ".join(gap.sentence for gap in report.gaps if gap.kind == "field_not_read")
+    return {code for code in codes if code.startswith("COB")}, {n for n, one in CARRIED.items() if one.label in gaps}
+
+
+def test_a_claim_in_json_is_not_held_for_what_it_leaves_out_and_a_gap_says_so() -> None:
+    codes, gaps = found_in({})
+    assert codes == set()
+    assert gaps >= OF_OTHERS
+
+
+def test_a_primary_claim_without_other_payers_leaves_nothing_of_theirs_out() -> None:
+    payer = {"id": "04412", "filing_indicator": "MB", "responsibility": "P"}
+    codes, gaps = found_in({"payer": payer, "other_payers": []})
+    assert codes == set()
+    assert not gaps & OF_OTHERS
+
+
+def test_what_a_claim_in_json_brings_is_asked_and_what_it_leaves_out_is_not() -> None:
+    primary = {"payer_id": "60054", "responsibility": "P", "adjudication_date": "2026-10-10", "paid": "100.00"}
+    short = [{"group": "CO", "reason": "45", "amount": "50.00"}]
+    assert found_in({"other_payers": [{**primary, "adjustments": short}]})[0] == {"COB008"}
+    assert found_in({"other_payers": [{**primary, "responsibility": "S"}]})[0] == {"COB001", "COB002"}
+    assert found_in({"other_payers": [{**primary, "adjudication_date": None}]})[0] == {"COB011"}
+    assert found_in({"subscriber": {"relationship": "18"}, "patient": {"own_loop": True}})[0] == {"COB014", "COB015"}
