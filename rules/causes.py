@@ -64,6 +64,7 @@ CAUSES: Mapping[str, Cause] = {
     "patient_or_subscriber": Cause("Whether the patient is the subscriber is said in two ways."),
     "payer_order": Cause("The payers are not in an order that this payer takes, or the first one is not named."),
     "remaining_liability": Cause("What another payer leaves to the patient is there twice."),
+    "odd_file": Cause("Something in the file is not as the guide has it."),
     "procedure_code": Cause("A line's procedure code is missing or mistyped."),
     "revenue_code": Cause("An institutional line has no revenue code."),
     "revenue_code_refused": Cause("A revenue code is one that the payer does not take."),

@@ -306,7 +306,8 @@ class BillingProvider(Provider):
 
 @claim_part
 class ServiceFacility:
-    """Loop 2310C (837P) or 2310E (837I): where the service was given, if not at the billing provider's address."""
+    """Loop 2310C (837P) or 2310E (837I), of a line 2420C (837P): where the service was given, if not at the billing
+    provider's address."""
 
     npi: Code | None = None
     """NM109."""
@@ -362,6 +363,10 @@ class Line:
     """Loop 2410."""
     decisions: Some[LineDecision] = ()
     """Loop 2430: one for each other payer that decided on the line, or several where it split the line."""
+    service_facility: ServiceFacility | None = None
+    """Loop 2420C (837P): where this line was given; null: that of the claim."""
+    prior_authorization: Name | None = None
+    """2400 REF*G1 of the destination payer; null: that of the claim."""
 
 
 @claim_part
@@ -443,12 +448,17 @@ class Claim:
     """CLM02, US dollars."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
+    transaction_type: Code | None = None
+    """BHT06 where it is not CH: RP an encounter, which is reported and not charged, 31 a subrogation demand."""
     source_format: Literal["x12"] | None = None
     """Written by the reader of an 837: what the form carries was there to be read, so what is null is not on the claim.
     No part of the claim's digest."""
     not_read: Some[Name] = ()
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""
+    oddities: Some[Name] = ()
+    """What of an 837 is not as the guide has it and was read all the same, written by the reader: a place and a word of
+    `rules/unread.py`, as `2300 REF*G1 repeated`; never a value. Absent on most claims, and no part of their digest."""
 
 
 _CLAIM = TypeAdapter(Claim)

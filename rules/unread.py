@@ -46,7 +46,6 @@ UNREAD = (
     Unread("2300", "PWK", "PI", "it says that records go with the claim", _RECORDS),
     Unread("2400", "PWK", "PI", "it says that records go with the line", _RECORDS),
     Unread("2300", "REF*4N", "PI", "it gives a reason why no authorization was had", ("AUT001",)),
-    Unread("2400", "REF*G1", "P", "it is the authorization of a line", ("AUT001",)),
     Unread("2300", "HI*ABN", "PI", "it holds codes of external causes", _CODES),
     Unread("2300", "HI*BH:32", "I", "it dates the notice that goes with GA", ("MOD015",)),
     Unread("2300", "HI*BG:20 HI*BG:21", "I", "it says how a line with GA, GY or GZ is billed", ("MOD015",)),
@@ -59,16 +58,20 @@ UNREAD = (
         "it names a supervising, ordering, referring or other provider of a line", _PROVIDERS,
     ),
     Unread("2420A-D", "NM1*72 NM1*ZZ NM1*DN", "I", "it names an operating or referring provider of a line", _PROVIDERS),
-    Unread("2420B-H", "NM1*77", "P", "it says where a line was given", _AREA),
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
     Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
     Unread("Claim", "item.bodySite", "F", "it may name the side", _SIDE),
-    Unread("Claim", "item.locationReference", "F", "it says where a line was given", _AREA),
+    Unread("Claim", "item.locationReference", "F", "it says where a line was given, without a state", _AREA),
     Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
     # no rule asks it: persons, numbers and addresses
     Unread("", "N3 PER", "PI", "Street and contact; no rule asks more of a place than its state."),
     Unread("", "N4", "PI", "Places of other providers; those that choose rules are read (2010AA, 2310C or 2310E)."),
     Unread("", "PRV", "PI", "Specialties of other providers; rules ask that of who bills, renders and attends."),
+    Unread("2010AB", "NM1*87", "PI", "Where payments go, if not to who bills."),
+    Unread("2010AC", "NM1*PE", "PI", "A plan that is paid in the provider's place."),
+    Unread("2000A", "CUR", "PI", "The currency: rules take amounts for US dollars."),
+    Unread("2000B", "PAT", "P", "Death, weight and pregnancy of the subscriber: no rule's text turns on them."),
+    Unread("2000C", "PAT", "PI", "Whose child or spouse the patient is, death, weight and pregnancy: as of 2000B."),
     Unread("", "REF", "PI", "Other numbers of providers and payers, beside the NPI, and numbers of the sender's own."),
     Unread("2310E", "NM1*PW", "P", "Ambulance: no package is for transports."),
     Unread("2310F", "NM1*45", "P", "Ambulance: no package is for transports."),
@@ -118,6 +121,23 @@ UNREAD = (
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
     Unread("Claim", "careTeam", "F", "Other roles than those that are read, and supervising: a claim form has none."),
 )  # fmt: skip
+
+
+ODDITIES = {
+    "repeated": "{place} is there more than once, and the first was read",
+    "misplaced": "{place} has no place where it stands, and was not read",
+    "unknown": "{place} is none of the guide, and was not read",
+    "missing": "{place} is missing, and was taken for the level above that was open",
+    "renumbered": "{place} does not count up from 1, and the lines are numbered as they stand",
+}
+"""What is odd in an 837 that is read all the same: the last word of an entry of the claim's `oddities`, and what it
+says of the place before it."""
+
+
+def oddity(entry: str) -> str:
+    """An entry of `oddities` as a sentence's part; empty where this release does not know its word."""
+    place, _, word = entry.rpartition(" ")
+    return ODDITIES[word].format(place=place) if word in ODDITIES else ""
 
 
 @cache

@@ -25,6 +25,7 @@ SUBJECTS: Mapping[str, str] = {
     "MOD": "modifiers",
     "PAY": "payer",
     "POS": "place of service",
+    "RDR": "reading",
     "TIM": "timely filing",
     "UNT": "units",
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from rules.book.logic import NEVER, Condition, compiled, negated
 from rules.claim import Role
-from rules.facts import FACTS, Facts, Value, evidence
+from rules.facts import FACTS, Facts, Value, dated_on, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, GapKind, Outcome
 from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
 
@@ -228,11 +228,16 @@ class Rule:
 
 
 def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
-    """What a biller must add so that an undetermined rule can be judged."""
-    labels = [FACTS[name].label for name in version.gaps(facts)]
+    """What a biller must add so that an undetermined rule can be judged.
+
+    Of a claim without a date much is missing that only the date would give, and that is not asked for.
+    """
+    names, labels = version.gaps(facts), []
     if facts.day is None:
-        labels.insert(0, DATE)
-    return tuple(dict.fromkeys(labels))
+        labels.append(DATE)
+        dated = dated_on(facts, version.start)
+        names = tuple(name for name in names if dated[name] is None)
+    return tuple(dict.fromkeys([*labels, *(FACTS[name].label for name in names)]))
 
 
 def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:

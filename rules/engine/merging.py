@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from rules.book.rule import DATE, Rule
+from rules.book.rule import Rule
 from rules.causes import CAUSES, OF_A_LINE
 from rules.engine.findings import cannot_check
 from rules.report import Finding
@@ -144,10 +144,8 @@ def _shown(group: Group) -> Finding:
 
 
 def _all_missing(group: Group) -> tuple[str, ...]:
-    """What is missing, each once. A rule that lacks the date may find missing what only the date would give it."""
-    first, *others = group
-    more = (label for one in others if DATE not in one.missing for label in one.missing)
-    return tuple(dict.fromkeys((*first.missing, *more)))
+    """What is missing, each once."""
+    return tuple(dict.fromkeys(label for one in group for label in one.missing))
 
 
 def _fix(group: Group) -> str:

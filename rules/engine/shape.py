@@ -31,7 +31,8 @@ def shape_of(case: Case) -> Hashable | None:
             (
                 line.number, line.procedure, line.modifiers, line.units, line.unit_basis, line.place_of_service,
                 line.diagnosis_pointers, not line.revenue_code, day != first and (day - first).days,
-                drug and (drug.ndc, drug.quantity, drug.unit),
+                drug and (drug.ndc, drug.quantity, drug.unit), line.service_facility and line.service_facility.state,
+                not filled(line.prior_authorization),
             )
         )  # fmt: skip
     rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider

@@ -18,9 +18,22 @@ from rules.facts import (
     providers,
     record,
     sedation,
+    units,
     visits,
 )
-from rules.facts.registry import FACTS, ClaimFacts, Fact, Facts, Kind, LineFacts, Scope, Value, evidence, facts_of
+from rules.facts.registry import (
+    FACTS,
+    ClaimFacts,
+    Fact,
+    Facts,
+    Kind,
+    LineFacts,
+    Scope,
+    Value,
+    dated_on,
+    evidence,
+    facts_of,
+)
 
 __all__ = [
     "FACTS",
@@ -35,6 +48,7 @@ __all__ = [
     "beside",
     "claim",
     "coverage",
+    "dated_on",
     "day",
     "diagnoses",
     "drugs",
@@ -50,5 +64,6 @@ __all__ = [
     "providers",
     "record",
     "sedation",
+    "units",
     "visits",
 ]

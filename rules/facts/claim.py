@@ -10,7 +10,9 @@ from decimal import Decimal
 from rules.case import Case, date_of, dates_of, filled, last_dates_of, role_is_certain
 from rules.claim import Line
 from rules.facts.registry import fact, line_fact
+from rules.facts.units import counted
 from rules.formats import modifier, procedure
+from rules.unread import oddity
 
 NO_CHARGE = Decimal(0)
 MOST_POINTERS = 4
@@ -44,6 +46,13 @@ def role_certain(case: Case) -> bool:
 def frequency_code(case: Case) -> str:
     """CLM05-3: 1 original, 7 replacement, 8 void."""
     return case.claim.frequency_code
+
+
+@fact("codes", "what was odd in the file", own=True)
+def oddities(case: Case) -> tuple[str, ...]:
+    """What of the 837 is not as the guide has it and was read all the same: what stands twice where it may stand once,
+    out of its place, or under a qualifier that the guide does not know. Places, never values."""
+    return tuple(filter(None, map(oddity, case.claim.oddities)))
 
 
 @fact("flag", "the payer's original reference number")
@@ -271,7 +280,8 @@ def spans_several_days(case: Case, line: Line) -> bool | None:
 @line_fact("flag", "the units")
 def units_are_whole(case: Case, line: Line) -> bool | None:
     """Whether the line's units are a whole number."""
-    return None if line.units is None else line.units == line.units.to_integral_value()
+    found = counted(case, line)
+    return None if found is None else found == found.to_integral_value()
 
 
 @line_fact("code", "the place of service")
@@ -282,8 +292,8 @@ def place_of_service(case: Case, line: Line) -> str | None:
 
 @line_fact("number", "the units")
 def units(case: Case, line: Line) -> Decimal | None:
-    """Units of service on the line (SV104 or SV205)."""
-    return line.units
+    """Units of service on the line (SV104 or SV205); missing where they count minutes, days or a measure."""
+    return counted(case, line)
 
 
 @line_fact("codes", "the modifiers")

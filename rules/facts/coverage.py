@@ -17,13 +17,16 @@ _CATEGORY = 3
 """Characters of the shortest group of diagnoses."""
 
 
-@line_fact("code", "the state of the service facility or of the billing provider")
+@line_fact("code", "a known state of the service facility or of the billing provider")
 def contractor(case: Case, line: Line) -> str | None:
-    """The Medicare contractor of the state of the service facility, else of the billing provider."""
-    state = state_of(case)
-    day = date_of(case.claim, line)
-    row = case.tables["contractors"].find((state,), day) if state and day else None
-    return row[0] if row else ("none" if state and day else None)
+    """The Medicare contractor of the state of the line's service facility, else of the claim's, else of the billing
+    provider; missing where no state can be read, or one of which the table has no contractor, and none on days of
+    which it has none."""
+    state, day, table = state_of(case, line), date_of(case.claim, line), case.tables["contractors"]
+    if state is None or day is None or (state,) not in table.spans:
+        return None
+    row = table.find((state,), day)
+    return row[0] if row else "none"
 
 
 @line_fact("codes", "the diagnosis pointers", diagnoses=True)
@@ -80,15 +83,17 @@ def authorization_wanted(case: Case) -> bool | None:
 
 @fact("flag", "the prior authorization number")
 def has_prior_authorization(case: Case) -> bool:
-    """Whether the claim carries a prior authorization number (REF*G1)."""
-    return filled(case.claim.prior_authorization)
+    """Whether the claim carries a prior authorization number (REF*G1), or each line of the procedure one of its own."""
+    return filled(case.claim.prior_authorization) or (
+        bool(case.lines) and all(filled(line.prior_authorization) for line in case.lines)
+    )
 
 
-@line_fact("codes", "the state of the service facility or of the billing provider")
+@line_fact("codes", "a known state of the service facility or of the billing provider")
 def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
     """Articles with a list of covered diagnoses for the procedure that hold for the state on the line's date, from the
     Medicare coverage export; none where the hospital has imported no such export."""
-    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
+    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case, line)
     if not table.spans:
         return ()
     if day is None or area is None:
@@ -101,7 +106,7 @@ def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
 def diagnosis_covered(case: Case, line: Line) -> bool | None:
     """Whether an article of the state covers a diagnosis of the line. Professional: the diagnoses that the line
     points to; institutional: all."""
-    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case)
+    table, day, area = case.tables["covered_diagnoses"], date_of(case.claim, line), area_of(case, line)
     if day is None or area is None:
         return None
     codes = case.claim.diagnoses

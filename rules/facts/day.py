@@ -14,6 +14,7 @@ from rules.case import Case, date_of, last_date_of, ncci_setting
 from rules.claim import Line
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, days_of, of_day, once, twice
+from rules.facts.units import counted
 
 BILATERAL = "50"
 SIDES = ("LT", "RT")
@@ -51,7 +52,7 @@ def _share(case: Case, line: Line) -> Decimal:
     """The units of one day of the line."""
     first, last = date_of(case.claim, line), last_date_of(case.claim, line)
     days = max((last - first).days + 1, 1) if first and last else 1
-    return (line.units or Decimal(0)) / days
+    return (counted(case, line) or Decimal(0)) / days
 
 
 def _numbers(case: Case, lines: list[Line]) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from rules.case import Case, date_of, dates_of
 from rules.claim import Line
 from rules.facts.registry import fact, plain
 from rules.facts.together import once
+from rules.facts.units import counted
 
 NDC_DIGITS = 11
 LINE_EDIT = "1"
@@ -125,7 +126,7 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
             continue
         unknown |= day is None or line.units is None
         if day:
-            units.setdefault((code, day), []).append(line.units or Decimal(0))
+            units.setdefault((code, day), []).append(counted(case, line) or Decimal(0))
     found = []
     for (code, day), billed in sorted(units.items()):
         limit = case.tables["mue"].find(("practitioner", code), day)

@@ -18,11 +18,10 @@ from rules.facts.ncci import lifted
 from rules.facts.pairs import FIRM, Indicator
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, days_of, once, position_of
+from rules.facts.units import SERVICES, basis_of
 
 LINE_EDIT = "1"
 """Adjudication indicator of a limit of one line; the others are of a day."""
-COUNTED = (None, "UN")
-"""The bases of units that a limit counts; anesthesia is billed in minutes."""
 
 
 class Limit(NamedTuple):
@@ -143,7 +142,7 @@ def possible_edit_unlifted(case: Case, line: Line) -> tuple[str, ...]:
 
 def _limit(case: Case, line: Line) -> Limit | None:
     day = _whole(case, line, "mue")
-    if day is None or not line.procedure or line.unit_basis not in COUNTED:
+    if day is None or not line.procedure or basis_of(line) != SERVICES:
         return None
     row = case.tables["mue"].find((ncci_setting(case), line.procedure), day)
     return Limit(Decimal(row[0]), row[1] == LINE_EDIT) if row else None
@@ -157,7 +156,7 @@ def _counted(case: Case, line: Line) -> list[Line]:
     def by_code() -> Mapping[str, list[tuple[Line, bool]]]:
         found: dict[str, list[tuple[Line, bool]]] = {}
         for one, sure in lines:
-            if one.procedure and one.unit_basis in COUNTED:
+            if one.procedure and basis_of(one) == SERVICES:
                 found.setdefault(one.procedure, []).append((one, sure))
         return found
 

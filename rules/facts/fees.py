@@ -32,7 +32,7 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
         return None
     if place in _FEES and not case.former:
         units = case.tables["relative_values"].find((place, line.procedure or ""), day)
-        return _lowest(case.tables["localities"], state_of(case), day, units) if units else None
+        return _lowest(case.tables["localities"], state_of(case, line), day, units) if units else None
     row = case.tables["fee_schedule"].find((place, line.procedure or ""), day)
     return Decimal(row[0]) if row else None
 
@@ -41,7 +41,7 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
 def medicare_area(case: Case, line: Line) -> str | None:
     """The area whose lowest amount that is: the state, or `any state` where the claim names none that Medicare has
     localities of."""
-    day, state = date_of(case.claim, line), state_of(case)
+    day, state = date_of(case.claim, line), state_of(case, line)
     if day is None:
         return None
     localities = case.tables["localities"]

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rules.case import Case, ncci_setting
+from rules.case import Case, filled, ncci_setting
 from rules.claim import Line
 from rules.facts.registry import Facts
+from rules.states import state_code
 from rules.tables.edition import Edition
 
 OFFICE = "11"
 
 
-def state_of(case: Case) -> str | None:
-    """The state of the service facility, else of the billing provider."""
-    facility, billing = case.claim.service_facility, case.claim.billing_provider
-    return (facility.state if facility else None) or (billing.state if billing else None)
+def state_of(case: Case, line: Line) -> str | None:
+    """The state of the facility of the line, else of the claim's, else of the billing provider. None as well where the
+    first of them that says one says what is no state."""
+    claim = case.claim
+    for place in (line.service_facility, claim.service_facility, claim.billing_provider):
+        if place and filled(place.state):
+            return state_code(place.state)
+    return None
 
 
-def area_of(case: Case, line: Line | None = None) -> str | None:
+def area_of(case: Case, line: Line) -> str | None:
     """State and part of Medicare, such as `TX B`: institutional claims go to part A, the others to part B."""
-    state = state_of(case)
+    state = state_of(case, line)
     return f"{state} {'A' if case.claim.form == 'institutional' else 'B'}" if state else None
 
 

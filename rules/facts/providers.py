@@ -10,6 +10,7 @@ from rules.claim import Provider
 from rules.facts.registry import fact
 from rules.formats import npi, taxonomy
 from rules.memberids import EARLIER
+from rules.states import state_code
 
 T = TypeVar("T")
 
@@ -28,8 +29,8 @@ def billing_entity(case: Case) -> str | None:
 
 @fact("code", "the billing provider's state")
 def billing_state(case: Case) -> str | None:
-    """2010AA N402, two letters."""
-    return (case.claim.billing_provider.state if case.claim.billing_provider else None) or None
+    """2010AA N402, as two letters however it is written; missing where it names no state."""
+    return state_code(case.claim.billing_provider.state) if case.claim.billing_provider else None
 
 
 @fact("codes", "the provider NPIs", own=True)

@@ -134,6 +134,29 @@ def facts_of(case: Case) -> list[Facts]:
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
 
 
+class _Changed:
+    """A part of a claim with other values in some of its fields. Claims are of classes that share no way to copy."""
+
+    def __init__(self, part: object, **changes: object) -> None:
+        self.__dict__.update(changes)
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
+def dated_on(facts: Facts, day: date) -> Facts:
+    """The facts as they would be if every line without a date had this one."""
+    case, whole = facts.case, facts.case.claim
+    dated: dict[int, Any] = {
+        id(line): line if date_of(whole, line) else _Changed(line, service_date=day) for line in whole.lines
+    }
+    claim: Any = _Changed(whole, lines=tuple(dated.values()))
+    lines = tuple(dated[id(line)] for line in case.lines)
+    found = ClaimFacts(case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={}))
+    return LineFacts(found, dated[id(facts.line)]) if isinstance(facts, LineFacts) else found
+
+
 def evidence(kind: Kind, value: Value) -> Evidence:
     """A fact's value as JSON can carry it: numbers and amounts as decimal strings, dates as ISO 8601."""
     if value is None or isinstance(value, bool | str | tuple):

@@ -208,7 +208,8 @@ def test_day_100_at_united_depends_on_the_contract(book: Book, participating: bo
         (None, "IL", "ngs"),
         (None, "KS", "wps"),
         (None, "OH", "cgs"),
-        (None, "XX", "none"),
+        (None, "XX", None),
+        (None, "GU", None),
         (None, None, None),
     ],
 )

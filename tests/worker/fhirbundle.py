@@ -150,6 +150,8 @@ class Writer:
             item["revenue"] = concept(line["revenue_code"], "https://www.nubc.org/CodeSystem/RevenueCodes")
         if sequence := self.member(line.get("rendering_provider"), "rendering"):
             item["careTeamSequence"] = [sequence]
+        if facility := line.get("service_facility"):
+            item["locationReference"] = self.place(f"f{line['number']}", facility)
         if drug := line.get("drug"):
             detail: dict[str, Any] = {"sequence": 1, "productOrService": concept(drug["ndc"], NDC)}
             if drug["quantity"] is not None:
@@ -158,6 +160,12 @@ class Writer:
                     detail["quantity"]["code"] = _DRUG_UNITS[drug["unit"]]
             item["detail"] = [detail]
         return item
+
+    def place(self, name: str, facility: Claim) -> dict[str, Any]:
+        return self.add(
+            "Location", name, identifier=[{"system": NPI, "value": facility["npi"]}] if facility["npi"] else None,
+            name=facility["name"], address={"state": facility["state"]} if facility["state"] else None,
+        )  # fmt: skip
 
     def resource(self) -> Resource:
         claim = self.claim
@@ -193,10 +201,7 @@ class Writer:
                 "start": claim["statement_from_date"], "end": claim["statement_through_date"],
             }  # fmt: skip
         if facility := claim.get("service_facility"):
-            resource["facility"] = self.add(
-                "Location", "f", identifier=[{"system": NPI, "value": facility["npi"]}] if facility["npi"] else None,
-                name=facility["name"], address={"state": facility["state"]} if facility["state"] else None,
-            )  # fmt: skip
+            resource["facility"] = self.place("f", facility)
         if claim.get("total_charge") is not None:
             resource["total"] = {"value": float(claim["total_charge"]), "currency": "USD"}
         return {key: value for key, value in resource.items() if value}

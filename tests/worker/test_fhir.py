@@ -47,7 +47,8 @@ PROFESSIONAL: dict[str, Any] = {
     "prior_authorization": "PA-1", "diagnoses": ["M54.31", "M5432"], "total_charge": "470.10",
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["RT", "59"], "units": "1", "unit_basis": "UN",
-         "charge": "450.10", "service_date": "2026-10-01", "place_of_service": "11", "diagnosis_pointers": [2, 1]},
+         "charge": "450.10", "service_date": "2026-10-01", "place_of_service": "11", "diagnosis_pointers": [2, 1],
+         "service_facility": {"npi": "1245319599", "name": "North", "state": "Oklahoma"}},
         {"number": 2, "procedure": "J3301", "units": "4", "unit_basis": "UN", "charge": "20.00",
          "service_date": "2026-10-01", "diagnosis_pointers": [1],
          "rendering_provider": {"npi": "1245319599", "taxonomy": None},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 PROFESSIONAL: dict[str, Any] = {
-    "source_format": "x12",
+    "source_format": "x12", "transaction_type": "RP",
     "claim_id": "PCN-1", "form": "professional", "frequency_code": "7", "original_reference_number": "ICN998",
     "delay_reason_code": "11", "place_of_service": "11",
     "payer": {"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "S",
@@ -33,7 +33,8 @@ PROFESSIONAL: dict[str, Any] = {
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["RT", "59"], "units": "1", "unit_basis": "UN",
          "charge": "450.00", "service_date": "2026-10-01", "diagnosis_pointers": [1, 3], "place_of_service": "22",
-         "rendering_provider": {"npi": "1750384806", "taxonomy": "207LP2900X"},
+         "rendering_provider": {"npi": "1750384806", "taxonomy": "207LP2900X"}, "prior_authorization": "AUTH78",
+         "service_facility": {"npi": "1003000126", "name": "NORTH PLACE", "state": "NV"},
          "decisions": [
              {"payer_id": "62308", "paid": "300.00", "paid_units": "1", "adjudication_date": "2026-10-24",
               "adjustments": [{"group": "CO", "reason": "45", "amount": "150.00", "quantity": "2"}],
@@ -62,7 +63,7 @@ INSTITUTIONAL: dict[str, Any] = {
     "total_charge": "1280.00",
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["LT"], "units": "1", "unit_basis": "UN",
-         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361"},
+         "charge": "1200.00", "service_date": "2026-10-01", "revenue_code": "0361", "prior_authorization": "AUTH79"},
         {"number": 2, "units": "3", "unit_basis": "UN", "charge": "80.00", "revenue_code": "0250"},
     ],
     "not_read": ["2300 PWK"],

@@ -154,6 +154,8 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     else:
         out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
     out += days("472", line.get("service_date"), line.get("service_date_end"))
+    if line.get("prior_authorization"):
+        out.append(["REF", "G1", line["prior_authorization"]])
     out.append(["REF", "6R", f"LINE{line['number']}"])
     if drug := line.get("drug"):
         out.append(["LIN", "", "N4", drug["ndc"]])
@@ -162,6 +164,9 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         out += provider("82", rendering, "PE")
     for one in line.get("decisions", []):
         out += decision(one)
+    if facility := line.get("service_facility"):
+        out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
+        out += address(facility.get("state"))
     return out
 
 
@@ -225,10 +230,10 @@ def _demographics(patient: Claim) -> Segments:
     return [["DMG", "D8" if birth else "", birth, patient.get("sex") or ""]]
 
 
-def transaction(segments: Segments, form: str, control: str = "0001") -> Segments:
+def transaction(segments: Segments, form: str, control: str = "0001", kind: str = "CH") -> Segments:
     head: Segments = [
         ["ST", "837", control, GUIDES[form]],
-        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", "CH"],
+        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", kind],
         name("41", "2", "SUBMITTER", "", "46", "SUB1"),
         ["PER", "IC", "LISA", "TE", "5551234567"],
         name("40", "2", "RECEIVER", "", "46", "REC1"),
@@ -264,4 +269,6 @@ def file_of(claims: Sequence[Claim], separators: str = "*:~", end: str = "\n", d
     form = claims[0]["form"]
     marks = list(dependent) or [False] * len(claims)
     body = hierarchy(zip(claims, marks, strict=True), separators[1])
-    return interchange([transaction(body, form)], form, separators=separators, end=end)
+    return interchange(
+        [transaction(body, form, kind=claims[0].get("transaction_type") or "CH")], form, separators=separators, end=end
+    )

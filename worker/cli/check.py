@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 def check(
     files: Files,
     format: Annotated[
-        Literal["text", "json", "x12-277ca"],
-        typer.Option(help="text for people; json: one report a line; x12-277ca: the acknowledgment of an 837."),
+        Literal["text", "json", "x12", "x12-277ca"],
+        typer.Option(
+            help="text for people; json: one report a line; x12: the answers to an 837 (TA1, 999, 277CA); x12-277ca: "
+            "of them the 277CA alone, for every claim.",
+        ),
     ] = "text",
     book: BookFolder = None,
     received: Annotated[
@@ -46,7 +49,7 @@ def check(
     * `scrub check claims.json`
     * `scrub check --received 2026-11-02 march.ndjson april.ndjson.gz`
     * `cat claims.ndjson | scrub check --format json - | jq .disposition`
-    * `scrub check --format x12-277ca march.837 > march.277ca`
+    * `scrub check --format x12 march.837 > march.answers`
     """
     from rules.engine.check import check as judge
     from worker.books.overrides import with_overrides
@@ -61,8 +64,8 @@ def check(
     intake = Intake(files, settings.max_event_bytes, codes=rules.codes)
     counts: Counter[str] = Counter()
     looked = LookedAt()
-    if format == "x12-277ca":
-        _acknowledge(intake, rules, day, counts)
+    if format in ("x12", "x12-277ca"):
+        _acknowledge(intake, rules, day, counts, whole=format == "x12")
         raise typer.Exit(_exit_code(counts, intake.refused))
     for document in intake.documents():
         event_day = document.event.day if document.event and not received else None
@@ -81,26 +84,33 @@ def _exit_code(counts: Counter[str], refused: int) -> int:
     return 2 if refused else 1 if counts.total() > counts["billing"] else 0
 
 
-def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str]) -> None:
-    """Writes the 277CA of the files; a claim that did not come in an 837 cannot be acknowledged and is refused."""
+def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str], *, whole: bool) -> None:
+    """Writes the answers to the files; a claim that did not come in an 837 cannot be answered and is refused.
+
+    `whole`: also what is rejected before its claims are, which then have no answer of their own.
+    """
     from rules.engine.check import check as judge
     from worker.intake.document import Document
     from worker.intake.x12.acknowledgment import Acknowledgment
+    from worker.intake.x12.answers import Answers
 
+    now = datetime.now().astimezone()
     with writer() as out:
-        acknowledgment = Acknowledgment(out, datetime.now().astimezone())
+        answers = Answers(out, now) if whole else None
+        answer = answers or Acknowledgment(out, now)
+        intake.ended = answers.ended if answers else None
         for found in intake.found():
             if not isinstance(found, Document):
                 if found.number and found.trace is not None:
-                    acknowledgment.refuse(found)
+                    answer.refuse(found)
             elif found.trace is None:
                 intake.refused += 1
                 complain(f"{found.file}:{found.position}: this claim did not come in an 837; a 277CA answers 837 files")
             else:
                 report = judge(found.claim, rules, received=day)
                 counts[report.disposition] += 1
-                acknowledgment.accept(found, report)
-        acknowledgment.close()
+                answer.accept(found, report)
+        answer.close()
 
 
 def payer_name(report: Report, book: Book, given: str) -> str:

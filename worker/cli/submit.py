@@ -62,7 +62,8 @@ def submit(
     were decided before are not sent again; one that still waits on the queue is, and makes no second result.
 
     With --watch each file of DIR that has settled is sent and moved to DIR/done, or to DIR/failed where something in
-    it was refused, with a report beside it. A sender that may pause longer than --settle should write under another
+    it was refused, with a report beside it and, of an X12 file, the answer to its sender (TA1, 999, 277CA): what that
+    rejects is not sent. A sender that may pause longer than --settle should write under another
     name (.NAME, NAME.tmp or NAME.part) and rename. Several watchers may share a folder, and one that is killed in the
     middle of a file leaves it for the next.
 

@@ -21,6 +21,7 @@ from worker.logs.frames import kind, places
 from worker.process.signals import Stopped, held
 
 if TYPE_CHECKING:
+    from worker.cli.answering import Answering
     from worker.intake.document import Document, Refusal
     from worker.intake.dropfolder import DropFolder, Taken
     from worker.pipeline.deduplication import Deduplicator
@@ -173,6 +174,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     from redis.exceptions import RedisError
 
     from rules.errors import ScrubError
+    from worker.cli.answering import Answering
     from worker.pipeline import producer
     from worker.pipeline.deduplication import Deduplicator
     from worker.process import celeryapp
@@ -180,6 +182,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
     intake = Intake([], limit, refusals.add, codes_of(store.settings))
+    answering = Answering(intake, taken)
     dedup = Deduplicator(source, limit, intake.turn_away)
     sent = 0
 
@@ -188,7 +191,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         sent = number
 
     try:
-        events = dedup.events(_guarded(intake, taken), store.redis, store.keys)
+        events = dedup.events(_guarded(intake, taken, answering), store.redis, store.keys)
         producer.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
     except (RedisError, ScrubError, OSError):
         raise
@@ -198,20 +201,17 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         if sent:
             celeryapp.notifier(store).notify()
     report = _report(taken.path.name, started, sent, dedup.read, dedup.duplicates, intake, refusals)
-    with held():
-        moved = taken.move("failed" if intake.refused else "done", report)
+    with answering.answer(refusals.listed) as answer, held():
+        moved = taken.move("failed" if intake.refused else "done", report, answer)
     where = f"{moved.parent.name}/{moved.name}" if moved else "changed while it was read, and is read again"
     _say(f"{taken.path.name}: {summary(sent, dedup, intake)} -> {where}")
 
 
-def _guarded(intake: Intake, taken: Taken) -> Iterator[Document]:
+def _guarded(intake: Intake, taken: Taken, answering: Answering) -> Iterator[Document]:
     """The documents of the file. A reader that breaks is a defect of ours: the file fails, and the folder goes on."""
-    from worker.intake.document import Document
-
-    assert taken.stream is not None
     name = plain(taken.path.name)
     try:
-        yield from (found for found in intake.within(name, taken.stream) if isinstance(found, Document))
+        yield from answering.documents(name)
     except OSError:
         raise
     except Exception as error:

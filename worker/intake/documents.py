@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from io import BufferedReader, BytesIO
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
@@ -22,7 +22,11 @@ from worker.intake.events import claim_of, decode, parse_event
 from worker.intake.fhir import BundleEntry, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
+from worker.intake.recognize import ISA, LOOKED_AT, foreign, kind_of
 from worker.intake.resource import Targets
+
+if TYPE_CHECKING:
+    from worker.intake.x12.ended import Ended
 
 ARRAY_LIMIT = 64 * 2**20
 """Bytes of one array or FHIR Bundle; NDJSON has no such limit, as it is read line by line."""
@@ -32,6 +36,7 @@ MOST_ENTRIES = 1_000_000
 """Entries of a Bundle: 64 bytes each."""
 _STREAMED = 2**20
 """Bytes from which on the entries of a Bundle are decoded one at a time."""
+_X12 = (b"ISA", b"GS*", b"ST*")
 _BLANK = b" \t\r\n\v\f"
 _MARK = b"\xef\xbb\xbf"
 _BUFFER = 2**16
@@ -41,18 +46,23 @@ _DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
 
 
 def read_documents(
-    name: str, stream: IO[bytes], *, limit: int = 2**20, codes: Collection[str] | None = None
+    name: str,
+    stream: IO[bytes],
+    *,
+    limit: int = 2**20,
+    codes: Collection[str] | None = None,
+    ended: Callable[[Ended], None] | None = None,
 ) -> Iterator[Found]:
     """Every document of the stream, in order; `limit`: bytes of one document. `codes`: of the procedures of the book in
-    use; None: of the one that ships. A claim that may carry one in a way that cannot be read is refused.
+    use; None: of the one that ships. A claim that may carry one in a way that cannot be read is refused. `ended`: as of
+    `read_x12`.
 
     Never raises for what is in the stream; errors of reading it (OSError) pass through.
     """
-    packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
-    unpacked = Gunzip(packed) if packed.peek(2)[:2] == b"\x1f\x8b" else None
+    reader, unpacked = _opened(stream)
     passed = others = row = 0
     known = Targets(codes=codes)
-    for found in _read(name, BufferedReader(unpacked, _BUFFER) if unpacked else packed, limit, known):
+    for found in _read(name, reader, limit, known, unpacked is not None, ended):
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
         row = row + 1 if isinstance(found, Refusal) and found.number else 0
@@ -68,30 +78,69 @@ def read_documents(
         yield _refusal(name, "", 0, f"there is no {among}")
 
 
-def _read(name: str, reader: BufferedReader, limit: int, known: Targets) -> Iterator[Found]:
+def ends(stream: IO[bytes], limit: int) -> Iterator[Ended]:
+    """What `read_documents` would tell of what ends, without its claims; nothing where the stream is no X12."""
+    reader, _ = _opened(stream)
+    _, ahead = _first_line(reader, limit)
+    if not ahead.lstrip().startswith(_X12) and not _is_json(ahead):
+        ahead += reader.read(limit + 1)
+        if not _before_an_isa(ahead):
+            return
+    elif not ahead.lstrip().startswith(_X12):
+        return
+    from worker.intake.x12.reader import ends_of
+
+    yield from ends_of(reader, limit, ahead)
+
+
+def _opened(stream: IO[bytes]) -> tuple[BufferedReader, Gunzip | None]:
+    packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
+    if packed.peek(2)[:2] != b"\x1f\x8b":
+        return packed, None
+    unpacked = Gunzip(packed)
+    return BufferedReader(unpacked, _BUFFER), unpacked
+
+
+def _read(
+    name: str,
+    reader: BufferedReader,
+    limit: int,
+    known: Targets,
+    packed: bool,
+    ended: Callable[[Ended], None] | None,
+) -> Iterator[Found]:
     number, line = _first_line(reader, limit)
     start = line.lstrip()[:4]
     if not start:
         yield _refusal(name, "", 0, "the file is empty")
-    elif start.startswith((b"ISA", b"GS*", b"ST*")):
-        from worker.intake.x12 import read_x12  # `scrub check` of other formats starts without its tables
-
-        yield from read_x12(name, reader, limit=limit, ahead=line)
+    elif start.startswith(_X12):
+        yield from _x12(name, reader, limit, line, ended)
     elif start.startswith(b"["):
         yield from _array(name, reader, line, limit, number, known)
-    elif start.startswith(b"{"):
+    elif start.startswith(b"{") and not foreign(line):
         yield from _objects(name, reader, line, limit, number, known)
     elif _is_json(line):
         yield from _lines(name, reader, limit, number, [line], known)
     elif _has_a_document(rest := line + reader.read(limit + 1)):
         yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
+    elif _before_an_isa(rest):
+        yield from _x12(name, reader, limit, rest, ended)
     else:
-        sentence = "this is neither JSON nor NDJSON: expected a claim or a CloudEvent that begins with {"
-        if line.startswith(b"\x1f\x8b"):
-            sentence = "this is gzip within gzip; expected claims packed once"
-        if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line[:4]:
-            sentence = "expected UTF-8, this looks like UTF-16 or UTF-32"
-        yield _refusal(name, f"line {number}", number, sentence)
+        yield _refusal(name, f"line {number}", number, kind_of(rest[:LOOKED_AT], packed=packed))
+
+
+def _x12(
+    name: str, reader: BufferedReader, limit: int, ahead: bytes, ended: Callable[[Ended], None] | None
+) -> Iterator[Found]:
+    from worker.intake.x12 import read_x12  # `scrub check` of other formats starts without its tables
+
+    yield from read_x12(name, reader, limit=limit, ahead=ahead, ended=ended)
+
+
+def _before_an_isa(raw: bytes) -> bool:
+    """Whether this is an X12 file with something else before it, such as a header of a mainframe job or of a mail."""
+    head = raw[:LOOKED_AT]
+    return ISA.search(head) is not None and not foreign(head)
 
 
 def _objects(

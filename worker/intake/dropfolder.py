@@ -2,6 +2,7 @@
 
     FOLDER/a.ndjson  ->  FOLDER/done/a.ndjson    every document was read      FOLDER/done/a.ndjson.report.json
                          FOLDER/failed/a.ndjson  something was refused        FOLDER/failed/a.ndjson.report.json
+    FOLDER/b.837     ->  as above, and the answer to its sender beside it     FOLDER/done/b.837.answer.x12
 
 The folder is polled, since drop folders are often network shares, whose remote writers no notification announces. A
 file is left alone until it stood still for the settle time; hidden files and the usual names of unfinished transfers
@@ -19,18 +20,22 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import IO, BinaryIO, Literal
 
 import orjson
 
-from worker.intake.filenames import REPORT, limits, pairs
+from worker.intake.filenames import ANSWERS, REPORT, limits, pairs
 
 Outcome = Literal["done", "failed"]
+Answer = tuple[str, IO[bytes]]
+"""The end of its name, one of ANSWERS, and its text."""
 OUTCOMES: tuple[Outcome, ...] = ("done", "failed")
 UNFINISHED = (".tmp", ".part", ".partial", ".filepart", ".writing", ".inprogress", ".lock", ".swp", "~")
 """Ends of names that senders give to a file while they write it."""
@@ -180,8 +185,9 @@ class Taken:
     """None: it cannot be read."""
     shape: _Shape
 
-    def move(self, outcome: Outcome, report: bytes) -> Path | None:
-        """Moves the file away, its report before it; None: it was changed or replaced while it was read, and stays.
+    def move(self, outcome: Outcome, report: bytes, answer: Answer | None = None) -> Path | None:
+        """Moves the file away, its report and the answer to its sender before it; None: it was changed or replaced
+        while it was read, and stays.
 
         Raises:
             OSError: the folder cannot be written.
@@ -195,23 +201,29 @@ class Taken:
             *others, last = limits(folder)
             for limit in others:
                 with _unless_too_long():
-                    return self._move(away, folder, report, limit)
-            return self._move(away, folder, report, last)
+                    return self._move(away, folder, report, answer, limit)
+            return self._move(away, folder, report, answer, last)
         finally:
             os.close(folder)
 
-    def _move(self, away: Path, folder: int, report: bytes, limit: int) -> Path | None:
+    def _move(self, away: Path, folder: int, report: bytes, answer: Answer | None, limit: int) -> Path | None:
         name, beside = next(pair for pair in pairs(self.path.name, limit) if _free(folder, self.path.name, *pair))
-        _write(folder, beside, report)
+        _write(folder, beside, BytesIO(report))
+        written = [beside]
         try:
+            if answer:
+                end, text = answer
+                written.append(beside.removesuffix(REPORT) + end)
+                text.seek(0)
+                _write(folder, written[-1], text)
             moved = self._renamed(folder, name)
         except BaseException:
-            _drop(folder, beside)
+            _drop(folder, *written)
             raise
         if moved:
             return away / name
         # The sender wrote on, or put a new file there, between the look and the move: it is to be read.
-        _drop(folder, beside)
+        _drop(folder, *written)
         return None
 
     def _renamed(self, folder: int, name: str) -> bool:
@@ -276,6 +288,9 @@ def _free(folder: int, own: str, name: str, beside: str) -> bool:
     """
     if _stands(folder, name) is not None:
         return False
+    answers = [beside.removesuffix(REPORT) + end for end in ANSWERS]
+    if any(_stands(folder, answer + REPORT) is not None for answer in answers):
+        return False  # a file of this name was sent for itself
     mode = _stands(folder, beside)
     return mode is None or (stat.S_ISREG(mode) and _of_this(folder, beside, own))
 
@@ -308,12 +323,12 @@ def _back(path: Path) -> Path:
     return free
 
 
-def _write(folder: int, name: str, content: bytes) -> None:
+def _write(folder: int, name: str, content: IO[bytes]) -> None:
     """The whole file or nothing, also if the process dies on the way."""
     part = _part()
     try:
         with open(_created(folder, part), "wb") as file:
-            file.write(content)
+            shutil.copyfileobj(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -331,6 +346,7 @@ def _created(folder: int, name: str) -> int:
     return os.open(name, flags, 0o666, dir_fd=folder)
 
 
-def _drop(folder: int, name: str) -> None:
-    with suppress(OSError):
-        os.unlink(name, dir_fd=folder)
+def _drop(folder: int, *names: str) -> None:
+    for name in names:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)

@@ -113,10 +113,16 @@ def _not_read(claim: Node, items: list[Node], diagnoses: list[tuple[str, list[st
             {"supervisor", "supervising"} & set(one.object("role").codes()) for one in claim.objects("careTeam")
         ),
         "item.bodySite": any(item.value.get("bodySite") for item in items),
-        "item.locationReference": any(item.value.get("locationReference") for item in items),
+        "item.locationReference": any(map(_nowhere, items)),
         "diagnosis.externalcause": any(kind.startswith("externalcause") for _, types in diagnoses for kind in types),
     }
     return [place for name, found in there.items() if found and (place := f"Claim.{name}") in mattering("F")]
+
+
+def _nowhere(item: Node) -> bool:
+    """Whether it says where the service was given and no state can be had from that."""
+    place = item.object("locationReference")
+    return bool(place) and not (facility_of(place) or {}).get("state")
 
 
 def _form(claim: Node) -> str | None:
@@ -218,6 +224,7 @@ def _line(item: Node, claim: Node, judged: bool, places: Mapping[int, int]) -> d
         "revenue_code": revenue,
         "rendering_provider": line_provider(item, claim),
         "drug": _drug(item),
+        "service_facility": facility_of(item.object("locationReference")),
     }
 
 

@@ -13,6 +13,8 @@ from itertools import count
 from typing import Any
 
 REPORT = ".report.json"
+ANSWERS = (".answer.x12", ".answer.txt")
+"""Ends of the names of answers to the sender; none is longer than that of a report."""
 _LEAST = (143, 64)
 """Bytes of a name that are tried where the file system takes less than it says."""
 

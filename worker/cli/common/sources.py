@@ -16,6 +16,7 @@ from worker.cli.common.terminal import complain, plain
 
 if TYPE_CHECKING:
     from worker.intake.document import Document, Refusal
+    from worker.intake.x12.ended import Ended
 
 FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
 Files = Annotated[
@@ -51,6 +52,8 @@ class Intake:
     """Gets what cannot be read."""
     codes: Collection[str] | None = None
     """Of the procedures of the book in use; None: of the one that ships."""
+    ended: Callable[[Ended], None] | None = None
+    """Is told what of an X12 file has ended (`read_x12`)."""
     refused: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     """FHIR resources that are no claims, by type."""
@@ -82,7 +85,7 @@ class Intake:
         from worker.intake.documents import read_documents
 
         self._stream, self._in_file = stream, 0
-        for found in read_documents(name, stream, limit=self.limit, codes=self.codes):
+        for found in read_documents(name, stream, limit=self.limit, codes=self.codes, ended=self.ended):
             if isinstance(found, Passed):
                 self.passed[found.kind] += 1
                 continue

@@ -2,7 +2,8 @@
 
 `segments` cuts the stream, `envelope` keeps the count of interchanges, groups and sets, `walker` follows the loops of
 the claims, `loops` and `elements` fill their fields, and `fields` is the table of what comes from where. Beside them,
-`remittance` reads 835 and `acknowledgment` writes 277CA.
+`remittance` reads 835, and `answers` answers the sender: TA1 itself, 999 by `implementation`, 277CA by
+`acknowledgment`.
 """
 
 from worker.intake.x12.reader import read_x12

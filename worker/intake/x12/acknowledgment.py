@@ -13,8 +13,6 @@ Source: ASC X12N 005010X214; code lists of claim status category and claim statu
 
 from __future__ import annotations
 
-import shutil
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,11 +24,10 @@ from rules.claim import Claim, Line
 from rules.engine.gaps import unread
 from rules.report import Finding, Report
 from worker.intake.document import Document, Refusal
+from worker.intake.x12.written import OWN_ID, OWN_NAME, isa, money, must, plain, pour, send
 from worker.store.outletspecs import SPECS
 
-_NAME = "CLAIM SCRUBBER"
-_ID = "CLAIMSCRUBBER"
-_UNKNOWN = "UNKNOWN"
+GUIDE = "005010X214"
 _IN_MEMORY = 2**22
 """Bytes of claims that wait in memory for the totals that go before them; more go to an unnamed file."""
 _MOST_STATUSES = 20
@@ -57,6 +54,7 @@ STATUSES = {
     "IDN": ("562", "NM109", "NM109"),  # entity's NPI
     "MOD": ("453", "SV101-3", "SV202-3"),  # procedure code modifiers
     "POS": ("249", "CLM05-1", "CLM05-1"),  # place of service
+    "RDR": ("481", "CLM", "CLM"),
     "TIM": ("718", "DTP*472", "DTP*472"),  # not submitted within the required time frame
     "UNT": ("476", "SV104", "SV205"),  # missing or invalid units of service
 }
@@ -68,6 +66,7 @@ ELEMENTS = {
     "453": ("SV101-3", "SV202-3"), "454": ("SV101-2", "SV202-2"), "455": ("SV201", "SV201"),
     "464": ("REF*F8", "REF*F8"), "477": ("SV107", "SV107"), "535": ("CLM05-3", "CLM05-3"),
     "562": ("NM109", "NM109"), "583": ("SV102", "SV203"),
+    "659": ("SV103", "SV204"),
 }  # fmt: skip
 UNREADABLE = {
     # claim status code of an element that cannot be read; any other: 481, the format is invalid
@@ -128,32 +127,33 @@ class _Tally:
                 yield f"QTY*{qualifier}*{self.counts[action]}"
         for qualifier, action in (("YU", "WQ"), ("YY", "U")):
             if self.counts[action]:
-                yield f"AMT*{qualifier}*{_money(self.sums[action])}"
+                yield f"AMT*{qualifier}*{money(self.sums[action])}"
 
 
-class Acknowledgment:
-    """Writes interchanges of 277CA to `out` as the verdicts come, in the order of the 837; `close` writes the last.
+class StatusSet:
+    """One 277 set, the answer to one 837 set: claims come one after the other, and it is written once it is whole.
 
-    Memory does not grow with the file. What waits for its totals holds names and member ids: it is in memory or in an
-    unnamed temporary file, and gone when this is.
+    What waits for its totals holds names and member ids: it is in memory or in an unnamed temporary file, and gone when
+    this is.
     """
 
-    def __init__(self, out: IO[bytes], now: datetime) -> None:
-        self._out = out
+    def __init__(self, now: datetime, trace: Mapping[str, Any]) -> None:
         self._now = now
-        self._levels: tuple[str, ...] = ()
-        self._trace: Mapping[str, Any] = {}
+        self._trace = trace
+        self._count = 0
+        self._hl = iter(range(3, 10**9))
+        self._all = _Tally()
         self._provider: Mapping[str, Any] | None = None
-        self._sets = 0
-        self._file, self._number = "", 0
-        # Unlike those of the answers of another second, and one more for each interchange of this one.
-        self._control = int(now.timestamp()) % 10**9
+        # `pour` closes it, as it does the claims of each provider.
+        self._body: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
 
     def accept(self, document: Document, report: Report) -> None:
         """Adds the verdict on a claim that was read."""
-        claim = document.claim
-        charge = claim.total_charge or Decimal(0)
-        self._add(document, claim.claim_id, charge, list(_verdict(report, claim)), claim)
+        self._of(document, list(_verdict(report, document.claim)))
+
+    def receive(self, document: Document) -> None:
+        """Adds a claim that was read and is not judged here."""
+        self._of(document, [_Status("A1", "19", "RECEIVED, NOT YET CHECKED", entity="40")])
 
     def refuse(self, refusal: Refusal) -> None:
         """Adds a claim that could not be read."""
@@ -162,26 +162,45 @@ class Acknowledgment:
         charge = Decimal(charge) if len(charge) <= _LONGEST_AMOUNT else Decimal(0)
         self._add(refusal, str(trace.get("claim_id", "0")), charge, list(_unread(refusal)), None)
 
-    def close(self) -> None:
-        """Ends the last interchange."""
-        self._end_interchange()
-        self._levels = ()
+    def close(self, out: IO[bytes], number: int) -> None:
+        """Writes the set under this number."""
+        self._end_provider()
+        trace, day = self._trace, self._date
+        submitter = trace.get("submitter", {})
+        batch = must(trace.get("batch"), 50, "0")
+        head = [
+            f"ST*277*{number:04d}*{GUIDE}",
+            f"BHT*0085*08*{batch}*{day}*{self._now:%H%M}*TH",
+            "HL*1**20*1",
+            f"NM1*AY*2*{OWN_NAME}*****46*{OWN_ID}",
+            f"TRN*1*{batch}",
+            f"DTP*050*D8*{day}",
+            f"DTP*009*D8*{day}",
+            "HL*2*1*21*1",
+            f"NM1*41*{_kind(submitter)}*{must(submitter.get('name'), 60)}*****46*{must(submitter.get('id'), 80)}",
+            f"TRN*2*{batch}",
+            f"STC*A1:19:AY*{day}*WQ*{money(self._all.total)}",
+            *self._all.segments("90", "AA"),
+        ]
+        for segment in head:
+            send(out, segment)
+        pour(self._body, out)
+        send(out, f"SE*{len(head) + self._count + 1}*{number:04d}")
+
+    def drop(self) -> None:
+        """Writes nothing."""
+        self._body.close()
+        if self._provider is not None:
+            self._claims.close()
+
+    def _of(self, document: Document, statuses: list[_Status]) -> None:
+        claim = document.claim
+        self._add(document, claim.claim_id, claim.total_charge or Decimal(0), statuses, claim)
 
     def _add(
         self, item: Document | Refusal, claim_id: str, charge: Decimal, statuses: list[_Status], claim: Claim | None
     ) -> None:
-        levels = tuple(item.origin.split("/")[:3])
         trace = item.trace or {}
-        other_file = item.file != self._file or item.number <= self._number
-        self._number = item.number
-        if levels != self._levels or other_file:
-            if levels[:1] != self._levels[:1] or other_file:
-                self._end_interchange()
-                self._begin_interchange(trace, item.file)
-            else:
-                self._end_set()
-            self._begin_set(trace)
-            self._levels = levels
         provider = trace.get("provider", {})
         if provider != self._provider:
             self._end_provider()
@@ -194,62 +213,6 @@ class Acknowledgment:
         for segment in _statuses(statuses, charge, self._date, trace, claim):
             self._write(self._claims, segment)
 
-    # the envelopes, outermost first
-
-    def _begin_interchange(self, trace: Mapping[str, Any], file: str) -> None:
-        self._file = file
-        self._control += 1
-        sender, qualifier = _must(trace.get("sender"), 15), _must(trace.get("sender_qualifier"), 2, "ZZ")
-        usage = "T" if trace.get("usage") == "T" else "P"
-        self._send(
-            f"ISA*00*          *00*          *ZZ*{_ID:<15}*{qualifier:<2}*{sender:<15}"
-            f"*{self._now:%y%m%d}*{self._now:%H%M}*^*00501*{self._control:09d}*0*{usage}*:"
-        )
-        receiver = _must(trace.get("group_sender"), 15, sender)
-        self._send(f"GS*HN*{_ID}*{receiver}*{self._date}*{self._now:%H%M}*{self._control}*X*005010X214")
-        self._sets = 0
-
-    def _end_interchange(self) -> None:
-        if not self._levels:
-            return
-        self._end_set()
-        self._send(f"GE*{self._sets}*{self._control}")
-        self._send(f"IEA*1*{self._control:09d}")
-
-    def _begin_set(self, trace: Mapping[str, Any]) -> None:
-        self._sets += 1
-        self._trace = trace
-        self._count = 0
-        self._hl = iter(range(3, 10**9))
-        self._all = _Tally()
-        self._provider = None
-        # `_pour` closes it, as it does the claims of each provider.
-        self._body: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
-
-    def _end_set(self) -> None:
-        self._end_provider()
-        trace, day = self._trace, self._date
-        submitter = trace.get("submitter", {})
-        batch = _must(trace.get("batch"), 50, "0")
-        head = [
-            f"ST*277*{self._sets:04d}*005010X214",
-            f"BHT*0085*08*{batch}*{day}*{self._now:%H%M}*TH",
-            "HL*1**20*1",
-            f"NM1*AY*2*{_NAME}*****46*{_ID}",
-            f"TRN*1*{batch}",
-            f"DTP*050*D8*{day}",
-            f"DTP*009*D8*{day}",
-            "HL*2*1*21*1",
-            f"NM1*41*{_kind(submitter)}*{_must(submitter.get('name'), 60)}*****46*{_must(submitter.get('id'), 80)}",
-            f"TRN*2*{batch}",
-            f"STC*A1:19:AY*{day}*WQ*{_money(self._all.total)}",
-            *self._all.segments("90", "AA"),
-        ]
-        for segment in head:
-            self._send(segment)
-        self._pour(self._body, self._out)
-        self._send(f"SE*{len(head) + self._count + 1}*{self._sets:04d}")
-
     def _begin_provider(self, provider: Mapping[str, Any]) -> None:
         self._provider = provider
         self._provider_hl = next(self._hl)
@@ -261,17 +224,17 @@ class Acknowledgment:
         if provider is None:
             return
         kind, number = ("XX", provider["npi"]) if "npi" in provider else ("FI", provider.get("tax_id"))
-        name = _must(provider.get("name"), 60)
-        first = _text(provider.get("first_name", ""), 35) if _kind(provider) == "1" else ""
+        name = must(provider.get("name"), 60)
+        first = plain(provider.get("first_name", ""), 35) if _kind(provider) == "1" else ""
         for segment in (
             f"HL*{self._provider_hl}*2*19*1",
-            f"NM1*85*{_kind(provider)}*{name}*{first}****{kind}*{_must(number, 80)}",
+            f"NM1*85*{_kind(provider)}*{name}*{first}****{kind}*{must(number, 80)}",
             "TRN*1*0",
-            f"STC*A1:19:AY**WQ*{_money(self._own.total)}",
+            f"STC*A1:19:AY**WQ*{money(self._own.total)}",
             *self._own.segments("QA", "QC"),
         ):
             self._write(self._body, segment)
-        self._pour(self._claims, self._body)
+        pour(self._claims, self._body)
         self._provider = None
 
     @property
@@ -280,16 +243,77 @@ class Acknowledgment:
 
     def _write(self, where: IO[bytes], segment: str) -> None:
         self._count += 1
-        where.write(segment.rstrip("*").encode("ascii") + b"~\n")
+        send(where, segment)
 
-    def _send(self, segment: str) -> None:
-        self._out.write(segment.rstrip("*").encode("ascii") + b"~\n")
 
-    @staticmethod
-    def _pour(source: IO[bytes], target: IO[bytes]) -> None:
-        with source:
-            source.seek(0)
-            shutil.copyfileobj(source, target)
+class Acknowledgment:
+    """Writes interchanges of 277CA to `out` as the verdicts come, in the order of the 837; `close` writes the last.
+
+    It answers whatever claims were read, also those of sets that an answer to the whole file rejects (`answers`).
+    Memory does not grow with the file.
+    """
+
+    def __init__(self, out: IO[bytes], now: datetime) -> None:
+        self._out = out
+        self._now = now
+        self._levels: tuple[str, ...] = ()
+        self._set: StatusSet | None = None
+        self._sets = 0
+        self._file, self._number = "", 0
+        # Unlike those of the answers of another second, and one more for each interchange of this one.
+        self._control = int(now.timestamp()) % 10**9
+
+    def accept(self, document: Document, report: Report) -> None:
+        """Adds the verdict on a claim that was read."""
+        self._set_of(document).accept(document, report)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Adds a claim that could not be read."""
+        self._set_of(refusal).refuse(refusal)
+
+    def close(self) -> None:
+        """Ends the last interchange."""
+        self._end_interchange()
+        self._levels = ()
+
+    def _set_of(self, item: Document | Refusal) -> StatusSet:
+        """The set that answers the item's, begun where it is the first of it."""
+        levels = tuple(item.origin.split("/")[:3])
+        trace = item.trace or {}
+        other_file = item.file != self._file or item.number <= self._number
+        self._number = item.number
+        if self._set is None or levels != self._levels or other_file:
+            if levels[:1] != self._levels[:1] or other_file:
+                self._end_interchange()
+                self._begin_interchange(trace, item.file)
+            else:
+                self._end_set()
+            self._sets += 1
+            self._set = StatusSet(self._now, trace)
+            self._levels = levels
+        return self._set
+
+    def _begin_interchange(self, trace: Mapping[str, Any], file: str) -> None:
+        self._file = file
+        self._control += 1
+        sender, qualifier = must(trace.get("sender"), 15), must(trace.get("sender_qualifier"), 2, "ZZ")
+        send(self._out, isa(self._now, ("ZZ", OWN_ID), (qualifier, sender), self._control, trace))
+        receiver = must(trace.get("group_sender"), 15, sender)
+        when = f"{self._now:%Y%m%d}*{self._now:%H%M}"
+        send(self._out, f"GS*HN*{OWN_ID}*{receiver}*{when}*{self._control}*X*{GUIDE}")
+        self._sets = 0
+
+    def _end_interchange(self) -> None:
+        if not self._levels:
+            return
+        self._end_set()
+        send(self._out, f"GE*{self._sets}*{self._control}")
+        send(self._out, f"IEA*1*{self._control:09d}")
+
+    def _end_set(self) -> None:
+        if self._set is not None:
+            self._set.close(self._out, self._sets)
+        self._set = None
 
 
 def _verdict(report: Report, claim: Claim) -> Iterator[_Status]:
@@ -356,23 +380,23 @@ def _patient(hl: int, parent: int, trace: Mapping[str, Any], claim_id: str) -> I
     patient = trace.get("patient", {})
     yield f"HL*{hl}*{parent}*PT"
     yield (
-        f"NM1*QC*1*{_must(patient.get('name'), 60)}*{_text(patient.get('first_name', ''), 35)}"
-        f"****MI*{_must(trace.get('member_id'), 80)}"
+        f"NM1*QC*1*{must(patient.get('name'), 60)}*{plain(patient.get('first_name', ''), 35)}"
+        f"****MI*{must(trace.get('member_id'), 80)}"
     )
-    yield f"TRN*2*{_must(claim_id, 50, '0')}"
+    yield f"TRN*2*{must(claim_id, 50, '0')}"
 
 
 def _statuses(
     statuses: list[_Status], charge: Decimal, day: str, trace: Mapping[str, Any], claim: Claim | None
 ) -> Iterator[str]:
     for status in statuses[:_MOST_STATUSES]:
-        stc = f"STC*{status.composite}*{day}*{status.action}*{_money(charge)}"
+        stc = f"STC*{status.composite}*{day}*{status.action}*{money(charge)}"
         second, third = (*status.composites[1:], "", "")[:2]
-        yield f"{stc}******{second}*{third}*{_text(status.message, _MESSAGE)}" if status.message else stc
-    if number := _text(trace.get("clearinghouse_number", ""), 50):
+        yield f"{stc}******{second}*{third}*{plain(status.message, _MESSAGE)}" if status.message else stc
+    if number := plain(trace.get("clearinghouse_number", ""), 50):
         yield f"REF*D9*{number}"
     if claim is not None and claim.type_of_bill:
-        yield f"REF*BLT*{_text(claim.type_of_bill.removeprefix('0'), 50)}"
+        yield f"REF*BLT*{plain(claim.type_of_bill.removeprefix('0'), 50)}"
     days = _days(claim, trace)
     yield _when(min(days), max(days)) if days else f"DTP*472*D8*{day}"
     if claim is not None:
@@ -405,7 +429,7 @@ def _service(line: Line, statuses: list[_Status], day: str) -> Iterator[str]:
     procedure = _composite("HC", line.procedure, *modifiers) if line.procedure else _composite("NU", line.revenue_code)
     revenue = line.revenue_code if line.procedure and line.revenue_code else ""
     units = f"{line.units.normalize():f}" if line.units is not None else ""
-    yield f"SVC*{procedure}*{_money(line.charge)}**{_text(revenue, 48)}***{units}"
+    yield f"SVC*{procedure}*{money(line.charge)}**{plain(revenue, 48)}***{units}"
     codes = list(dict.fromkeys(status.composite for status in statuses))[:3]
     more = f"*******{'*'.join(codes[1:])}" if len(codes) > 1 else ""
     yield f"STC*{codes[0]}*{day}*U{more}"
@@ -419,21 +443,4 @@ def _kind(party: Mapping[str, Any]) -> str:
 
 
 def _composite(*parts: str | None) -> str:
-    return ":".join(_text(part or "", 48) for part in parts).rstrip(":")
-
-
-def _money(amount: Decimal) -> str:
-    """Dollars as X12 writes them, without closing zeros behind the point."""
-    text = f"{amount:.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _text(text: str, longest: int) -> str:
-    """Text of the X12 basic and extended character sets, without the separators of this interchange."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return "".join(" " if c in "*~:^" or not c.isprintable() else c for c in plain).strip()[:longest].strip()
-
-
-def _must(text: str | None, longest: int, otherwise: str = _UNKNOWN) -> str:
-    """As `_text`, for an element that the guide requires."""
-    return _text(text or "", longest) or otherwise
+    return ":".join(plain(part or "", 48) for part in parts).rstrip(":")

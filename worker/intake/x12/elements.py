@@ -8,12 +8,14 @@ from datetime import date
 from functools import lru_cache
 
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_WHOLE = re.compile(r"\+?[0-9]{1,6}(?:\.0*)?")
 _LONGEST_NUMBER = 30
 """Characters; amounts of the guides have at most 18 digits."""
 _CODE = re.compile(r"[A-Za-z0-9]+")
 _ATTACHED = re.compile(r"(?:[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4})[0-9A-Z]{2,}")
 """A code, of CPT or HCPCS level II, with its modifiers attached, where the file was written with another separator than
 it declares. No code is longer than five characters."""
+_DIAGNOSES = frozenset({"ABK", "ABF", "ABJ", "APR", "ABN", "BK", "BF", "BJ", "PR", "BN"})
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
@@ -31,7 +33,7 @@ def when(place: int, qualifier: str) -> Callable[[str, list[str], str], str | No
     """The element, where another one of the segment holds this qualifier."""
 
     def qualified(raw: str, elements: list[str], _component: str) -> str | None:
-        return raw.strip() or None if elements[place].strip() == qualifier else None
+        return raw.strip() or None if elements[place].strip().upper() == qualifier else None
 
     return qualified
 
@@ -41,6 +43,22 @@ def present(_raw: str, _elements: list[str], _component: str) -> bool:
     return True
 
 
+def unless(usual: str) -> Callable[[str, list[str], str], str | None]:
+    """The code, but not this one, which is what stands there as a rule."""
+
+    def other(raw: str, _elements: list[str], _component: str) -> str | None:
+        code = raw.strip().upper()
+        return None if code == usual else code or None
+
+    return other
+
+
+def for_destination(raw: str, elements: list[str], component: str) -> str | None:
+    """REF02, unless REF04 says that the number is another payer's."""
+    others = len(elements) > 4 and elements[4].partition(component)[0].strip() == "2U"
+    return None if others else raw.strip() or None
+
+
 def entity(raw: str, _elements: list[str], _component: str) -> str | None:
     """NM102."""
     return {"1": "person", "2": "organization"}.get(raw.strip())
@@ -48,7 +66,7 @@ def entity(raw: str, _elements: list[str], _component: str) -> str | None:
 
 def number(raw: str, _elements: list[str], _component: str) -> str:
     """A decimal number with its digits as they stand, so that no cent is lost on the way."""
-    raw = raw.strip()
+    raw = raw.strip().removeprefix("+")
     if not _NUMBER.fullmatch(raw):
         raise Unreadable("expected a decimal number such as 12 or 12.50")
     if len(raw) > _LONGEST_NUMBER:
@@ -62,9 +80,9 @@ def number(raw: str, _elements: list[str], _component: str) -> str:
 def whole(raw: str, _elements: list[str], _component: str) -> int:
     """A count or position of at most six digits."""
     raw = raw.strip()
-    if not (raw.isascii() and raw.isdigit() and len(raw) <= 6):
+    if not _WHOLE.fullmatch(raw):
         raise Unreadable("expected a whole number")
-    return int(raw)
+    return int(raw.partition(".")[0])
 
 
 @lru_cache(1_000)
@@ -84,7 +102,7 @@ def day_of(place: int) -> Callable[[str, list[str], str], str]:
     """A date whose format qualifier, D8, is in another element of the segment."""
 
     def day(raw: str, elements: list[str], _component: str) -> str:
-        if elements[place].strip() != "D8":
+        if elements[place].strip().upper() != "D8":
             raise Unreadable("expected a date in the format D8")
         return _iso(raw.strip())
 
@@ -92,13 +110,13 @@ def day_of(place: int) -> Callable[[str, list[str], str], str]:
 
 
 def _days(raw: str, elements: list[str]) -> tuple[str, str]:
-    kind, raw = elements[2].strip(), raw.strip()
+    kind, raw = elements[2].strip().upper(), raw.strip()
     if kind == "D8":
         return _iso(raw), _iso(raw)
     first, dash, last = raw.partition("-")
     if kind != "RD8" or not dash:
         raise Unreadable("expected a date in the format D8, or two with a dash in the format RD8")
-    return _iso(first), _iso(last)
+    return _iso(first.strip()), _iso(last.strip())
 
 
 def first_day(raw: str, elements: list[str], _component: str) -> str:
@@ -153,7 +171,7 @@ def _location(raw: str, component: str) -> tuple[str, ...]:
 def place_of_service(raw: str, _elements: list[str], component: str) -> str | None:
     """CLM05-1 of an 837P, where CLM05-2 is B: place of service."""
     parts = _location(raw, component)
-    if parts[1] not in ("B", ""):
+    if parts[1].upper() not in ("B", ""):
         raise Unreadable("expected B, place of service codes, in the second component")
     return parts[0] or None
 
@@ -161,7 +179,7 @@ def place_of_service(raw: str, _elements: list[str], component: str) -> str | No
 def type_of_bill(raw: str, _elements: list[str], component: str) -> str | None:
     """CLM05-1 and -3 of an 837I, where CLM05-2 is A: the four digits of the UB-04."""
     parts = _location(raw, component)
-    if parts[1] not in ("A", ""):
+    if parts[1].upper() not in ("A", ""):
         raise Unreadable("expected A, uniform billing claim form bill type, in the second component")
     return f"0{parts[0]}{parts[2]}" if len(parts) > 2 and parts[0] and parts[2] else None
 
@@ -186,15 +204,16 @@ def attached(code: str) -> tuple[str, tuple[str, ...]]:
 def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
     """SV101 or SV202: procedure code and modifiers; no code where the qualifier names another code set."""
     parts = _split(raw, component)
+    kind = parts[0].upper()
     modifiers = tuple(part for part in parts[2:6] if part)
     for modifier in modifiers:
         if not _CODE.fullmatch(modifier):
             raise Unreadable(f"expected modifiers of letters and digits, separated by {component!r} (ISA16)")
-    if parts[0] in _OTHER_CODE_SETS:
+    if kind in _OTHER_CODE_SETS:
         if len(parts[1]) == 5 and parts[1].isdigit():
             raise Unreadable("expected the qualifier HC beside five digits, the form of CPT")
         return None, modifiers
-    if parts[0] != "HC":
+    if kind != "HC":
         raise Unreadable("expected the qualifier HC in the first component")
     if not _CODE.fullmatch(parts[1]) or _ATTACHED.fullmatch(parts[1]):
         raise Unreadable(
@@ -235,7 +254,9 @@ def diagnosis(raw: str, component: str) -> tuple[str, str]:
     parts = _split(raw, component)
     if not parts[0] or not parts[1]:
         raise Unreadable("expected a qualifier and a code")
-    return parts[0], parts[1]
+    if any(part in _DIAGNOSES for part in parts[2:]):
+        raise Unreadable("expected one code; each code has a composite (HI01 to HI12) of its own")
+    return parts[0].upper(), parts[1]
 
 
 def adjustments(_segment: str, elements: list[str], component: str) -> list[dict[str, str]]:
@@ -254,10 +275,11 @@ def adjustments(_segment: str, elements: list[str], component: str) -> list[dict
     return found
 
 
-def at_places(*places: int) -> Callable[[str, list[str], str], list[str]]:
+def at_places(*places: int) -> Callable[[str, list[str], str], list[str] | None]:
     """The elements at these places, of those that are there."""
 
-    def several(_segment: str, elements: list[str], _component: str) -> list[str]:
-        return [elements[place].strip() for place in places if place < len(elements) and elements[place].strip()]
+    def several(_segment: str, elements: list[str], _component: str) -> list[str] | None:
+        found = [elements[place].strip() for place in places if place < len(elements)]
+        return [one for one in found if one] or None
 
     return several

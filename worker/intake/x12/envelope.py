@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rules.errors import Problem
+from worker.intake.x12 import ended
+from worker.intake.x12.ended import Ended, SegmentFault
 from worker.intake.x12.fields import Form
 from worker.intake.x12.loops import problem
+from worker.intake.x12.transactions import no_claims, other_version
 
 GUIDES: dict[str, Form] = {
     "005010X222": "P", "005010X222A1": "P", "005010X222A2": "P",
@@ -16,6 +19,7 @@ GUIDES: dict[str, Form] = {
 _WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 """Characters of ISA01 to ISA16."""
 _MOST_FAULTS = 100
+_DEPTH = {"ISA": 1, "GS": 2, "ST": 3}
 
 
 @dataclass(slots=True)
@@ -30,6 +34,12 @@ class Level:
     start: int = 0
     """Number of its first segment."""
     shown: str = "?"
+    header: tuple[str, ...] = ()
+    said: str = ""
+    """The count of its trailer."""
+    codes: list[str] = field(default_factory=list)
+    """Its faults, as an answer says them."""
+    segments: list[SegmentFault] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.shown = shown(self.control)
@@ -41,6 +51,8 @@ class Envelope:
     def __init__(self) -> None:
         self.isa, self.gs, self.st = Level(), Level(), Level()
         self.faults: list[Problem] = []
+        self.ended: list[Ended] = []
+        """What is over since this was last emptied, innermost first."""
         self.more_faults = 0
         self.parties: dict[str, str] = {}
         """Who sends to whom, for an acknowledgment."""
@@ -63,24 +75,38 @@ class Envelope:
     def begin_interchange(self, elements: list[str]) -> None:
         """ISA. One that the tokenizer did not take for a header has not its sixteen elements; what follows is read with
         the separators of the one before."""
-        self.isa = Level(at(elements, 13), self.isa.ordinal + 1, open=True)
+        self.isa = Level(at(elements, 13), self.isa.ordinal + 1, open=True, header=tuple(elements))
         self.gs, self.st = Level(), Level()
         names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
         self.parties = {name: at(elements, place) for place, name in enumerate(names, 5)}
         self.parties["usage"] = at(elements, 15)
         if len(elements) != len(_WIDTHS) + 1:
             self.fault(f"the ISA segment has {len(elements) - 1} elements; expected {len(_WIDTHS)}")
+            self.isa.codes.append("022")
             return
         for place, width in enumerate(_WIDTHS, 1):
             if len(elements[place]) != width:
                 self.fault(f"ISA{place:02d} has {len(elements[place])} characters; expected {width}")
+                self.isa.codes.append(ended.WIDTHS[place])
+        self.isa.codes += ended.noted(elements)
+
+    def pass_over(self, header: list[str], code: str, sentence: str) -> None:
+        """An interchange of which nothing is read, since its ISA does not say how."""
+        self.isa = Level(at(header, 13), self.isa.ordinal + 1, open=True, header=tuple(header))
+        self.gs, self.st = Level(), Level()
+        names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
+        self.parties = {name: at(header, place) for place, name in enumerate(names, 5)}
+        self.parties["usage"] = at(header, 15)
+        self.fault(sentence)
+        self.isa.codes.append(code)
+        self._over("ISA", self.isa)
 
     def begin_group(self, elements: list[str]) -> None:
         """GS."""
         if not self.isa.open:
             self.fault("a group (GS) is in no interchange")
         self.isa.inside += 1
-        self.gs = Level(at(elements, 6), self.isa.inside, open=True)
+        self.gs = Level(at(elements, 6), self.isa.inside, open=True, header=tuple(elements))
         self.st = Level()
         self._version = at(elements, 8)
         self.parties |= {"group_sender": at(elements, 2), "group_receiver": at(elements, 3)}
@@ -89,30 +115,42 @@ class Envelope:
         """ST, the segment of this number."""
         if not self.gs.open:
             self.fault("a transaction set (ST) is in no group")
+            self.isa.codes.append("022")
         self.gs.inside += 1
-        self.st = Level(at(elements, 2), self.gs.inside, open=True, start=segment)
+        self.st = Level(at(elements, 2), self.gs.inside, open=True, start=segment, header=tuple(elements))
+        if not self.st.control:
+            self.st.codes.append("7")
         self.form, self.unread = None, ""
         kind, version = at(elements, 1), at(elements, 3) or self._version
         form = GUIDES.get(version)
-        if kind == "835":
-            self.unread = "the transaction set is no 837 but 835, a remittance; `scrub outcomes import` reads it"
-        elif kind != "837":
-            self.unread = f"the transaction set is no 837 but {shown(kind)}; claims are read from 837P and 837I"
+        if kind != "837":
+            self.unread = no_claims(kind)
+            self.st.codes.append("1")
         elif form is None or form != GUIDES.get(self._version or version, form):
-            self.unread = (
-                "the 837's version (ST03, GS08) is none that is read; expected 005010X222A1 or A2 (837P), "
-                "005010X223A2 or A3 (837I)"
-            )
+            self.unread = other_version(version)
+            self.st.codes.append("I6")
         else:
             self.form = form
 
     def end_set(self, elements: list[str], segment: int) -> None:
         """SE, the segment of this number."""
-        self._compare("SE01", at(elements, 1), segment - self.st.start + 1, "segments")
-        self._match("SE02", at(elements, 2), self.st.control, "ST02")
+        if not self._compare("SE01", at(elements, 1), segment - self.st.start + 1, "segments"):
+            self.st.codes.append("4")
+        if not self._match("SE02", at(elements, 2), self.st.control, "ST02"):
+            self.st.codes.append("3")
         if not self.st.inside:
             self.fault(self.unread or "the transaction set has no claim")
+            if not self.unread:
+                self.st.codes.append("5")
+                self.note(SegmentFault("CLM", segment - self.st.start + 1, "2300", "3"))
+        self._over("ST", self.st)
         self.leave_set()
+
+    def note(self, found: SegmentFault) -> None:
+        """A fault of a segment of the open set."""
+        segments = self.st.segments
+        if len(segments) < ended.MOST_SEGMENTS and found not in segments:
+            segments.append(found)
 
     def leave_set(self) -> None:
         """No set is open."""
@@ -124,24 +162,43 @@ class Envelope:
         if not self.gs.open:
             self.fault("GE is there without a GS before it")
             return
-        self._compare("GE01", at(elements, 1), self.gs.inside, "transaction sets")
-        self._match("GE02", at(elements, 2), self.gs.control, "GS06")
-        self.gs.open = False
+        self.gs.said = at(elements, 1)
+        if not self._compare("GE01", self.gs.said, self.gs.inside, "transaction sets"):
+            self.gs.codes.append("5")
+        if not self._match("GE02", at(elements, 2), self.gs.control, "GS06"):
+            self.gs.codes.append("4")
+        self._over("GS", self.gs)
 
     def end_interchange(self, elements: list[str]) -> None:
         """IEA."""
         if not self.isa.open:
             self.fault("IEA is there without an ISA before it")
             return
-        self._compare("IEA01", at(elements, 1), self.isa.inside, "groups")
-        self._match("IEA02", at(elements, 2), self.isa.control, "ISA13")
-        self.isa.open = False
+        self.isa.said = at(elements, 1)
+        if not self._compare("IEA01", self.isa.said, self.isa.inside, "groups"):
+            self.isa.codes.append("021")
+        if not self._match("IEA02", at(elements, 2), self.isa.control, "ISA13"):
+            self.isa.codes.append("001")
+        self._over("ISA", self.isa)
 
-    def break_off(self, level: Level, why: str) -> None:
+    def break_off(self, name: ended.Level, why: str, code: str) -> None:
         """Ends a level whose trailer did not come."""
+        level = {"ISA": self.isa, "GS": self.gs, "ST": self.st}[name]
         if level.open:
             self.fault(why)
-            level.open = False
+            level.codes.append(code)
+            self._over(name, level)
+
+    def _over(self, name: ended.Level, level: Level) -> None:
+        level.open = False
+        if name != "ISA" and not self.isa.open:
+            return  # what is in no interchange has nobody to be answered
+        origin = "/".join(f"{each.shown}.{each.ordinal}" for each in (self.isa, self.gs, self.st)[: _DEPTH[name]])
+        found = Ended(
+            name, origin, level.header, dict(self.parties), level.said, level.inside, tuple(dict.fromkeys(level.codes)),
+            tuple(level.segments),
+        )  # fmt: skip
+        self.ended.append(found)
 
     def fault(self, sentence: str) -> None:
         """Notes a fault at the place where the walk is."""
@@ -152,14 +209,17 @@ class Envelope:
         path = " / ".join(f"{name} {level.shown}" for name, level in levels if level.control)
         self.faults.append(problem(path, sentence))
 
-    def _compare(self, name: str, said: str, found: int, what: str) -> None:
-        if not said or (said.lstrip("0") or "0") != str(found):
+    def _compare(self, name: str, said: str, found: int, what: str) -> bool:
+        fine = bool(said) and (said.lstrip("0") or "0") == str(found)
+        if not fine:
             number = said if said.isascii() and said.isdigit() and len(said) <= 10 else "no number"
             self.fault(f"{name} says {number}, and there are {found} {what}; some may be lost or added")
+        return fine
 
-    def _match(self, name: str, said: str, control: str, other: str) -> None:
+    def _match(self, name: str, said: str, control: str, other: str) -> bool:
         if said != control:
             self.fault(f"{name} is not the control number of {other}; expected the same")
+        return said == control
 
 
 def at(elements: list[str], place: int) -> str:

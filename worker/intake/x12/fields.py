@@ -38,6 +38,8 @@ class Field:
 
 
 FIELDS = (
+    # the transaction set
+    Field("transaction_type", "ST", "BHT", 6, read.unless("CH")),
     # the provider who bills
     Field("billing_provider.taxonomy", "2000A", "PRV*BI", 3, read.when(2, "PXC")),
     Field("billing_provider.entity", "2010AA", "NM1*85", 2, read.entity),
@@ -68,7 +70,7 @@ FIELDS = (
     Field("delay_reason_code", "2300", "CLM", 20),
     Field("statement_from_date", "2300", "DTP*434", 3, read.first_day, "I"),
     Field("statement_through_date", "2300", "DTP*434", 3, read.last_day, "I"),
-    Field("prior_authorization", "2300", "REF*G1", 2),
+    Field("prior_authorization", "2300", "REF*G1", 2, read.for_destination),
     Field("original_reference_number", "2300", "REF*F8", 2),
     Field("referring_provider.npi", "2310A", "NM1*DN", 9, read.when(8, "XX"), "P"),
     Field("rendering_provider.npi", "2310B", "NM1*82", 9, read.when(8, "XX"), "P"),
@@ -117,6 +119,7 @@ FIELDS = (
     Field("lines[].charge", "2400", "SV2", 3, read.number, "I"),
     Field("lines[].unit_basis", "2400", "SV2", 4, read.text, "I"),
     Field("lines[].units", "2400", "SV2", 5, read.number, "I"),
+    Field("lines[].prior_authorization", "2400", "REF*G1", 2, read.for_destination),
     Field("lines[].service_date", "2400", "DTP*472", 3, read.first_day),
     Field("lines[].service_date_end", "2400", "DTP*472", 3, read.later_day),
     Field("lines[].drug.ndc", "2410", "LIN", 3, read.when(2, "N4")),
@@ -124,6 +127,9 @@ FIELDS = (
     Field("lines[].drug.unit", "2410", "CTP", 5, read.first_component),
     Field("lines[].rendering_provider.npi", "2420A", "NM1*82", 9, read.when(8, "XX"), "P"),
     Field("lines[].rendering_provider.taxonomy", "2420A", "PRV*PE", 3, read.when(2, "PXC"), "P"),
+    Field("lines[].service_facility.name", "2420C", "NM1*77", 3, read.text, "P"),
+    Field("lines[].service_facility.npi", "2420C", "NM1*77", 9, read.when(8, "XX"), "P"),
+    Field("lines[].service_facility.state", "2420C", "N4", 2, read.text, "P"),
     Field("lines[].rendering_provider.npi", "2420C", "NM1*82", 9, read.when(8, "XX"), "I"),
     # what other payers decided on a line; where loop 2330B has no date, that of its payer is the latest of these
     Field("lines[].decisions[].payer_id", "2430", "SVD", 1),
@@ -223,8 +229,9 @@ LOOPS = (
     Loop("2400", ("LX",), "2300", "SV2 PWK DTP QTY CN1 REF AMT K3 NTE HCP", 2, "I"),
     Loop("2410", ("LIN",), "2400", "CTP REF"),
     Loop("2420A", ("NM1*82",), "2400", _PROVIDER, 0, "P"),
+    Loop("2420C", ("NM1*77",), "2400", _PROVIDER, 0, "P"),
     Loop(
-        "2420B-H", ("NM1*QB", "NM1*77", "NM1*DQ", "NM1*DK", "NM1*DN", "NM1*P3", "NM1*PW", "NM1*45"), "2400",
+        "2420B-H", ("NM1*QB", "NM1*DQ", "NM1*DK", "NM1*DN", "NM1*P3", "NM1*PW", "NM1*45"), "2400",
         _PROVIDER, 0, "P",
     ),
     Loop("2420C", ("NM1*82",), "2400", _PROVIDER, 0, "I"),

@@ -15,6 +15,7 @@ from rules.errors import Problem
 from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, text
 from worker.intake.x12.fields import DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.guide import KNOWN_NAMES, segments_of
 
 _MOST = 20
 """Problems that are kept of one claim."""
@@ -22,6 +23,8 @@ _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
 _SPECIAL = frozenset({"HI", "SV1", "SV2"})
 _NUMBERS = {name for one in UNREAD if one.rules for name in one.segments.split() if name.startswith("REF*")}
 """REF segments that rules could ask and that fill no field."""
+_READ_ONCE = ("231", "2410", "242")
+"""Loops of a claim or line that the guides have once for each of the segments that open them."""
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
@@ -36,6 +39,8 @@ class FieldRow(NamedTuple):
     traced: bool
     place: str
     """Such as `SV102`."""
+    again: str = ""
+    """What is noted where it is there twice with different values, of which the first is read; empty: it refuses."""
 
 
 class Step(NamedTuple):
@@ -47,6 +52,10 @@ class Step(NamedTuple):
     """HI, SV1 or SV2: see `Walker`."""
     unread: str = ""
     """The place, where a rule could ask what is passed over here."""
+    odd: str = ""
+    """What is noted of a segment that is not in the guide where it stands."""
+    once: str = ""
+    """The segment that opens a loop which is read once: the first is read, and others are noted."""
 
 
 State = Mapping[str, "Step | Mapping[str, Step]"]
@@ -64,7 +73,8 @@ def _row(item: Field, traced: bool) -> FieldRow:
         path = path.removeprefix(prefix)
     parent, _, key = path.rpartition(".")
     convert = None if item.convert is text else item.convert
-    return FieldRow(parent or None, key, item.element, convert, traced, element_name(item))
+    again = f"{item.loop} {item.segment} repeated" if item.segment.startswith("REF*") else ""
+    return FieldRow(parent or None, key, item.element, convert, traced, element_name(item), again)
 
 
 def _states(form: Form) -> dict[str, State]:
@@ -76,17 +86,23 @@ def _states(form: Form) -> dict[str, State]:
                 rows[key] = (*rows.get(key, ()), _row(item, table is TRACE))
     del rows["2300", "CLM"]
     loops = [loop for loop in LOOPS if form in loop.forms]
-    return {loop.name: _state(loop, loops, rows, mattering(form)) for loop in loops}
+    return {loop.name: _state(loop, loops, rows, mattering(form), form) for loop in loops}
 
 
 def _state(
-    loop: Loop, loops: list[Loop], rows: Mapping[tuple[str, str], tuple[FieldRow, ...]], unread: Container[str]
+    loop: Loop,
+    loops: list[Loop],
+    rows: Mapping[tuple[str, str], tuple[FieldRow, ...]],
+    unread: Container[str],
+    form: Form,
 ) -> State:
     """What may follow in this loop: its members, its children, and what its ancestors may still open."""
+    filled = {place for place, _ in rows}
 
     def step(opens: str | None, place: str, segment: str) -> Step:
         name = f"{place} {segment}"
-        return Step(opens, rows.get((place, segment), ()), unread=name if name in unread else "")
+        once = name if opens and place.startswith(_READ_ONCE) and place in filled else ""
+        return Step(opens, rows.get((place, segment), ()), unread=name if name in unread else "", once=once)
 
     flat = {name: step(None, loop.name, name) for name in loop.members.split()}
     flat |= {name: step(None, loop.name, name) for name in _NUMBERS if f"{loop.name} {name}" in unread}
@@ -111,7 +127,29 @@ def _state(
         entry = state.setdefault(segment, {})
         assert isinstance(entry, dict)
         entry[qualifier] = found  # the empty qualifier stands for those that no row names
+    if allowed := segments_of(form, loop.name):
+        _mark(state, loop, allowed)
     return state
+
+
+def _mark(state: dict[str, Step | dict[str, Step]], loop: Loop, allowed: frozenset[str]) -> None:
+    """Notes what of this loop's own segments is not in its guide: what fills a field or opens a loop is none of it."""
+    plain = {name.partition("*")[0] for name in allowed}
+    for name in loop.members.split():
+        entry = state[name]
+        if isinstance(entry, Step):
+            if not (entry.rows or entry.special or name in plain):
+                state[name] = entry._replace(odd=f"{loop.name} {name} misplaced")
+            continue
+        if not (rest := entry.get("")):
+            continue
+        for known in KNOWN_NAMES:
+            segment, _, qualifier = known.partition("*")
+            if segment == name and qualifier and qualifier not in entry:
+                odd = "" if known in allowed else f"{loop.name} {known} misplaced"
+                entry[qualifier] = rest._replace(odd=odd)
+        if any(known.startswith(f"{name}*") for known in KNOWN_NAMES):
+            entry[""] = rest._replace(odd=f"{loop.name} {name} unknown")
 
 
 CLAIM: dict[Form, tuple[FieldRow, ...]] = {
@@ -133,10 +171,10 @@ class Record:
     """What one HL level, one claim, one line or one other payer has so far.
 
     id: HL01, where it is an HL level. seen: loops that were opened, and service segments. icd9: codes beside a
-    qualifier of ICD-9-CM.
+    qualifier of ICD-9-CM. odd: what was read though it is not as the guide has it.
     """
 
-    __slots__ = ("fields", "icd9", "id", "problems", "seen", "trace")
+    __slots__ = ("fields", "icd9", "id", "odd", "problems", "seen", "trace")
 
     def __init__(self, id: str = "") -> None:
         # By hand: there is one for each line, and a dataclass's factories take twice the time.
@@ -146,11 +184,12 @@ class Record:
         self.seen: set[str] = set()
         self.problems: list[Problem] = []
         self.icd9: list[str] = []
+        self.odd: set[str] = set()
 
     def fill(self, rows: Iterable[FieldRow], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
         count = len(elements)
-        for parent, key, place, convert, traced, name in rows:
+        for parent, key, place, convert, traced, name, again in rows:
             if place >= count or not (raw := elements[place]):
                 continue
             value: object
@@ -170,11 +209,12 @@ class Record:
             if parent:
                 target = target.setdefault(parent, {})
             if not place:
-                if value:
-                    target.setdefault(key, []).extend(value)
-                continue
-            if target.setdefault(key, value) != value and not traced:
-                self.add(segment, name, "is there twice with different values; expected it once in its loop")
+                target.setdefault(key, []).extend(value)
+            elif target.setdefault(key, value) != value and not traced:
+                if again:
+                    self.odd.add(again)
+                else:
+                    self.add(segment, name, "is there twice with different values; expected it once in its loop")
 
     def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
         """Takes the codes of an HI segment of loop 2300; answers with what is passed over, `HI*BH` and `HI*BH:32`."""

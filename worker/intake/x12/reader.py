@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.intake.document import Document, Refusal
+from worker.intake.x12.ended import Ended
 from worker.intake.x12.fields import FIELDS, Form
 from worker.intake.x12.loops import element_name, problem
 from worker.intake.x12.segments import Segments
@@ -22,18 +23,25 @@ _PLACES: dict[Form, dict[str, str]] = {
 }
 
 
-def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") -> Iterator[Document | Refusal]:
+def read_x12(
+    name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"", ended: Callable[[Ended], None] | None = None
+) -> Iterator[Document | Refusal]:
     """Every claim of the interchanges in the stream, in order; `limit`: bytes of one claim.
 
     A claim is a Document, or a Refusal with its number. At the end comes one Refusal with number 0 if the envelope
     has faults: counts and control numbers that do not match, segments that belong to nothing, a file that is cut off.
-    `ahead`: what was read of the stream before. Never raises for what is in the stream; errors of reading it
-    (OSError) pass through, those of decompressing it once everything before them is reported.
+    `ahead`: what was read of the stream before. `ended`: is told each interchange, group and set when its last claim is
+    out. Never raises for what is in the stream; errors of reading it (OSError) pass through, those of decompressing it
+    once everything before them is reported.
     """
     segments = Segments(stream, ahead)
     walker = Walker(segments, limit)
     read = 0
     for found in walker:
+        if isinstance(found, Ended):
+            if ended:
+                ended(found)
+            continue
         document = _document(name, found)
         read += isinstance(document, Document)
         yield document
@@ -41,6 +49,11 @@ def read_x12(name: str, stream: IO[bytes], *, limit: int, ahead: bytes = b"") ->
         yield Refusal(name, "", 0, tuple(_summary(walker, read)))
     if segments.damage:
         raise segments.damage
+
+
+def ends_of(stream: IO[bytes], limit: int, ahead: bytes = b"") -> Iterator[Ended]:
+    """What `read_x12` tells of what ends, for who must know it before the first claim is taken."""
+    return (found for found in Walker(Segments(stream, ahead), limit) if isinstance(found, Ended))
 
 
 def _document(name: str, found: WalkedClaim) -> Document | Refusal:

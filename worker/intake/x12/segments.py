@@ -25,19 +25,29 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class Broken:
-    """In place of a segment: something that is none. The sentence holds nothing of it."""
+    """In place of a segment: something that is none. The sentence holds nothing of it.
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
+    header: elements of an ISA that does not say its separators, which is of no use but to answer it. code: TA105.
+    """
+
+    def __init__(self, sentence: str, header: list[str] | None = None, code: str = "") -> None:
+        self.sentence, self.header, self.code = sentence, header, code
 
 
 TOO_LONG = Broken(f"a segment has more than {LONGEST_SEGMENT} bytes")
 CUT_OFF = Broken("another interchange begins inside a segment")
-NO_SEPARATORS = Broken(
+NO_SEPARATORS = (
     "the ISA segment of this X12 file does not say which separators are used (expected 16 elements, then ISA16 and "
     "the segment terminator, different ASCII characters, no letters or digits); nothing up to the next ISA is read"
 )
-NOT_AN_ISA = Broken("expected an ISA segment; nothing up to the next ISA is read")
+NO_COMPONENT = (
+    "the ISA segment of this X12 file has no ISA16, the component separator (expected 16 elements, the last of them "
+    "one character such as ':', then the segment terminator); nothing up to the next ISA is read"
+)
+NOT_AN_ISA = Broken(
+    "expected an ISA segment, with which X12 begins; what stands before the next ISA is not read: delete it, or "
+    "send the whole interchange"
+)
 UNFINISHED = Broken("the file ends inside a segment")
 
 
@@ -87,17 +97,28 @@ class Segments:
             return NOT_AN_ISA
         head = self._data[:_LONGEST_ISA]
         parts = head.split(head[3:4], 16) if len(head) > 3 else []
-        separators = head[3:4] + parts[16][:2] if len(parts) == 17 else b""
+        after = parts[16][1:] if len(parts) == 17 else b""
+        blanks = len(after) - len(after.lstrip(b" \t"))
+        separators = head[3:4] + parts[16][:1] + after[blanks : blanks + 1] if after else b""
+        if _lacks_component(head, parts, separators):
+            self._to_next_isa(3)
+            short = not parts[15][:1].isalnum()  # ISA15 is a letter: it is an element before it that is missing
+            return Broken(NO_COMPONENT, _unsaid(parts)[0], "022" if short else "027")
         if len(set(separators)) < 3 or not separators.isascii() or any(c in separators for c in b" \0"):
             separators = b""
         if not separators or re.search(rb"[A-Za-z0-9]", separators):
             self._to_next_isa(3)
-            return NO_SEPARATORS
+            return Broken(NO_SEPARATORS, *_unsaid(parts))
         self.element, self.component = chr(separators[0]), chr(separators[1])
         self._terminator = separators[2:]
-        length = len(head) - len(parts[16]) + 2
-        self._data = self._data[length:]
-        return [head[: length - 1].decode("latin-1").replace("\r", "").replace("\n", "")]
+        length = len(head) - len(after)
+        self._data = self._data[length + blanks + 1 :]
+        return [head[:length].decode("latin-1").replace("\r", "").replace("\n", "")]
+
+    @property
+    def terminator(self) -> str:
+        """The segment terminator in force."""
+        return self._terminator.decode("latin-1")
 
     def _to_next_isa(self, start: int) -> None:
         self._data = self._data[start:]
@@ -149,6 +170,34 @@ class Segments:
             yield _texts(rest, self._terminator)
         elif rest and not skipping:
             yield UNFINISHED
+
+
+def _unsaid(parts: list[bytes]) -> tuple[list[str], str]:
+    """What can be known of an ISA that does not say its separators, and which of them is at fault (TA105)."""
+    header = [part.decode("ascii", "replace") for part in parts[:16]]
+    if len(parts) < 17 or len(parts[15]) != 1:
+        return header, "022"  # an element more or less than sixteen
+    component = parts[16][:1]
+    none = not component or component.isalnum() or not component.isascii() or component in b" \0\r\n"
+    return header, "027" if none else "004"
+
+
+def _lacks_component(head: bytes, parts: list[bytes], separators: bytes) -> bool:
+    """Whether the terminator stands where the component separator belongs: the next segment follows it at once, or ends
+    as the ISA does, with the character that would be its last element."""
+    if len(parts) < 17:
+        return False
+    if re.match(rb"[^A-Za-z0-9]?[\s]*GS\Z", parts[15].removeprefix(parts[15][:1])) or re.match(
+        rb"[^A-Za-z0-9\s]\s*GS%b" % re.escape(separators[:1]), parts[16]
+    ):
+        # Of line breaks alone it is not known yet whether they are the terminator.
+        return separators[2:] not in (b"\r", b"\n") or _ends_in(head, separators)
+    return separators[1:2] == b" "
+
+
+def _ends_in(head: bytes, separators: bytes) -> bool:
+    first = head.split(separators[2:], 2)[1:2]
+    return bool(first) and first[0].rstrip().endswith(separators[1:2])
 
 
 def _texts(data: bytes, terminator: bytes) -> list[str]:

@@ -14,8 +14,10 @@ from rules.errors import Problem
 from rules.formats import icd10
 from rules.procedures import shipped_codes
 from rules.unread import mattering
+from worker.intake.x12.ended import Ended, SegmentFault
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
+from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
 
@@ -51,6 +53,8 @@ class Walker:
         self._set = Record()
         self._outside = False
         """Whether a segment outside of any set has been reported."""
+        self._loop = ""
+        """The one that the walk is in."""
         self._leave()
 
     def _leave(self) -> None:
@@ -61,6 +65,7 @@ class Walker:
         self._subscriber: Record | None = None
         self._patient: Record | None = None
         self._claim: Record | None = None
+        self._claim_id = ""
         self._lines: list[Record] = []
         self._others: list[Record] = []
         self._decisions: list[Record] = []
@@ -70,37 +75,50 @@ class Walker:
         self._suspect: list[Problem] = []
         self._reported = False
 
-    def __iter__(self) -> Iterator[WalkedClaim]:
+    def __iter__(self) -> Iterator[WalkedClaim | Ended]:
+        """Every claim, and what of the envelope has ended, each after the last of its claims."""
+        ended = self.envelope.ended
+        for found in self._walk():
+            if found is not None:
+                yield found
+            if ended:
+                yield from ended
+                ended.clear()
+
+    def _walk(self) -> Iterator[WalkedClaim | None]:
         handlers = {
             "CLM": self._clm, "HL": self._hl, "ST": self._begin_set, "SE": self._end_set, "GS": self._begin_group,
             "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
         }  # fmt: skip
-        separators = self._segments
+        separators, ended = self._segments, self.envelope.ended
+        elements = [""]
         for batch in separators:
             if isinstance(batch, Broken):
                 self._segment += 1
-                self._break(batch)
+                yield self._break(batch)
                 continue
             separator = separators.element
             for text in batch:
                 self._segment += 1
+                before = elements[0]
                 elements = text.split(separator)
                 step = self._state.get(elements[0])
+                if step is None and (name := elements[0].strip().upper()) in KNOWN and name != elements[0]:
+                    elements[0] = name  # blanks around it, or small letters
+                    step = self._state.get(name)
                 if step is not None:
                     self._step(step, elements, len(text))
                 elif (handler := handlers.get(elements[0])) is None:
-                    self._misplaced(elements)
-                elif (found := handler(elements)) is not None:
+                    self._misplaced(elements, before)
+                elif (found := handler(elements)) is not None or ended:
                     yield found
-        found = self._end_file()
-        if found is not None:
-            yield found
+        yield self._end_file()
 
     # segments inside a transaction set
 
     def _step(self, step: Step | Mapping[str, Step], elements: list[str], size: int) -> None:
         if not isinstance(step, Step):
-            qualified = step.get(at(elements, 1)) or step.get("")
+            qualified = step.get(at(elements, 1).upper()) or step.get("")
             if qualified is None:
                 self._misplaced(elements)
                 return
@@ -111,12 +129,14 @@ class Walker:
                 for records in (self._lines, self._others, self._decisions):
                     records.clear()
                 return
-        opens, rows, special, unread = step
+        opens, rows, special, unread, odd, once = step
         if unread:
             self._unread.add(unread)
         if opens:
             self._enter(opens)
-        record = self._record
+        record = self._first(once) if once else self._record
+        if odd:
+            record.odd.add(odd)
         if rows:
             record.fill(rows, elements, self._segments.component, self._segment)
         if special == "HI":
@@ -126,6 +146,15 @@ class Walker:
                 record.add(self._segment, special, "is there twice in a service line; expected an LX segment before it")
             record.seen.add(special)
 
+    def _first(self, opener: str) -> Record:
+        """The record of a loop that is read once: of another such loop one that is thrown away."""
+        record = self._record
+        if opener in record.seen:
+            record.odd.add(f"{opener} repeated")
+            self._record = Record()
+        record.seen.add(opener)
+        return self._record
+
     def _diagnose(self, record: Record, elements: list[str]) -> None:
         assert self._form
         passed = record.diagnose(elements, self._segments.component, self._segment)
@@ -134,7 +163,7 @@ class Walker:
 
     def _enter(self, loop: str) -> None:
         assert self._form
-        self._state = STATES[self._form][loop]
+        self._state, self._loop = STATES[self._form][loop], loop
         if loop == "2400":
             self._record = Record()
             self._lines.append(self._record)
@@ -148,30 +177,51 @@ class Walker:
                 self._lines[-1].fields.setdefault("decisions", []).append(self._record.fields)
         elif loop.startswith("24") and self._lines:
             self._record = self._lines[-1]  # no longer that of a decision
+        elif loop.startswith("231") and self._claim:
+            self._record = self._claim  # no longer that of a provider who is named twice
         self._record.seen.add(loop)
 
-    def _misplaced(self, elements: list[str]) -> None:
+    def _misplaced(self, elements: list[str], before: str = "") -> None:
+        """A segment that has no place here; `before`: the identifier of that before it."""
         name = elements[0]
         if not self.envelope.st.open:
             if name != "TA1" and not self._outside:
                 self._outside = True
+                self.envelope.isa.codes.append("024")
                 self.envelope.fault(f"segment {self._segment} and perhaps others are in no transaction set (ST)")
         elif self._form is None or self._state is _NOWHERE:
             return
         elif name in KNOWN:
             self._lose_track(name, "has no place here in the guide's loops; a segment may be missing before it")
+            self._note(name, "2")
         else:
-            self._corrupt("is no segment of the guide; what it stands for is lost")
+            sentence = "is no segment of the guide; what it stands for is lost"
+            if before in KNOWN:
+                mark = self._segments.terminator
+                sentence += f"; perhaps the text of the {before} before it holds {mark!r}, the segment terminator"
+            self._corrupt(sentence)
 
-    def _break(self, item: Broken) -> None:
+    def _break(self, item: Broken) -> WalkedClaim | None:
+        if item.header is not None:
+            found = self._close_interchange("the interchange ends without IEA", "022")
+            self.envelope.pass_over(item.header, item.code, f"segment {self._segment}: {item.sentence}")
+            return found
         if self._form is None:
             self.envelope.fault(f"segment {self._segment}: {item.sentence}")
         else:
             self._corrupt(item.sentence)
+        return None
+
+    def _note(self, name: str, code: str, loop: str | None = None, **element: Any) -> None:
+        """A fault of the segment at hand, for the answer to the sender."""
+        place = self._segment - self.envelope.st.start + 1
+        loop = self._loop if loop is None else loop
+        self.envelope.note(SegmentFault(name, place, loop, code, **element, claim=self._claim_id))
 
     def _corrupt(self, sentence: str) -> None:
         """A segment cannot be recognized: what is inherited from the level it is in may be incomplete."""
         self._lose_track("", sentence)
+        self._note("", "1")
         if self._claim is None:
             self._record.add(self._segment, "", sentence)
 
@@ -186,6 +236,7 @@ class Walker:
         if self._form is None:
             self._misplaced(elements)
             return found
+        self._claim_id = ""
         own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
         match level:
@@ -195,22 +246,26 @@ class Walker:
             case "22":
                 self._subscriber, self._patient = record, None
                 loop = "2000B"
-                self._check_parent(record, self._billing, parent)
+                self._check_parent(loop, record, self._billing, parent)
             case "23":
                 self._patient = record
                 loop = "2000C"
-                self._check_parent(record, self._subscriber, parent)
+                self._check_parent(loop, record, self._subscriber, parent)
             case _:
                 self._subscriber = self._patient = None
                 self._lose_track("HL03", "expected level 20, 22 or 23")
+                self._note("HL", "8", "", element=3, number="735", element_code="7")
                 return found
         self._record = record
-        self._state = STATES[self._form][loop]
+        self._state, self._loop = STATES[self._form][loop], loop
         return found
 
-    def _check_parent(self, record: Record, parent: Record | None, named: str) -> None:
-        if parent is None or parent.id != named:
+    def _check_parent(self, level: str, record: Record, parent: Record | None, named: str) -> None:
+        if parent is not None and not named:
+            record.odd.add(f"{level} HL02 missing")
+        elif parent is None or parent.id.lstrip("0") != named.lstrip("0"):
             record.add(self._segment, "HL02", "does not name the open HL of the level above")
+            self._note("HL", "8", "", element=2, number="734", element_code="7")
 
     def _clm(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_claim()
@@ -220,9 +275,10 @@ class Walker:
         self._start = self._segment
         self._lines, self._others, self._decisions, self._size = [], [], [], 0
         self._unread.clear()
+        self._claim_id = at(elements, 1)
         if self._form is None:
             return found
-        self._state = STATES[self._form]["2300"]
+        self._state, self._loop = STATES[self._form]["2300"], "2300"
         claim.fill(CLAIM[self._form], elements, self._segments.component, self._segment)
         return found
 
@@ -233,7 +289,6 @@ class Walker:
         claim = self._claim
         if claim is None:
             return None
-        self._claim = None
         problems: list[Problem] = []
         value: dict[str, Any] = {}
         trace: dict[str, Any] = {**self.envelope.parties, **self._set.trace}
@@ -241,6 +296,8 @@ class Walker:
             problems.append(problem("", self.envelope.unread or "the claim is in no transaction set (ST)"))
         else:
             value["form"] = _FORMS[self._form]
+            value |= self._set.fields
+            problems += self._set.problems
             for level in (self._billing, self._subscriber, self._patient):
                 if level is None:
                     continue
@@ -257,13 +314,17 @@ class Walker:
                 value["other_payers"] = list(self._other_payers())
             value["source_format"] = "x12"
             value.setdefault("diagnoses", [])
+            renumber(self._lines)
             value["lines"] = [line.fields for line in self._lines]
+            if odd := self._odd(claim):
+                value["oddities"] = sorted(odd)
             if self._unread:
                 value["not_read"] = sorted(self._unread)
             for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)
         position = self.envelope.position(self._start)
+        self._claim = None
         return WalkedClaim(
             position, self.envelope.origin(), self.count, value, tuple(problems[:_MOST]), trace, self._form
         )
@@ -291,21 +352,30 @@ class Walker:
             yield from self._suspect
         if self._subscriber is None:
             yield problem("", "the claim is in no subscriber loop (2000B)")
+            self._note("HL", "3", "2000B")
         if self._billing is None or "2010AA" not in self._billing.seen:
             yield problem("2010AA", "the loop of the billing provider is missing")
+            self._note("NM1", "3", "2010AA")
         if self._subscriber is not None and "2010BA" not in self._subscriber.seen:
             yield problem("2010BA", "the loop of the subscriber is missing")
+            self._note("NM1", "3", "2010BA")
         if self._patient is not None and "2010CA" not in self._patient.seen:
             yield problem("2010CA", "the loop of the patient is missing")
+            self._note("NM1", "3", "2010CA")
         service = "SV1" if self._form == "P" else "SV2"
-        before = 0
         for place, line in enumerate(self._lines, 1):
             if service not in line.seen:
                 yield problem(f"2400 {place}", f"the service line has no {service} segment")
-            number = line.fields.get("number", 0)
-            if number <= before:
-                yield problem(f"2400 {place}", "LX01 does not go up; another claim's lines may have come in")
-            before = number
+                self._note(service, "3", "2400")
+        assert self._claim
+        if (place := not_going_up(self._lines)) and not sums_up(self._claim, self._lines):
+            yield problem(f"2400 {place}", FOREIGN_LINES)
+
+    def _odd(self, claim: Record) -> set[str]:
+        """What is noted of the claim and of all that it consists of or inherits."""
+        levels = [level for level in (self._billing, self._subscriber, self._patient) if level]
+        records = (self._set, *levels, claim, *self._others, *self._lines, *self._decisions)
+        return set().union(*[record.odd for record in records if record.odd])
 
     def _hidden(self, claim: Record) -> Iterator[Problem]:
         """A code that the rules would take for ICD-10-CM though its qualifier says ICD-9-CM."""
@@ -316,7 +386,7 @@ class Walker:
     # the envelope: each ends what is open inside it
 
     def _begin_interchange(self, elements: list[str]) -> WalkedClaim | None:
-        found = self._close_interchange("the interchange ends without IEA")
+        found = self._close_interchange("the interchange ends without IEA", "022")
         self.envelope.begin_interchange(elements)
         return found
 
@@ -331,7 +401,7 @@ class Walker:
         self._leave()
         self._outside = False
         self._set = self._record
-        self._form = self.envelope.form
+        self._form, self._loop = self.envelope.form, ""
         if self._form:
             self._state = STATES[self._form]["ST"]
         return found
@@ -359,26 +429,26 @@ class Walker:
     def _end_file(self) -> WalkedClaim | None:
         if not self.envelope.isa.ordinal and not self.envelope.faults:
             self.envelope.fault("there is no ISA segment, so nothing could be read")
-        return self._close_interchange("the file ends before IEA: it is cut off")
+        return self._close_interchange("the file ends before IEA: it is cut off", "023")
 
     def _close_set(self) -> WalkedClaim | None:
         """Ends a set whose SE did not come; its last claim is not known to be whole."""
         why = "the transaction set ends without SE"
         found = self._close_claim(f"{why} after this claim, which may not be whole")
         self._report_suspect()
-        self.envelope.break_off(self.envelope.st, why)
+        self.envelope.break_off("ST", why, "2")
         self.envelope.leave_set()
         self._leave()
         return found
 
     def _close_group(self, why: str) -> WalkedClaim | None:
         found = self._close_set()
-        self.envelope.break_off(self.envelope.gs, why)
+        self.envelope.break_off("GS", why, "3")
         return found
 
-    def _close_interchange(self, why: str) -> WalkedClaim | None:
+    def _close_interchange(self, why: str, code: str) -> WalkedClaim | None:
         found = self._close_group("the group ends without GE")
-        self.envelope.break_off(self.envelope.isa, why)
+        self.envelope.break_off("ISA", why, code)
         return found
 
     def _report_suspect(self) -> None:
