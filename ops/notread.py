@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from ops import generated
+from ops.fhirelements import elements
 from rules.unread import ODDITIES, UNREAD, Unread
 from worker.intake.x12.fields import DIAGNOSES, FIELDS
 from worker.intake.x12.guide import all_segments
@@ -15,16 +16,22 @@ _FORMS = {"P": "837P", "I": "837I", "PI": "both", "F": "FHIR"}
 _HEAD = """# What is not read
 
 Written by `make schemas` from [rules/unread.py](../rules/unread.py); what is read is in
-`worker/intake/x12/fields.py` and `worker/intake/fhir.py`.
+`worker/intake/x12/fields.py` and `worker/intake/fhir/fields.py`.
 
 A claim that holds one of the first list is noted with its place in `not_read` (`2300 PWK`; never a value). Where a
 rule that applies to the claim would have asked it, the report has a gap `field_not_read` that names the rule; nothing
 else changes, and the claim goes where it would have gone. A segment that the guide does not have where it stands is
 named in `oddities`, as is what stands twice where it may stand once; where it may be what is left of a level or a
-claim, it refuses what follows. So does a key of JSON that the claim model does not know. Elements of a FHIR
-Claim that are in no list are passed over.
+claim, it refuses what follows. So does a key of JSON that the claim model does not know, an element that no FHIR R4
+Claim has, and a `modifierExtension`; other extensions add to what is said and never change it.
 
 ## What a rule could ask
+"""
+
+_FHIR = """## A FHIR Claim, element by element
+
+Every element that an R4 Claim has, by [the table that reads it](../worker/intake/fhir/fields.py): the fields of the
+claim that it fills, itself or through what it refers to, or why it is not read.
 """
 
 
@@ -35,10 +42,11 @@ def page() -> str:
     first = _table(("place", "form", "what it says", "rules"), ([*_row(one), ", ".join(one.rules)] for one in asked))
     second = _table(("place", "form", "why no rule asks it"), map(_row, other))
     odd = _table(("word", "what it says"), ([f"`{word}`", says.format(place="...")] for word, says in ODDITIES.items()))
+    fhir = _table(("element", "what becomes of it"), elements())
     every = _table(("loop", "form", "segment", "what becomes of it"), _every())
     return (
         f"{_HEAD}\n{first}\n\n## What no rule asks\n\n{second}\n\n## What is odd and read all the same\n\n{odd}\n\n"
-        f"## Every segment of the guides\n\n{every}\n"
+        f"## Every segment of the guides\n\n{every}\n\n{_FHIR}\n{fhir}\n"
     )
 
 

@@ -50,7 +50,30 @@ def _who_is_insured(claim: Claim) -> bool:
     return bool(subscriber and subscriber.relationship) and patient is not None and patient.own_loop is not None
 
 
+def _named(claim: Claim) -> bool:
+    """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
+    providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
+    return any(one and (one.last_name or one.first_name or one.entity) for one in providers)
+
+
 CARRIED: Mapping[str, Group] = {
+    # what only the institutional form has
+    "admission": Group(
+        "admission and discharge (CL1, DTP*096)",
+        lambda claim: bool(
+            claim.admission_type or claim.point_of_origin or claim.patient_status or claim.discharge_hour
+        ),
+    ),
+    "condition_codes": Group("condition codes (HI*BG)", lambda claim: bool(claim.condition_codes)),
+    "occurrences": Group("occurrence codes (HI*BH)", lambda claim: bool(claim.occurrences)),
+    "value_codes": Group("value codes (HI*BE)", lambda claim: bool(claim.value_codes)),
+    "remarks": Group("a note (NTE)", lambda claim: claim.has_remark is not None),
+    "statement": Group(
+        "statement dates (DTP*434)", lambda claim: bool(claim.statement_from_date or claim.statement_through_date)
+    ),
+    "operating": Group("an operating provider (2310B)", lambda claim: claim.operating_provider is not None),
+    "provider_names": Group("the names of the attending and operating provider (2310A, 2310B)", _named),
+    # other payers of the claim
     "payer_order": Group("the other payers' places in the order", _order),
     "insurance_type": Group("why Medicare is not the first payer", _insurance_type),
     "filing_indicator": Group("the kind of payer", lambda claim: bool(claim.payer.filing_indicator)),

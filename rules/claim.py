@@ -9,6 +9,7 @@ Source of loops and segments: ASC X12N 005010X222A1/A2 (837P) and 005010X223A2/A
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, cast, dataclass_transform
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -28,7 +30,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rules.errors import ClaimInvalid
-from rules.lengths import too_long
+from rules.lengths import too_long, without_empty
 from rules.problems import problems_of
 
 MAX_LINES = 1_000
@@ -36,6 +38,7 @@ MAX_CODES = 200
 LARGEST_AMOUNT = Decimal("9999999999.99")
 CENT = Decimal("0.01")
 _ZERO = Decimal(0)
+_FIRST_NPI, _LAST_NPI = 1_000_000_000, 9_999_999_999
 VOID = "8"
 """The frequency code of a claim that voids another."""
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
@@ -55,6 +58,31 @@ def iso_date(value: object) -> date:
     elif type(value) is date:
         return value
     raise PydanticCustomError("date", "expected a calendar date as YYYY-MM-DD")
+
+
+_MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0{1,9})?)? ?(Z|UTC|[+-]\d{2}(:?\d{2})?)?")
+
+
+def calendar_day(value: object) -> date:
+    """As `iso_date`; a moment at midnight too, as databases write a column of dates. Its zone is not looked at: the
+    day is the one that is written. At any other time of day the day would depend on the zone, and it is refused."""
+    if isinstance(value, str) and len(value) > 10:
+        if found := _MIDNIGHT.fullmatch(value):
+            return iso_date(found[1])
+        if value[10] in "T ":
+            raise PydanticCustomError(
+                "date",
+                "expected a calendar date as YYYY-MM-DD; at a time of day other than midnight, the zone decides which "
+                "day it is",
+            )
+    return iso_date(value)
+
+
+def npi_text(value: object) -> object:
+    """An NPI of ten digits that a database gave as a number, as text: no NPI begins with zero, so none is lost."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and _FIRST_NPI <= value <= _LAST_NPI:
+        return str(int(value)) if value == int(value) else value
+    return value
 
 
 def _decimal(value: str | int | Decimal, places: int) -> Decimal:
@@ -132,11 +160,15 @@ _DECIMAL_SCHEMA = {
 _text = AfterValidator(printable)
 _some = AfterValidator(not_empty)
 
-Date = Annotated[date, PlainValidator(iso_date), WithJsonSchema({"type": "string", "format": "date"})]
+Date = Annotated[date, PlainValidator(calendar_day), WithJsonSchema({"type": "string", "format": "date"})]
 Money = Annotated[Decimal, PlainValidator(money), WithJsonSchema(_DECIMAL_SCHEMA)]
 Number = Annotated[Decimal, PlainValidator(number), WithJsonSchema(_DECIMAL_SCHEMA)]
 Whole = Annotated[int, Field(strict=True, ge=-999_999, le=999_999)]
 Code = Annotated[str, Field(strict=True, max_length=30), _text]
+Npi = Annotated[
+    Code, BeforeValidator(npi_text, json_schema_input_type=Code | Annotated[int, Field(ge=_FIRST_NPI, le=_LAST_NPI)])
+]
+"""Ten digits, as text or as a number."""
 Name = Annotated[str, Field(strict=True, max_length=200), _text]
 Prose = Annotated[str, Field(strict=True, max_length=2_000)]
 Flag = Annotated[bool, Field(strict=True)]
@@ -286,18 +318,22 @@ class Patient:
 class Provider:
     """A provider in a role: 2310A referring, 2310B and 2420A rendering; 837I: 2310A attending, 2310B operating."""
 
-    npi: Code | None = None
+    npi: Npi | None = None
     """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""
     taxonomy: Code | None = None
     """PRV03: provider taxonomy code, 10 characters."""
+    entity: Literal["person", "organization"] | None = None
+    """NM102: 1 person, 2 non-person entity."""
+    last_name: Name | None = None
+    """NM103: of a person the last name, else the name. Never a fact, never logged."""
+    first_name: Name | None = None
+    """NM104. Never a fact, never logged."""
 
 
 @claim_part
 class BillingProvider(Provider):
     """Loop 2010AA with 2000A PRV."""
 
-    entity: Literal["person", "organization"] | None = None
-    """NM102: 1 person, 2 non-person entity."""
     state: Code | None = None
     """N402, two letters."""
     participating: Flag | None = None
@@ -305,11 +341,55 @@ class BillingProvider(Provider):
 
 
 @claim_part
+class Occurrence:
+    """Loop 2300, one composite of HI*BH: something that happened, and when."""
+
+    code: Code
+    """HI01-2: the occurrence code, two characters."""
+    day: Date | None = None
+    """HI01-4."""
+    group: Whole = 1
+    """Which HI*BH segment of the claim it stands in, from 1: a code may stand in each of them once."""
+
+
+@claim_part
+class OccurrenceSpan:
+    """Loop 2300, one composite of HI*BI: something that lasted, and from when to when."""
+
+    code: Code
+    """HI01-2: the occurrence span code, two characters."""
+    from_date: Date | None = None
+    """HI01-4, first day."""
+    through_date: Date | None = None
+    """HI01-4, last day."""
+
+
+@claim_part
+class ValueCode:
+    """Loop 2300, one composite of HI*BE: an amount or a number that the payer needs."""
+
+    code: Code
+    """HI01-2: the value code, two characters."""
+    amount: Number | None = None
+    """HI01-5: US dollars, or a count or measure, as the code says."""
+
+
+@claim_part
+class PresentOnAdmission:
+    """Loop 2300 HI, component 9 of a diagnosis: whether it was there when the patient was admitted."""
+
+    diagnosis: Whole
+    """Its position in `diagnoses`, from 1."""
+    indicator: Code
+    """HI01-9: Y yes, N no, U not documented, W not to be determined."""
+
+
+@claim_part
 class ServiceFacility:
     """Loop 2310C (837P) or 2310E (837I), of a line 2420C (837P): where the service was given, if not at the billing
     provider's address."""
 
-    npi: Code | None = None
+    npi: Npi | None = None
     """NM109."""
     name: Name | None = None
     """NM103."""
@@ -347,6 +427,8 @@ class Line:
     """SV103 or SV204: UN units, MJ minutes, DA days."""
     charge: Money
     """SV102 or SV203, US dollars."""
+    non_covered_charge: Money | None = None
+    """SV207, US dollars: the part of the charge that is not covered; institutional only."""
     service_date: Date | None = None
     """DTP*472: the day, or the first of a range."""
     service_date_end: Date | None = None
@@ -426,6 +508,27 @@ class Claim:
     """DTP*434, first day; institutional only."""
     statement_through_date: Date | None = None
     """DTP*434, last day; institutional only."""
+    statement_is_range: Flag | None = None
+    """DTP02 of DTP*434: true where the statement came as two dates (RD8), false where as one (D8)."""
+    admission_date: Date | None = None
+    """DTP*435, the day of admission or start of care."""
+    admission_hour: Code | None = None
+    """DTP*435 in the format DT: the hour and minute, HHMM; institutional only."""
+    discharge_hour: Code | None = None
+    """DTP*096 in the format TM: HHMM; institutional only."""
+    admission_type: Code | None = None
+    """CL101: the priority of the admission or visit, one digit; institutional only."""
+    point_of_origin: Code | None = None
+    """CL102: where the patient came from, one character; institutional only."""
+    patient_status: Code | None = None
+    """CL103: the discharge status, two digits; institutional only."""
+    condition_codes: Some[Code] = ()
+    """HI*BG, in order, two characters each."""
+    occurrences: Some[Occurrence] = ()
+    occurrence_spans: Some[OccurrenceSpan] = ()
+    value_codes: Some[ValueCode] = ()
+    has_remark: Flag | None = None
+    """NTE of loop 2300: whether there is a note. Its text is not kept."""
     payer: Payer
     other_payers: Some[OtherPayer] = ()
     subscriber: Subscriber | None = None
@@ -435,11 +538,15 @@ class Claim:
     referring_provider: Provider | None = None
     attending_provider: Provider | None = None
     operating_provider: Provider | None = None
+    other_operating_provider: Provider | None = None
+    """Loop 2310C of the 837I."""
     service_facility: ServiceFacility | None = None
     prior_authorization: Name | None = None
     """REF*G1."""
     diagnoses: Codes
     """HI*ABK and HI*ABF, in order, with or without the dot."""
+    present_on_admission: Some[PresentOnAdmission] = ()
+    """Of the diagnoses that bring an indicator; institutional only."""
     admitting_diagnosis: Code | None = None
     """HI*ABJ; institutional only."""
     reason_diagnoses: Some[Code] = ()
@@ -475,5 +582,11 @@ def read_claim(data: object) -> Claim:
         raise ClaimInvalid(problems)
     try:
         return _CLAIM.validate_python(data)
+    except ValidationError as error:
+        filled = without_empty(data, Claim)
+        if filled is data:
+            raise ClaimInvalid(problems_of(error, Claim)) from None
+    try:
+        return _CLAIM.validate_python(filled)
     except ValidationError as error:
         raise ClaimInvalid(problems_of(error, Claim)) from None

@@ -14,6 +14,7 @@ _ICD9 = re.compile(r"(?:[0-9]{3}(?:\.?[0-9]{1,2})?|E[0-9]{3}\.[0-9])")
 _PROCEDURE = re.compile(r"(?=.*[0-9])[0-9A-Z]{5}")
 _MODIFIER = re.compile(r"[0-9A-Z]{2}")
 _TAXONOMY = re.compile(r"[0-9A-Z]{9}X")
+_DCN = re.compile(r"[0-9]{6}[0-9A-Z]{8,17}")
 _MBI_LETTER = "AC-HJKMNP-RT-Y"
 _MBI = re.compile(
     rf"[1-9][{_MBI_LETTER}][0-9{_MBI_LETTER}][0-9][{_MBI_LETTER}][0-9{_MBI_LETTER}][0-9][{_MBI_LETTER}]{{2}}[0-9]{{2}}"
@@ -68,6 +69,11 @@ def taxonomy(code: str) -> bool:
 def mbi(code: str) -> bool:
     """Eleven characters in the Medicare Beneficiary Identifier's pattern, no dashes, none of S, L, O, I, B, Z."""
     return _MBI.fullmatch(code) is not None
+
+
+def document_control_number(number: str) -> bool:
+    """14 to 23 capital letters and digits, of which the first six are digits: century, year and day of the year."""
+    return _DCN.fullmatch(number) is not None
 
 
 FORMATS: dict[str, Callable[[str], bool]] = {

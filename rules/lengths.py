@@ -46,6 +46,31 @@ def too_long(data: object, model: Hashable) -> list[Problem]:
     return count.problems
 
 
+def without_empty(data: Any, model: Hashable) -> Any:
+    """The input without single values of the model that are "", which exports write for what is absent; itself where
+    there is none. A key that the model does not know stays, to be refused."""
+    return _filled(data, _shape(model))
+
+
+def _filled(data: Any, shape: _Shape) -> Any:
+    if not isinstance(data, dict):
+        return data
+    single = shape.keys - shape.lists.keys() - shape.objects.keys()
+    kept = {key: value for key, value in data.items() if not (value == "" and key in single)}
+    changed = len(kept) < len(data)
+    parts = [(name, part) for name, part in shape.objects.items() if isinstance(kept.get(name), dict)]
+    for name, part in parts:
+        inner = _filled(kept[name], part)
+        changed |= inner is not kept[name]
+        kept[name] = inner
+    for name, (_, item) in shape.lists.items():
+        if item and isinstance(rows := kept.get(name), list | tuple):
+            inner = [_filled(one, item) for one in rows]
+            changed |= any(new is not old for new, old in zip(inner, rows, strict=True))
+            kept[name] = inner
+    return kept if changed else data
+
+
 def _walk(data: object, shape: _Shape, path: str, count: _Count) -> None:
     if not isinstance(data, dict) or count.unknown > MOST_UNKNOWN or count.entries > MOST_ENTRIES:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast
@@ -39,7 +40,7 @@ def at_most(problems: Iterable[Problem], count: int | None = None) -> list[Probl
 def details_of(error: ValidationError, model: type[Any]) -> list[ErrorDetails]:
     """Pydantic's errors without those that another one brings about: a list is no shorter for an entry that is wrong,
     and a key that was misspelled is not missing as well."""
-    details = error.errors(include_url=False, include_context=True, include_input=False)
+    details = error.errors(include_url=False, include_context=True, include_input=True)
     details.sort(key=lambda detail: detail["type"] == "missing")
     within = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     meant = {
@@ -89,7 +90,8 @@ def _sentence(detail: ErrorDetails) -> str:
         case "literal_error":
             return f"expected {context['expected']}"
         case "string_type":
-            return "expected a string"
+            zeros = ": a number would have lost zeros at its beginning"
+            return "expected a string" + (zeros if type(detail["input"]) in (int, float, Decimal) else "")
         case "string_too_short":
             return "must not be empty"
         case "string_too_long":

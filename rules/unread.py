@@ -39,6 +39,7 @@ _PROVIDERS = ("IDN002",)
 _AREA = ("COV006", "COV007", "COV008", "COV009", "COV010")
 _RECORDS = ("DOC007",)
 _SIDE = ("MOD006",)
+_SPECIALTY = ("IDN003",)
 _CODES = ("DXN001", "DXN002")
 
 UNREAD = (
@@ -47,12 +48,9 @@ UNREAD = (
     Unread("2400", "PWK", "PI", "it says that records go with the line", _RECORDS),
     Unread("2300", "REF*4N", "PI", "it gives a reason why no authorization was had", ("AUT001",)),
     Unread("2300", "HI*ABN", "PI", "it holds codes of external causes", _CODES),
-    Unread("2300", "HI*BH:32", "I", "it dates the notice that goes with GA", ("MOD015",)),
-    Unread("2300", "HI*BG:20 HI*BG:21", "I", "it says how a line with GA, GY or GZ is billed", ("MOD015",)),
     Unread("2300", "HI*BP HI*BO", "P", "it names the operation that was anesthetized", ("DXN007",)),
     Unread("2310A", "NM1*P3", "P", "it names the primary care provider", _PROVIDERS),
     Unread("2310D", "NM1*DQ", "P", "it names the supervising provider", _PROVIDERS),
-    Unread("2310C", "NM1*ZZ", "I", "it names another operating provider", _PROVIDERS),
     Unread(
         "2420B-H", "NM1*QB NM1*DQ NM1*DK NM1*DN NM1*P3", "P",
         "it names a supervising, ordering, referring or other provider of a line", _PROVIDERS,
@@ -60,8 +58,19 @@ UNREAD = (
     Unread("2420A-D", "NM1*72 NM1*ZZ NM1*DN", "I", "it names an operating or referring provider of a line", _PROVIDERS),
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
     Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
-    Unread("Claim", "item.bodySite", "F", "it may name the side", _SIDE),
-    Unread("Claim", "item.locationReference", "F", "it says where a line was given, without a state", _AREA),
+    Unread("Claim", "careTeam.other", "F", "it names a provider in a role that is not read", _PROVIDERS),
+    Unread("Claim", "careTeam.referring", "F", "it names a second referring provider", _PROVIDERS),
+    Unread("Coverage", "type", "F", "it says the kind of cover in other codes than X12's", ("PAY001",)),
+    Unread("PractitionerRole", "specialty", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Practitioner", "qualification", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Organization", "type", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Claim", "item.bodySite item.subSite", "F", "it may name the side", _SIDE),
+    Unread("Claim", "item.detail.modifier item.detail.subDetail.modifier", "F",
+           "it holds modifiers of a part of a line", ("MOD002", *_SIDE)),
+    Unread("Claim", "item.locationReference item.locationAddress", "F",
+           "it says where a line was given, without a state", _AREA),
+    Unread("Claim", "item.locationCodeableConcept", "F", "it says the place of service in other codes than CMS's",
+           ("CLM009", "POS001")),
     Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
     # no rule asks it: persons, numbers and addresses
     Unread("", "N3 PER", "PI", "Street and contact; no rule asks more of a place than its state."),
@@ -78,20 +87,19 @@ UNREAD = (
     Unread("2420B-H", "NM1*PW NM1*45", "P", "Ambulance: no package is for transports."),
     # of the claim
     Unread("2300", "DTP", "PI", "Onset, accident, admission, discharge, care assumed: no rule's text turns on them."),
-    Unread("2300", "CL1", "PI", "Kind and source of admission, discharge status: no rule is for inpatient claims."),
+    Unread("2300", "CL1", "P", "Not in the guide of the 837P."),
     Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
     Unread("2300", "AMT", "PI", "What the patient paid or owes: no rule weighs the balance."),
     Unread("2300", "K3", "PI", "Whatever a state or payer has agreed on in free form: no text of a rule names it."),
-    Unread("2300", "NTE", "PI", "Free text, which rules cannot judge; payers' texts ask for codes and modifiers."),
+    Unread("2300", "NTE", "PI", "Free text, which rules cannot judge; of an 837I it is read that there is a note."),
     Unread("2300", "CR1 CR2 CR3 CR5 CR6 CRC", "PI",
            "Ambulance, manipulation of the spine, equipment, oxygen, home health, vision, screening of children: "
            "no package is for them."),
     Unread("2300", "HCP QTY", "PI", "Repricing by a third party; days of a stay. No rule asks what was allowed."),
     Unread("2300", "HI*BN", "PI", "ICD-9-CM, which the reader refuses or DXN001 finds beside it."),
     Unread("2300", "HI*DR HI*BBR HI*BR HI*CAH HI*BBQ HI*BQ", "PI", "Groups and procedures of inpatient stays."),
-    Unread("2300", "HI*BI HI*BE HI*TC", "PI", "Spans, values and treatment codes: no rule's text turns on them."),
+    Unread("2300", "HI*TC", "PI", "Treatment codes of home health: no rule's text turns on them."),
     Unread("2300", "HI*BP HI*BO", "I", "Not in the guide of the 837I."),
-    Unread("2300", "HI*BH HI*BG", "PI", "Other occurrences and conditions: no rule's text turns on them."),
     # of other payers
     Unread("2320", "AMT", "PI", "Other amounts than paid, not covered and left to the patient: not in the guides."),
     Unread("2320", "DMG", "PI", "The other payer's subscriber: birth date and sex, of no use to a rule."),
@@ -114,12 +122,26 @@ UNREAD = (
     # of FHIR
     Unread("Claim", "accident priority payee prescription originalPrescription fundsReserve created enterer", "F",
            "Handling of the claim and its money: no rule asks it."),
+    Unread("Claim", "insurance.identifier insurance.businessArrangement", "F",
+           "Numbers of the cover and of a contract, beside what Coverage says."),
+    Unread("Claim", "careTeam.responsible", "F", "Who answers for the claim: the billing provider is Claim.provider."),
+    Unread("Claim", "diagnosis.onAdmission diagnosis.packageCode", "F",
+           "Present on admission, groups: of inpatient stays, as HI of the 837I."),
+    Unread("Claim", "procedure.sequence procedure.type procedure.date procedure.udi item.procedureSequence", "F",
+           "What was done beside the items: a code that rules are for and that no item bills refuses the claim."),
     Unread("Claim", "item.encounter item.udi item.programCode item.category item.informationSequence", "F",
            "Links and devices: no rule asks them."),
+    Unread("Claim",
+           "item.detail.sequence item.detail.revenue item.detail.category item.detail.programCode "
+           "item.detail.unitPrice item.detail.factor item.detail.net item.detail.udi item.detail.subDetail.sequence "
+           "item.detail.subDetail.revenue item.detail.subDetail.category item.detail.subDetail.programCode "
+           "item.detail.subDetail.quantity item.detail.subDetail.unitPrice item.detail.subDetail.factor "
+           "item.detail.subDetail.net item.detail.subDetail.udi", "F",
+           "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
     Unread("Claim", "supportingInfo", "F",
-           "Other categories than patient account number, type of bill and attachments: as CL1 and HI of the 837I."),
+           "Other categories than patient account number, type of bill, place of service and attachments: as CL1 and "
+           "HI of the 837I."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
-    Unread("Claim", "careTeam", "F", "Other roles than those that are read, and supervising: a claim form has none."),
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ BASES: Mapping[Role, Mapping[str, Any]] = {
         "type_of_bill": "0131",
         "statement_from_date": "2026-07-13",
         "statement_through_date": "2026-07-13",
-        "attending_provider": {"npi": "1234567893"},
+        "attending_provider": {"npi": "1245319599"},
     },
 }
 LINES: Mapping[Role, Mapping[str, Any]] = {
@@ -56,7 +56,7 @@ LINES: Mapping[Role, Mapping[str, Any]] = {
 }
 MEDICARE: Mapping[str, str] = {"professional": "MB", "institutional": "MA"}
 """The part of Medicare that takes claims of that form."""
-_WHOLE = {"number", "diagnosis_pointers"}
+_WHOLE = {"number", "diagnosis_pointers", "diagnosis", "group"}
 
 
 def example_claim(

@@ -242,6 +242,6 @@ def _voided(data: dict[str, Any]) -> dict[str, Any]:
     bill = data.get("type_of_bill")
     return (
         data
-        | {"frequency_code": "8", "original_reference_number": "PCCN1"}
+        | {"frequency_code": "8", "original_reference_number": "22612300456702TXA"}
         | ({"type_of_bill": f"{bill[:3]}8"} if bill else {})
     )

@@ -27,6 +27,7 @@ SUBJECTS: Mapping[str, str] = {
     "POS": "place of service",
     "RDR": "reading",
     "TIM": "timely filing",
+    "UBF": "institutional form",
     "UNT": "units",
 }
 """What the first three letters of a code stand for."""

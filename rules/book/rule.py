@@ -232,12 +232,12 @@ def missing_labels(version: Version, facts: Facts) -> tuple[str, ...]:
 
     Of a claim without a date much is missing that only the date would give, and that is not asked for.
     """
-    names, labels = version.gaps(facts), []
-    if facts.day is None:
-        labels.append(DATE)
-        dated = dated_on(facts, version.start)
-        names = tuple(name for name in names if dated[name] is None)
-    return tuple(dict.fromkeys([*labels, *(FACTS[name].label for name in names)]))
+    if facts.day is not None:
+        return tuple(dict.fromkeys(FACTS[name].label for name in version.gaps(facts)))
+    received = facts.case.received
+    dated = dated_on(facts, received if received and version.start <= received <= version.end else version.start)
+    more = version.gaps(dated) if version.judge(dated) == "undetermined" else ()
+    return tuple(dict.fromkeys([DATE, *(FACTS[name].label for name in more)]))
 
 
 def by_code(rules: Iterable[Rule]) -> Mapping[str, tuple[Rule, ...]]:

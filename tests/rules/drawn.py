@@ -53,9 +53,12 @@ class _Drawing:
             return self._made[name]
         if "anyOf" in node:
             _only(node, "anyOf")
-            return st.one_of(
-                [self.drawn(part) for part in node["anyOf"] if not self._whole or part != {"type": "null"}]
-            )
+            parts = node["anyOf"]
+            if self._whole:  # of a text that may be a number as well, the text
+                texts = [part for part in parts if part.get("type") == "string"]
+                parts = [part for part in parts if part["type" if "type" in part else "$ref"] != "null"]
+                parts = [part for part in parts if not texts or part.get("type") != "integer"]
+            return st.one_of([self.drawn(part) for part in parts])
         if "enum" in node or "const" in node:
             return st.sampled_from(node.get("enum") or [node["const"]])
         found: st.SearchStrategy[Any] = getattr(self, f"_{node['type']}")(node)
@@ -76,7 +79,7 @@ class _Drawing:
         _only(node, "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
         least = node.get("minimum", node.get("exclusiveMinimum", -10) + 1)
         most = node.get("maximum", node.get("exclusiveMaximum", 1_000) - 1)
-        return st.integers(max(least, -9), min(most, 99))
+        return st.integers(max(least, -9), min(most, 99) if least < 99 else most)
 
     def _array(self, node: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         _only(node, "items", "minItems", "maxItems")

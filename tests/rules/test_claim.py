@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -102,15 +103,74 @@ def test_money_is_exact_to_the_cent_however_it_is_written(value: object) -> None
 
 
 @pytest.mark.parametrize(
-    "value", [450.0, True, "NaN", "Infinity", "1e400", Decimal("NaN"), "9" * 31, "1E+20", 10**40, ""]
+    "value", [450.0, True, "NaN", "Infinity", "1e400", Decimal("NaN"), "9" * 31, "1E+20", 10**40, " "]
 )
 def test_money_is_never_a_float_nor_absurd(value: object) -> None:
     assert list(problems(claim(total_charge=value))) == ["total_charge"]
 
 
-@pytest.mark.parametrize("value", [20260713, "20260713", "2026-07-13T00:00:00", "2026-13-01", 1.5, True])
+@pytest.mark.parametrize("value", [20260713, "20260713", "2026-7-13", "2026-07-13T", "2026-13-01", 1.5, True])
 def test_a_date_is_written_in_one_way(value: object) -> None:
     assert list(problems(claim(received_date=value))) == ["received_date"]
+
+
+@pytest.mark.parametrize(
+    "rest", ["T00:00:00", " 00:00:00", "T00:00", "T00:00:00.000", "T00:00:00Z", "T00:00:00-05:00", " 00:00:00.000 UTC",
+             "T00:00:00.0000000+00:00"],
+)  # fmt: skip
+def test_a_date_at_midnight_is_the_day_that_is_written(rest: str) -> None:
+    """As exports of databases write a column of dates: dbgate/dbgate#578, metabase/metabase#14504."""
+    assert read_claim(claim(received_date=f"2026-07-13{rest}")).received_date == date(2026, 7, 13)
+
+
+@pytest.mark.parametrize("rest", ["T05:00:00Z", "T23:59:59", " 12:00", "T00:00:01"])
+def test_at_another_time_of_day_the_zone_would_decide(rest: str) -> None:
+    (sentence,) = problems(claim(received_date=f"2026-07-13{rest}")).values()
+    assert "the zone decides which day it is" in sentence
+
+
+def test_an_npi_may_be_a_number_since_none_begins_with_zero() -> None:
+    """As a column of digits comes out of a database or a table of numbers."""
+    for value in (1234567893, Decimal("1234567893"), Decimal("1234567893.0"), "1234567893"):
+        found = read_claim(claim(billing_provider={"npi": value}))
+        assert found.billing_provider
+        assert found.billing_provider.npi == "1234567893"
+
+
+@pytest.mark.parametrize("value", [123456789, 12345678901, -1234567893, Decimal("1234567893.5"), True, 0])
+def test_a_number_that_has_not_ten_digits_is_no_npi(value: object) -> None:
+    assert list(problems(claim(billing_provider={"npi": value}))) == ["billing_provider.npi"]
+
+
+@pytest.mark.parametrize("path", ["payer.id", "subscriber.member_id", "place_of_service", "claim_id"])
+def test_another_number_has_lost_its_zeros_and_is_refused_with_that_reason(path: str) -> None:
+    """As in RTICWDT/open-data-maker#65, where ids came out of an API without their zeros."""
+    data = claim(subscriber={"member_id": "W1"})
+    at = data[path.partition(".")[0]] if "." in path else data
+    at[path.rpartition(".")[2]] = 4412
+    assert problems(data) == {path: "expected a string: a number would have lost zeros at its beginning"}
+
+
+def test_an_empty_text_is_absent_wherever_a_single_value_is_expected() -> None:
+    """As exports with a column for each field write it."""
+    data = claim(
+        received_date="", total_charge="", place_of_service="", frequency_code="",
+        patient={"birth_date": "", "sex": "", "first_name": "Ann"}, service_facility={"kind": ""},
+    )  # fmt: skip
+    data["lines"][0] |= {"units": "", "service_date_end": "", "drug": {"quantity": ""}}
+    found = read_claim(data)
+    assert (found.received_date, found.total_charge, found.frequency_code) == (None, None, "1")
+    assert found.patient
+    assert (found.patient.birth_date, found.patient.sex, found.patient.first_name) == (None, None, "Ann")
+    assert (found.lines[0].units, found.lines[0].service_date_end) == (None, None)
+
+
+def test_an_empty_text_is_no_value_that_has_to_be_there_and_no_key_that_is_unknown() -> None:
+    data = claim(received_date="", recieved_date="")
+    data["lines"][0]["charge"] = ""
+    assert problems(data) == {
+        "recieved_date": "unknown key; did you mean 'received_date'?", "lines[0].charge": "is required",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["x" * 10_000_000, 5, ["M54.31"] * 201])

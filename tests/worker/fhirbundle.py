@@ -21,7 +21,7 @@ INFO = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBSupportingInfoType"
 FILING = "https://codesystem.x12.org/005010/1032"
 _RANKS = "PSTABCDEFGH"
 _DRUG_UNITS = {"ML": "mL", "GR": "g", "ME": "mg", "F2": "[iU]", "UN": "1"}
-_UNITS = {"UN": "1", "MJ": "min", "DA": "d"}
+_UNITS = {**_DRUG_UNITS, "MJ": "min", "DA": "d"}
 
 
 def concept(code: str, system: str = "") -> dict[str, Any]:
@@ -194,7 +194,8 @@ class Writer:
             code = concept(bill, "https://www.nubc.org/CodeSystem/TypeOfBill")
             resource["supportingInfo"] = [{"sequence": 1, "category": concept("typeofbill", INFO), "code": code}]
         if claim.get("original_reference_number"):
-            prior = {"relationship": concept("prior"), "reference": {"value": claim["original_reference_number"]}}
+            code = "void" if claim.get("frequency_code") == "8" else "prior"
+            prior = {"relationship": concept(code), "reference": {"value": claim["original_reference_number"]}}
             resource["related"] = [prior]
         if claim.get("statement_from_date"):
             resource["billablePeriod"] = {

@@ -205,7 +205,7 @@ def upper(value: Any) -> Any:
 REFUSED: dict[str, tuple[Any, str]] = {
     "a text with a pattern": (Annotated[str, Field(strict=True, pattern="^[A-Z]{3}$")] | None, "pattern='^[A-Z]{3}$'"),
     "a text that is not strict": (str | None, "a str that is not strict"),
-    "a text that is stripped": (Annotated[str, Field(strict=True), BeforeValidator(upper)] | None, "'function-before'"),
+    "a text that is stripped": (Annotated[str, Field(strict=True), BeforeValidator(upper)] | None, "the validator upper"),
     "an int that is not strict": (Annotated[int, Field(ge=0)] | None, "a int that is not strict"),
     "an int of a multiple": (Annotated[int, Field(strict=True, multiple_of=5)] | None, "multiple_of=5"),
     "a bare decimal": (Decimal | None, "'decimal'"),

@@ -123,12 +123,14 @@ def test_what_is_noted_of_one_claim_is_not_of_the_next() -> None:
     assert not refusals(raw)
 
 
-def test_of_the_codes_of_a_hospitals_claim_those_are_noted_that_could_matter() -> None:
+def test_of_the_codes_of_a_hospitals_claim_those_of_treatment_alone_are_passed_over() -> None:
     raw = file_of([INSTITUTIONAL])
-    assert "HI*BH:A1:" in raw
     assert "not_read" not in one(raw)
-    found = one(inserted(raw, "HI*", "HI*BH:32:D8:20261001*BH:A1:D8:20261001~\nHI*BG:20~\nHI*BE:80:::4~\n"))
-    assert found["not_read"] == ["2300 HI*BG:20", "2300 HI*BH:32"]
+    found = one(inserted(raw, "HI*", "HI*BH:32:D8:20261001~\nHI*BG:20~\nHI*BE:80:::4~\nHI*TC:12~\n"))
+    assert "not_read" not in found
+    assert found["condition_codes"][0] == "20"
+    assert found["value_codes"][0] == {"code": "80", "amount": "4"}
+    assert found["occurrences"][0] == {"code": "32", "day": "2026-10-01", "group": 1}
 
 
 def judged(base: dict[str, Any], **changes: Any) -> tuple[Report, list[Gap]]:

@@ -21,7 +21,7 @@ from tests.x12.writer import apart, file_of, hierarchy, interchange, transaction
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 from worker.intake.x12 import read_x12
-from worker.intake.x12.fields import FIELDS
+from worker.intake.x12.fields import CODES, FIELDS
 
 
 def read(raw: str | bytes, limit: int = 2**20) -> list[Document | Refusal]:
@@ -46,14 +46,22 @@ def claim(base: dict[str, Any] = PROFESSIONAL, **changes: Any) -> dict[str, Any]
 def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
-    filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS}
-    written = {"form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "not_read", "source_format"}
-    assert filled | written == set(PROFESSIONAL) | set(INSTITUTIONAL)
+    filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS} | {target for target, _ in CODES.values()}
+    diagnoses = {"diagnoses", "admitting_diagnosis", "reason_diagnoses", "present_on_admission"}
+    assert filled | diagnoses | {"form", "not_read", "source_format"} == set(PROFESSIONAL) | set(INSTITUTIONAL)
 
 
 NOT_IN_837 = {
     "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating", "service_facility.kind",
-    "referring_provider.taxonomy", "operating_provider.taxonomy", "lines.service_facility.kind",
+    "referring_provider.taxonomy", "operating_provider.taxonomy", "other_operating_provider.taxonomy",
+    "lines.service_facility.kind",
+    # names of those whom no rule asks for one
+    *(
+        f"{provider}.{field}"
+        for provider in ("rendering_provider", "referring_provider", "lines.rendering_provider")
+        for field in ("entity", "last_name", "first_name")
+    ),
+    "billing_provider.last_name", "billing_provider.first_name",
 }  # fmt: skip
 
 

@@ -109,7 +109,13 @@ def test_the_place_and_the_authorization_of_a_line_are_read() -> None:
     assert value["lines"][0]["prior_authorization"] == "AUTH778"
 
 
-PAYERS = ({"id": "04412", "filing_indicator": "MB"}, {"id": "60054"}, {"id": "87726"}, {"id": "62308"}, {"id": "SB890"})
+PAYERS = (
+    {"id": "04412", "filing_indicator": "MB"},
+    {"id": "60054"},
+    {"id": "87726"},
+    {"id": "62308"},
+    {"id": "SB890", "filing_indicator": "BL"},
+)
 MISSING = {
     ("billing_provider", "npi"): "the billing provider's NPI", ("patient", "birth_date"): "the patient's birth date",
     ("total_charge",): "the total charge", ("lines", 0, "units"): "the units",

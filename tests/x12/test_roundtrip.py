@@ -121,6 +121,7 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
     else:
         claim["type_of_bill"] = f"0{draw(word(2, 2, DIGITS))}{claim['frequency_code']}"
         claim["statement_from_date"], claim["statement_through_date"] = draw(DAY), draw(DAY)
+        claim["statement_is_range"] = True
         optional |= {
             "attending_provider": PROVIDER, "operating_provider": BARE, "rendering_provider": BARE,
             "admitting_diagnosis": word(3, 7), "reason_diagnoses": st.lists(word(3, 7), min_size=1, max_size=3),

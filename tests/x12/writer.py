@@ -52,15 +52,18 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     out: Segments = [head]
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
-        out.append(["CL1", "3", "", "01"])
+        out += stay(claim)
     if "2300 PWK" in claim.get("not_read", ()):
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
     if claim.get("prior_authorization"):
         out.append(["REF", "G1", claim["prior_authorization"]])
     if claim.get("original_reference_number"):
         out.append(["REF", "F8", claim["original_reference_number"]])
-    out.append(["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG"])
+    if professional or claim.get("has_remark"):
+        out.append(["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG"])
     codes = [f"{'ABF' if place else 'ABK'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
+    for one in claim.get("present_on_admission", []):
+        codes[one["diagnosis"] - 1] += c * 7 + one["indicator"]
     if professional:
         out += [["HI", *codes]] if codes else []
     else:
@@ -70,13 +73,14 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         if claim.get("reason_diagnoses"):
             out.append(["HI", *(f"APR{c}{code}" for code in claim["reason_diagnoses"])])
         out += [["HI", *codes[start : start + 12]] for start in range(1, len(codes), 12)]
-        out.append(["HI", f"BH{c}A1{c}D8{c}19261111"])
+        out += other_codes(claim, c)
     if professional:
         out += provider("DN", claim.get("referring_provider"))
         out += provider("82", claim.get("rendering_provider"), "PE")
     else:
         out += provider("71", claim.get("attending_provider"), "AT")
         out += provider("72", claim.get("operating_provider"))
+        out += provider("ZZ", claim.get("other_operating_provider"))
         out += provider("82", claim.get("rendering_provider"))
     if facility := claim.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
@@ -144,6 +148,45 @@ def decision(given: Claim) -> Segments:
     return out
 
 
+def stay(claim: Claim) -> Segments:
+    """Admission and discharge of an institutional claim."""
+    out: Segments = []
+    if claim.get("discharge_hour"):
+        out.append(["DTP", "096", "TM", claim["discharge_hour"]])
+    if claim.get("admission_date"):
+        hour = claim.get("admission_hour") or ""
+        out.append(["DTP", "435", "DT" if hour else "D8", compact(claim["admission_date"]) + hour])
+    said = [claim.get(key) or "" for key in ("admission_type", "point_of_origin", "patient_status")]
+    return [*out, ["CL1", *said]] if any(said) else out
+
+
+def other_codes(claim: Claim, c: str) -> Segments:
+    """Occurrence spans, occurrences, values and conditions."""
+    out: Segments = []
+    if spans := claim.get("occurrence_spans"):
+        out.append(["HI", *(_composite(c, "BI", one["code"], _span(one)) for one in spans)])
+    for group in sorted({one["group"] for one in claim.get("occurrences", [])}):
+        ours = [one for one in claim["occurrences"] if one["group"] == group]
+        days = [("D8", compact(one["day"])) if one.get("day") else () for one in ours]
+        out.append(["HI", *(_composite(c, "BH", one["code"], day) for one, day in zip(ours, days, strict=True))])
+    if values := claim.get("value_codes"):
+        amounts = [("", "", one["amount"]) if one.get("amount") else () for one in values]
+        out.append(["HI", *(_composite(c, "BE", one["code"], more) for one, more in zip(values, amounts, strict=True))])
+    if conditions := claim.get("condition_codes"):
+        out.append(["HI", *(_composite(c, "BG", code, ()) for code in conditions)])
+    return out
+
+
+def _span(one: Claim) -> tuple[str, ...]:
+    if not one.get("from_date"):
+        return ()
+    return "RD8", f"{compact(one['from_date'])}-{compact(one['through_date'])}"
+
+
+def _composite(c: str, *parts: str | tuple[str, ...]) -> str:
+    return c.join(text for part in parts for text in ((part,) if isinstance(part, str) else part))
+
+
 def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     code = c.join(["HC", line["procedure"], *line.get("modifiers", [])]) if line.get("procedure") else ""
     amounts = [line["charge"], line.get("unit_basis") or "", line.get("units") or ""]
@@ -152,7 +195,7 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         pointers = c.join(map(str, line.get("diagnosis_pointers", [])))
         out.append(["SV1", code, *amounts, line.get("place_of_service") or "", "", pointers])
     else:
-        out.append(["SV2", line.get("revenue_code") or "", code, *amounts])
+        out.append(["SV2", line.get("revenue_code") or "", code, *amounts, "", line.get("non_covered_charge") or ""])
     out += days("472", line.get("service_date"), line.get("service_date_end"))
     if line.get("prior_authorization"):
         out.append(["REF", "G1", line["prior_authorization"]])

@@ -19,11 +19,10 @@ from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.document import Document, Found, Passed, Refusal
 from worker.intake.events import claim_of, decode, parse_event
-from worker.intake.fhir import BundleEntry, read_entries, read_fhir, with_source
+from worker.intake.fhir import BundleEntry, Targets, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
 from worker.intake.recognize import ISA, LOOKED_AT, foreign, kind_of
-from worker.intake.resource import Targets
 
 if TYPE_CHECKING:
     from worker.intake.x12.ended import Ended

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from pydantic import TypeAdapter
 
-from rules.claim import Claim, iso_date, money, not_empty, number, printable, without_free_places
+from rules.claim import Claim, calendar_day, money, not_empty, npi_text, number, printable, without_free_places
 from worker.errors import NotTranslated
 
 _AMOUNTS = (money, number)
@@ -137,11 +137,18 @@ class _Translation:
     def _function_plain(self, node: Any, path: str) -> Any:
         self._only(node, path, "function")
         function = self._function(node, path)
-        if function is iso_date:
+        if function is calendar_day:  # a moment at midnight is not plain
             return date
         if function not in _AMOUNTS:
             raise NotTranslated(field=path, what=f"the validator {function.__qualname__}")
         return _read_by(function)
+
+    def _function_before(self, node: Any, path: str) -> Any:
+        self._only(node, path, "function", "schema")
+        function = self._function(node, path)
+        if function is not npi_text:  # which leaves a text as it is
+            raise NotTranslated(field=path, what=f"the validator {function.__qualname__}")
+        return self.of(node["schema"], path)
 
     def _function_after(self, node: Any, path: str) -> Any:
         self._only(node, path, "function", "schema")

@@ -131,6 +131,45 @@ def last_day(raw: str, elements: list[str], _component: str) -> str:
     return _days(raw, elements)[1]
 
 
+def is_range(_raw: str, elements: list[str], _component: str) -> bool:
+    """Whether there are two dates, RD8; the dates themselves are read beside it."""
+    return elements[2].strip().upper() == "RD8"
+
+
+@lru_cache(1_000)
+def _hour(raw: str) -> str:
+    if len(raw) == 4 and raw.isascii() and raw.isdigit() and raw[:2] < "24" and raw[2:] < "60":
+        return raw
+    raise Unreadable("expected a time of day as HHMM")
+
+
+def day_of_moment(raw: str, elements: list[str], _component: str) -> str:
+    """The day of a date (D8), or of a date with its time (DT)."""
+    kind, raw = elements[2].strip().upper(), raw.strip()
+    if kind == "D8":
+        return _iso(raw)
+    if kind != "DT":
+        raise Unreadable("expected a date in the format D8, or with its time in the format DT")
+    return _iso(raw[:8])
+
+
+def hour_of_moment(raw: str, elements: list[str], _component: str) -> str | None:
+    """The time of a date with its time (DT)."""
+    return _hour(raw.strip()[8:]) if elements[2].strip().upper() == "DT" else None
+
+
+def hour(raw: str, elements: list[str], _component: str) -> str:
+    """A time of day whose format qualifier, TM, is beside it."""
+    if elements[2].strip().upper() != "TM":
+        raise Unreadable("expected a time in the format TM")
+    return _hour(raw.strip())
+
+
+def there(raw: str, _elements: list[str], _component: str) -> bool | None:
+    """Whether anything stands there; the text itself is not kept."""
+    return True if raw.strip() else None
+
+
 def later_day(raw: str, elements: list[str], _component: str) -> str | None:
     """The last day of a range; None where it is one day."""
     if elements[2] == "D8":
@@ -283,3 +322,48 @@ def at_places(*places: int) -> Callable[[str, list[str], str], list[str] | None]
         return [one for one in found if one] or None
 
     return several
+
+
+def present_on_admission(raw: str, component: str) -> str | None:
+    """The ninth component of a diagnosis."""
+    parts = _split(raw, component)
+    return parts[8] or None if len(parts) > 8 else None
+
+
+def condition(raw: str, component: str) -> str:
+    """Of HI*BG the code."""
+    return diagnosis(raw, component)[1]
+
+
+def occurrence(raw: str, component: str) -> dict[str, object]:
+    """Of HI*BH the code with its day."""
+    kind, when = _dated(raw, component)
+    if not when:
+        return {"code": diagnosis(raw, component)[1]}
+    if kind != "D8":
+        raise Unreadable("expected a date in the format D8 in the third and fourth component")
+    return {"code": diagnosis(raw, component)[1], "day": _iso(when)}
+
+
+def occurrence_span(raw: str, component: str) -> dict[str, object]:
+    """Of HI*BI the code with its first and last day."""
+    kind, when = _dated(raw, component)
+    if not when:
+        return {"code": diagnosis(raw, component)[1]}
+    first, dash, last = when.partition("-")
+    if kind != "RD8" or not dash:
+        raise Unreadable("expected two dates with a dash in the format RD8 in the third and fourth component")
+    return {"code": diagnosis(raw, component)[1], "from_date": _iso(first.strip()), "through_date": _iso(last.strip())}
+
+
+def value_code(raw: str, component: str) -> dict[str, object]:
+    """Of HI*BE the code with its amount."""
+    parts = _split(raw, component)
+    amount = parts[4] if len(parts) > 4 else ""
+    found: dict[str, object] = {"code": diagnosis(raw, component)[1]}
+    return {**found, "amount": number(amount, [], component)} if amount else found
+
+
+def _dated(raw: str, component: str) -> tuple[str, str]:
+    parts = (*_split(raw, component), "", "")
+    return parts[2].upper(), parts[3]

@@ -1,6 +1,7 @@
 """What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
 
-A newcomer reads FIELDS; DIAGNOSES says where each HI code goes, TRACE what an acknowledgment needs beside the claim.
+A newcomer reads FIELDS; DIAGNOSES and CODES say where each HI code goes, TRACE what an acknowledgment needs beside
+the claim.
 LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
 
 Source: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I).
@@ -70,6 +71,14 @@ FIELDS = (
     Field("delay_reason_code", "2300", "CLM", 20),
     Field("statement_from_date", "2300", "DTP*434", 3, read.first_day, "I"),
     Field("statement_through_date", "2300", "DTP*434", 3, read.last_day, "I"),
+    Field("statement_is_range", "2300", "DTP*434", 3, read.is_range, "I"),
+    Field("admission_date", "2300", "DTP*435", 3, read.day_of_moment, "I"),
+    Field("admission_hour", "2300", "DTP*435", 3, read.hour_of_moment, "I"),
+    Field("discharge_hour", "2300", "DTP*096", 3, read.hour, "I"),
+    Field("admission_type", "2300", "CL1", 1, read.text, "I"),
+    Field("point_of_origin", "2300", "CL1", 2, read.text, "I"),
+    Field("patient_status", "2300", "CL1", 3, read.text, "I"),
+    Field("has_remark", "2300", "NTE", 2, read.there, "I"),
     Field("prior_authorization", "2300", "REF*G1", 2, read.for_destination),
     Field("original_reference_number", "2300", "REF*F8", 2),
     Field("referring_provider.npi", "2310A", "NM1*DN", 9, read.when(8, "XX"), "P"),
@@ -79,8 +88,18 @@ FIELDS = (
     Field("service_facility.npi", "2310C", "NM1*77", 9, read.when(8, "XX"), "P"),
     Field("service_facility.state", "2310C", "N4", 2, read.text, "P"),
     Field("attending_provider.npi", "2310A", "NM1*71", 9, read.when(8, "XX"), "I"),
+    Field("attending_provider.entity", "2310A", "NM1*71", 2, read.entity, "I"),
+    Field("attending_provider.last_name", "2310A", "NM1*71", 3, read.text, "I"),
+    Field("attending_provider.first_name", "2310A", "NM1*71", 4, read.text, "I"),
     Field("attending_provider.taxonomy", "2310A", "PRV*AT", 3, read.when(2, "PXC"), "I"),
     Field("operating_provider.npi", "2310B", "NM1*72", 9, read.when(8, "XX"), "I"),
+    Field("operating_provider.entity", "2310B", "NM1*72", 2, read.entity, "I"),
+    Field("operating_provider.last_name", "2310B", "NM1*72", 3, read.text, "I"),
+    Field("operating_provider.first_name", "2310B", "NM1*72", 4, read.text, "I"),
+    Field("other_operating_provider.npi", "2310C", "NM1*ZZ", 9, read.when(8, "XX"), "I"),
+    Field("other_operating_provider.entity", "2310C", "NM1*ZZ", 2, read.entity, "I"),
+    Field("other_operating_provider.last_name", "2310C", "NM1*ZZ", 3, read.text, "I"),
+    Field("other_operating_provider.first_name", "2310C", "NM1*ZZ", 4, read.text, "I"),
     Field("rendering_provider.npi", "2310D", "NM1*82", 9, read.when(8, "XX"), "I"),
     Field("service_facility.name", "2310E", "NM1*77", 3, read.text, "I"),
     Field("service_facility.npi", "2310E", "NM1*77", 9, read.when(8, "XX"), "I"),
@@ -119,6 +138,7 @@ FIELDS = (
     Field("lines[].charge", "2400", "SV2", 3, read.number, "I"),
     Field("lines[].unit_basis", "2400", "SV2", 4, read.text, "I"),
     Field("lines[].units", "2400", "SV2", 5, read.number, "I"),
+    Field("lines[].non_covered_charge", "2400", "SV2", 7, read.number, "I"),
     Field("lines[].prior_authorization", "2400", "REF*G1", 2, read.for_destination),
     Field("lines[].service_date", "2400", "DTP*472", 3, read.first_day),
     Field("lines[].service_date_end", "2400", "DTP*472", 3, read.later_day),
@@ -150,8 +170,15 @@ DIAGNOSES = {
     "DR": None,  # diagnosis related group
     "BBR": None, "BR": None, "CAH": None, "BBQ": None, "BQ": None,  # inpatient procedures
     "BP": None, "BO": None,  # anesthesia related procedures
-    "BI": None, "BH": None, "BE": None, "BG": None, "TC": None,  # occurrences, values, conditions, treatment codes
+    "TC": None,  # treatment codes
 }  # fmt: skip
+CODES: dict[str, tuple[str, Callable[[str, str], object]]] = {
+    # 2300 HI01 to HI12 that are no diagnoses: the list of the claim that they go to, and how each is read
+    "BG": ("condition_codes", read.condition),
+    "BH": ("occurrences", read.occurrence),
+    "BI": ("occurrence_spans", read.occurrence_span),
+    "BE": ("value_codes", read.value_code),
+}
 ICD9 = frozenset({"BK", "BF", "BJ", "PR", "BN"})
 """Qualifiers of ICD-9-CM, beside which the code is no ICD-10-CM code, whatever its shape."""
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
-from worker.intake.x12.elements import Unreadable, diagnosis, text
-from worker.intake.x12.fields import DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
+from worker.intake.x12.fields import CODES, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
 from worker.intake.x12.guide import KNOWN_NAMES, segments_of
 
 _MOST = 20
@@ -219,6 +219,7 @@ class Record:
     def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
         """Takes the codes of an HI segment of loop 2300; answers with what is passed over, `HI*BH` and `HI*BH:32`."""
         passed: list[str] = []
+        group = 1 + max((one["group"] for one in self.fields.get("occurrences", ())), default=0)
         for place, raw in enumerate(elements[1:], 1):
             if not raw:
                 continue
@@ -227,6 +228,9 @@ class Record:
                 qualifier, code = diagnosis(raw, component)
             except Unreadable as error:
                 self.add(segment, name, str(error))
+                continue
+            if qualifier in CODES:
+                self._take_code(name, qualifier, raw, component, segment, group)
                 continue
             if qualifier not in DIAGNOSES:
                 self.add(segment, name, "expected a qualifier of the guide in the first component")
@@ -238,10 +242,26 @@ class Record:
                 if self.fields.setdefault(target, code) != code:
                     self.add(segment, name, "is a second admitting diagnosis; expected one")
             elif target:
-                self.fields.setdefault(target, []).append(code)
+                codes = self.fields.setdefault(target, [])
+                codes.append(code)
+                if target == "diagnoses" and (poa := present_on_admission(raw, component)):
+                    known = {"diagnosis": len(codes), "indicator": poa}
+                    self.fields.setdefault("present_on_admission", []).append(known)
             else:
                 passed += (f"HI*{qualifier}", f"HI*{qualifier}:{code}")
         return passed
+
+    def _take_code(self, name: str, qualifier: str, raw: str, component: str, segment: int, group: int) -> None:
+        """A condition, occurrence or value; `group`: which segment of occurrences this would be."""
+        target, convert = CODES[qualifier]
+        try:
+            found = convert(raw, component)
+        except Unreadable as error:
+            self.add(segment, name, str(error))
+            return
+        if isinstance(found, dict) and target == "occurrences":
+            found["group"] = group
+        self.fields.setdefault(target, []).append(found)
 
     def add(self, segment: int, name: str, sentence: str) -> None:
         """Notes a problem of the element `name` in the segment of that number."""

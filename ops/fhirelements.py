@@ -1,0 +1,36 @@
+"""What becomes of each element of a FHIR Claim, by the tables that read it: a part of docs/not-read.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.unread import UNREAD
+from worker.intake.fhir.fields import FIELDS, SCOPES, elements_read
+from worker.intake.fhir.passed import ELEMENTS, classed
+
+
+def elements() -> Iterator[list[str]]:
+    """Each element of an R4 Claim: the fields it fills, where it leads to, or why it is not read."""
+    base = {scope.name: scope.name.partition("[")[0] for scope in SCOPES}
+    filled: dict[str, dict[str, None]] = {}
+    for row in FIELDS:
+        for name in (row.element, *row.also):
+            filled.setdefault(f"{base.get(row.at, row.at)}.{name}", {})[f"`{row.path}`"] = None
+    for scope in SCOPES:
+        place = f"{base.get(scope.parent, scope.parent)}.{scope.element}"
+        filled.setdefault(place, {}).update({f"`{row.path}`": None for row in FIELDS if row.at in _below(scope.name)})
+    for name, names in ELEMENTS.items():
+        if name in classed():
+            continue
+        for place in (f"{name}.{element}" for element in names):
+            passed = [one for one in UNREAD if "F" in one.forms and place in one.places()]
+            said = [one.why if not one.rules else f"not read where {one.why}: {', '.join(one.rules)}" for one in passed]
+            if place in elements_read():
+                said.insert(0, ", ".join(filled.get(place) or ["decides how the claim is read"]))
+            yield [f"`{place}`", "; ".join(said)]
+
+
+def _below(name: str) -> set[str]:
+    """A scope and those that are reached through it alone, beside the Claim's own objects."""
+    inner = [scope.name for scope in SCOPES if scope.parent == name and not scope.name.startswith("Claim.")]
+    return {name, *(one for each in inner for one in _below(each))}

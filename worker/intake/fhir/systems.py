@@ -1,0 +1,122 @@
+"""Code systems as they are named in use, and the one code of a concept that is meant.
+
+A concept may say one thing in several systems (CPT beside SNOMED CT): that of the right system is read. Two codes of
+the right system are two things: where the claim has place for one, the claim is refused with the element. Systems: US
+Core, CARIN Blue Button, Da Vinci, HL7 Terminology (THO), and the documentation of those who send bills.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from worker.intake.fhir.node import Node, systems
+
+CPT = "http://www.ama-assn.org/go/cpt"
+"""As a message names it."""
+PROCEDURES = systems(
+    CPT, "urn:oid:2.16.840.1.113883.6.12", "http://terminology.hl7.org/CodeSystem/CPT", "http://hl7.org/fhir/sid/cpt",
+    "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "urn:oid:2.16.840.1.113883.6.285",
+    "urn:oid:2.16.840.1.113883.6.14", "http://terminology.hl7.org/CodeSystem/HCPCS",
+    "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes", "http://hl7.org/fhir/sid/hcpcs",
+    "https://bluebutton.cms.gov/resources/codesystem/hcpcs", "https://bluebutton.cms.gov/resources/variables/hcpcs_cd",
+    "http://www.nlm.nih.gov/research/umls/hcpcs", "http://www.nlm.nih.gov/research/umls/cpt",
+)  # fmt: skip
+NDC = systems("http://hl7.org/fhir/sid/ndc", "urn:oid:2.16.840.1.113883.6.69")
+TAXONOMY = systems(
+    "http://nucc.org/provider-taxonomy", "urn:oid:2.16.840.1.113883.6.101",
+    "http://terminology.hl7.org/CodeSystem/provider-taxonomy",
+)  # fmt: skip
+ABSENT = systems("http://terminology.hl7.org/CodeSystem/data-absent-reason")
+NPIS = systems("http://hl7.org/fhir/sid/us-npi", "urn:oid:2.16.840.1.113883.4.6")
+TAX_NUMBERS = systems(
+    "urn:oid:2.16.840.1.113883.4.4", "http://hl7.org/fhir/sid/us-ein", "urn:oid:2.16.840.1.113883.4.1",
+    "http://hl7.org/fhir/sid/us-ssn", "http://terminology.hl7.org/NamingSystem/ein",
+)  # fmt: skip
+NAMES = {
+    "snomed.info/sct": "SNOMED CT", "hl7.org/fhir/sid/cvx": "CVX", "hl7.org/fhir/sid/ndc": "NDC",
+    "nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
+}  # fmt: skip
+"""Of systems that name no procedure which is billed."""
+
+_DIAGNOSES = (
+    systems(
+        "http://hl7.org/fhir/sid/icd-10-cm", "urn:oid:2.16.840.1.113883.6.90",
+        "http://terminology.hl7.org/CodeSystem/icd-10-cm", "http://terminology.hl7.org/CodeSystem/icd10cm",
+        "http://www.cms.gov/Medicare/Coding/ICD10",
+    ),
+    systems("http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.3"),
+    systems(
+        "http://hl7.org/fhir/sid/icd-9-cm", "urn:oid:2.16.840.1.113883.6.103",
+        "http://terminology.hl7.org/CodeSystem/icd9cm",
+    ),
+)  # fmt: skip
+_PLACES = re.compile(r"(.*/)?(place[-_]?of[-_]?service[-_]?(codes?|code[-_]set)?|cmsplaceofservicecodes|pos"
+                     r"|ex-serviceplace|line_place_of_srvc_cd|place_of_service_code_set)")  # fmt: skip
+_BILLS = re.compile(r"(.*/)?(type-?of-?bill|bill-?type|typeofbillcodes?)")
+_REVENUE = re.compile(r"(.*/)?(\w*revenue-?(center|code)s?|rev_cntr|ex-revenue-center)")
+_FILING = re.compile(r"(.*/)?(1032|claim-filing-indicator(-codes?)?)")
+_MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
+_PLACE = re.compile(r"[0-9]{2}")
+
+
+def _one(node: Node, codes: list[str], what: str, same: Callable[[str], str] = str) -> str | None:
+    """The code, where all that are there say the same."""
+    if len({same(code) for code in codes}) > 1:
+        node.doubt("", f"carries {len(codes)} {what}s; expected one")
+    return codes[0] if codes else None
+
+
+def diagnosis(concept: Node) -> str | None:
+    """ICD-10-CM, else ICD-10, else ICD-9-CM."""
+    for among in _DIAGNOSES:
+        if codes := concept.codes(among):
+            return _one(concept, codes, "diagnosis code", lambda code: code.replace(".", "").upper())
+    return None
+
+
+def ndc(concept: Node) -> str | None:
+    """The National Drug Code, as it stands."""
+    return _one(concept, concept.codes(NDC), "drug code", lambda code: code.replace("-", ""))
+
+
+def taxonomy(concept: Node) -> str | None:
+    """A provider taxonomy code."""
+    return _one(concept, concept.codes(TAXONOMY), "taxonomy code")
+
+
+def place_of_service(concept: Node) -> str | None:
+    """The CMS place of service: of a system of that name, else two digits of none or of the sender's own."""
+    codings = concept.codings()
+    named = [code for system, code in codings if _PLACES.fullmatch(system)]
+    other = [code for system, code in codings if system not in NAMES and _PLACE.fullmatch(code)]
+    return _one(concept, named or list(dict.fromkeys(other)), "place of service code")
+
+
+def type_of_bill(concept: Node, *, any_system: bool) -> str | None:
+    """Four digits; three get their leading zero."""
+    named = [code for system, code in concept.codings() if _BILLS.fullmatch(system)]
+    codes = named or (concept.codes() if any_system else [])
+    return _one(concept, [f"0{code}" if len(code) == 3 else code for code in codes], "type of bill code")
+
+
+def revenue(concept: Node) -> str | None:
+    """Four digits; three get their leading zero."""
+    codings = concept.codings()
+    named = [code for system, code in codings if _REVENUE.fullmatch(system)]
+    codes = named or concept.codes()
+    return _one(concept, [f"0{code}" if len(code) == 3 else code for code in codes], "revenue code")
+
+
+def filing_indicator(concept: Node) -> str | None:
+    """X12 data element 1032."""
+    codes = [code for system, code in concept.codings() if _FILING.fullmatch(system)]
+    return _one(concept, list(dict.fromkeys(codes)), "claim filing indicator")
+
+
+def modifiers(concept: Node) -> list[str]:
+    """All modifiers of a concept, which may hold several: two characters of whatever system, and not what SNOMED CT
+    says beside them; else whatever it holds of a system that may have modifiers, for the rule that judges it."""
+    codings = [(system, code) for system, code in concept.codings() if system not in NAMES]
+    short = [code for _, code in codings if _MODIFIER.fullmatch(code)]
+    return list(dict.fromkeys(short or [code for _, code in codings]))
