@@ -293,6 +293,13 @@ NOT_IN_FHIR = (
     "operating_provider.last_name", "referring_provider.entity", "referring_provider.first_name",
     "referring_provider.last_name", "rendering_provider.entity", "rendering_provider.first_name",
     "rendering_provider.last_name",
+    # other payers, but who they are, what they paid and when
+    "payer.insurance_type", "subscriber.relationship", "patient.own_loop", "lines[].decisions",
+    "other_payers[].dated_by_lines", "other_payers[].responsibility", "other_payers[].relationship",
+    "other_payers[].insurance_type", "other_payers[].filing_indicator", "other_payers[].adjustments",
+    "other_payers[].remaining_liability", "other_payers[].noncovered", "other_payers[].benefits_assigned",
+    "other_payers[].patient_signature_source", "other_payers[].release_of_information", "other_payers[].subscriber",
+    "other_payers[].remark_codes",
 )  # fmt: skip
 """Fields that FHIR has no place for, or none that is read; `not_read`, `oddities` and `source_format` are a reader's
 own."""

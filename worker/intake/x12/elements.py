@@ -38,6 +38,11 @@ def when(place: int, qualifier: str) -> Callable[[str, list[str], str], str | No
     return qualified
 
 
+def present(_raw: str, _elements: list[str], _component: str) -> bool:
+    """That the element is there, where its value is nobody's business."""
+    return True
+
+
 def unless(usual: str) -> Callable[[str, list[str], str], str | None]:
     """The code, but not this one, which is what stands there as a rule."""
 
@@ -291,6 +296,32 @@ def diagnosis(raw: str, component: str) -> tuple[str, str]:
     if any(part in _DIAGNOSES for part in parts[2:]):
         raise Unreadable("expected one code; each code has a composite (HI01 to HI12) of its own")
     return parts[0].upper(), parts[1]
+
+
+def adjustments(_segment: str, elements: list[str], component: str) -> list[dict[str, str]]:
+    """CAS: group code, then reason, amount and quantity up to six times."""
+    found = []
+    for place in range(2, max(len(elements), 3), 3):
+        reason, amount, quantity = [*elements[place : place + 3], "", "", ""][:3]
+        one = {
+            "group": elements[1].strip() if len(elements) > 1 else "",
+            "reason": reason.strip(),
+            "amount": amount.strip() and number(amount, elements, component),
+            "quantity": quantity.strip() and number(quantity, elements, component),
+        }
+        if place == 2 or one["reason"] or one["amount"] or one["quantity"]:
+            found.append({key: value for key, value in one.items() if value})
+    return found
+
+
+def at_places(*places: int) -> Callable[[str, list[str], str], list[str] | None]:
+    """The elements at these places, of those that are there."""
+
+    def several(_segment: str, elements: list[str], _component: str) -> list[str] | None:
+        found = [elements[place].strip() for place in places if place < len(elements)]
+        return [one for one in found if one] or None
+
+    return several
 
 
 def present_on_admission(raw: str, component: str) -> str | None:

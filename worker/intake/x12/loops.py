@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
-from worker.intake.x12.fields import CODES, DECISIONS, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.fields import CODES, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
 from worker.intake.x12.guide import KNOWN_NAMES, segments_of
 
 _MOST = 20
@@ -62,8 +62,9 @@ State = Mapping[str, "Step | Mapping[str, Step]"]
 
 
 def element_name(item: Field) -> str:
-    """The element as the guides write it: `SV102`."""
-    return f"{item.segment.partition('*')[0]}{item.element:02d}"
+    """The element as the guides write it: `SV102`; of a whole segment `CAS`."""
+    segment = item.segment.partition("*")[0]
+    return f"{segment}{item.element:02d}" if item.element else segment
 
 
 def _row(item: Field, traced: bool) -> FieldRow:
@@ -78,7 +79,7 @@ def _row(item: Field, traced: bool) -> FieldRow:
 
 def _states(form: Form) -> dict[str, State]:
     rows: dict[tuple[str, str], tuple[FieldRow, ...]] = {}
-    for table in (FIELDS, DECISIONS, TRACE):
+    for table in (FIELDS, TRACE):
         for item in table:
             if form in item.forms:
                 key = (item.loop, item.segment)
@@ -207,7 +208,9 @@ class Record:
             target = self.trace if traced else self.fields
             if parent:
                 target = target.setdefault(parent, {})
-            if target.setdefault(key, value) != value and not traced:
+            if not place:
+                target.setdefault(key, []).extend(value)
+            elif target.setdefault(key, value) != value and not traced:
                 if again:
                     self.odd.add(again)
                 else:
