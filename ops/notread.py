@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ops import generated
 from ops.fhirelements import elements
 from rules.unread import ODDITIES, UNREAD, Unread
-from worker.intake.x12.fields import DECISIONS, DIAGNOSES, FIELDS
+from worker.intake.x12.fields import DIAGNOSES, FIELDS
 from worker.intake.x12.guide import all_segments
 
 FILE = generated.ROOT / "docs" / "not-read.md"
@@ -53,7 +53,7 @@ def page() -> str:
 def outcome(form: str, loop: str, segment: str) -> str:
     """What becomes of a segment of the guides: the fields that it fills, or how it is classed; empty: neither."""
     name = segment.partition("*")[0]
-    rows = [row for row in (*FIELDS, *DECISIONS) if form in row.forms and row.loop == loop]
+    rows = [row for row in FIELDS if form in row.forms and row.loop == loop]
     paths = [row.path for row in rows if row.segment in (segment, name)]
     if (loop, segment) == ("2300", "HI"):
         paths += [path for path in DIAGNOSES.values() if path]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.claim import Claim, Provider, Subscriber
+from rules.claim import Claim, OtherPayer, Provider, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,30 @@ def _line_details(claim: Claim) -> bool:
     return any(line.control_number is not None or line.has_description is not None for line in claim.lines)
 
 
+def _others(brought: Callable[[OtherPayer], bool]) -> Callable[[Claim], bool]:
+    """Whether another payer of the claim brings it; where there is none, nothing of it is left out."""
+    return lambda claim: not claim.other_payers or any(map(brought, claim.other_payers))
+
+
+def _alone(claim: Claim) -> bool:
+    """A primary claim without other payers says all that there is to say of their order."""
+    return claim.payer.responsibility in (None, "P") and not claim.other_payers
+
+
+def _order(claim: Claim) -> bool:
+    return _alone(claim) or any(other.responsibility for other in claim.other_payers)
+
+
+def _insurance_type(claim: Claim) -> bool:
+    given = (claim.payer.insurance_type, *(other.insurance_type for other in claim.other_payers))
+    return _alone(claim) or any(given)
+
+
+def _who_is_insured(claim: Claim) -> bool:
+    subscriber, patient = claim.subscriber, claim.patient
+    return bool(subscriber and subscriber.relationship) and patient is not None and patient.own_loop is not None
+
+
 def _named(claim: Claim) -> bool:
     """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
     providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
@@ -98,6 +122,26 @@ CARRIED: Mapping[str, Group] = {
     ),
     "operating": Group("an operating provider (2310B)", lambda claim: claim.operating_provider is not None),
     "provider_names": Group("the names of the attending and operating provider (2310A, 2310B)", _named),
+    # other payers of the claim
+    "payer_order": Group("the other payers' places in the order", _order),
+    "insurance_type": Group("why Medicare is not the first payer", _insurance_type),
+    "filing_indicator": Group("the kind of payer", lambda claim: bool(claim.payer.filing_indicator)),
+    "who_is_insured": Group("what the patient is to the subscriber", _who_is_insured),
+    "other_adjustments": Group(
+        "what other payers adjusted",
+        lambda claim: (
+            _others(lambda other: bool(other.adjustments))(claim) or any(line.decisions for line in claim.lines)
+        ),
+    ),
+    "other_coverage": Group(
+        "assignment and release at other payers",
+        _others(
+            lambda other: bool(
+                other.benefits_assigned or other.patient_signature_source or other.release_of_information
+            )
+        ),
+    ),
+    "other_subscriber": Group("who is insured with other payers", _others(lambda other: other.subscriber is not None)),
 }
 """By name, as rule files give it."""
 

@@ -225,11 +225,37 @@ class Payer:
     """Not on the 837; null: derived from SBR09."""
     address: Address | None = None
     """N3 and N4 of 2010BB."""
+    insurance_type: Code | None = None
+    """SBR05: why Medicare is not the first payer: 12, 13, 14, 15, 16, 41, 42, 43, 47; professional only."""
+
+
+@claim_part
+class Adjustment:
+    """Segment CAS of loop 2320 or 2430: why another payer paid less, or more, than was charged. One for each reason."""
+
+    group: Code | None = None
+    """CAS01: CO, CR, OA, PI or PR."""
+    reason: Code | None = None
+    """CAS02, 05, 08, 11, 14 or 17: claim adjustment reason code (CARC)."""
+    amount: Money | None = None
+    """The element after it, US dollars; positive where less is paid."""
+    quantity: Number | None = None
+    """The element after that: units that are adjusted."""
+
+
+@claim_part
+class OtherSubscriber:
+    """Loop 2330A, NM1*IL: who is insured with another payer."""
+
+    has_last_name: Flag | None = None
+    """Whether NM103 is there; the name itself is asked by no rule."""
+    member_id: Name | None = None
+    """NM109. Identifies a person: never a fact, never logged."""
 
 
 @claim_part
 class OtherPayer:
-    """Loop 2320 with 2330B: another payer of the same claim and what it decided."""
+    """Loop 2320 with 2330A and 2330B: another payer of the same claim and what it decided."""
 
     payer_id: Name | None = None
     """2330B NM109."""
@@ -237,6 +263,51 @@ class OtherPayer:
     """2330B DTP*573."""
     paid: Money | None = None
     """2320 AMT*D, US dollars."""
+    dated_by_lines: Flag | None = None
+    """True: loop 2330B has no date, and `adjudication_date` is the latest of 2430 DTP*573."""
+    responsibility: Code | None = None
+    """2320 SBR01, as in `payer.responsibility`."""
+    relationship: Code | None = None
+    """2320 SBR02: what the patient is to the subscriber; 18 self."""
+    insurance_type: Code | None = None
+    """2320 SBR05, as in `payer.insurance_type`."""
+    filing_indicator: Code | None = None
+    """2320 SBR09, as in `payer.filing_indicator`."""
+    adjustments: Some[Adjustment] = ()
+    """2320 CAS: of the claim as a whole, beside those of its lines."""
+    remaining_liability: Money | None = None
+    """2320 AMT*EAF: what is left for the patient to pay, US dollars."""
+    noncovered: Money | None = None
+    """2320 AMT*A8: what the payer does not cover, US dollars."""
+    benefits_assigned: Code | None = None
+    """2320 OI03: Y, N, or W where the patient refuses."""
+    patient_signature_source: Code | None = None
+    """2320 OI04: P where the provider signed for the patient; professional only."""
+    release_of_information: Code | None = None
+    """2320 OI06: Y a signed statement, I informed consent."""
+    subscriber: OtherSubscriber | None = None
+    remark_codes: Some[Code] = ()
+    """2320 MIA05, MIA20 to 23, MOA03 to 07: remittance advice remark codes (RARC)."""
+
+
+@claim_part
+class LineDecision:
+    """Loop 2430: what another payer decided on one service line."""
+
+    payer_id: Name | None = None
+    """SVD01: that of loop 2330B."""
+    paid: Money | None = None
+    """SVD02, US dollars."""
+    paid_units: Number | None = None
+    """SVD05."""
+    bundled_into: Code | None = None
+    """SVD06: the number of the line into which the payer bundled this one."""
+    adjudication_date: Date | None = None
+    """DTP*573."""
+    adjustments: Some[Adjustment] = ()
+    """CAS."""
+    remaining_liability: Money | None = None
+    """AMT*EAF, US dollars."""
 
 
 @claim_part
@@ -253,6 +324,8 @@ class Subscriber:
     """NM103. Never a fact, never logged."""
     first_name: Name | None = None
     """NM104. Never a fact, never logged."""
+    relationship: Code | None = None
+    """2000B SBR02: 18 where the patient is the subscriber, else nothing."""
 
 
 @claim_part
@@ -269,6 +342,8 @@ class Patient:
     """NM103. Never a fact, never logged."""
     address: Address | None = None
     """N3 and N4."""
+    own_loop: Flag | None = None
+    """Whether loop 2000C names the patient apart from the subscriber."""
 
 
 @claim_part
@@ -419,6 +494,8 @@ class Line:
     """Loop 2420D (837P); null: that of the claim."""
     referring_provider: Provider | None = None
     """Loop 2420F, NM1*DN (837P), or 2420D (837I); null: that of the claim."""
+    decisions: Some[LineDecision] = ()
+    """Loop 2430: one for each other payer that decided on the line, or several where it split the line."""
     service_facility: ServiceFacility | None = None
     """Loop 2420C (837P): where this line was given; null: that of the claim."""
     prior_authorization: Name | None = None

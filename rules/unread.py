@@ -99,14 +99,14 @@ UNREAD = (
     Unread("2300", "HI*TC", "PI", "Treatment codes of home health: no rule's text turns on them."),
     Unread("2300", "HI*BP HI*BO", "I", "Not in the guide of the 837I."),
     # of other payers
-    Unread("2320", "SBR CAS AMT OI MIA MOA DMG", "PI",
-           "How another payer adjusted: rules ask who it is, what it paid and when, all of which is read."),
-    Unread("2330A", "NM1*IL", "PI", "The other payer's subscriber: an identifier of a person that no rule asks."),
+    Unread("2320", "AMT", "PI", "Other amounts than paid, not covered and left to the patient: not in the guides."),
+    Unread("2320", "DMG", "PI", "The other payer's subscriber: birth date and sex, of no use to a rule."),
+    Unread("2320", "MIA", "P", "Not in the guide of the 837P."),
     Unread("2330B", "DTP", "PI", "Other dates of the other payer; that of its decision is read."),
     Unread("2330C-G", "NM1*DN NM1*P3 NM1*82 NM1*77 NM1*DQ NM1*85", "P", "The other payer's numbers of providers."),
     Unread("2330C-I", "NM1*71 NM1*72 NM1*ZZ NM1*77 NM1*82 NM1*DN NM1*85", "I",
            "The other payer's numbers of providers."),
-    Unread("2430", "CAS AMT DTP", "PI", "How another payer adjusted a line: its day is read, and no rule asks more."),
+    Unread("2430", "AMT DTP", "PI", "Other amounts and dates than those of the decision: not in the guides."),
     # of the lines
     Unread("2400", "SV5 CR1 CR3 CRC MEA PS1 QTY", "P",
            "Equipment, ambulance, certificates, test results, purchased services: no package is for them."),

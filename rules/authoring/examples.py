@@ -54,6 +54,8 @@ LINES: Mapping[Role, Mapping[str, Any]] = {
     "asc": {"diagnosis_pointers": [1]},
     "hospital_outpatient": {"revenue_code": "0361"},
 }
+MEDICARE: Mapping[str, str] = {"professional": "MB", "institutional": "MA"}
+"""The part of Medicare that takes claims of that form."""
 _WHOLE = {"number", "diagnosis_pointers", "diagnosis", "group"}
 
 
@@ -68,6 +70,8 @@ def example_claim(
     on the first line moves the statement dates and the date of receipt along unless they are stated.
     """
     package = package or shipped()[0]
+    if payer.get("filing_indicator") in MEDICARE.values():
+        payer = {**payer, "filing_indicator": MEDICARE[BASES[role]["form"]]}
     claim = merged(merged(merged(PLAIN, BASES[role]), package.example.claim), {"payer": payer})
     lines = difference.get("lines") or [{}]
     claim = merged(claim, {key: value for key, value in difference.items() if key != "lines"})

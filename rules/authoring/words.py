@@ -13,6 +13,7 @@ SUBJECTS: Mapping[str, str] = {
     "AUT": "authorization",
     "BND": "bundling",
     "CLM": "claim form",
+    "COB": "other payers",
     "COV": "coverage",
     "DOC": "documentation",
     "DRG": "drugs",

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
-from tests.x12.writer import file_of
+from tests.x12.writer import apart, file_of
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 
@@ -33,8 +33,14 @@ def several(base: dict[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
-FILES = {form: (several(base), file_of(several(base), dependent=[False, True, False, True])) for form, base in
-         (("P", PROFESSIONAL), ("I", INSTITUTIONAL))}  # fmt: skip
+DEPENDENT = [False, True, False, True]
+FILES = {
+    form: (
+        [apart(one) if dependent else one for one, dependent in zip(several(base), DEPENDENT, strict=True)],
+        file_of(several(base), dependent=DEPENDENT),
+    )
+    for form, base in (("P", PROFESSIONAL), ("I", INSTITUTIONAL))
+}
 SEGMENTS = {form: raw.split("~\n")[:-1] for form, (_, raw) in FILES.items()}
 
 

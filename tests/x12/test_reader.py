@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gzip
 import io
+import re
+import zlib
 from datetime import date
 from typing import Any
 
@@ -15,7 +17,7 @@ from rules.engine.check import check
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths, paths
 from tests.x12.examples import INSTITUTIONAL, PERSON, PROFESSIONAL
-from tests.x12.writer import file_of, hierarchy, interchange, transaction
+from tests.x12.writer import apart, file_of, hierarchy, interchange, transaction
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 from worker.intake.x12 import read_x12
@@ -64,6 +66,7 @@ NOT_IN_837 = {
 
 def test_every_field_of_the_claim_model_is_read_from_one_of_the_files_or_is_not_in_an_837() -> None:
     read_ = filled_paths(one(file_of([PROFESSIONAL]))) | filled_paths(one(file_of([INSTITUTIONAL])))
+    read_ |= filled_paths(one(file_of([PROFESSIONAL], dependent=[True])))
     missing = {path for path in paths(Claim) if path not in read_ and not path.startswith("documentation")} - {
         "oddities"
     }
@@ -106,6 +109,7 @@ def test_a_claim_inherits_from_its_own_provider_subscriber_and_patient() -> None
         claim(claim_id="D", billing_provider=other),
     ]
     found = read(file_of(claims, dependent=[False, False, True, False]))
+    claims[2] = apart(claims[2])
     assert [item.value for item in found if isinstance(item, Document)] == claims
 
 
@@ -118,28 +122,63 @@ def test_several_claims_of_one_subscriber_and_of_its_dependents() -> None:
     body[end][2] = "2"
     found = read(interchange([transaction(body[:start] + body[end:], "professional")], "professional"))
     assert [(item.value["claim_id"], item.value["patient"]) for item in found if isinstance(item, Document)] == [
-        ("A", PROFESSIONAL["patient"]), ("B", {"first_name": "LEE"}),
+        ("A", PROFESSIONAL["patient"]), ("B", {"first_name": "LEE", "own_loop": True}),
     ]  # fmt: skip
 
 
 def test_a_dependent_without_demographics_does_not_get_those_of_the_subscriber() -> None:
     raw = file_of([claim(patient={})], dependent=[True])
-    assert "patient" not in one(raw)
+    assert one(raw)["patient"] == {"own_loop": True}
 
 
 def test_an_other_payer_that_decided_by_line_has_the_date_of_its_last_decision() -> None:
-    raw = file_of(
-        [claim(other_payers=[{"payer_id": "60054"}, {"payer_id": "62308", "adjudication_date": "2026-10-09"}])]
-    )
-    decisions = (
-        "SVD*60054*40.00*HC:64445**1~\nDTP*573*D8*20261012~\nSVD*62308*40.00*HC:64445**1~\nDTP*573*D8*20261013~\n",
-        "SVD*60054*0*HC:J3301**1~\nCAS*CO*42*3.00~\nDTP*573*D8*20261011~\n",
-    )
-    at = raw.index("LX*2")
-    raw = raw[:at] + decisions[0] + raw[at:].replace("SE*", decisions[1] + "SE*")
-    found = [item.value for item in read(raw) if isinstance(item, Document)]
-    assert [other["adjudication_date"] for other in found[0]["other_payers"]] == ["2026-10-12", "2026-10-09"]
-    assert found[0]["lines"] == PROFESSIONAL["lines"]
+    lines = copy.deepcopy(PROFESSIONAL["lines"])
+    lines[0]["decisions"] = [
+        {"payer_id": "60054", "paid": "40.00", "adjudication_date": "2026-10-12"},
+        {"payer_id": "62308", "paid": "40.00", "adjudication_date": "2026-10-13"},
+    ]
+    lines[1]["decisions"] = [{"payer_id": "60054", "paid": "0", "adjudication_date": "2026-10-11"}]
+    others = [{"payer_id": "60054"}, {"payer_id": "62308", "adjudication_date": "2026-10-09"}, {"payer_id": "1"}]
+    found = one(file_of([claim(other_payers=others, lines=lines)]))
+    assert found["lines"] == lines
+    assert found["other_payers"] == [
+        {"payer_id": "60054", "adjudication_date": "2026-10-12", "dated_by_lines": True},
+        *others[1:],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("CAS*CO*45*50", [{"group": "CO", "reason": "45", "amount": "50"}]),
+        ("CAS*PR*1*21.89**2*15.00", [{"group": "PR", "reason": "1", "amount": "21.89"},
+                                     {"group": "PR", "reason": "2", "amount": "15.00"}]),
+        ("CAS*CO*45*50~CAS*CO*45*50", 2 * [{"group": "CO", "reason": "45", "amount": "50"}]),
+        ("CAS*OA*94*-1.50*1", [{"group": "OA", "reason": "94", "amount": "-1.50", "quantity": "1"}]),
+        ("CAS*CO**50", [{"group": "CO", "amount": "50"}]),
+        ("CAS*CO", [{"group": "CO"}]),
+        ("CAS**45*50", [{"reason": "45", "amount": "50"}]),
+        ("CAS*CO*45*50*****253*1", [{"group": "CO", "reason": "45", "amount": "50"},
+                                   {"group": "CO", "reason": "253", "amount": "1"}]),
+        ("CAS*CO*1*1**2*2**3*3**4*4**5*5**6*6*7",
+         [{"group": "CO", "reason": str(n), "amount": str(n)} for n in range(1, 6)]
+         + [{"group": "CO", "reason": "6", "amount": "6", "quantity": "7"}]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("loop", ["2320", "2430"])
+def test_every_adjustment_of_every_cas_is_read_in_order(
+    written: str, expected: list[dict[str, str]], loop: str
+) -> None:
+    """`CAS*PR*1*21.89**2*15.00` is of the guide's third example of coordination of benefits; several reasons in a group
+    were lost in https://github.com/openemr/openemr/issues/6268."""
+    lines = [{**PROFESSIONAL["lines"][0], "decisions": [{"payer_id": "60054", "paid": "1"}]}]
+    raw = file_of([claim(other_payers=[{"payer_id": "60054", "paid": "1"}], lines=lines)])
+    after = "AMT*D*1~" if loop == "2320" else "SVD*60054*1*HC:64445~"
+    more = written.count("~") + 1
+    raw = re.sub(r"SE\*(\d+)", lambda count: f"SE*{int(count[1]) + more}", raw.replace(after, f"{after}{written}~"))
+    found = one(raw)
+    held = found["other_payers"][0] if loop == "2320" else found["lines"][0]["decisions"][0]
+    assert held["adjustments"] == expected
 
 
 def test_place_and_origin_tell_claims_apart_where_control_numbers_repeat() -> None:
@@ -253,7 +292,7 @@ def test_a_bad_claim_does_not_take_its_neighbors_along() -> None:
     assert [(type(item).__name__, item.number) for item in found] == [("Document", 1), ("Refusal", 2), ("Document", 3)]
 
 
-@pytest.mark.parametrize("lost", ["HL*4*1*22*0~", "SBR*S*18*GRP1******CI~"])
+@pytest.mark.parametrize("lost", ["HL*4*1*22*0~", "SBR*S*18*GRP1**12****CI~"])
 def test_a_lost_level_costs_the_claims_below_it_and_no_others(lost: str) -> None:
     claims = [claim(claim_id=name) for name in "ABCD"]
     raw = file_of(claims)
@@ -281,7 +320,10 @@ def test_a_gzip_that_is_cut_off_yields_its_whole_claims_and_refuses_the_one_that
     raw = file_of([claim(claim_id=f"A{number}", prior_authorization=f"{number * 7919:X}") for number in range(500)])
     packed = gzip.compress(raw.encode())
     assert sum(isinstance(item, Document) for item in read(packed)) == 500
-    found = read(packed[: len(packed) // 2])
+    cut = len(packed) // 2
+    while (text := zlib.decompressobj(31).decompress(packed[:cut])).rfind(b"HL*") > text.rfind(b"HI*"):
+        cut += 1  # into a claim
+    found = read(packed[:cut])
     claims = [item for item in found if item.number]
     assert len(claims) > 100
     assert [type(item).__name__ for item in claims] == ["Document"] * (len(claims) - 1) + ["Refusal"]

@@ -120,15 +120,63 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     if not professional:
         out += provider("DN", claim.get("referring_provider"))
     for other in claim.get("other_payers", []):
-        out.append(["SBR", "S", "18", "", "", "", "", "", "", "CI"])
-        if other.get("paid") is not None:
-            out.append(["AMT", "D", other["paid"]])
-        out += [["OI", "", "", "Y", "", "", "Y"], name("IL", "1", "ROE", "SAM", "MI", "OTHERID1")]
-        out.append(name("PR", "2", "OTHER PAYER", "", "PI", other.get("payer_id")))
-        out += days("573", other.get("adjudication_date"), None)
-        out.append(name("82", "1", "", "", "G2", None))
+        out += other_payer(other)
     for line in claim["lines"]:
         out += line_segments(line, professional, c)
+    return out
+
+
+def other_payer(other: Claim) -> Segments:
+    """Loop 2320 and below."""
+    sbr = ["responsibility", "relationship", "", "", "insurance_type", "", "", "", "filing_indicator"]
+    out: Segments = [["SBR", *(other.get(key) or "" for key in sbr)]]
+    out += adjustments(other.get("adjustments", []))
+    for qualifier, key in (("D", "paid"), ("A8", "noncovered"), ("EAF", "remaining_liability")):
+        if other.get(key) is not None:
+            out.append(["AMT", qualifier, other[key]])
+    if "release_of_information" in other:
+        out.append(
+            [
+                "OI",
+                "",
+                "",
+                *(
+                    other.get(key) or ""
+                    for key in ("benefits_assigned", "patient_signature_source", "", "release_of_information")
+                ),
+            ]
+        )
+    if other.get("remark_codes"):
+        out.append(["MOA", "", "", *other["remark_codes"]])
+    if insured := other.get("subscriber"):
+        out.append(
+            name("IL", "1", "ROE" if insured.get("has_last_name") else "", "SAM", "MI", insured.get("member_id"))
+        )
+    out.append(name("PR", "2", "OTHER PAYER", "", "PI", other.get("payer_id")))
+    if not other.get("dated_by_lines"):
+        out += days("573", other.get("adjudication_date"), None)
+    out.append(name("82", "1", "", "", "G2", None))
+    return out
+
+
+def adjustments(given: Sequence[Claim]) -> Segments:
+    """CAS: one for each run of one group code."""
+    out: Segments = []
+    for one in given:
+        if not out or out[-1][1] != one["group"] or len(out[-1]) >= 20:
+            out.append(["CAS", one["group"]])
+        out[-1] += [one.get(key) or "" for key in ("reason", "amount", "quantity")]
+    return out
+
+
+def decision(given: Claim) -> Segments:
+    """Loop 2430."""
+    svd = [given.get("payer_id") or "", given.get("paid") or "", "HC:64445", ""]
+    out: Segments = [["SVD", *svd, given.get("paid_units") or "", given.get("bundled_into") or ""]]
+    out += adjustments(given.get("adjustments", []))
+    out += days("573", given.get("adjudication_date"), None)
+    if given.get("remaining_liability") is not None:
+        out.append(["AMT", "EAF", given["remaining_liability"]])
     return out
 
 
@@ -194,6 +242,8 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
     if rendering := line.get("rendering_provider"):
         out += provider("82", rendering, "PE")
+    for one in line.get("decisions", []):
+        out += decision(one)
     if facility := line.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
         out += address(facility.get("address"), facility.get("state"))
@@ -207,6 +257,12 @@ def note(given: Claim) -> Segments:
     if not given.get("has_remark"):
         return []
     return [["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG" * (4 if given.get("has_long_note") else 1)]]
+
+
+def apart(claim: Claim) -> Claim:
+    """The claim as it is read where it was written as a dependent's."""
+    subscriber = {key: value for key, value in claim["subscriber"].items() if key != "relationship"}
+    return {**claim, "subscriber": subscriber, "patient": {**claim.get("patient", {}), "own_loop": True}}
 
 
 def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
@@ -236,8 +292,9 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
         subscriber, patient, payer = claim["subscriber"], claim["patient"], claim["payer"]
         out.append(["HL", str(number), str(provider_level), "22", "1" if dependent else "0"])
         out.append([
-            "SBR", payer["responsibility"], "" if dependent else "18", subscriber.get("group_number") or "",
-            "", "", "", "", "", payer["filing_indicator"],
+            "SBR", payer["responsibility"], "" if dependent else subscriber.get("relationship") or "",
+            subscriber.get("group_number") or "", "", payer.get("insurance_type") or "", "", "", "",
+            payer["filing_indicator"],
         ])  # fmt: skip
         person = [*address(patient.get("address")), *_demographics(patient)]
         first = patient.get("first_name") or ""

@@ -301,6 +301,13 @@ NOT_IN_FHIR = (
     "accident_country", "accident_date", "onset_date", "referral_number", "patient_paid", "has_long_note",
     "several_principal_diagnoses", "lines[].control_number", "lines[].has_description", "lines[].has_long_note",
     "lines[].supervising_provider", "lines[].referring_provider", "lines[].service_facility.address",
+    # other payers, but who they are, what they paid and when
+    "payer.insurance_type", "subscriber.relationship", "patient.own_loop", "lines[].decisions",
+    "other_payers[].dated_by_lines", "other_payers[].responsibility", "other_payers[].relationship",
+    "other_payers[].insurance_type", "other_payers[].filing_indicator", "other_payers[].adjustments",
+    "other_payers[].remaining_liability", "other_payers[].noncovered", "other_payers[].benefits_assigned",
+    "other_payers[].patient_signature_source", "other_payers[].release_of_information", "other_payers[].subscriber",
+    "other_payers[].remark_codes",
 )  # fmt: skip
 """Fields that FHIR has no place for, or none that is read; `not_read`, `oddities` and `source_format` are a reader's
 own."""

@@ -328,6 +328,32 @@ def diagnosis(raw: str, component: str) -> tuple[str, str]:
     return parts[0].upper(), parts[1]
 
 
+def adjustments(_segment: str, elements: list[str], component: str) -> list[dict[str, str]]:
+    """CAS: group code, then reason, amount and quantity up to six times."""
+    found = []
+    for place in range(2, max(len(elements), 3), 3):
+        reason, amount, quantity = [*elements[place : place + 3], "", "", ""][:3]
+        one = {
+            "group": elements[1].strip() if len(elements) > 1 else "",
+            "reason": reason.strip(),
+            "amount": amount.strip() and number(amount, elements, component),
+            "quantity": quantity.strip() and number(quantity, elements, component),
+        }
+        if place == 2 or one["reason"] or one["amount"] or one["quantity"]:
+            found.append({key: value for key, value in one.items() if value})
+    return found
+
+
+def at_places(*places: int) -> Callable[[str, list[str], str], list[str] | None]:
+    """The elements at these places, of those that are there."""
+
+    def several(_segment: str, elements: list[str], _component: str) -> list[str] | None:
+        found = [elements[place].strip() for place in places if place < len(elements)]
+        return [one for one in found if one] or None
+
+    return several
+
+
 def present_on_admission(raw: str, component: str) -> str | None:
     """The ninth component of a diagnosis."""
     parts = _split(raw, component)

@@ -1,7 +1,7 @@
 """What of a claim comes from where in an 837: claim field <- loop, segment, element. The tables here are what runs.
 
-A newcomer reads FIELDS; DIAGNOSES and CODES say where each HI code goes, DECISIONS what replaces a missing date, TRACE
-what an acknowledgment needs beside the claim.
+A newcomer reads FIELDS; DIAGNOSES and CODES say where each HI code goes, TRACE what an acknowledgment needs beside
+the claim.
 LOOPS is the part of the implementation guides' loop structure that decides which loop a segment is in.
 
 Source: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I).
@@ -28,11 +28,12 @@ class Field:
     """One row: the element of the segment, within the loop, that fills a field of the claim."""
 
     path: str
-    """Of the claim, as in the claim's JSON; `lines[]` and `other_payers[]` stand for each of them."""
+    """Of the claim, as in the claim's JSON; `lines[]`, `other_payers[]` and `decisions[]` stand for each of them."""
     loop: str
     segment: str
     """`CLM`, or with its qualifier in element 1 as `NM1*PR`."""
     element: int
+    """0: all of them, and what the segments of the loop give is one list."""
     convert: Convert = read.text
     forms: str = "PI"
 
@@ -126,7 +127,9 @@ FIELDS = (
     Field("billing_provider.state", "2010AA", "N4", 2),
     # the destination payer, the subscriber, the patient
     Field("payer.responsibility", "2000B", "SBR", 1),
+    Field("subscriber.relationship", "2000B", "SBR", 2),
     Field("subscriber.group_number", "2000B", "SBR", 3),
+    Field("payer.insurance_type", "2000B", "SBR", 5),
     Field("payer.filing_indicator", "2000B", "SBR", 9),
     Field("patient.first_name", "2010BA", "NM1*IL", 4),
     Field("subscriber.member_id", "2010BA", "NM1*IL", 9, read.when(8, "MI")),
@@ -134,6 +137,7 @@ FIELDS = (
     Field("patient.sex", "2010BA", "DMG", 3),
     Field("payer.name", "2010BB", "NM1*PR", 3),
     Field("payer.id", "2010BB", "NM1*PR", 9),
+    Field("patient.own_loop", "2010CA", "NM1*QC", 1, read.present),
     Field("patient.first_name", "2010CA", "NM1*QC", 4),
     Field("patient.birth_date", "2010CA", "DMG", 2, read.day_of(1)),
     Field("patient.sex", "2010CA", "DMG", 3),
@@ -181,7 +185,21 @@ FIELDS = (
     Field("service_facility.state", "2310E", "N4", 2, read.text, "I"),
     Field("referring_provider.npi", "2310F", "NM1*DN", 9, read.when(8, "XX"), "I"),
     # other payers of the same claim
+    Field("other_payers[].responsibility", "2320", "SBR", 1),
+    Field("other_payers[].relationship", "2320", "SBR", 2),
+    Field("other_payers[].insurance_type", "2320", "SBR", 5),
+    Field("other_payers[].filing_indicator", "2320", "SBR", 9),
+    Field("other_payers[].adjustments", "2320", "CAS", 0, read.adjustments),
     Field("other_payers[].paid", "2320", "AMT*D", 2, read.number),
+    Field("other_payers[].noncovered", "2320", "AMT*A8", 2, read.number),
+    Field("other_payers[].remaining_liability", "2320", "AMT*EAF", 2, read.number),
+    Field("other_payers[].benefits_assigned", "2320", "OI", 3),
+    Field("other_payers[].patient_signature_source", "2320", "OI", 4),
+    Field("other_payers[].release_of_information", "2320", "OI", 6),
+    Field("other_payers[].remark_codes", "2320", "MIA", 0, read.at_places(5, 20, 21, 22, 23), "I"),
+    Field("other_payers[].remark_codes", "2320", "MOA", 0, read.at_places(3, 4, 5, 6, 7)),
+    Field("other_payers[].subscriber.has_last_name", "2330A", "NM1*IL", 3, read.present),
+    Field("other_payers[].subscriber.member_id", "2330A", "NM1*IL", 9),
     Field("other_payers[].payer_id", "2330B", "NM1*PR", 9),
     Field("other_payers[].adjudication_date", "2330B", "DTP*573", 3, read.day_of(2)),
     # the service lines
@@ -212,13 +230,15 @@ FIELDS = (
     Field("lines[].service_facility.npi", "2420C", "NM1*77", 9, read.when(8, "XX"), "P"),
     Field("lines[].service_facility.state", "2420C", "N4", 2, read.text, "P"),
     Field("lines[].rendering_provider.npi", "2420C", "NM1*82", 9, read.when(8, "XX"), "I"),
+    # what other payers decided on a line; where loop 2330B has no date, that of its payer is the latest of these
+    Field("lines[].decisions[].payer_id", "2430", "SVD", 1),
+    Field("lines[].decisions[].paid", "2430", "SVD", 2, read.number),
+    Field("lines[].decisions[].paid_units", "2430", "SVD", 5, read.number),
+    Field("lines[].decisions[].bundled_into", "2430", "SVD", 6),
+    Field("lines[].decisions[].adjustments", "2430", "CAS", 0, read.adjustments),
+    Field("lines[].decisions[].adjudication_date", "2430", "DTP*573", 3, read.day_of(2)),
+    Field("lines[].decisions[].remaining_liability", "2430", "AMT*EAF", 2, read.number),
     *FORM_FIELDS,
-)
-
-DECISIONS = (
-    # where loop 2330B has no date, that of an other payer is the latest of its decisions on the lines
-    Field("decisions[].payer_id", "2430", "SVD", 1),
-    Field("decisions[].date", "2430", "DTP*573", 3, read.day_of(2)),
 )
 
 DIAGNOSES = {

@@ -16,7 +16,6 @@ from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
 from worker.intake.x12.fields import (
     CODES,
-    DECISIONS,
     DIAGNOSES,
     FIELDS,
     FORM_FIELDS,
@@ -78,8 +77,9 @@ State = Mapping[str, "Step | Mapping[str, Step]"]
 
 
 def element_name(item: Field) -> str:
-    """The element as the guides write it: `SV102`."""
-    return f"{item.segment.partition('*')[0]}{item.element:02d}"
+    """The element as the guides write it: `SV102`; of a whole segment `CAS`."""
+    segment = item.segment.partition("*")[0]
+    return f"{segment}{item.element:02d}" if item.element else segment
 
 
 def _row(item: Field, traced: bool) -> FieldRow:
@@ -94,7 +94,7 @@ def _row(item: Field, traced: bool) -> FieldRow:
 
 def _states(form: Form) -> dict[str, State]:
     rows: dict[tuple[str, str], tuple[FieldRow, ...]] = {}
-    for table in (FIELDS, DECISIONS, TRACE):
+    for table in (FIELDS, TRACE):
         for item in table:
             if form in item.forms:
                 key = (item.loop, item.segment)
@@ -225,7 +225,9 @@ class Record:
             target = self.trace if traced else self.fields
             for parent in parents:
                 target = target.setdefault(parent, {})
-            if target.setdefault(key, value) != value and not traced:
+            if not place:
+                target.setdefault(key, []).extend(value)
+            elif target.setdefault(key, value) != value and not traced:
                 if again:
                     self.odd.add(again)
                 else:

@@ -173,6 +173,8 @@ class Walker:
         elif loop == "2430":
             self._record = Record()
             self._decisions.append(self._record)
+            if self._lines:
+                self._lines[-1].fields.setdefault("decisions", []).append(self._record.fields)
         elif loop.startswith("24") and self._lines:
             self._record = self._lines[-1]  # no longer that of a decision
         elif loop.startswith("231") and self._claim:
@@ -330,11 +332,14 @@ class Walker:
     def _other_payers(self) -> Iterator[dict[str, Any]]:
         days: dict[str, str] = {}
         for decision in self._decisions:
-            payer, day = decision.fields.get("payer_id", ""), decision.fields.get("date", "")
+            payer, day = decision.fields.get("payer_id", ""), decision.fields.get("adjudication_date", "")
             days[payer] = max(day, days.get(payer, ""))
         for other in self._others:
             day = days.get(other.fields.get("payer_id", ""), "")
-            yield {"adjudication_date": day, **other.fields} if day else other.fields
+            if day and "adjudication_date" not in other.fields:
+                yield {"adjudication_date": day, "dated_by_lines": True, **other.fields}
+            else:
+                yield other.fields
 
     def _structure(self, cut: str) -> Iterator[Problem]:
         """What is wrong with the loops that the claim consists of."""
