@@ -10,10 +10,10 @@ A newcomer reads CARRIED.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.claim import Claim, OtherPayer
+from rules.claim import Claim, OtherPayer, Provider, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,50 @@ class Group:
     """In a biller's words, as a part of a sentence: `the other payers' own claims`."""
     brought: Callable[[Claim], bool]
     """Whether a claim that was read from no 837 brings one of the fields."""
+
+
+def _entities(claim: Claim) -> Iterator[Provider | Subscriber]:
+    own = (
+        claim.billing_provider, claim.subscriber, claim.rendering_provider, claim.referring_provider,
+        claim.supervising_provider,
+    )  # fmt: skip
+    yield from (one for one in own if one)
+    for line in claim.lines:
+        of_line = (line.rendering_provider, line.supervising_provider, line.referring_provider)
+        yield from (one for one in of_line if one)
+
+
+def _names(claim: Claim) -> bool:
+    if claim.referring_provider or claim.supervising_provider:
+        return True
+    if any(line.referring_provider or line.supervising_provider for line in claim.lines):
+        return True
+    named = any(one.last_name is not None or one.first_name is not None for one in _entities(claim))
+    return named or bool(claim.patient and claim.patient.last_name is not None)
+
+
+def _addresses(claim: Claim) -> bool:
+    holders = (claim.billing_provider, claim.service_facility, claim.patient, claim.payer)
+    return claim.pay_to_address is not None or any(one and one.address for one in holders)
+
+
+def _tax_id(claim: Claim) -> bool:
+    billing = claim.billing_provider
+    return billing is not None and (billing.tax_id is not None or billing.social_security_number is not None)
+
+
+def _claim_details(claim: Claim) -> bool:
+    said = (
+        claim.provider_signature, claim.assignment, claim.benefits_assigned, claim.release_of_information,
+        claim.accident_date, claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
+        claim.has_remark, claim.has_long_note,
+    )  # fmt: skip
+    noted = any(line.has_long_note is not None for line in claim.lines)
+    return bool(claim.related_causes) or noted or any(one is not None for one in said)
+
+
+def _line_details(claim: Claim) -> bool:
+    return any(line.control_number is not None or line.has_description is not None for line in claim.lines)
 
 
 def _others(brought: Callable[[OtherPayer], bool]) -> Callable[[Claim], bool]:
@@ -57,6 +101,11 @@ def _named(claim: Claim) -> bool:
 
 
 CARRIED: Mapping[str, Group] = {
+    "names": Group("names, and referring and supervising providers", _names),
+    "addresses": Group("streets, cities and ZIP codes", _addresses),
+    "tax_id": Group("the billing provider's tax id", _tax_id),
+    "claim_details": Group("signatures, accidents, admission, referral and notes", _claim_details),
+    "line_details": Group("control numbers and descriptions of lines", _line_details),
     # what only the institutional form has
     "admission": Group(
         "admission and discharge (CL1, DTP*096)",

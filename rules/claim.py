@@ -44,6 +44,7 @@ VOID = "8"
 Role = Literal["practitioner", "hospital_outpatient", "asc"]
 """Who bills."""
 LineOfBusiness = Literal["commercial", "medicare_advantage", "medicaid", "exchange", "fep"]
+Entity = Literal["person", "organization"]
 
 T = TypeVar("T")
 
@@ -188,6 +189,25 @@ def claim_part(kind: type[T]) -> type[T]:
 
 
 @claim_part
+class Address:
+    """N3 and N4 of a loop. It may say where a person lives: never a fact, never logged; rules learn what is missing."""
+
+    street: Name | None = None
+    """N301."""
+    street_more: Name | None = None
+    """N302."""
+    city: Name | None = None
+    """N401."""
+    state: Code | None = None
+    """N402: two letters, of a state, territory, military post or province. Null where whoever has the address has a
+    `state` beside it."""
+    zip: Code | None = None
+    """N403: five or nine digits in the US, without the dash."""
+    country: Code | None = None
+    """N404: two letters, where it is not in the US."""
+
+
+@claim_part
 class Payer:
     """Loop 2010BB, NM1*PR, of the destination payer, with what 2000B says of the subscriber's cover."""
 
@@ -203,6 +223,8 @@ class Payer:
     """SBR01: P primary, S secondary, T tertiary, A to H fourth to eleventh, U unknown."""
     line_of_business: LineOfBusiness | None = None
     """Not on the 837; null: derived from SBR09."""
+    address: Address | None = None
+    """N3 and N4 of 2010BB."""
     insurance_type: Code | None = None
     """SBR05: why Medicare is not the first payer: 12, 13, 14, 15, 16, 41, 42, 43, 47; professional only."""
 
@@ -296,6 +318,12 @@ class Subscriber:
     """NM109 with qualifier MI. Identifies a person: never a fact, never logged."""
     group_number: Name | None = None
     """2000B SBR03."""
+    entity: Entity | None = None
+    """NM102: the insured is a person, but for an employer of work injuries."""
+    last_name: Name | None = None
+    """NM103. Never a fact, never logged."""
+    first_name: Name | None = None
+    """NM104. Never a fact, never logged."""
     relationship: Code | None = None
     """2000B SBR02: 18 where the patient is the subscriber, else nothing."""
 
@@ -310,13 +338,18 @@ class Patient:
     """DMG03."""
     first_name: Name | None = None
     """NM104."""
+    last_name: Name | None = None
+    """NM103. Never a fact, never logged."""
+    address: Address | None = None
+    """N3 and N4."""
     own_loop: Flag | None = None
     """Whether loop 2000C names the patient apart from the subscriber."""
 
 
 @claim_part
 class Provider:
-    """A provider in a role: 2310A referring, 2310B and 2420A rendering; 837I: 2310A attending, 2310B operating."""
+    """A provider in a role: 2310A referring, 2310B and 2420A rendering, 2310D and 2420D supervising, 2420F referring;
+    837I: 2310A attending, 2310B operating, 2310D rendering, 2310F and 2420D referring."""
 
     npi: Npi | None = None
     """NM109 with qualifier XX: the National Provider Identifier, 10 digits."""
@@ -338,6 +371,12 @@ class BillingProvider(Provider):
     """N402, two letters."""
     participating: Flag | None = None
     """Whether the provider has a contract with this payer; not on the 837."""
+    address: Address | None = None
+    """N3 and N4 of 2010AA."""
+    tax_id: Name | None = None
+    """REF*EI: the Employer Identification Number, 9 digits. Never a fact, never logged."""
+    social_security_number: Name | None = None
+    """REF*SY, where a person has no tax id of another kind. Identifies a person: never a fact, never logged."""
 
 
 @claim_part
@@ -397,6 +436,8 @@ class ServiceFacility:
     """N402, two letters."""
     kind: Literal["asc", "hospital"] | None = None
     """Not on the 837."""
+    address: Address | None = None
+    """N3 and N4."""
 
 
 @claim_part
@@ -443,6 +484,16 @@ class Line:
     """Loop 2420A; null: that of the claim."""
     drug: Drug | None = None
     """Loop 2410."""
+    control_number: Name | None = None
+    """REF*6R: the provider's own number of the line. Never a fact."""
+    has_description: Flag | None = None
+    """Whether SV101-7 or SV202-7 describes the service, or a note of the line (NTE) does."""
+    has_long_note: Flag | None = None
+    """Whether a note of the line (NTE02) has more than 80 characters."""
+    supervising_provider: Provider | None = None
+    """Loop 2420D (837P); null: that of the claim."""
+    referring_provider: Provider | None = None
+    """Loop 2420F, NM1*DN (837P), or 2420D (837I); null: that of the claim."""
     decisions: Some[LineDecision] = ()
     """Loop 2430: one for each other payer that decided on the line, or several where it split the line."""
     service_facility: ServiceFacility | None = None
@@ -557,6 +608,38 @@ class Claim:
     documentation: Some[Documentation] = ()
     transaction_type: Code | None = None
     """BHT06 where it is not CH: RP an encounter, which is reported and not charged, 31 a subrogation demand."""
+    provider_signature: Code | None = None
+    """CLM06: Y or N, whether the provider's signature is on file; professional only."""
+    assignment: Code | None = None
+    """CLM07: A assigned, B assigned for laboratory services alone, C not assigned."""
+    benefits_assigned: Code | None = None
+    """CLM08: Y or N, whether the insured lets the payer pay the provider; W not applicable."""
+    release_of_information: Code | None = None
+    """CLM09: Y a signed statement, I informed consent."""
+    patient_signature_source: Code | None = None
+    """CLM10: P, where the provider signed for the patient; professional only."""
+    related_causes: Some[Code] = ()
+    """CLM11-1 to -3: AA auto accident, EM employment, OA other accident; professional only."""
+    accident_state: Code | None = None
+    """CLM11-4: the state of an auto accident."""
+    accident_country: Code | None = None
+    """CLM11-5: the country of an auto accident, where it is not in the US."""
+    accident_date: Date | None = None
+    """DTP*439; professional only."""
+    onset_date: Date | None = None
+    """DTP*431: onset of the illness or its symptom; professional only."""
+    referral_number: Name | None = None
+    """REF*9F. Never a fact."""
+    patient_paid: Money | None = None
+    """AMT*F5: what the patient paid, US dollars; professional only."""
+    has_long_note: Flag | None = None
+    """Whether a note of the claim (NTE02) has more than 80 characters."""
+    several_principal_diagnoses: Flag | None = None
+    """Whether HI*ABK stands on the claim more than once."""
+    supervising_provider: Provider | None = None
+    """Loop 2310D (837P)."""
+    pay_to_address: Address | None = None
+    """N3 and N4 of 2010AB."""
     source_format: Literal["x12"] | None = None
     """Written by the reader of an 837: what the form carries was there to be read, so what is null is not on the claim.
     No part of the claim's digest."""

@@ -1,6 +1,7 @@
 """The facts that rules may read: the registry, and a module for each subject, which fills it when it is imported."""
 
 from rules.facts import (
+    addresses,
     anesthesia,
     beside,
     claim,
@@ -12,6 +13,7 @@ from rules.facts import (
     fees,
     filing,
     history,
+    indicators,
     institutional,
     ncci,
     operations,
@@ -45,6 +47,7 @@ __all__ = [
     "LineFacts",
     "Scope",
     "Value",
+    "addresses",
     "anesthesia",
     "beside",
     "claim",
@@ -59,6 +62,7 @@ __all__ = [
     "fees",
     "filing",
     "history",
+    "indicators",
     "institutional",
     "ncci",
     "operations",

@@ -17,7 +17,7 @@ from rules.book.book import Book
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.cli.conftest import Run
-from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
+from tests.x12.examples import INSTITUTIONAL, PERSON, PROFESSIONAL
 from tests.x12.oracles import validates
 from tests.x12.samples import SAMPLES
 from tests.x12.test_fuzz import SEGMENTS
@@ -38,12 +38,14 @@ def clean(**changes: Any) -> dict[str, Any]:
         "service_facility",
         "other_payers",
         "prior_authorization",
+        "has_long_note",
+        "several_principal_diagnoses",
     )
     base = {key: value for key, value in copy.deepcopy(PROFESSIONAL).items() if key not in dropped}
     base |= {
         "lines": [line], "total_charge": "450.00", "frequency_code": "1", "diagnoses": ["M54.31"],
         "payer": {"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "P"},
-        "rendering_provider": {"npi": "1234567893", "taxonomy": "207L00000X"},
+        "rendering_provider": {"npi": "1234567893", "taxonomy": "207L00000X", **PERSON},
     }  # fmt: skip
     return base | changes
 
@@ -192,7 +194,9 @@ def test_two_files_with_the_same_control_numbers_get_an_answer_each(scrub: Run, 
 
 
 def test_text_that_the_answer_cannot_carry_is_made_plain() -> None:
-    given = clean(claim_id="A~B", patient={"first_name": "JOSÉ^*", "birth_date": "1970-01-01", "sex": "M"})
+    given = clean(
+        claim_id="A~B", patient={"last_name": "ROE", "first_name": "JOSÉ^*", "birth_date": "1970-01-01", "sex": "M"}
+    )
     made = answer(file_of([given], "|\x1f\n", "").encode())
     valid(made)
     assert "NM1*QC*1*ROE*JOSE****MI*" in made

@@ -92,12 +92,12 @@ IN_A_PROFESSIONAL_CLAIM = {
     "2300 REF*4N": ("HI*", "REF*4N*3~\n"),
     "2300 HI*ABN": ("HI*", "HI*ABN:W1839XA~\n"),
     "2300 HI*BP": ("HI*", "HI*BP:29881~\n"),
-    "2310D NM1*DQ": ("NM1*77*", "NM1*DQ*1*CANARY*ANN****XX*1234567893~\nREF*LU*CANARY~\n"),
+    "2310A NM1*P3": ("NM1*82*", "NM1*P3*1*CANARY*ANN****XX*1234567893~\nREF*G2*CANARY~\n"),
     "2400 PWK": ("DTP*472*", "PWK*OZ*BM***AC*DMN0012~\n"),
     "2420B-H NM1*DK": ("LX*2~", "NM1*DK*1*CANARY*ANN****XX*1234567893~\n"),
 }
 NO_MATTER = {
-    "a note": ("HI*", "NTE*ADD*CANARY~\n"),
+    "a date": ("HI*", "DTP*454*D8*20260901~\n"),
     "a condition": ("HI*", "CRC*07*Y*01~\n"),
     "another number": ("HI*", "REF*EA*CANARY~\n"),
     "a number of the line": ("DTP*472*", "REF*9B*CANARY~\n"),
@@ -140,11 +140,11 @@ def judged(base: dict[str, Any], **changes: Any) -> tuple[Report, list[Gap]]:
 
 def test_a_gap_names_each_rule_that_applies_and_would_have_asked_and_changes_no_way() -> None:
     plain, none = judged(PROFESSIONAL)
-    report, gaps = judged(PROFESSIONAL, not_read=["2310D NM1*DQ", "2300 REF*4N", "2300 PWK"])
+    report, gaps = judged(PROFESSIONAL, not_read=["2310A NM1*P3", "2300 REF*4N", "2300 PWK"])
     assert none == []
     # No table of the hospital wants an authorization, and no line has modifier 22.
     assert [(gap.rule, gap.line) for gap in gaps] == [("IDN002", None)]
-    assert gaps[0].sentence.startswith("2310D NM1*DQ is on the claim and was not read: ")
+    assert gaps[0].sentence.startswith("2310A NM1*P3 is on the claim and was not read: ")
     assert (report.disposition, report.findings) == (plain.disposition, plain.findings)
 
 
@@ -160,7 +160,7 @@ def test_a_place_that_no_release_knows_is_no_gap() -> None:
 
 
 def test_a_claim_with_a_gap_shares_no_report_with_one_without() -> None:
-    for places in ([], ["2310D NM1*DQ"], [], ["2310D NM1*DQ"]):
+    for places in ([], ["2310A NM1*P3"], [], ["2310A NM1*P3"]):
         assert len(judged(PROFESSIONAL, not_read=places)[1]) == len(places)
 
 

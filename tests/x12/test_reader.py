@@ -16,7 +16,7 @@ from rules.claim import Claim
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths, paths
-from tests.x12.examples import INSTITUTIONAL, PROFESSIONAL
+from tests.x12.examples import INSTITUTIONAL, PERSON, PROFESSIONAL
 from tests.x12.writer import apart, file_of, hierarchy, interchange, transaction
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
@@ -47,21 +47,20 @@ def test_every_field_that_an_837_holds_is_read() -> None:
     assert one(file_of([PROFESSIONAL])) == PROFESSIONAL
     assert one(file_of([INSTITUTIONAL])) == INSTITUTIONAL
     filled = {item.path.replace("[]", "").split(".")[0] for item in FIELDS} | {target for target, _ in CODES.values()}
-    diagnoses = {"diagnoses", "admitting_diagnosis", "reason_diagnoses", "present_on_admission"}
-    assert filled | diagnoses | {"form", "not_read", "source_format"} == set(PROFESSIONAL) | set(INSTITUTIONAL)
+    written = {
+        "form", "diagnoses", "admitting_diagnosis", "reason_diagnoses", "present_on_admission", "several_principal_diagnoses",
+        "not_read", "source_format",
+    }  # fmt: skip
+    assert filled | written == set(PROFESSIONAL) | set(INSTITUTIONAL)
 
 
 NOT_IN_837 = {
     "received_date", "payer.plan", "payer.line_of_business", "billing_provider.participating", "service_facility.kind",
-    "referring_provider.taxonomy", "operating_provider.taxonomy", "other_operating_provider.taxonomy",
-    "lines.service_facility.kind",
-    # names of those whom no rule asks for one
-    *(
-        f"{provider}.{field}"
-        for provider in ("rendering_provider", "referring_provider", "lines.rendering_provider")
-        for field in ("entity", "last_name", "first_name")
-    ),
-    "billing_provider.last_name", "billing_provider.first_name",
+    "referring_provider.taxonomy", "operating_provider.taxonomy", "supervising_provider.taxonomy",
+    "lines.referring_provider.taxonomy", "lines.supervising_provider.taxonomy",
+    "billing_provider.address.state", "service_facility.address.state",
+    "lines.service_facility.kind", "lines.service_facility.address.state",
+    "other_operating_provider.taxonomy",
 }  # fmt: skip
 
 
@@ -94,7 +93,10 @@ def test_lines_wrapped_at_eighty_columns_are_read() -> None:
 
 @pytest.mark.parametrize(("encoding", "name"), [("utf-8", "JOSÉ"), ("latin-1", "JOSÉ"), ("cp1252", "D’ARCY")])
 def test_names_may_be_utf8_latin1_or_what_windows_makes_of_it(encoding: str, name: str) -> None:
-    given = claim(patient={**PROFESSIONAL["patient"], "first_name": name})
+    given = claim(
+        patient={**PROFESSIONAL["patient"], "first_name": name},
+        subscriber={**PROFESSIONAL["subscriber"], "first_name": name},
+    )
     assert one(file_of([given]).encode(encoding)) == given
 
 
@@ -102,7 +104,7 @@ def test_a_claim_inherits_from_its_own_provider_subscriber_and_patient() -> None
     other = {"npi": "1982345677", "entity": "person", "state": "OK"}
     claims = [
         claim(claim_id="A"),
-        claim(claim_id="B", subscriber={"member_id": "222"}, patient={"first_name": "KIM"}),
+        claim(claim_id="B", subscriber={"member_id": "222", "first_name": "KIM"}, patient={"first_name": "KIM"}),
         claim(claim_id="C", patient={"first_name": "LEE"}),
         claim(claim_id="D", billing_provider=other),
     ]
@@ -425,9 +427,9 @@ def test_units_of_a_file_reach_the_rules(units: str, disposition: str) -> None:
     given = claim(
         lines=[line], total_charge="450.00", frequency_code="1", diagnoses=["M54.31"], other_payers=[],
         payer={"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "P"},
-        rendering_provider={"npi": "1234567893", "taxonomy": "207L00000X"},
+        rendering_provider={"npi": "1234567893", "taxonomy": "207L00000X", **PERSON},
     )  # fmt: skip
-    for key in ("original_reference_number", "delay_reason_code", "service_facility", "other_payers"):
+    for key in ("original_reference_number", "delay_reason_code", "service_facility", "other_payers", "has_long_note"):
         given.pop(key)
     (found,) = read(file_of([given]))
     assert isinstance(found, Document)

@@ -30,11 +30,16 @@ def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
     return st.fixed_dictionaries(required, optional=optional)
 
 
-PROVIDER = sparse({"npi": NPI}, {"taxonomy": word(10, 10)})
-BARE = sparse({"npi": NPI}, {})
+YES = st.just(True)
+PERSON = {"entity": st.sampled_from(["person", "organization"]), "last_name": NAME, "first_name": NAME}
+PROVIDER = sparse({"npi": NPI}, {"taxonomy": word(10, 10), **PERSON})
+BARE = sparse({"npi": NPI}, PERSON)
+ADDRESS = {
+    "street": word(1, 55), "street_more": word(1, 55), "city": word(2, 30), "zip": word(3, 15), "country": word(2, 3, UPPER)
+}  # fmt: skip
 MODIFIERS = st.lists(word(2, 2), min_size=1, max_size=4)
 CODES = st.lists(word(3, 7), min_size=1, max_size=12)
-FACILITY = sparse({"npi": NPI, "name": NAME, "state": word(2, 2, UPPER)}, {})
+FACILITY = sparse({"npi": NPI, "name": NAME, "state": word(2, 2, UPPER)}, {"address": st.fixed_dictionaries(ADDRESS)})
 ADJUSTMENT = sparse(
     {"group": st.sampled_from(["CO", "OA", "PI", "PR"]), "reason": word(1, 3), "amount": MONEY}, {"quantity": MONEY}
 )
@@ -62,7 +67,14 @@ PATIENT = sparse({}, {"first_name": NAME, "birth_date": DAY, "sex": st.sampled_f
 SUBSCRIBER = sparse({"member_id": word(2, 20)}, {"group_number": word(1, 20), "relationship": st.just("18")})
 BILLING = sparse(
     {"npi": NPI, "entity": st.sampled_from(["person", "organization"])},
-    {"state": word(2, 2, UPPER), "taxonomy": word(10, 10)},
+    {
+        "state": word(2, 2, UPPER),
+        "taxonomy": word(10, 10),
+        "address": st.fixed_dictionaries(ADDRESS),
+        "last_name": NAME,
+        "tax_id": word(9, 9, DIGITS),
+        "social_security_number": word(9, 9, DIGITS),
+    },
 )
 PAYER = sparse(
     {"id": word(2, 20), "responsibility": st.sampled_from("PSTABU"), "filing_indicator": word(2, 2)},
@@ -75,7 +87,14 @@ def lines(draw: st.DrawFn, professional: bool) -> list[dict[str, Any]]:
     made = []
     for number in range(1, draw(st.integers(1, 5)) + 1):
         line: dict[str, Any] = {"number": number, "charge": draw(MONEY)}
-        optional: dict[str, Any] = {"units": MONEY, "unit_basis": st.sampled_from(["UN", "MJ", "DA"]), "drug": DRUG}
+        optional: dict[str, Any] = {
+            "units": MONEY,
+            "unit_basis": st.sampled_from(["UN", "MJ", "DA"]),
+            "drug": DRUG,
+            "control_number": word(1, 30),
+            "has_description": YES,
+            "referring_provider": BARE,
+        }
         optional["decisions"] = st.lists(DECISION, min_size=1, max_size=3)
         if professional:
             line["procedure"] = draw(st.one_of(st.just("64445"), word(5, 5).filter(lambda code: "64445" not in code)))
@@ -114,10 +133,18 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
     optional: dict[str, Any] = {
         "prior_authorization": word(1, 30), "original_reference_number": word(1, 30), "delay_reason_code": word(1, 2, DIGITS),
         "service_facility": FACILITY, "other_payers": st.lists(OTHER, min_size=1, max_size=4), "referring_provider": BARE,
+        "pay_to_address": st.fixed_dictionaries({**ADDRESS, "state": word(2, 2, UPPER)}), "assignment": st.sampled_from("ABC"),
+        "benefits_assigned": st.sampled_from("YNW"), "release_of_information": st.sampled_from("YI"),
+        "referral_number": word(1, 30), "has_remark": YES,
     }  # fmt: skip
     if professional:
         claim["place_of_service"] = draw(word(2, 2, DIGITS))
-        optional["rendering_provider"] = PROVIDER
+        optional |= {
+            "rendering_provider": PROVIDER, "supervising_provider": BARE, "provider_signature": st.sampled_from("YN"),
+            "patient_signature_source": st.just("P"), "accident_state": word(2, 2, UPPER), "accident_date": DAY,
+            "related_causes": st.lists(st.sampled_from(["AA", "EM", "OA"]), min_size=1, max_size=3, unique=True),
+            "onset_date": DAY, "admission_date": DAY, "patient_paid": MONEY,
+        }  # fmt: skip
     else:
         claim["type_of_bill"] = f"0{draw(word(2, 2, DIGITS))}{claim['frequency_code']}"
         claim["statement_from_date"], claim["statement_through_date"] = draw(DAY), draw(DAY)
@@ -135,6 +162,9 @@ def test_claims_written_as_837_are_read_back(data: st.DataObject, form: str) -> 
     given_claims = data.draw(st.lists(claims(form), min_size=1, max_size=4))
     dependent = [data.draw(st.booleans()) for _ in given_claims]
     separators = data.draw(st.sampled_from(["*:~", "|>\n", "~^_", "*\x1f\x1d"]))
+    for claim, depends in zip(given_claims, dependent, strict=True):
+        if not depends and "first_name" in claim.get("patient", {}):
+            claim["subscriber"]["first_name"] = claim["patient"]["first_name"]  # who is insured is the patient
     written = [{"patient": {}, **claim} for claim in given_claims]
     raw = file_of(written, separators, data.draw(st.sampled_from(["", "\n", "\r\n"])), dependent)
     found = list(read_x12("f", io.BytesIO(raw.encode(data.draw(st.sampled_from(["utf-8", "latin-1"])))), limit=2**20))

@@ -29,14 +29,27 @@ def name(entity: str, kind: str, last: str, first: str = "", qualifier: str = ""
 def provider(entity: str, given: Claim | None, role: str = "") -> Segments:
     if given is None:
         return []
-    segments = [name(entity, "1", "DOE", "PAT", "XX", given.get("npi"))]
+    segments = [named(entity, given, "XX", given.get("npi"))]
     if given.get("taxonomy"):
         segments.append(["PRV", role, "PXC", given["taxonomy"]])
     return segments
 
 
-def address(state: str | None) -> Segments:
-    return [["N3", "1 MAIN ST"], ["N4", "TOWN", state, "12345"]] if state else []
+def named(entity: str, given: Claim, qualifier: str, code: str | None) -> list[str]:
+    """A name as far as the claim says that there is one."""
+    kind = {"person": "1", "organization": "2"}.get(given.get("entity") or "", "")
+    return name(
+        entity, kind, given.get("last_name") or "", given.get("first_name") or "",
+        qualifier, code,
+    )  # fmt: skip
+
+
+def address(given: Claim | None, state: str | None = None) -> Segments:
+    given = given or {}
+    place = [given.get(key) or "" for key in ("city", "state", "zip", "country")]
+    place[1] = state or place[1]
+    street = [given.get("street") or "", given.get("street_more") or ""]
+    return [segment for segment in (["N3", *street], ["N4", *place]) if any(segment[1:])]
 
 
 def claim_segments(claim: Claim, c: str = ":") -> Segments:
@@ -46,22 +59,39 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         where = f"{claim['place_of_service']}{c}B{c}{claim['frequency_code']}"
     else:
         where = f"{claim['type_of_bill'][1:3]}{c}A{c}{claim['frequency_code']}"
-    head = ["CLM", claim["claim_id"], claim["total_charge"], "", "", where, "Y", "A", "Y", "Y"]
+    signs = (
+        "provider_signature",
+        "assignment",
+        "benefits_assigned",
+        "release_of_information",
+        "patient_signature_source",
+    )
+    causes = [*claim.get("related_causes", []), "", "", ""][:3]
+    causes += [claim.get("accident_state") or "", claim.get("accident_country") or ""]
+    head = ["CLM", claim["claim_id"], claim["total_charge"], "", "", where, *(claim.get(key) or "" for key in signs)]
+    head.append(c.join(causes).rstrip(c))
     if claim.get("delay_reason_code"):
-        head += [""] * 10 + [claim["delay_reason_code"]]
+        head += [""] * 8 + [claim["delay_reason_code"]]
     out: Segments = [head]
     if not professional:
         out += days("434", claim["statement_from_date"], claim["statement_through_date"])
         out += stay(claim)
+    else:
+        for key, qualifier in (("onset_date", "431"), ("accident_date", "439"), ("admission_date", "435")):
+            out += days(qualifier, claim.get(key), None)
     if "2300 PWK" in claim.get("not_read", ()):
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
+    if claim.get("patient_paid"):
+        out.append(["AMT", "F5", claim["patient_paid"]])
+    if claim.get("referral_number"):
+        out.append(["REF", "9F", claim["referral_number"]])
     if claim.get("prior_authorization"):
         out.append(["REF", "G1", claim["prior_authorization"]])
     if claim.get("original_reference_number"):
         out.append(["REF", "F8", claim["original_reference_number"]])
-    if professional or claim.get("has_remark"):
-        out.append(["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG"])
-    codes = [f"{'ABF' if place else 'ABK'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
+    out += note(claim)
+    first = len(claim["diagnoses"]) if claim.get("several_principal_diagnoses") else 1
+    codes = [f"{'ABK' if place < first else 'ABF'}{c}{code}" for place, code in enumerate(claim["diagnoses"])]
     for one in claim.get("present_on_admission", []):
         codes[one["diagnosis"] - 1] += c * 7 + one["indicator"]
     if professional:
@@ -84,7 +114,9 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         out += provider("82", claim.get("rendering_provider"))
     if facility := claim.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
-        out += address(facility.get("state"))
+        out += address(facility.get("address"), facility.get("state"))
+    if professional:
+        out += provider("DQ", claim.get("supervising_provider"))
     if not professional:
         out += provider("DN", claim.get("referring_provider"))
     for other in claim.get("other_payers", []):
@@ -189,6 +221,8 @@ def _composite(c: str, *parts: str | tuple[str, ...]) -> str:
 
 def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     code = c.join(["HC", line["procedure"], *line.get("modifiers", [])]) if line.get("procedure") else ""
+    if code and line.get("has_description") and not line.get("has_long_note"):
+        code += c * (7 - code.count(c) - 1) + "WHAT IT WAS"
     amounts = [line["charge"], line.get("unit_basis") or "", line.get("units") or ""]
     out: Segments = [["LX", str(line["number"])]]
     if professional:
@@ -199,7 +233,10 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
     out += days("472", line.get("service_date"), line.get("service_date_end"))
     if line.get("prior_authorization"):
         out.append(["REF", "G1", line["prior_authorization"]])
-    out.append(["REF", "6R", f"LINE{line['number']}"])
+    if line.get("control_number"):
+        out.append(["REF", "6R", line["control_number"]])
+    if line.get("has_long_note") or (line.get("has_description") and not code):
+        out += note({"has_remark": True, **line})
     if drug := line.get("drug"):
         out.append(["LIN", "", "N4", drug["ndc"]])
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
@@ -209,8 +246,17 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         out += decision(one)
     if facility := line.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
-        out += address(facility.get("state"))
+        out += address(facility.get("address"), facility.get("state"))
+    if professional:
+        out += provider("DQ", line.get("supervising_provider"))
+    out += provider("DN", line.get("referring_provider"))
     return out
+
+
+def note(given: Claim) -> Segments:
+    if not given.get("has_remark"):
+        return []
+    return [["NTE", "ADD", "SURGERY WAS UNUSUALLY LONG" * (4 if given.get("has_long_note") else 1)]]
 
 
 def apart(claim: Claim) -> Claim:
@@ -223,24 +269,25 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
     """HL levels for claims that each are a dependent's (True) or the subscriber's; one provider level a provider."""
     out: Segments = []
     number = 0
-    billing, provider_level = None, 0
+    levels: object = None
+    provider_level = 0
     for claim, dependent in claims:
-        if claim["billing_provider"] != billing:
+        level = claim["billing_provider"], claim.get("pay_to_address")
+        if level != levels:
+            levels = level
             billing = claim["billing_provider"]
             number += 1
             provider_level = number
             out.append(["HL", str(number), "", "20", "1"])
             if billing.get("taxonomy"):
                 out.append(["PRV", "BI", "PXC", billing["taxonomy"]])
-            kind = "1" if billing.get("entity") == "person" else "2"
-            out.append(name("85", kind, "CLINIC", "", "XX", billing.get("npi")))
-            out += address(billing.get("state"))
-            out += [
-                ["REF", "EI", "123456789"],
-                ["NM1", "87", "2"],
-                ["N3", "2 SIDE ST"],
-                ["N4", "FARTOWN", "ZZ", "99999"],
-            ]
+            out.append(named("85", billing, "XX", billing.get("npi")))
+            out += address(billing.get("address"), billing.get("state"))
+            if billing.get("tax_id"):
+                out.append(["REF", "EI", billing["tax_id"]])
+            if billing.get("social_security_number"):
+                out.append(["REF", "SY", billing["social_security_number"]])
+            out += [["NM1", "87", "2"], *address(claim.get("pay_to_address"))]
         number += 1
         subscriber, patient, payer = claim["subscriber"], claim["patient"], claim["payer"]
         out.append(["HL", str(number), str(provider_level), "22", "1" if dependent else "0"])
@@ -249,16 +296,18 @@ def hierarchy(claims: Iterable[tuple[Claim, bool]], c: str = ":") -> Segments:
             subscriber.get("group_number") or "", "", payer.get("insurance_type") or "", "", "", "",
             payer["filing_indicator"],
         ])  # fmt: skip
-        person = [*address("TX"), *_demographics(patient)]
+        person = [*address(patient.get("address")), *_demographics(patient)]
         first = patient.get("first_name") or ""
-        out.append(name("IL", "1", "ROE", "NOBODY" if dependent else first, "MI", subscriber["member_id"]))
+        insured = named("IL", subscriber, "MI", subscriber["member_id"])
+        out.append(insured if dependent else [*insured[:3], patient.get("last_name") or "", first, *insured[5:]])
         out += [["DMG", "D8", "19010101", "U"]] if dependent else person
         out.append(name("PR", "2", payer.get("name") or "", "", "PI", payer["id"]))
+        out += address(payer.get("address"))
         if dependent:
             out += [
                 ["HL", str(number + 1), str(number), "23", "0"],
                 ["PAT", "19"],
-                name("QC", "1", "ROE", first),
+                name("QC", "1", patient.get("last_name") or "", first),
                 *person,
             ]
             number += 1

@@ -293,6 +293,14 @@ NOT_IN_FHIR = (
     "operating_provider.last_name", "referring_provider.entity", "referring_provider.first_name",
     "referring_provider.last_name", "rendering_provider.entity", "rendering_provider.first_name",
     "rendering_provider.last_name",
+    # names, addresses, indicators and dates that form rules ask
+    "payer.address", "subscriber.entity", "subscriber.last_name", "subscriber.first_name", "patient.last_name",
+    "patient.address", "billing_provider.address", "billing_provider.tax_id", "billing_provider.social_security_number",
+    "supervising_provider", "service_facility.address", "pay_to_address", "provider_signature", "assignment",
+    "benefits_assigned", "release_of_information", "patient_signature_source", "related_causes", "accident_state",
+    "accident_country", "accident_date", "onset_date", "referral_number", "patient_paid", "has_long_note",
+    "several_principal_diagnoses", "lines[].control_number", "lines[].has_description", "lines[].has_long_note",
+    "lines[].supervising_provider", "lines[].referring_provider", "lines[].service_facility.address",
     # other payers, but who they are, what they paid and when
     "payer.insurance_type", "subscriber.relationship", "patient.own_loop", "lines[].decisions",
     "other_payers[].dated_by_lines", "other_payers[].responsibility", "other_payers[].relationship",

@@ -40,6 +40,7 @@ _MOST_ALSO = 10
 
 STATUSES = {
     # where a rule names no rejection: claim status code, element of 837P, element of 837I, by the code or its letters
+    "ADR": ("126", "N3", "N3"),  # entity's address
     "AUT": ("48", "REF*G1", "REF*G1"),  # referral or authorization
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
     "EDT": ("454", "SV101-2", "SV202-2"),  # of any two codes, as BND is of the procedure's
@@ -60,6 +61,12 @@ STATUSES = {
 }
 ELEMENTS = {
     # the element of a status code that a rule names
+    "126": ("N3", "N3"), "128": ("REF*EI", "REF*EI"), "148": ("REF*SY", "REF*SY"), "163": ("SBR03", "SBR03"),
+    "189": ("DTP*435", "DTP*435"), "218": ("CTP04", "CTP04"), "254": ("HI01-2", "HI01-2"),
+    "306": ("SV101-7", "SV202-7"), "397": ("DTP*431", "DTP*431"), "500": ("N403", "N403"), "501": ("N402", "N402"),
+    "503": ("N301", "N301"), "504": ("NM103", "NM103"), "505": ("NM104", "NM104"), "584": ("REF*6R", "REF*6R"),
+    "589": ("CLM06", "CLM07"), "633": ("CLM11", "CLM11"), "680": ("N404", "N404"), "727": ("DTP*439", "DTP*439"),
+    "750": ("CLM11-4", "CLM11-4"),
     "121": ("LX01", "LX01"), "145": ("PRV03", "PRV03"), "158": ("DMG02", "DMG02"), "164": ("NM109", "NM109"),
     "178": ("CLM02", "CLM02"), "187": ("DTP*472", "DTP*472"), "188": ("DTP*434", "DTP*434"),
     "228": ("CLM05", "CLM05"), "249": ("CLM05-1", "CLM05-1"), "255": ("HI", "HI"), "400": ("CLM02", "CLM02"),

@@ -38,9 +38,39 @@ def when(place: int, qualifier: str) -> Callable[[str, list[str], str], str | No
     return qualified
 
 
-def present(_raw: str, _elements: list[str], _component: str) -> bool:
-    """That the element is there, where its value is nobody's business."""
-    return True
+def present(raw: str, _elements: list[str], _component: str) -> bool | None:
+    """That something stands there; what, no rule asks."""
+    return bool(raw.strip()) or None
+
+
+def longer_than(most: int) -> Callable[[str, list[str], str], bool | None]:
+    """That more characters stand there."""
+
+    def longer(raw: str, _elements: list[str], _component: str) -> bool | None:
+        return len(raw.strip()) > most or None
+
+    return longer
+
+
+def component_at(place: int) -> Callable[[str, list[str], str], str | None]:
+    """One component of a composite, from 1."""
+
+    def component_(raw: str, _elements: list[str], component: str) -> str | None:
+        parts = raw.split(component)
+        return parts[place - 1].strip() or None if len(parts) >= place else None
+
+    return component_
+
+
+def related_causes(raw: str, _elements: list[str], component: str) -> list[str] | None:
+    """CLM11-1 to -3."""
+    return [part.strip() for part in raw.split(component)[:3] if part.strip()] or None
+
+
+def described(raw: str, _elements: list[str], component: str) -> bool | None:
+    """That SV101-7 or SV202-7, the description, is there."""
+    parts = raw.split(component)
+    return bool(len(parts) > 6 and parts[6].strip()) or None
 
 
 def unless(usual: str) -> Callable[[str, list[str], str], str | None]:

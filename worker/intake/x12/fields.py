@@ -38,6 +38,85 @@ class Field:
     forms: str = "PI"
 
 
+def _address(path: str, loop: str, forms: str = "PI") -> tuple[Field, ...]:
+    """The rows of N3 and N4, but for the state."""
+    return (
+        Field(f"{path}.street", loop, "N3", 1, forms=forms),
+        Field(f"{path}.street_more", loop, "N3", 2, forms=forms),
+        Field(f"{path}.city", loop, "N4", 1, forms=forms),
+        Field(f"{path}.zip", loop, "N4", 3, forms=forms),
+        Field(f"{path}.country", loop, "N4", 4, forms=forms),
+    )
+
+
+def _address_with_state(path: str, loop: str) -> tuple[Field, ...]:
+    """Of an entity that has no state of its own in the claim."""
+    return (*_address(path, loop), Field(f"{path}.state", loop, "N4", 2))
+
+
+def _named(path: str, loop: str, segment: str, forms: str = "PI") -> tuple[Field, ...]:
+    """The rows of NM1 that say what kind of entity is named, and whether its names are there."""
+    return (
+        Field(f"{path}.entity", loop, segment, 2, read.entity, forms),
+        Field(f"{path}.last_name", loop, segment, 3, forms=forms),
+        Field(f"{path}.first_name", loop, segment, 4, forms=forms),
+    )
+
+
+FORM_FIELDS = (
+    # What rules of the form alone ask. Of a segment that stands twice the first counts: no claim is refused for it.
+    # names, addresses and numbers
+    *_named("billing_provider", "2010AA", "NM1*85")[1:],
+    *_address("billing_provider.address", "2010AA"),
+    Field("billing_provider.tax_id", "2010AA", "REF*EI", 2),
+    Field("billing_provider.social_security_number", "2010AA", "REF*SY", 2),
+    *_address_with_state("pay_to_address", "2010AB"),
+    *_named("subscriber", "2010BA", "NM1*IL"),
+    Field("patient.last_name", "2010BA", "NM1*IL", 3),
+    *_address_with_state("patient.address", "2010BA"),
+    *_address_with_state("payer.address", "2010BB"),
+    Field("patient.last_name", "2010CA", "NM1*QC", 3),
+    *_address_with_state("patient.address", "2010CA"),
+    *_named("referring_provider", "2310A", "NM1*DN", "P"),
+    *_named("rendering_provider", "2310B", "NM1*82", "P"),
+    *_address("service_facility.address", "2310C", "P"),
+    *_named("supervising_provider", "2310D", "NM1*DQ", "P"),
+    Field("supervising_provider.npi", "2310D", "NM1*DQ", 9, read.when(8, "XX"), "P"),
+    *_named("rendering_provider", "2310D", "NM1*82", "I"),
+    *_address("service_facility.address", "2310E", "I"),
+    *_named("referring_provider", "2310F", "NM1*DN", "I"),
+    *_named("lines[].rendering_provider", "2420A", "NM1*82", "P"),
+    *_address("lines[].service_facility.address", "2420C", "P"),
+    *_named("lines[].supervising_provider", "2420B-H", "NM1*DQ", "P"),
+    Field("lines[].supervising_provider.npi", "2420B-H", "NM1*DQ", 9, read.when(8, "XX"), "P"),
+    *_named("lines[].referring_provider", "2420B-H", "NM1*DN", "P"),
+    Field("lines[].referring_provider.npi", "2420B-H", "NM1*DN", 9, read.when(8, "XX"), "P"),
+    *_named("lines[].rendering_provider", "2420C", "NM1*82", "I"),
+    *_named("lines[].referring_provider", "2420A-D", "NM1*DN", "I"),
+    Field("lines[].referring_provider.npi", "2420A-D", "NM1*DN", 9, read.when(8, "XX"), "I"),
+    # indicators and dates of the claim
+    Field("provider_signature", "2300", "CLM", 6, forms="P"),
+    Field("assignment", "2300", "CLM", 7),
+    Field("benefits_assigned", "2300", "CLM", 8),
+    Field("release_of_information", "2300", "CLM", 9),
+    Field("patient_signature_source", "2300", "CLM", 10, forms="P"),
+    Field("related_causes", "2300", "CLM", 11, read.related_causes, "P"),
+    Field("accident_state", "2300", "CLM", 11, read.component_at(4), "P"),
+    Field("accident_country", "2300", "CLM", 11, read.component_at(5), "P"),
+    Field("onset_date", "2300", "DTP*431", 3, read.day_of(2), "P"),
+    Field("accident_date", "2300", "DTP*439", 3, read.day_of(2), "P"),
+    Field("admission_date", "2300", "DTP*435", 3, read.day_of(2), "P"),
+    Field("patient_paid", "2300", "AMT*F5", 2, read.number, "P"),
+    Field("referral_number", "2300", "REF*9F", 2),
+    Field("has_remark", "2300", "NTE", 2, read.present, "P"),
+    Field("has_long_note", "2300", "NTE", 2, read.longer_than(80)),
+    # the lines
+    Field("lines[].has_description", "2400", "SV1", 1, read.described, "P"),
+    Field("lines[].has_description", "2400", "SV2", 2, read.described, "I"),
+    Field("lines[].has_description", "2400", "NTE", 2, read.present),
+    Field("lines[].has_long_note", "2400", "NTE", 2, read.longer_than(80)),
+    Field("lines[].control_number", "2400", "REF*6R", 2),
+)
 FIELDS = (
     # the transaction set
     Field("transaction_type", "ST", "BHT", 6, read.unless("CH")),
@@ -159,6 +238,7 @@ FIELDS = (
     Field("lines[].decisions[].adjustments", "2430", "CAS", 0, read.adjustments),
     Field("lines[].decisions[].adjudication_date", "2430", "DTP*573", 3, read.day_of(2)),
     Field("lines[].decisions[].remaining_liability", "2430", "AMT*EAF", 2, read.number),
+    *FORM_FIELDS,
 )
 
 DIAGNOSES = {
@@ -172,6 +252,8 @@ DIAGNOSES = {
     "BP": None, "BO": None,  # anesthesia related procedures
     "TC": None,  # treatment codes
 }  # fmt: skip
+PRINCIPAL = frozenset({"ABK", "BK"})
+"""Qualifiers of the principal diagnosis, of which a claim has one."""
 CODES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     # 2300 HI01 to HI12 that are no diagnoses: the list of the claim that they go to, and how each is read
     "BG": ("condition_codes", read.condition),

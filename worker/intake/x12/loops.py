@@ -14,7 +14,20 @@ from typing import Any, NamedTuple
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
-from worker.intake.x12.fields import CODES, DIAGNOSES, FIELDS, ICD9, LOOPS, TRACE, Convert, Field, Form, Loop
+from worker.intake.x12.fields import (
+    CODES,
+    DIAGNOSES,
+    FIELDS,
+    FORM_FIELDS,
+    ICD9,
+    LOOPS,
+    PRINCIPAL,
+    TRACE,
+    Convert,
+    Field,
+    Form,
+    Loop,
+)
 from worker.intake.x12.guide import KNOWN_NAMES, segments_of
 
 _MOST = 20
@@ -23,6 +36,7 @@ _QUALIFIED = frozenset({"NM1", "REF", "DTP", "AMT", "PRV"})
 _SPECIAL = frozenset({"HI", "SV1", "SV2"})
 _NUMBERS = {name for one in UNREAD if one.rules for name in one.segments.split() if name.startswith("REF*")}
 """REF segments that rules could ask and that fill no field."""
+_FORM = frozenset(FORM_FIELDS)
 _READ_ONCE = ("231", "2410", "242")
 """Loops of a claim or line that the guides have once for each of the segments that open them."""
 _LISTS = ("lines[].", "other_payers[].", "decisions[].")
@@ -31,7 +45,8 @@ _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 class FieldRow(NamedTuple):
     """A field of FIELDS or TRACE, ready to run."""
 
-    parent: str | None
+    parents: tuple[str, ...]
+    """The parts that the field is in, from the outermost."""
     key: str
     element: int
     convert: Convert | None
@@ -71,10 +86,10 @@ def _row(item: Field, traced: bool) -> FieldRow:
     path = item.path
     for prefix in _LISTS:
         path = path.removeprefix(prefix)
-    parent, _, key = path.rpartition(".")
+    *parents, key = path.split(".")
     convert = None if item.convert is text else item.convert
-    again = f"{item.loop} {item.segment} repeated" if item.segment.startswith("REF*") else ""
-    return FieldRow(parent or None, key, item.element, convert, traced, element_name(item), again)
+    again = f"{item.loop} {item.segment} repeated" if item.segment.startswith("REF*") or item in _FORM else ""
+    return FieldRow(tuple(parents), key, item.element, convert, traced, element_name(item), again)
 
 
 def _states(form: Form) -> dict[str, State]:
@@ -171,10 +186,11 @@ class Record:
     """What one HL level, one claim, one line or one other payer has so far.
 
     id: HL01, where it is an HL level. seen: loops that were opened, and service segments. icd9: codes beside a
-    qualifier of ICD-9-CM. odd: what was read though it is not as the guide has it.
+    qualifier of ICD-9-CM. odd: what was read though it is not as the guide has it. principal: whether a principal
+    diagnosis was there.
     """
 
-    __slots__ = ("fields", "icd9", "id", "odd", "problems", "seen", "trace")
+    __slots__ = ("fields", "icd9", "id", "odd", "principal", "problems", "seen", "trace")
 
     def __init__(self, id: str = "") -> None:
         # By hand: there is one for each line, and a dataclass's factories take twice the time.
@@ -184,12 +200,13 @@ class Record:
         self.seen: set[str] = set()
         self.problems: list[Problem] = []
         self.icd9: list[str] = []
+        self.principal = False
         self.odd: set[str] = set()
 
     def fill(self, rows: Iterable[FieldRow], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""
         count = len(elements)
-        for parent, key, place, convert, traced, name, again in rows:
+        for parents, key, place, convert, traced, name, again in rows:
             if place >= count or not (raw := elements[place]):
                 continue
             value: object
@@ -206,7 +223,7 @@ class Record:
                 if value is None:
                     continue
             target = self.trace if traced else self.fields
-            if parent:
+            for parent in parents:
                 target = target.setdefault(parent, {})
             if not place:
                 target.setdefault(key, []).extend(value)
@@ -242,11 +259,7 @@ class Record:
                 if self.fields.setdefault(target, code) != code:
                     self.add(segment, name, "is a second admitting diagnosis; expected one")
             elif target:
-                codes = self.fields.setdefault(target, [])
-                codes.append(code)
-                if target == "diagnoses" and (poa := present_on_admission(raw, component)):
-                    known = {"diagnosis": len(codes), "indicator": poa}
-                    self.fields.setdefault("present_on_admission", []).append(known)
+                self._take(target, qualifier, code, present_on_admission(raw, component))
             else:
                 passed += (f"HI*{qualifier}", f"HI*{qualifier}:{code}")
         return passed
@@ -262,6 +275,17 @@ class Record:
         if isinstance(found, dict) and target == "occurrences":
             found["group"] = group
         self.fields.setdefault(target, []).append(found)
+
+    def _take(self, target: str, qualifier: str, code: str, poa: str | None) -> None:
+        """A diagnosis of a list, with the indicator of what was present on admission."""
+        codes = self.fields.setdefault(target, [])
+        codes.append(code)
+        if target == "diagnoses" and poa:
+            self.fields.setdefault("present_on_admission", []).append({"diagnosis": len(codes), "indicator": poa})
+        if qualifier in PRINCIPAL:
+            if self.principal:
+                self.fields["several_principal_diagnoses"] = True
+            self.principal = True
 
     def add(self, segment: int, name: str, sentence: str) -> None:
         """Notes a problem of the element `name` in the segment of that number."""

@@ -296,7 +296,7 @@ class Walker:
             problems.append(problem("", self.envelope.unread or "the claim is in no transaction set (ST)"))
         else:
             value["form"] = _FORMS[self._form]
-            value |= self._set.fields
+            _inherit(value, self._set.fields)
             problems += self._set.problems
             for level in (self._billing, self._subscriber, self._patient):
                 if level is None:
@@ -462,4 +462,8 @@ class Walker:
 def _inherit(value: dict[str, Any], fields: dict[str, Any]) -> None:
     """Takes over the fields of a level; its objects are copied, since the claims below it share them."""
     for key, part in fields.items():
-        value[key] = part.copy()
+        value[key] = _copied(part)
+
+
+def _copied(part: Any) -> Any:
+    return {key: _copied(inner) for key, inner in part.items()} if isinstance(part, dict) else part
