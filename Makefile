@@ -51,6 +51,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/python -m ops.tried --check
 	@$(BIN)/python -m ops.schemas --check
 	@$(BIN)/python -m ops.notread --check
+	@$(BIN)/python -m ops.x12tables --check
 	@$(BIN)/python -m ops.dashboards --check
 	@$(BIN)/python -m ops.alerts --check
 	@$(BIN)/python -m ops.logformats --check
@@ -68,6 +69,7 @@ mutants: .venv/dev.stamp  ## changes every rule in small ways: an example or a c
 schemas: .venv/dev.stamp  ## writes ops/schema/ from the models, docs/not-read.md from the readers' list
 	@$(BIN)/python -m ops.schemas
 	@$(BIN)/python -m ops.notread
+	@$(BIN)/python -m ops.x12tables
 
 catalogue: .venv/dev.stamp  ## writes rules/CATALOGUE.md and CLEAN.md from the rule files, and that their examples pass
 	@$(BIN)/scrub rules docs -o rules/CATALOGUE.md

@@ -69,6 +69,13 @@ CAUSES: Mapping[str, Cause] = {
     "revenue_code": Cause("An institutional line has no revenue code."),
     "revenue_code_refused": Cause("A revenue code is one that the payer does not take."),
     "too_many_lines": Cause("The claim has more lines than its format takes."),
+    "other_payer_segments": Cause("What the claim says of another payer is not complete."),
+    "syntax_segment_missing": Cause("A segment that the form requires is not on the claim."),
+    "syntax_element_missing": Cause("An element that the form requires is blank."),
+    "syntax_code": Cause("An element holds what the form does not take there."),
+    "syntax_length": Cause("An element is longer or shorter than the form takes."),
+    "syntax_unexpected": Cause("An element is filled that the form does not use there."),
+    "syntax_character": Cause("A value holds a character that the form's separators or X12 do not allow."),
     # what only the institutional form has
     "accident_occurrence": Cause("A payer for an accident stands on the claim without the date of the accident."),
     "admission_codes": Cause("An institutional claim has no codes of admission and discharge."),

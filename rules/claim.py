@@ -536,6 +536,27 @@ class Documentation:
 
 
 @claim_part
+class FormFault:
+    """Where an 837 departs from the table of its form, as a 999 would answer it; written by the reader."""
+
+    kind: Literal[
+        "segment_missing", "segment_order", "segment_repeated", "segment_unexpected", "element_missing",
+        "element_short", "element_long", "element_type", "element_character", "element_code", "element_date",
+        "element_unexpected",
+    ]  # fmt: skip
+    loop: Code
+    """`2010AA`; ST: before the first HL."""
+    segment: Code
+    """`N3`, or with the qualifier that tells it from others of its loop: `REF*EI`. The table's word, not the file's."""
+    element: Code | None = None
+    """`NM103`, or with its component `CLM05-2`; null: the segment as a whole."""
+    line: Whole | None = None
+    """The service line that it is in, counted from 1; null: none."""
+    answer: Code
+    """`IK304 3`, `IK403 7`: the element of the 999 and the code in it."""
+
+
+@claim_part
 class Claim:
     """Loop 2300 with what it inherits from the billing provider, subscriber and patient loops above it."""
 
@@ -649,6 +670,9 @@ class Claim:
     oddities: Some[Name] = ()
     """What of an 837 is not as the guide has it and was read all the same, written by the reader: a place and a word of
     `rules/unread.py`, as `2300 REF*G1 repeated`; never a value. Absent on most claims, and no part of their digest."""
+    form_faults: Some[FormFault] = ()
+    """What a 999 would find in the 837 that the claim was read from, written by the reader: place and kind, never a
+    value. Absent where there is nothing, and no part of the claim's digest."""
 
 
 _CLAIM = TypeAdapter(Claim)

@@ -26,6 +26,7 @@ SUBJECTS: Mapping[str, str] = {
     "PAY": "payer",
     "POS": "place of service",
     "RDR": "reading",
+    "SYN": "syntax of the form",
     "TIM": "timely filing",
     "UBF": "institutional form",
     "UNT": "units",

@@ -46,4 +46,5 @@ def shape_of(case: Case) -> Hashable | None:
         attending and (not attending.npi, attending.taxonomy),
         operating and (not operating.npi, operating.taxonomy),
         not case.history.billed, tuple(lines),
+        tuple([(one.kind, one.loop, one.segment, one.element, one.line, one.answer) for one in claim.form_faults]),
     )  # fmt: skip

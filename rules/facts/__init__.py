@@ -21,6 +21,7 @@ from rules.facts import (
     providers,
     record,
     sedation,
+    syntax,
     units,
     visits,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "providers",
     "record",
     "sedation",
+    "syntax",
     "units",
     "visits",
 ]

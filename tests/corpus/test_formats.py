@@ -27,7 +27,7 @@ from worker.intake.documents import read_documents
 from worker.intake.fhir.fields import NOT_IN_FHIR
 
 STORIES = read_stories(BOOK)
-NEEDING = {rule.file.removesuffix(".yaml") for rule in BOOK.rules if rule.needs}
+NEEDING = {rule.file.removesuffix(".yaml") for rule in BOOK.rules if rule.needs or rule.code.startswith("SYN")}
 UNITS = {"ML", "GR", "ME", "F2", "UN"}
 _EMPTY: dict[str, Any] = {"npi": None, "taxonomy": None}
 _PARTS: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ def common(data: dict[str, Any]) -> dict[str, Any] | None:
     """What of a claim all three formats hold, with every key that the writers ask for; None: it holds too little or
     says what one of them has no way to say."""
     claim = {"frequency_code": "1", **copy.deepcopy(data)}
-    for path in (*NOT_IN_FHIR, "not_read", "oddities", "source_format"):
+    for path in (*NOT_IN_FHIR, "not_read", "oddities", "form_faults", "source_format"):
         at: Any = claim
         *steps, last = path.split(".")
         for step in steps:

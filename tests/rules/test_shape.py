@@ -41,6 +41,8 @@ SHAPE = {
     "lines.place_of_service", "lines.diagnosis_pointers", "lines.revenue_code", "lines.rendering_provider",
     "lines.drug", "lines.drug.ndc", "lines.drug.quantity", "lines.drug.unit", "lines.service_date", "lines.service_date_end",
     "lines.service_facility", "lines.service_facility.state", "lines.prior_authorization",
+    "form_faults", "form_faults.kind", "form_faults.loop", "form_faults.segment", "form_faults.element",
+    "form_faults.line", "form_faults.answer",
 }  # fmt: skip
 """Paths that a shared fact may read; of some the shape holds no more than whether they are there, or the same day."""
 DIAGNOSES = {"diagnoses", "admitting_diagnosis", "reason_diagnoses"}

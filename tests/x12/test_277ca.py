@@ -32,6 +32,7 @@ from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Ack
 def clean(**changes: Any) -> dict[str, Any]:
     line = copy.deepcopy(PROFESSIONAL["lines"][0]) | {"modifiers": ["RT"], "diagnosis_pointers": [1]}
     del line["rendering_provider"], line["place_of_service"]
+    line.pop("decisions", None)
     dropped = (
         "original_reference_number",
         "delay_reason_code",

@@ -210,12 +210,18 @@ REPORTED: dict[str, tuple[tuple[tuple[str, str], ...], dict[str, str]]] = {
 }  # fmt: skip
 
 
+def held_by_syntax(report: Report) -> bool:
+    """A rule of the meaning may only warn where a 999 rejects the file: then SYN holds it, with the same cause."""
+    return any(one.code.startswith("SYN") and one.severity == "block" for one in report.findings)
+
+
 @pytest.mark.parametrize("name", REPORTED)
 def test_what_public_reports_tell_of_is_found(name: str) -> None:
     changes, expected = REPORTED[name]
     report = judged(*changes)
     assert ours(report) == expected
-    assert report.disposition == ("rework" if "block" in expected.values() else "billing")
+    held = "block" in expected.values() or held_by_syntax(report)
+    assert report.disposition == ("rework" if held else "billing")
 
 
 DEPENDENT = (
@@ -321,7 +327,7 @@ def test_each_planted_fault_is_found_by_its_rule(name: str, code: str, severity:
     assert isinstance(found, Document)
     report = check(found.claim, BOOK, received=RECEIVED)
     assert ours(report)[code] == severity
-    assert (report.disposition == "rework") == (severity == "block")
+    assert (report.disposition == "rework") == (severity == "block" or held_by_syntax(report))
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the cases are beside the project, and not here")

@@ -49,7 +49,8 @@ def test_hl_numbers_with_leading_zeros(own: str, parent: str) -> None:
 
 def test_an_hl_without_its_parent() -> None:
     """github.com/UHIN/x12-parser-library/pull/5: HL02 is left out now and then."""
-    assert one(p("HL*2*1*22", "HL*2**22")) == {**CLEAN, "oddities": ["2000B HL02 missing"]}
+    found = one(p("HL*2*1*22", "HL*2**22"))
+    assert found == {**CLEAN, "oddities": ["2000B HL02 missing"]}
 
 
 def test_an_hl_with_another_parent_is_refused() -> None:

@@ -170,4 +170,7 @@ def test_claims_written_as_837_are_read_back(data: st.DataObject, form: str) -> 
     found = list(read_x12("f", io.BytesIO(raw.encode(data.draw(st.sampled_from(["utf-8", "latin-1"])))), limit=2**20))
     assert [item.problems for item in found if not isinstance(item, Document)] == []
     expected = [apart(one) if mark else one for one, mark in zip(given_claims, dependent, strict=True)]
-    assert [item.value for item in found if isinstance(item, Document)] == expected
+    read = [item.value for item in found if isinstance(item, Document)]
+    for one in read:
+        one.pop("form_faults", None)  # a patient without a birth date, a line without a code
+    assert read == expected

@@ -155,8 +155,7 @@ def other_payer(other: Claim) -> Segments:
     out.append(name("PR", "2", "OTHER PAYER", "", "PI", other.get("payer_id")))
     if not other.get("dated_by_lines"):
         out += days("573", other.get("adjudication_date"), None)
-    out.append(name("82", "1", "", "", "G2", None))
-    return out
+    return [*out, name("82", "1", ""), ["REF", "G2", "OTHER7"]]
 
 
 def adjustments(given: Sequence[Claim]) -> Segments:
@@ -169,9 +168,9 @@ def adjustments(given: Sequence[Claim]) -> Segments:
     return out
 
 
-def decision(given: Claim) -> Segments:
+def decision(given: Claim, c: str = ":") -> Segments:
     """Loop 2430."""
-    svd = [given.get("payer_id") or "", given.get("paid") or "", "HC:64445", ""]
+    svd = [given.get("payer_id") or "", given.get("paid") or "", f"HC{c}64445", ""]
     out: Segments = [["SVD", *svd, given.get("paid_units") or "", given.get("bundled_into") or ""]]
     out += adjustments(given.get("adjustments", []))
     out += days("573", given.get("adjudication_date"), None)
@@ -242,14 +241,14 @@ def line_segments(line: Claim, professional: bool, c: str) -> Segments:
         out.append(["CTP", "", "", "", drug["quantity"], drug["unit"]])
     if rendering := line.get("rendering_provider"):
         out += provider("82", rendering, "PE")
-    for one in line.get("decisions", []):
-        out += decision(one)
     if facility := line.get("service_facility"):
         out.append(name("77", "2", facility.get("name") or "", "", "XX", facility.get("npi")))
         out += address(facility.get("address"), facility.get("state"))
     if professional:
         out += provider("DQ", line.get("supervising_provider"))
     out += provider("DN", line.get("referring_provider"))
+    for one in line.get("decisions", []):
+        out += decision(one, c)
     return out
 
 

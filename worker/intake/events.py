@@ -298,7 +298,7 @@ def digest(data: object) -> str:
     return digest_of(data, canonical(data))
 
 
-OF_THE_READER = frozenset({"not_read", "oddities", "source_format"})
+OF_THE_READER = frozenset({"not_read", "oddities", "source_format", "form_faults"})
 """What a reader says of its reading."""
 
 

@@ -309,8 +309,8 @@ NOT_IN_FHIR = (
     "other_payers[].patient_signature_source", "other_payers[].release_of_information", "other_payers[].subscriber",
     "other_payers[].remark_codes",
 )  # fmt: skip
-"""Fields that FHIR has no place for, or none that is read; `not_read`, `oddities` and `source_format` are a reader's
-own."""
+"""Fields that FHIR has no place for, or none that is read; `not_read`, `oddities`, `form_faults` and `source_format`
+are a reader's own."""
 
 
 def source_of(path: str) -> str:

@@ -56,6 +56,7 @@ STATUSES = {
     "MOD": ("453", "SV101-3", "SV202-3"),  # procedure code modifiers
     "POS": ("249", "CLM05-1", "CLM05-1"),  # place of service
     "RDR": ("481", "CLM", "CLM"),
+    "SYN": ("481", "CLM", "CLM"),  # as CLM
     "TIM": ("718", "DTP*472", "DTP*472"),  # not submitted within the required time frame
     "UNT": ("476", "SV104", "SV205"),  # missing or invalid units of service
 }
@@ -71,7 +72,7 @@ ELEMENTS = {
     "178": ("CLM02", "CLM02"), "187": ("DTP*472", "DTP*472"), "188": ("DTP*434", "DTP*434"),
     "228": ("CLM05", "CLM05"), "249": ("CLM05-1", "CLM05-1"), "255": ("HI", "HI"), "400": ("CLM02", "CLM02"),
     "453": ("SV101-3", "SV202-3"), "454": ("SV101-2", "SV202-2"), "455": ("SV201", "SV201"),
-    "464": ("REF*F8", "REF*F8"), "477": ("SV107", "SV107"), "535": ("CLM05-3", "CLM05-3"),
+    "464": ("REF*F8", "REF*F8"), "477": ("SV107", "SV107"), "481": ("CLM", "CLM"), "535": ("CLM05-3", "CLM05-3"),
     "562": ("NM109", "NM109"), "583": ("SV102", "SV203"),
     "659": ("SV103", "SV204"),
 }  # fmt: skip

@@ -218,7 +218,7 @@ FIELDS = (
     Field("lines[].unit_basis", "2400", "SV2", 4, read.text, "I"),
     Field("lines[].units", "2400", "SV2", 5, read.number, "I"),
     Field("lines[].non_covered_charge", "2400", "SV2", 7, read.number, "I"),
-    Field("lines[].prior_authorization", "2400", "REF*G1", 2, read.for_destination),
+    Field("lines[].prior_authorization", "2400", "REF*G1", 2, read.for_destination, "P"),
     Field("lines[].service_date", "2400", "DTP*472", 3, read.first_day),
     Field("lines[].service_date_end", "2400", "DTP*472", 3, read.later_day),
     Field("lines[].drug.ndc", "2410", "LIN", 3, read.when(2, "N4")),
@@ -307,7 +307,7 @@ LOOPS = (
     # the HL segment opens 2000A (level 20), 2000B (22) and 2000C (23), the CLM segment 2300
     Loop("2000A", (), "", "PRV CUR"),
     Loop("2010AA", ("NM1*85",), "2000A", _PERSON),
-    Loop("2010AB", ("NM1*87",), "2000A", "N3 N4"),
+    Loop("2010AB", ("NM1*87",), "2000A", "N3 N4 REF"),
     Loop("2010AC", ("NM1*PE",), "2000A", _PERSON),
     Loop("2000B", (), "", "SBR PAT"),
     Loop("2010BA", ("NM1*IL",), "2000B", f"{_PERSON} DMG"),

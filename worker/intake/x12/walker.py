@@ -20,6 +20,7 @@ from worker.intake.x12.fields import Form
 from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
 from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
 from worker.intake.x12.segments import Broken, Segments
+from worker.intake.x12.syntax import SyntaxCheck
 
 _FORMS = {"P": "professional", "I": "institutional"}
 _NOWHERE: State = {}
@@ -51,6 +52,7 @@ class Walker:
         self._limit = limit
         self._segment = 0
         self._set = Record()
+        self._syntax = SyntaxCheck()
         self._outside = False
         """Whether a segment outside of any set has been reported."""
         self._loop = ""
@@ -72,6 +74,7 @@ class Walker:
         self._unread: set[str] = set()
         self._record = Record()
         self._size = 0
+        self._syntax.leave()
         self._suspect: list[Problem] = []
         self._reported = False
 
@@ -90,7 +93,7 @@ class Walker:
             "CLM": self._clm, "HL": self._hl, "ST": self._begin_set, "SE": self._end_set, "GS": self._begin_group,
             "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
         }  # fmt: skip
-        separators, ended = self._segments, self.envelope.ended
+        separators, ended, rows = self._segments, self.envelope.ended, self._syntax.rows
         elements = [""]
         for batch in separators:
             if isinstance(batch, Broken):
@@ -107,6 +110,7 @@ class Walker:
                     elements[0] = name  # blanks around it, or small letters
                     step = self._state.get(name)
                 if step is not None:
+                    rows.append((text, elements))
                     self._step(step, elements, len(text))
                 elif (handler := handlers.get(elements[0])) is None:
                     self._misplaced(elements, before)
@@ -126,7 +130,7 @@ class Walker:
         if self._claim is not None:
             self._size += size
             if self._size > self._limit:
-                for records in (self._lines, self._others, self._decisions):
+                for records in (self._lines, self._others, self._decisions, self._syntax.rows):
                     records.clear()
                 return
         opens, rows, special, unread, odd, once = step
@@ -236,6 +240,7 @@ class Walker:
         if self._form is None:
             self._misplaced(elements)
             return found
+        self._syntax.level(elements)
         self._claim_id = ""
         own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
@@ -278,6 +283,7 @@ class Walker:
         self._claim_id = at(elements, 1)
         if self._form is None:
             return found
+        self._syntax.claim(elements)
         self._state, self._loop = STATES[self._form]["2300"], "2300"
         claim.fill(CLAIM[self._form], elements, self._segments.component, self._segment)
         return found
@@ -323,6 +329,8 @@ class Walker:
             for line in (*self._others, *self._lines, *self._decisions):
                 problems += line.problems
             problems += self._hidden(claim)
+            if not problems and (faults := self._syntax.faults(patient=self._patient is not None)):
+                value["form_faults"] = faults
         position = self.envelope.position(self._start)
         self._claim = None
         return WalkedClaim(
@@ -388,6 +396,7 @@ class Walker:
     def _begin_interchange(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_interchange("the interchange ends without IEA", "022")
         self.envelope.begin_interchange(elements)
+        self._syntax.interchange(elements)
         return found
 
     def _begin_group(self, elements: list[str]) -> WalkedClaim | None:
@@ -404,6 +413,7 @@ class Walker:
         self._form, self._loop = self.envelope.form, ""
         if self._form:
             self._state = STATES[self._form]["ST"]
+            self._syntax.transaction(self._form, elements, self._segments.element, self._segments.component)
         return found
 
     def _end_set(self, elements: list[str]) -> WalkedClaim | None:
