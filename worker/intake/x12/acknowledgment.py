@@ -387,10 +387,11 @@ def _unread(refusal: Refusal) -> Iterator[_Status]:
 
 def _patient(hl: int, parent: int, trace: Mapping[str, Any], claim_id: str) -> Iterator[str]:
     patient = trace.get("patient", {})
+    member_id = must(trace.get("member_id"), 80)
     yield f"HL*{hl}*{parent}*PT"
     yield (
         f"NM1*QC*1*{must(patient.get('name'), 60)}*{plain(patient.get('first_name', ''), 35)}"
-        f"****MI*{must(trace.get('member_id'), 80)}"
+        f"****MI*{member_id if len(member_id) > 1 else f'0{member_id}'}"  # two characters at least
     )
     yield f"TRN*2*{must(claim_id, 50, '0')}"
 
