@@ -31,8 +31,8 @@ from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Ack
 
 def clean(**changes: Any) -> dict[str, Any]:
     line = copy.deepcopy(PROFESSIONAL["lines"][0]) | {"modifiers": ["RT"], "diagnosis_pointers": [1]}
-    del line["rendering_provider"], line["place_of_service"]
-    line.pop("decisions", None)
+    for key in ("rendering_provider", "place_of_service", "decisions"):
+        line.pop(key, None)
     dropped = (
         "original_reference_number",
         "delay_reason_code",
@@ -158,7 +158,7 @@ def test_a_claim_that_its_gaps_alone_hold_has_a_status_which_says_so(route: str,
     book = with_text(BOOK, entries("", route), "settings")
     medicare = {"id": "09102", "name": "MEDICARE", "filing_indicator": "MB", "responsibility": "P"}
     given = clean(payer=medicare)
-    given["subscriber"] = {"member_id": "1EG4TE5MK73"}
+    given["subscriber"] = {**given["subscriber"], "member_id": "1EG4TE5MK73"}
     made = answer(file_of([given]).encode(), book)
     valid(made)
     (found,) = [segment for segment in segments(made, "STC") if segment.split("*")[1] == status][-1:]

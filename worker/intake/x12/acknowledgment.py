@@ -45,6 +45,7 @@ STATUSES = {
     "BND": ("454", "SV101-2", "SV202-2"),  # procedure code for services rendered
     "EDT": ("454", "SV101-2", "SV202-2"),  # of any two codes, as BND is of the procedure's
     "EDT003": ("476", "SV104", "SV205"),
+    "COB": ("742", "SBR01", "SBR01"),  # payer responsibility sequence number code
     "COV": ("255", "HI01-2", "HI01-2"),  # diagnosis code
     "CLM": ("481", "CLM", "CLM"),  # claim format is invalid
     "DOC": ("294", "PWK", "PWK"),  # supporting documentation
@@ -58,6 +59,7 @@ STATUSES = {
     "RDR": ("481", "CLM", "CLM"),
     "SYN": ("481", "CLM", "CLM"),  # as CLM
     "TIM": ("718", "DTP*472", "DTP*472"),  # not submitted within the required time frame
+    "UBF": ("481", "CLM", "CLM"),  # of the institutional form
     "UNT": ("476", "SV104", "SV205"),  # missing or invalid units of service
 }
 ELEMENTS = {
@@ -386,10 +388,11 @@ def _unread(refusal: Refusal) -> Iterator[_Status]:
 
 def _patient(hl: int, parent: int, trace: Mapping[str, Any], claim_id: str) -> Iterator[str]:
     patient = trace.get("patient", {})
+    member_id = must(trace.get("member_id"), 80)
     yield f"HL*{hl}*{parent}*PT"
     yield (
         f"NM1*QC*1*{must(patient.get('name'), 60)}*{plain(patient.get('first_name', ''), 35)}"
-        f"****MI*{must(trace.get('member_id'), 80)}"
+        f"****MI*{member_id if len(member_id) > 1 else f'0{member_id}'}"  # two characters at least
     )
     yield f"TRN*2*{must(claim_id, 50, '0')}"
 
