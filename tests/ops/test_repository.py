@@ -208,7 +208,7 @@ def test_the_page_names_keys_of_redis_and_folders_of_the_state_folder_that_there
     keys = [key for row in table.splitlines()[4:] for key in re.findall(r"`(\w+)`", row.split(" | ")[0])]
     assert len(keys) > 8
     assert [key for key in keys if not hasattr(Keys, key)] == []
-    assert set(re.findall(r"`(\w+)`", folders)) == KNOWN
+    assert set(re.findall(r"`([\w.]+)`", folders)) == KNOWN
 
 
 def test_the_picture_can_be_read_in_one_sitting() -> None:
