@@ -46,8 +46,6 @@ class Case(NamedTuple):
     """The forms of member ids that the book's payer files declare, by name."""
     with_rules: frozenset[str] = frozenset()
     """The codes that some package of the book is for: its rules speak of their pairs and units."""
-    carried: frozenset[str] = frozenset()
-    """The groups of fields (rules/carried.py) that the claim's format carries, or the claim brings."""
     former: bool = False
     """Whether the book is of releases 0.1: a few facts mean to its rules what they meant then."""
 

@@ -366,9 +366,6 @@ class Claim:
     """CLM02, US dollars."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES, json_schema_extra={"minItems": 1}), _some]
     documentation: Some[Documentation] = ()
-    source_format: Literal["x12"] | None = None
-    """Written by the reader of an 837: what the form carries was there to be read, so what is null is not on the claim.
-    No part of the claim's digest."""
     not_read: Some[Name] = ()
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""

@@ -29,16 +29,13 @@ class ClaimKind(NamedTuple):
     """Whether its history is known."""
     provider: str | None = None
     """Billing NPI, where an override names it."""
-    carried: frozenset[str] = frozenset()
-    """The groups of fields that are there to be asked."""
 
 
 def kind_of(case: Case) -> ClaimKind:
     """The kind of a claim."""
     return ClaimKind(
-        case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted", case.provider,
-        case.carried,
-    )  # fmt: skip
+        case.selection, case.role, case.claim.frequency_code == VOID, case.history.state == "consulted", case.provider
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,6 @@ class Book:
             and kind.role in rule.bills_as
             and (rule.on_void or not kind.void)
             and (kind.consulted or not rule.needs_history)
-            and kind.carried.issuperset(rule.needs)
         ]
         found = [self._own(rule, selection) for rule in able if rule.serves(selection.payer, selection.plan)]
         advantage = self.registry.advantage()

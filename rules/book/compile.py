@@ -14,7 +14,6 @@ from rules.book.logic import ALWAYS, Condition
 from rules.book.rule import Bypass, Patch, Rule, Text, Version, layer_of
 from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
-from rules.carried import CARRIED
 from rules.causes import CAUSES
 from rules.facts import FACTS
 from rules.facts.parts import PARTS
@@ -81,7 +80,6 @@ def compile_rule(
         cause=shape.cause,
         fault=shape.fault,
         another_fix=shape.another_fix == "true",
-        needs=shape.needs,
     )
 
 
@@ -152,10 +150,6 @@ def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -
     if shape.cause is not None and shape.cause not in CAUSES:
         hint = did_you_mean(shape.cause, tuple(CAUSES))
         document.complain(("cause",), f"unknown cause {shape.cause!r}{hint}; rules/causes.py lists them")
-    for index, name in enumerate(shape.needs):
-        if name not in CARRIED:
-            hint = did_you_mean(name, tuple(CARRIED))
-            document.complain(("needs", index), f"unknown group {name!r}{hint}; rules/carried.py lists them")
     path = PurePosixPath(document.file)
     folder = path.parent.name
     if folder != COMMON and any(name.split("/")[0] != folder for name in shape.payers):

@@ -186,8 +186,6 @@ class Rule:
     """What is wrong where it fails, in a few words; None: the title alone says what is right."""
     another_fix: bool = False
     """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
-    needs: tuple[str, ...] = ()
-    """Groups of fields (rules/carried.py) that a claim has to carry for the rule to be asked."""
 
     @property
     def layer(self) -> str:

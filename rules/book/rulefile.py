@@ -194,9 +194,6 @@ class RuleShape(YamlModel):
     """What is wrong where it fails, in a few words, as `title` says what is right."""
     another_fix: Literal["true", "false"] = "false"
     """Whether its fix is another way out than that of other rules of its cause, so that both are named."""
-    needs: tuple[Text, ...] = ()
-    """Groups of fields of rules/carried.py: the rule is asked of claims alone whose format carries them, or that bring
-    them."""
     overlaps: dict[Text, Text] = Field(default_factory=dict)
     """Codes that find on purpose what this rule finds as well, each with the reason; see `scrub rules prove`."""
     versions: Annotated[tuple[VersionShape, ...], Field(min_length=1)]

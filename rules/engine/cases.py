@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from rules.book.book import Book
-from rules.carried import carried
 from rules.case import Case, date_of, dates_of, role_of
 from rules.claim import Claim
 from rules.engine.active import Cases
@@ -35,7 +34,7 @@ def case_of(
         FORM, None, book.tables, claim.lines, min(dates_of(claim, claim.lines), default=claim.statement_from_date), {},
         claim, selection, role_of(claim), claim.received_date or received, history,
         _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
-        book.registry.forms, book.with_rules, carried(claim), book.former,
+        book.registry.forms, book.with_rules, book.former,
     )  # fmt: skip
     return whole if layer == FORM else _seen_by(whole, book, layer or next(iter(book.procedures)))
 
@@ -45,11 +44,8 @@ def _seen_by(whole: Case, book: Book, layer: str) -> Case:
         return whole.of_layer(layer, None, whole.tables, whole.lines, whole.first_day)
     package = book.procedures[layer]
     lines = tuple([line for line in whole.lines if line.procedure in package.codes])
-    if len(lines) == len(whole.lines) == 1:
-        first = date_of(whole.claim, lines[0])
-    else:
-        days = dates_of(whole.claim, lines)
-        first = min(days) if days and len(days) == len(lines) else None
+    days = dates_of(whole.claim, lines)
+    first = min(days) if days and len(days) == len(lines) else None
     return whole.of_layer(layer, package, book.own[layer], lines, first)
 
 

@@ -23,7 +23,6 @@ from rules.errors import MISTAKES
 from rules.facts import Facts, facts_of
 from rules.history import NOT_CONSULTED, History
 from rules.report import Report
-from rules.terms import EDITS
 
 
 def check(claim: Claim, book: Book, *, received: date | None = None, history: History = NOT_CONSULTED) -> Report:
@@ -95,11 +94,11 @@ def _key(cases: Cases, memory: Memory) -> Hashable | None:
         if line.service_date != day and line.service_date and memory.period(line.service_date) != period:
             return None
     # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
-    return (case.selection, case.history.state, case.provider, case.carried, period, shape)
+    return (case.selection, case.history.state, case.provider, period, shape)
 
 
 def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
-    gaps = [gap for case in live if case.layer != EDITS for gap in gaps_on(book, case)]
+    gaps = [gap for case in live if case.package for gap in gaps_on(book, case)]
     return looked_at(whole.claim, live, book, gaps, reason)
 
 

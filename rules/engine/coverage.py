@@ -9,7 +9,6 @@ from typing import NamedTuple
 from rules.book.assignment import Assigned
 from rules.book.book import Book
 from rules.book.rule import Rule
-from rules.carried import CARRIED
 from rules.case import Case, date_of, ncci_setting
 from rules.claim import Claim, Line
 from rules.engine.active import Cases
@@ -162,31 +161,6 @@ def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Ga
             if known and code in codes:
                 sentence = f"{place} is on the claim and was not read: {known.why}. {code} judged without it."
                 yield Gap("field_not_read", code, None, None, sentence)
-
-
-def fields_left_out(assigned: Iterable[Assigned], carried: frozenset[str], day: date | None) -> Iterator[Gap]:
-    """The groups of fields that the claim does not carry, with the active rules that would ask them; `assigned`: those
-    that meet a claim which carries all."""
-    active = [one.rule for one in assigned if one.rule.status == "active" and not one.published]
-    in_force = [rule for rule in active if day is None or rule.version_on(day)]
-    for name, group in CARRIED.items():
-        codes = sorted({rule.code for rule in in_force if name in rule.needs})
-        if codes and name not in carried:
-            yield Gap(
-                "field_not_read", codes[0], None, None,
-                f"The claim brings nothing of {group.label}, which an 837 carries: not asked by {spanned(codes)}.",
-            )  # fmt: skip
-
-
-def spanned(codes: list[str]) -> str:
-    """Sorted codes in few words: `ADR001 to ADR004, COB002`."""
-    runs: list[list[str]] = []
-    for code in codes:
-        if runs and code[:3] == runs[-1][-1][:3] and int(code[3:]) == int(runs[-1][-1][3:]) + 1:
-            runs[-1].append(code)
-        else:
-            runs.append([code])
-    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def coverage_of(selection: Selection, book: Book, gaps: tuple[Gap, ...], reason: str | None) -> Coverage:

@@ -9,10 +9,9 @@ from datetime import date, timedelta
 
 from rules.book.assignment import Assigned, ClaimKind, kind_of
 from rules.book.book import Book
-from rules.carried import EVERY
 from rules.case import Case
 from rules.claim import Payer
-from rules.engine.coverage import Looked, fields_left_out, gaps_of_kind
+from rules.engine.coverage import Looked, gaps_of_kind
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
 from rules.engine.verdict import FoundOnce
@@ -92,16 +91,12 @@ def plan_on(book: Book, kind: ClaimKind, day: date) -> DayPlan:
 
 
 def gaps_on(book: Book, case: Case) -> tuple[Gap, ...]:
-    """What the rules of the case's layer cannot ask on claims like this one, whatever is on them."""
+    """What the rules of a procedure cannot ask on claims like this one, whatever is on them."""
     memory, kind, day = memory_of(book), kind_of(case), case.first_day
     key = (kind, case.history.state, case.layer, None if day is None else memory.period(day))
     found = memory.gaps.get(key)
     if found is None:
-        if case.package:
-            gaps = gaps_of_kind(assigned_to(book, kind), book, case, day)
-        else:
-            gaps = fields_left_out(assigned_to(book, kind._replace(carried=EVERY)), kind.carried, day)
-        found = memory.gaps[key] = tuple(gaps)
+        found = memory.gaps[key] = tuple(gaps_of_kind(assigned_to(book, kind), book, case, day))
     return found
 
 

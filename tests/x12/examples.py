@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 PROFESSIONAL: dict[str, Any] = {
-    "source_format": "x12",
     "claim_id": "PCN-1", "form": "professional", "frequency_code": "7", "original_reference_number": "ICN998",
     "delay_reason_code": "11", "place_of_service": "11",
     "payer": {"id": "87726", "name": "UHC", "filing_indicator": "CI", "responsibility": "S"},
@@ -29,7 +28,6 @@ PROFESSIONAL: dict[str, Any] = {
     "not_read": ["2300 PWK"],
 }  # fmt: skip
 INSTITUTIONAL: dict[str, Any] = {
-    "source_format": "x12",
     "claim_id": "HOSP-1", "form": "institutional", "frequency_code": "1", "type_of_bill": "0131",
     "statement_from_date": "2026-10-01", "statement_through_date": "2026-10-02",
     "payer": {"id": "00435", "name": "MEDICARE A", "filing_indicator": "MA", "responsibility": "P"},

@@ -85,7 +85,7 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
         "claim_id": draw(word(1, 38, DIGITS + UPPER + "-. /")).strip() or "X", "form": form,
         "frequency_code": draw(st.sampled_from("178")), "total_charge": draw(MONEY), "payer": draw(PAYER),
         "subscriber": draw(SUBSCRIBER), "billing_provider": draw(BILLING), "diagnoses": draw(CODES),
-        "lines": draw(lines(professional)), "source_format": "x12",
+        "lines": draw(lines(professional)),
     }  # fmt: skip
     patient = draw(PATIENT)
     if patient:

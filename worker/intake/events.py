@@ -298,15 +298,11 @@ def digest(data: object) -> str:
     return digest_of(data, canonical(data))
 
 
-OF_THE_READER = frozenset({"not_read", "source_format"})
-"""What a reader says of its reading."""
-
-
 def digest_of(data: object, content: bytes) -> str:
-    """As `digest`, of what is canonical already. What a reader says of its reading is no part of the claim: the same
-    file, read again by another release, is the same."""
-    if isinstance(data, Mapping) and not OF_THE_READER.isdisjoint(data):
-        content = canonical({key: value for key, value in data.items() if key not in OF_THE_READER})
+    """As `digest`, of what is canonical already. What a reader says that it passed over is no part of the claim: the
+    same file, read again by another release, is the same."""
+    if isinstance(data, Mapping) and "not_read" in data:
+        content = canonical({key: value for key, value in data.items() if key != "not_read"})
     return sha256(content).hexdigest()
 
 

@@ -77,7 +77,6 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "lines[].drug.quantity": "quantity.value beside the NDC in item.detail",
     "lines[].drug.unit": "quantity.code beside the NDC: mL ML, g GR, mg ME, [iU] F2, 1 UN",
     "documentation": NOT_IN_FHIR,
-    "source_format": NOT_IN_FHIR,
     "not_read": "which of the elements that could matter (rules/unread.py) the Claim has",
 })  # fmt: skip
 """Claim field <- FHIR path; `-`: FHIR has no place for it."""

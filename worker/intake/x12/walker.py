@@ -253,7 +253,6 @@ class Walker:
             problems += self._structure(cut)
             if self._others:
                 value["other_payers"] = list(self._other_payers())
-            value["source_format"] = "x12"
             value.setdefault("diagnoses", [])
             value["lines"] = [line.fields for line in self._lines]
             if self._unread:
