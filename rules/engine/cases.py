@@ -17,9 +17,9 @@ from rules.terms import EDITS, FORM, LAYERS
 def cases_of(claim: Claim, book: Book, received: date | None, history: History = NOT_CONSULTED) -> Cases:
     """The claim as each layer sees it that it is for."""
     codes = book.codes
-    carried = {codes.get(line.procedure or "") for line in claim.lines}
+    named = {codes.get(line.procedure or "") for line in claim.lines}
     edits = (EDITS,) if EDITS in book.layers else ()
-    layers = (FORM, *edits, *(name for name in book.procedures if name in carried))
+    layers = (FORM, *edits, *(name for name in book.procedures if name in named))
     whole = case_of(claim, book, received, history, FORM)
     return (whole, *[_seen_by(whole, book, layer) for layer in layers[1:]])
 
@@ -45,11 +45,8 @@ def _seen_by(whole: Case, book: Book, layer: str) -> Case:
         return whole.of_layer(layer, None, whole.tables, whole.lines, whole.first_day)
     package = book.procedures[layer]
     lines = tuple([line for line in whole.lines if line.procedure in package.codes])
-    if len(lines) == len(whole.lines) == 1:
-        first = date_of(whole.claim, lines[0])
-    else:
-        days = dates_of(whole.claim, lines)
-        first = min(days) if days and len(days) == len(lines) else None
+    days = dates_of(whole.claim, lines)
+    first = min(days) if days and len(days) == len(lines) else None
     return whole.of_layer(layer, package, book.own[layer], lines, first)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from tests.book import BOOK
 from tests.integration.helpers import counting
 from worker.audit import chains
 from worker.audit import log as audit
@@ -25,7 +26,7 @@ from worker.store.secret import load_secret
 from .claims import Sent, claim
 from .stage import Stage
 
-HISTORY = {"BND009", "DUP001", "DUP002", "FRQ001"}
+HISTORY = {rule.code for rule in BOOK.rules if rule.needs_history}
 """Rules that look at what was billed before, which `scrub check` cannot."""
 _HISTORICAL = ("history", "disposition", "reason", "rules_run", "findings", "gaps", "coverage")
 _SHOWN = 5
