@@ -23,7 +23,6 @@ from rules.book.pack import Files, unpacked
 from rules.book.rule import Rule
 from rules.book.rulefile import YamlDocument, read_document, validated
 from rules.book.sources import Source
-from rules.claim import iso_date
 from rules.errors import BookInvalid, BookMissing, RuleProblem
 from rules.payers import RESERVED, PayerShape, Registry, plain_id
 from rules.procedures import Procedure, shipped
@@ -31,6 +30,7 @@ from rules.tables.edition import Edition
 from rules.tables.editions import clashes, read_edition
 from rules.tables.table import SPECS, Table, empty_table, joined, read_table
 from rules.terms import LAYERS, PROCEDURES
+from rules.values import iso_date
 
 LIBRARY = Path(__file__).parent / "library"
 WHOLE = ("book.yaml", "sources.yaml", MISSING)

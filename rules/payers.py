@@ -9,10 +9,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from rules.claim import LineOfBusiness, iso_date
+from rules.claim import LineOfBusiness
 from rules.claim import Payer as ClaimPayer
 from rules.memberids import Form, MemberIdShape
 from rules.terms import Severity
+from rules.values import iso_date
 
 MEDICARE = "medicare"
 PREFIX = 3

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from rules.claim import iso_date
 from rules.terms import PROCEDURES
+from rules.values import iso_date
 
 Day = Annotated[date, BeforeValidator(iso_date)]
 Code = Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]

@@ -16,12 +16,13 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from rules.claim import Role, iso_date
+from rules.claim import Role
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
 from rules.problems import details_of, path_text, problems_of
 from rules.report import DenialKind, GapKind, Outcome
 from rules.terms import Grade, RuleScope, RuleStatus, Severity
+from rules.values import iso_date
 
 Path = tuple[str | int, ...]
 Day = Annotated[date, BeforeValidator(iso_date)]

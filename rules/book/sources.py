@@ -8,9 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rules.claim import iso_date
 from rules.tables.cadence import period_end
 from rules.terms import Cadence, Grade
+from rules.values import iso_date
 
 Day = Annotated[date, BeforeValidator(iso_date)]
 

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
-from rules.claim import iso_date
 from rules.report import EditionId
 from rules.tables.packedrows import SUFFIX, PackedRows
+from rules.values import iso_date
 
 _WORD = re.compile(r"[A-Za-z0-9_.]+")
 

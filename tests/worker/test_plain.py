@@ -34,9 +34,10 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from rules.claim import Claim, Code, Date, Money, Number, Some, Whole, claim_part, read_claim
+from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid
+from rules.values import Code, Date, Money, Number, Some, Whole, claim_part
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS
 from tests.rules.drawn import ODD, claims_of, filled_paths, paths

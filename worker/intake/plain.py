@@ -20,7 +20,8 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from pydantic import TypeAdapter
 
-from rules.claim import Claim, calendar_day, money, not_empty, npi_text, number, printable, without_free_places
+from rules.claim import Claim
+from rules.values import calendar_day, money, not_empty, npi_text, number, printable, without_free_places
 from worker.errors import NotTranslated
 
 _AMOUNTS = (money, number)

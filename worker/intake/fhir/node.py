@@ -12,10 +12,11 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
 
-from rules.claim import LARGEST_AMOUNT, MAX_CODES, MAX_LINES
+from rules.claim import MAX_LINES
 from rules.errors import Problem
 from rules.problems import MOST
 from rules.procedures import shipped_codes
+from rules.values import LARGEST_AMOUNT, MAX_CODES
 
 Resource = Mapping[str, Any]
 
