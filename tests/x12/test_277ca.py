@@ -26,7 +26,8 @@ from worker.books.overrides import with_text
 from worker.config.routing import entries
 from worker.intake.document import Document
 from worker.intake.documents import read_documents
-from worker.intake.x12.acknowledgment import ELEMENTS, STATUSES, UNREADABLE, Acknowledgment
+from worker.intake.x12.acknowledgment import Acknowledgment
+from worker.intake.x12.statuses import ELEMENTS, STATUSES, UNREADABLE
 
 
 def clean(**changes: Any) -> dict[str, Any]:
