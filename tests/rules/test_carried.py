@@ -1,0 +1,68 @@
+"""A form rule asks only for what the claim's format carries or the claim brings; the rest is a gap, once a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rules.authoring.examples import example_claim
+from rules.carried import CARRIED, EVERY, carried
+from rules.claim import Claim, read_claim
+from rules.engine.check import check
+from rules.report import Report
+from tests.book import BOOK
+
+MEDICARE = {"id": "04412"}
+ASKING = {(rule.code, group) for rule in BOOK.rules for group in rule.needs}
+
+
+def claim(**difference: Any) -> Claim:
+    return read_claim(example_claim("practitioner", difference, MEDICARE))
+
+
+def left_out(report: Report) -> set[str]:
+    """The groups that the report says were not asked."""
+    sentences = [gap.sentence for gap in report.gaps if gap.kind == "field_not_read"]
+    return {name for name, group in CARRIED.items() if any(f" {group.label}," in text for text in sentences)}
+
+
+def needing(report: Report, group: str) -> set[str]:
+    return {found.code for found in report.every if (found.code, group) in ASKING}
+
+
+def test_a_claim_in_json_that_leaves_the_fields_out_is_not_held_for_them() -> None:
+    report = check(claim(), BOOK)
+    assert not {found.code for found in report.every} & {code for code, _ in ASKING}
+
+
+def test_what_was_not_asked_is_named_by_group_with_the_rules() -> None:
+    report = check(claim(), BOOK)
+    assert {"names", "addresses", "tax_id", "claim_details", "line_details"} <= left_out(report)
+    named = [gap for gap in report.gaps if gap.kind == "field_not_read" and "streets, cities" in gap.sentence]
+    assert [gap.rule for gap in named] == ["ADR001"]
+    assert "not asked by ADR001" in named[0].sentence
+    assert report.coverage == "partial"
+
+
+def test_the_same_claim_from_an_837_is_asked_for_all_of_them() -> None:
+    report = check(claim(source_format="x12"), BOOK)
+    assert left_out(report) == set()
+    assert {"ADR001", "ADR002"} & needing(report, "addresses")
+
+
+def test_a_claim_in_json_that_brings_one_field_of_a_group_is_asked_for_the_group() -> None:
+    report = check(claim(patient={"address": {"city": "AUSTIN"}}), BOOK)
+    assert "addresses" not in left_out(report)
+    assert "ADR001" in needing(report, "addresses")
+    assert "names" in left_out(report)
+
+
+def test_an_837_carries_every_group_and_a_bare_claim_few() -> None:
+    assert carried(claim(source_format="x12")) == EVERY
+    assert carried(claim(frequency_code="1")) < EVERY
+
+
+@pytest.mark.parametrize("group", CARRIED)
+def test_every_group_is_asked_by_a_rule(group: str) -> None:
+    assert group in {asked for _, asked in ASKING}
