@@ -19,17 +19,24 @@ from worker.intake.x12 import elements as convert
 from worker.intake.x12.fields import FIELDS, Field
 
 _FIRST, _SECOND = INSTITUTIONAL["lines"]
-_LINE = {key: PROFESSIONAL["lines"][1][key] for key in ("service_date", "service_date_end", "drug")}
+_ONE, _TWO = PROFESSIONAL["lines"]
+_BILLING = {**PROFESSIONAL["billing_provider"], "tax_id": "123456789"}
+_LINE = ("rendering_provider", "referring_provider", "control_number", "decisions")
 BASES = {
-    "P": PROFESSIONAL,
-    # with what the professional claim shows of both forms
+    # each with what the other shows of both forms, or has in the other of its lines
+    "P": {**PROFESSIONAL, "billing_provider": _BILLING, "lines": [{**_ONE, "has_description": True}, _TWO]},
     "I": {
         **{key: PROFESSIONAL[key] for key in (
             "transaction_type", "delay_reason_code", "original_reference_number", "prior_authorization", "other_payers",
+            "referral_number", "pay_to_address", "has_long_note",
         )},
-        **INSTITUTIONAL, "frequency_code": "7", "type_of_bill": "0137",
-        "subscriber": PROFESSIONAL["subscriber"],
-        "lines": [{**_FIRST, "rendering_provider": {"npi": "1003000126"}}, {**_SECOND, **_LINE}],
+        **INSTITUTIONAL, "frequency_code": "7", "type_of_bill": "0137", "billing_provider": _BILLING,
+        **{key: PROFESSIONAL[key] for key in ("subscriber", "patient", "payer", "service_facility")},
+        "lines": [
+            {**_FIRST, **{key: _ONE[key] for key in _LINE}},
+            {**_SECOND, **{key: _TWO[key] for key in ("service_date", "service_date_end", "drug")},
+             "has_description": True, "has_long_note": True},
+        ],
     },
 }  # fmt: skip
 CASES = [(form, row) for row in FIELDS for form in row.forms]

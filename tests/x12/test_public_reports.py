@@ -65,7 +65,10 @@ def test_segments_that_are_indented() -> None:
 def test_the_letters_isa_in_a_name() -> None:
     """github.com/EdiFabric/EDIFACT.NET/issues/67: ISAAC and NARCISA are names, and no interchange."""
     raw = p("NM1*IL*1*DOVE*ANNA", "NM1*IL*1*ISAAC*NARCISA")
-    assert one(raw) == {**CLEAN, "patient": {**CLEAN["patient"], "first_name": "NARCISA"}}
+    named = {"last_name": "ISAAC", "first_name": "NARCISA"}
+    assert one(raw) == {
+        **CLEAN, "patient": {**CLEAN["patient"], **named}, "subscriber": {**CLEAN["subscriber"], **named},
+    }  # fmt: skip
 
 
 def test_a_line_break_as_the_terminator() -> None:
@@ -98,7 +101,10 @@ def test_an_authorization_of_another_payer_is_none_of_this_one() -> None:
 def test_the_place_of_a_line() -> None:
     """github.com/databricks-industry-solutions/x12-edi-parser/issues/47: facilities are read at claim and line."""
     raw = inserted(BASE["p"], "SE*", "NM1*77*2*NORTH*****XX*1234567893~\nN3*9 LAKE~\nN4*RENO*NV*89501~\n")
-    assert one(raw)["lines"][0]["service_facility"] == {"npi": "1234567893", "name": "NORTH", "state": "NV"}
+    assert one(raw)["lines"][0]["service_facility"] == {
+        "npi": "1234567893", "name": "NORTH", "state": "NV",
+        "address": {"street": "9 LAKE", "city": "RENO", "zip": "89501"},
+    }  # fmt: skip
 
 
 def test_several_codes_in_one_composite_are_not_dropped() -> None:
@@ -160,14 +166,15 @@ def test_two_providers_in_one_role_are_not_mixed() -> None:
     raw = p("NM1*82*1*REED*PAUL****XX*1234567893~\nPRV*PE*PXC*208VP0000X~\n", "")
     raw = inserted(raw, "LX*1", "NM1*82*1*REED*PAUL~\nNM1*82*1*ROE*SAM****XX*1982345677~\nPRV*PE*PXC*207L00000X~\n")
     found = one(raw.replace("SE*29*", "SE*27*"))
-    assert "rendering_provider" not in found
+    assert found["rendering_provider"] == {"entity": "person", "last_name": "REED", "first_name": "PAUL"}
     assert found["oddities"] == ["2310B NM1*82 repeated"]
 
 
 def test_two_referring_providers() -> None:
     second = "NM1*DN*1*ROE*SAM****XX*1982345677~\nREF*G2*X~\n"
     raw = inserted(BASE["p"], "NM1*82*", "NM1*DN*1*DOE*PAT****XX*1003000126~\n" + second)
-    assert one(raw) == {**CLEAN, "referring_provider": {"npi": "1003000126"}, "oddities": ["2310A NM1*DN repeated"]}
+    first = {"npi": "1003000126", "entity": "person", "last_name": "DOE", "first_name": "PAT"}
+    assert one(raw) == {**CLEAN, "referring_provider": first, "oddities": ["2310A NM1*DN repeated"]}
 
 
 def test_two_referring_providers_of_whom_one_is_the_primary_care_provider_are_as_the_guide_has_it() -> None:

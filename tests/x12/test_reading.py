@@ -31,7 +31,8 @@ def reports(name: str) -> tuple[list[Report], list[str]]:
 READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
     # file: where its claim goes, and with which findings
     "base_p": ("billing", []),
-    "base_i": ("billing", []),
+    # who attends has the hospital's NPI, and nobody operated: Medicare returns it (17712, 19301)
+    "base_i": ("rework", [("UBF010", "block"), ("UBF011", "block")]),
     "c02_isa_space": ("billing", []),
     "d02_2400G1": ("billing", []),
     "d06_LX_restart": ("billing", [("RDR001", "note")]),
@@ -104,7 +105,9 @@ def test_what_was_odd_is_said_once_and_the_rest_is_read() -> None:
 
 def test_the_place_and_the_authorization_of_a_line_are_read() -> None:
     _, value = odd("d01b_2420C_CA")
-    assert value["lines"][0]["service_facility"] == {"npi": "1234567893", "name": "NORTH ASC", "state": "CA"}
+    assert value["lines"][0]["service_facility"] == {"npi": "1234567893", "name": "NORTH ASC", "state": "CA"} | {
+        "address": {"street": "9 LAKE", "city": "FRESNO", "zip": "937010001"}
+    }
     _, value = odd("d02_2400G1")
     assert value["lines"][0]["prior_authorization"] == "AUTH778"
 
@@ -130,7 +133,7 @@ def test_one_thing_that_is_missing_is_one_finding_that_names_it_alone(
 ) -> None:
     (found,) = read((FOLDER / "base_p.837").read_bytes())
     assert isinstance(found, Document)
-    data: Any = {**copy.deepcopy(found.value), "payer": payer}
+    data: Any = {**copy.deepcopy(found.value), "payer": {"responsibility": "P", **payer}}
     known = {one.code for one in check(read_claim(data), BOOK, received=date(2026, 10, 20)).findings}
     part = data
     for key in path[:-1]:

@@ -120,14 +120,14 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
     if not professional:
         out += provider("DN", claim.get("referring_provider"))
     for other in claim.get("other_payers", []):
-        out += other_payer(other)
+        out += other_payer(other, professional)
     for line in claim["lines"]:
         out += line_segments(line, professional, c)
     return out
 
 
-def other_payer(other: Claim) -> Segments:
-    """Loop 2320 and below."""
+def other_payer(other: Claim, professional: bool = True) -> Segments:
+    """Loop 2320 and below. Of several remarks on an institutional claim the first is one of the stay (MIA)."""
     sbr = ["responsibility", "relationship", "", "", "insurance_type", "", "", "", "filing_indicator"]
     out: Segments = [["SBR", *(other.get(key) or "" for key in sbr)]]
     out += adjustments(other.get("adjustments", []))
@@ -146,8 +146,12 @@ def other_payer(other: Claim) -> Segments:
                 ),
             ]
         )
-    if other.get("remark_codes"):
-        out.append(["MOA", "", "", *other["remark_codes"]])
+    remarks = other.get("remark_codes", [])
+    if not professional and remarks[1:]:
+        out.append(["MIA", "0", "", "", "", remarks[0]])
+        remarks = remarks[1:]
+    if remarks:
+        out.append(["MOA", "", "", *remarks])
     if insured := other.get("subscriber"):
         out.append(
             name("IL", "1", "ROE" if insured.get("has_last_name") else "", "SAM", "MI", insured.get("member_id"))
