@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 
 
+PASSED_OVER = " is on the claim and was not read: "
+"""Stands in the sentence of a gap `field_not_read` behind the place that stood in the input; a gap without it is of
+fields that the claim leaves out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unread:
     """Places that are passed over for one reason."""

@@ -87,3 +87,11 @@ def test_what_a_finding_says_already_is_not_said_again() -> None:
 )
 def test_lines_are_numbered_as_one_says_them(lines: list[int], text: str) -> None:
     assert numbered(lines) == text
+
+
+def test_a_field_that_stands_on_the_claim_and_one_that_it_leaves_out_are_not_said_in_the_same_words() -> None:
+    report, claim = judged(not_read=["2310A NM1*P3"])
+    said = {one.what: one.codes for one in unread(report, claim) if one.kind == "field_not_read"}
+    assert said["2310A NM1*P3, which is on the claim and is not read"] == ("IDN002",)
+    assert "ADR001" in said["fields that the claim leaves out"]
+    assert "IDN002" not in said["fields that the claim leaves out"]
