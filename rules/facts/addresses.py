@@ -324,6 +324,17 @@ def facility_is_billing_provider(case: Case) -> bool:
     return bool(facility and billing and filled(facility.npi) and facility.npi == billing.npi)
 
 
+@fact("codes", "the rendering provider's NPI", own=True)
+def persons_with_the_groups_npi(case: Case) -> tuple[str, ...]:
+    """The rendering providers who are persons (NM102 is 1) with the NPI of a billing provider who is none."""
+    claim, billing = case.claim, case.claim.billing_provider
+    if not (billing and billing.entity == "organization" and filled(billing.npi)):
+        return ()
+    found = [("rendering provider", claim.rendering_provider)]
+    found += [(f"rendering provider of line {line.number}", line.rendering_provider) for line in claim.lines]
+    return tuple(role for role, one in found if one and one.entity == "person" and one.npi == billing.npi)
+
+
 @fact("codes", "the NPIs of referring and supervising providers", own=True)
 def other_malformed_npis(case: Case) -> tuple[str, ...]:
     """The roles (referring, supervising, and of a line) whose NPI is there but not a valid one."""
