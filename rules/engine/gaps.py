@@ -22,6 +22,7 @@ _OFFICIAL: Mapping[str, str] = {
     "covered_diagnoses": "the Medicare coverage export",
     "diagnosis_headers": "ICD-10-CM",
     "fee_schedule": "Medicare fees (PPRRVU, Addendum AA)",
+    "hcpcs_codes": "HCPCS",
     "localities": "GPCI",
     "modifiers": "HCPCS",
     "mue": "MUE",
