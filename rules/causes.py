@@ -99,6 +99,7 @@ CAUSES: Mapping[str, Cause] = {
     "reasons_for_visit": Cause("The claim has more reasons for the visit than the form takes."),
     "revenue_code_total": Cause("The total of a paper claim stands among the lines."),
     "revenue_procedure": Cause("A line without a procedure code has a revenue code that wants one."),
+    "location_as_enrolled": Cause("The service location is not written as the payer has enrolled it."),
     "service_location": Cause("The location off campus and the modifiers of the lines do not agree."),
     "statement_dates": Cause("The statement dates are missing, or are not two."),
     "value_code_amount": Cause("A value code has no amount."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rules.case import Case, filled
+from rules.case import Case, filled, place_of
 from rules.claim import Address, BillingProvider, Line, Patient, Provider, ServiceFacility, Subscriber
 from rules.facts.registry import fact
 from rules.formats import npi, taxonomy
@@ -367,3 +367,20 @@ def group_number_is_plain(case: Case) -> bool:
     """Whether the group number (SBR03), if there is one, has no blank and none of & * # @."""
     group = case.claim.subscriber.group_number if case.claim.subscriber else None
     return not group or _ODD_IN_GROUP.isdisjoint(group.strip())
+
+
+@fact("flag", "the hospital's list of enrolled locations", own=True)
+def has_enrolled_locations(case: Case) -> bool:
+    """Whether the hospital's overrides list where this payer has enrolled the billing provider."""
+    return bool(case.locations)
+
+
+@fact("flag", "the service facility's address", own=True)
+def facility_is_as_enrolled(case: Case) -> bool:
+    """Whether the service facility's address, where the claim gives one, is one of the hospital's list of enrolled
+    locations, character by character."""
+    facility = case.claim.service_facility
+    if not case.locations or facility is None or facility.address is None:
+        return True
+    at = facility.address
+    return place_of((at.street, at.street_more, at.city, facility.state or at.state, at.zip)) in case.locations
