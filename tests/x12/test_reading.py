@@ -45,6 +45,8 @@ READ: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "m07b_ca": ("billing", [("COV001", "warn")]),
     "d01b_2420C_CA": ("billing", [("COV001", "warn")]),
     "e10b_claim472": ("rework", [("CLM006", "block")]),
+    # an encounter, which is reported and not charged
+    "k20_RP_zero": ("billing", [("COV007", "note")]),
 }
 
 
@@ -59,6 +61,7 @@ def test_what_is_read_goes_where_it_belongs_with_the_findings_that_say_why(name:
 
 
 REFUSED = {
+    "c09d_ebcdic": "this is EBCDIC, the characters of a mainframe",
     "c03_isa16_missing": "no ISA16, the component separator",
     "f11c_nte_tilde": "perhaps the text of the NTE before it holds '~', the segment terminator",
 }
