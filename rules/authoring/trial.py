@@ -16,7 +16,7 @@ from rules.book.override import Override
 from rules.book.overrides import Overrides
 from rules.book.rule import Rule
 from rules.book.rulefile import ExampleShape, YamlDocument
-from rules.case import Place
+from rules.case import Location
 from rules.claim import Claim, Role, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
@@ -44,7 +44,7 @@ class RuleExample:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rows of imported editions that the example brings along, by table."""
 
-    locations: tuple[Place, ...] = ()
+    locations: tuple[Location, ...] = ()
     """What the hospital's overrides list as enrolled."""
 
     def book(self, book: Book) -> Book:
@@ -54,7 +54,7 @@ class RuleExample:
         return _enrolled(own, billing.npi or "", self.locations) if self.locations and billing else own
 
 
-def _enrolled(book: Book, provider: str, locations: tuple[Place, ...]) -> Book:
+def _enrolled(book: Book, provider: str, locations: tuple[Location, ...]) -> Book:
     entry = Override(
         name="example", kind="locations", files=frozenset(), payers=tuple(book.registry.payers),
         providers=frozenset({provider}), start=date.min, end=date.max, reason="Example", owner="Example",

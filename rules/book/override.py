@@ -8,7 +8,7 @@ from typing import Literal
 
 from rules.book.assignment import ClaimKind
 from rules.book.rule import Rule
-from rules.case import Place
+from rules.case import Location
 from rules.report import OverrideId, OverrideState
 from rules.terms import GapRoute, Mode, Severity
 
@@ -66,7 +66,7 @@ class Override:
     mode: Mode | None = None
     """Of these rules, or of all where it names none."""
     route: GapRoute | None = None
-    locations: tuple[Place, ...] = ()
+    locations: tuple[Location, ...] = ()
     """Addresses as a payer has enrolled them. In no finding, no log and no sentence."""
     meanwhile: Rule | None = None
     """The rule as it was, which holds claims while the draft does not."""

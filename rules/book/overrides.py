@@ -20,7 +20,7 @@ from rules.book.logic import ALWAYS, Condition, every, negated
 from rules.book.observing import assign_drafts, assign_modes, nearest_mode, parted, split
 from rules.book.override import Order, Override
 from rules.book.rule import Rule, Text, Version
-from rules.case import Place
+from rules.case import Location
 from rules.claim import Role
 from rules.payers import Selection
 from rules.report import Citation, Denial
@@ -83,7 +83,7 @@ class Overrides:
         it."""
         return next((entry for entry in self.entries if entry.kind == "unchecked" and entry.meets(kind)), None)
 
-    def locations_of(self, selection: Selection, provider: str, day: date | None) -> tuple[Place, ...]:
+    def locations_of(self, selection: Selection, provider: str, day: date | None) -> tuple[Location, ...]:
         """Where the payer has enrolled the provider on a date of service, by the nearest list; empty: there is none."""
         found = self._listing(selection, provider, day)
         return found.locations if found else ()

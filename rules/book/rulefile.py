@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from rules.case import Place, place_of
+from rules.case import Location, place_of
 from rules.claim import Role
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
@@ -164,7 +164,7 @@ class LocationShape(YamlModel):
     """Nine digits."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Location:
         """As it is compared."""
         return place_of((self.street, self.street_more, self.city, self.state, self.zip))
 

@@ -61,7 +61,6 @@ def test_what_is_read_goes_where_it_belongs_with_the_findings_that_say_why(name:
 
 
 REFUSED = {
-    "c09d_ebcdic": "this is EBCDIC, the characters of a mainframe",
     "c03_isa16_missing": "no ISA16, the component separator",
     "f11c_nte_tilde": "perhaps the text of the NTE before it holds '~', the segment terminator",
 }
@@ -73,6 +72,14 @@ def test_what_cannot_be_read_is_refused_for_its_cause(name: str) -> None:
     assert not judged
     assert REFUSED[name] in refused[0]
     assert not any("version" in sentence for sentence in refused)
+
+
+def test_a_file_of_a_mainframe_is_called_what_it_is() -> None:
+    """c09d_ebcdic of the cases: the clean claim in the characters of a mainframe."""
+    found = read((FOLDER / "base_p.837").read_text().encode("cp037"))
+    (said,) = [str(one) for item in found if isinstance(item, Refusal) for one in item.problems]
+    assert "this is EBCDIC, the characters of a mainframe" in said
+    assert "iconv" in said
 
 
 def test_every_file_of_the_folder_is_in_a_table() -> None:
