@@ -173,8 +173,8 @@ def fields_left_out(assigned: Iterable[Assigned], carried: frozenset[str], day: 
     labels = [group.label for name, group in CARRIED.items() if name in wanted - carried]
     if labels:
         codes = sorted({rule.code for rule in asking if not carried.issuperset(rule.needs)})
-        sentence = f"The claim brings nothing of these, which an 837 carries: {'; '.join(labels)}. Not asked by {spanned(codes)}."
-        yield Gap("field_not_read", codes[0], None, None, sentence)
+        brings = f"The claim brings nothing of these, which an 837 carries: {'; '.join(labels)}."
+        yield Gap("field_not_read", codes[0], None, None, f"{brings} Not asked by {spanned(codes)}.")
 
 
 def spanned(codes: list[str]) -> str:
