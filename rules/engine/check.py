@@ -69,13 +69,14 @@ def _judge_alone(cases: Cases, book: Book) -> Report:
     all_facts = list(map(facts_of, live))
     plans = [[_scope_plan(book, facts) for facts in own] for own in all_facts]
     active = scoped((plan.active for plan in own) for own in plans)
+    to_judge = scoped((plan.judging for plan in own) for own in plans)
     editions = _asked(scoped((plan.tabled for plan in own) for own in plans), all_facts)
     rules_run = sum(len(plan.active) for own in plans for plan in own)
     looked = _looked(cases[0], live, book, reason)
     if (places := cases[0].claim.not_read) and not reason:
         gaps = fields_not_read(places, _asking(active, all_facts))
         looked = looked._replace(gaps=(*looked.gaps, *gaps))
-    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(active, all_facts))
+    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(to_judge, all_facts))
 
 
 def _scope_plan(book: Book, facts: Facts) -> ScopePlan:

@@ -95,9 +95,6 @@ def gaps_of_kind(assigned: Iterable[Assigned], book: Book, case: Case, day: date
     if case.history.state != "consulted":
         for code in _asking_history(book, case, day):
             yield Gap("history_not_consulted", code, None, None, f"{code} did not run: {_HISTORY[case.history.state]}.")
-    for code, last in _lapsed(own, layer, day):
-        sentence = f"{code} says nothing of this date of service: its last version ended on {last}, and none follows."
-        yield Gap("rule_out_of_range", code, None, None, sentence)
 
 
 _HISTORY = {
@@ -135,22 +132,6 @@ def _asking_history(book: Book, case: Case, day: date | None) -> list[str]:
         and (day is None or rule.version_on(day))
     ]
     return sorted(dict.fromkeys(found))
-
-
-def _lapsed(own: list[Rule], layer: str, day: date | None) -> Iterator[tuple[str, date]]:
-    """Codes that were in force before the day, and of which no rule is on it."""
-    if day is None:
-        return
-    ended: dict[str, date] = {}
-    for rule in own:
-        if rule.layer == layer and rule.version_on(day) is None:
-            before = [version.end for version in rule.versions if version.end < day]
-            if before:
-                ended[rule.code] = max(before)
-    going = {rule.code for rule in own if rule.version_on(day)}
-    for code, last in sorted(ended.items()):
-        if code not in going:
-            yield code, last
 
 
 def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Gap]:

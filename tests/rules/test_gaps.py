@@ -5,13 +5,18 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 import pytest
 
+from rules.authoring.examples import example_claim
+from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.engine.gaps import editions_wanted, numbered, unread
+from rules.errors import BookInvalid
+from rules.loader import book_files, read_book
 from rules.report import Gap, Report
 from rules.tables.cadence import release_on
 from rules.terms import Cadence
@@ -80,6 +85,86 @@ def test_what_a_finding_says_already_is_not_said_again() -> None:
     assert "PAY001" in {one.code for one in report.every}
     assert "payer_without_rules" in {one.kind for one in report.gaps}
     assert "payer_without_rules" not in {one.kind for one in unread(report, claim)}
+
+
+MEDICARE = {"id": "04412", "filing_indicator": "MB"}
+ENDED = "procedures/64445/medicare/COV009-proposed-lcd.yaml"
+FOR_PAIN = {"diagnoses": ["G57.01"], "lines": [{"modifiers": ["RT"], "service_date": "2027-04-01"}]}
+"""A block for neuralgia, without an operation, on the day after that rule's last."""
+
+
+@cache
+def book_where_it_only_ended() -> Book:
+    """The shipped book, but for the reason that rule gives for its end."""
+    files = dict(book_files())
+    head, _, rest = files[ENDED].partition(b", ends_because:")
+    assert rest
+    files[ENDED] = head + b"}" + rest.partition(b"}")[2]
+    return read_book(files, examples=False)
+
+
+def in_state(state: str, book: Book, **changes: Any) -> tuple[str | None, ...]:
+    """The rules that are named as ended, of a Medicare claim from that state."""
+    claim = read_claim(
+        example_claim("practitioner", FOR_PAIN | {"billing_provider": {"state": state}} | changes, MEDICARE)
+    )
+    gaps = [gap for gap in check(claim, book).gaps if gap.kind == "rule_out_of_range"]
+    assert all(gap.line is None for gap in gaps)
+    return tuple(gap.rule for gap in gaps)
+
+
+def test_a_rule_that_ended_is_named_where_it_would_have_asked() -> None:
+    # Kentucky is a state of CGS, which the rule names; Texas is one of Novitas.
+    book = book_where_it_only_ended()
+    assert in_state("KY", book) == ("COV009",)
+    assert in_state("TX", book) == ()
+    lines = [{"modifiers": ["RT", "59"], "service_date": "2027-04-01"}]
+    assert in_state("KY", book, lines=lines) == (), "the rule asks of no block that is told apart"
+    last = [{"modifiers": ["RT"], "service_date": "2027-03-31"}]
+    assert in_state("KY", book, lines=last) == (), "its last day"
+
+
+def test_it_is_named_once_a_claim_and_the_same_to_a_claim_that_shares_no_plan() -> None:
+    book = book_where_it_only_ended()
+    alike = {"modifiers": ["RT"], "service_date": "2027-04-01"}
+    assert in_state("KY", book, lines=[alike, alike | {"service_date": "2027-04-08"}]) == ("COV009",)
+    undated = alike | {"service_date_end": "2027-04-01"}
+    assert in_state("KY", book, lines=[undated]) == ("COV009",)
+
+
+def test_a_rule_that_ends_on_purpose_is_never_named() -> None:
+    assert in_state("KY", BOOK) == ()
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"to: 2027-03-31, ", b""), (b"", b"")])
+def test_a_meant_end_is_of_a_last_version_that_has_a_last_day(before: bytes, after: bytes) -> None:
+    files = dict(book_files())
+    text = files[ENDED]
+    if before:
+        text = text.replace(before, after)
+    else:
+        first = text.index(b"  - effective")
+        version = text[first : text.index(b"examples:")]
+        later = version.partition(b"effective: {")[0] + b"effective: {from: 2027-04-01}" + version.partition(b"}")[2]
+        text = text[:first] + version + later + text[text.index(b"examples:") :]
+    files[ENDED] = text
+    with pytest.raises(BookInvalid, match="effective.ends_because: is for the last version of a rule"):
+        read_book(files, examples=False)
+
+
+def test_a_meant_end_does_not_change_what_an_override_is_pinned_to() -> None:
+    digests = [next(rule.digest for rule in book.rules if rule.file == ENDED.removesuffix(".yaml"))
+               for book in (BOOK, book_where_it_only_ended())]  # fmt: skip
+    assert digests[0] == digests[1]
+
+
+def test_a_plan_that_the_payer_file_does_not_know_is_named() -> None:
+    # Of Blue Cross the plan decides; without one that is known, rules of single plans cannot run.
+    unknown, _ = judged(payer={"id": "NOBODY", "filing_indicator": "BL", "plan": "none such", "responsibility": "P"})
+    known, _ = judged(payer={"id": "NOBODY", "filing_indicator": "BL", "plan": "nebraska", "responsibility": "P"})
+    assert [gap.rule for gap in unknown.gaps if gap.kind == "plan_unknown"] == ["PAY001"]
+    assert [gap.rule for gap in known.gaps if gap.kind == "plan_unknown"] == []
+    assert "plan_unknown" not in {one.kind for one in unread(unknown, None)}, "PAY001 is a finding already"
 
 
 @pytest.mark.parametrize(
