@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 
 from rules.authoring.examples import example_claim
+from rules.book.assignment import kind_of
 from rules.book.book import Book
-from rules.claim import Claim, read_claim
+from rules.claim import Claim, Role, read_claim
+from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.engine.gaps import editions_wanted, numbered, unread
 from rules.errors import BookInvalid
@@ -85,6 +87,36 @@ def test_what_a_finding_says_already_is_not_said_again() -> None:
     assert "PAY001" in {one.code for one in report.every}
     assert "payer_without_rules" in {one.kind for one in report.gaps}
     assert "payer_without_rules" not in {one.kind for one in unread(report, claim)}
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "last", "tables"),
+    [
+        ("practitioner", "11", "2026-12-31", ["localities", "relative_values"]),
+        ("practitioner", "22", "2026-12-31", ["localities", "relative_values"]),
+        ("hospital_outpatient", None, "2026-12-31", ["fee_schedule"]),
+        ("asc", "24", "2026-09-30", ["fee_schedule"]),
+    ],
+)
+def test_a_charge_that_no_amount_of_its_date_was_held_against_is_named(
+    role: Role, place: str | None, last: str, tables: list[str]
+) -> None:
+    # The addendum for October 2026 was not found; amounts of 2027 come with the final rules of that year.
+    day_after = (date.fromisoformat(last) + timedelta(days=1)).isoformat()
+    for day, named in ((last, []), (day_after, tables)):
+        parts: dict[str, Any] = {"lines": [{"service_date": day, "charge": "1.00"}]}
+        claim = read_claim(example_claim(role, parts | ({"place_of_service": place} if place else {}), MEDICARE))
+        report = check(claim, BOOK)
+        gaps = [gap for gap in report.gaps if gap.rule == "COV007"]
+        assert [(gap.kind, gap.table) for gap in gaps] == [("edition_past", table) for table in named]
+        assert ("COV007" in report.codes("note")) is (not named)
+        assert "COV007" not in BOOK.blocking(kind_of(case_of(claim, BOOK, None))), "an amount never holds a claim"
+
+
+def test_the_files_that_bring_the_amounts_are_wanted() -> None:
+    line = copy.deepcopy(EXAMPLES[0].claim["lines"][0])
+    found = editions_wanted(*judged(lines=[line | {"service_date": "2027-01-04"}]))
+    assert {"GPCI 2027", "PPRRVU 2027"} <= set(found)
 
 
 MEDICARE = {"id": "04412", "filing_indicator": "MB"}
