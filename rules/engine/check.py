@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from rules.book.assignment import kind_of
 from rules.book.book import Book
@@ -101,7 +102,7 @@ def _key(cases: Cases, memory: Memory) -> Hashable | None:
 
 def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
     gaps = [gap for case in live if case.layer != EDITS for gap in gaps_on(book, case)]
-    return looked_at(whole.claim, live, book, gaps, reason)
+    return looked_at(whole.claim, live, book, gaps, reason, partial(gaps_on, book))
 
 
 def _of_shape(cases: Cases, book: Book, all_facts: AllFacts, reason: str | None) -> tuple[ShapePlan, Looked, FoundOnce]:

@@ -11,17 +11,20 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
+from rules.authoring.trial import with_rows
 from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.claim import Claim, Role, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.engine.gaps import editions_wanted, numbered, unread
+from rules.engine.memory import memory_of
 from rules.errors import BookInvalid
+from rules.facts.edits import TABLE_OF
 from rules.loader import book_files, read_book
 from rules.report import Gap, Report
 from rules.tables.cadence import release_on
-from rules.terms import Cadence
+from rules.terms import EDITS, Cadence
 from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 
@@ -74,6 +77,91 @@ def test_a_table_that_is_no_official_file_is_named_and_not_to_be_imported() -> N
     report, claim = with_gaps(Gap("edition_past", "DXN009", 1, "excludes1", "x"))
     (one,) = unread(report, claim)
     assert (one.what, one.official, editions_wanted(report, claim)) == ("excludes1", False, [])
+
+
+def edits_gaps(*codes: str, payer: dict[str, Any] | None = None, book: Book = BOOK, **line: Any) -> list[Gap]:
+    """What is said of the edits of all lines, on a claim of these codes."""
+    lines = [{"procedure": code, "modifiers": [], **line} for code in codes]
+    report = check(read_claim(example_claim("practitioner", {"lines": lines}, payer or MEDICARE)), book)
+    gaps = [gap for gap in report.gaps if (gap.rule or "").startswith("EDT")]
+    assert {gap.kind for gap in gaps} <= {"table_not_imported"}
+    return gaps
+
+
+def edits_tables(*codes: str, **more: Any) -> list[tuple[str | None, str | None, int | None]]:
+    return [(gap.rule, gap.table, gap.line) for gap in edits_gaps(*codes, **more)]
+
+
+PAIRS_UNREAD = [("EDT001", "ncci_ptp", None), ("EDT002", "ncci_ptp", None)]
+UNITS_UNREAD = [("EDT003", "mue", None)]
+
+
+def test_a_line_of_another_procedure_wants_the_tables_of_all_lines() -> None:
+    # 99213 is no companion without 64445, and one code alone is no pair.
+    assert edits_tables("99213") == UNITS_UNREAD
+    assert edits_tables("29881", "29875", "20610") == PAIRS_UNREAD + UNITS_UNREAD
+    assert edits_tables("64445", "29881") == UNITS_UNREAD, "BND002 and BND003 ask the pair of the block"
+    assert edits_tables("64445", "29881", "01400") == PAIRS_UNREAD + UNITS_UNREAD
+    assert edits_tables("64445", "29881", unit_basis="MJ") == []
+
+
+def test_it_is_not_said_of_lines_that_are_looked_at_nor_where_no_rule_would_ask() -> None:
+    assert edits_tables("64445") == []
+    assert edits_tables("64445", "01400", "76942", "99213", "J3301") == [], "the package judges them beside its own"
+    assert edits_tables("29881", "29875", payer={"id": "60054", "filing_indicator": "CI"}) == [], "Aetna has no such"
+    assert edits_tables("29881", "29875", payer={"id": "87726", "filing_indicator": "CI"}) == PAIRS_UNREAD
+    assert edits_tables("29881", "29875", service_date="2022-12-30") == [], "before the first version"
+    assert edits_tables("29881", "29875", service_date=None) == []
+
+
+def test_every_rule_on_all_lines_has_a_table_that_can_be_named() -> None:
+    rules = [rule for rule in BOOK.rules if rule.layer == EDITS]
+    assert rules
+    for rule in rules:
+        for version in rule.versions:
+            assert TABLE_OF.keys() & set(version.read), rule.file
+
+
+def test_an_imported_table_is_no_longer_wanted() -> None:
+    pairs, limits = ("practitioner,29881,29875,0,2026-01-01,",), ("practitioner,20610,2,3,2026-01-01,",)
+    assert edits_tables("29881", "29875", book=with_rows(BOOK, {"ncci_ptp": pairs})) == UNITS_UNREAD
+    assert edits_tables("29881", "29875", book=with_rows(BOOK, {"mue": limits})) == PAIRS_UNREAD
+    both = with_rows(BOOK, {"ncci_ptp": pairs, "mue": limits})
+    assert edits_tables("29881", "29875", book=both) == []
+    assert edits_tables("29881", "29875", book=both, service_date="2025-12-31") == PAIRS_UNREAD + UNITS_UNREAD
+
+
+def test_each_line_is_held_against_the_tables_of_its_own_day() -> None:
+    book = with_rows(BOOK, {"mue": ("practitioner,20610,2,3,2026-07-14,",)})
+    lines = [{"procedure": "29881", "service_date": day} for day in ("2026-07-13", "2026-07-20")]
+    for order in (lines, lines[::-1]):
+        report = check(read_claim(example_claim("practitioner", {"lines": order}, MEDICARE)), book)
+        assert [gap.rule for gap in report.gaps] == ["EDT003"]
+
+
+def test_what_is_to_be_imported_for_all_lines_is_said_once_and_holds_nothing() -> None:
+    # In 2027 the pairs of the block are past as well: one file, with the rules of both.
+    lines = [{"procedure": code, "service_date": "2027-01-04"} for code in ("64445", "29881", "29875")]
+    claim = read_claim(example_claim("practitioner", {"lines": lines}, MEDICARE))
+    report = check(claim, BOOK)
+    (pairs,) = [one for one in unread(report, claim) if one.what.startswith("NCCI pairs")]
+    assert pairs.what == "NCCI pairs (practitioner) 2027 Q1"
+    assert {"BND002", "EDT001", "EDT002"} <= set(pairs.codes)
+    assert editions_wanted(report, claim).count(pairs.what) == 1
+
+
+def test_a_claim_without_a_known_procedure_stays_unchecked_and_says_what_to_import() -> None:
+    claim = read_claim(example_claim("practitioner", {"lines": [{"procedure": "99213"}]}, MEDICARE))
+    report = check(claim, BOOK)
+    assert (report.disposition, report.coverage) == ("unchecked", "none")
+    assert editions_wanted(report, claim) == ["MUE (practitioner) 2026 Q3"]
+
+
+def test_gaps_of_the_edits_are_kept_by_kind_of_claim() -> None:
+    book = replace(BOOK)
+    for code in ("99213", "29881", "20610"):
+        assert edits_tables(code, book=book) == UNITS_UNREAD
+    assert len([key for key in memory_of(book).gaps if key[2] == "edits"]) == 1
 
 
 def test_history_that_no_file_check_has_is_no_gap_of_a_claim_and_a_missing_member_id_is() -> None:
