@@ -227,7 +227,7 @@ SCOPES = (
     Scope("Coverage.identifier[MB]", "Coverage", "identifier", _those("identifier", read.marked("MB"))),
     Scope("Coverage.class[group]", "Coverage", "class", _those("class", read.marked("group"))),
     Scope("Patient[subscriber]", "Coverage", "subscriber",
-          lambda _node, reading: [reading.subscriber] if reading.subscriber else [], ("relationship",)),
+          lambda _node, reading: [reading.subscriber] if reading.subscriber else []),
     Scope("Claim.insurance[other]", "Claim", "insurance", lambda _node, reading: reading.others, ("focal",)),
     Scope("Coverage[other]", "Claim.insurance[other]", "coverage", _target("coverage", "Coverage")),
     Scope("Patient[other subscriber]", "Coverage[other]", "subscriber", _insured),
