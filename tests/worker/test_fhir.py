@@ -51,7 +51,7 @@ PROFESSIONAL: dict[str, Any] = {
                 "address": {**ADDRESS, "state": "TX"}},
     "billing_provider": {"npi": "1234567893", "taxonomy": "208VP0000X", "entity": "organization", "state": "TX",
                          "last_name": "Pain Center", "tax_id": "123456789", "address": ADDRESS},
-    "rendering_provider": PROVIDER, "referring_provider": REFERRING, "supervising_provider": PROVIDER,
+    "rendering_provider": PROVIDER, "referring_provider": REFERRING, "supervising_provider": {**PROVIDER, "npi": "1679576722"},
     "service_facility": {"npi": "1245319599", "name": "Clinic", "state": "TX", "address": ADDRESS},
     "prior_authorization": "PA-1", "diagnoses": ["M54.31", "M5432"], "total_charge": "470.10",
     "related_causes": ["AA", "EM"], "accident_state": "NV", "accident_country": "US", "accident_date": "2026-09-01",
