@@ -63,7 +63,7 @@ PROFESSIONAL: dict[str, Any] = {
         {"number": 2, "procedure": "J3301", "units": "4", "unit_basis": "UN", "charge": "20.00",
          "service_date": "2026-10-01", "diagnosis_pointers": [1],
          "rendering_provider": {**REFERRING, "taxonomy": None},
-         "supervising_provider": {**REFERRING, "taxonomy": "208VP0000X"},
+         "supervising_provider": {**PROVIDER, "npi": "1679576722"},
          "referring_provider": {**PROVIDER, "npi": "1679576722"},
          "drug": {"ndc": "00003029305", "quantity": "4.5", "unit": "ML"}},
     ],
