@@ -10,8 +10,9 @@ A newcomer reads CARRIED.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rules.claim import Claim, OtherPayer, Provider, Subscriber
 
@@ -26,24 +27,21 @@ class Group:
     """Whether a claim that was read from no 837 brings one of the fields."""
 
 
-def _entities(claim: Claim) -> Iterator[Provider | Subscriber]:
-    own = (
-        claim.billing_provider, claim.subscriber, claim.rendering_provider, claim.referring_provider,
-        claim.supervising_provider,
-    )  # fmt: skip
-    yield from (one for one in own if one)
-    for line in claim.lines:
-        of_line = (line.rendering_provider, line.supervising_provider, line.referring_provider)
-        yield from (one for one in of_line if one)
+def _has_name(one: Provider | Subscriber | None) -> bool:
+    return one is not None and (one.last_name is not None or one.first_name is not None)
 
 
 def _names(claim: Claim) -> bool:
     if claim.referring_provider or claim.supervising_provider:
         return True
-    if any(line.referring_provider or line.supervising_provider for line in claim.lines):
+    if _has_name(claim.billing_provider) or _has_name(claim.subscriber) or _has_name(claim.rendering_provider):
         return True
-    named = any(one.last_name is not None or one.first_name is not None for one in _entities(claim))
-    return named or bool(claim.patient and claim.patient.last_name is not None)
+    if claim.patient and claim.patient.last_name is not None:
+        return True
+    for line in claim.lines:
+        if line.referring_provider or line.supervising_provider or _has_name(line.rendering_provider):
+            return True
+    return False
 
 
 def _addresses(claim: Claim) -> bool:
@@ -159,12 +157,15 @@ CARRIED: Mapping[str, Group] = {
 
 EVERY = frozenset(CARRIED)
 """What an 837 carries."""
-_NONE: frozenset[str] = frozenset()
+_BROUGHT = tuple(group.brought for group in CARRIED.values())
 
 
 def carried(claim: Claim) -> frozenset[str]:
     """The groups that the claim's format carries, or the claim brings."""
-    if claim.source_format == "x12":
-        return EVERY
-    brought = [name for name, group in CARRIED.items() if group.brought(claim)]
-    return frozenset(brought) if brought else _NONE
+    return EVERY if claim.source_format == "x12" else _set_of(tuple([brought(claim) for brought in _BROUGHT]))
+
+
+@lru_cache(maxsize=1_024)
+def _set_of(brought: tuple[bool, ...]) -> frozenset[str]:
+    """One set for all claims that bring the same."""
+    return frozenset(name for name, there in zip(CARRIED, brought, strict=True) if there)

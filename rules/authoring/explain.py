@@ -11,6 +11,7 @@ from rules.book.assignment import Assigned, kind_of
 from rules.book.book import Book
 from rules.book.logic import Condition
 from rules.book.rule import Rule, Version
+from rules.carried import CARRIED
 from rules.case import Case
 from rules.claim import VOID, Claim
 from rules.engine.asked import asked as edition_asked
@@ -153,6 +154,8 @@ def _why_not(rule: Rule, case: Case, book: Book) -> Iterator[str]:
     if case.role not in rule.bills_as:
         roles = ", ".join(sorted(rule.bills_as))
         yield f"it is for claims that are billed as {roles}; this one is billed as {case.role}"
+    if left_out := [CARRIED[name].label for name in rule.needs if name not in case.carried]:
+        yield f"it asks {'; '.join(left_out)}: an 837 carries them, and this claim brings nothing of them"
     if rule.needs_history and case.history.state != "consulted":
         yield "it asks what was billed before, which only a worker with a ledger knows"
     if void and not rule.on_void:

@@ -10,6 +10,7 @@ from rules.book.rule import Rule, Text, Version
 from rules.report import Citation, Denial
 
 SUBJECTS: Mapping[str, str] = {
+    "ADR": "names, addresses and numbers",
     "AUT": "authorization",
     "BND": "bundling",
     "CLM": "claim form",

@@ -165,17 +165,16 @@ def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Ga
 
 
 def fields_left_out(assigned: Iterable[Assigned], carried: frozenset[str], day: date | None) -> Iterator[Gap]:
-    """The groups of fields that the claim does not carry, with the active rules that would ask them; `assigned`: those
-    that meet a claim which carries all."""
+    """One gap of all groups of fields that the claim does not carry, with the active rules that would ask them;
+    `assigned`: those that meet a claim which carries all."""
     active = [one.rule for one in assigned if one.rule.status == "active" and not one.published]
-    in_force = [rule for rule in active if day is None or rule.version_on(day)]
-    for name, group in CARRIED.items():
-        codes = sorted({rule.code for rule in in_force if name in rule.needs})
-        if codes and name not in carried:
-            yield Gap(
-                "field_not_read", codes[0], None, None,
-                f"The claim brings nothing of {group.label}, which an 837 carries: not asked by {spanned(codes)}.",
-            )  # fmt: skip
+    asking = [rule for rule in active if rule.needs and (day is None or rule.version_on(day))]
+    wanted = {name for rule in asking for name in rule.needs}
+    labels = [group.label for name, group in CARRIED.items() if name in wanted - carried]
+    if labels:
+        codes = sorted({rule.code for rule in asking if not carried.issuperset(rule.needs)})
+        brings = f"The claim brings nothing of these, which an 837 carries: {'; '.join(labels)}."
+        yield Gap("field_not_read", codes[0], None, None, f"{brings} Not asked by {spanned(codes)}.")
 
 
 def spanned(codes: list[str]) -> str:

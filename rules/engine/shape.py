@@ -13,11 +13,13 @@ _MOST_LINES = 12
 def shape_of(case: Case) -> Hashable | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
-    Rare: no lines, records, fields that were not read, other payers, providers of a line, ranges of days, lines without
-    a date, more than a dozen lines.
+    Rare: no lines, records, fields that were not read or were read as something odd, other payers, what they decided on
+    a line, providers of a line, ranges of days, lines without a date, more than a dozen lines.
     """
     claim = case.claim
-    if claim.documentation or claim.not_read or claim.other_payers or not 0 < len(claim.lines) <= _MOST_LINES:
+    if claim.documentation or claim.not_read or claim.oddities or claim.other_payers:
+        return None
+    if not 0 < len(claim.lines) <= _MOST_LINES:
         return None
     billing, first = claim.billing_provider, claim.lines[0].service_date
     if first is None:
@@ -25,7 +27,7 @@ def shape_of(case: Case) -> Hashable | None:
     lines = []
     for line in claim.lines:
         day, drug = line.service_date, line.drug
-        if day is None or line.service_date_end is not None or line.rendering_provider is not None:
+        if day is None or line.service_date_end is not None or line.rendering_provider is not None or line.decisions:
             return None
         lines.append(
             (
@@ -39,7 +41,9 @@ def shape_of(case: Case) -> Hashable | None:
     return (
         claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
         not filled(claim.original_reference_number), not filled(claim.prior_authorization),
-        claim.payer.responsibility, claim.payer.id,
+        claim.payer.responsibility, claim.payer.id, claim.payer.filing_indicator, claim.payer.insurance_type,
+        claim.transaction_type, claim.several_principal_diagnoses,
+        claim.subscriber and (claim.subscriber.relationship,), claim.patient and (claim.patient.own_loop,),
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
         rendering and (not rendering.npi, rendering.taxonomy),

@@ -6,10 +6,11 @@ No name, street, ZIP code or number is a fact: a rule learns whose is missing or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from rules.case import Case, filled
-from rules.claim import Address, BillingProvider, Line, Patient, Provider, ServiceFacility, Subscriber
+from rules.claim import Address, Line, Patient, Provider, Subscriber
 from rules.facts.registry import fact
 from rules.formats import npi, taxonomy
 
@@ -41,6 +42,7 @@ _BOX = re.compile(
 """A box on a rural route (RR 2 BOX 15, HC 1 BOX 7) is where somebody is."""
 _ODD_IN_GROUP = frozenset("&*#@ ")
 _EIN = re.compile(r"[0-9]{9}")
+_NO_ADDRESS = Address()
 
 
 def _from_837(case: Case) -> bool:
@@ -48,9 +50,9 @@ def _from_837(case: Case) -> bool:
     return case.claim.source_format == "x12"
 
 
-def _whole(address: Address | None, state: str | None) -> dict[str, str]:
+def _whole(address: Address | None, state: str | None) -> Mapping[str, str]:
     """The parts that are there, in capital letters without padding."""
-    given = address or Address()
+    given = address or _NO_ADDRESS
     parts = {
         "street": given.street, "more": given.street_more, "city": given.city, "state": state or given.state,
         "ZIP code": given.zip, "country": given.country,
@@ -58,25 +60,30 @@ def _whole(address: Address | None, state: str | None) -> dict[str, str]:
     return {name: " ".join(text.upper().split()) for name, text in parts.items() if text and filled(text)}
 
 
-def _billing(case: Case) -> dict[str, str]:
-    billing = case.claim.billing_provider or BillingProvider()
-    return _whole(billing.address, billing.state)
+_known_place = lru_cache(maxsize=1_024)(_whole)
+"""Of places where many claims come from or go to; never where a patient lives."""
 
 
-def _facility(case: Case) -> dict[str, str]:
-    facility = case.claim.service_facility or ServiceFacility()
-    return _whole(facility.address, facility.state)
+def _billing(case: Case) -> Mapping[str, str]:
+    billing = case.claim.billing_provider
+    return _known_place(billing.address, billing.state) if billing else {}
 
 
-def _patient(case: Case) -> dict[str, str]:
-    return _whole((case.claim.patient or Patient()).address, None)
+def _facility(case: Case) -> Mapping[str, str]:
+    facility = case.claim.service_facility
+    return _known_place(facility.address, facility.state) if facility else {}
 
 
-def _addresses(case: Case) -> Iterator[tuple[str, dict[str, str]]]:
+def _patient(case: Case) -> Mapping[str, str]:
+    patient = case.claim.patient
+    return _whole(patient.address, None) if patient and patient.address else {}
+
+
+def _addresses(case: Case) -> Iterator[tuple[str, Mapping[str, str]]]:
     """Whose, and the parts of it, of those that are on the claim."""
     everyone = (
-        ("billing provider", _billing(case)), ("pay-to", _whole(case.claim.pay_to_address, None)),
-        ("patient", _patient(case)), ("payer", _whole(case.claim.payer.address, None)),
+        ("billing provider", _billing(case)), ("pay-to", _known_place(case.claim.pay_to_address, None)),
+        ("patient", _patient(case)), ("payer", _known_place(case.claim.payer.address, None)),
         ("service facility", _facility(case)),
     )  # fmt: skip
     for whose, parts in everyone:
@@ -84,16 +91,16 @@ def _addresses(case: Case) -> Iterator[tuple[str, dict[str, str]]]:
             yield whose, parts
 
 
-def _at_home(parts: dict[str, str]) -> bool:
+def _at_home(parts: Mapping[str, str]) -> bool:
     return parts.get("country", "") in HOME
 
 
-def _american(parts: dict[str, str]) -> bool:
+def _american(parts: Mapping[str, str]) -> bool:
     """In the US by its country, and not in a province that lacks one."""
     return _at_home(parts) and parts.get("state") not in PROVINCES
 
 
-def _lacks(parts: dict[str, str]) -> tuple[str, ...]:
+def _lacks(parts: Mapping[str, str]) -> tuple[str, ...]:
     """Which parts every address has; abroad there need be neither a state nor a ZIP code."""
     wanted = ("street", "city", "state", "ZIP code") if _at_home(parts) else ("street", "city")
     return tuple(part for part in wanted if part not in parts)
@@ -142,7 +149,7 @@ def malformed_zip_codes(case: Case) -> tuple[str, ...]:
     return tuple(whose for whose, parts in _addresses(case) if not _well_zipped(parts))
 
 
-def _well_zipped(parts: dict[str, str]) -> bool:
+def _well_zipped(parts: Mapping[str, str]) -> bool:
     code = parts.get("ZIP code")
     if code is None:
         return True
@@ -158,7 +165,7 @@ def unknown_states(case: Case) -> tuple[str, ...]:
     return tuple(whose for whose, parts in _addresses(case) if not _in_a_state(parts))
 
 
-def _in_a_state(parts: dict[str, str]) -> bool:
+def _in_a_state(parts: Mapping[str, str]) -> bool:
     state = parts.get("state")
     if state is None:
         return True
@@ -335,7 +342,7 @@ def other_malformed_npis(case: Case) -> tuple[str, ...]:
     return tuple(role for role, one in found if one and one.npi is not None and not npi(one.npi))
 
 
-@fact("codes", "the provider taxonomies", own=True)
+@fact("codes", "the provider taxonomies")
 def unlisted_taxonomies(case: Case) -> tuple[str, ...]:
     """The roles whose taxonomy code is well formed and is of a class of physicians that the code set does not have."""
     claim = case.claim

@@ -48,7 +48,7 @@ def frequency_code(case: Case) -> str:
     return case.claim.frequency_code
 
 
-@fact("codes", "what was odd in the file", own=True)
+@fact("codes", "what was odd in the file")
 def oddities(case: Case) -> tuple[str, ...]:
     """What of the 837 is not as the guide has it and was read all the same: what stands twice where it may stand once,
     out of its place, or under a qualifier that the guide does not know. Places, never values."""

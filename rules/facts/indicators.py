@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
-from rules.case import Case, date_of, dates_of, filled
+from rules.case import Case, date_of, filled
 from rules.facts.addresses import HOME
 from rules.facts.diagnoses import undotted
 from rules.facts.registry import fact
@@ -32,7 +32,7 @@ _SIGNATURES: tuple[tuple[str, str, frozenset[str], str], ...] = (
 )
 
 
-@fact("flag", "the kind of the transaction (claim or encounter)", own=True)
+@fact("flag", "the kind of the transaction (claim or encounter)")
 def is_encounter(case: Case) -> bool:
     """Whether the claim only reports an encounter and asks for no payment (BHT06 is RP); a claim that says nothing asks
     for payment."""
@@ -169,7 +169,7 @@ def is_too_old(case: Case) -> bool:
     """Whether the patient would have been 150 years old or more on the first date of service; not where the birth date
     or every date of service is missing, which another rule asks for."""
     birth = case.claim.patient.birth_date if case.claim.patient else None
-    day = min(dates_of(case.claim, case.claim.lines), default=case.claim.statement_from_date)
+    day = case.first_day
     if birth is None or day is None:
         return False
     return (day.year - birth.year) - ((day.month, day.day) < (birth.month, birth.day)) >= OLDEST
@@ -182,7 +182,7 @@ def patient_paid_more_than_charged(case: Case) -> bool:
     return paid is not None and total is not None and paid > total
 
 
-@fact("flag", "the diagnoses", own=True)
+@fact("flag", "the diagnoses")
 def has_several_principal_diagnoses(case: Case) -> bool:
     """Whether a principal diagnosis stands on the claim more than once (HI*ABK)."""
     return bool(case.claim.several_principal_diagnoses)

@@ -1,7 +1,8 @@
 """Facts of several payers of one claim: their order, what the earlier ones decided, and whether it adds up.
 
 A payer is named by its place in the order (primary, secondary, tertiary), else by its position among the other payers;
-no one who is insured is named. No claim with another payer shares its shape, so a fact of other payers alone is shared.
+no one who is insured is named. No claim with another payer, or with a decision on a line, shares its shape, so none of
+these facts is the claim's own.
 """
 
 from __future__ import annotations
@@ -69,34 +70,34 @@ def payers_ahead(case: Case) -> Decimal:
 # what kind of payer, and why
 
 
-@fact("code", "the claim filing indicator", own=True)
+@fact("code", "the claim filing indicator")
 def filing_indicator(case: Case) -> str | None:
     """SBR09 of 2000B: the kind of payer that the claim goes to."""
     return case.claim.payer.filing_indicator or None
 
 
-@fact("codes", "the claim filing indicators", own=True)
+@fact("codes", "the claim filing indicators")
 def unknown_filing_indicators(case: Case) -> tuple[str, ...]:
     """The claim filing indicators (SBR09 of 2000B and 2320) that are not in the list of version 5010."""
     given = [case.claim.payer.filing_indicator, *(other.filing_indicator for other in case.claim.other_payers)]
     return tuple(dict.fromkeys(code for code in given if code and code not in FILING_INDICATORS))
 
 
-@fact("flag", "the claim filing indicators", own=True)
+@fact("flag", "the claim filing indicators")
 def names_part_b_twice(case: Case) -> bool:
     """Whether both the payer that the claim goes to and another one are Medicare Part B (SBR09 MB)."""
     others = case.claim.other_payers
     return case.claim.payer.filing_indicator == "MB" and any(other.filing_indicator == "MB" for other in others)
 
 
-@fact("codes", "the insurance type codes", own=True)
+@fact("codes", "the insurance type codes")
 def insurance_types(case: Case) -> tuple[str, ...]:
     """The insurance type codes (SBR05 of 2000B and 2320) of the claim."""
     given = [case.claim.payer.insurance_type, *(other.insurance_type for other in case.claim.other_payers)]
     return tuple(dict.fromkeys(code for code in given if code))
 
 
-@fact("codes", "the insurance type codes", own=True)
+@fact("codes", "the insurance type codes")
 def primary_with_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are primary (SBR01 P) and have an insurance type code (SBR05)."""
     here = case.claim.payer.responsibility == "P" and bool(case.claim.payer.insurance_type)
@@ -104,7 +105,7 @@ def primary_with_insurance_type(case: Case) -> tuple[str, ...]:
     return (*([HERE] if here else []), *others)
 
 
-@fact("codes", "the insurance type codes", own=True)
+@fact("codes", "the insurance type codes")
 def medicare_without_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are Medicare (SBR09 MA or MB), not primary, and have no insurance type code (SBR05)."""
     payer = case.claim.payer
@@ -121,13 +122,13 @@ def medicare_without_insurance_type(case: Case) -> tuple[str, ...]:
 # who is insured
 
 
-@fact("flag", "the patient's relationship to the subscriber", own=True)
+@fact("flag", "the patient's relationship to the subscriber")
 def subscriber_is_patient(case: Case) -> bool:
     """Whether the subscriber's relationship (SBR02 of 2000B) says that the patient is the subscriber: 18."""
     return bool(case.claim.subscriber and case.claim.subscriber.relationship == SELF)
 
 
-@fact("flag", "the patient's own loop", own=True)
+@fact("flag", "the patient's own loop")
 def has_patient_loop(case: Case) -> bool:
     """Whether loop 2000C names the patient apart from the subscriber."""
     return bool(case.claim.patient and case.claim.patient.own_loop)
@@ -153,7 +154,7 @@ def payers_without_subscriber(case: Case) -> tuple[str, ...]:
 # what earlier payers decided, and when
 
 
-@fact("codes", "the other payers' decision dates", own=True)
+@fact("codes", "the other payers' decision dates")
 def payers_without_decision_date(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to without a decision date, at the claim (2330B DTP*573) or at a
     line (2430 DTP*573)."""
@@ -167,7 +168,7 @@ def payers_without_decision_date(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the other payers' decision dates", own=True)
+@fact("codes", "the other payers' decision dates")
 def payers_dated_twice(case: Case) -> tuple[str, ...]:
     """The other payers with a decision date both at the claim (2330B DTP*573) and at a line (2430 DTP*573)."""
     return _named(
@@ -180,16 +181,18 @@ def payers_dated_twice(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("lines", "the decision dates of lines", own=True)
+@fact("lines", "the decision dates of lines")
 def lines_without_decision_date(case: Case) -> tuple[int, ...]:
     """Lines with a decision of another payer (2430 SVD) that has no date of its own (2430 DTP*573)."""
     return _lines(case, lambda _, decision: decision.adjudication_date is None)
 
 
-@fact("codes", "the other payers' decision dates", own=True)
+@fact("codes", "the other payers' decision dates")
 def payers_misdated(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to that decided, by their date, before the first service or after
     the day on which this payer receives the claim."""
+    if not case.claim.other_payers:
+        return ()
     first = min(dates_of(case.claim, case.claim.lines), default=None)
 
     def misdated(day: date | None) -> bool:
@@ -206,26 +209,26 @@ def payers_misdated(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the amounts paid by other payers", own=True)
+@fact("codes", "the amounts paid by other payers")
 def payers_without_paid_amount(case: Case) -> tuple[str, ...]:
     """The other payers that decided on lines (2430 SVD) and have no amount paid for the claim (2320 AMT*D)."""
     return _named(case, lambda other: other.paid is None and any(True for _ in _decisions(case, other)))
 
 
-@fact("lines", "the amounts paid by other payers", own=True)
+@fact("lines", "the amounts paid by other payers")
 def lines_paid_below_zero(case: Case) -> tuple[int, ...]:
     """Lines for which another payer paid less than nothing (2430 SVD02)."""
     return _lines(case, lambda _, decision: decision.paid is not None and decision.paid < NOTHING)
 
 
-@fact("lines", "the other payers of lines", own=True)
+@fact("lines", "the other payers of lines")
 def lines_decided_by_nobody(case: Case) -> tuple[int, ...]:
     """Lines with a decision (2430 SVD01) of a payer that is none of the claim's other payers (2330B NM109)."""
     known = {other.payer_id for other in case.claim.other_payers}
     return _lines(case, lambda _, decision: bool(decision.payer_id) and decision.payer_id not in known)
 
 
-@fact("codes", "the patient's remaining liability", own=True)
+@fact("codes", "the patient's remaining liability")
 def payers_with_liability_twice(case: Case) -> tuple[str, ...]:
     """The other payers whose decision leaves an amount to the patient (AMT*EAF) both at the claim (2320) and at a
     line (2430)."""
@@ -241,39 +244,38 @@ def payers_with_liability_twice(case: Case) -> tuple[str, ...]:
 # whether it adds up
 
 
-@fact("lines", "the other payers' amounts", own=True)
+@fact("lines", "the other payers' amounts")
 def lines_out_of_balance(case: Case) -> tuple[int, ...]:
     """Lines whose charge is not what another payer paid for them and adjusted on them (SVD02 and CAS of 2430), payer by
     payer; lines that the payer bundled (SVD06), and payers that the claim has twice, are left out."""
     return tuple(line.number for line in case.claim.lines if line.decisions and _line_differs(case, line))
 
 
-@fact("codes", "the other payers' amounts", own=True)
+@fact("codes", "the other payers' amounts")
 def payers_out_of_balance(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to whose amount paid (2320 AMT*D) and adjustments (CAS of 2320 and
     2430) do not add up to the total charge; those that bundled lines (SVD06) are left out."""
     return _named(case, lambda other: _earlier(case, other) and _differs(case, other))
 
 
-@fact("codes", "the other payers' adjustments", own=True)
+@fact("codes", "the other payers' adjustments")
 def payers_without_adjustments(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to that paid something, less than the total charge, and have no
     adjustment (CAS) at the claim or at a line."""
-    total = case.claim.total_charge
     return _named(
         case,
         lambda other: (
             _earlier(case, other)
-            and total is not None
+            and case.claim.total_charge is not None
             and other.paid is not None
-            and NOTHING < other.paid < total
+            and NOTHING < other.paid < case.claim.total_charge
             and not other.adjustments
             and not any(decision.adjustments for _, decision in _decisions(case, other))
         ),
     )
 
 
-@fact("codes", "the other payers' adjustments", own=True)
+@fact("codes", "the other payers' adjustments")
 def payers_adjusted_twice(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to whose amounts do not add up, and of which one adjustment (group
     and reason) stands with one amount at the claim and, in sum, at its lines."""
@@ -285,7 +287,7 @@ def payers_adjusted_twice(case: Case) -> tuple[str, ...]:
     return _named(case, lambda other: _earlier(case, other) and _differs(case, other) and repeated(other))
 
 
-@fact("codes", "the reasons of adjustments", own=True)
+@fact("codes", "the reasons of adjustments")
 def unexplained_adjustments(case: Case) -> tuple[str, ...]:
     """Where an adjustment (CAS) has no reason code: at the claim of a payer, or on a line."""
     claims = _named(case, lambda other: any(not one.reason for one in other.adjustments))
@@ -293,7 +295,7 @@ def unexplained_adjustments(case: Case) -> tuple[str, ...]:
     return (*claims, *(f"line {number}" for number in lines))
 
 
-@fact("codes", "the reasons of adjustments", own=True)
+@fact("codes", "the reasons of adjustments")
 def malformed_adjustment_reasons(case: Case) -> tuple[str, ...]:
     """The reasons of adjustments (CAS) that do not have the form of a claim adjustment reason code."""
     given = [one.reason for adjustments in _all_adjustments(case) for one in adjustments]

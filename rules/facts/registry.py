@@ -146,15 +146,19 @@ class _Changed:
 
 
 def dated_on(facts: Facts, day: date) -> Facts:
-    """The facts as they would be if every line without a date had this one."""
+    """The facts as they would be if every line without a date had this one; worked out once for all lines."""
     case, whole = facts.case, facts.case.claim
-    dated: dict[int, Any] = {
-        id(line): line if date_of(whole, line) else _Changed(line, service_date=day) for line in whole.lines
-    }
-    claim: Any = _Changed(whole, lines=tuple(dated.values()))
-    lines = tuple(dated[id(line)] for line in case.lines)
-    found = ClaimFacts(case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={}))
-    return LineFacts(found, dated[id(facts.line)]) if isinstance(facts, LineFacts) else found
+    key = ("dated_on", day)
+    if key not in case.cache:
+        dated: dict[int, Any] = {
+            id(line): line if date_of(whole, line) else _Changed(line, service_date=day) for line in whole.lines
+        }
+        claim: Any = _Changed(whole, lines=tuple(dated.values()))
+        lines = tuple(dated[id(line)] for line in case.lines)
+        changed = case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={})
+        case.cache[key] = (ClaimFacts(changed), dated)
+    found, lines_by_id = case.cache[key]
+    return LineFacts(found, lines_by_id[id(facts.line)]) if isinstance(facts, LineFacts) else found
 
 
 def evidence(kind: Kind, value: Value) -> Evidence:

@@ -42,6 +42,16 @@ def test_a_failed_rule_shows_the_condition_and_the_value_that_it_saw() -> None:
     assert asking.conditions == {"requires": ConditionPart("units is at most 1", False, {"units": "2"})}
 
 
+def test_a_rule_on_fields_that_the_claim_leaves_out_says_which() -> None:
+    asking = [rule for rule in BOOK.rules if rule.code == "ADR001"]
+    (found,) = explain(claim(), BOOK, asking)
+    assert found.not_run == (
+        "it asks streets, cities and ZIP codes: an 837 carries them, and this claim brings nothing of them",
+    )
+    (found,) = explain(claim(source_format="x12"), BOOK, asking)
+    assert (found.not_run, [one.outcome for one in found.judgements]) == ((), ["fail"])
+
+
 def test_a_missing_fact_is_unknown() -> None:
     (judgement,) = one(book(ONE), claim(lines=[{"units": None}])).judgements
     assert judgement.outcome == "undetermined"

@@ -23,7 +23,9 @@ from tests.book import BOOK
 from worker.intake.events import claim_of
 
 REQUIRED = {"diagnoses", "lines"}
-HOLDS = {"documentation": {}, "lines": {"number": 1, "charge": "450.00"}}
+HOLDS: dict[str, dict[str, Any]] = {
+    "documentation": {}, "lines": {"number": 1, "charge": "450.00"}, "other_payers": {}, "decisions": {},
+}  # fmt: skip
 
 
 def claim(**difference: Any) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
     found = book(entry(payer_ids='["ZZ999"]', payers="[bcbs/ibx]"))
     report = judged(found, {"id": "ZZ999"})
     assert (report.payer, report.plan) == ("bcbs", "ibx")
-    assert {gap.kind for gap in report.gaps} <= {"history_not_consulted", "edition_past"}
+    assert {gap.kind for gap in report.gaps} <= {"history_not_consulted", "edition_past", "field_not_read"}
     assert [named.name for named in report.overrides] == ["ours"]
     late = overridden(library(), read(entry(payer_ids='["ZZ999"]', payers="[bcbs/ibx]", expires="2026-01-01")), TODAY)
     gone = judged(late, {"id": "ZZ999"})

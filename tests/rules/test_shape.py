@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.case import Case
-from rules.claim import Claim, read_claim
+from rules.claim import Claim, Patient, Subscriber, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.engine.memory import memory_of
@@ -32,6 +32,8 @@ from worker.bench.claims import claim
 SHAPE = {
     "form", "frequency_code", "type_of_bill", "place_of_service", "delay_reason_code", "documentation", "other_payers",
     "original_reference_number", "prior_authorization", "payer", "payer.responsibility", "payer.id",
+    "payer.filing_indicator", "payer.insurance_type", "transaction_type", "several_principal_diagnoses", "oddities",
+    "subscriber", "subscriber.relationship", "patient", "patient.own_loop", "lines.decisions",
     "billing_provider", "billing_provider.entity", "billing_provider.state", "billing_provider.participating",
     "billing_provider.taxonomy", "service_facility", "service_facility.kind", "service_facility.state",
     "rendering_provider", "rendering_provider.npi", "rendering_provider.taxonomy",
@@ -116,10 +118,18 @@ SHARED = {name: fact for name, fact in FACTS.items() if not fact.own}
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(data: dict[str, Any]) -> None:
     """A field that no claim of the bench has would be read by nobody above."""
-    line = {"procedure": "64445", "service_date": "2026-07-13", "service_date_end": None, "rendering_provider": None}
+    line = {
+        "procedure": "64445",
+        "service_date": "2026-07-13",
+        "service_date_end": None,
+        "rendering_provider": None,
+        "decisions": [],
+    }
     lines = [{**one, **line, "number": place} for place, one in enumerate(data["lines"], 1)]
     case = case_of(
-        read_claim({**data, "documentation": [], "other_payers": [], "not_read": [], "lines": lines}), BOOK, None
+        read_claim({**data, "documentation": [], "other_payers": [], "not_read": [], "oddities": [], "lines": lines}),
+        BOOK,
+        None,
     )
     assert shape_of(case) is not None
     found: dict[str, set[str]] = {}
@@ -151,7 +161,8 @@ def other_of_the_shape(one: Claim) -> Claim:
     update = {
         "claim_id": "OTHER", "received_date": one.received_date and one.received_date + timedelta(days=200),
         "statement_from_date": None, "statement_through_date": None,
-        "original_reference_number": one.original_reference_number and "X9", "subscriber": None, "patient": None,
+        "original_reference_number": one.original_reference_number and "X9", "subscriber": one.subscriber and Subscriber(relationship=one.subscriber.relationship),
+        "patient": one.patient and Patient(own_loop=one.patient.own_loop),
         "billing_provider": provider(one.billing_provider), "rendering_provider": provider(one.rendering_provider),
         "attending_provider": provider(one.attending_provider), "operating_provider": provider(one.operating_provider),
         "diagnoses": ("G57.01",), "total_charge": None, "lines": tuple(lines),

@@ -103,7 +103,7 @@ def test_gaps_and_the_files_to_import_stand_on_the_line_by_the_claims_own_date()
 
     july, august, october = (decide(dated(day)).line for day in ("2026-07-01", "2026-08-03", "2026-10-02"))
     assert july["claim.coverage"] == "partial"
-    assert july["claim.gaps"] == ["edition_past"]
+    assert july["claim.gaps"] == ["edition_past", "field_not_read"]
     assert "MUE (practitioner) 2026 Q3" in july["claim.wanted"]
     assert july["claim.wanted"] == august["claim.wanted"]
     assert {"MUE (practitioner) 2026 Q4", "ICD-10-CM FY 2027"} <= set(october["claim.wanted"])

@@ -48,8 +48,20 @@ def read(raw: str | bytes) -> list[Document | Refusal]:
     return list(read_documents("f", io.BytesIO(raw if isinstance(raw, bytes) else raw.encode()), limit=2**20))
 
 
+def fields(item: Document) -> dict[str, Any]:
+    """Without what the syntax layer says of the file: it has more to say of a damaged one."""
+    return {key: value for key, value in item.value.items() if key != "form_faults"}
+
+
 def told(found: list[Document | Refusal]) -> bool:
     return any(isinstance(item, Refusal) for item in found)
+
+
+def within(part: Any, whole: Any) -> bool:
+    """Whether all that the part has is in the whole as it is."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(key in whole and within(value, whole[key]) for key, value in part.items())
+    return bool(part == whole)
 
 
 IDENTITY = ("subscriber", "patient", "payer", "billing_provider")
@@ -65,8 +77,8 @@ def sound(found: list[Document | Refusal], form: str, damaged: str) -> None:
     for item in found:
         if isinstance(item, Document):
             claim = whole.get(item.value["claim_id"])
-            same += item.value == claim
-            if claim is not None and item.value != claim:
+            same += fields(item) == claim
+            if claim is not None and fields(item) != claim:
                 assert told(found)
     assert told(found) or same >= 4
 
@@ -121,7 +133,7 @@ def test_any_one_segment_that_goes_is_reported_and_no_claim_gets_another_ones_ow
                     kept += 1
                     owner = whole[item.value["claim_id"]]
                     for key in IDENTITY:
-                        assert item.value.get(key, {}).items() <= owner[key].items(), gone
+                        assert within(item.value.get(key, {}), owner[key]), gone
         assert kept > 3 * len(SEGMENTS[form]), "nearly all of the four claims are read each time"
 
 
@@ -137,7 +149,7 @@ def test_any_one_garbled_segment_identifier_is_reported_and_costs_the_claims_it_
             for item in found:
                 if isinstance(item, Document):
                     kept += 1
-                    assert item.value == whole[item.value["claim_id"]], segments[place]
+                    assert fields(item) == whole[item.value["claim_id"]], segments[place]
         assert kept > 2 * len(SEGMENTS[form]), "the claims before and after it are read"
 
 
@@ -149,7 +161,7 @@ def test_files_that_are_cut_off_anywhere(form: str, at: int) -> None:
     found = read(cut)
     assert told(found)
     for item, claim in zip([item for item in found if isinstance(item, Document)], claims, strict=False):
-        assert item.value == claim
+        assert fields(item) == claim
 
 
 @FEW
@@ -181,4 +193,4 @@ def test_a_file_that_breaks_off_into_another(form: str, at: int, other: str) -> 
     cut = FILES[form][1][: max(4, at % len(FILES[form][1].rstrip("~\n")))]
     found = read(cut + FILES[other][1])
     assert told(found)
-    assert [item.value for item in found if isinstance(item, Document)][-4:] == FILES[other][0]
+    assert [fields(item) for item in found if isinstance(item, Document)][-4:] == FILES[other][0]
