@@ -163,8 +163,9 @@ UNREAD = (
            "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
     Unread("Claim",
            "supportingInfo.sequence supportingInfo.valueBoolean supportingInfo.valueQuantity "
-           "supportingInfo.valueAttachment supportingInfo.valueReference supportingInfo.reason", "F",
+           "supportingInfo.valueAttachment supportingInfo.reason", "F",
            "Of the categories that are read what the form has is a code, a date or a text."),
+    Unread("Claim", "supportingInfo.valueReference", "F", "A record that the sender keeps: rules ask the claim."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
     # of what a FHIR Claim refers to
     Unread("Patient", "identifier active telecom maritalStatus multipleBirthBoolean multipleBirthInteger photo contact "

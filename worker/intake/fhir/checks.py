@@ -187,11 +187,15 @@ _HARMLESS = frozenset((
 ))  # fmt: skip
 
 
+_SAYING = ("code", "timingDate", "timingPeriod", "valueString", "valueQuantity", "valueBoolean")
+"""What says something of the claim; a reference alone is to a record that the sender keeps."""
+
+
 def categories(reading: Reading) -> None:
     """Supporting information of a category that no row reads, or of one that only the other form has."""
     for one in reading.claim.objects("supportingInfo"):
         codes = {code.lower() for code in one.object("category").codes()}
-        if not codes & (_CATEGORIES | _HARMLESS):
+        if not codes & (_CATEGORIES | _HARMLESS) and any(one.value.get(name) for name in _SAYING):
             one.notes.passed.add("Claim.supportingInfo.other")
 
 
