@@ -7,7 +7,7 @@ stories that do not state their own.
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
     denied    `code` must appear once with `severity` (block where it is not said), and no other block;
               `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every
-              rule but those of ON_VOID. `once`: where the procedure's line stands twice, the code is still said once;
+              rule but those that the book has for voids too (`on_void`). `once`: where the procedure's line stands twice, the code is still said once;
               `repair`: the finding has a patch that removes it and adds no block
     tables    rows of an imported edition, as in an example of a rule file
     history   what was billed before, as in an example; without it no ledger is consulted
@@ -36,9 +36,6 @@ from rules.history import NOT_CONSULTED, History
 from rules.report import Finding, Report
 from rules.terms import Severity
 
-ON_VOID = frozenset({"CLM001", "CLM008", "CLM009", "CLM011", "IDN001", "IDN003", "IDN004"})
-"""The rules that run on a void: it repeats a faulty original on purpose."""
-
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -58,6 +55,8 @@ class Story:
     once: Claim | None
     """The claim with the procedure's line twice."""
     void: Claim | None
+    on_void: frozenset[str]
+    """Codes of the rules that run on a void too, which repeats a faulty original on purpose."""
     repair: bool
     tables: Mapping[str, tuple[str, ...]]
     history: History
@@ -104,7 +103,7 @@ class Story:
     def _held_void(self, book: Book) -> str | None:
         if self.void is None:
             return None
-        held = {finding.code for finding in self._report(self.void, book).every} - ON_VOID
+        held = {finding.code for finding in self._report(self.void, book).every} - self.on_void
         return f"its void is not left alone: {sorted(held)}" if held else None
 
     def _unrepaired(self, report: Report, book: Book) -> str | None:
@@ -179,6 +178,7 @@ def read_stories(book: Book, files: Mapping[str, str]) -> tuple[Story, ...]:
 
 def _stories(book: Book, document: YamlDocument, found: FileShape) -> Iterator[Story]:
     good = document.file.startswith("good/")
+    on_void = frozenset(rule.code for rule in book.rules if rule.on_void)
     for index, entry in enumerate(found.stories):
         if (entry.code is None) is not good:
             document.complain(("stories", index), "a denied claim has a `code`, a good one none")
@@ -188,14 +188,14 @@ def _stories(book: Book, document: YamlDocument, found: FileShape) -> Iterator[S
             continue
         for value in entry.each:
             try:
-                yield _story(book, document.file, found, entry, value)
+                yield _story(book, document.file, found, entry, value, on_void)
             except ClaimInvalid as error:
                 document.complain(("stories", index, "claim"), f"is no claim: {error.problems[0]}")
             except (AttributeError, TypeError):
                 document.complain(("stories", index, "claim"), "expected a mapping laid out like a claim")
 
 
-def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str) -> Story:
+def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str, on_void: frozenset[str]) -> Story:
     payer, role = entry.payer or head.payer, entry.bills_as or head.bills_as
     difference = _put(merged(head.claim or {}, entry.claim or {}), each)
     if lines := difference.get("lines"):
@@ -214,7 +214,8 @@ def _story(book: Book, file: str, head: FileShape, entry: StoryShape, each: str)
         beside=frozenset(entry.with_),
         notes=frozenset(entry.notes),
         once=read_claim(_doubled(data)) if entry.once == "true" else None,
-        void=read_claim(_voided(data)) if code and code not in ON_VOID else None,
+        void=read_claim(_voided(data)) if code and code not in on_void else None,
+        on_void=on_void,
         repair=entry.repair == "true",
         tables=entry.tables,
         history=History("consulted", tuple(one.billed(book.procedure) for one in entry.history))

@@ -229,7 +229,7 @@ def test_the_claims_of_a_bundle_keep_to_their_own_references_and_the_rest_is_nam
     found = read(bundle(PROFESSIONAL, other, kind="transaction"))
     assert claims(found) == [read_claim(PROFESSIONAL), read_claim(other)]
     kinds = Counter(one.kind for one in found if isinstance(one, Passed))
-    assert kinds["Patient"] == 2
+    assert kinds["Patient"] == 4
     assert kinds.total() + 2 == len(found)
     assert [one.position for one in found][:2] == ["line 1 entry 1", "line 1 entry 2"]
     origins = [one.origin for one in found if isinstance(one, Document)]
