@@ -287,10 +287,8 @@ class Writer:
             code = "void" if claim.get("frequency_code") == "8" else "prior"
             prior = {"relationship": concept(code), "reference": {"value": claim["original_reference_number"]}}
             resource["related"] = [prior]
-        if claim.get("statement_from_date"):
-            resource["billablePeriod"] = {
-                "start": claim["statement_from_date"], "end": claim["statement_through_date"],
-            }  # fmt: skip
+        period = {"start": claim.get("statement_from_date"), "end": claim.get("statement_through_date")}
+        resource["billablePeriod"] = {name: day for name, day in period.items() if day}
         if facility := claim.get("service_facility"):
             resource["facility"] = self.place("f", facility)
         if claim.get("total_charge") is not None:
