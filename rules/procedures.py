@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,6 +17,9 @@ from rules.values import iso_date
 
 Day = Annotated[date, BeforeValidator(iso_date)]
 Code = Annotated[str, Field(pattern=r"^[0-9A-Z]{5}$")]
+
+
+CompanionKind = Literal["administration", "catheter_management", "visit_add_on"]
 
 
 class _Shape(BaseModel):
@@ -30,6 +33,8 @@ class CodeRange(_Shape):
     to: Code
     why: Annotated[str, Field(min_length=1)]
     """What of such a line the package's rules judge."""
+    kind: CompanionKind | None = None
+    """What such a line is, where rules ask for lines of that kind."""
 
 
 class BaseExample(_Shape):
@@ -54,6 +59,8 @@ class Procedure(_Shape):
     """Codes of the same place by catheter, which include the single injection."""
     family: tuple[Code, Code] | None = None
     """First and last code of the injections that are counted together."""
+    akin: tuple[Code, Code] | None = None
+    """First and last code of the procedures like it, none of which is an operation beside it."""
     example: BaseExample = Field(default_factory=BaseExample)
     sources: tuple[str, ...] = ()
     """Keys of sources.yaml on which the lists here rest."""
@@ -61,6 +68,15 @@ class Procedure(_Shape):
     """Who answers for the package: a role, not a person."""
     review_by: Day | None = None
     """After this day the package wants to be looked at again."""
+
+    def like_it(self, code: str) -> bool:
+        """Whether a code is the package's own, or akin to it."""
+        first, last = self.akin or ("", "")
+        return code in self.codes or first <= code <= last
+
+    def companion_of(self, kind: CompanionKind, code: str) -> bool:
+        """Whether a code is a companion of this kind."""
+        return any(one.kind == kind and one.from_ <= code <= one.to for one in self.companions)
 
     def has_companion(self, code: str | None) -> bool:
         """Whether a line with this code is judged beside the package's own."""

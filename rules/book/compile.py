@@ -60,6 +60,7 @@ def compile_rule(
         if (version := _version(document, shape, entry, ("versions", index), sources))
     )
     _check_periods(document, versions)
+    _check_ends(document, shape)
     if not document.tried:
         _check_examples(document, shape)
     if document.problems:
@@ -133,8 +134,8 @@ def _check_procedure(document: YamlDocument, shape: RuleShape, package: Procedur
 
 
 def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The version without the reason for a gap before it, which says nothing to a claim."""
-    dates = {key: value for key, value in version["effective"].items() if key != "after_gap"}
+    """The version without the reasons for a gap before it and for its end, which find nothing on a claim."""
+    dates = {key: value for key, value in version["effective"].items() if key not in ("after_gap", "ends_because")}
     return {**version, "effective": dates}
 
 
@@ -213,6 +214,7 @@ def _version(
         gap=entry.gap.kind if entry.gap else None,
         gap_table=entry.gap.table if entry.gap else None,
         last_day=sources[entry.citation.source].ends if entry.citation.source in sources else None,
+        meant_to_end=entry.effective.ends_because is not None,
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")
@@ -268,6 +270,16 @@ def _check_periods(document: YamlDocument, versions: tuple[Version, ...]) -> Non
             document.complain(
                 ("versions", index, "effective", "from"), "overlaps the version before it; give that one a `to`"
             )
+
+
+def _check_ends(document: YamlDocument, shape: RuleShape) -> None:
+    for index, version in enumerate(shape.versions):
+        last = index == len(shape.versions) - 1
+        if version.effective.ends_because and not (last and version.effective.to):
+            sentence = (
+                "is for the last version of a rule, and for one that has a `to`: leave it out, or give the last day"
+            )
+            document.complain(("versions", index, "effective", "ends_because"), sentence)
 
 
 def _check_examples(document: YamlDocument, shape: RuleShape) -> None:

@@ -106,6 +106,8 @@ class Version:
     """The table that does not say."""
     last_day: date | None = None
     """The last date of service that its source speaks for."""
+    meant_to_end: bool = False
+    """Whether the file says why nothing follows its last day."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Names of the facts that the version reads, each once."""
     quiet_facts: tuple[str, ...] = field(init=False, repr=False, compare=False)

@@ -55,6 +55,8 @@ class Reign(Effective):
 
     after_gap: Text | None = None
     """Why no version covers the days between the version before it and this one; see `scrub rules prove`."""
+    ends_because: Text | None = None
+    """Why the rule says nothing after the last day, on purpose: no claim is told then that it would have asked."""
 
 
 class DenialShape(YamlModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from rules.book.assignment import kind_of
 from rules.book.book import Book
@@ -69,13 +70,14 @@ def _judge_alone(cases: Cases, book: Book) -> Report:
     all_facts = list(map(facts_of, live))
     plans = [[_scope_plan(book, facts) for facts in own] for own in all_facts]
     active = scoped((plan.active for plan in own) for own in plans)
+    to_judge = scoped((plan.judging for plan in own) for own in plans)
     editions = _asked(scoped((plan.tabled for plan in own) for own in plans), all_facts)
     rules_run = sum(len(plan.active) for own in plans for plan in own)
     looked = _looked(cases[0], live, book, reason)
     if (places := cases[0].claim.not_read) and not reason:
         gaps = fields_not_read(places, _asking(active, all_facts))
         looked = looked._replace(gaps=(*looked.gaps, *gaps))
-    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(active, all_facts))
+    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(to_judge, all_facts))
 
 
 def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
@@ -100,7 +102,7 @@ def _key(cases: Cases, memory: Memory) -> Hashable | None:
 
 def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
     gaps = [gap for case in live if case.layer != EDITS for gap in gaps_on(book, case)]
-    return looked_at(whole.claim, live, book, gaps, reason)
+    return looked_at(whole.claim, live, book, gaps, reason, partial(gaps_on, book))
 
 
 def _of_shape(cases: Cases, book: Book, all_facts: AllFacts, reason: str | None) -> tuple[ShapePlan, Looked, FoundOnce]:

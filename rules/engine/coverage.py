@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ from rules.case import Case, date_of, ncci_setting
 from rules.claim import Claim, Line
 from rules.engine.active import Cases
 from rules.engine.asked import Asked
+from rules.facts.edits import TABLE_OF
+from rules.facts.units import SERVICES, basis_of
 from rules.payers import Selection
 from rules.report import Coverage, EditionId, Gap, LineLook, LookedAt
 from rules.terms import EDITS, FORM
@@ -41,6 +43,9 @@ def past_editions(found: Iterable[Asked]) -> Iterator[Gap]:
             )  # fmt: skip
 
 
+Unasked = Callable[[Case, date], Iterable[Gap]]
+
+
 class Looked(NamedTuple):
     """What is looked at of a claim, as far as no rule has to be asked."""
 
@@ -50,14 +55,18 @@ class Looked(NamedTuple):
     """Why no rules of a procedure judge."""
 
 
-def looked_at(claim: Claim, live: Cases, book: Book, gaps: Iterable[Gap], reason: str | None) -> Looked:
-    """How the lines are looked at by the layers that judge, with the gaps of their rules."""
+def looked_at(
+    claim: Claim, live: Cases, book: Book, gaps: Iterable[Gap], reason: str | None, unasked: Unasked
+) -> Looked:
+    """How the lines are looked at by the layers that judge, with the gaps of their rules. `unasked`: what the rules on
+    all lines cannot ask on a day; it is said of a claim without a known procedure as well."""
     packages = [case for case in live if case.package]
     deep = {id(line) for case in packages for line in case.lines}
     lowest: LookedAt = "form" if FORM in book.layers else "nothing"
     edits = next((case for case in live if case.layer == EDITS), None)
     looks = tuple([LineLook(line.number, _look(line, deep, packages, edits, lowest)) for line in claim.lines])
-    return Looked(looks, () if reason else (*gaps, *lines_not_judged(looks)), reason)
+    of_edits = edits_not_asked(edits, looks, unasked) if edits else ()
+    return Looked(looks, tuple(of_edits) if reason else (*gaps, *lines_not_judged(looks), *of_edits), reason)
 
 
 def _look(line: Line, deep: set[int], packages: list[Case], edits: Case | None, lowest: LookedAt) -> LookedAt:
@@ -72,8 +81,57 @@ def edits_cover(case: Case, line: Line) -> bool:
     """Whether whole editions of code pairs and unit limits speak for the line."""
     day, setting = date_of(case.claim, line), ncci_setting(case)
     return bool(line.procedure and day) and all(
-        day is not None and case.tables[name].whole(setting, day) for name in ("mue", "ncci_ptp")
+        day is not None and case.tables[name].whole(setting, day) for name in _OF_EDITS
     )
+
+
+def tables_not_imported(assigned: Iterable[Assigned], case: Case, day: date) -> Iterator[Gap]:
+    """What the rules on all lines cannot ask of claims of this kind on this day: tables of which no whole edition is
+    imported."""
+    setting = ncci_setting(case)
+    for one in assigned:
+        rule = one.rule
+        version = rule.version_on(day) if rule.layer == EDITS and rule.status == "active" else None
+        if version is None or one.published:
+            continue
+        for table, words in _OF_EDITS.items():
+            asks = any(TABLE_OF.get(name) == table for name in version.read)
+            if asks and not case.tables[table].whole(setting, day):
+                yield Gap(
+                    "table_not_imported", rule.code, None, table,
+                    f"{rule.code} asks {words} of codes without rules of their own, and no whole edition of them was "
+                    "imported for the date of service. Import the edition of that date.",
+                )  # fmt: skip
+
+
+_OF_EDITS = {"ncci_ptp": "NCCI pairs", "mue": "unit limits (MUE)"}
+"""The tables of the rules on all lines, in words."""
+
+
+def edits_not_asked(case: Case, looks: Iterable[LineLook], unasked: Unasked) -> Iterator[Gap]:
+    """Those of these gaps that a line meets at which nothing but its form is looked."""
+    by_day: dict[date, list[Line]] = {}
+    for line, look in zip(case.lines, looks, strict=True):
+        day = date_of(case.claim, line)
+        if day and line.procedure and look.looked_at in ("form", "nothing"):
+            by_day.setdefault(day, []).append(line)
+    for day, lines in by_day.items():
+        asks = {"ncci_ptp": _has_other(case, lines[0], day), "mue": any(map(_counts, lines))}
+        yield from (gap for gap in unasked(case, day) if gap.table is None or asks.get(gap.table, True))
+
+
+def _has_other(case: Case, line: Line, day: date) -> bool:
+    """Whether another code of the day has no rules of its own either: two such make a pair."""
+    return any(
+        other.procedure not in (None, "", line.procedure)
+        and other.procedure not in case.with_rules
+        and date_of(case.claim, other) in (None, day)
+        for other in case.lines
+    )
+
+
+def _counts(line: Line) -> bool:
+    return line.units is not None and basis_of(line) == SERVICES
 
 
 def lines_not_judged(looks: Iterable[LineLook]) -> Iterator[Gap]:
@@ -95,9 +153,6 @@ def gaps_of_kind(assigned: Iterable[Assigned], book: Book, case: Case, day: date
     if case.history.state != "consulted":
         for code in _asking_history(book, case, day):
             yield Gap("history_not_consulted", code, None, None, f"{code} did not run: {_HISTORY[case.history.state]}.")
-    for code, last in _lapsed(own, layer, day):
-        sentence = f"{code} says nothing of this date of service: its last version ended on {last}, and none follows."
-        yield Gap("rule_out_of_range", code, None, None, sentence)
 
 
 _HISTORY = {
@@ -135,22 +190,6 @@ def _asking_history(book: Book, case: Case, day: date | None) -> list[str]:
         and (day is None or rule.version_on(day))
     ]
     return sorted(dict.fromkeys(found))
-
-
-def _lapsed(own: list[Rule], layer: str, day: date | None) -> Iterator[tuple[str, date]]:
-    """Codes that were in force before the day, and of which no rule is on it."""
-    if day is None:
-        return
-    ended: dict[str, date] = {}
-    for rule in own:
-        if rule.layer == layer and rule.version_on(day) is None:
-            before = [version.end for version in rule.versions if version.end < day]
-            if before:
-                ended[rule.code] = max(before)
-    going = {rule.code for rule in own if rule.version_on(day)}
-    for code, last in sorted(ended.items()):
-        if code not in going:
-            yield code, last
 
 
 def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Gap]:

@@ -80,7 +80,9 @@ def _gap(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts) -
     if outcome != "fail" or version.gap is None:
         return None
     sentence = f"{version.message.fill(facts)} {version.fix.fill(facts)}"
-    return Gap(version.gap, assigned.rule.code, facts.line_number, version.gap_table, sentence)
+    # That a rule ended is said once, whichever lines it would have asked of.
+    line = None if version.gap == "rule_out_of_range" else facts.line_number
+    return Gap(version.gap, assigned.rule.code, line, version.gap_table, sentence)
 
 
 def cannot_check(missing: tuple[str, ...]) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _OFFICIAL: Mapping[str, str] = {
     "asc_drugs": "ASC Addendum BB",
     "covered_diagnoses": "the Medicare coverage export",
     "diagnosis_headers": "ICD-10-CM",
-    "fee_schedule": "Medicare fees (PPRRVU, Addendum AA)",
+    "fee_schedule": "Medicare fees (Addendum AA, Addendum B)",
     "localities": "GPCI",
     "modifiers": "HCPCS",
     "mue": "MUE",

@@ -12,7 +12,7 @@ from rules.book.book import Book
 from rules.carried import EVERY
 from rules.case import Case
 from rules.claim import Payer
-from rules.engine.coverage import Looked, fields_left_out, gaps_of_kind
+from rules.engine.coverage import Looked, fields_left_out, gaps_of_kind, tables_not_imported
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
 from rules.engine.verdict import FoundOnce
@@ -21,6 +21,7 @@ from rules.payers import Selection
 from rules.report import Gap
 from rules.tables.cadence import last_day_of
 from rules.tables.table import Table
+from rules.terms import EDITS
 
 MOST_SELECTED = 4_096
 """Payers, as claims name them, whose rule sets are kept."""
@@ -91,14 +92,17 @@ def plan_on(book: Book, kind: ClaimKind, day: date) -> DayPlan:
     return found
 
 
-def gaps_on(book: Book, case: Case) -> tuple[Gap, ...]:
-    """What the rules of the case's layer cannot ask on claims like this one, whatever is on them."""
-    memory, kind, day = memory_of(book), kind_of(case), case.first_day
+def gaps_on(book: Book, case: Case, of_day: date | None = None) -> tuple[Gap, ...]:
+    """What the rules of the case's layer cannot ask on claims like this one, whatever is on them. `of_day`: of lines of
+    that day; default: the first of the case's."""
+    memory, kind, day = memory_of(book), kind_of(case), of_day or case.first_day
     key = (kind, case.history.state, case.layer, None if day is None else memory.period(day))
     found = memory.gaps.get(key)
     if found is None:
         if case.package:
             gaps = gaps_of_kind(assigned_to(book, kind), book, case, day)
+        elif case.layer == EDITS:
+            gaps = tables_not_imported(assigned_to(book, kind), case, day) if day else iter(())
         else:
             gaps = fields_left_out(assigned_to(book, kind._replace(carried=EVERY)), kind.carried, day)
         found = memory.gaps[key] = tuple(gaps)

@@ -19,6 +19,7 @@ from rules.book.rule import Version
 from rules.engine.active import Active, AllFacts, ScopedRules
 from rules.engine.asked import Asked, asked
 from rules.engine.fused import AllQuiet, fused
+from rules.engine.lapsed import lapsed
 from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts, LineFacts
 
@@ -29,6 +30,13 @@ class ScopePlan(NamedTuple):
     active: tuple[Active, ...]
     tabled: tuple[Active, ...]
     """Those of them that look into a dated table: the report names the edition that judged."""
+    lapsed: tuple[Active, ...] = ()
+    """Gaps where rules that ended would have asked; they are not among the active ones, and do not count as run."""
+
+    @property
+    def judging(self) -> tuple[Active, ...]:
+        """All that may find something."""
+        return self.active + self.lapsed
 
 
 class LayerPlan(NamedTuple):
@@ -90,12 +98,16 @@ def scoped(layers: Iterable[Iterable[Iterable[Active]]]) -> ScopedRules:
 def day_plan(assigned: Iterable[Assigned], day: date) -> DayPlan:
     """The versions of these rules that are in force on the day."""
     found: dict[tuple[str, str], list[Active]] = {}
+    assigned = list(assigned)
     for order, one in enumerate(assigned):
         version = one.rule.version_on(day)
         if version:
             active = Active(one, version, version.is_quiet, order)
             found.setdefault((one.rule.layer, one.rule.scope), []).append(active)
-    return _by_layer(found)
+    over: dict[tuple[str, str], list[Active]] = {}
+    for active in lapsed(assigned, day):
+        over.setdefault((active.assigned.rule.layer, active.assigned.rule.scope), []).append(active)
+    return _by_layer(found, over)
 
 
 def undated_plan(assigned: Iterable[Assigned]) -> DayPlan:
@@ -104,19 +116,21 @@ def undated_plan(assigned: Iterable[Assigned]) -> DayPlan:
     for order, one in enumerate(assigned):
         active = Active(one, one.rule.versions[-1], _never, order)
         found.setdefault((one.rule.layer, one.rule.scope), []).append(active)
-    return _by_layer(found)
+    return _by_layer(found, {})
 
 
 def _never(_: Facts) -> bool:
     return False
 
 
-def _by_layer(found: Mapping[tuple[str, str], list[Active]]) -> DayPlan:
+def _by_layer(found: Mapping[tuple[str, str], list[Active]], over: Mapping[tuple[str, str], list[Active]]) -> DayPlan:
     def scope(layer: str, name: str) -> ScopePlan:
         active = tuple(found.get((layer, name), ()))
-        return ScopePlan(active, tuple(one for one in active if one.version.edition))
+        return ScopePlan(
+            active, tuple(one for one in active if one.version.edition), tuple(over.get((layer, name), ()))
+        )
 
-    layers = dict.fromkeys(layer for layer, _ in found)
+    layers = dict.fromkeys(layer for layer, _ in (*found, *over))
     return {layer: LayerPlan(scope(layer, "claim"), scope(layer, "line")) for layer in layers}
 
 
@@ -162,7 +176,7 @@ def _parted(scope: ScopePlan, facts: Facts) -> _Parted:
         except MISTAKES:  # a rule that raises is to be found by judging it
             return False
 
-    left = [one for one in scope.active if not holds(one.version.is_quiet, one.version)]
+    left = [one for one in scope.judging if not holds(one.version.is_quiet, one.version)]
     by_shape, rest = _split(left, lambda one: unshared.by_shape.isdisjoint(one.version.read))
     by_diagnoses, by_claim = _split(rest, lambda one: unshared.by_diagnoses.isdisjoint(one.version.read))
     known = dict(_derived(shared, {name for one in by_claim for name in one.version.quiet_facts} - unshared.by_shape))

@@ -82,7 +82,7 @@ def report_of(
 ) -> Report:
     """The report on these findings. `case`: the claim as a whole."""
     verdict, reason = verdict_of(found), looked.reason
-    gaps = () if reason else in_order([*looked.gaps, *past_editions(asked), *verdict.gaps])
+    gaps = in_order(looked.gaps if reason else [*looked.gaps, *past_editions(asked), *verdict.gaps])
     observing, of_gaps = _from_overrides(case, book, gaps) if book.overrides.entries else (None, "billing")
     left = book.overrides.leaving_unchecked(kind_of(case)) if reason and book.overrides.entries else None
     route = routed(

@@ -16,7 +16,6 @@ from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, once, position_of, provider_of, twice
 
 MONITORED_CARE = ("QS", "G8", "G9")
-EPIDURAL_MANAGEMENT = "01996"
 SPECIALTIES = ("207L", "367500000X", "367H00000X")
 """Taxonomies of anesthesiologists with their subspecialties, nurse anesthetists and anesthesiologist assistants."""
 CRITICAL_CARE = ("99291", "99292")
@@ -135,8 +134,13 @@ def monitored_modifiers(case: Case, line: Line) -> tuple[str, ...]:
 
 @line_fact("codes", "the other procedures of the day")
 def epidural_management(case: Case, line: Line) -> tuple[str, ...]:
-    """01996, daily management of an epidural, where the same provider certainly bills it on the line's day."""
-    return _of_provider(case, line, "management", lambda _, code: code == EPIDURAL_MANAGEMENT)
+    """Daily management of a catheter, by the companions of the package, where the same provider certainly bills it on
+    the line's day."""
+    package = case.package
+    return _of_provider(
+        case, line, "management",
+        lambda _, code: package is not None and package.companion_of("catheter_management", code),
+    )  # fmt: skip
 
 
 @line_fact("codes", "the visits of the day")

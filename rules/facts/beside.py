@@ -7,10 +7,11 @@ from collections.abc import Callable
 from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts.day import BILATERAL, SIDES
-from rules.facts.diagnoses import BLOCKS, operative
+from rules.facts.diagnoses import operative
 from rules.facts.ncci import forms_pair
 from rules.facts.registry import fact, line_fact
 from rules.facts.together import codes_of, days_of, of_day, once, twice
+from rules.procedures import CompanionKind
 
 
 def _of_that_day(case: Case, line: Line, what: str, wanted: Callable[[Line, str], bool]) -> tuple[str, ...]:
@@ -27,6 +28,11 @@ def _of_that_day(case: Case, line: Line, what: str, wanted: Callable[[Line, str]
 
 def _listed(case: Case, line: Line, table: str) -> tuple[str, ...]:
     return _of_that_day(case, line, table, lambda other, code: _row(case, line, other, table, code) is not None)
+
+
+def _companions(case: Case, line: Line, kind: CompanionKind) -> tuple[str, ...]:
+    package = case.package
+    return _of_that_day(case, line, kind, lambda _, code: package is not None and package.companion_of(kind, code))
 
 
 def _row(case: Case, line: Line, other: Line, table: str, code: str) -> tuple[str, ...] | None:
@@ -46,9 +52,10 @@ def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
 
 @fact("flag", "the procedures")
 def block_only(case: Case) -> bool:
-    """Whether the claim bills single nerve injections and drugs alone: what they were given for is on another claim."""
-    codes = [line.procedure for line in case.claim.lines if line.procedure]
-    return all(BLOCKS[0] <= code <= BLOCKS[1] or code.startswith("J") for code in codes)
+    """Whether the claim bills the procedure, what is akin to it, and drugs alone: what they were given for is on
+    another claim."""
+    package, codes = case.package, [line.procedure for line in case.claim.lines if line.procedure]
+    return all((package and package.like_it(code)) or code.startswith("J") for code in codes)
 
 
 @line_fact("codes", "the date of service")
@@ -97,14 +104,14 @@ def bundled_supplies(case: Case, line: Line) -> tuple[str, ...]:
 
 @line_fact("codes", "the administration lines")
 def drug_administration(case: Case, line: Line) -> tuple[str, ...]:
-    """Infusions and injections 96360 to 96379 of the day."""
-    return _of_that_day(case, line, "administration", lambda _, code: code.isdigit() and "96360" <= code <= "96379")
+    """Infusions and injections of the day, by the companions of the package."""
+    return _companions(case, line, "administration")
 
 
 @line_fact("codes", "the visits of the day")
 def complexity_add_on(case: Case, line: Line) -> tuple[str, ...]:
-    """G2211 where it is billed on the day of the block."""
-    return _of_that_day(case, line, "add_on", lambda _, code: code == "G2211")
+    """The add-on to a visit where it is billed on the day of the block, by the companions of the package."""
+    return _companions(case, line, "visit_add_on")
 
 
 @line_fact("codes", "the visits of the day")

@@ -19,7 +19,6 @@ SEVENTH = 7
 """Characters of a diagnosis code whose last one tells the encounter of an injury."""
 ANESTHESIA = ("00100", "01999")
 SURGERY = ("10004", "69990")
-BLOCKS = ("64400", "64530")
 _kept = lru_cache(maxsize=2**14)
 """The same lists of diagnoses come again and again."""
 
@@ -169,17 +168,19 @@ def of_line(case: Case, line: Line, everyone: Sequence[bool]) -> bool | None:
 
 @fact("flag", "the procedures")
 def has_surgery(case: Case) -> bool:
-    """Whether the claim has an anesthesia line, or a surgical line that is no nerve block or needle procedure."""
+    """Whether the claim has an anesthesia line, or a surgical line that is not akin to the procedure and no needle
+    procedure."""
     return any(operative(case, line.procedure) for line in case.claim.lines if line.procedure)
 
 
 def operative(case: Case, code: str) -> bool:
-    """Whether a code is anesthesia, or a surgical procedure that is no nerve block and no puncture or injection."""
+    """Whether a code is anesthesia, or a surgical procedure that is not akin to that of the case and no puncture or
+    injection."""
     if len(code) != CODE_LENGTH or not (code.isascii() and code.isdigit()) or code in case.codes:
         return False
     tables = case.tables
     needle = (code,) in tables["needle_procedures"].spans or (code,) in tables["injections"].spans
-    needle = needle or BLOCKS[0] <= code <= BLOCKS[1]
+    needle = needle or (case.package is not None and case.package.like_it(code))
     return ANESTHESIA[0] <= code <= ANESTHESIA[1] or (SURGERY[0] <= code <= SURGERY[1] and not needle)
 
 

@@ -20,6 +20,14 @@ from rules.facts.registry import line_fact
 from rules.facts.together import beside, days_of, once, position_of
 from rules.facts.units import SERVICES, basis_of
 
+TABLE_OF: Mapping[str, str] = {
+    "edit_never_paid": "ncci_ptp",
+    "edit_unlifted": "ncci_ptp",
+    "possible_edit_never_paid": "ncci_ptp",
+    "possible_edit_unlifted": "ncci_ptp",
+    "edit_unit_limit": "mue",
+}
+"""The facts that nothing answers but a whole imported table."""
 LINE_EDIT = "1"
 """Adjudication indicator of a limit of one line; the others are of a day."""
 

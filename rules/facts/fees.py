@@ -37,6 +37,32 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
     return Decimal(row[0]) if row else None
 
 
+@line_fact("codes", "the place of service")
+def past_amounts(case: Case, line: Line) -> tuple[str, ...] | None:
+    """The tables from which that amount would come and whose rows of the procedure and place all ended before the
+    line's date: relative_values and localities, or fee_schedule."""
+    day, place = date_of(case.claim, line), fee_place(case, line)
+    if day is None or place is None:
+        return None
+    key = (place, line.procedure or "")
+    if place not in _FEES:
+        return ("fee_schedule",) if _ended(case.tables["fee_schedule"], place, [key], day) else ()
+    values, localities = case.tables["relative_values"], case.tables["localities"]
+    without = not _indices(localities, None, localities.unchanged_since(day))
+    found = {
+        "relative_values": _ended(values, place, [key], day),
+        "localities": without and key in values.spans and _ended(localities, "", localities.spans, day),
+    }
+    return tuple(name for name, ended in found.items() if ended)
+
+
+def _ended(table: Table, part: str, keys: Iterable[tuple[str, ...]], day: date) -> bool:
+    """Whether the table had rows for keys of a part, of which none and no later edition is in force on the day."""
+    spans = [span for key in keys for span in table.spans.get(key, ())]
+    going = any(end >= day for _, end, _ in spans)
+    return bool(spans) and not going and table.edition(part, day) is None
+
+
 @line_fact("code", "the date of service")
 def medicare_area(case: Case, line: Line) -> str | None:
     """The area whose lowest amount that is: the state, or `any state` where the claim names none that Medicare has

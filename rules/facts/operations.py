@@ -20,7 +20,7 @@ from rules.tables.table import Table
 
 CODE_LENGTH = 5
 SURGERY = ("10004", "69990")
-SURGERY_THEN, BLOCKS_THEN = ("10000", "69999"), ("64400", "64530")
+SURGERY_THEN = ("10000", "69999")
 """For books of releases 0.1."""
 PRACTITIONER = "practitioner"
 _LONG = timedelta(days=90)
@@ -34,7 +34,7 @@ def is_operation(case: Case, code: str | None, day: date | None) -> bool:
     if not code or len(code) != CODE_LENGTH or not code.isdigit() or not first <= code <= last:
         return False
     if case.former:
-        return not BLOCKS_THEN[0] <= code <= BLOCKS_THEN[1]
+        return case.package is None or not case.package.like_it(code)
     return once(case, ("operation", code, day), lambda: _pair_said(case, code, day or date.max) == FIRM)
 
 

@@ -125,6 +125,7 @@ def test_lines_that_nobody_judged_are_one_line_and_a_claim_of_no_procedure_says_
     assert "no line carries procedure 64445; only its form was checked." in done.stdout
     assert "Looked at: 1 in part, 1 by no rules of a procedure." in done.stdout
     assert "       1  with lines of codes that the book has no rules for" in done.stdout
+    assert "import MUE (practitioner) 2026 Q3 [EDT003" in done.stdout, "of the claim of no procedure as well"
 
 
 def test_json_is_one_report_a_line_and_refusals_stay_off_it(scrub: Run, write: Write) -> None:

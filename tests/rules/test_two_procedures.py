@@ -10,14 +10,22 @@ from typing import Any
 
 import pytest
 
+import rules
 from rules.authoring.diff import difference
 from rules.authoring.examples import example_claim
 from rules.authoring.trial import payer_part, with_rows
 from rules.book.book import Book
+from rules.case import Case
 from rules.claim import Claim, read_claim
+from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.errors import BookInvalid
+from rules.facts.beside import block_only, complexity_add_on, drug_administration, operations_of_day
+from rules.facts.diagnoses import has_surgery
+from rules.facts.operations import own_operations
+from rules.facts.pairs import is_anesthesia
 from rules.loader import book_files, load_book, read_book
+from rules.procedures import Procedure
 from rules.report import Finding, Report
 from tests.book import BOOK
 from tests.corpus.test_coders_claims import CLAIMS
@@ -121,3 +129,62 @@ def test_a_title_names_its_procedure_only_in_a_package(folder: Path) -> None:
     files[name] = re.sub(rb"title: .*", b'title: "A code for {procedure}"', files[name], count=1)
     with pytest.raises(BookInvalid, match="stands for the code of a package"):
         read_book(files, examples=False)
+
+
+def package_of(code: str, **more: Any) -> Procedure:
+    return Procedure.model_validate({"procedure": code, "name": "of a joint", "codes": [code], **more})
+
+
+def seen_as(package: Procedure, *codes: str) -> Case:
+    """A claim of these codes, as a package outside the shipped one's neighborhood sees it."""
+    case = case_of(claim(*codes), BOOK, None)
+    lines = tuple(line for line in case.claim.lines if line.procedure in package.codes)
+    return case._replace(layer=package.procedure, package=package, lines=lines)
+
+
+JOINT = package_of("20610", akin=["20600", "20611"])
+
+
+def test_a_procedure_far_from_the_nerves_is_no_operation_beside_itself() -> None:
+    case = seen_as(JOINT, "20610", "20610", "J3301")
+    assert not has_surgery(case)
+    assert block_only(case)
+    assert operations_of_day(case, case.lines[0]) == own_operations(case, case.lines[0]) == ()
+    former = case._replace(former=True, cache={})
+    assert own_operations(former, former.lines[0]) == ()
+
+
+def test_what_is_akin_to_a_procedure_is_said_by_its_package() -> None:
+    assert block_only(seen_as(JOINT, "20610", "20605"))
+    assert not block_only(seen_as(JOINT, "20610", "64450")), "a nerve block is nothing like it"
+    assert not block_only(seen_as(package_of("20610"), "20610", "20605"))
+    block = seen_as(next(iter(BOOK.procedures.values())), FIRST, "64450", "64530")
+    assert block_only(block)
+    assert not has_surgery(block)
+    # A package for an operation: another like it is none beside it, a third is.
+    scope = package_of("29881", akin=["29880", "29881"])
+    assert not has_surgery(seen_as(scope, "29881", "29880"))
+    assert has_surgery(seen_as(scope, "29881", "29888"))
+
+
+def test_companions_of_a_kind_are_said_by_the_package() -> None:
+    codes = ("20610", "96372", "G2211")
+    bare, named = seen_as(JOINT, *codes), seen_as(
+        package_of("20610", companions=[
+            {"from": "96360", "to": "96379", "why": "infusions", "kind": "administration"},
+            {"from": "G2211", "to": "G2211", "why": "the add-on", "kind": "visit_add_on"}]), *codes)  # fmt: skip
+    for fact, found in ((drug_administration, ("96372",)), (complexity_add_on, ("G2211",))):
+        assert fact(bare, bare.lines[0]) == ()
+        assert fact(named, named.lines[0]) == found
+
+
+def test_no_number_of_the_first_package_stands_in_the_code() -> None:
+    package = BOOK.procedures[FIRST]
+    numbers = {*package.codes, *package.catheters, *(package.akin or ()), *(package.family or ())}
+    numbers |= {one for each in package.companions if each.kind for one in (each.from_, each.to)}
+    # Which anesthesia is no operation's is told by the section of anesthesia, whatever the procedure.
+    numbers = {number for number in numbers if not is_anesthesia(number)}
+    root = Path(rules.__file__).parent
+    for file in root.rglob("*.py"):
+        text = file.read_text("utf-8")
+        assert not [number for number in numbers if f'"{number}"' in text], file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rules.engine.gaps import Unread, unread
@@ -37,6 +37,7 @@ class LookedAt:
         things = unread(report, claim)
         if report.coverage == "none":
             self._not_at_all += 1
+            self._count(thing for thing in things if thing.official)
             return
         self._offline |= any(
             gap.kind == "history_not_consulted" and report.history == "not_consulted" for gap in report.gaps
@@ -45,6 +46,9 @@ class LookedAt:
             self._in_full += 1
             return
         self._in_part += 1
+        self._count(things)
+
+    def _count(self, things: Iterable[Unread]) -> None:
         for said, codes in dict.fromkeys((_said(thing), thing.codes) for thing in things):
             self._claims[said] = self._claims.get(said, 0) + 1
             self._codes.setdefault(said, {}).update(dict.fromkeys(codes))
