@@ -1,26 +1,29 @@
-"""What becomes of each element of a FHIR Claim, by the tables that read it: a part of docs/not-read.md."""
+"""What becomes of each element of a FHIR Claim, and of what it refers to, by the tables that read it.
+
+A part of docs/not-read.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rules.unread import UNREAD
-from worker.intake.fhir.fields import FIELDS, SCOPES, elements_read
-from worker.intake.fhir.passed import ELEMENTS, classed
+from worker.intake.fhir.fields import FIELDS, SCOPES, bases, elements_read
+from worker.intake.fhir.passed import ELEMENTS, unread
 
 
 def elements() -> Iterator[list[str]]:
     """Each element of an R4 Claim: the fields it fills, where it leads to, or why it is not read."""
-    base = {scope.name: scope.name.partition("[")[0] for scope in SCOPES}
+    base = bases()
     filled: dict[str, dict[str, None]] = {}
     for row in FIELDS:
-        for name in (row.element, *row.also):
-            filled.setdefault(f"{base.get(row.at, row.at)}.{name}", {})[f"`{row.path}`"] = None
+        for place in (*(f"{base[row.at]}.{name}" for name in (row.element, *row.also)), *row.behind):
+            filled.setdefault(place, {})[f"`{row.path}`"] = None
     for scope in SCOPES:
-        place = f"{base.get(scope.parent, scope.parent)}.{scope.element}"
+        place = f"{base[scope.parent]}.{scope.element}"
         filled.setdefault(place, {}).update({f"`{row.path}`": None for row in FIELDS if row.at in _below(scope.name)})
     for name, names in ELEMENTS.items():
-        if name in classed():
+        if name in unread():
             continue
         for place in (f"{name}.{element}" for element in names):
             passed = [one for one in UNREAD if "F" in one.forms and place in one.places()]

@@ -30,8 +30,9 @@ Claim has, and a `modifierExtension`; other extensions add to what is said and n
 
 _FHIR = """## A FHIR Claim, element by element
 
-Every element that an R4 Claim has, by [the table that reads it](../worker/intake/fhir/fields.py): the fields of the
-claim that it fills, itself or through what it refers to, or why it is not read.
+Every element that an R4 Claim has, and then those of what it refers to, by
+[the table that reads it](../worker/intake/fhir/fields.py): the fields of the claim that it fills, itself or through
+what it refers to, or why it is not read.
 """
 
 

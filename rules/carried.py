@@ -56,12 +56,11 @@ def _tax_id(claim: Claim) -> bool:
 
 def _claim_details(claim: Claim) -> bool:
     said = (
-        claim.provider_signature, claim.assignment, claim.benefits_assigned, claim.release_of_information,
-        claim.accident_date, claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
-        claim.has_remark, claim.has_long_note,
+        claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid, claim.has_remark,
+        claim.has_long_note,
     )  # fmt: skip
     noted = any(line.has_long_note is not None for line in claim.lines)
-    return bool(claim.related_causes) or noted or any(one is not None for one in said)
+    return noted or any(one is not None for one in said)
 
 
 def _line_details(claim: Claim) -> bool:
@@ -92,6 +91,10 @@ def _who_is_insured(claim: Claim) -> bool:
     return bool(subscriber and subscriber.relationship) and patient is not None and patient.own_loop is not None
 
 
+_named_insured = _others(lambda other: other.subscriber is not None and other.subscriber.has_last_name is not None)
+"""Whether a claim says who is insured: a member id alone does not."""
+
+
 def _named(claim: Claim) -> bool:
     """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
     providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
@@ -102,7 +105,16 @@ CARRIED: Mapping[str, Group] = {
     "names": Group("names, and referring and supervising providers", _names),
     "addresses": Group("streets, cities and ZIP codes", _addresses),
     "tax_id": Group("the billing provider's tax id", _tax_id),
-    "claim_details": Group("signatures, accidents, admission, referral and notes", _claim_details),
+    "signatures": Group(
+        "signatures and assignment",
+        lambda claim: bool(
+            claim.provider_signature or claim.assignment or claim.benefits_assigned or claim.release_of_information
+        ),
+    ),
+    "accidents": Group(
+        "accidents", lambda claim: bool(claim.related_causes or claim.accident_date or claim.accident_state)
+    ),
+    "claim_details": Group("admission, onset, referral and notes", _claim_details),
     "line_details": Group("control numbers and descriptions of lines", _line_details),
     # what only the institutional form has
     "admission": Group(
@@ -139,7 +151,7 @@ CARRIED: Mapping[str, Group] = {
             )
         ),
     ),
-    "other_subscriber": Group("who is insured with other payers", _others(lambda other: other.subscriber is not None)),
+    "other_subscriber": Group("who is insured with other payers", _named_insured),
 }
 """By name, as rule files give it."""
 

@@ -524,8 +524,9 @@ class Claim:
     """What of an 837 or FHIR Claim was passed over though a rule could ask it, written by the reader: loop and segment,
     or element (rules/unread.py), as `2300 PWK`; never a value. Absent on most claims, and no part of their digest."""
     oddities: Some[Name] = ()
-    """What of an 837 is not as the guide has it and was read all the same, written by the reader: a place and a word of
-    `rules/unread.py`, as `2300 REF*G1 repeated`; never a value. Absent on most claims, and no part of their digest."""
+    """What of an 837 or FHIR Claim is not as it should be and was read all the same, written by the reader: a place and
+    a word of `rules/unread.py`, as `2300 REF*G1 repeated`; never a value. Absent on most claims, and no part of their
+    digest."""
     form_faults: Some[FormFault] = ()
     """What a 999 would find in the 837 that the claim was read from, written by the reader: place and kind, never a
     value. Absent where there is nothing, and no part of the claim's digest."""

@@ -2,7 +2,7 @@
 
 A newcomer reads UNREAD; docs/not-read.md is made of it. A place that could matter is noted on the claim (`not_read`),
 and a rule that would have asked it makes a gap `field_not_read` of the report. A place is a loop and a segment of the
-837, or an element of a FHIR Claim; never a value.
+837, or an element of a FHIR Claim or of what it refers to; never a value.
 
 Source of loops and segments: ASC X12N 005010X222A1/A2 (837P, here P) and 005010X223A2/A3 (837I, here I); FHIR R4 Claim
 (here F).
@@ -24,7 +24,7 @@ class Unread:
     """Places that are passed over for one reason."""
 
     loop: str
-    """As in worker/intake/x12/fields.py; empty: any loop of a claim. Of FHIR `Claim`."""
+    """As in worker/intake/x12/fields.py; empty: any loop of a claim. Of FHIR the type of resource."""
     segments: str
     """One or more, each with a qualifier where one decides: `REF*4N`. Of FHIR the elements."""
     forms: str
@@ -46,6 +46,13 @@ _SIDE = ("MOD006",)
 _SPECIALTY = ("IDN003",)
 _CODES = ("DXN001", "DXN002")
 
+_ACCIDENTS = ("CLM015", "CLM016", "CLM017", "CLM018", "CLM021")
+_ORDER = ("COB001", "COB002", "COB003")
+_ADDRESSES = ("ADR001", "ADR002", "ADR003", "ADR004", "ADR005", "ADR006")
+_NAMES = ("ADR010",)
+_SECOND = "it holds a second address, or one in a single text"
+_ONE_PIECE = "it holds a name in one piece"
+
 UNREAD = (
     # could matter
     Unread("2300", "PWK", "PI", "it says that records go with the claim", _RECORDS),
@@ -59,20 +66,40 @@ UNREAD = (
     ),
     Unread("2420A-D", "NM1*72 NM1*ZZ", "I", "it names an operating or another provider of a line", _PROVIDERS),
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
-    Unread("Claim", "careTeam.supervisor", "F", "it names the supervising provider", _PROVIDERS),
+    Unread("Claim", "supportingInfo.other", "F", "it says something of the claim under a category that is not read",
+           ("CLM019", "CLM020", "CLM025", "UBF021", "UBF022", "UBF023")),
+    Unread("Claim", "careTeam.supervisor", "F", "it names a supervising provider, whom an 837I has no place for",
+           _PROVIDERS),
     Unread("Claim", "careTeam.other", "F", "it names a provider in a role that is not read", _PROVIDERS),
     Unread("Claim", "careTeam.referring", "F", "it names a second referring provider", _PROVIDERS),
-    Unread("Coverage", "type", "F", "it says the kind of cover in other codes than X12's", ("PAY001",)),
+    Unread("Claim", "accident", "F", "it is for an accident, which an 837I says by occurrence codes", _ACCIDENTS),
+    Unread("Claim", "accident.type", "F", "it says the kind of accident in a code that is not known", _ACCIDENTS),
+    Unread("Claim", "insurance.coverage", "F", "another payer is named, and the Coverage did not come along", _ORDER),
+    Unread("Coverage", "payor", "F", "another payer is named, and no id of it can be read", _ORDER),
+    Unread("Coverage", "order", "F", "it gives the payer another place in the order than Claim.insurance.sequence",
+           _ORDER),
+    Unread("Coverage", "relationship", "F", "it says what the patient is to the subscriber in a code that is not known",
+           ("COB014",)),
+    Unread("Coverage", "type", "F", "it says the kind of cover in other codes than X12's", ("PAY001", "COB003")),
+    Unread("ClaimResponse", "item adjudication total", "F",
+           "it says what another payer adjusted and left to the patient", ("COB007", "COB008")),
     Unread("PractitionerRole", "specialty", "F", "it names a second taxonomy code", _SPECIALTY),
     Unread("Practitioner", "qualification", "F", "it names a second taxonomy code", _SPECIALTY),
     Unread("Organization", "type", "F", "it names a second taxonomy code", _SPECIALTY),
+    Unread("Organization", "address", "F", _SECOND, _ADDRESSES),
+    Unread("Practitioner", "address", "F", _SECOND, _ADDRESSES),
+    Unread("Location", "address", "F", "it holds an address in a single text", _ADDRESSES),
+    Unread("Patient", "address", "F", _SECOND, _ADDRESSES),
+    Unread("Patient", "name", "F", _ONE_PIECE, _NAMES),
+    Unread("Practitioner", "name", "F", _ONE_PIECE, _NAMES),
+    Unread("RelatedPerson", "name", "F", _ONE_PIECE, _NAMES),
     Unread("Claim", "item.bodySite item.subSite", "F", "it may name the side", _SIDE),
     Unread("Claim", "item.detail.modifier item.detail.subDetail.modifier", "F",
            "it holds modifiers of a part of a line", ("MOD002", *_SIDE)),
     Unread("Claim", "item.locationReference item.locationAddress", "F",
            "it says where a line was given, without a state", _AREA),
-    Unread("Claim", "item.locationCodeableConcept", "F", "it says the place of service in other codes than CMS's",
-           ("CLM009", "POS001")),
+    Unread("Claim", "item.locationCodeableConcept supportingInfo.code", "F",
+           "it says the place of service in other codes than CMS's, or beside them another one", ("CLM009", "POS001")),
     Unread("Claim", "diagnosis.externalcause", "F", "it holds codes of external causes", _CODES),
     # no rule asks it: persons, numbers and addresses
     Unread("", "PER", "PI", "Whom to call; no rule asks it."),
@@ -120,13 +147,12 @@ UNREAD = (
     Unread("2400", "QTY", "I", "Not used with the codes that rules are for."),
     Unread("2440", "LQ FRM", "P", "Answers of equipment forms: no package is for equipment."),
     # of FHIR
-    Unread("Claim", "accident priority payee prescription originalPrescription fundsReserve created enterer", "F",
+    Unread("Claim", "priority payee prescription originalPrescription fundsReserve created enterer", "F",
            "Handling of the claim and its money: no rule asks it."),
     Unread("Claim", "insurance.identifier insurance.businessArrangement", "F",
            "Numbers of the cover and of a contract, beside what Coverage says."),
     Unread("Claim", "careTeam.responsible", "F", "Who answers for the claim: the billing provider is Claim.provider."),
-    Unread("Claim", "diagnosis.onAdmission diagnosis.packageCode", "F",
-           "Present on admission, groups: of inpatient stays, as HI of the 837I."),
+    Unread("Claim", "diagnosis.packageCode", "F", "Groups: of inpatient stays, as HI of the 837I."),
     Unread("Claim", "procedure.sequence procedure.type procedure.date procedure.udi item.procedureSequence", "F",
            "What was done beside the items: a code that rules are for and that no item bills refuses the claim."),
     Unread("Claim", "item.encounter item.udi item.programCode item.category item.informationSequence", "F",
@@ -138,10 +164,32 @@ UNREAD = (
            "item.detail.subDetail.quantity item.detail.subDetail.unitPrice item.detail.subDetail.factor "
            "item.detail.subDetail.net item.detail.subDetail.udi", "F",
            "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
-    Unread("Claim", "supportingInfo", "F",
-           "Other categories than patient account number, type of bill, place of service and attachments: as CL1 and "
-           "HI of the 837I."),
+    Unread("Claim",
+           "supportingInfo.sequence supportingInfo.valueBoolean supportingInfo.valueQuantity "
+           "supportingInfo.valueAttachment supportingInfo.reason", "F",
+           "Of the categories that are read what the form has is a code, a date or a text."),
+    Unread("Claim", "supportingInfo.valueReference", "F", "A record that the sender keeps: rules ask the claim."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
+    # of what a FHIR Claim refers to
+    Unread("Patient", "identifier active telecom maritalStatus multipleBirthBoolean multipleBirthInteger photo contact "
+           "communication generalPractitioner managingOrganization link", "F",
+           "Numbers and kin of the patient: the member id is the Coverage's."),
+    Unread("Patient", "deceasedBoolean deceasedDateTime", "F", "Death, as PAT of the 837: no rule's text turns on it."),
+    Unread("RelatedPerson", "identifier active patient relationship telecom gender birthDate address photo period "
+           "communication", "F", "Of who is insured the name is read: no rule asks more."),
+    Unread("Coverage", "status period dependent policyHolder network costToBeneficiary subrogation contract", "F",
+           "Whether the cover is in force, and its terms: the payer's answer says so, no rule does."),
+    Unread("Organization", "active alias telecom partOf contact endpoint", "F", "Whom to call; no rule asks it."),
+    Unread("Practitioner", "active telecom gender birthDate photo communication", "F", "The person; no rule asks it."),
+    Unread("PractitionerRole", "active period organization code location healthcareService telecom availableTime "
+           "notAvailable availabilityExceptions endpoint", "F",
+           "Where and when somebody works: the claim says where the service was given."),
+    Unread("Location", "status operationalStatus alias description mode type telecom physicalType position "
+           "managingOrganization partOf hoursOfOperation availabilityExceptions endpoint", "F",
+           "The place itself: the form has its name, number and address."),
+    Unread("ClaimResponse", "status type subType use patient created insurer requestor outcome disposition preAuthRef "
+           "preAuthPeriod payeeType addItem fundsReserve formCode form processNote communicationRequest insurance "
+           "error", "F", "Handling of the answer: what was paid, and when, is read."),
 )  # fmt: skip
 
 
@@ -150,10 +198,12 @@ ODDITIES = {
     "misplaced": "{place} has no place where it stands, and was not read",
     "unknown": "{place} is none of the guide, and was not read",
     "missing": "{place} is missing, and was taken for the level above that was open",
+    "international": "{place} is of the WHO's ICD-10 by its system, and was read as ICD-10-CM",
+    "differs": "{place} is not unit price times quantity, and was read as it stands",
     "renumbered": "{place} does not count up from 1, and the lines are numbered as they stand",
 }
-"""What is odd in an 837 that is read all the same: the last word of an entry of the claim's `oddities`, and what it
-says of the place before it."""
+"""What is odd in an 837 or FHIR Claim that is read all the same: the last word of an entry of the claim's `oddities`,
+and what it says of the place before it."""
 
 
 def oddity(entry: str) -> str:

@@ -21,6 +21,10 @@ INFO = "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBSupportingInfoType"
 FILING = "https://codesystem.x12.org/005010/1032"
 _RANKS = "PSTABCDEFGH"
 _DRUG_UNITS = {"ML": "mL", "GR": "g", "ME": "mg", "F2": "[iU]", "UN": "1"}
+RELATION = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
+_RELATIONS = {"18": "self", "01": "spouse", "19": "child", "53": "common", "G8": "other"}
+_CAUSES = {"AA": "MVA", "EM": "WPA", "OA": "SPT"}
+_STAY = {"admtype": "admission_type", "pointoforigin": "point_of_origin", "discharge-status": "patient_status"}
 _UNITS = {**_DRUG_UNITS, "MJ": "min", "DA": "d"}
 
 
@@ -30,6 +34,22 @@ def concept(code: str, system: str = "") -> dict[str, Any]:
 
 def procedure_system(code: str) -> str:
     return CPT if code[0].isdigit() else HCPCS
+
+
+def human(given: Claim) -> list[dict[str, Any]] | None:
+    """A name as far as the claim says that there is one, after one that is out of use."""
+    name = {"family": given.get("last_name"), "given": [given["first_name"]] if given.get("first_name") else None}
+    said = {key: value for key, value in name.items() if value}
+    return [{"use": "old", "family": "Before"}, {"use": "official", **said}] if said else None
+
+
+def where(given: Claim | None, state: str | None = None) -> dict[str, Any] | None:
+    given = given or {}
+    address = {
+        "line": [one for one in (given.get("street"), given.get("street_more")) if one], "city": given.get("city"),
+        "state": state or given.get("state"), "postalCode": given.get("zip"), "country": given.get("country"),
+    }  # fmt: skip
+    return {key: value for key, value in address.items() if value} or None
 
 
 class Writer:
@@ -44,18 +64,26 @@ class Writer:
         self.others.append(resource)
         return {"reference": f"{kind}/{key}"}
 
-    def organization(self, name: str, payer_id: str | None, title: str | None = None) -> dict[str, str]:
+    def organization(
+        self, name: str, payer_id: str | None, title: str | None = None, address: Any = None
+    ) -> dict[str, str]:
         kind = {
             "coding": [{"system": "http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBIdentifierType", "code": "payerid"}]
         }
         identifier = [{"type": kind, "value": payer_id}] if payer_id else []
-        return self.add("Organization", name, identifier=identifier, name=title)
+        return self.add("Organization", name, identifier=identifier, name=title, address=[address] if address else None)
 
     def member(self, provider: Claim | None, role: str) -> int | None:
         if not provider:
             return None
         sequence = len(self.team) + 1
-        who = self.add("Practitioner", f"pr{sequence}", identifier=[{"system": NPI, "value": provider["npi"]}])
+        identifier = [{"system": NPI, "value": provider["npi"]}]
+        if provider.get("entity") == "organization":
+            who = self.add(
+                "Organization", f"pr{sequence}", identifier=identifier, name=provider.get("last_name")
+            )  # fmt: skip
+        else:
+            who = self.add("Practitioner", f"pr{sequence}", identifier=identifier, name=human(provider))
         member = {"sequence": sequence, "provider": who, "role": concept(role, ROLE)}
         if provider.get("taxonomy"):
             member["qualification"] = concept(provider["taxonomy"], NUCC)
@@ -66,10 +94,17 @@ class Writer:
         provider = self.claim.get("billing_provider")
         if not provider:
             return None
-        common = {
-            "identifier": [{"system": NPI, "value": provider["npi"]}],
-            "address": [{"state": provider["state"]}] if provider.get("state") else None,
-        }
+        identifier = [{"system": NPI, "value": provider["npi"]}]
+        if provider.get("tax_id"):
+            identifier.append({"system": "urn:oid:2.16.840.1.113883.4.4", "value": provider["tax_id"]})
+        if provider.get("social_security_number"):
+            number = provider["social_security_number"]
+            identifier.append({"system": "http://hl7.org/fhir/sid/us-ssn", "value": number})
+        place = where(provider.get("address"), provider.get("state"))
+        common: dict[str, Any] = {
+            "identifier": identifier, "address": [place] if place else None,
+            "name": provider.get("last_name") if provider["entity"] == "organization" else human(provider),
+        }  # fmt: skip
         taxonomy = concept(provider["taxonomy"], NUCC) if provider.get("taxonomy") else None
         if provider["entity"] == "organization":
             return self.add("Organization", "billing", type=[taxonomy] if taxonomy else None, **common)
@@ -82,9 +117,10 @@ class Writer:
         system = "http://terminology.hl7.org/CodeSystem/coverage-class"
         coverage = self.add(
             "Coverage", "focal", status="active", subscriberId=subscriber.get("member_id"),
-            beneficiary={"reference": "Patient/p"}, payor=[self.organization("payer", payer["id"], payer.get("name"))],
+            beneficiary={"reference": "Patient/p"}, payor=[self.organization("payer", payer["id"], payer.get("name"), where(payer.get("address")))],
             type=concept(payer["filing_indicator"], FILING) if payer.get("filing_indicator") else None,
             **{"class": [{"type": concept("group", system), "value": group}] if group else None},
+            **self.insured(),
         )  # fmt: skip
         focal = {"sequence": _RANKS.index(payer["responsibility"]) + 1, "focal": True, "coverage": coverage}
         if claim.get("prior_authorization"):
@@ -92,10 +128,17 @@ class Writer:
         rows.append(focal)
         for number, other in enumerate(claim.get("other_payers") or (), 1):
             payor = self.organization(f"other{number}", other["payer_id"], "Other")
+            filing, insured = other.get("filing_indicator"), other.get("subscriber") or {}
+            relation = _RELATIONS.get(other.get("relationship") or "")
             cover = self.add(
-                "Coverage", f"c{number}", status="active", beneficiary={"reference": "Patient/p"}, payor=[payor]
-            )
-            row = {"sequence": 20 + number, "focal": False, "coverage": cover}
+                "Coverage", f"c{number}", status="active", beneficiary={"reference": "Patient/p"}, payor=[payor],
+                type=concept(filing, FILING) if filing else None, subscriberId=insured.get("member_id"),
+                relationship=concept(relation, RELATION) if relation else None,
+                subscriber=self.add("Patient", f"s{number}", name=human({"last_name": "Roe"}))
+                if insured.get("has_last_name") else None,
+            )  # fmt: skip
+            place = other.get("responsibility")
+            row = {"sequence": _RANKS.index(place) + 1 if place else 20 + number, "focal": False, "coverage": cover}
             if other["paid"] is not None:
                 payment = {"type": concept("complete"), "amount": {"value": float(other["paid"]), "currency": "USD"}}
                 if other["adjudication_date"]:
@@ -108,8 +151,50 @@ class Writer:
             rows.append(row)
         return rows
 
+    def insured(self) -> dict[str, Any]:
+        """Who is insured, where the claim says so: the patient, or a person apart."""
+        subscriber, patient = self.claim.get("subscriber") or {}, self.claim.get("patient") or {}
+        if subscriber.get("relationship") == "18":
+            return {"relationship": concept("self", RELATION), "subscriber": {"reference": "Patient/p"}}
+        if not patient.get("own_loop"):
+            return {}
+        who = self.add("RelatedPerson", "insured", patient={"reference": "Patient/p"}, name=human(subscriber))
+        return {"relationship": concept("child", RELATION), "subscriber": who}
+
+    def informed(self) -> list[dict[str, Any]]:
+        """Supporting information of the stay and of the onset."""
+        claim, rows = self.claim, []
+        if day := claim.get("admission_date"):
+            hours = [claim.get("admission_hour"), claim.get("discharge_hour")]
+            moments = [f"{day}T{one[:2]}:{one[2:]}:00-05:00" if one else None for one in hours]
+            end = {"end": moments[1]} if moments[1] else {}
+            rows.append(
+                {"category": concept("admissionperiod", INFO), "timingPeriod": {"start": moments[0] or day, **end}}
+            )
+        if day := claim.get("onset_date"):
+            rows.append({"category": concept("onset"), "timingDate": day})
+        for category, key in _STAY.items():
+            if claim.get(key):
+                rows.append(
+                    {"category": concept(category, INFO), "code": concept(claim[key], "https://www.nubc.org/x")}
+                )
+        return rows
+
+    def accident(self) -> dict[str, Any] | None:
+        claim = self.claim
+        causes = [concept(_CAUSES[one], "http://terminology.hl7.org/CodeSystem/v3-ActCode")["coding"][0]
+                  for one in claim.get("related_causes") or ()]  # fmt: skip
+        place = {"state": claim.get("accident_state"), "country": claim.get("accident_country")}
+        place = {key: value for key, value in place.items() if value}
+        found = {
+            "date": claim.get("accident_date"), "type": {"coding": causes} if causes else None,
+            "locationAddress": place,
+        }  # fmt: skip
+        return {key: value for key, value in found.items() if value}
+
     def diagnoses(self) -> list[dict[str, Any]]:
         claim, rows = self.claim, []
+        admitted = {one["diagnosis"]: one["indicator"] for one in claim.get("present_on_admission") or ()}
         kinds = [(code, "principal" if place == 0 else None) for place, code in enumerate(claim["diagnoses"])]
         if claim.get("admitting_diagnosis"):
             kinds.append((claim["admitting_diagnosis"], "admitting"))
@@ -123,6 +208,8 @@ class Writer:
                 row["diagnosisReference"] = self.add("Condition", f"d{sequence}", subject=who, code=concept(code, ICD))
             if kind:
                 row["type"] = [concept(kind)]
+            if sequence in admitted:
+                row["onAdmission"] = concept(admitted[sequence].lower())
             rows.append(row)
         return rows
 
@@ -148,8 +235,9 @@ class Writer:
             item["diagnosisSequence"] = line["diagnosis_pointers"]
         if line.get("revenue_code"):
             item["revenue"] = concept(line["revenue_code"], "https://www.nubc.org/CodeSystem/RevenueCodes")
-        if sequence := self.member(line.get("rendering_provider"), "rendering"):
-            item["careTeamSequence"] = [sequence]
+        for role, code in (("rendering", "rendering"), ("supervising", "supervisor"), ("referring", "referring")):
+            if sequence := self.member(line.get(f"{role}_provider"), code):
+                item.setdefault("careTeamSequence", []).append(sequence)
         if facility := line.get("service_facility"):
             item["locationReference"] = self.place(f"f{line['number']}", facility)
         if drug := line.get("drug"):
@@ -164,23 +252,21 @@ class Writer:
     def place(self, name: str, facility: Claim) -> dict[str, Any]:
         return self.add(
             "Location", name, identifier=[{"system": NPI, "value": facility["npi"]}] if facility["npi"] else None,
-            name=facility["name"], address={"state": facility["state"]} if facility["state"] else None,
+            name=facility["name"], address=where(facility.get("address"), facility["state"]),
         )  # fmt: skip
 
     def resource(self) -> Resource:
         claim = self.claim
         if patient := claim.get("patient"):
             sex = {"F": "female", "M": "male", "U": "unknown"}.get(patient["sex"])
-            name = [{"use": "official", "family": "Test", "given": [patient["first_name"]]}]
+            address = where(patient.get("address"))
             self.add(
-                "Patient",
-                "p",
-                birthDate=patient["birth_date"],
-                gender=sex,
-                name=name if patient["first_name"] else None,
-            )
+                "Patient", "p", birthDate=patient["birth_date"], gender=sex, name=human(patient),
+                address=[address] if address else None,
+            )  # fmt: skip
         for role in ("rendering", "referring", "attending", "operating"):
             self.member(claim.get(f"{role}_provider"), role)
+        self.member(claim.get("supervising_provider"), "supervisor")
         items = [self.item(line) for line in claim["lines"]]
         resource: Resource = {
             "resourceType": "Claim", "id": "c", "status": "active", "use": "claim", "created": "2026-10-02",
@@ -192,15 +278,17 @@ class Writer:
         }  # fmt: skip
         if bill := claim.get("type_of_bill"):
             code = concept(bill, "https://www.nubc.org/CodeSystem/TypeOfBill")
-            resource["supportingInfo"] = [{"sequence": 1, "category": concept("typeofbill", INFO), "code": code}]
+            resource["supportingInfo"] = [{"category": concept("typeofbill", INFO), "code": code}]
+        rows = resource["supportingInfo"] = [*resource.get("supportingInfo", ()), *self.informed()]
+        for number, row in enumerate(rows, 1):
+            row["sequence"] = number
+        resource["accident"] = self.accident()
         if claim.get("original_reference_number"):
             code = "void" if claim.get("frequency_code") == "8" else "prior"
             prior = {"relationship": concept(code), "reference": {"value": claim["original_reference_number"]}}
             resource["related"] = [prior]
-        if claim.get("statement_from_date"):
-            resource["billablePeriod"] = {
-                "start": claim["statement_from_date"], "end": claim["statement_through_date"],
-            }  # fmt: skip
+        period = {"start": claim.get("statement_from_date"), "end": claim.get("statement_through_date")}
+        resource["billablePeriod"] = {name: day for name, day in period.items() if day}
         if facility := claim.get("service_facility"):
             resource["facility"] = self.place("f", facility)
         if claim.get("total_charge") is not None:

@@ -24,10 +24,10 @@ from rules.problems import schema_of
 from rules.unread import mattering
 from tests.book import BOOK
 from tests.rules.drawn import filled_paths
-from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, NUCC, bundle, concept, contained
+from tests.worker.fhirbundle import CPT, HCPCS, NDC, NPI, NUCC, POS, bundle, concept, contained
 from worker.intake.document import Document, Found, Passed, Refusal
 from worker.intake.documents import read_documents
-from worker.intake.fhir.fields import FIELDS, NOT_IN_FHIR
+from worker.intake.fhir.fields import FIELDS, NOT_IN_FHIR, NOT_READ_OF_FHIR
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -35,31 +35,51 @@ with warnings.catch_warnings():
     from fhir.resources.R4B.claim import Claim as ClaimSchema
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "samples" / "fhir"
-PROVIDER = {"npi": "1234567893", "taxonomy": "208VP0000X"}
+PROVIDER = {"npi": "1234567893", "taxonomy": "208VP0000X", "entity": "person", "last_name": "Lee", "first_name": "Kim"}
+REFERRING = {"npi": "1245319599", "entity": "person", "last_name": "Poe", "first_name": "Max"}
+ADDRESS = {"street": "1 Main St", "street_more": "Suite 2", "city": "Austin", "zip": "787010001", "country": "US"}
 PROFESSIONAL: dict[str, Any] = {
     "claim_id": "PCN-1", "form": "professional", "place_of_service": "11",
-    "payer": {"id": "60054", "name": "AETNA", "filing_indicator": "CI", "responsibility": "S"},
-    "other_payers": [{"payer_id": "62308", "adjudication_date": "2026-10-03", "paid": "12.30"}],
-    "subscriber": {"member_id": "W100000002", "group_number": "G7"},
-    "patient": {"birth_date": "1970-03-02", "sex": "F", "first_name": "Ann"},
-    "billing_provider": {**PROVIDER, "entity": "organization", "state": "TX"},
-    "rendering_provider": PROVIDER, "referring_provider": {"npi": "1245319599"},
-    "service_facility": {"npi": "1245319599", "name": "Clinic", "state": "TX"},
+    "payer": {"id": "60054", "name": "AETNA", "filing_indicator": "CI", "responsibility": "S",
+              "address": {**ADDRESS, "state": "KY"}},
+    "other_payers": [{"payer_id": "62308", "adjudication_date": "2026-10-03", "paid": "12.30", "responsibility": "P",
+                      "filing_indicator": "MB", "relationship": "01",
+                      "subscriber": {"has_last_name": True, "member_id": "M9"}}],
+    "subscriber": {"member_id": "W100000002", "group_number": "G7", "entity": "person", "last_name": "Roe",
+                   "first_name": "Sam"},
+    "patient": {"birth_date": "1970-03-02", "sex": "F", "first_name": "Ann", "last_name": "Roe", "own_loop": True,
+                "address": {**ADDRESS, "state": "TX"}},
+    "billing_provider": {"npi": "1234567893", "taxonomy": "208VP0000X", "entity": "organization", "state": "TX",
+                         "last_name": "Pain Center", "tax_id": "123456789", "address": ADDRESS},
+    "rendering_provider": PROVIDER, "referring_provider": REFERRING, "supervising_provider": {**PROVIDER, "npi": "1679576722"},
+    "service_facility": {"npi": "1245319599", "name": "Clinic", "state": "TX", "address": ADDRESS},
     "prior_authorization": "PA-1", "diagnoses": ["M54.31", "M5432"], "total_charge": "470.10",
+    "related_causes": ["AA", "EM"], "accident_state": "NV", "accident_country": "US", "accident_date": "2026-09-01",
+    "onset_date": "2026-09-02", "admission_date": "2026-09-30",
     "lines": [
         {"number": 1, "procedure": "64445", "modifiers": ["RT", "59"], "units": "1", "unit_basis": "UN",
          "charge": "450.10", "service_date": "2026-10-01", "place_of_service": "11", "diagnosis_pointers": [2, 1],
-         "service_facility": {"npi": "1245319599", "name": "North", "state": "Oklahoma"}},
+         "service_facility": {"npi": "1245319599", "name": "North", "state": "OK", "address": ADDRESS}},
         {"number": 2, "procedure": "J3301", "units": "4", "unit_basis": "UN", "charge": "20.00",
          "service_date": "2026-10-01", "diagnosis_pointers": [1],
-         "rendering_provider": {"npi": "1245319599", "taxonomy": None},
+         "rendering_provider": {**REFERRING, "taxonomy": None},
+         "supervising_provider": {**PROVIDER, "npi": "1679576722"},
+         "referring_provider": {**PROVIDER, "npi": "1679576722"},
          "drug": {"ndc": "00003029305", "quantity": "4.5", "unit": "ML"}},
     ],
 }  # fmt: skip
 INSTITUTIONAL: dict[str, Any] = {
-    **PROFESSIONAL, "form": "institutional", "place_of_service": None, "type_of_bill": "0137", "frequency_code": "7",
+    **{key: value for key, value in PROFESSIONAL.items() if key not in (
+        "related_causes", "accident_state", "accident_country", "accident_date", "onset_date", "supervising_provider")},
+    "form": "institutional", "place_of_service": None, "type_of_bill": "0137", "frequency_code": "7",
     "original_reference_number": "ICN9", "statement_from_date": "2026-10-01", "statement_through_date": "2026-10-02",
-    "rendering_provider": None, "attending_provider": PROVIDER, "operating_provider": {"npi": "1245319599"},
+    "rendering_provider": None, "attending_provider": PROVIDER, "operating_provider": REFERRING,
+    "admission_hour": "0815", "discharge_hour": "1730", "admission_type": "3", "point_of_origin": "1",
+    "patient_status": "01", "present_on_admission": [{"diagnosis": 2, "indicator": "Y"}],
+    "billing_provider": {**PROVIDER, "state": "TX", "social_security_number": "123456789", "address": ADDRESS},
+    "subscriber": {"member_id": "W100000002", "relationship": "18", "entity": "person", "last_name": "Roe",
+                   "first_name": "Ann"},
+    "patient": {**PROFESSIONAL["patient"], "own_loop": False},
     "admitting_diagnosis": "M54.30", "reason_diagnoses": ["M79.604", "M79.605"],
     "lines": [
         {"number": 1, "procedure": "64445", "charge": "450.10", "revenue_code": "0361", "service_date": "2026-10-01"},
@@ -95,10 +115,21 @@ DATES = st.dates(date(1901, 1, 1)).map(lambda day: day.isoformat())
 CODES = st.text(string.ascii_uppercase + string.digits, min_size=5, max_size=5)
 NAMES = st.text(string.ascii_letters + " -", max_size=29).map(lambda name: f"N{name}".strip())
 MONEY = st.decimals(0, 99_999, places=2).map(str)
-PROVIDERS = st.fixed_dictionaries({"npi": st.from_regex(r"[0-9]{10}", fullmatch=True), "taxonomy": st.none() | CODES})
+PROVIDERS = st.fixed_dictionaries(
+    {"npi": st.from_regex(r"[0-9]{10}", fullmatch=True), "taxonomy": st.none() | CODES, "entity": st.just("person"),
+     "last_name": st.none() | NAMES, "first_name": st.none() | NAMES}
+)  # fmt: skip
+PLACES = st.none() | st.fixed_dictionaries(
+    {"street": st.none() | NAMES, "street_more": st.none(), "city": NAMES, "zip": st.none() | CODES,
+     "country": st.sampled_from([None, "US", "CA"])}
+)  # fmt: skip
 BILLING = st.builds(
-    lambda provider, entity, state: {**provider, "entity": entity, "state": state},
-    PROVIDERS, st.sampled_from(["organization", "person"]), st.sampled_from([None, "TX", "NY"]),
+    lambda provider, entity, state, place, number: {
+        **provider, "entity": entity, "state": state, "address": place, "tax_id": number,
+        **({} if entity == "person" else {"first_name": None}),
+    },
+    PROVIDERS, st.sampled_from(["organization", "person"]), st.sampled_from([None, "TX", "NY"]), PLACES,
+    st.none() | CODES,
 )  # fmt: skip
 
 
@@ -193,12 +224,12 @@ def test_the_claims_of_a_bundle_keep_to_their_own_references_and_the_rest_is_nam
     other = {
         **PROFESSIONAL,
         "claim_id": "PCN-2",
-        "patient": {"birth_date": "2001-01-01", "sex": "M", "first_name": "Bo"},
+        "patient": {**PROFESSIONAL["patient"], "birth_date": "2001-01-01", "sex": "M", "first_name": "Bo"},
     }
     found = read(bundle(PROFESSIONAL, other, kind="transaction"))
     assert claims(found) == [read_claim(PROFESSIONAL), read_claim(other)]
     kinds = Counter(one.kind for one in found if isinstance(one, Passed))
-    assert kinds["Patient"] == 2
+    assert kinds["Patient"] == 4
     assert kinds.total() + 2 == len(found)
     assert [one.position for one in found][:2] == ["line 1 entry 1", "line 1 entry 2"]
     origins = [one.origin for one in found if isinstance(one, Document)]
@@ -241,7 +272,7 @@ def test_a_practitioner_role_gives_specialty_and_the_person_behind_it() -> None:
     value["careTeam"] = [{"sequence": 1, "provider": {"reference": "#role"}, "role": concept("performing")}]
     (claim,) = claims(read(value))
     assert claim.rendering_provider is not None
-    assert claim.rendering_provider == Provider(npi="1777777777", taxonomy="207L00000X")
+    assert claim.rendering_provider == Provider(npi="1777777777", taxonomy="207L00000X", entity="person")
 
 
 def test_bulk_files_are_read_line_by_line() -> None:
@@ -406,6 +437,20 @@ def _role(name: str, value: object) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+NUMBER = [{"system": NPI, "value": "1234567893"}]
+OF_A_HOSPITAL = ("Claim.accident", "Claim.careTeam.supervisor")
+"""Places that the 837P has a place for, and the 837I has not."""
+
+
+def _resources(claim: dict[str, Any], kind: str, name: str = "") -> list[dict[str, Any]]:
+    return [one for one in claim["contained"] if one["resourceType"] == kind and name in ("", one["id"])]
+
+
+def _coverages(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """The one that the claim goes to, and the other."""
+    return _resources(claim, "Coverage")
+
+
 PASSED: dict[str, Callable[[dict[str, Any]], None]] = {
     "Claim.item.bodySite": _set("item.0.bodySite", concept("RIGHT")),
     "Claim.item.subSite": _set("item.0.subSite", [concept("LATERAL")]),
@@ -413,9 +458,11 @@ PASSED: dict[str, Callable[[dict[str, Any]], None]] = {
     "Claim.item.locationCodeableConcept": _set("item.1.locationCodeableConcept", concept("HOSP", ROLE_CODE)),
     "Claim.item.detail.modifier": _set("item.1.detail.0.modifier", [concept("RT", CPT)]),
     "Claim.item.detail.subDetail.modifier": _set("item.1.detail.0.subDetail", [{"modifier": [concept("RT", CPT)]}]),
-    "Claim.careTeam.other": _set("careTeam.2.role", concept("assist")),
-    "Claim.careTeam.referring": _set(
-        "careTeam.2", {"sequence": 9, "role": concept("referring"), "provider": {"reference": "#pr1"}}
+    "Claim.careTeam.other": lambda claim: claim["careTeam"].append(
+        {"sequence": 99, "role": concept("assist"), "provider": {"reference": "#pr1"}}
+    ),
+    "Claim.careTeam.referring": lambda claim: claim["careTeam"].append(
+        {"sequence": 99, "role": concept("referring"), "provider": {"reference": "#billing"}}
     ),
     "Coverage.type": _of("Coverage", "type", concept("PPO", "http://terminology.hl7.org/CodeSystem/v3-ActCode")),
     "PractitionerRole.specialty": _role("specialty", [concept("208VP0000X", NUCC), concept("207L00000X", NUCC)]),
@@ -431,14 +478,62 @@ PASSED: dict[str, Callable[[dict[str, Any]], None]] = {
             {"sequence": 2, "category": concept("patientaccountnumber"), "valueString": "PCN-1"},
         ],
     ),
-    "Claim.careTeam.supervisor": _set("careTeam.2.role", concept("supervisor")),
+    "Claim.careTeam.supervisor": lambda claim: claim["careTeam"].append(
+        {"sequence": 99, "role": concept("supervisor"), "provider": {"reference": "#pr1"}}
+    ),
+    "Claim.accident": _set("accident", {"date": "2026-09-01", "type": concept("MVA")}),
+    "Claim.accident.type": _set("accident.type", concept("BITE", "http://ehr.test/accidents")),
+    "Claim.supportingInfo.other": lambda claim: claim["supportingInfo"].append(
+        {"sequence": 99, "category": concept("conditioncode"), "code": concept("D9")}
+    ),
+    "Claim.supportingInfo.code": lambda claim: (
+        claim["item"][0].pop("locationCodeableConcept"),
+        claim["supportingInfo"].append(
+            {
+                "sequence": 99,
+                "category": concept("cmspos"),
+                "code": {"coding": [{"system": POS, "code": "11"}, {"system": "http://ehr.test/where", "code": "22"}]},
+            }
+        ),
+    ),
+    "Claim.insurance.coverage": _set("insurance.1.coverage", {"reference": "Coverage/elsewhere"}),
+    "Coverage.payor": lambda claim: _coverages(claim)[1].update(payor=[{"identifier": {"value": "62308"}}]),
+    "Coverage.order": lambda claim: _coverages(claim)[0].update(order=1),
+    "Coverage.relationship": lambda claim: _coverages(claim)[0].update(
+        relationship=concept("ward", "http://ehr.test/kin")
+    ),
+    **{
+        f"ClaimResponse.{name}": _of("ClaimResponse", name, [{"amount": {"value": 1}}])
+        for name in ("item", "adjudication", "total")
+    },
+    "Organization.address": lambda claim: _resources(claim, "Organization", "billing")[0]["address"].append(
+        {"line": ["2 Main St"], "city": "Austin", "state": "TX", "postalCode": "78701"}
+    ),
+    "Practitioner.address": lambda claim: (
+        claim["contained"].append(
+            {
+                "resourceType": "Practitioner",
+                "id": "own",
+                "identifier": NUMBER,
+                "address": [{"text": "1 Main St, Austin"}],
+            }
+        ),
+        claim.update(provider={"reference": "#own"}),
+    ),
+    "Location.address": _of("Location", "address", {"text": "1 Main St, Austin", "state": "TX"}),
+    "Patient.address": lambda claim: _resources(claim, "Patient", "p")[0]["address"].append(
+        {"line": ["2 Main St"], "city": "Austin", "state": "TX", "postalCode": "78701"}
+    ),
+    "Patient.name": lambda claim: _resources(claim, "Patient", "p")[0].update(name=[{"text": "Ann Roe"}]),
+    "Practitioner.name": _of("Practitioner", "name", [{"text": "Kim Lee"}]),
+    "RelatedPerson.name": _of("RelatedPerson", "name", [{"text": "Sam Roe"}]),
     "Claim.diagnosis.externalcause": _set("diagnosis.1.type", [concept("externalcauseofinjury")]),
 }
 
 
 @pytest.mark.parametrize("place", PASSED)
 def test_an_element_that_a_rule_could_ask_and_that_is_not_read_is_noted_by_its_place(place: str) -> None:
-    value = contained(PROFESSIONAL)
+    value = contained(INSTITUTIONAL if place in OF_A_HOSPITAL else PROFESSIONAL)
     for member in value["careTeam"]:
         member.pop("qualification", None)
     PASSED[place](value)
@@ -608,7 +703,15 @@ def _fields(schema: dict[str, Any], node: dict[str, Any], path: str) -> list[str
 def test_the_table_names_every_field_of_the_claim_and_no_other() -> None:
     schema = schema_of(Claim)
     fields = {f for key, node in schema["properties"].items() for f in _fields(schema, node, key)}
-    rows = {*(row.path for row in FIELDS), *NOT_IN_FHIR, "not_read", "oddities", "source_format", "form_faults"}
+    rows = {
+        *(row.path for row in FIELDS),
+        *NOT_IN_FHIR,
+        *NOT_READ_OF_FHIR,
+        "not_read",
+        "oddities",
+        "source_format",
+        "form_faults",
+    }
     covered = {
         field: next((row for row in rows if field == row or re.match(re.escape(row) + r"(\[\])?\.", field)), None)
         for field in fields
@@ -623,7 +726,7 @@ def test_a_field_that_fhir_has_no_place_for_is_never_filled() -> None:
     ]
     filled = {path for value in found for path in filled_paths(value)}
     assert len(found) == 2
-    assert not filled & set(NOT_IN_FHIR)
+    assert not filled & {*NOT_IN_FHIR, *NOT_READ_OF_FHIR}
 
 
 JUNK = st.recursive(

@@ -38,9 +38,10 @@ def _coverage(claim: dict[str, Any]) -> dict[str, Any]:
 def _requested(claim: dict[str, Any]) -> None:
     claim["careTeam"] = [one for one in claim["careTeam"] if one["role"]["coding"][0]["code"] != "referring"]
     requester = {"resourceType": "PractitionerRole", "id": "asks", "identifier": [{"system": NPI, "value": "1245319599"}],
-                 "specialty": [concept("208VP0000X", NUCC)]}  # fmt: skip
+                 "specialty": [concept("208VP0000X", NUCC)], "practitioner": {"reference": "#person"}}  # fmt: skip
+    person = {"resourceType": "Practitioner", "id": "person", "name": [{"family": "Poe", "given": ["Max"]}]}
     order = {"resourceType": "ServiceRequest", "id": "order", "requester": {"reference": "#asks"}}
-    claim["contained"] += [requester, order]
+    claim["contained"] += [requester, person, order]
     claim["referral"] = {"reference": "#order"}
 
 
@@ -77,6 +78,11 @@ def _drop(*names: str) -> Change:
 
 def _both(*changes: Change) -> Change:
     return lambda claim: [change(claim) for change in changes]
+
+
+def _informed(category: str, **timing: Any) -> Change:
+    row = {"sequence": 99, "category": concept(category), **timing}
+    return lambda claim: claim.update(supportingInfo=[row])
 
 
 TOO_LONG = "x" * 39
@@ -128,7 +134,34 @@ EXAMPLES: dict[str, Change] = {
        for role in ("rendering", "referring", "attending", "operating")},
     "referring_provider.npi <- ServiceRequest.requester": _requested,
     "referring_provider.taxonomy <- ServiceRequest.requester": _requested,
+    **{f"referring_provider.{name} <- ServiceRequest.requester": _requested
+       for name in ("entity", "last_name", "first_name")},
     "referring_provider.npi <- Claim.referral": _referred,
+    "admission_date <- Claim.supportingInfo[admission].timingDate": _informed("admissionDates", timingDate="2026-10-01"),
+    "discharge_hour <- Claim.supportingInfo[discharge].timingPeriod.end": _informed(
+        "dischargeDates", timingPeriod={"end": "2026-10-02T17:30:00Z"}
+    ),
+    "discharge_hour <- Claim.supportingInfo[discharge].timingPeriod.start": _informed(
+        "dischargeDates", timingPeriod={"start": "2026-10-02T17:30:00Z"}
+    ),
+    "onset_date <- Claim.supportingInfo[onset].timingPeriod.start": _informed(
+        "onset", timingPeriod={"start": "2026-09-02"}
+    ),
+    **{f"accident_{part} <- Location[of the accident].address.{part}": lambda claim: (
+        claim["accident"].pop("locationAddress"), claim["accident"].update(locationReference={"reference": "#f"}),
+    ) for part in ("state", "country")},
+    "supervising_provider.taxonomy <- Claim.careTeam[supervising].provider": _with_taxonomy("supervisor"),
+    "lines[].supervising_provider.taxonomy <- Claim.careTeam[supervising, of the item].provider": _with_taxonomy(
+        "supervisor"
+    ),
+    "lines[].referring_provider.taxonomy <- Claim.careTeam[referring, of the item].provider": _with_taxonomy("referring"),
+    "subscriber.relationship <- Coverage.relationship": lambda claim: _coverage(claim).pop("subscriber"),
+    "patient.own_loop <- Coverage.relationship": lambda claim: _coverage(claim).pop("subscriber"),
+    **{f"lines[].service_facility.address.{part} <- Claim.item.locationAddress": lambda claim: (
+        claim["item"][0].pop("locationReference"),
+        claim["item"][0].update(locationAddress={
+            "line": ["1 Main St", "Suite 2"], "city": "Reno", "postalCode": "89501-0001", "country": "CA"}),
+    ) for part in ("street", "street_more", "city", "zip", "country")},
     "service_facility.name <- Claim.facility": lambda claim: (
         _resource(claim, "Location").pop("name"), claim["facility"].update(display="Clinic"),
     ),
@@ -168,7 +201,11 @@ def named(row: Field, element: str = "") -> str:
 
 def _read(value: dict[str, Any]) -> tuple[dict[str, Any] | None, list[Filled]]:
     filled: list[Filled] = []
-    claim, problems = claim_of(cast(dict[str, Any], decode(json.dumps(value).encode())), Targets(), filled)
+    targets = Targets()
+    for one in value["contained"]:
+        if one["resourceType"] == "ClaimResponse":
+            targets.add(one)  # an answer to a claim before is found by that, not by a reference to it
+    claim, problems = claim_of(cast(dict[str, Any], decode(json.dumps(value).encode())), targets, filled)
     return (None if problems else claim), filled
 
 
@@ -247,12 +284,59 @@ def test_what_the_table_reads_is_what_a_claim_may_have() -> None:
     """Names that the table writes wrongly are no elements of R4."""
     own = {f"{name}.{element}" for name, elements in ELEMENTS.items() for element in elements}
     datatypes = ("Claim.id", "Claim.meta", "Claim.billablePeriod.", "Claim.item.servicedPeriod.", "Claim.identifier.",
-                 "Claim.insurer,")  # fmt: skip
+                 "Claim.insurer,", "Claim.accident.locationAddress.", "Claim.supportingInfo.timingPeriod.",
+                 "Patient.name.", "Coverage.class.", "Coverage.identifier.", "ClaimResponse.payment.",
+                 "Location.address.")  # fmt: skip
     assert [name for name in elements_read() - own if not name.startswith(datatypes)] == []
     # What is classed is an element, or a part of one that is read.
     parents = {*own, *ELEMENTS}
     places = [place for place in classed() if place.startswith("Claim.")]
     assert [place for place in places if not {place, place.rpartition(".")[0]} & parents] == []
+
+
+def _by_role(claim: dict[str, Any]) -> None:
+    """A rendering provider by a PractitionerRole, with its own number; the billing one with a specialty."""
+    member = next(one for one in claim["careTeam"] if one["role"]["coding"][0]["code"] in ("rendering", "attending"))
+    person, own = member["provider"], [{"system": NPI, "value": "1679576722"}]
+    claim["contained"].append(
+        {"resourceType": "PractitionerRole", "id": "role", "practitioner": person, "identifier": own,
+         "specialty": [concept("207L00000X", NUCC)]}
+    )  # fmt: skip
+    member["provider"] = {"reference": "#role"}
+    member.pop("qualification", None)
+
+
+def _by_number(claim: dict[str, Any]) -> None:
+    """The member id by an identifier of its own, and a claim that replaces another by the payer's answer to that."""
+    coverage = _coverage(claim)
+    coverage["identifier"] = [{"type": concept("MB"), "value": coverage.pop("subscriberId")}]
+    answer = {"resourceType": "ClaimResponse", "id": "before", "request": {"reference": "Claim/before"},
+              "identifier": [{"type": concept("uc"), "value": "ICN7"}]}  # fmt: skip
+    claim["contained"].append(answer)
+    claim["related"] = [{"relationship": concept("replaces"), "claim": {"reference": "Claim/before"}}]
+
+
+BEHIND = sorted(place for place in elements_read() if not place.startswith("Claim.") and place.count(".") == 1)
+DECIDING = ("Coverage.order", "Coverage.beneficiary", "ClaimResponse.item")
+
+
+@pytest.mark.parametrize("place", [place for place in BEHIND if place not in DECIDING])
+def test_what_is_said_to_be_read_of_what_a_claim_refers_to_makes_a_difference(place: str) -> None:
+    """A claim says another thing without it; what decides whether a claim can be read is tested in test_fhir.py."""
+    kind, element = place.split(".")
+    for base in (PROFESSIONAL, INSTITUTIONAL):
+        for change in (lambda claim: None, _by_role, _by_number):
+            value = contained(base)
+            change(value)
+            whole, _ = _read(value)
+            assert whole is not None
+            assert any(change is not _by_role or one["id"] == "role" for one in value["contained"])
+            for one in value["contained"]:
+                if one["resourceType"] == kind:
+                    one.pop(element, None)
+            if _read(value)[0] != whole:
+                return
+    pytest.fail(f"{place} makes no difference")
 
 
 def test_every_element_of_a_claim_is_read_or_classed() -> None:
@@ -281,9 +365,12 @@ def test_each_element_that_is_not_read_is_noted_where_it_could_matter_and_does_n
     value = contained(PROFESSIONAL)
     value["item"][1]["detail"][0]["subDetail"] = [{"sequence": 1, "productOrService": concept("x", NDC)}]
     value["procedure"] = [{"sequence": 1, "procedureCodeableConcept": SNOMED}]
-    value["supportingInfo"] = ACCOUNT
-    steps = place.split(".")[1:]
-    at: Any = value
+    value["supportingInfo"] += ACCOUNT
+    kind, *steps = place.split(".")
+    if kind == "PractitionerRole":
+        value["contained"].append({"resourceType": kind, "id": "role", "practitioner": {"reference": "#pr1"}})
+        value["careTeam"][0]["provider"] = {"reference": "#role"}
+    at: Any = value if kind == "Claim" else next(one for one in value["contained"] if one["resourceType"] == kind)
     for step in steps[:-1]:
         at = at[step][-1] if isinstance(at[step], list) else at[step]
     at[steps[-1]] = [concept("x", CPT)] if steps[-1] in ("modifier", "subSite") else ANY["concept"]

@@ -15,7 +15,7 @@ from worker.intake.fhir.node import Node, Notes, Resource, Targets
 
 _REFERRED = frozenset((
     "ClaimResponse", "Condition", "Coverage", "Location", "Organization", "Patient", "Practitioner",
-    "PractitionerRole", "Procedure", "ServiceRequest",
+    "PractitionerRole", "Procedure", "RelatedPerson", "ServiceRequest",
 ))  # fmt: skip
 _BUNDLES = ("collection", "batch", "searchset", "transaction", "document", "message")
 

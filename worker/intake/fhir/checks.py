@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.intake.fhir import parties, related, systems
+from worker.intake.fhir import elements, parties, related, systems
 from worker.intake.fhir.elements import system_names
 from worker.intake.fhir.node import Node
 from worker.intake.fhir.reading import Reading
@@ -132,9 +132,85 @@ def places(reading: Reading) -> None:
 def team(reading: Reading) -> None:
     """Members whose role the claim model does not have, and a second one of a role that it has once."""
     passed = reading.claim.notes.passed
-    for one in reading.team.others:
-        codes = {code.lower() for code in one.object("role").codes()}
-        passed.add("Claim.careTeam.supervisor" if codes & parties.SUPERVISORS else "Claim.careTeam.other")
-    who = [one.object("provider").value for one in reading.team.members.get("referring", ())]
-    if any(one != who[0] for one in who):
+    if reading.team.others:
+        passed.add("Claim.careTeam.other")
+    if reading.form == "institutional" and reading.team.members.get("supervising"):
+        passed.add("Claim.careTeam.supervisor")
+    of_items = {sequence for item in reading.items for sequence in item.wholes("careTeamSequence")}
+    referring = reading.team.members.get("referring", [])
+    who = [one.object("provider").value for one in referring]
+    free = [
+        one != who[0] and member.whole("sequence") not in of_items for one, member in zip(who, referring, strict=True)
+    ]
+    if any(free):
         passed.add("Claim.careTeam.referring")
+
+
+def other_payers(reading: Reading) -> None:
+    """Another payer that the claim names and that did not come along."""
+    passed = reading.claim.notes.passed
+    for one in reading.others:
+        coverage = one.object("coverage").target("Coverage")
+        if not coverage:
+            passed.add("Claim.insurance.coverage")
+        elif not parties.payer_number(parties.payor(coverage)):
+            passed.add("Coverage.payor")
+        answer = one.object("claimResponse").target("ClaimResponse")
+        passed |= {f"ClaimResponse.{name}" for name in ("item", "adjudication", "total") if answer.value.get(name)}
+
+
+def covers(reading: Reading) -> None:
+    """What the covers say of their order, of who is insured and of whom, beside what the claim says."""
+    passed, claim = reading.claim.notes.passed, reading.claim
+    patient = claim.object("patient").target("Patient")
+    for one in claim.objects("insurance"):
+        coverage = one.object("coverage").target("Coverage")
+        order, place = coverage.whole("order"), one.whole("sequence")
+        if order is not None and order != place:
+            passed.add("Coverage.order")
+        if coverage.object("relationship") and systems.relationship(coverage.object("relationship")) is None:
+            passed.add("Coverage.relationship")
+        who = coverage.object("beneficiary").target("Patient")
+        if who and patient and who.value != patient.value:
+            coverage.doubt("beneficiary", "is another patient than the claim's; expected the cover of that patient")
+
+
+_CATEGORIES = frozenset((
+    "patientaccountnumber", "typeofbill", "cmspos", "attachment", "onset", "admissionperiod", "admissiondates",
+    "hospitalized", "dischargedates", "admtype", "pointoforigin", "discharge-status", "dischargestatus", "discharge",
+))  # fmt: skip
+"""That a row or check reads."""
+_HARMLESS = frozenset((
+    "clmrecvddate", "medicalrecordnumber", "brandgenericindicator", "dawcode", "dayssupply", "refillnum",
+    "refillsauthorized", "rxorigincode", "rxdawcode", "compoundcode", "drg", "ms-drg", "servicefacility", "toothnumber",
+    "missingtooth", "prosthesis", "employmentimpacted", "patientevent",
+))  # fmt: skip
+
+
+_SAYING = ("code", "timingDate", "timingPeriod", "valueString", "valueQuantity", "valueBoolean")
+"""What says something of the claim; a reference alone is to a record that the sender keeps."""
+
+
+def categories(reading: Reading) -> None:
+    """Supporting information of a category that no row reads, or of one that only the other form has."""
+    for one in reading.claim.objects("supportingInfo"):
+        codes = {code.lower() for code in one.object("category").codes()}
+        if not codes & (_CATEGORIES | _HARMLESS) and any(one.value.get(name) for name in _SAYING):
+            one.notes.passed.add("Claim.supportingInfo.other")
+
+
+def accident(reading: Reading) -> None:
+    """An accident of a form that says it by occurrence codes, or of a kind that is not known."""
+    found, passed = reading.claim.object("accident"), reading.claim.notes.passed
+    if found and reading.form == "institutional":
+        passed.add("Claim.accident")
+    elif (kind := found.object("type")) and not systems.related_causes(kind):
+        passed.add("Claim.accident.type")
+
+
+def prices(reading: Reading) -> None:
+    """A charge that is not what its parts make: the charge is read."""
+    for item in reading.items:
+        net, price = item.object("net"), elements.price(item, "unitPrice", reading)
+        if price is not None and net.value.get("value") is not None and net.number("value") != price:
+            net.odd("differs")

@@ -20,7 +20,7 @@ from worker.intake.fhir.reading import Reading, reading_of
 Scopes = dict[str, list[Node]]
 _SCOPES = {scope.name: scope for scope in SCOPES}
 _REPEATED = {"lines[].": "Claim.item", "other_payers[].": "Claim.insurance[other]"}
-_LISTS = ("diagnoses", "reason_diagnoses", "modifiers", "diagnosis_pointers")
+_LISTS = ("diagnoses", "reason_diagnoses", "modifiers", "diagnosis_pointers", "related_causes", "present_on_admission")
 _NO_CHARGE = "has neither net nor unitPrice, so that its charge is not known"
 _NO_PAYER = "no payer id: expected Claim.insurer or Coverage.payor with an identifier, or an Organization that has one"
 
@@ -53,9 +53,10 @@ def claim_of(
         each = [_filled(prefix, {"Claim": [claim], name: [one]}, reading, filled) for one in nodes]
         found[prefix.partition("[")[0]] = each
     _complete(found, reading)
-    passed = sorted(notes.passed & _MATTERING)
-    if passed:
+    if passed := sorted(notes.passed & _MATTERING):
         found["not_read"] = passed
+    if notes.odd:
+        found["oddities"] = sorted(notes.odd)
     return found, notes.problems + notes.doubts if reading.judged else notes.problems
 
 
@@ -84,7 +85,9 @@ def _filled(prefix: str, scopes: Scopes, reading: Reading, filled: list[Filled] 
             if filled is not None and value is not None and value != []:
                 filled.append(Filled(row, node))
         _put(found, path, value)
-    return {key: _known(value) if key != "payer" else value for key, value in found.items()}
+    payer = found.get("payer")
+    known = {key: _known(value) for key, value in found.items()}
+    return {**known, "payer": {key: _known(value) for key, value in payer.items()}} if payer else known
 
 
 def _pass_by(row: Field, scopes: Scopes, reading: Reading) -> None:
@@ -135,7 +138,10 @@ def _put(found: dict[str, Any], path: str, value: Any) -> None:
 
 def _known(value: Any) -> Any:
     """None where nothing is known: an object of nulls says no more."""
-    return None if isinstance(value, dict) and all(one is None for one in value.values()) else value
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _known(one) for key, one in value.items()}
+    return None if all(one is None for one in inner.values()) else inner
 
 
 def _rows(prefix: str, rows: Iterable[Field]) -> Iterator[tuple[str, list[Field]]]:

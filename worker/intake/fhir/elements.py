@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ from worker.intake.fhir.node import Node, plain_system
 from worker.intake.fhir.reading import Reading
 
 Convert = Callable[[Node, str, Reading], object]
+BEHIND: dict[Convert, tuple[str, ...]] = {}
+"""What is read of the resource that a Reference names, where the element is one."""
 """From the object, the name of its element, and what is known of the whole; None: the field stays absent."""
 
 _LONGEST_CONTROL_NUMBER = 38
@@ -96,6 +99,12 @@ def place_in_address(node: Node, name: str, _reading: Reading) -> str | None:
     return found if len(found) == 2 and found.isdigit() else None
 
 
+def hour(node: Node, name: str, _reading: Reading) -> str | None:
+    """HHMM of a dateTime; midnight to the second is what systems write that keep no hour."""
+    found = re.match(r".{10}T(\d{2}):(\d{2})(:00(\.0+)?)?", node.text(name) or "")
+    return found[1] + found[2] if found and (found[1] + found[2] != "0000" or not found[3]) else None
+
+
 def money(node: Node, name: str, _reading: Reading) -> Decimal | None:
     """The amount of a Money."""
     return dollars(node.object(name))
@@ -112,14 +121,21 @@ def price(node: Node, name: str, _reading: Reading) -> Decimal | None:
     """unitPrice x quantity x factor."""
     found = node.object(name)
     amount = dollars(found) if found else None
-    for one in (node.object("quantity").number("value"), node.number("factor")):
+    for one in (_amount(node.object("quantity")), node.number("factor")):
         amount = amount * one if amount is not None and one is not None else amount
     return amount.normalize() + 0 if amount is not None else None
 
 
 def quantity(node: Node, name: str, _reading: Reading) -> Decimal | None:
     """The number of a Quantity."""
-    return node.object(name).number("value")
+    return _amount(node.object(name))
+
+
+def _amount(quantity: Node) -> Decimal | None:
+    """What is billed is a number, and no more or less than one."""
+    if quantity.value.get("comparator"):
+        quantity.doubt("comparator", "says that the number is not exact; expected how much was given")
+    return quantity.number("value")
 
 
 def unit(node: Node, name: str, _reading: Reading) -> str | None:
@@ -242,9 +258,65 @@ def pointers(node: Node, name: str, reading: Reading) -> list[int]:
 # who
 
 
-def of_reference(read: Callable[[Node], object]) -> Convert:
+def of_reference(read: parties.Read) -> Convert:
     """What a function of `parties` finds behind a Reference."""
-    return lambda node, name, _reading: read(node.object(name))
+
+    def convert(node: Node, name: str, _reading: Reading) -> object:
+        return read(node.object(name))
+
+    BEHIND[convert] = parties.READS.get(read, ())
+    return convert
+
+
+def of_resource(read: Callable[[Node], object]) -> Convert:
+    """What a function of `parties` finds in the resource itself."""
+
+    def convert(node: Node, _name: str, _reading: Reading) -> object:
+        return read(node)
+
+    BEHIND[convert] = parties.READS.get(read, ())
+    return convert
+
+
+def address(part: str) -> Convert:
+    """A part of the address of a resource that has one or several."""
+
+    def read(node: Node, name: str, _reading: Reading) -> str | None:
+        one = isinstance(node.value.get(name), dict)
+        return parties.part_of([node.object(name)] if one else parties.in_use(node, name), part)
+
+    return read
+
+
+def person(_node: Node, _name: str, _reading: Reading) -> str:
+    """Who is insured is a person, where there is a name."""
+    return "person"
+
+
+def present_name(node: Node, _name: str, _reading: Reading) -> bool:
+    """Whether a person has a family name."""
+    return parties.family(node) is not None
+
+
+BEHIND[present_name] = parties.READS[parties.insured_last_name]
+
+
+def patients_own(_node: Node, _name: str, reading: Reading) -> bool | None:
+    """Whether the patient is another person than the subscriber."""
+    return reading.is_dependent
+
+
+def self_relationship(node: Node, name: str, reading: Reading) -> str | None:
+    """SBR02 of 2000B: 18, or nothing."""
+    found = systems.relationship(node.object(name))
+    return "18" if found == "18" or (found is None and reading.is_dependent is False) else None
+
+
+def present_on_admission(_node: Node, _name: str, reading: Reading) -> list[dict[str, object]] | None:
+    """Component 9 of HI, of the numbered diagnoses."""
+    numbered = [one for one in reading.diagnoses if not one.apart]
+    found = [{"diagnosis": at, "indicator": one.admitted} for at, one in enumerate(numbered, 1) if one.admitted]
+    return found or None
 
 
 def payer_number(node: Node, _name: str, _reading: Reading) -> str | None:
@@ -257,9 +329,10 @@ def other_payer_number(node: Node, _name: str, _reading: Reading) -> str | None:
     return parties.payer_number(parties.payor(node))
 
 
-def marked(kind: str) -> Callable[[Node], bool]:
-    """Whether an object's type, or the category of supporting information, has the code."""
-    return lambda node: kind in (node.object("category") or node.object("type")).codes()
+def marked(*kinds: str) -> Callable[[Node], bool]:
+    """Whether an object's type, or the category of supporting information, has one of the codes."""
+    wanted = {kind.lower() for kind in kinds}
+    return lambda node: any(code.lower() in wanted for code in (node.object("category") or node.object("type")).codes())
 
 
 def is_drug(detail: Node) -> bool:

@@ -25,6 +25,7 @@ _PLACES = 28
 _MOST = {"careTeam": MAX_CODES, "diagnosis": MAX_CODES}
 """Entries of lists that each item may refer to."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T.+)?")
+_POSITION = re.compile(r"\[\d+\]")
 _VERSION = re.compile(r"/_history/[^/]+$")
 
 
@@ -125,6 +126,8 @@ class Notes:
     """Problems of a claim that is judged alone: where nothing is judged, what is in doubt does no harm."""
     passed: set[str] = field(default_factory=set)
     """Places that are not read (rules/unread.py)."""
+    odd: set[str] = field(default_factory=set)
+    """What is read though it is not as it should be: a place and a word of ODDITIES (rules/unread.py)."""
 
 
 @dataclass(slots=True)  # not frozen: a claim has some two hundred, and a frozen one takes three times as long to make
@@ -138,6 +141,15 @@ class Node:
 
     def __bool__(self) -> bool:
         return bool(self.value)
+
+    @property
+    def place(self) -> str:
+        """The path without positions: `Claim.item.modifier`."""
+        return _POSITION.sub("", self.path)
+
+    def odd(self, word: str) -> None:
+        """Notes what is odd and read all the same."""
+        self.notes.odd.add(f"{self.place} {word}")
 
     def note(self, name: str, sentence: str) -> None:
         """Notes a problem of one element, or with no name of the object itself."""

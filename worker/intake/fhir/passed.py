@@ -1,7 +1,7 @@
 """Which elements of a Claim are passed over: named where a rule could ask them, refused where no one knows them.
 
-What is read follows from the tables in fields.py; ELEMENTS is what an R4 Claim may have; rules/unread.py says of each
-of the others why no rule asks it, or which could. Source: https://hl7.org/fhir/R4/claim.html.
+What is read follows from the tables in fields.py; ELEMENTS is what an R4 Claim and what it refers to may have;
+rules/unread.py says of each of the others why no rule asks it, or which could. Source: https://hl7.org/fhir/R4/.
 """
 
 from __future__ import annotations
@@ -36,9 +36,27 @@ ELEMENTS: Mapping[str, tuple[str, ...]] = {
         "encounter detail",
         "Claim.item.detail": f"{_PRICED} subDetail",
         "Claim.item.detail.subDetail": _PRICED,
+        # what a Claim refers to
+        "Patient": "identifier active name telecom gender birthDate deceasedBoolean deceasedDateTime address "
+        "maritalStatus multipleBirthBoolean multipleBirthInteger photo contact communication generalPractitioner "
+        "managingOrganization link",
+        "RelatedPerson": "identifier active patient relationship name telecom gender birthDate address photo period "
+        "communication",
+        "Coverage": "identifier status type policyHolder subscriber subscriberId beneficiary dependent relationship "
+        "period payor class order network costToBeneficiary subrogation contract",
+        "Organization": "identifier active type name alias telecom address partOf contact endpoint",
+        "Practitioner": "identifier active name telecom address gender birthDate photo qualification communication",
+        "PractitionerRole": "identifier active period practitioner organization code specialty location "
+        "healthcareService telecom availableTime notAvailable availabilityExceptions endpoint",
+        "Location": "identifier status operationalStatus name alias description mode type telecom address "
+        "physicalType position managingOrganization partOf hoursOfOperation availabilityExceptions endpoint",
+        "ClaimResponse": "identifier status type subType use patient created insurer requestor request outcome "
+        "disposition preAuthRef preAuthPeriod payeeType item addItem adjudication total payment fundsReserve formCode "
+        "form processNote communicationRequest insurance error",
     }.items()
 }
-"""Each object of an R4 Claim and its elements, beside what every resource and every element has."""
+"""Each object of an R4 Claim, and each resource that it refers to, with its elements, beside what every resource and
+every element has."""
 _EVERYWHERE = frozenset(("id", "extension", "modifierExtension"))
 """An extension adds to what is said and never changes it, so that it may be passed over; a modifierExtension does, and
 refuses the claim. Source: https://hl7.org/fhir/R4/extensibility.html."""
@@ -52,9 +70,15 @@ def classed() -> frozenset[str]:
 
 
 @cache
+def unread() -> frozenset[str]:
+    """Those of which nothing is read."""
+    return classed() - elements_read()
+
+
+@cache
 def _inner() -> frozenset[str]:
     """Objects whose elements are looked at for themselves."""
-    return frozenset(ELEMENTS.keys() - classed())
+    return frozenset(ELEMENTS.keys() - unread())
 
 
 @cache
@@ -64,12 +88,12 @@ def _noted() -> frozenset[str]:
 
 
 def left_over() -> list[str]:
-    """Elements of an R4 Claim that are neither read nor classed: none."""
+    """Elements of an R4 Claim, and of what it refers to, that are neither read nor classed: none."""
     return [
         f"{name}.{element}"
         for name, elements in ELEMENTS.items()
         for element in elements
-        if name not in classed() and f"{name}.{element}" not in elements_read() | classed()
+        if name not in unread() and f"{name}.{element}" not in elements_read() | classed()
     ]
 
 

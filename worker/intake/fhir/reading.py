@@ -21,6 +21,8 @@ class Diagnosis:
     sequence: int
     code: str
     types: tuple[str, ...]
+    admitted: str | None = None
+    """Whether it was there on admission: Y, N, U or W, or whatever the claim says."""
 
     @property
     def apart(self) -> bool:
@@ -46,6 +48,21 @@ class Reading:
     diagnoses: list[Diagnosis]
     places: Mapping[int, int]
     """The position in the claim's list, from 1, of each sequence number."""
+
+    @property
+    def others(self) -> list[Node]:
+        """The insurances that the claim does not go to."""
+        return [one for one in self.claim.objects("insurance") if one.value is not self.focal.value]
+
+    @property
+    def subscriber(self) -> Node:
+        """The person who is insured with the payer that the claim goes to; empty where nothing says who."""
+        return parties.subscriber(self.coverage, self.claim)
+
+    @property
+    def is_dependent(self) -> bool | None:
+        """Whether the patient is another person than who is insured; None where nothing says so."""
+        return parties.is_dependent(self.coverage, self.claim)
 
     @property
     def cancelled(self) -> bool:
@@ -107,7 +124,8 @@ def _diagnoses(claim: Node) -> list[Diagnosis]:
         if code is None or sequence is None:
             one.doubt("", "no ICD-10-CM code can be read here, nor from a Condition that came with the claim")
             continue
-        rows.append(Diagnosis(sequence, code, types))
+        admitted = systems.plain(one.object("onAdmission"))
+        rows.append(Diagnosis(sequence, code, types, admitted.upper() if admitted else None))
     if len({one.code for one in rows if "principal" in one.types}) > 1:
         claim.doubt("diagnosis", "two diagnoses are marked principal; expected one")
     if len({one.sequence for one in rows}) < len(rows):

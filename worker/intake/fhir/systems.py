@@ -29,28 +29,37 @@ TAXONOMY = systems(
 )  # fmt: skip
 ABSENT = systems("http://terminology.hl7.org/CodeSystem/data-absent-reason")
 NPIS = systems("http://hl7.org/fhir/sid/us-npi", "urn:oid:2.16.840.1.113883.4.6")
-TAX_NUMBERS = systems(
-    "urn:oid:2.16.840.1.113883.4.4", "http://hl7.org/fhir/sid/us-ein", "urn:oid:2.16.840.1.113883.4.1",
-    "http://hl7.org/fhir/sid/us-ssn", "http://terminology.hl7.org/NamingSystem/ein",
-)  # fmt: skip
+TAX_IDS = systems(
+    "urn:oid:2.16.840.1.113883.4.4",
+    "http://hl7.org/fhir/sid/us-ein",
+    "http://terminology.hl7.org/NamingSystem/ein",
+)
+PERSONAL_NUMBERS = systems(
+    "urn:oid:2.16.840.1.113883.4.1",
+    "http://hl7.org/fhir/sid/us-ssn",
+    "http://terminology.hl7.org/NamingSystem/ssn",
+)
+TAX_NUMBERS = TAX_IDS | PERSONAL_NUMBERS
 NAMES = {
     "snomed.info/sct": "SNOMED CT", "hl7.org/fhir/sid/cvx": "CVX", "hl7.org/fhir/sid/ndc": "NDC",
     "nlm.nih.gov/research/umls/rxnorm": "RxNorm", "loinc.org": "LOINC",
 }  # fmt: skip
 """Of systems that name no procedure which is billed."""
 
-_DIAGNOSES = (
-    systems(
-        "http://hl7.org/fhir/sid/icd-10-cm", "urn:oid:2.16.840.1.113883.6.90",
-        "http://terminology.hl7.org/CodeSystem/icd-10-cm", "http://terminology.hl7.org/CodeSystem/icd10cm",
-        "http://www.cms.gov/Medicare/Coding/ICD10",
-    ),
-    systems("http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.3"),
-    systems(
-        "http://hl7.org/fhir/sid/icd-9-cm", "urn:oid:2.16.840.1.113883.6.103",
-        "http://terminology.hl7.org/CodeSystem/icd9cm",
-    ),
-)  # fmt: skip
+_CLINICAL = systems(
+    "http://hl7.org/fhir/sid/icd-10-cm",
+    "urn:oid:2.16.840.1.113883.6.90",
+    "http://terminology.hl7.org/CodeSystem/icd-10-cm",
+    "http://terminology.hl7.org/CodeSystem/icd10cm",
+    "http://www.cms.gov/Medicare/Coding/ICD10",
+)
+_INTERNATIONAL = systems("http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.3")
+"""Of the WHO: senders in the US write it and mean ICD-10-CM, LinuxForHealth/hl7v2-fhir-converter#189."""
+_NINTH = systems(
+    "http://hl7.org/fhir/sid/icd-9-cm",
+    "urn:oid:2.16.840.1.113883.6.103",
+    "http://terminology.hl7.org/CodeSystem/icd9cm",
+)
 _PLACES = re.compile(r"(.*/)?(place[-_]?of[-_]?service[-_]?(codes?|code[-_]set)?|cmsplaceofservicecodes|pos"
                      r"|ex-serviceplace|line_place_of_srvc_cd|place_of_service_code_set)")  # fmt: skip
 _BILLS = re.compile(r"(.*/)?(type-?of-?bill|bill-?type|typeofbillcodes?)")
@@ -69,8 +78,10 @@ def _one(node: Node, codes: list[str], what: str, same: Callable[[str], str] = s
 
 def diagnosis(concept: Node) -> str | None:
     """ICD-10-CM, else ICD-10, else ICD-9-CM."""
-    for among in _DIAGNOSES:
+    for among in (_CLINICAL, _INTERNATIONAL, _NINTH):
         if codes := concept.codes(among):
+            if among is _INTERNATIONAL:
+                concept.odd("international")
             return _one(concept, codes, "diagnosis code", lambda code: code.replace(".", "").upper())
     return None
 
@@ -90,6 +101,8 @@ def place_of_service(concept: Node) -> str | None:
     codings = concept.codings()
     named = [code for system, code in codings if _PLACES.fullmatch(system)]
     other = [code for system, code in codings if system not in NAMES and _PLACE.fullmatch(code)]
+    if named and not set(other) <= set(named):
+        concept.notes.passed.add(concept.place)
     return _one(concept, named or list(dict.fromkeys(other)), "place of service code")
 
 
@@ -112,6 +125,36 @@ def filing_indicator(concept: Node) -> str | None:
     """X12 data element 1032."""
     codes = [code for system, code in concept.codings() if _FILING.fullmatch(system)]
     return _one(concept, list(dict.fromkeys(codes)), "claim filing indicator")
+
+
+_CAUSES = {
+    "mva": "AA", "wpa": "EM", "school": "OA", "spt": "OA", "aa": "AA", "em": "EM", "oa": "OA",
+}  # fmt: skip
+"""HL7's kinds of accident (https://terminology.hl7.org/CodeSystem-v3-ActCode.html: ActIncidentCode) and X12's own."""
+_RELATIONS = {
+    "self": "18", "spouse": "01", "child": "19", "common": "53", "parent": "G8", "other": "G8", "injured": "G8",
+    "18": "18", "01": "01", "19": "19", "20": "20", "21": "21", "39": "39", "40": "40", "53": "53", "g8": "G8",
+}  # fmt: skip
+"""HL7's relationships to the subscriber (https://terminology.hl7.org/CodeSystem-subscriber-relationship.html), and
+those of SBR02 of loop 2320."""
+
+
+def related_causes(concept: Node) -> list[str]:
+    """CLM11: the kinds of accident."""
+    return list(dict.fromkeys(_CAUSES[code.lower()] for code in concept.codes() if code.lower() in _CAUSES))
+
+
+def relationship(concept: Node) -> str | None:
+    """What the patient is to the subscriber, as SBR02 has it."""
+    codes = [_RELATIONS[code.lower()] for code in concept.codes() if code.lower() in _RELATIONS]
+    return _one(concept, codes, "relationship")
+
+
+def plain(concept: Node) -> str | None:
+    """The one code, of whatever system."""
+    return _one(
+        concept, [code for system, code in concept.codings() if system not in NAMES and system not in ABSENT], "code"
+    )
 
 
 def modifiers(concept: Node) -> list[str]:
