@@ -34,6 +34,7 @@ def test_clean_claims_end_with_0_and_a_line_each(scrub: Run, write: Write) -> No
         f"  not looked at: {tables}",
         "Looked at: 2 in part.",
         f"       2  import {tables}",
+        "       2  without fields that an 837 carries, such as addresses: what rules ask of them was not asked [ADR001]",
         "  What was billed before was not looked at (duplicates, frequency): only a worker does that.",
         "2 claims: 2 billing",
     ]

@@ -18,7 +18,7 @@ _SAID: dict[GapKind, str] = {
     "payer_without_rules": "of payers without rules of their own: rules for all payers ran",
     "plan_unknown": "of plans that the book does not know: scrub rules overrides",
     "rule_out_of_range": "of dates of service after the last version of a rule",
-    "field_not_read": "that leave out fields which a rule asks",
+    "field_not_read": "without fields that an 837 carries, such as addresses: what rules ask of them was not asked",
 }
 _OFFLINE = "What was billed before was not looked at (duplicates, frequency): only a worker does that."
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from rules.engine.gaps import unread
+from rules.engine.gaps import PASSED, unread
 from rules.terms import SEVERITIES
 from worker.cli.common.terminal import Style, hung, paint, plain
 from worker.store.outletspecs import SPECS
@@ -49,7 +49,9 @@ def verdict(
         yield from explained(finding)
     if appeal and any(one.expected_denial and one.expected_denial.kind == "denial" for one in report.findings):
         yield _labeled("appeal:", f"a denial may be appealed within {appeal.within}")
-    if things := unread(report, claim):
+    # What the claim's format leaves out stands at the end of a file, once for all its claims.
+    left_out = [one for one in unread(report, claim) if one.kind == "field_not_read" and not one.what.endswith(PASSED)]
+    if things := [one for one in unread(report, claim) if one not in left_out]:
         yield "  " + paint("not looked at: ", "dim") + hung(plain("; ".join(map(str, things))), 17, "dim")
 
 
