@@ -7,7 +7,8 @@ stories that do not state their own.
     good      no block and no warn finding may appear; `notes`: the codes that are shown as notes, no others
     denied    `code` must appear once with `severity` (block where it is not said), and no other block;
               `with`: the codes that the same mistake blocks as well. The claim's void must be left alone by every
-              rule but those that the book has for voids too (`on_void`). `once`: where the procedure's line stands twice, the code is still said once;
+              rule but those that the book has for voids too (`on_void`). `once`: where the procedure's line
+              stands twice, the code is still said once;
               `repair`: the finding has a patch that removes it and adds no block
     tables    rows of an imported edition, as in an example of a rule file
     history   what was billed before, as in an example; without it no ledger is consulted
