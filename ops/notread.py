@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ops import generated
 from ops.fhirelements import elements
 from rules.unread import ODDITIES, UNREAD, Unread
-from worker.intake.x12.fields import DIAGNOSES, FIELDS
+from worker.intake.x12.fields import CHECKED, DIAGNOSES, FIELDS
 from worker.intake.x12.guide import all_segments
 
 FILE = generated.ROOT / "docs" / "not-read.md"
@@ -60,6 +60,8 @@ def outcome(form: str, loop: str, segment: str) -> str:
         paths += [path for path in DIAGNOSES.values() if path]
     if paths:
         return "read: " + ", ".join(f"`{path}`" for path in dict.fromkeys(paths))
+    if any((row.loop, row.segment) == (loop, segment) and form in row.forms for row in CHECKED):
+        return "read, and refused where it changes what others mean"
     for place in (f"{loop} {segment}", f"{loop} {name}", segment, name):
         for one in UNREAD:
             if form in one.forms and place in one.places():

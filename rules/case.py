@@ -14,6 +14,8 @@ from rules.payers import Selection
 from rules.procedures import Procedure
 from rules.tables.table import Tables
 
+Location = tuple[str, str, str, str, str]
+"""N301, N302, N401, N402 and N403 as they are compared: see `place_of`."""
 ASC_TAXONOMY = "261QA1903X"
 
 
@@ -48,6 +50,8 @@ class Case(NamedTuple):
     """The codes that some package of the book is for: its rules speak of their pairs and units."""
     carried: frozenset[str] = frozenset()
     """The groups of fields (rules/carried.py) that the claim's format carries, or the claim brings."""
+    locations: tuple[Location, ...] = ()
+    """Where the payer has enrolled this billing provider, by the hospital's own list; empty: there is none."""
     former: bool = False
     """Whether the book is of releases 0.1: a few facts mean to its rules what they meant then."""
 
@@ -74,6 +78,13 @@ _OF_LAYER = Case._fields.index("claim")
 def filled(text: str | None) -> bool:
     """Whether there is anything but blanks in it."""
     return bool(text and not text.isspace())
+
+
+def place_of(parts: Iterable[str | None]) -> Location:
+    """An address as it is compared with another: character by character, but for small letters, padding and the dash
+    of a ZIP code."""
+    street, more, city, state, code = ((part or "").strip().upper() for part in parts)
+    return street, more, city, state, code.replace("-", "")
 
 
 def role_of(claim: Claim) -> Role:

@@ -96,9 +96,12 @@ CAUSES: Mapping[str, Cause] = {
     "payer_before_medicare": Cause("The order of the payers and the value codes disagree."),
     "point_of_origin": Cause("The claim does not say where the patient came from."),
     "present_on_admission": Cause("An indicator of what was present on admission is mistyped, or out of place."),
-    "reasons_for_visit": Cause("The claim has more reasons for the visit than the form takes."),
+    "reasons_for_visit": Cause(
+        "The claim has more reasons for the visit than the form takes, or none for a visit that nobody planned."
+    ),
     "revenue_code_total": Cause("The total of a paper claim stands among the lines."),
     "revenue_procedure": Cause("A line without a procedure code has a revenue code that wants one."),
+    "location_as_enrolled": Cause("The service location is not written as the payer has enrolled it."),
     "service_location": Cause("The location off campus and the modifiers of the lines do not agree."),
     "statement_dates": Cause("The statement dates are missing, or are not two."),
     "value_code_amount": Cause("A value code has no amount."),

@@ -14,6 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+PASSED_OVER = " is on the claim and was not read: "
+"""Stands in the sentence of a gap `field_not_read` behind the place that stood in the input; a gap without it is of
+fields that the claim leaves out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unread:
@@ -104,7 +108,6 @@ UNREAD = (
     Unread("", "PRV", "PI", "Specialties of other providers; rules ask that of who bills, renders and attends."),
     Unread("2010AB", "NM1*87", "PI", "Where payments go, if not to who bills."),
     Unread("2010AC", "NM1*PE", "PI", "A plan that is paid in the provider's place."),
-    Unread("2000A", "CUR", "PI", "The currency: rules take amounts for US dollars."),
     Unread("2000B", "PAT", "P", "Death, weight and pregnancy of the subscriber: no rule's text turns on them."),
     Unread("2000C", "PAT", "PI", "Whose child or spouse the patient is, death, weight and pregnancy: as of 2000B."),
     Unread("", "REF", "PI", "Other numbers of providers and payers, beside the NPI, and numbers of the sender's own."),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, get_args
 
 from rules.authoring.examples import example_claim
@@ -11,8 +12,11 @@ from rules.authoring.patch import patched
 from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
+from rules.book.override import Override
+from rules.book.overrides import Overrides
 from rules.book.rule import Rule
 from rules.book.rulefile import ExampleShape, YamlDocument
+from rules.case import Location
 from rules.claim import Claim, Role, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
@@ -40,9 +44,23 @@ class RuleExample:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rows of imported editions that the example brings along, by table."""
 
+    locations: tuple[Location, ...] = ()
+    """What the hospital's overrides list as enrolled."""
+
     def book(self, book: Book) -> Book:
-        """The book as the example wants it: with its rows in place of the shipped ones."""
-        return with_rows(book, self.tables)
+        """The book as the example wants it: with its rows in place of the shipped ones, and its list of locations."""
+        own = with_rows(book, self.tables)
+        billing = self.claim.billing_provider
+        return _enrolled(own, billing.npi or "", self.locations) if self.locations and billing else own
+
+
+def _enrolled(book: Book, provider: str, locations: tuple[Location, ...]) -> Book:
+    entry = Override(
+        name="example", kind="locations", files=frozenset(), payers=tuple(book.registry.payers),
+        providers=frozenset({provider}), start=date.min, end=date.max, reason="Example", owner="Example",
+        expires=date.max, written_for="", pin="", former_pins=(), locations=locations,
+    )  # fmt: skip
+    return replace(book, overrides=Overrides((entry,), frozenset({provider})))
 
 
 def with_rows(book: Book, tables: Mapping[str, tuple[str, ...]]) -> Book:
@@ -89,7 +107,10 @@ def examples_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[Rule
             document.complain(("examples", index, "tables", fault[0]), fault[1])
             continue
         history = History("consulted", tuple(billed.billed(package.codes[0]) for billed in shape.history))
-        yield RuleExample(index, shape.name, data, claim, shape.expect, history, shape.tables)
+        yield RuleExample(
+                index, shape.name, data, claim, shape.expect, history, shape.tables,
+                tuple(at.place for at in shape.locations),
+            )  # fmt: skip
 
 
 def no_rows(tables: Mapping[str, tuple[str, ...]]) -> tuple[str, str] | None:

@@ -46,8 +46,8 @@ def _canonical(entry: Override) -> str:
     values = {name: getattr(entry, name) for name in entry.__slots__}
     values["pin"] = values.pop("former_pins")[0]
     values["meanwhile"] = entry.meanwhile.digest if entry.meanwhile else None
-    for later in ("mode", "route", "meanwhile"):
-        if values[later] is None:
+    for later in ("mode", "route", "meanwhile", "locations"):
+        if not values[later]:
             del values[later]
     return repr({name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()})
 

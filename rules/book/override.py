@@ -8,15 +8,25 @@ from typing import Literal
 
 from rules.book.assignment import ClaimKind
 from rules.book.rule import Rule
+from rules.case import Location
 from rules.report import OverrideId, OverrideState
 from rules.terms import GapRoute, Mode, Severity
 
 Order = Literal["primary", "secondary"]
 Effect = Literal[
-    "rule", "filing_limit", "authorization", "payer_ids", "member_prefixes", "mode", "gaps", "draft", "unchecked"
+    "rule",
+    "filing_limit",
+    "authorization",
+    "payer_ids",
+    "member_prefixes",
+    "mode",
+    "gaps",
+    "draft",
+    "unchecked",
+    "locations",
 ]
 """What it changes; the keys of an override in its file."""
-UNPINNED: tuple[Effect, ...] = ("mode", "gaps", "unchecked")
+UNPINNED: tuple[Effect, ...] = ("mode", "gaps", "unchecked", "locations")
 """Effects that rest on no wording of a rule, so that nobody need look at them where one was changed."""
 
 
@@ -56,6 +66,8 @@ class Override:
     mode: Mode | None = None
     """Of these rules, or of all where it names none."""
     route: GapRoute | None = None
+    locations: tuple[Location, ...] = ()
+    """Addresses as a payer has enrolled them. In no finding, no log and no sentence."""
     meanwhile: Rule | None = None
     """The rule as it was, which holds claims while the draft does not."""
 
@@ -88,6 +100,8 @@ class Override:
             return f"gaps to {self.route}"
         if self.kind == "draft":
             return "draft"
+        if self.kind == "locations":
+            return f"{len(self.locations)} enrolled locations"
         if self.kind == "unchecked":
             return "unchecked claims only observed"
         return f"severity {self.severity}" if self.severity else "switched off"

@@ -18,7 +18,17 @@ from rules.book.conditions import did_you_mean
 from rules.book.override import UNPINNED, Effect, Order, Override
 from rules.book.overrides import AUTHORIZATION, LATE, LITTLE_TIME, former_file, former_pins_of, pin_of
 from rules.book.rule import Rule
-from rules.book.rulefile import Day, Effective, Path, Text, YamlDocument, YamlModel, read_document, validated
+from rules.book.rulefile import (
+    Day,
+    Effective,
+    LocationShape,
+    Path,
+    Text,
+    YamlDocument,
+    YamlModel,
+    read_document,
+    validated,
+)
 from rules.errors import OverridesInvalid, RuleProblem
 from rules.formats import npi
 from rules.payers import MEDICARE, PayerShape, plain_id
@@ -65,6 +75,8 @@ class OverrideShape(YamlModel):
     unchecked: Literal["observe"] | None = None
     """Claims that the rules of no procedure judge stay unchecked; what form finds on them stands on record. Holds until
     it is taken out."""
+    locations: Annotated[tuple[LocationShape, ...], Field(min_length=1)] | None = None
+    """Every practice location of the providers that the payer has enrolled, that of the hospital itself as well."""
     payers: tuple[Text, ...] = ()
     providers: tuple[Text, ...] = ()
     """NPIs of billing providers."""
@@ -183,6 +195,7 @@ class _Reader:
             order=shape.order or "primary", required=shape.authorization == "required",
             ids=shape.payer_ids or shape.member_prefixes or (),
             mode=shape.mode, route=shape.gaps, meanwhile=meanwhile,
+            locations=tuple(at.place for at in shape.locations or ()),
         )  # fmt: skip
 
     def _check_scope(self, shape: OverrideShape, kind: str) -> None:
@@ -204,7 +217,7 @@ class _Reader:
             self._check_limit(shape)
         elif shape.order is not None:
             self._complain("has an effect with `filing_limit` alone", "order")
-        if kind in _NAMING:
+        if kind in (*_NAMING, "locations"):
             self._check_naming(shape, kind)
         if (kind in ("gaps", "unchecked") or (kind == "mode" and shape.rule is None)) and shape.effective:
             self._complain("has no effect on whole claims, whose lines have dates of their own", "effective")
@@ -220,6 +233,12 @@ class _Reader:
             self._complain("Medicare's limit is law (42 CFR 424.44); no contract changes it", "payers")
 
     def _check_naming(self, shape: OverrideShape, kind: str) -> None:
+        if kind == "locations":
+            if shape.payers != (MEDICARE,) or not shape.providers:
+                self._complain(
+                    "`payers: [medicare]` and `providers` are required: whose locations Medicare has enrolled"
+                )
+            return
         if len(shape.payers) != 1:
             self._complain(f"`payers` must name the one payer, or payer/plan, that the {kind.split('_')[1]} are of")
         elif kind == "member_prefixes" and "/" not in shape.payers[0]:
@@ -230,7 +249,7 @@ class _Reader:
     def _rules(self, shape: OverrideShape, kind: str) -> list[Rule]:
         """The rules that it touches."""
         rules = self._book.rules
-        if kind in (*_NAMING, "gaps", "unchecked") or (kind == "mode" and shape.rule is None):
+        if kind in (*_NAMING, "gaps", "unchecked", "locations") or (kind == "mode" and shape.rule is None):
             return []
         if kind == "authorization":
             found = [rule for rule in rules if rule.code == AUTHORIZATION]
@@ -318,7 +337,7 @@ def _clash(first: Override, later: Override) -> bool:
         return False
     if first.kind == later.kind == "filing_limit":
         same = first.order == later.order
-    elif first.kind == later.kind and first.kind in ("gaps", "unchecked"):
+    elif first.kind == later.kind and first.kind in ("gaps", "unchecked", "locations"):
         same = True
     elif first.kind == later.kind == "mode":
         same = bool(first.files & later.files) or not (first.files or later.files)

@@ -20,11 +20,13 @@ from rules.book.logic import ALWAYS, Condition, every, negated
 from rules.book.observing import assign_drafts, assign_modes, nearest_mode, parted, split
 from rules.book.override import Order, Override
 from rules.book.rule import Rule, Text, Version
+from rules.case import Location
 from rules.claim import Role
+from rules.payers import Selection
 from rules.report import Citation, Denial
 from rules.terms import COMMON, OVERRIDES, Severity
 
-LATE, LITTLE_TIME, AUTHORIZATION = "TIM001", "TIM002", "AUT001"
+LATE, LITTLE_TIME, AUTHORIZATION, AS_ENROLLED = "TIM001", "TIM002", "AUT001", "UBF033"
 _DAY = timedelta(days=1)
 _COUNTED: Mapping[Order, tuple[str, str]] = {
     "primary": ("days_to_receipt", "after the last date of service"),
@@ -62,6 +64,8 @@ class Overrides:
             assigned = [part for one in assigned for part in _limited(one, live, over)]
             if not kind.void:
                 assigned += [Assigned(rule, None, e.named()) for e in live for rule in filing_rules(e)]
+        if listing := self._listing(kind.selection, kind.provider):
+            assigned = [_by_list(one, listing) for one in assigned]
         drafts = [entry for entry in mine if entry.kind == "draft"]
         if drafts:
             assigned = assign_drafts(assigned, drafts, kind)
@@ -79,6 +83,25 @@ class Overrides:
         it."""
         return next((entry for entry in self.entries if entry.kind == "unchecked" and entry.meets(kind)), None)
 
+    def locations_of(self, selection: Selection, provider: str, day: date | None) -> tuple[Location, ...]:
+        """Where the payer has enrolled the provider on a date of service, by the nearest list; empty: there is none."""
+        found = self._listing(selection, provider, day)
+        return found.locations if found else ()
+
+    def _listing(self, selection: Selection, provider: str | None, day: date | None = None) -> Override | None:
+        mine = [
+            entry
+            for entry in self._lists
+            if provider in entry.providers
+            and selection.payer in entry.payers
+            and (day is None or entry.start <= day <= entry.end)
+        ]
+        return mine[-1] if mine else None
+
+    @cached_property
+    def _lists(self) -> tuple[Override, ...]:
+        return tuple(entry for entry in self.entries if entry.kind == "locations" and entry.state != "expired")
+
     @cached_property
     def gap_routes(self) -> GapRoutes:
         """Where claims with gaps go, by payer."""
@@ -88,6 +111,12 @@ class Overrides:
 def _precedence(entry: Override) -> tuple[bool, tuple[bool, int]]:
     """Later ones win; one that has expired wins over none."""
     return entry.state != "expired", entry.nearness
+
+
+def _by_list(one: Assigned, listing: Override) -> Assigned:
+    """The rule that asks the hospital's list names it, unless another override is on it."""
+    asks = one.rule.code == AS_ENROLLED and one.override is None
+    return replace(one, override=listing.named()) if asks else one
 
 
 def _touched(one: Assigned, entries: Sequence[Override]) -> Iterator[Assigned]:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from rules.case import Location, place_of
 from rules.claim import Role
 from rules.errors import RuleProblem
 from rules.history import Billed, Relation, Side
@@ -154,6 +155,22 @@ class BilledShape(YamlModel):
         )
 
 
+class LocationShape(YamlModel):
+    """An address as the payer has enrolled it, every character."""
+
+    street: Text
+    street_more: Text | None = None
+    city: Text
+    state: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    zip: Annotated[str, Field(pattern=r"^[0-9]{5}-?[0-9]{4}$")]
+    """Nine digits."""
+
+    @property
+    def place(self) -> Location:
+        """As it is compared."""
+        return place_of((self.street, self.street_more, self.city, self.state, self.zip))
+
+
 class ExampleShape(YamlModel):
     """A claim, as a small difference from a base claim, and what the rule must say of it."""
 
@@ -165,6 +182,8 @@ class ExampleShape(YamlModel):
     """Default: the first of the rule's."""
     tables: dict[Text, tuple[Text, ...]] = Field(default_factory=dict)
     """Rows of an imported edition for this example alone, by table: keys, values, from and to, with commas between."""
+    locations: tuple[LocationShape, ...] = ()
+    """What the hospital's overrides list as enrolled for the billing provider of the example."""
     history: tuple[BilledShape, ...] = ()
     """What was billed before; `[{}]`: the line of the base claim, under another claim."""
     expect: Outcome

@@ -31,11 +31,14 @@ def case_of(
     selection = selection_of(book, claim.payer)
     if book.registry.prefixes:
         selection = book.registry.seen_from_home(selection, claim.subscriber.member_id if claim.subscriber else None)
+    first = min(dates_of(claim, claim.lines), default=claim.statement_from_date)
+    provider = _named_provider(claim, book) if book.overrides.providers else None
     whole = Case(
-        FORM, None, book.tables, claim.lines, min(dates_of(claim, claim.lines), default=claim.statement_from_date), {},
+        FORM, None, book.tables, claim.lines, first, {},
         claim, selection, role_of(claim), claim.received_date or received, history,
-        _named_provider(claim, book) if book.overrides.providers else None, selection.payer in book.ruled,
-        book.registry.forms, book.with_rules, carried(claim), book.former,
+        provider, selection.payer in book.ruled,
+        book.registry.forms, book.with_rules, carried(claim),
+        book.overrides.locations_of(selection, provider, first) if provider else (), book.former,
     )  # fmt: skip
     return whole if layer == FORM else _seen_by(whole, book, layer or next(iter(book.procedures)))
 

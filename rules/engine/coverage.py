@@ -19,7 +19,7 @@ from rules.facts.units import SERVICES, basis_of
 from rules.payers import Selection
 from rules.report import Coverage, EditionId, Gap, LineLook, LookedAt
 from rules.terms import EDITS, FORM
-from rules.unread import asked_of
+from rules.unread import PASSED_OVER, asked_of
 
 NO_RULES = "PAY001"
 """Code of the rules on a payer or plan that the registry does not know."""
@@ -199,7 +199,7 @@ def fields_not_read(places: Iterable[str], asking: Iterable[str]) -> Iterator[Ga
         known = asked_of().get(place)
         for code in known.rules if known else ():
             if known and code in codes:
-                sentence = f"{place} is on the claim and was not read: {known.why}. {code} judged without it."
+                sentence = f"{place}{PASSED_OVER}{known.why}. {code} judged without it."
                 yield Gap("field_not_read", code, None, None, sentence)
 
 

@@ -13,6 +13,7 @@ from rules.claim import Claim, Role
 from rules.report import Gap, GapKind, Report
 from rules.tables.cadence import release_on
 from rules.tables.table import SPECS
+from rules.unread import PASSED_OVER
 
 _TABLES = frozenset[GapKind]({"table_extract", "table_not_imported", "edition_past"})
 """Kinds that an import closes."""
@@ -21,6 +22,7 @@ _OFFICIAL: Mapping[str, str] = {
     "covered_diagnoses": "the Medicare coverage export",
     "diagnosis_headers": "ICD-10-CM",
     "fee_schedule": "Medicare fees (Addendum AA, Addendum B)",
+    "hcpcs_codes": "HCPCS",
     "localities": "GPCI",
     "modifiers": "HCPCS",
     "mue": "MUE",
@@ -32,6 +34,10 @@ _OFFICIAL: Mapping[str, str] = {
 """The official files of the tables, as `scrub tables import` takes them."""
 _BY_SETTING = ("mue", "ncci_ptp")
 _SETTINGS: Mapping[Role, str] = {"hospital_outpatient": "hospital"}
+
+
+PASSED = ", which is on the claim and is not read"
+"""Ends `what` of a field that stood in the input; of others one cannot say where they would have stood."""
 
 
 class Unread(NamedTuple):
@@ -115,6 +121,8 @@ def _things(
             yield _edition(gap.table, role, _day(claim, gap.line)), gap, gap.table in _OFFICIAL
         elif gap.kind == "line_not_judged":
             yield numbered(lines) + (" (but for form)" if form else ""), gap, False
+        elif gap.kind == "field_not_read" and PASSED_OVER in gap.sentence:
+            yield gap.sentence.partition(PASSED_OVER)[0] + PASSED, gap, False
         else:
             yield _WORDS[gap.kind], gap, False
 
@@ -124,7 +132,7 @@ _WORDS: Mapping[GapKind, str] = {
     "plan_unknown": "rules of the plan (the book does not know it)",
     "rule_out_of_range": "rules that ended before the date of service",
     "history_not_consulted": "history (no member id)",
-    "field_not_read": "fields that the claim does not carry",
+    "field_not_read": "fields that the claim leaves out",
     "table_extract": "a table of which the book has an extract",
     "table_not_imported": "a table that was not imported",
     "edition_past": "a table whose edition is past",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from rules.case import Case, filled
+from rules.case import Case, filled, place_of
 from rules.claim import Address, Line, Patient, Provider, Subscriber
 from rules.facts.registry import fact
 from rules.formats import npi, taxonomy
@@ -331,6 +331,17 @@ def facility_is_billing_provider(case: Case) -> bool:
     return bool(facility and billing and filled(facility.npi) and facility.npi == billing.npi)
 
 
+@fact("codes", "the rendering provider's NPI", own=True)
+def persons_with_the_groups_npi(case: Case) -> tuple[str, ...]:
+    """The rendering providers who are persons (NM102 is 1) with the NPI of a billing provider who is none."""
+    claim, billing = case.claim, case.claim.billing_provider
+    if not (billing and billing.entity == "organization" and filled(billing.npi)):
+        return ()
+    found = [("rendering provider", claim.rendering_provider)]
+    found += [(f"rendering provider of line {line.number}", line.rendering_provider) for line in claim.lines]
+    return tuple(role for role, one in found if one and one.entity == "person" and one.npi == billing.npi)
+
+
 @fact("codes", "the NPIs of referring and supervising providers", own=True)
 def other_malformed_npis(case: Case) -> tuple[str, ...]:
     """The roles (referring, supervising, and of a line) whose NPI is there but not a valid one."""
@@ -363,3 +374,20 @@ def group_number_is_plain(case: Case) -> bool:
     """Whether the group number (SBR03), if there is one, has no blank and none of & * # @."""
     group = case.claim.subscriber.group_number if case.claim.subscriber else None
     return not group or _ODD_IN_GROUP.isdisjoint(group.strip())
+
+
+@fact("flag", "the hospital's list of enrolled locations", own=True)
+def has_enrolled_locations(case: Case) -> bool:
+    """Whether the hospital's overrides list where this payer has enrolled the billing provider."""
+    return bool(case.locations)
+
+
+@fact("flag", "the service facility's address", own=True)
+def facility_is_as_enrolled(case: Case) -> bool:
+    """Whether the service facility's address, where the claim gives one, is one of the hospital's list of enrolled
+    locations, character by character."""
+    facility = case.claim.service_facility
+    if not case.locations or facility is None or facility.address is None:
+        return True
+    at = facility.address
+    return place_of((at.street, at.street_more, at.city, facility.state or at.state, at.zip)) in case.locations

@@ -17,7 +17,6 @@ from rules.unread import oddity
 NO_CHARGE = Decimal(0)
 MOST_POINTERS = 4
 MOST_MODIFIERS = 4
-PHYSICAL_STATUS = ("P1", "P2", "P3", "P4", "P5", "P6")
 
 
 def _numbers(case: Case, wanted: Callable[[Line], bool]) -> tuple[int, ...]:
@@ -300,19 +299,6 @@ def units(case: Case, line: Line) -> Decimal | None:
 def modifiers(case: Case, line: Line) -> tuple[str, ...]:
     """The line's modifiers, in order."""
     return line.modifiers
-
-
-@line_fact("codes", "the date of service")
-def unknown_modifiers(case: Case, line: Line) -> tuple[str, ...] | None:
-    """The line's modifiers of HCPCS level II that do not exist on its date, from the imported HCPCS file; none where
-    the hospital has imported no such file. Those of CPT, which begin with a digit or are P1 to P6, are not in it."""
-    own = tuple(code for code in line.modifiers if modifier(code) and code[0].isalpha() and code not in PHYSICAL_STATUS)
-    table, day = case.tables["modifiers"], date_of(case.claim, line)
-    if not own or not table.spans:
-        return ()
-    if day is None:
-        return None
-    return tuple(code for code in own if table.find((code,), day) is None)
 
 
 @line_fact("date", "the date of service", own=True)

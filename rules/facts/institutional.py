@@ -383,3 +383,11 @@ def operating_is_complete(case: Case) -> bool:
 def payer_responsibility(case: Case) -> str | None:
     """SBR01 of the payer that gets this claim: P first, S second, T third, U unknown."""
     return case.claim.payer.responsibility
+
+
+@fact("codes", "the revenue codes", own=True)
+def unscheduled_revenue_codes(case: Case) -> tuple[str, ...]:
+    """The revenue codes of the claim that are of a visit nobody planned: emergency room (045x), urgent care (0516) and
+    observation (0762)."""
+    codes = dict.fromkeys(line.revenue_code.zfill(4) for line in case.claim.lines if line.revenue_code)
+    return tuple(code for code in codes if code.startswith("045") or code in ("0516", "0762"))

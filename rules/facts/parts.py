@@ -53,6 +53,7 @@ PARTS: Mapping[str, Callable[[Case, Line], str | None]] = {
     "covered_diagnoses": area_of,
     "diagnosis_headers": _whole,
     "fee_schedule": fee_place,
+    "hcpcs_codes": _whole,
     "modifiers": _whole,
     "mue": _setting,
     "ncci_ptp": _setting,

@@ -292,3 +292,11 @@ def test_a_plan_that_the_payer_file_does_not_know_is_named() -> None:
 )
 def test_lines_are_numbered_as_one_says_them(lines: list[int], text: str) -> None:
     assert numbered(lines) == text
+
+
+def test_a_field_that_stands_on_the_claim_and_one_that_it_leaves_out_are_not_said_in_the_same_words() -> None:
+    report, claim = judged(not_read=["2310A NM1*P3"])
+    said = {one.what: one.codes for one in unread(report, claim) if one.kind == "field_not_read"}
+    assert said["2310A NM1*P3, which is on the claim and is not read"] == ("IDN002",)
+    assert "ADR001" in said["fields that the claim leaves out"]
+    assert "IDN002" not in said["fields that the claim leaves out"]

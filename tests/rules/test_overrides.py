@@ -248,7 +248,7 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", payers="[uhcc]"), "o.yaml:8:14: overrides[0].payers[0]: unknown payer 'uhcc'; did you mean 'uhc'?"),
         (HEAD + entry(severity="warn", pin="0" * 12, rule="UNT001", providers='["1234567890"]'), "o.yaml:8:17: overrides[0].providers[0]: is no NPI: its check digit is wrong, or it has not ten digits"),
         (HEAD + entry(pin="0" * 12, rule="UNT001"), "o.yaml:2:5: overrides[0]: `severity` is required with `rule`"),
-        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids, member_prefixes, mode, gaps, draft, unchecked"),
+        (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids, member_prefixes, mode, gaps, draft, unchecked, locations"),
         (HEAD + entry(pin="0" * 12, filing_limit="9", severity="warn", payers="[medicare]"), "o.yaml:8:5: overrides[0].payers: Medicare's limit is law (42 CFR 424.44); no contract changes it"),
         (HEAD + entry(pin="0" * 12, payer_ids='["Q1"]', payers="[bcbs]") + entry("twin", pin="0" * 12, payer_ids='[" q1"]', payers="[bcbs]"), "o.yaml:13:5: overrides[1].payer_ids: 'Q1' is in override 'ours' already"),
         (HEAD + entry(pin="0" * 12, member_prefixes="[XYZ]", payers="[bcbs]"), "o.yaml:7:14: overrides[0].payers[0]: a prefix names a plan; expected payer/plan"),

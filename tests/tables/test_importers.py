@@ -381,9 +381,11 @@ def test_two_versions_of_an_article_at_once_are_refused(tmp_path: Path) -> None:
 MODIFIERS = [("LT", "19900101", ""), ("RT", "19900101", ""), ("XE", "20150101", ""), ("XU", "20150101", ""), ("JG", "20180101", "20241231")]  # fmt: skip
 
 
-def test_the_modifiers_of_the_alpha_numeric_file(tmp_path: Path) -> None:
+def test_the_modifiers_and_codes_of_the_alpha_numeric_file(tmp_path: Path) -> None:
     content = {"HCPC2026_OCT_ANWEB.txt": hcpcs_text(MODIFIERS), "HCPC2026_recordlayout.txt": b"CMS RIF REPORT\n"}
-    (edition,) = read(pack(tmp_path / "october-2026-alpha-numeric-hcpcs-file.zip", content))
+    edition, codes = read(pack(tmp_path / "october-2026-alpha-numeric-hcpcs-file.zip", content))
+    assert (codes.table, codes.release, codes.speaks[""].from_) == ("hcpcs_codes", "2026 Oct", date(2026, 10, 1))
+    assert codes.rows == (("A0021", "1990-01-01", ""), ("V5364", "1990-01-01", ""))
     assert (edition.table, edition.release, edition.speaks[""].from_) == ("modifiers", "2026 Oct", date(2026, 10, 1))
     assert edition.rows[:2] == (("JG", "2018-01-01", "2024-12-31"), ("LT", "1990-01-01", ""))
     assert len(edition.rows) == 5
@@ -395,7 +397,7 @@ def test_the_modifiers_of_the_alpha_numeric_file(tmp_path: Path) -> None:
         (hcpcs_text(MODIFIERS, ["A0021"]), ": has not all modifiers and codes that are sure to be in it: the file is cut short"),
         (hcpcs_text(MODIFIERS[1:]), ": has not all modifiers and codes that are sure to be in it: the file is cut short"),
         (hcpcs_text([*MODIFIERS, MODIFIERS[0]]), ":11: modifier LT is there twice: the periods overlap"),
-        (hcpcs_text([("LT", "19901301", "")]), ":1: expected a modifier in columns 4 and 5, and dates as YYYYMMDD from columns 269 and 285"),
+        (hcpcs_text([("LT", "19901301", "")]), ":1: expected a code in columns 1 to 5, or a modifier in 4 and 5, and dates as YYYYMMDD from columns 269 and 285"),
         (hcpcs_text(MODIFIERS).replace(b"N\r\n", b"\r\n", 1), ":1: expected 293 characters with 3, 4, 7 or 8 in column 11"),
     ],
 )  # fmt: skip

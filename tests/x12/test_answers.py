@@ -175,7 +175,7 @@ CASES: dict[str, tuple[Callable[[str], str], tuple[list[str], list[str], list[st
     "SE is missing": (lambda raw: re.sub(r"SE\*\d+\*0001~\n", "", raw), ([], ["R:2"], ["R:1:1:0"], 0)),
     "ST02 is missing": (
         lambda raw: re.sub(r"(SE\*\d+\*)0001", r"\1", raw.replace("ST*837*0001*", "ST*837**")),
-        ([], ["E:7"], ["E:1:1:1"], 2),
+        ([], ["E:7:5"], ["E:1:1:1"], 2),
     ),
     "another version": (
         lambda raw: raw.replace("005010X222A2", "004010X098A1"), ([], ["R:I6"], ["R:1:1:0"], 0),

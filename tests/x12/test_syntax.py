@@ -231,3 +231,11 @@ def test_of_the_public_samples_that_are_read_these_have_faults_and_no_other() ->
         ],
         "x12sdk-2.2.0_837i_seed7_500.837": [left, day],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", ["78701-0001", "78701 0001"])
+def test_a_zip_code_with_a_dash_is_read_and_its_character_named(code: str) -> None:
+    """x12.org, RFI 1731: N403 is a code, without punctuation and blanks."""
+    raw = edited("P", ("N4*AUSTIN*TX*787010001", f"N4*AUSTIN*TX*{code}"))
+    assert [one for one in faults(raw.encode()) if "N403" in one] == ["2010AA N4 N403 character IK403 6"]
+    assert codes(raw)[1] >= {"SYN009"}

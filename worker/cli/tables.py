@@ -52,7 +52,7 @@ def import_(
 
     * ICD-10-CM order file
 
-    * alpha-numeric HCPCS file: the modifiers of level II
+    * alpha-numeric HCPCS file: the codes and modifiers of level II
 
     * Medicare coverage database: current_article.zip or all_article.zip
 

@@ -165,7 +165,7 @@ _GAPS = {
     "plan_unknown": "Rules of a plan that the book does not know",
     "rule_out_of_range": "Rules that ended before the date of service",
     "history_not_consulted": "What was billed before: the claim has no member id",
-    "field_not_read": "Fields that the claim does not carry",
+    "field_not_read": "Fields that the claim leaves out, or that stand on it and are not read",
 }
 
 

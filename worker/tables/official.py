@@ -126,7 +126,7 @@ def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Ite
     for member in found.get("headers", ()):
         yield partial(_headers, member, seen)
     for member in found.get("modifiers", ()):
-        yield partial(_modifiers, member, seen)
+        yield from _hcpcs(member, seen)
     if export := found.get("coverage"):
         yield partial(_coverage, export, procedure, seen)
 
@@ -175,9 +175,18 @@ def _headers(member: Member, seen: Seen) -> Edition:
         return icd10.header_edition(member.name, lines, [identity(member.file)])
 
 
-def _modifiers(member: Member, seen: Seen) -> Edition:
-    with _placing(member), closing(member.lines(seen)) as lines:
-        return hcpcs.modifier_edition(member.name, lines, [identity(member.file)])
+def _hcpcs(member: Member, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    """Two editions of one reading: where the file has a fault, that is said once."""
+    read: list[Edition] = []
+
+    def modifiers() -> Edition:
+        with _placing(member), closing(member.lines(seen)) as lines:
+            read.extend(hcpcs.editions(member.name, lines, [identity(member.file)]))
+        return read[0]
+
+    yield modifiers
+    if read:
+        yield lambda: read[1]
 
 
 def _quarters(members: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:

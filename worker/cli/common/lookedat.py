@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from rules.engine.gaps import Unread, unread
+from rules.engine.gaps import PASSED, Unread, unread
 from worker.cli.common.terminal import hung, paint, plain
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _SAID: dict[GapKind, str] = {
     "payer_without_rules": "of payers without rules of their own: rules for all payers ran",
     "plan_unknown": "of plans that the book does not know: scrub rules overrides",
     "rule_out_of_range": "of dates of service after the last version of a rule",
-    "field_not_read": "without a field that a rule asks",
+    "field_not_read": "that leave out fields which a rule asks",
 }
 _OFFLINE = "What was billed before was not looked at (duplicates, frequency): only a worker does that."
 
@@ -73,4 +73,4 @@ class LookedAt:
 def _said(thing: Unread) -> str:
     if thing.kind == "edition_past":
         return f"import {thing.what}" if thing.official else f"asked {thing.what} after its last day"
-    return _SAID[thing.kind]
+    return f"with {thing.what}" if thing.what.endswith(PASSED) else _SAID[thing.kind]

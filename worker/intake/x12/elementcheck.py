@@ -89,6 +89,9 @@ def _simple(element: Element, name: str, raw: str, component: str, repetition: s
         component in raw or (repetition and repetition in raw) or not raw.isascii() or not raw.isprintable()
     ):
         yield name, "element_character", "IK403 6"
+    elif element.kind == "ID" and not raw.isalnum():
+        # a code has letters and digits alone: X12's RFI 1731 says it of the dash and the blank of a postal code
+        yield name, "element_character", "IK403 6"
     size = sum(map(str.isdigit, raw if element.kind != "N0" else raw.partition(".")[0])) if kind else len(raw)
     if size > element.most:
         yield name, "element_long", "IK403 5"

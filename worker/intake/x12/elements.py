@@ -83,6 +83,12 @@ def unless(usual: str) -> Callable[[str, list[str], str], str | None]:
     return other
 
 
+def dollars(raw: str, _elements: list[str], _component: str) -> None:
+    """CUR02: nothing, where amounts are in US dollars."""
+    if raw.strip().upper() != "USD":
+        raise Unreadable("expected USD: amounts in another currency are not taken for US dollars")
+
+
 def for_destination(raw: str, elements: list[str], component: str) -> str | None:
     """REF02, unless REF04 says that the number is another payer's."""
     others = len(elements) > 4 and elements[4].partition(component)[0].strip() == "2U"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Level = Literal["ISA", "GS", "ST"]
 
@@ -41,13 +41,35 @@ class SegmentFault(NamedTuple):
     loop: str
     code: str
     """IK304."""
-    element: int = 0
+    element: str = ""
+    """Its place in the segment, with that of its component: `5:2`."""
     number: str = ""
     """The element's reference number in the data element dictionary."""
     element_code: str = ""
     """IK403."""
     claim: str = ""
     """CLM01 of the claim that it is in."""
+
+
+_OF_AN_ELEMENT = "8"
+"""IK304: the segment has an element with an error."""
+_LEVELS = ("1", "2000A", "2000B", "2000C", "2010A", "2010B", "2010C", "ST")
+
+
+def of_form(fault: Mapping[str, Any], place: int, claim: str) -> SegmentFault:
+    """A departure of a claim from the table of its form, which reads all the same. `place`: of the segment in its set.
+
+    Of a level above the claim no claim is named: all beneath it share the fault.
+    """
+    name = fault["segment"].partition("*")[0]
+    part, _, code = fault["answer"].partition(" ")
+    loop = "" if fault["loop"] == "ST" else fault["loop"]
+    mine = "" if fault["loop"].startswith(_LEVELS) else claim
+    if part != "IK403":
+        return SegmentFault(name, place, loop, code, claim=mine)
+    element, _, component = fault["element"].removeprefix(name).partition("-")
+    where = str(int(element)) + (f":{component}" if component else "")
+    return SegmentFault(name, place, loop, _OF_AN_ELEMENT, where, element_code=code, claim=mine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,10 @@ CODES: dict[str, tuple[str, Callable[[str, str], object]]] = {
 ICD9 = frozenset({"BK", "BF", "BJ", "PR", "BN"})
 """Qualifiers of ICD-9-CM, beside which the code is no ICD-10-CM code, whatever its shape."""
 
+CHECKED = (
+    # fills nothing: what is read elsewhere means something else if this does not hold
+    Field("total_charge", "2000A", "CUR", 2, read.dollars),
+)
 TRACE = (
     # not on the claim, but on its acknowledgment (277CA); identifies persons
     Field("batch", "ST", "BHT", 3),

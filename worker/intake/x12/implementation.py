@@ -1,7 +1,10 @@
 """The 999, implementation acknowledgment (005010X231A1): whether each group and set of an 837 could be read.
 
-One 999 set answers one group. Nothing of the values of the 837 is in it, but control numbers and the claim's own number
-(CTX, business unit identifier): a value that cannot be read may be a name that slipped into its place.
+One 999 set answers one group. A set that cannot be read is R. One that is read and departs from the table of its form
+is E, accepted with errors, each named: its claims are answered one by one in the 277CA, which holds those that a
+receiver's 999 would reject, and R would send the sound ones back with them. Nothing of the values of the 837 is in it,
+but control numbers and the claim's own number (CTX, business unit identifier): a value that cannot be read may be a
+name that slipped into its place.
 """
 
 from __future__ import annotations
@@ -76,7 +79,7 @@ class GroupAnswer:
 def _loop(ended: Ended, rejected: bool) -> Iterator[str]:
     control = plain(ended.at(2), 9)
     yield f"AK2*{plain(ended.at(1), 3) or '837'}*{control.zfill(4)}*{plain(ended.at(3), 35)}"
-    for fault in ended.segments:
+    for fault in sorted(ended.segments, key=lambda fault: fault.place):
         yield from _segment(fault)
     codes = dict.fromkeys([*ended.codes, *(["5"] if ended.segments else [])])
     verdict = "R" if rejected else "E" if codes else "A"

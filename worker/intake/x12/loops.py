@@ -15,6 +15,7 @@ from rules.errors import Problem
 from rules.unread import UNREAD, mattering
 from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
 from worker.intake.x12.fields import (
+    CHECKED,
     CODES,
     DIAGNOSES,
     FIELDS,
@@ -43,7 +44,7 @@ _LISTS = ("lines[].", "other_payers[].", "decisions[].")
 
 
 class FieldRow(NamedTuple):
-    """A field of FIELDS or TRACE, ready to run."""
+    """A field of FIELDS, CHECKED or TRACE, ready to run."""
 
     parents: tuple[str, ...]
     """The parts that the field is in, from the outermost."""
@@ -94,7 +95,7 @@ def _row(item: Field, traced: bool) -> FieldRow:
 
 def _states(form: Form) -> dict[str, State]:
     rows: dict[tuple[str, str], tuple[FieldRow, ...]] = {}
-    for table in (FIELDS, TRACE):
+    for table in (FIELDS, CHECKED, TRACE):
         for item in table:
             if form in item.forms:
                 key = (item.loop, item.segment)

@@ -98,6 +98,8 @@ def _body(element: Element, slot: Slot) -> str:
             return DATE if least == 8 else r"(?!)"
         case "TM":
             return TIME
+        case "ID":
+            return f"[0-9A-Za-z]{{{least},{most}}}"
     if most == 1:
         return _EDGE
     return f"{_EDGE}{_INNER}{{{least - 2},{most - 2}}}{_EDGE}" if least > 1 else f"{_EDGE}{_INNER}{{0,{most - 1}}}"

@@ -19,8 +19,11 @@ from worker.intake.x12.slots import Misplaced, Slot
 
 Fault = dict[str, Any]
 """A `FormFault` of the claim model, as JSON."""
-Rows = list[tuple[str, list[str]]]
-"""Segments: the text and its elements."""
+Rows = list[tuple[str, list[str], int]]
+"""Segments: the text, its elements, and its number in the file."""
+Placed = tuple[Fault, int]
+"""A fault with the number of the segment that an answer points to: where it is, or, of one that is missing, that which
+begins its line, claim or level."""
 
 MOST = 40
 """Faults of one claim that are kept."""
@@ -37,7 +40,7 @@ class SyntaxCheck:
         self._order: OrderCheck | None = None
         """Of the form of the open set."""
         self._at = ""
-        self._faults: dict[str, list[Fault]] = {}
+        self._faults: dict[str, list[Placed]] = {}
         self._element, self._component, self._repetition = "*", ":", ""
 
     def interchange(self, elements: list[str]) -> None:
@@ -45,29 +48,29 @@ class SyntaxCheck:
         mark = elements[11] if len(elements) > 11 else ""
         self._repetition = "" if mark.isalnum() else mark.strip()
 
-    def transaction(self, form: Form | None, elements: list[str], element: str, component: str) -> None:
+    def transaction(self, form: Form | None, elements: list[str], segment: int, element: str, component: str) -> None:
         """ST."""
         self._element, self._component = element, component
         self._order = _order_check(form) if form else None
         self._faults = {}
-        self._open("ST", elements)
+        self._open("ST", elements, segment)
 
-    def level(self, elements: list[str]) -> None:
+    def level(self, elements: list[str], segment: int) -> None:
         """HL: the level or claim before it is over."""
         self._close()
-        self._open(_LEVELS.get(elements[3].strip() if len(elements) > 3 else "", ""), elements)
+        self._open(_LEVELS.get(elements[3].strip() if len(elements) > 3 else "", ""), elements, segment)
 
-    def claim(self, elements: list[str]) -> None:
+    def claim(self, elements: list[str], segment: int) -> None:
         """CLM."""
         self._close()
-        self._open("2300", elements)
+        self._open("2300", elements, segment)
 
     def leave(self) -> None:
         """No transaction set is open."""
         self._order = None
         self.rows.clear()
 
-    def faults(self, patient: bool) -> list[Fault]:
+    def faults(self, patient: bool) -> list[Placed]:
         """Of the open claim and of the levels above it; `patient`: whether it is in loop 2000C."""
         if self._order is None or self._at != "2300":
             return []
@@ -77,26 +80,26 @@ class SyntaxCheck:
             found = [*(fault for level in above for fault in self._faults.get(level, ())), *found]
         return found[:MOST]
 
-    def _open(self, level: str, elements: list[str]) -> None:
+    def _open(self, level: str, elements: list[str], segment: int) -> None:
         self._at = level
         for below in _BELOW.get(level, ()):
             self._faults.pop(below, None)
         self.rows.clear()
-        self.rows.append((self._element.join(elements), elements))
+        self.rows.append((self._element.join(elements), elements, segment))
 
     def _close(self) -> None:
         """Judges the open level; a claim was judged by `faults` if it was read."""
         if self._order is not None and self._at and self._at != "2300":
             self._faults[self._at] = self._judge(self._order)
 
-    def _judge(self, order: OrderCheck) -> list[Fault]:
+    def _judge(self, order: OrderCheck) -> list[Placed]:
         component = self._component
         standard = self._element == "*" and component == ":"
         follow = order.table.loops[self._at].follow
         slots: list[Slot | Misplaced] = []
-        odd: list[tuple[int, Slot, list[str]]] = []
+        odd: list[tuple[int, Slot, list[str], int]] = []
         loop = self._at
-        for text, elements in self.rows:
+        for text, elements, segment in self.rows:
             slot = follow.get(elements[0])
             if isinstance(slot, dict):
                 first = elements[1] if len(elements) > 1 else ""
@@ -107,11 +110,27 @@ class SyntaxCheck:
             slots.append(slot)
             loop, follow = slot.loop, slot.follow
             if not slot.match(text if standard else self._standard(text)):
-                odd.append((len(slots), slot, elements))
-        found = list(order.faults(self._at, slots))
-        for place, slot, elements in odd:
-            found += self._inside(slot, elements, slots[:place])
+                odd.append((len(slots), slot, elements, segment))
+        found = [(fault, self._place(fault)) for fault in order.faults(self._at, slots)]
+        for place, slot, elements, segment in odd:
+            found += [(fault, segment) for fault in self._inside(slot, elements, slots[:place])]
         return found
+
+    def _place(self, fault: Fault) -> int:
+        """Where a fault of the row is: of a segment that is there too often the last, else the first of its line."""
+        name, _, qualifiers = fault["segment"].partition("*")
+        wanted = qualifiers.split("/") if qualifiers else []
+        lines, found = 0, [self.rows[0][2]]
+        for _, elements, segment in self.rows:
+            lines += elements[0] == "LX"
+            if lines != fault.get("line", lines):
+                continue
+            if elements[0] == "LX" and fault.get("line"):
+                found = [segment]
+            first = elements[1].partition(self._component)[0] if len(elements) > 1 else ""
+            if fault["kind"] != "segment_missing" and elements[0] == name and (not wanted or first in wanted):
+                found.append(segment)
+        return found[-1] if fault["kind"] == "segment_repeated" else found[:2][-1]
 
     def _inside(self, slot: Slot, elements: list[str], before: Row) -> Iterator[Fault]:
         """What is wrong inside a segment that matches no pattern; `before`: the slots up to it."""

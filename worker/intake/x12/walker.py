@@ -14,7 +14,7 @@ from rules.errors import Problem
 from rules.formats import icd10
 from rules.procedures import shipped_codes
 from rules.unread import mattering
-from worker.intake.x12.ended import Ended, SegmentFault
+from worker.intake.x12.ended import Ended, SegmentFault, of_form
 from worker.intake.x12.envelope import Envelope, at
 from worker.intake.x12.fields import Form
 from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
@@ -110,7 +110,7 @@ class Walker:
                     elements[0] = name  # blanks around it, or small letters
                     step = self._state.get(name)
                 if step is not None:
-                    rows.append((text, elements))
+                    rows.append((text, elements, self._segment))
                     self._step(step, elements, len(text))
                 elif (handler := handlers.get(elements[0])) is None:
                     self._misplaced(elements, before)
@@ -240,7 +240,7 @@ class Walker:
         if self._form is None:
             self._misplaced(elements)
             return found
-        self._syntax.level(elements)
+        self._syntax.level(elements, self._segment)
         self._claim_id = ""
         own, parent, level = (at(elements, place) for place in (1, 2, 3))
         record = Record(id=own)
@@ -259,7 +259,7 @@ class Walker:
             case _:
                 self._subscriber = self._patient = None
                 self._lose_track("HL03", "expected level 20, 22 or 23")
-                self._note("HL", "8", "", element=3, number="735", element_code="7")
+                self._note("HL", "8", "", element="3", number="735", element_code="7")
                 return found
         self._record = record
         self._state, self._loop = STATES[self._form][loop], loop
@@ -270,7 +270,7 @@ class Walker:
             record.odd.add(f"{level} HL02 missing")
         elif parent is None or parent.id.lstrip("0") != named.lstrip("0"):
             record.add(self._segment, "HL02", "does not name the open HL of the level above")
-            self._note("HL", "8", "", element=2, number="734", element_code="7")
+            self._note("HL", "8", "", element="2", number="734", element_code="7")
 
     def _clm(self, elements: list[str]) -> WalkedClaim | None:
         found = self._close_claim()
@@ -283,7 +283,7 @@ class Walker:
         self._claim_id = at(elements, 1)
         if self._form is None:
             return found
-        self._syntax.claim(elements)
+        self._syntax.claim(elements, self._segment)
         self._state, self._loop = STATES[self._form]["2300"], "2300"
         claim.fill(CLAIM[self._form], elements, self._segments.component, self._segment)
         return found
@@ -330,7 +330,9 @@ class Walker:
                 problems += line.problems
             problems += self._hidden(claim)
             if not problems and (faults := self._syntax.faults(patient=self._patient is not None)):
-                value["form_faults"] = faults
+                value["form_faults"] = [fault for fault, _ in faults]
+                for fault, segment in faults:
+                    self.envelope.note(of_form(fault, segment - self.envelope.st.start + 1, self._claim_id))
         position = self.envelope.position(self._start)
         self._claim = None
         return WalkedClaim(
@@ -413,7 +415,8 @@ class Walker:
         self._form, self._loop = self.envelope.form, ""
         if self._form:
             self._state = STATES[self._form]["ST"]
-            self._syntax.transaction(self._form, elements, self._segments.element, self._segments.component)
+            marks = self._segments.element, self._segments.component
+            self._syntax.transaction(self._form, elements, self._segment, *marks)
         return found
 
     def _end_set(self, elements: list[str]) -> WalkedClaim | None:
