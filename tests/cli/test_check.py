@@ -29,11 +29,12 @@ def test_clean_claims_end_with_0_and_a_line_each(scrub: Run, write: Write) -> No
     tables = "MUE (practitioner) 2026 Q3 [UNT002]"
     assert done.stdout.splitlines() == [
         "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":1)",
-        f"  not looked at: {tables}",
+        f"  not looked at: {tables}; fields that the claim leaves out [ADR001]",
         "DEMO-0001  Medicare Part A and B  billing  (" + str(done.args[-1]) + ":2)",
-        f"  not looked at: {tables}",
+        f"  not looked at: {tables}; fields that the claim leaves out [ADR001]",
         "Looked at: 2 in part.",
         f"       2  import {tables}",
+        "       2  that leave out fields which a rule asks [ADR001]",
         "  What was billed before was not looked at (duplicates, frequency): only a worker does that.",
         "2 claims: 2 billing",
     ]
