@@ -89,6 +89,12 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("procedures/64445/medicare/COV007-hospital", "versions[0] applies_when without medicare_amount"): (
         "the shipped rates hold for the whole period of the version, so the amount is never missing in it"
     ),
+    **{
+        ("form/medicare/UBF033-as-enrolled", f"versions[0] severity {severity}"): (
+            "a story has no list of enrolled locations, without which the rule says nothing; tests/rules has its severity"
+        )
+        for severity in ("warn", "note")
+    },
     ("procedures/64445/medicare/COV010-chronic-pain", "versions[0] severity note"): (
         "a draft is not shown: how severe it is shows on the day that it becomes active"
     ),
