@@ -43,15 +43,21 @@ class RuleExample:
     history: History
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Rows of imported editions that the example brings along, by table."""
-
     locations: tuple[Location, ...] = ()
     """What the hospital's overrides list as enrolled."""
 
     def book(self, book: Book) -> Book:
-        """The book as the example wants it: with its rows in place of the shipped ones, and its list of locations."""
-        own = with_rows(book, self.tables)
-        billing = self.claim.billing_provider
-        return _enrolled(own, billing.npi or "", self.locations) if self.locations and billing else own
+        """The book as the example wants it."""
+        return book_of(book, self.claim, self.tables, self.locations)
+
+
+def book_of(
+    book: Book, claim: Claim, tables: Mapping[str, tuple[str, ...]], locations: tuple[Location, ...] = ()
+) -> Book:
+    """The book with these rows in place of the shipped ones, and with this list of the biller's enrolled locations."""
+    own = with_rows(book, tables)
+    billing = claim.billing_provider
+    return _enrolled(own, billing.npi or "", locations) if locations and billing else own
 
 
 def _enrolled(book: Book, provider: str, locations: tuple[Location, ...]) -> Book:

@@ -10,9 +10,10 @@ from typing import Any
 
 from rules.authoring.proof.audience import Documents
 from rules.authoring.stories import Story
-from rules.authoring.trial import ROLES, examples_of, with_rows
+from rules.authoring.trial import ROLES, book_of, examples_of
 from rules.book.book import Book
 from rules.book.rule import Rule
+from rules.case import Location
 from rules.claim import Role, read_claim
 from rules.engine.check import check
 from rules.errors import ClaimInvalid
@@ -38,6 +39,8 @@ class TrialClaim:
     index: int = 0
     """Its place among the examples."""
     expect: Outcome | None = None
+    locations: tuple[Location, ...] = ()
+    """What the hospital's overrides list as enrolled."""
 
     @property
     def day(self) -> date | None:
@@ -52,9 +55,10 @@ class TrialClaim:
     def report(self, book: Book) -> Report | None:
         """What the book says of it; None: it is no claim any more."""
         try:
-            return check(read_claim(dict(self.data)), with_rows(book, self.tables), history=self.history)
+            claim = read_claim(dict(self.data))
         except ClaimInvalid:
             return None
+        return check(claim, book_of(book, claim, self.tables, self.locations), history=self.history)
 
 
 def _moved(value: Any, by: timedelta, key: str = "") -> Any:
@@ -82,7 +86,7 @@ def _of_rule(book: Book, rule: Rule, documents: Documents) -> list[TrialClaim]:
     return [
         TrialClaim(
             f"{rule.file}: {one.name}", one.data, document.data["examples"][one.index].get("bills_as", first),
-            one.history, one.tables, rule.file, one.index, one.expect,
+            one.history, one.tables, rule.file, one.index, one.expect, one.locations,
         )
         for one in examples_of(book, rule, document)
     ]  # fmt: skip
