@@ -159,9 +159,13 @@ class LocationShape(YamlModel):
     """An address as the payer has enrolled it, every character."""
 
     street: Text
+    """N301 as enrolled."""
     street_more: Text | None = None
+    """N302 as enrolled; absent: there is none."""
     city: Text
+    """N401."""
     state: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    """N402: two letters."""
     zip: Annotated[str, Field(pattern=r"^[0-9]{5}-?[0-9]{4}$")]
     """Nine digits."""
 
