@@ -2,12 +2,13 @@
 
 A book with one fault does not load: all faults of all files are reported at once. The examples are run against the
 shipped tables; imported editions of official tables take their place after that, and are part of the book's digest.
-Those of the shipped book ran when the package was built (ops/decisions/0010); once a rule is changed they run again.
+Those of the shipped book ran when the package was built (ops/decisions/0010); once a rule is changed its own run again,
+and all of them once something is that rules rest on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from rules.book.book import Book
 from rules.book.compile import compile_rule
 from rules.book.missing import MISSING, read_missing
 from rules.book.pack import Files, unpacked
+from rules.book.passed import is_rule, passed
 from rules.book.rule import Rule
 from rules.book.rulefile import YamlDocument, read_document, validated
 from rules.book.sources import Source
@@ -33,8 +35,6 @@ from rules.terms import LAYERS, PROCEDURES
 from rules.values import iso_date
 
 LIBRARY = Path(__file__).parent / "library"
-WHOLE = ("book.yaml", "sources.yaml", MISSING)
-"""The files of a book that are none of a payer, a procedure or a rule."""
 TRIED = LIBRARY.with_suffix(".sha256")
 """Digest of the shipped book as its examples passed; `make catalogue` writes it."""
 
@@ -134,15 +134,17 @@ def read_book(
     """The book in the content of its files, by path relative to the library folder, with imported editions by name.
 
     `rows`: the folder where the packed rows of whole tables lie, which are mapped and not copied. `examples`:
-    whether they are run; None: unless this is the shipped book, of which it is known that they pass.
+    whether they are run; None: unless it is known that they pass, since rule and tables are as shipped.
     """
+    known: Collection[str] = () if examples else files.keys()
     if examples is None:
-        examples = Files(files).digest != TRIED.read_text("ascii").strip()
-    untried = _untried(files, imported or {}, rows, tried=not examples)
-    for rule in untried.book.rules if examples else ():
+        known = passed(files, book_files(), TRIED.read_text("ascii").strip())
+    untried = _untried(files, imported or {}, rows, tried=known)
+    for rule in untried.book.rules:
         document = untried.documents[rule.file]
-        try_examples(untried.book, rule, document)
-        untried.problems.extend(document.problems)
+        if document.file not in known:
+            try_examples(untried.book, rule, document)
+            untried.problems.extend(document.problems)
     if untried.problems:
         raise BookInvalid(untried.problems)
     return untried.book.with_editions(untried.editions)
@@ -159,9 +161,14 @@ def read_untried(
 
 
 def _untried(
-    files: Mapping[str, bytes], imported: Mapping[str, bytes], rows: Path | None, *, tried: bool = False
+    files: Mapping[str, bytes],
+    imported: Mapping[str, bytes],
+    rows: Path | None,
+    *,
+    tried: Collection[str] = (),
 ) -> Untried:
-    """The book of the rule files that have no fault; BookInvalid where what they all rest on has one."""
+    """The book of the rule files that have no fault; BookInvalid where what they all rest on has one. `tried`: files
+    whose examples are not read."""
     problems: list[RuleProblem] = []
     texts = {name: _decoded(name, content, problems) for name, content in files.items()}
     head = _head(texts.get("book.yaml", ""), problems)
@@ -389,14 +396,12 @@ def _rules(
     procedures: Mapping[str, Procedure],
     problems: list[RuleProblem],
     *,
-    tried: bool,
+    tried: Collection[str],
 ) -> tuple[list[Rule], dict[str, YamlDocument]]:
     rules: list[Rule] = []
     documents: dict[str, YamlDocument] = {}
-    for name in sorted(name for name in texts if name.endswith(".yaml") and name not in WHOLE):
-        if name.startswith("payers/") or name.endswith("/procedure.yaml"):
-            continue
-        document = read_document(name, texts[name], tried=tried)
+    for name in sorted(filter(is_rule, texts)):
+        document = read_document(name, texts[name], tried=name in tried)
         if not name.startswith(folders):
             document.complain((), f"no rule book reads this file; rules are in {', '.join(folders)}")
         rule = None if document.problems else compile_rule(document, sources, registry, procedures)

@@ -159,6 +159,39 @@ def test_a_book_whose_examples_are_known_to_pass_is_the_same_without_reading_the
     assert [rule.digest for rule in tried.rules] == [rule.digest for rule in untried.rules]
 
 
+SHIPPED = book_files()
+UNITS = "procedures/64445/medicare/UNT001-one-unit.yaml"
+
+
+@pytest.mark.parametrize(
+    ("changed", "tried"),
+    [
+        ({}, []),
+        ({UNITS: SHIPPED[UNITS] + b"# as Medicare says\n"}, [UNITS]),
+        ({UNITS.replace("UNT001", "UNT901"): SHIPPED[UNITS].replace(b"UNT001", b"UNT901")}, [UNITS.replace("UNT001", "UNT901")]),
+        ({"book.yaml": SHIPPED["book.yaml"].replace(b"version: ", b"version: ours-")}, []),
+        ({"sources.yaml": SHIPPED["sources.yaml"] + b"ours: {title: Ours, publisher: We, starts: 2015-10-01, grade: A}\n"}, []),
+        ({"book.yaml": SHIPPED["book.yaml"].replace(b"covers_from: 2023", b"covers_from: 2022")}, None),
+        ({"tables/laterality.csv": SHIPPED["tables/laterality.csv"].rstrip().rpartition(b"\n")[0] + b"\n"}, None),
+        ({"payers/cigna.yaml": SHIPPED["payers/cigna.yaml"] + b"# looked up\n"}, None),
+    ],
+)  # fmt: skip
+def test_of_a_changed_book_the_examples_run_that_the_change_can_reach(
+    changed: dict[str, bytes], tried: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("rules.loader.try_examples", lambda book, rule, document: seen.append(document.file))
+    book = read_book({**SHIPPED, **changed})
+    assert seen == ([f"{rule.file}.yaml" for rule in book.rules] if tried is None else tried)
+
+
+def test_a_changed_rule_of_a_copied_book_that_breaks_its_example_is_refused() -> None:
+    broken = SHIPPED[UNITS].replace(b"expect: pass", b"expect: fail", 1)
+    assert broken != SHIPPED[UNITS]
+    with pytest.raises(BookInvalid, match="expects fail; the rule says pass"):
+        read_book({**SHIPPED, UNITS: broken})
+
+
 @pytest.mark.parametrize("text", [RULE, RULE.replace("status: active\n", "") + "status: active\n"])
 def test_examples_may_stand_anywhere_in_a_file(text: str) -> None:
     files = {**LIBRARY_FILES, FILE: text.encode()}
