@@ -21,6 +21,7 @@ from rules.authoring.trial import ROLES
 from rules.book.rulefile import read_document
 from rules.claim import Role
 from rules.loader import LIBRARY, book_files, read_book
+from tests.book import BOOK
 from worker.cli.author import RuleDraft
 
 from .conftest import CLEAN, FAULTY, SCRUB, Run, environment
@@ -37,6 +38,7 @@ NEW = (
     "--locator",
     "p. 1",
 )
+NEXT = f"UNT{1 + max(int(rule.code[3:]) for rule in BOOK.rules if rule.code.startswith('UNT')):03}"
 
 
 @pytest.fixture
@@ -54,16 +56,16 @@ def unboxed(text: str) -> str:
 def test_a_new_rule_lints_and_takes_the_next_free_number(scrub: Run, shelf: Path) -> None:
     done = scrub(*NEW, "--code", "unt", "--payer", "aetna")
     assert (done.returncode, done.stderr) == (0, "")
-    path = shelf / "procedures/64445/aetna/UNT019-a-title-with-signs.yaml"
+    path = shelf / f"procedures/64445/aetna/{NEXT}-a-title-with-signs.yaml"
     written = read_document("x", path.read_text()).data
-    assert (written["code"], written["status"], written["title"]) == ("UNT019", "draft", "A title: with signs")
+    assert (written["code"], written["status"], written["title"]) == (NEXT, "draft", "A title: with signs")
     assert [example["expect"] for example in written["examples"]] == ["pass", "fail", "out_of_range"]
     assert scrub("rules", "lint", "--book", "book").returncode == 0
     following = [line for line in done.stdout.splitlines() if line.startswith("  scrub ")]
     assert following
     for line in following:
         assert scrub(*line.split()[1:]).returncode == 0, line
-    again = scrub(*NEW, "--code", "UNT019", "--payer", "aetna")
+    again = scrub(*NEW, "--code", NEXT, "--payer", "aetna")
     assert (again.returncode, "is there already" in unboxed(again.stderr)) == (2, True)
 
 
@@ -97,7 +99,7 @@ def test_a_severity_that_its_grade_does_not_carry_is_refused_and_nothing_is_writ
     done = scrub(*NEW, "--code", "UNT", "--payer", "all", "--severity", "block")
     assert done.returncode == 1
     assert "grade B may carry warn or note, not block" in done.stderr
-    assert not list(shelf.rglob("UNT019*"))
+    assert not list(shelf.rglob(f"{NEXT}*"))
 
 
 def test_on_a_terminal_it_asks_for_what_is_not_given(home: Path, shelf: Path) -> None:
