@@ -288,9 +288,12 @@ def _free(folder: int, own: str, name: str, beside: str) -> bool:
     """
     if _stands(folder, name) is not None:
         return False
-    answers = [beside.removesuffix(REPORT) + end for end in ANSWERS]
-    if any(_stands(folder, answer + REPORT) is not None for answer in answers):
-        return False  # a file of this name was sent for itself
+    for (
+        end
+    ) in ANSWERS:  # a file of the answer's name that was sent for itself has its report; no name is too long for one
+        with _unless_too_long():
+            if _stands(folder, beside.removesuffix(REPORT) + end + REPORT) is not None:
+                return False
     mode = _stands(folder, beside)
     return mode is None or (stat.S_ISREG(mode) and _of_this(folder, beside, own))
 
