@@ -53,7 +53,7 @@ def _judge(cases: Cases, book: Book) -> Report:
     plan, looked, once = kept
     if plan.by_diagnoses:
         once = _of_diagnoses(plan, looked, once, cases, book, all_facts)
-    if not plan.tabled and _all_quiet(plan, cases):
+    if not all_facts and not plan.tabled and _all_quiet(plan, cases):
         return once.report.of(whole.claim.claim_id, whole.history.state)
     all_facts = all_facts or list(map(facts_of, cases))
     for own, of_layer in zip(all_facts, plan.known, strict=True):
@@ -138,7 +138,7 @@ def _found_once(found: Iterable[Found], plan: ShapePlan, looked: Looked, cases: 
 def _all_quiet(plan: ShapePlan, cases: Cases) -> bool:
     """Whether the rules on its own amounts, dates and identifiers are; False as well where each has to be asked."""
     try:
-        return plan.all_quiet is not None and plan.all_quiet(cases, plan.known)
+        return (all_quiet := plan.all_quiet) is not None and all_quiet(cases, plan.known)
     except MISTAKES:
         return False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ DayPlan = Mapping[str, LayerPlan]
 NO_RULES = LayerPlan()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ShapePlan:
     """The same for claims of one shape. Itself a key: equal only to itself."""
 
@@ -73,8 +73,17 @@ class ShapePlan:
     """The editions that the shape gives."""
     known: tuple[tuple[Mapping[str, Any], ...], ...]
     """By scope the facts that `by_claim` reads and the shape gives."""
-    all_quiet: AllQuiet | None
-    """Whether none of `by_claim` has anything to say; None: they are to be asked one by one."""
+    unshared: frozenset[str]
+    """The facts that the shape does not give."""
+    _fused: list[AllQuiet | None] = field(default_factory=list)
+
+    @property
+    def all_quiet(self) -> AllQuiet | None:
+        """Whether none of `by_claim` has anything to say; None: they are to be asked one by one. Made when the second
+        claim of the shape asks: of many shapes there is one claim, and making it costs as much as judging several."""
+        if not self._fused:
+            self._fused.append(fused(self.by_claim, self.unshared))
+        return self._fused[0]
 
 
 @lru_cache(maxsize=4_096)
@@ -148,7 +157,7 @@ def shape_plan(plan: DayPlan, all_facts: AllFacts) -> ShapePlan:
         tabled=scoped((one.tabled for one in own) for own in parted),
         asked=frozenset(one for own in parted for scope in own for one in scope.asked),
         known=tuple(tuple(one.known for one in own) for own in parted),
-        all_quiet=fused(by_claim, _unshared(billed).by_shape),
+        unshared=_unshared(billed).by_shape,
     )
 
 

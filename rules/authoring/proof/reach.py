@@ -91,8 +91,9 @@ def _listed(missed: list[_Target]) -> str:
 
 
 def _found(book: Book, documents: Documents, claims: Sequence[TrialClaim], target: _Target) -> bool:
+    alone = replace(book, rules=(target.rule,))  # no other rule takes a block away
     for place, claim in enumerate(_candidates(book, documents, claims, target)):
-        if target.hit(claim.report(book)):
+        if target.hit(claim.report(alone)):
             return True
         if place >= MOST_TRIED:
             break
