@@ -141,7 +141,7 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
     report = json.loads(told["scrub check --book my-book --format json humana.json"])
     # What the guide does not speak of is left: no ledger offline, and the editions of tables that are past.
     assert (report["payer"], report["coverage"]) == ("humana", "partial")
-    assert {gap["kind"] for gap in report["gaps"]} <= {"history_not_consulted", "edition_past"}
+    assert {gap["kind"] for gap in report["gaps"]} <= {"history_not_consulted", "edition_past", "field_not_read"}
     said = [one["code"] for found in report["findings"] for one in (found, *found.get("because", []))]
     assert set(said) == {"DXN004", "MOD003", "UNT001", "UNT002"}
 
