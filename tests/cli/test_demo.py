@@ -123,7 +123,11 @@ def test_two_at_once_in_one_folder_are_refused_and_the_first_goes_on(scrub: Run,
         while not (home / "run/demo/worker.pid").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        second = scrub("demo")
+        os.kill(first.pid, signal.SIGSTOP)  # it would be at its end before the second one has started
+        try:
+            second = scrub("demo")
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
         assert second.returncode == 2
         assert "Another `scrub demo` runs" in second.stderr
         first.communicate(timeout=60)

@@ -58,7 +58,7 @@ def check_log(store: Store) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("step", "part"), [(101, ""), (11, "audit/log.py"), (11, "")])
+@pytest.mark.parametrize(("step", "part"), [(101, ""), (11, "audit/log.py"), (23, "")])
 def test_a_task_that_is_out_of_time_at_any_instant_leaves_the_books_and_the_log_whole(
     home: Path, store: Store, step: int, part: str
 ) -> None:
