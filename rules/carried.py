@@ -56,8 +56,8 @@ def _tax_id(claim: Claim) -> bool:
 
 def _claim_details(claim: Claim) -> bool:
     said = (
-        claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid, claim.has_remark,
-        claim.has_long_note,
+        claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
+        claim.patient_estimated, claim.has_remark, claim.has_long_note,
     )  # fmt: skip
     noted = any(line.has_long_note is not None for line in claim.lines)
     return noted or any(one is not None for one in said)
@@ -77,8 +77,9 @@ def _alone(claim: Claim) -> bool:
     return claim.payer.responsibility in (None, "P") and not claim.other_payers
 
 
-def _order(claim: Claim) -> bool:
-    return _alone(claim) or any(other.responsibility for other in claim.other_payers)
+_order = _others(lambda other: bool(other.responsibility))
+"""Whether a claim says in which order its payers decide: one to a later payer that names no other has left nobody's
+place out, but whoever decided before."""
 
 
 def _insurance_type(claim: Claim) -> bool:

@@ -128,7 +128,7 @@ CAUSES: Mapping[str, Cause] = {
     "names": Cause("A name of someone on the claim is missing."),
     "note": Cause("A note or description is missing, or too long."),
     "other_insurance_first": Cause("The claim is sent to a payer that does not come first for such an injury."),
-    "patient_paid": Cause("The patient is said to have paid more than was charged."),
+    "patient_paid": Cause("The patient is said to have paid, or to owe, more than was charged."),
     "principal_diagnosis": Cause("The first diagnosis is none that may stand first, or two stand first."),
     "referring": Cause("The claim does not say who referred the patient, or not properly."),
     "service_facility": Cause("The claim does not say where the service was given, or says it without need."),

@@ -182,6 +182,13 @@ def patient_paid_more_than_charged(case: Case) -> bool:
     return paid is not None and total is not None and paid > total
 
 
+@fact("flag", "what the patient is estimated to owe", own=True)
+def patient_estimate_above_charge(case: Case) -> bool:
+    """Whether the patient is estimated to owe (AMT*F3) more than the total charge."""
+    owed, total = case.claim.patient_estimated, case.claim.total_charge
+    return owed is not None and total is not None and owed > total
+
+
 @fact("flag", "the diagnoses")
 def has_several_principal_diagnoses(case: Case) -> bool:
     """Whether a principal diagnosis stands on the claim more than once (HI*ABK)."""

@@ -58,6 +58,28 @@ def test_a_claim_in_json_that_brings_one_field_of_a_group_is_asked_for_the_group
     assert "names" in left_out(report)
 
 
+@pytest.mark.parametrize("place", ["S", "T", "A"])
+def test_a_claim_to_a_later_payer_that_names_no_other_is_held_in_any_format(place: str) -> None:
+    """Its place in the order is said by the claim itself, so that the one that came before is missing, not left out."""
+    report = check(claim(payer={"responsibility": place}, other_payers=[]), BOOK)
+    assert ("COB001", "block") in {(found.code, found.severity) for found in report.every}
+    assert "payer_order" not in left_out(report)
+    assert report.disposition == "rework"
+
+
+@pytest.mark.parametrize("place", [None, "P", "U"])
+def test_a_claim_that_does_not_say_that_it_comes_later_is_not_asked_for_another_payer(place: str | None) -> None:
+    report = check(claim(payer={"responsibility": place}, other_payers=[]), BOOK)
+    assert "COB001" not in {found.code for found in report.every}
+
+
+def test_where_other_payers_come_without_their_places_it_is_not_known_who_is_the_first() -> None:
+    """Claims in JSON name another payer with what it paid and when, which is enough for a limit of time."""
+    report = check(claim(payer={"responsibility": "S"}, other_payers=[{"payer_id": "60054", "paid": "10.00"}]), BOOK)
+    assert "COB001" not in {found.code for found in report.every}
+    assert "payer_order" in left_out(report)
+
+
 def test_an_837_carries_every_group_and_a_bare_claim_few() -> None:
     assert carried(claim(source_format="x12")) == EVERY
     assert carried(claim(frequency_code="1")) < EVERY

@@ -90,7 +90,7 @@ INSTITUTIONAL: dict[str, Any] = {
     "service_facility": {"npi": "1457384521", "name": "WEST WING", "state": "PA",
                          "address": {"street": "9 HILL ST", "city": "ERIE", "zip": "165010001"}},
     "assignment": "C", "benefits_assigned": "W", "release_of_information": "I",
-    "diagnoses": ["M5431", "I10", "E119"],
+    "patient_estimated": "128.00", "diagnoses": ["M5431", "I10", "E119"],
     "present_on_admission": [{"diagnosis": 1, "indicator": "Y"}, {"diagnosis": 3, "indicator": "N"}],
     "admitting_diagnosis": "M5431", "reason_diagnoses": ["M5431", "R52"],
     "total_charge": "1280.00",

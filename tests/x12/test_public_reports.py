@@ -263,3 +263,32 @@ def test_what_was_odd_of_one_claim_is_not_of_the_next() -> None:
     first = inserted(BASE["p"], "HI*", "REF*G1*PA1~\nREF*G1*PA2~\n")
     found = [item.value.get("oddities") for item in read(first + BASE["p"]) if isinstance(item, Document)]
     assert found == [["2300 REF*G1 repeated"], None]
+
+
+@pytest.mark.parametrize(
+    ("form", "service", "place"), [("p", "HC:64445:RT", "SV101-7"), ("i", "HC:64445:RT", "SV202-7")]
+)
+def test_a_fifth_modifier_that_stands_where_the_description_does_is_named(form: str, service: str, place: str) -> None:
+    """github.com/CMSgov/beneficiary-fhir-data/pull/3185: records of claims hold a fifth modifier, for which the form has
+    no place; what comes behind four is the description, as of github.com/openemr/openemr/pull/4300."""
+    full = f"{service}:59:XS:LT"
+    for more, said in ((":50", [f"2400 {place} modifier"]), (":GA", [f"2400 {place} modifier"]), ("", None),
+                       (":LEFT LEG", None), (":INJECTION", None)):  # fmt: skip
+        found = one(BASE[form].replace(service, full + more, 1))
+        assert found.get("oddities") == said
+        assert found["lines"][0]["modifiers"] == ["RT", "59", "XS", "LT"]
+        assert found["lines"][0].get("has_description") == (True if " " in more or len(more) > 3 else None)
+
+
+def test_a_modifier_that_slid_behind_empty_ones_is_named_as_well() -> None:
+    found = one(p("HC:64445:RT", "HC:64445:RT::::GA"))
+    assert found["oddities"] == ["2400 SV101-7 modifier"]
+    assert found["lines"][0]["modifiers"] == ["RT"]
+
+
+def test_what_the_patient_is_to_owe_is_read_where_the_guide_has_it_and_named_elsewhere() -> None:
+    """X12's RFI 1865: AMT*F3 of the 837I is the provider's estimate of a part of the submitted charge."""
+    raw = inserted(BASE["i"], "HI*", "AMT*F3*25~")
+    assert one(raw)["patient_estimated"] == "25"
+    assert one(p(more="AMT*F3*25~"))["oddities"] == ["2300 AMT*F3 misplaced"]
+    assert one(inserted(BASE["i"], "HI*", "AMT*F5*25~"))["oddities"] == ["2300 AMT*F5 misplaced"]

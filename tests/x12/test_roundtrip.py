@@ -151,7 +151,7 @@ def claims(draw: st.DrawFn, form: str) -> dict[str, Any]:
         claim["statement_is_range"] = True
         optional |= {
             "attending_provider": PROVIDER, "operating_provider": BARE, "rendering_provider": BARE,
-            "admitting_diagnosis": word(3, 7), "reason_diagnoses": st.lists(word(3, 7), min_size=1, max_size=3),
+            "patient_estimated": MONEY, "admitting_diagnosis": word(3, 7), "reason_diagnoses": st.lists(word(3, 7), min_size=1, max_size=3),
         }  # fmt: skip
     return claim | draw(sparse({}, optional))
 

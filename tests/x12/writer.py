@@ -83,6 +83,8 @@ def claim_segments(claim: Claim, c: str = ":") -> Segments:
         out.append(["PWK", "OZ", "BM", "", "", "AC", "DMN0012"])
     if claim.get("patient_paid"):
         out.append(["AMT", "F5", claim["patient_paid"]])
+    if claim.get("patient_estimated"):
+        out.append(["AMT", "F3", claim["patient_estimated"]])
     if claim.get("referral_number"):
         out.append(["REF", "9F", claim["referral_number"]])
     if claim.get("prior_authorization"):

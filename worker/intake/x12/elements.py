@@ -11,6 +11,7 @@ _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _WHOLE = re.compile(r"\+?[0-9]{1,6}(?:\.0*)?")
 _LONGEST_NUMBER = 30
 """Characters; amounts of the guides have at most 18 digits."""
+_MODIFIER = re.compile(r"[A-Za-z0-9]{2}")
 _CODE = re.compile(r"[A-Za-z0-9]+")
 _ATTACHED = re.compile(r"(?:[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4})[0-9A-Z]{2,}")
 """A code, of CPT or HCPCS level II, with its modifiers attached, where the file was written with another separator than
@@ -68,9 +69,19 @@ def related_causes(raw: str, _elements: list[str], component: str) -> list[str] 
 
 
 def described(raw: str, _elements: list[str], component: str) -> bool | None:
-    """That SV101-7 or SV202-7, the description, is there."""
-    parts = raw.split(component)
-    return bool(len(parts) > 6 and parts[6].strip()) or None
+    """That SV101-7 or SV202-7, the description, is there, and is none in form alone."""
+    return (bool(_description(raw, component)) and not modifier_as_description(raw, component)) or None
+
+
+def modifier_as_description(raw: str, component: str) -> bool:
+    """Whether two letters or digits stand where the description is: a modifier in a place that payers read as text."""
+    return _MODIFIER.fullmatch(_description(raw, component)) is not None
+
+
+def _description(raw: str, component: str) -> str:
+    if raw.count(component) < 6:
+        return ""
+    return raw.split(component)[6].strip()
 
 
 def unless(usual: str) -> Callable[[str, list[str], str], str | None]:

@@ -107,6 +107,7 @@ FORM_FIELDS = (
     Field("accident_date", "2300", "DTP*439", 3, read.day_of(2), "P"),
     Field("admission_date", "2300", "DTP*435", 3, read.day_of(2), "P"),
     Field("patient_paid", "2300", "AMT*F5", 2, read.number, "P"),
+    Field("patient_estimated", "2300", "AMT*F3", 2, read.number, "I"),
     Field("referral_number", "2300", "REF*9F", 2),
     Field("has_remark", "2300", "NTE", 2, read.present, "P"),
     Field("has_long_note", "2300", "NTE", 2, read.longer_than(80)),

@@ -13,7 +13,13 @@ from typing import Any, NamedTuple
 
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
-from worker.intake.x12.elements import Unreadable, diagnosis, present_on_admission, text
+from worker.intake.x12.elements import (
+    Unreadable,
+    diagnosis,
+    modifier_as_description,
+    present_on_admission,
+    text,
+)  # fmt: skip
 from worker.intake.x12.fields import (
     CHECKED,
     CODES,
@@ -233,6 +239,12 @@ class Record:
                     self.odd.add(again)
                 else:
                     self.add(segment, name, "is there twice with different values; expected it once in its loop")
+
+    def look_at_description(self, service: str, elements: list[str], component: str) -> None:
+        """Notes a modifier of SV1 or SV2 that stands where the description does, as a fifth one may."""
+        place = 1 if service == "SV1" else 2
+        if len(elements) > place and modifier_as_description(elements[place], component):
+            self.odd.add(f"2400 {service}{place:02d}-7 modifier")
 
     def diagnose(self, elements: list[str], component: str, segment: int) -> list[str]:
         """Takes the codes of an HI segment of loop 2300; answers with what is passed over, `HI*BH` and `HI*BH:32`."""

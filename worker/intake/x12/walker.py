@@ -149,6 +149,7 @@ class Walker:
             if special in record.seen:
                 record.add(self._segment, special, "is there twice in a service line; expected an LX segment before it")
             record.seen.add(special)
+            record.look_at_description(special, elements, self._segments.component)
 
     def _first(self, opener: str) -> Record:
         """The record of a loop that is read once: of another such loop one that is thrown away."""
