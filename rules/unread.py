@@ -67,7 +67,7 @@ UNREAD = (
     Unread("2420A-D", "NM1*72 NM1*ZZ", "I", "it names an operating or another provider of a line", _PROVIDERS),
     Unread("Claim", "supportingInfo.attachment", "F", "it says that records go with the claim", _RECORDS),
     Unread("Claim", "supportingInfo.other", "F", "it says something of the claim under a category that is not read",
-           ("CLM019", "CLM020", "CLM025", "UBF021", "UBF022", "UBF023")),
+           ("CLM012", "CLM019", "CLM020", "CLM025", "UBF021", "UBF022", "UBF023")),
     Unread("Claim", "careTeam.supervisor", "F", "it names a supervising provider, whom an 837I has no place for",
            _PROVIDERS),
     Unread("Claim", "careTeam.other", "F", "it names a provider in a role that is not read", _PROVIDERS),
@@ -118,7 +118,8 @@ UNREAD = (
     Unread("2300", "DTP", "PI", "Other dates than onset, accident and admission: no rule's text turns on them."),
     Unread("2300", "CL1", "P", "Not in the guide of the 837P."),
     Unread("2300", "CN1", "PI", "The contract's kind and terms: a hospital's contract is in its overrides."),
-    Unread("2300", "AMT", "PI", "What the patient owes: no rule weighs the balance; what was paid (AMT*F5) is read."),
+    Unread("2300", "AMT", "PI",
+           "Other amounts than what the patient paid (AMT*F5) or is estimated to owe (AMT*F3): not in the guides."),
     Unread("2300", "K3", "PI", "Whatever a state or payer has agreed on in free form: no text of a rule names it."),
     Unread("2300", "CR1 CR2 CR3 CR5 CR6 CRC", "PI",
            "Ambulance, manipulation of the spine, equipment, oxygen, home health, vision, screening of children: "
@@ -147,8 +148,12 @@ UNREAD = (
     Unread("2400", "QTY", "I", "Not used with the codes that rules are for."),
     Unread("2440", "LQ FRM", "P", "Answers of equipment forms: no package is for equipment."),
     # of FHIR
-    Unread("Claim", "priority payee prescription originalPrescription fundsReserve created enterer", "F",
+    Unread("Claim", "priority prescription originalPrescription fundsReserve created enterer", "F",
            "Handling of the claim and its money: no rule asks it."),
+    Unread("Claim", "payee.type", "F", "To whom payments go, and by which list: where they go is read."),
+    Unread("Provenance", "signature", "F",
+           "Who wrote and signed the resource: what the form says of signatures is what is on file at the provider, "
+           "and R4 has no place for it."),
     Unread("Claim", "insurance.identifier insurance.businessArrangement", "F",
            "Numbers of the cover and of a contract, beside what Coverage says."),
     Unread("Claim", "careTeam.responsible", "F", "Who answers for the claim: the billing provider is Claim.provider."),
@@ -165,9 +170,8 @@ UNREAD = (
            "item.detail.subDetail.net item.detail.subDetail.udi", "F",
            "Parts of a line, which goes out as one: a procedure among them refuses the claim, a drug is read."),
     Unread("Claim",
-           "supportingInfo.sequence supportingInfo.valueBoolean supportingInfo.valueQuantity "
-           "supportingInfo.valueAttachment supportingInfo.reason", "F",
-           "Of the categories that are read what the form has is a code, a date or a text."),
+           "supportingInfo.sequence supportingInfo.valueBoolean supportingInfo.valueAttachment supportingInfo.reason",
+           "F", "Of the categories that are read what the form has is a code, a date, an amount or a text."),
     Unread("Claim", "supportingInfo.valueReference", "F", "A record that the sender keeps: rules ask the claim."),
     Unread("Claim", "insurance.preAuthRef", "F", "Beyond the first, which is read: rules ask whether there is one."),
     # of what a FHIR Claim refers to
@@ -200,6 +204,7 @@ ODDITIES = {
     "missing": "{place} is missing, and was taken for the level above that was open",
     "international": "{place} is of the WHO's ICD-10 by its system, and was read as ICD-10-CM",
     "differs": "{place} is not unit price times quantity, and was read as it stands",
+    "modifier": "{place} has the form of a modifier and stands where the description does, and was read as neither",
     "renumbered": "{place} does not count up from 1, and the lines are numbered as they stand",
 }
 """What is odd in an 837 or FHIR Claim that is read all the same: the last word of an entry of the claim's `oddities`,

@@ -25,6 +25,12 @@ RELATION = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
 _RELATIONS = {"18": "self", "01": "spouse", "19": "child", "53": "common", "G8": "other"}
 _CAUSES = {"AA": "MVA", "EM": "WPA", "OA": "SPT"}
 _STAY = {"admtype": "admission_type", "pointoforigin": "point_of_origin", "discharge-status": "patient_status"}
+_BILLING_LISTS = {
+    "http://terminology.hl7.org/CodeSystem/v2-0043": "condition_codes",
+    "http://terminology.hl7.org/CodeSystem/v2-0350": "occurrences",
+    "http://terminology.hl7.org/CodeSystem/v2-0351": "occurrence_spans",
+    "http://terminology.hl7.org/CodeSystem/v2-0153": "value_codes",
+}
 _UNITS = {**_DRUG_UNITS, "MJ": "min", "DA": "d"}
 
 
@@ -173,6 +179,19 @@ class Writer:
             )
         if day := claim.get("onset_date"):
             rows.append({"category": concept("onset"), "timingDate": day})
+        for list_, key in _BILLING_LISTS.items():
+            for one in claim.get(key) or ():
+                row = {
+                    "category": concept("info"),
+                    "code": concept(one if isinstance(one, str) else one["code"], list_),
+                }
+                if isinstance(one, dict) and one.get("day"):
+                    row["timingDate"] = one["day"]
+                if key == "occurrence_spans":
+                    row["timingPeriod"] = {"start": one["from_date"], "end": one["through_date"]}
+                if key == "value_codes" and one.get("amount") is not None:
+                    row["valueQuantity"] = {"value": float(one["amount"])}
+                rows.append(row)
         for category, key in _STAY.items():
             if claim.get(key):
                 rows.append(
@@ -289,6 +308,9 @@ class Writer:
             resource["related"] = [prior]
         period = {"start": claim.get("statement_from_date"), "end": claim.get("statement_through_date")}
         resource["billablePeriod"] = {name: day for name, day in period.items() if day}
+        if address := claim.get("pay_to_address"):
+            party = self.add("Organization", "paid", name="Lockbox", address=[where(address)])
+            resource["payee"] = {"type": concept("other"), "party": party}
         if facility := claim.get("service_facility"):
             resource["facility"] = self.place("f", facility)
         if claim.get("total_charge") is not None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from rules.claim import Claim
+from ops.notread import page
+from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.report import Report
 from tests.book import BOOK
-from tests.worker.fhirbundle import ICD, NPI, POS, concept, contained
+from tests.worker.fhirbundle import ICD, NPI, POS, bundle, concept, contained
 from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, claims, read
-from worker.intake.document import Refusal
+from worker.intake.document import Passed, Refusal
 
 RECEIVED = date(2026, 10, 20)
 KIN = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
@@ -298,3 +299,145 @@ def test_no_name_address_or_number_of_a_person_is_in_what_is_said_of_the_claim()
     for change, _ in FOUND.values():
         said = str([found.message for found in report(changed(change)).findings]).lower()
         assert not [word for word in ("main st", "787010001", "123456789", "roe", "po box 7") if word in said]
+
+
+# where payments go
+
+
+def test_where_payments_go_is_read_of_another_party_than_who_bills() -> None:
+    """Claim.payee: https://hl7.org/fhir/R4/claim-definitions.html#Claim.payee; 2010AB is sent where it differs alone."""
+    claim = one(contained(PROFESSIONAL))
+    assert claim.pay_to_address is not None
+    assert (claim.pay_to_address.state, claim.pay_to_address.city) == ("NV", "Austin")
+    same = changed(lambda claim: claim["payee"].update(party=claim["provider"]))
+    assert one(same).pay_to_address is None
+    person = changed(lambda claim: claim["payee"].update(party={"reference": "#p"}, type=concept("subscriber")))
+    assert one(person).pay_to_address is None
+    unknown = changed(lambda claim: claim["payee"].update(party={"display": "Lockbox"}))
+    assert one(unknown).pay_to_address is None
+
+
+def test_a_zip_code_of_one_digit_where_payments_go_is_found() -> None:
+    value = changed(lambda claim: named(claim, "paid")["address"][0].update(postalCode="7"))
+    assert "ADR006" in codes(value)
+
+
+# codes of the UB-04
+
+
+def with_codes(*rows: dict[str, Any], base: dict[str, Any] = INSTITUTIONAL) -> dict[str, Any]:
+    """A claim whose supporting information ends with these rows."""
+    value = contained({key: value for key, value in base.items() if key not in (
+        "condition_codes", "occurrences", "occurrence_spans", "value_codes")})  # fmt: skip
+    value["supportingInfo"] += [{"sequence": 80 + number, **row} for number, row in enumerate(rows)]
+    return value
+
+
+NUBC, BLUE, HL7 = (
+    "https://www.nubc.org/CodeSystem/", "https://bluebutton.cms.gov/resources/variables/",
+    "http://terminology.hl7.org/CodeSystem/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("condition", "occurrence", "span", "amount"),
+    [
+        (f"{HL7}v2-0043", f"{HL7}v2-0350", f"{HL7}v2-0351", f"{HL7}v2-0153"),
+        (f"{NUBC}ConditionCodes", f"{NUBC}OccurrenceCodes", f"{NUBC}OccurrenceSpanCodes", f"{NUBC}ValueCodes"),
+        (f"{BLUE}clm_rlt_cond_cd", f"{BLUE}clm_rlt_ocrnc_cd", f"{BLUE}clm_span_cd", f"{BLUE}clm_val_cd"),
+        (f"{HL7}v2-0043|2.9", f"{HL7}v2-0350/", f"{HL7}V2-0351", "terminology.hl7.org/v2plusvocab/CodeSystem/nubc-ValueCode-cs"),
+    ],
+)  # fmt: skip
+def test_codes_of_the_ub04_are_known_by_their_system(condition: str, occurrence: str, span: str, amount: str) -> None:
+    """HL7's tables 0043, 0153, 0350 and 0351 are the NUBC's lists: https://terminology.hl7.org/CodeSystem-v2-0350.html."""
+    info = concept("info")
+    found = one(with_codes(
+        {"category": info, "code": concept("20", condition)}, {"category": info, "code": concept("D9", condition)},
+        {"category": info, "code": concept("11", occurrence), "timingDate": "2026-09-20"},
+        {"category": info, "code": concept("11", occurrence), "timingPeriod": {"start": "2026-09-01"}},
+        {"category": info, "code": concept("72", span), "timingPeriod": {"start": "2026-10-01", "end": "2026-10-02"}},
+        {"category": info, "code": concept("12", amount), "valueQuantity": {"value": 39.15}},
+    ))  # fmt: skip
+    assert found.condition_codes == ("20", "D9")
+    assert [(it.code, str(it.day), it.group) for it in found.occurrences] == [
+        ("11", "2026-09-20", 1), ("11", "2026-09-01", 2),
+    ]  # fmt: skip
+    assert [(it.code, str(it.from_date), str(it.through_date)) for it in found.occurrence_spans] == [
+        ("72", "2026-10-01", "2026-10-02")
+    ]
+    assert [(it.code, str(it.amount)) for it in found.value_codes] == [("12", "39.15")]
+    assert found.not_read == ()
+
+
+def test_codes_of_the_ub04_are_known_by_their_category_where_they_have_no_system() -> None:
+    found = one(with_codes(
+        {"category": concept("condition-code"), "code": concept("20")},
+        {"category": concept("ValueCode"), "code": concept("12"), "valueQuantity": {"value": 7}},
+    ))  # fmt: skip
+    assert (found.condition_codes, [it.code for it in found.value_codes]) == (("20",), ["12"])
+
+
+def test_two_codes_of_the_ub04_in_one_concept_refuse_the_claim() -> None:
+    both = {"coding": [{"system": f"{HL7}v2-0043", "code": code} for code in ("20", "21")]}
+    problems = refused(with_codes({"category": concept("info"), "code": both}))
+    assert any("carries 2 condition codes; expected one" in sentence for sentence in problems.values())
+
+
+OTHER = ("Claim.supportingInfo.other",)
+
+
+@pytest.mark.parametrize(
+    ("row", "base"),
+    [
+        ({"category": concept("info"), "code": concept("12", f"{HL7}v2-0153"), "valueString": "39.15"}, INSTITUTIONAL),
+        ({"category": concept("info"), "code": concept("20", f"{HL7}v2-0043"), "valueBoolean": False}, INSTITUTIONAL),
+        ({"category": concept("info"), "code": concept("11", f"{HL7}v2-0350"), "timingDate": "2026-09-20"}, PROFESSIONAL),
+        ({"category": concept("attestation"), "valueBoolean": True}, PROFESSIONAL),
+        ({"category": concept("signature"), "timingDate": "2026-09-20"}, PROFESSIONAL),
+    ],
+)  # fmt: skip
+def test_what_supporting_information_says_and_no_row_reads_is_named(row: dict[str, Any], base: dict[str, Any]) -> None:
+    """An amount as a text, a condition that does not hold, a code of the other form, and an attestation."""
+    found = one(with_codes(row, base=base))
+    assert found.not_read == OTHER
+    assert found.condition_codes == found.occurrences == ()
+
+
+def test_a_condition_of_a_professional_claim_is_read() -> None:
+    """HI*BG is in the guides of both forms."""
+    row = {"category": concept("info"), "code": concept("AA", f"{HL7}v2-0043")}
+    assert one(with_codes(row, base=PROFESSIONAL)).condition_codes == ("AA",)
+
+
+def test_a_condition_code_that_stands_twice_is_found_as_in_an_837() -> None:
+    row = {"category": concept("info"), "code": concept("20", f"{HL7}v2-0043")}
+    assert "UBF021" in codes(with_codes(row, row))
+
+
+def test_an_attestation_is_named_with_the_rule_on_signatures() -> None:
+    value = with_codes({"category": concept("attestation"), "valueBoolean": True}, base=PROFESSIONAL)
+    gaps = [gap.sentence for gap in report(value).gaps if "Claim.supportingInfo.other" in gap.sentence]
+    assert gaps
+    assert "CLM012" in "".join(gaps)
+
+
+def test_who_signed_the_resource_is_no_part_of_the_claim() -> None:
+    """A Provenance points to the Claim, and no Claim to it: https://hl7.org/fhir/R4/provenance.html."""
+    value = bundle(PROFESSIONAL)
+    signed = {"resourceType": "Provenance", "id": "w", "target": [{"reference": "Claim/1-c"}], "recorded": "2026-10-02",
+              "agent": [{"who": {"reference": "Practitioner/1-pr1"}}], "signature": [{"when": "2026-10-02"}]}  # fmt: skip
+    value["entry"].append({"fullUrl": "http://ehr.test/fhir/Provenance/w", "resource": signed})
+    found = read(value)
+    assert claims(found) == [read_claim(PROFESSIONAL)]
+    assert any(isinstance(one, Passed) and one.kind == "Provenance" for one in found)
+    assert "`Provenance.signature`" in page()
+
+
+@pytest.mark.parametrize("element", ["item", "adjudication", "total"])
+def test_what_another_payer_adjusted_is_named_and_what_it_paid_is_read(element: str) -> None:
+    """R4 has no group of an adjustment (CO, PR): https://hl7.org/fhir/R4/claimresponse.html."""
+    row = {"category": concept("deductible"), "amount": {"value": 20, "currency": "USD"}, "reason": concept("1")}
+    rows = [{"itemSequence": 1, "adjudication": [row]}] if element == "item" else [row]
+    found = one(changed(lambda claim: named(claim, "r1").update({element: rows})))
+    assert found.not_read == (f"ClaimResponse.{element}",)
+    assert str(found.other_payers[0].paid) == "12.3"

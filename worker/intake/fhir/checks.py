@@ -187,15 +187,24 @@ _HARMLESS = frozenset((
 ))  # fmt: skip
 
 
-_SAYING = ("code", "timingDate", "timingPeriod", "valueString", "valueQuantity", "valueBoolean")
+_SAYING = frozenset(("code", "timingDate", "timingPeriod", "valueString", "valueQuantity", "valueBoolean"))
 """What says something of the claim; a reference alone is to a record that the sender keeps."""
+_SAID = {
+    "condition": frozenset(("code", "valueBoolean")),
+    "occurrence": frozenset(("code", "timingDate", "timingPeriod")),
+    "span": frozenset(("code", "timingPeriod")),
+    "value": frozenset(("code", "valueQuantity")),
+}
+"""What is read of each kind of code of the UB-04."""
 
 
 def categories(reading: Reading) -> None:
     """Supporting information of a category that no row reads, or of one that only the other form has."""
+    said = {id(one.info.value): _SAID[one.kind] for one in reading.codes}
     for one in reading.claim.objects("supportingInfo"):
         codes = {code.lower() for code in one.object("category").codes()}
-        if not codes & (_CATEGORIES | _HARMLESS) and any(one.value.get(name) for name in _SAYING):
+        rest = _SAYING - said.get(id(one.value), frozenset())
+        if not codes & (_CATEGORIES | _HARMLESS) and any(one.value.get(name) for name in rest):
             one.notes.passed.add("Claim.supportingInfo.other")
 
 

@@ -20,7 +20,10 @@ from worker.intake.fhir.reading import Reading, reading_of
 Scopes = dict[str, list[Node]]
 _SCOPES = {scope.name: scope for scope in SCOPES}
 _REPEATED = {"lines[].": "Claim.item", "other_payers[].": "Claim.insurance[other]"}
-_LISTS = ("diagnoses", "reason_diagnoses", "modifiers", "diagnosis_pointers", "related_causes", "present_on_admission")
+_LISTS = (
+    "diagnoses", "reason_diagnoses", "modifiers", "diagnosis_pointers", "related_causes", "present_on_admission",
+    "condition_codes", "occurrences", "occurrence_spans", "value_codes",
+)  # fmt: skip
 _NO_CHARGE = "has neither net nor unitPrice, so that its charge is not known"
 _NO_PAYER = "no payer id: expected Claim.insurer or Coverage.payor with an identifier, or an Organization that has one"
 

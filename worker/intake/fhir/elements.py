@@ -249,6 +249,36 @@ def diagnosis_of(kind: str) -> Convert:
     return read
 
 
+def condition_codes(_node: Node, _name: str, reading: Reading) -> list[str] | None:
+    """HI*BG."""
+    return [one.code for one in reading.codes if one.kind == "condition"] or None
+
+
+def occurrences(_node: Node, _name: str, reading: Reading) -> list[dict[str, object]] | None:
+    """HI*BH; one that comes again is of the next group, since FHIR has no groups."""
+    seen: list[str] = []
+    found: list[dict[str, object]] = []
+    for one in reading.codes:
+        if one.kind == "occurrence":
+            seen.append(one.code)
+            period = one.info.object("timingPeriod")
+            when = one.info.day("timingDate") or only_day(period, "start", reading)
+            found.append({"code": one.code, "day": when, "group": seen.count(one.code)})
+    return found or None
+
+
+def occurrence_spans(_node: Node, _name: str, reading: Reading) -> list[dict[str, object]] | None:
+    """HI*BI."""
+    rows = [(one.code, one.info.object("timingPeriod")) for one in reading.codes if one.kind == "span"]
+    return [{"code": code, "from_date": at.day("start"), "through_date": at.day("end")} for code, at in rows] or None
+
+
+def value_codes(_node: Node, _name: str, reading: Reading) -> list[dict[str, object]] | None:
+    """HI*BE."""
+    rows = [(one.code, one.info.object("valueQuantity")) for one in reading.codes if one.kind == "value"]
+    return [{"code": code, "amount": _amount(at)} for code, at in rows] or None
+
+
 def pointers(node: Node, name: str, reading: Reading) -> list[int]:
     """Positions in the list; a sequence that no diagnosis has stays out of range, for the rule that judges it."""
     places = reading.places

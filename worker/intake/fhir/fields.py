@@ -134,6 +134,13 @@ def _insured(node: Node, _reading: Reading) -> list[Node]:
     return [found] if found else []
 
 
+def _payee(node: Node, _reading: Reading) -> list[Node]:
+    """Where payments go, if not to who bills; a person who is insured has no place in the 837."""
+    payee, provider = node.object("payee"), node.object("provider")
+    party = payee.object("party").target()
+    return [payee] if party and party.value != provider.target().value else []
+
+
 _INFO, _TEAM = "Claim.supportingInfo", "Claim.careTeam"
 _CATEGORIES = {
     "onset": ("onset",),
@@ -189,11 +196,11 @@ def _of_line(role: str, forms: str) -> tuple[Field, ...]:
 _PARTS = ("street", "street_more", "city", "zip", "country")
 
 
-def _address(path: str, at: str, element: str) -> tuple[Field, ...]:
+def _address(path: str, at: str, element: str, *, nested: bool = True) -> tuple[Field, ...]:
     """N3 and N4 of whoever a Reference names, but for the state, which is beside them."""
+    path = f"{path}.address" if nested else path
     return tuple(
-        Field(f"{path}.address.{part}", at, element, read.of_reference(parties.address(part)), quiet=True)
-        for part in _PARTS
+        Field(f"{path}.{part}", at, element, read.of_reference(parties.address(part)), quiet=True) for part in _PARTS
     )
 
 
@@ -219,6 +226,7 @@ SCOPES = (
     Scope("Claim.identifier", "Claim", "identifier", _each("identifier")),
     Scope("Claim.related[prior]", "Claim", "related", checks.following, ("relationship",)),
     Scope("Claim.billablePeriod", "Claim", "billablePeriod", _one("billablePeriod")),
+    Scope("Claim.payee[another]", "Claim", "payee", _payee),
     # who pays
     Scope(_PAYER, "Claim", "insurer", lambda _node, reading: [reading.payer] if reading.payer else []),
     Scope("Organization[payer]", _PAYER, "reference", lambda node, _reading: [node.target("Organization")]),
@@ -284,6 +292,10 @@ FIELDS = (
     Field("admission_type", f"{_INFO}[admtype]", "code", read.one_of(systems.plain), "I"),
     Field("point_of_origin", f"{_INFO}[pointoforigin]", "code", read.one_of(systems.plain), "I"),
     Field("patient_status", f"{_INFO}[discharge-status]", "code", read.one_of(systems.plain), "I"),
+    Field("condition_codes", "Claim", "supportingInfo", read.condition_codes, quiet=True),
+    Field("occurrences", "Claim", "supportingInfo", read.occurrences, "I", quiet=True),
+    Field("occurrence_spans", "Claim", "supportingInfo", read.occurrence_spans, "I", quiet=True),
+    Field("value_codes", "Claim", "supportingInfo", read.value_codes, "I", quiet=True),
     Field("onset_date", f"{_INFO}[onset]", "timingDate", read.day, "P"),
     Field("onset_date", f"{_INFO}[onset].timingPeriod", "start", read.day, "P"),
     Field("related_causes", "Claim.accident", "type", read.one_of(systems.related_causes), "P"),
@@ -340,6 +352,8 @@ FIELDS = (
     Field("billing_provider.tax_id", "Claim", "provider", read.of_reference(parties.tax_id)),
     Field("billing_provider.social_security_number", "Claim", "provider",
           read.of_reference(parties.social_security_number)),
+    *_address("pay_to_address", "Claim.payee[another]", "party", nested=False),
+    Field("pay_to_address.state", "Claim.payee[another]", "party", read.of_reference(parties.state_of), quiet=True),
     *_named("rendering_provider", f"{_TEAM}[rendering]"),
     *_named("referring_provider", f"{_TEAM}[referring]"),
     *_named("referring_provider", "ServiceRequest", "requester"),
@@ -429,7 +443,8 @@ CHECKS = (
     Check("Claim.careTeam", ("sequence", "role"), checks.team),
     Check("Claim.insurance", ("coverage", "sequence"), checks.other_payers),
     Check("Coverage", ("order", "payor", "relationship", "beneficiary"), checks.covers),
-    Check("Claim.supportingInfo", ("category",), checks.categories),
+    Check("Claim.supportingInfo", ("category", "code", "timingDate", "timingPeriod", "valueQuantity"),
+          checks.categories),
     Check("Claim", ("accident",), checks.accident),
     Check("Claim.item", ("net", "unitPrice", "quantity", "factor"), checks.prices),
 )  # fmt: skip
@@ -437,11 +452,11 @@ CHECKS = (
 NOT_IN_FHIR = (
     "delay_reason_code", "received_date", "payer.plan", "payer.line_of_business", "payer.insurance_type",
     "billing_provider.participating", "service_facility.kind", "lines[].service_facility.kind",
-    "lines[].prior_authorization", "lines[].control_number", "transaction_type", "documentation", "pay_to_address",
+    "lines[].prior_authorization", "lines[].control_number", "transaction_type", "documentation",
     "statement_is_range", "other_operating_provider", "lines[].non_covered_charge", "several_principal_diagnoses",
     # signatures: R4 has no place but extensions
     "provider_signature", "assignment", "benefits_assigned", "release_of_information", "patient_signature_source",
-    "patient_paid", "other_payers[].insurance_type", "other_payers[].benefits_assigned",
+    "patient_paid", "patient_estimated", "other_payers[].insurance_type", "other_payers[].benefits_assigned",
     "other_payers[].patient_signature_source", "other_payers[].release_of_information",
     "other_payers[].dated_by_lines",
     # which stands beside the address
@@ -451,10 +466,9 @@ NOT_IN_FHIR = (
 `source_format` are a reader's own."""
 
 NOT_READ_OF_FHIR = (
-    "condition_codes", "occurrences", "occurrence_spans", "value_codes", "has_remark", "has_long_note",
-    "referral_number", "lines[].has_description", "lines[].has_long_note", "lines[].decisions",
-    "other_payers[].adjustments", "other_payers[].remaining_liability", "other_payers[].noncovered",
-    "other_payers[].remark_codes",
+    "has_remark", "has_long_note", "referral_number", "lines[].has_description", "lines[].has_long_note",
+    "lines[].decisions", "other_payers[].adjustments", "other_payers[].remaining_liability",
+    "other_payers[].noncovered", "other_payers[].remark_codes",
 )  # fmt: skip
 """Fields that could stand in FHIR, in places or codes that no two senders share; rules/unread.py says where, and a
 claim that has one of the places is noted."""

@@ -31,6 +31,15 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingCode:
+    """Supporting information with a code of one of the UB-04's lists: condition, occurrence, span or value."""
+
+    kind: str
+    code: str
+    info: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One Claim, while it is read."""
 
@@ -48,6 +57,8 @@ class Reading:
     diagnoses: list[Diagnosis]
     places: Mapping[int, int]
     """The position in the claim's list, from 1, of each sequence number."""
+    codes: list[BillingCode]
+    """Those that the form has a place for."""
 
     @property
     def others(self) -> list[Node]:
@@ -82,7 +93,18 @@ def reading_of(claim: Node) -> Reading:
     return Reading(
         claim, form, judged, items, focal, coverage, parties.payer_reference(claim, coverage),
         parties.team_of(claim, form), diagnoses, {sequence: place for place, sequence in enumerate(listed, 1)},
+        _billing_codes(claim, form),
     )  # fmt: skip
+
+
+def _billing_codes(claim: Node, form: str | None) -> list[BillingCode]:
+    """Of a professional claim conditions alone; a condition that is said not to hold is none."""
+    found = []
+    for info in claim.objects("supportingInfo"):
+        code = systems.billing_code(info)
+        if code and (form != "professional" or code[0] == "condition") and info.value.get("valueBoolean") is not False:
+            found.append(BillingCode(*code, info))
+    return found
 
 
 def form_of(claim: Node) -> str | None:

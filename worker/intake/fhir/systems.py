@@ -65,6 +65,14 @@ _PLACES = re.compile(r"(.*/)?(place[-_]?of[-_]?service[-_]?(codes?|code[-_]set)?
 _BILLS = re.compile(r"(.*/)?(type-?of-?bill|bill-?type|typeofbillcodes?)")
 _REVENUE = re.compile(r"(.*/)?(\w*revenue-?(center|code)s?|rev_cntr|ex-revenue-center)")
 _FILING = re.compile(r"(.*/)?(1032|claim-filing-indicator(-codes?)?)")
+BILLING_CODES = {
+    "condition": re.compile(r"(.*/)?(v2-0043|condition-?codes?|\w*rlt_cond_cd)"),
+    "occurrence": re.compile(r"(.*/)?(v2-0350|(nubc-)?occurrence-?codes?(-cs)?|\w*rlt_ocrnc_cd)"),
+    "span": re.compile(r"(.*/)?(v2-0351|(nubc-)?occurrence-?span-?codes?(-cs)?|\w*span_cd)"),
+    "value": re.compile(r"(.*/)?(v2-0153|(nubc-)?value-?codes?(-cs)?|\w*clm_val_cd)"),
+}
+"""Lists of the UB-04 by the system of a code, or by the category of supporting information: HL7's tables 0043, 0153,
+0350 and 0351 (https://terminology.hl7.org/CodeSystem-v2-0350.html), the NUBC's own names, Blue Button's variables."""
 _MODIFIER = re.compile(r"[0-9A-Za-z]{2}")
 _PLACE = re.compile(r"[0-9]{2}")
 
@@ -125,6 +133,19 @@ def filing_indicator(concept: Node) -> str | None:
     """X12 data element 1032."""
     codes = [code for system, code in concept.codings() if _FILING.fullmatch(system)]
     return _one(concept, list(dict.fromkeys(codes)), "claim filing indicator")
+
+
+def billing_code(info: Node) -> tuple[str, str] | None:
+    """The list of the UB-04 that the code of supporting information is of, and the code."""
+    concept = info.object("code")
+    codings = concept.codings()
+    names = [system for system, _ in codings] + [code.lower() for code in info.object("category").codes()]
+    kind = next((one for one, known in BILLING_CODES.items() if any(map(known.fullmatch, names))), None)
+    if not kind or not codings:
+        return None
+    named = [code for system, code in codings if BILLING_CODES[kind].fullmatch(system)]
+    code = _one(concept, list(dict.fromkeys(named or [code for _, code in codings])), f"{kind} code")
+    return (kind, code) if code else None
 
 
 _CAUSES = {
