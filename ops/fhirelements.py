@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.unread import UNREAD
-from worker.intake.fhir.fields import FIELDS, SCOPES, bases, elements_read
+from worker.intake.fhir.fields import FIELDS, elements_read
 from worker.intake.fhir.passed import ELEMENTS, unread
+from worker.intake.fhir.scopes import SCOPES, bases
 
 
 def elements() -> Iterator[list[str]]:

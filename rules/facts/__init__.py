@@ -3,6 +3,7 @@
 from rules.facts import (
     addresses,
     anesthesia,
+    balance,
     beside,
     claim,
     codesets,
@@ -51,6 +52,7 @@ __all__ = [
     "Value",
     "addresses",
     "anesthesia",
+    "balance",
     "beside",
     "claim",
     "codesets",

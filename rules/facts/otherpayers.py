@@ -1,4 +1,4 @@
-"""Facts of several payers of one claim: their order, what the earlier ones decided, and whether it adds up.
+"""Facts of several payers of one claim: their order, and what the earlier ones decided.
 
 A payer is named by its place in the order (primary, secondary, tertiary), else by its position among the other payers;
 no one who is insured is named. No claim with another payer, or with a decision on a line, shares its shape, so none of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -64,7 +64,7 @@ def repeated_payer_places(case: Case) -> tuple[str, ...]:
 @fact("number", "the payers' places in their order")
 def payers_ahead(case: Case) -> Decimal:
     """How many other payers come before the one that the claim goes to."""
-    return Decimal(sum(_earlier(case, other) for other in case.claim.other_payers))
+    return Decimal(sum(earlier(case, other) for other in case.claim.other_payers))
 
 
 # what kind of payer, and why
@@ -101,7 +101,7 @@ def insurance_types(case: Case) -> tuple[str, ...]:
 def primary_with_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are primary (SBR01 P) and have an insurance type code (SBR05)."""
     here = case.claim.payer.responsibility == "P" and bool(case.claim.payer.insurance_type)
-    others = _named(case, lambda other: other.responsibility == "P" and bool(other.insurance_type))
+    others = named(case, lambda other: other.responsibility == "P" and bool(other.insurance_type))
     return (*([HERE] if here else []), *others)
 
 
@@ -110,7 +110,7 @@ def medicare_without_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are Medicare (SBR09 MA or MB), not primary, and have no insurance type code (SBR05)."""
     payer = case.claim.payer
     here = payer.filing_indicator in MEDICARE and _rank(payer.responsibility) > 0 and not payer.insurance_type
-    others = _named(
+    others = named(
         case,
         lambda other: (
             other.filing_indicator in MEDICARE and _rank(other.responsibility) > 0 and not other.insurance_type
@@ -137,7 +137,7 @@ def has_patient_loop(case: Case) -> bool:
 @fact("codes", "the other insurance information")
 def payers_without_insurance_information(case: Case) -> tuple[str, ...]:
     """The other payers without other insurance coverage information (2320 OI)."""
-    return _named(
+    return named(
         case,
         lambda other: not (other.benefits_assigned or other.patient_signature_source or other.release_of_information),
     )
@@ -146,7 +146,7 @@ def payers_without_insurance_information(case: Case) -> tuple[str, ...]:
 @fact("codes", "the other payer's subscriber")
 def payers_without_subscriber(case: Case) -> tuple[str, ...]:
     """The other payers whose subscriber (2330A) has no name or no member id."""
-    return _named(
+    return named(
         case, lambda other: not (other.subscriber and other.subscriber.has_last_name and other.subscriber.member_id)
     )
 
@@ -158,12 +158,12 @@ def payers_without_subscriber(case: Case) -> tuple[str, ...]:
 def payers_without_decision_date(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to without a decision date, at the claim (2330B DTP*573) or at a
     line (2430 DTP*573)."""
-    return _named(
+    return named(
         case,
         lambda other: (
-            _earlier(case, other)
+            earlier(case, other)
             and other.adjudication_date is None
-            and not any(decision.adjudication_date for _, decision in _decisions(case, other))
+            and not any(decision.adjudication_date for _, decision in decisions(case, other))
         ),
     )
 
@@ -171,12 +171,12 @@ def payers_without_decision_date(case: Case) -> tuple[str, ...]:
 @fact("codes", "the other payers' decision dates")
 def payers_dated_twice(case: Case) -> tuple[str, ...]:
     """The other payers with a decision date both at the claim (2330B DTP*573) and at a line (2430 DTP*573)."""
-    return _named(
+    return named(
         case,
         lambda other: (
             other.adjudication_date is not None
             and not other.dated_by_lines
-            and any(decision.adjudication_date for _, decision in _decisions(case, other))
+            and any(decision.adjudication_date for _, decision in decisions(case, other))
         ),
     )
 
@@ -198,12 +198,12 @@ def payers_misdated(case: Case) -> tuple[str, ...]:
     def misdated(day: date | None) -> bool:
         return day is not None and bool((first and day < first) or (case.received and day > case.received))
 
-    return _named(
+    return named(
         case,
         lambda other: (
-            _earlier(case, other)
+            earlier(case, other)
             and any(
-                map(misdated, (other.adjudication_date, *(one.adjudication_date for _, one in _decisions(case, other))))
+                map(misdated, (other.adjudication_date, *(one.adjudication_date for _, one in decisions(case, other))))
             )
         ),
     )
@@ -212,7 +212,7 @@ def payers_misdated(case: Case) -> tuple[str, ...]:
 @fact("codes", "the amounts paid by other payers")
 def payers_without_paid_amount(case: Case) -> tuple[str, ...]:
     """The other payers that decided on lines (2430 SVD) and have no amount paid for the claim (2320 AMT*D)."""
-    return _named(case, lambda other: other.paid is None and any(True for _ in _decisions(case, other)))
+    return named(case, lambda other: other.paid is None and any(True for _ in decisions(case, other)))
 
 
 @fact("lines", "the amounts paid by other payers")
@@ -232,65 +232,22 @@ def lines_decided_by_nobody(case: Case) -> tuple[int, ...]:
 def payers_with_liability_twice(case: Case) -> tuple[str, ...]:
     """The other payers whose decision leaves an amount to the patient (AMT*EAF) both at the claim (2320) and at a
     line (2430)."""
-    return _named(
+    return named(
         case,
         lambda other: (
             other.remaining_liability is not None
-            and any(decision.remaining_liability is not None for _, decision in _decisions(case, other))
+            and any(decision.remaining_liability is not None for _, decision in decisions(case, other))
         ),
     )
 
 
-# whether it adds up
-
-
-@fact("lines", "the other payers' amounts")
-def lines_out_of_balance(case: Case) -> tuple[int, ...]:
-    """Lines whose charge is not what another payer paid for them and adjusted on them (SVD02 and CAS of 2430), payer by
-    payer; lines that the payer bundled (SVD06), and payers that the claim has twice, are left out."""
-    return tuple(line.number for line in case.claim.lines if line.decisions and _line_differs(case, line))
-
-
-@fact("codes", "the other payers' amounts")
-def payers_out_of_balance(case: Case) -> tuple[str, ...]:
-    """The payers before the one that the claim goes to whose amount paid (2320 AMT*D) and adjustments (CAS of 2320 and
-    2430) do not add up to the total charge; those that bundled lines (SVD06) are left out."""
-    return _named(case, lambda other: _earlier(case, other) and _differs(case, other))
-
-
-@fact("codes", "the other payers' adjustments")
-def payers_without_adjustments(case: Case) -> tuple[str, ...]:
-    """The payers before the one that the claim goes to that paid something, less than the total charge, and have no
-    adjustment (CAS) at the claim or at a line."""
-    return _named(
-        case,
-        lambda other: (
-            _earlier(case, other)
-            and case.claim.total_charge is not None
-            and other.paid is not None
-            and NOTHING < other.paid < case.claim.total_charge
-            and not other.adjustments
-            and not any(decision.adjustments for _, decision in _decisions(case, other))
-        ),
-    )
-
-
-@fact("codes", "the other payers' adjustments")
-def payers_adjusted_twice(case: Case) -> tuple[str, ...]:
-    """The payers before the one that the claim goes to whose amounts do not add up, and of which one adjustment (group
-    and reason) stands with one amount at the claim and, in sum, at its lines."""
-
-    def repeated(other: OtherPayer) -> bool:
-        lines = _sums(one for _, decision in _decisions(case, other) for one in decision.adjustments)
-        return any(lines.get(key) == amount != NOTHING for key, amount in _sums(other.adjustments).items())
-
-    return _named(case, lambda other: _earlier(case, other) and _differs(case, other) and repeated(other))
+# why
 
 
 @fact("codes", "the reasons of adjustments")
 def unexplained_adjustments(case: Case) -> tuple[str, ...]:
     """Where an adjustment (CAS) has no reason code: at the claim of a payer, or on a line."""
-    claims = _named(case, lambda other: any(not one.reason for one in other.adjustments))
+    claims = named(case, lambda other: any(not one.reason for one in other.adjustments))
     lines = _lines(case, lambda _, decision: any(not one.reason for one in decision.adjustments))
     return (*claims, *(f"line {number}" for number in lines))
 
@@ -318,12 +275,12 @@ def _rank(code: str | None) -> int:
     return ORDER.find(code) if code else -1
 
 
-def _earlier(case: Case, other: OtherPayer) -> bool:
+def earlier(case: Case, other: OtherPayer) -> bool:
     """Whether that payer decides before the one that the claim goes to."""
     return 0 <= _rank(other.responsibility) < _rank(case.claim.payer.responsibility)
 
 
-def _named(case: Case, wanted: Callable[[OtherPayer], bool]) -> tuple[str, ...]:
+def named(case: Case, wanted: Callable[[OtherPayer], bool]) -> tuple[str, ...]:
     """The other payers for which that holds, each by its place in the order."""
     found = [
         PLACES.get(other.responsibility or "", f"other payer {position}")
@@ -344,7 +301,7 @@ def _lines(case: Case, wanted: Callable[[Line, LineDecision], bool]) -> tuple[in
     )
 
 
-def _decisions(case: Case, other: OtherPayer) -> Iterator[tuple[Line, LineDecision]]:
+def decisions(case: Case, other: OtherPayer) -> Iterator[tuple[Line, LineDecision]]:
     """What that payer decided, line by line."""
     if other.payer_id:
         for line in case.claim.lines:
@@ -353,59 +310,9 @@ def _decisions(case: Case, other: OtherPayer) -> Iterator[tuple[Line, LineDecisi
                     yield line, decision
 
 
-def _alone(case: Case, payer_id: str | None) -> bool:
-    """Whether one other payer of the claim, and no second, has that id."""
-    return sum(other.payer_id == payer_id for other in case.claim.other_payers) == 1
-
-
-def _sums(adjustments: Iterable[Adjustment]) -> dict[tuple[str | None, str | None], Decimal]:
-    found: dict[tuple[str | None, str | None], Decimal] = {}
-    for one in adjustments:
-        key = one.group, one.reason
-        found[key] = found.get(key, NOTHING) + (one.amount or NOTHING)
-    return found
-
-
-def _adjusted(adjustments: Iterable[Adjustment]) -> Decimal:
-    return sum((one.amount or NOTHING for one in adjustments), NOTHING)
-
-
 def _all_adjustments(case: Case) -> Iterator[tuple[Adjustment, ...]]:
     for other in case.claim.other_payers:
         yield other.adjustments
     for line in case.claim.lines:
         for decision in line.decisions:
             yield decision.adjustments
-
-
-def _line_differs(case: Case, line: Line) -> bool:
-    """Whether a payer's amounts for the line are not its charge."""
-    for payer_id in {decision.payer_id for decision in line.decisions}:
-        own = [decision for decision in line.decisions if decision.payer_id == payer_id]
-        if not payer_id or not _alone(case, payer_id) or any(one.paid is None or one.bundled_into for one in own):
-            continue
-        if any(_is_number(one.bundled_into, line.number) for one in _of_payer(case, payer_id)):
-            continue
-        if sum((one.paid or NOTHING) + _adjusted(one.adjustments) for one in own) != line.charge:
-            return True
-    return False
-
-
-def _of_payer(case: Case, payer_id: str | None) -> Iterator[LineDecision]:
-    return (one for line in case.claim.lines for one in line.decisions if one.payer_id == payer_id)
-
-
-def _is_number(text: str | None, number: int) -> bool:
-    return text is not None and text.isdecimal() and int(text) == number
-
-
-def _differs(case: Case, other: OtherPayer) -> bool:
-    """Whether what the payer paid and adjusted is not the total charge; False where it cannot be said."""
-    total = case.claim.total_charge
-    if total is None or other.paid is None:
-        return False
-    decisions = [decision for _, decision in _decisions(case, other)]
-    if decisions and (not _alone(case, other.payer_id) or any(one.bundled_into for one in decisions)):
-        return False
-    lines = sum((_adjusted(decision.adjustments) for decision in decisions), NOTHING)
-    return other.paid + _adjusted(other.adjustments) + lines != total

@@ -20,9 +20,10 @@ from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, SNOMED, read
 from worker.intake.document import Document, Refusal
 from worker.intake.events import decode
 from worker.intake.fhir.claim import Filled, claim_of
-from worker.intake.fhir.fields import CHECKS, FIELDS, NOT_IN_FHIR, SCOPES, Field, elements_read, source_of
+from worker.intake.fhir.fields import CHECKS, FIELDS, NOT_IN_FHIR, Field, elements_read, source_of
 from worker.intake.fhir.node import Targets
 from worker.intake.fhir.passed import ELEMENTS, classed, left_over
+from worker.intake.fhir.scopes import SCOPES
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from rules.errors import Problem
 from rules.unread import mattering
-from worker.intake.fhir.fields import CHECKS, FIELDS, SCOPES, Field
+from worker.intake.fhir.fields import CHECKS, FIELDS, Field
 from worker.intake.fhir.node import Node, Notes, Resource, Targets
 from worker.intake.fhir.passed import look_over
 from worker.intake.fhir.reading import Reading, reading_of
+from worker.intake.fhir.scopes import SCOPES
 
 Scopes = dict[str, list[Node]]
 _SCOPES = {scope.name: scope for scope in SCOPES}

@@ -1,12 +1,11 @@
 """What of a claim comes from where in a FHIR Claim: claim field <- object, element. The tables here are what runs.
 
-A newcomer reads FIELDS; SCOPES says which objects its rows name, CHECKS what is looked at besides. Of several rows for
-one field the first that finds a value fills it. Source: https://hl7.org/fhir/R4/claim.html.
+A newcomer reads FIELDS; scopes.py says which objects its rows name, CHECKS what is looked at besides. Of several rows
+for one field the first that finds a value fills it. Source: https://hl7.org/fhir/R4/claim.html.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,24 +15,9 @@ from worker.intake.fhir import checks, parties, systems
 from worker.intake.fhir import elements as read
 from worker.intake.fhir.node import Node
 from worker.intake.fhir.reading import Reading
+from worker.intake.fhir.scopes import INFO, PAYER, SCOPES, TEAM, bases
 
 Form = Literal["P", "I"]
-Find = Callable[[Node, Reading], list[Node]]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Objects that rows read from: an element of the Claim, a resource that it refers to, or those of a list that have
-    a certain code."""
-
-    name: str
-    """As rows name it; of a list with what chooses among it: `Claim.careTeam[rendering]`."""
-    parent: str
-    element: str
-    find: Find
-    """From the parent; several where the element is a list."""
-    by: tuple[str, ...] = ()
-    """Elements of the object that decide whether it is one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,104 +55,11 @@ class Check:
     check: Callable[[Reading], None]
 
 
-def _one(name: str) -> Find:
-    return lambda node, _reading: [found] if (found := node.object(name)) else []
-
-
-def _each(name: str) -> Find:
-    return lambda node, _reading: node.objects(name)
-
-
-def _those(name: str, wanted: Callable[[Node], bool]) -> Find:
-    return lambda node, _reading: [one for one in node.objects(name) if wanted(one)]
-
-
-def _target(name: str, *kinds: str) -> Find:
-    return lambda node, _reading: [found] if (found := node.object(name).target(*kinds)) else []
-
-
-def _role(name: str) -> Find:
-    return lambda _node, reading: reading.team.members.get(name, [])
-
-
-def _lead(role: str) -> Find:
-    """Whom no item refers to, since an item's own is on the line; the first, where each item has its own."""
-
-    def find(_node: Node, reading: Reading) -> list[Node]:
-        found = reading.team.members.get(role, [])
-        if len(found) < 2:
-            return found
-        referred = {sequence for item in reading.items for sequence in item.wholes("careTeamSequence")}
-        free = [one for one in found if one.whole("sequence") not in referred]
-        return free or (found[:1] if all(_of_item(role)(item, reading) for item in reading.items) else found)
-
-    return find
-
-
-def _of_item(role: str) -> Find:
-    return lambda item, reading: reading.team.in_role(role, item.wholes("careTeamSequence"))
-
-
-def _another(item: Node, reading: Reading) -> list[Node]:
-    """Who referred to an item, where that is not who referred to the claim."""
-    claims = [one.value.get("provider") for one in _referring(item, reading)]
-    return [one for one in _of_item("referring")(item, reading) if one.value.get("provider") not in claims]
-
-
-def _referring(_node: Node, reading: Reading) -> list[Node]:
-    """The first: a claim may have others by line, which are noted."""
-    return reading.team.members.get("referring", [])[:1]
+_PLACE_OF_SERVICE = read.one_of(systems.place_of_service)
 
 
 def _display(reference: Node) -> str | None:
     return reference.text("display")
-
-
-def _official(node: Node, _reading: Reading) -> list[Node]:
-    return [found] if (found := parties.official(node)) else []
-
-
-def _insured(node: Node, _reading: Reading) -> list[Node]:
-    """Who is insured with another payer: as `parties.subscriber`."""
-    found = parties.subscriber(node, _reading.claim)
-    return [found] if found else []
-
-
-def _payee(node: Node, _reading: Reading) -> list[Node]:
-    """Where payments go, if not to who bills; a person who is insured has no place in the 837."""
-    payee, provider = node.object("payee"), node.object("provider")
-    party = payee.object("party").target()
-    return [payee] if party and party.value != provider.target().value else []
-
-
-_INFO, _TEAM = "Claim.supportingInfo", "Claim.careTeam"
-_CATEGORIES = {
-    "onset": ("onset",),
-    "admission": ("admissionperiod", "admissiondates", "hospitalized"),
-    "discharge": ("dischargedates",),
-    "admtype": ("admtype",),
-    "pointoforigin": ("pointoforigin",),
-    "discharge-status": ("discharge-status", "dischargestatus", "discharge"),
-}
-"""Of supporting information: HL7's own (claiminformationcategory), CARIN Blue Button's and Da Vinci PAS's."""
-_PLACE_OF_SERVICE = read.one_of(systems.place_of_service)
-_PAYER = "Claim.insurer, else Coverage.payor"
-
-
-def _informed(*names: str) -> tuple[Scope, ...]:
-    """Supporting information by its category, and its period."""
-    return tuple(
-        scope
-        for name in names
-        for scope in (
-            Scope(f"{_INFO}[{name}]", "Claim", "supportingInfo",
-                  _those("supportingInfo", read.marked(*_CATEGORIES[name])), ("category",)),
-            *(
-                [Scope(f"{_INFO}[{name}].timingPeriod", f"{_INFO}[{name}]", "timingPeriod", _one("timingPeriod"))]
-                if name in ("onset", "admission", "discharge") else []
-            ),
-        )
-    )  # fmt: skip
 
 
 def _named(
@@ -184,7 +75,7 @@ def _named(
 
 def _of_line(role: str, forms: str) -> tuple[Field, ...]:
     """A provider of an item, by who it is in the care team."""
-    path, at = f"lines[].{role}_provider", f"{_TEAM}[{role}, of the item]"
+    path, at = f"lines[].{role}_provider", f"{TEAM}[{role}, of the item]"
     return (
         Field(f"{path}.npi", at, "provider", read.of_reference(parties.npi), forms),
         Field(f"{path}.taxonomy", at, "qualification", read.one_of(systems.taxonomy), forms),
@@ -209,95 +100,41 @@ def _own_address(path: str, at: str) -> tuple[Field, ...]:
     return tuple(Field(f"{path}.{part}", at, "address", read.address(part), quiet=True) for part in (*_PARTS, "state"))
 
 
-SCOPES = (
-    Scope("Claim.meta", "Claim", "meta", _one("meta")),
-    Scope(f"{_INFO}[patientaccountnumber]", "Claim", "supportingInfo",
-          _those("supportingInfo", read.marked("patientaccountnumber")), ("category",)),
-    Scope(f"{_INFO}[typeofbill]", "Claim", "supportingInfo",
-          _those("supportingInfo", read.marked("typeofbill")), ("category",)),
-    Scope(f"{_INFO}[cmspos]", "Claim", "supportingInfo",
-          _those("supportingInfo", read.marked("cmspos")), ("category",)),
-    *_informed("onset", "admission", "discharge"),
-    *_informed("admtype", "pointoforigin", "discharge-status"),
-    Scope("Claim.accident", "Claim", "accident", _one("accident")),
-    Scope("Claim.accident.locationAddress", "Claim.accident", "locationAddress", _one("locationAddress")),
-    Scope("Location[of the accident]", "Claim.accident", "locationReference", _target("locationReference", "Location")),
-    Scope("Location[of the accident].address", "Location[of the accident]", "address", _one("address")),
-    Scope("Claim.identifier", "Claim", "identifier", _each("identifier")),
-    Scope("Claim.related[prior]", "Claim", "related", checks.following, ("relationship",)),
-    Scope("Claim.billablePeriod", "Claim", "billablePeriod", _one("billablePeriod")),
-    Scope("Claim.payee[another]", "Claim", "payee", _payee),
-    # who pays
-    Scope(_PAYER, "Claim", "insurer", lambda _node, reading: [reading.payer] if reading.payer else []),
-    Scope("Organization[payer]", _PAYER, "reference", lambda node, _reading: [node.target("Organization")]),
-    Scope("Claim.insurance[focal]", "Claim", "insurance", lambda _node, reading: [reading.focal], ("focal",)),
-    Scope("Coverage", "Claim.insurance[focal]", "coverage", lambda _node, reading: [reading.coverage]),
-    Scope("Coverage.identifier[MB]", "Coverage", "identifier", _those("identifier", read.marked("MB"))),
-    Scope("Coverage.class[group]", "Coverage", "class", _those("class", read.marked("group"))),
-    Scope("Patient[subscriber]", "Coverage", "subscriber",
-          lambda _node, reading: [reading.subscriber] if reading.subscriber else []),
-    Scope("Claim.insurance[other]", "Claim", "insurance", lambda _node, reading: reading.others, ("focal",)),
-    Scope("Coverage[other]", "Claim.insurance[other]", "coverage", _target("coverage", "Coverage")),
-    Scope("Patient[other subscriber]", "Coverage[other]", "subscriber", _insured),
-    Scope("ClaimResponse", "Claim.insurance[other]", "claimResponse", _target("claimResponse", "ClaimResponse")),
-    Scope("ClaimResponse.payment", "ClaimResponse", "payment", _one("payment")),
-    # who is treated, and by whom
-    Scope("Patient", "Claim", "patient", _target("patient", "Patient")),
-    Scope("Patient.name[official]", "Patient", "name", _official),
-    Scope(f"{_TEAM}[rendering]", "Claim", "careTeam", _lead("rendering"), ("role",)),
-    Scope(f"{_TEAM}[referring]", "Claim", "careTeam", _referring, ("role",)),
-    Scope(f"{_TEAM}[attending]", "Claim", "careTeam", _role("attending"), ("role",)),
-    Scope(f"{_TEAM}[operating]", "Claim", "careTeam", _role("operating"), ("role",)),
-    Scope(f"{_TEAM}[supervising]", "Claim", "careTeam", _lead("supervising"), ("role",)),
-    Scope("ServiceRequest", "Claim", "referral", _target("referral", "ServiceRequest")),
-    Scope("Location", "Claim", "facility", _target("facility", "Location", "Organization")),
-    # the items
-    Scope("Claim.item", "Claim", "item", _each("item")),
-    Scope("Claim.item[first]", "Claim", "item", lambda _node, reading: reading.items[:1]),
-    Scope("Claim.item.servicedPeriod", "Claim.item", "servicedPeriod", _one("servicedPeriod")),
-    Scope("Location[of the item]", "Claim.item", "locationReference",
-          _target("locationReference", "Location", "Organization")),
-    Scope("Claim.item.detail[drug]", "Claim.item", "detail", _those("detail", read.is_drug), ("productOrService",)),
-    Scope(f"{_TEAM}[rendering, of the item]", "Claim.item", "careTeamSequence", _of_item("rendering")),
-    Scope(f"{_TEAM}[supervising, of the item]", "Claim.item", "careTeamSequence", _of_item("supervising")),
-    Scope(f"{_TEAM}[referring, of the item]", "Claim.item", "careTeamSequence", _another),
-)  # fmt: skip
-
 FIELDS = (
     # the claim
     Field("form", "Claim", "type", read.form_of_type),
     Field("form", "Claim.meta", "profile", read.form),
-    Field("claim_id", f"{_INFO}[patientaccountnumber]", "valueString", read.control_number, first=True),
+    Field("claim_id", f"{INFO}[patientaccountnumber]", "valueString", read.control_number, first=True),
     Field("claim_id", "Claim.identifier", "value", read.control_number, first=True),
     Field("claim_id", "Claim", "id", read.control_number),
-    Field("claim_id", f"{_INFO}[patientaccountnumber]", "valueString", first=True),
+    Field("claim_id", f"{INFO}[patientaccountnumber]", "valueString", first=True),
     Field("claim_id", "Claim.identifier", "value", first=True),
-    Field("frequency_code", f"{_INFO}[typeofbill]", "code", read.bill_frequency(any_system=True), "I"),
+    Field("frequency_code", f"{INFO}[typeofbill]", "code", read.bill_frequency(any_system=True), "I"),
     Field("frequency_code", "Claim", "subType", read.bill_frequency(any_system=False), "I"),
     Field("frequency_code", "Claim.related[prior]", "relationship", read.frequency),
     Field("original_reference_number", "Claim.related[prior]", "reference", read.original_number, also=("claim",)),
-    Field("type_of_bill", f"{_INFO}[typeofbill]", "code", read.bill(any_system=True), "I"),
+    Field("type_of_bill", f"{INFO}[typeofbill]", "code", read.bill(any_system=True), "I"),
     Field("type_of_bill", "Claim", "subType", read.bill(any_system=False), "I"),
     Field("place_of_service", "Claim.item[first]", "locationCodeableConcept", _PLACE_OF_SERVICE, "P"),
     Field("place_of_service", "Claim.item[first]", "locationAddress", read.place_in_address, "P", quiet=True),
-    Field("place_of_service", f"{_INFO}[cmspos]", "code", _PLACE_OF_SERVICE, "P"),
+    Field("place_of_service", f"{INFO}[cmspos]", "code", _PLACE_OF_SERVICE, "P"),
     Field("statement_from_date", "Claim.billablePeriod", "start", read.day, "I"),
     Field("statement_through_date", "Claim.billablePeriod", "end", read.day, "I"),
-    Field("admission_date", f"{_INFO}[admission]", "timingDate", read.day),
-    Field("admission_date", f"{_INFO}[admission].timingPeriod", "start", read.day),
-    Field("admission_hour", f"{_INFO}[admission].timingPeriod", "start", read.hour, "I", quiet=True),
-    Field("discharge_hour", f"{_INFO}[admission].timingPeriod", "end", read.hour, "I", quiet=True),
-    Field("discharge_hour", f"{_INFO}[discharge].timingPeriod", "end", read.hour, "I", quiet=True),
-    Field("discharge_hour", f"{_INFO}[discharge].timingPeriod", "start", read.hour, "I", quiet=True),
-    Field("admission_type", f"{_INFO}[admtype]", "code", read.one_of(systems.plain), "I"),
-    Field("point_of_origin", f"{_INFO}[pointoforigin]", "code", read.one_of(systems.plain), "I"),
-    Field("patient_status", f"{_INFO}[discharge-status]", "code", read.one_of(systems.plain), "I"),
+    Field("admission_date", f"{INFO}[admission]", "timingDate", read.day),
+    Field("admission_date", f"{INFO}[admission].timingPeriod", "start", read.day),
+    Field("admission_hour", f"{INFO}[admission].timingPeriod", "start", read.hour, "I", quiet=True),
+    Field("discharge_hour", f"{INFO}[admission].timingPeriod", "end", read.hour, "I", quiet=True),
+    Field("discharge_hour", f"{INFO}[discharge].timingPeriod", "end", read.hour, "I", quiet=True),
+    Field("discharge_hour", f"{INFO}[discharge].timingPeriod", "start", read.hour, "I", quiet=True),
+    Field("admission_type", f"{INFO}[admtype]", "code", read.one_of(systems.plain), "I"),
+    Field("point_of_origin", f"{INFO}[pointoforigin]", "code", read.one_of(systems.plain), "I"),
+    Field("patient_status", f"{INFO}[discharge-status]", "code", read.one_of(systems.plain), "I"),
     Field("condition_codes", "Claim", "supportingInfo", read.condition_codes, quiet=True),
     Field("occurrences", "Claim", "supportingInfo", read.occurrences, "I", quiet=True),
     Field("occurrence_spans", "Claim", "supportingInfo", read.occurrence_spans, "I", quiet=True),
     Field("value_codes", "Claim", "supportingInfo", read.value_codes, "I", quiet=True),
-    Field("onset_date", f"{_INFO}[onset]", "timingDate", read.day, "P"),
-    Field("onset_date", f"{_INFO}[onset].timingPeriod", "start", read.day, "P"),
+    Field("onset_date", f"{INFO}[onset]", "timingDate", read.day, "P"),
+    Field("onset_date", f"{INFO}[onset].timingPeriod", "start", read.day, "P"),
     Field("related_causes", "Claim.accident", "type", read.one_of(systems.related_causes), "P"),
     Field("accident_date", "Claim.accident", "date", read.day, "P"),
     Field("accident_state", "Claim.accident.locationAddress", "state", read.of_resource(parties.state), "P"),
@@ -311,9 +148,9 @@ FIELDS = (
     Field("reason_diagnoses", "Claim", "diagnosis", read.diagnoses_of("patientreasonforvisit")),
     Field("present_on_admission", "Claim", "diagnosis", read.present_on_admission, "I"),
     # the payers
-    Field("payer.id", _PAYER, "identifier", read.payer_number, also=("reference",)),
+    Field("payer.id", PAYER, "identifier", read.payer_number, also=("reference",)),
     Field("payer.name", "Organization[payer]", "name"),
-    Field("payer.name", _PAYER, "display"),
+    Field("payer.name", PAYER, "display"),
     Field("payer.filing_indicator", "Coverage", "type", read.one_of(systems.filing_indicator)),
     Field("payer.responsibility", "Claim.insurance[focal]", "sequence", read.rank),
     *_own_address("payer.address", "Organization[payer]"),
@@ -354,32 +191,32 @@ FIELDS = (
           read.of_reference(parties.social_security_number)),
     *_address("pay_to_address", "Claim.payee[another]", "party", nested=False),
     Field("pay_to_address.state", "Claim.payee[another]", "party", read.of_reference(parties.state_of), quiet=True),
-    *_named("rendering_provider", f"{_TEAM}[rendering]"),
-    *_named("referring_provider", f"{_TEAM}[referring]"),
+    *_named("rendering_provider", f"{TEAM}[rendering]"),
+    *_named("referring_provider", f"{TEAM}[referring]"),
     *_named("referring_provider", "ServiceRequest", "requester"),
-    *_named("attending_provider", f"{_TEAM}[attending]"),
-    *_named("operating_provider", f"{_TEAM}[operating]"),
-    *_named("supervising_provider", f"{_TEAM}[supervising]", forms="P"),
-    Field("supervising_provider.npi", f"{_TEAM}[supervising]", "provider", read.of_reference(parties.npi), "P"),
-    Field("supervising_provider.taxonomy", f"{_TEAM}[supervising]", "qualification", read.one_of(systems.taxonomy),
+    *_named("attending_provider", f"{TEAM}[attending]"),
+    *_named("operating_provider", f"{TEAM}[operating]"),
+    *_named("supervising_provider", f"{TEAM}[supervising]", forms="P"),
+    Field("supervising_provider.npi", f"{TEAM}[supervising]", "provider", read.of_reference(parties.npi), "P"),
+    Field("supervising_provider.taxonomy", f"{TEAM}[supervising]", "qualification", read.one_of(systems.taxonomy),
           "P"),
-    Field("supervising_provider.taxonomy", f"{_TEAM}[supervising]", "provider", read.of_reference(parties.taxonomy),
+    Field("supervising_provider.taxonomy", f"{TEAM}[supervising]", "provider", read.of_reference(parties.taxonomy),
           "P"),
-    Field("rendering_provider.npi", f"{_TEAM}[rendering]", "provider", read.of_reference(parties.npi)),
-    Field("rendering_provider.taxonomy", f"{_TEAM}[rendering]", "qualification", read.one_of(systems.taxonomy)),
-    Field("rendering_provider.taxonomy", f"{_TEAM}[rendering]", "provider", read.of_reference(parties.taxonomy)),
-    Field("referring_provider.npi", f"{_TEAM}[referring]", "provider", read.of_reference(parties.npi)),
+    Field("rendering_provider.npi", f"{TEAM}[rendering]", "provider", read.of_reference(parties.npi)),
+    Field("rendering_provider.taxonomy", f"{TEAM}[rendering]", "qualification", read.one_of(systems.taxonomy)),
+    Field("rendering_provider.taxonomy", f"{TEAM}[rendering]", "provider", read.of_reference(parties.taxonomy)),
+    Field("referring_provider.npi", f"{TEAM}[referring]", "provider", read.of_reference(parties.npi)),
     Field("referring_provider.npi", "ServiceRequest", "requester", read.of_reference(parties.npi)),
     Field("referring_provider.npi", "Claim", "referral", read.of_reference(parties.npi)),
-    Field("referring_provider.taxonomy", f"{_TEAM}[referring]", "qualification", read.one_of(systems.taxonomy)),
-    Field("referring_provider.taxonomy", f"{_TEAM}[referring]", "provider", read.of_reference(parties.taxonomy)),
+    Field("referring_provider.taxonomy", f"{TEAM}[referring]", "qualification", read.one_of(systems.taxonomy)),
+    Field("referring_provider.taxonomy", f"{TEAM}[referring]", "provider", read.of_reference(parties.taxonomy)),
     Field("referring_provider.taxonomy", "ServiceRequest", "requester", read.of_reference(parties.taxonomy)),
-    Field("attending_provider.npi", f"{_TEAM}[attending]", "provider", read.of_reference(parties.npi)),
-    Field("attending_provider.taxonomy", f"{_TEAM}[attending]", "qualification", read.one_of(systems.taxonomy)),
-    Field("attending_provider.taxonomy", f"{_TEAM}[attending]", "provider", read.of_reference(parties.taxonomy)),
-    Field("operating_provider.npi", f"{_TEAM}[operating]", "provider", read.of_reference(parties.npi)),
-    Field("operating_provider.taxonomy", f"{_TEAM}[operating]", "qualification", read.one_of(systems.taxonomy)),
-    Field("operating_provider.taxonomy", f"{_TEAM}[operating]", "provider", read.of_reference(parties.taxonomy)),
+    Field("attending_provider.npi", f"{TEAM}[attending]", "provider", read.of_reference(parties.npi)),
+    Field("attending_provider.taxonomy", f"{TEAM}[attending]", "qualification", read.one_of(systems.taxonomy)),
+    Field("attending_provider.taxonomy", f"{TEAM}[attending]", "provider", read.of_reference(parties.taxonomy)),
+    Field("operating_provider.npi", f"{TEAM}[operating]", "provider", read.of_reference(parties.npi)),
+    Field("operating_provider.taxonomy", f"{TEAM}[operating]", "qualification", read.one_of(systems.taxonomy)),
+    Field("operating_provider.taxonomy", f"{TEAM}[operating]", "provider", read.of_reference(parties.taxonomy)),
     Field("service_facility.npi", "Claim", "facility", read.of_reference(parties.npi)),
     Field("service_facility.name", "Location", "name"),
     Field("service_facility.name", "Claim", "facility", read.of_reference(_display)),
@@ -401,13 +238,13 @@ FIELDS = (
     Field("lines[].place_of_service", "Claim.item", "locationAddress", read.place_in_address, quiet=True),
     Field("lines[].diagnosis_pointers", "Claim.item", "diagnosisSequence", read.pointers),
     Field("lines[].revenue_code", "Claim.item", "revenue", read.one_of(systems.revenue)),
-    Field("lines[].rendering_provider.npi", f"{_TEAM}[rendering, of the item]", "provider",
+    Field("lines[].rendering_provider.npi", f"{TEAM}[rendering, of the item]", "provider",
           read.of_reference(parties.npi)),
-    Field("lines[].rendering_provider.taxonomy", f"{_TEAM}[rendering, of the item]", "qualification",
+    Field("lines[].rendering_provider.taxonomy", f"{TEAM}[rendering, of the item]", "qualification",
           read.one_of(systems.taxonomy)),
-    Field("lines[].rendering_provider.taxonomy", f"{_TEAM}[rendering, of the item]", "provider",
+    Field("lines[].rendering_provider.taxonomy", f"{TEAM}[rendering, of the item]", "provider",
           read.of_reference(parties.taxonomy)),
-    *_named("lines[].rendering_provider", f"{_TEAM}[rendering, of the item]"),
+    *_named("lines[].rendering_provider", f"{TEAM}[rendering, of the item]"),
     *_of_line("supervising", "P"),
     *_of_line("referring", "PI"),
     Field("lines[].service_facility.npi", "Claim.item", "locationReference", read.of_reference(parties.npi),
@@ -476,7 +313,7 @@ claim that has one of the places is noted."""
 
 def source_of(path: str) -> str:
     """Where a field of the claim comes from, in words: `Claim.item.servicedDate, else ...`; empty: from nowhere."""
-    rows = dict.fromkeys(f"{row.at}: {row.element}" if row.at == _PAYER else f"{row.at}.{row.element}"
+    rows = dict.fromkeys(f"{row.at}: {row.element}" if row.at == PAYER else f"{row.at}.{row.element}"
                          for row in FIELDS if row.path == path)  # fmt: skip
     return ", else ".join(rows)
 
@@ -494,11 +331,6 @@ RESOURCES = (
 )
 """Of which every element is read or classed. Of a Condition or Procedure the code is read, of a ServiceRequest the
 requester."""
-
-
-def bases() -> dict[str, str]:
-    """The element or type of resource that a scope stands for, without what chooses it: `Claim.careTeam`."""
-    return {"Claim": "Claim", **{scope.name: re.sub(r"\[[^]]*\]", "", scope.name) for scope in SCOPES}}
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worker.intake.fhir import parties, systems
+from worker.intake.fhir.careteam import Team, team_of
 from worker.intake.fhir.node import Node
 
 FORMS = ("professional", "institutional")
@@ -53,7 +54,7 @@ class Reading:
     coverage: Node
     payer: Node
     """A Reference."""
-    team: parties.Team
+    team: Team
     diagnoses: list[Diagnosis]
     places: Mapping[int, int]
     """The position in the claim's list, from 1, of each sequence number."""
@@ -92,7 +93,7 @@ def reading_of(claim: Node) -> Reading:
     listed = [one.sequence for one in diagnoses if not one.apart]
     return Reading(
         claim, form, judged, items, focal, coverage, parties.payer_reference(claim, coverage),
-        parties.team_of(claim, form), diagnoses, {sequence: place for place, sequence in enumerate(listed, 1)},
+        team_of(claim, form), diagnoses, {sequence: place for place, sequence in enumerate(listed, 1)},
         _billing_codes(claim, form),
     )  # fmt: skip
 

@@ -16,7 +16,6 @@ _CODE = re.compile(r"[A-Za-z0-9]+")
 _ATTACHED = re.compile(r"(?:[0-9]{4}[0-9A-Z]|[A-Z][0-9]{4})[0-9A-Z]{2,}")
 """A code, of CPT or HCPCS level II, with its modifiers attached, where the file was written with another separator than
 it declares. No code is longer than five characters."""
-_DIAGNOSES = frozenset({"ABK", "ABF", "ABJ", "APR", "ABN", "BK", "BF", "BJ", "PR", "BN"})
 _OTHER_CODE_SETS = frozenset({"ER", "HP", "IV", "WK"})
 """SV101-1 and SV202-1 beside HC: worker's compensation, HIPPS, home infusion (HIEC), ABC codes; none holds CPT."""
 
@@ -133,7 +132,8 @@ def whole(raw: str, _elements: list[str], _component: str) -> int:
 
 
 @lru_cache(1_000)
-def _iso(raw: str) -> str:
+def iso(raw: str) -> str:
+    """A calendar date of eight digits as ISO 8601 has it."""
     if len(raw) == 8 and raw.isascii() and raw.isdigit():
         day = f"{raw[:4]}-{raw[4:6]}-{raw[6:]}"
         try:
@@ -151,7 +151,7 @@ def day_of(place: int) -> Callable[[str, list[str], str], str]:
     def day(raw: str, elements: list[str], _component: str) -> str:
         if elements[place].strip().upper() != "D8":
             raise Unreadable("expected a date in the format D8")
-        return _iso(raw.strip())
+        return iso(raw.strip())
 
     return day
 
@@ -159,17 +159,17 @@ def day_of(place: int) -> Callable[[str, list[str], str], str]:
 def _days(raw: str, elements: list[str]) -> tuple[str, str]:
     kind, raw = elements[2].strip().upper(), raw.strip()
     if kind == "D8":
-        return _iso(raw), _iso(raw)
+        return iso(raw), iso(raw)
     first, dash, last = raw.partition("-")
     if kind != "RD8" or not dash:
         raise Unreadable("expected a date in the format D8, or two with a dash in the format RD8")
-    return _iso(first.strip()), _iso(last.strip())
+    return iso(first.strip()), iso(last.strip())
 
 
 def first_day(raw: str, elements: list[str], _component: str) -> str:
     """The day, or the first of a range."""
     if elements[2] == "D8":
-        return _iso(raw.strip())
+        return iso(raw.strip())
     return _days(raw, elements)[0]
 
 
@@ -194,10 +194,10 @@ def day_of_moment(raw: str, elements: list[str], _component: str) -> str:
     """The day of a date (D8), or of a date with its time (DT)."""
     kind, raw = elements[2].strip().upper(), raw.strip()
     if kind == "D8":
-        return _iso(raw)
+        return iso(raw)
     if kind != "DT":
         raise Unreadable("expected a date in the format D8, or with its time in the format DT")
-    return _iso(raw[:8])
+    return iso(raw[:8])
 
 
 def hour_of_moment(raw: str, elements: list[str], _component: str) -> str | None:
@@ -232,7 +232,8 @@ def _unsplit(raw: str, component: str) -> str:
 
 
 @lru_cache(1_000)
-def _split(raw: str, component: str) -> tuple[str, ...]:
+def split(raw: str, component: str) -> tuple[str, ...]:
+    """The components of a composite that has several."""
     parts = raw.strip().split(component)
     if len(parts) < 2:
         raise Unreadable(_unsplit(raw, component))
@@ -247,7 +248,7 @@ def first_component(raw: str, _elements: list[str], component: str) -> str | Non
 @lru_cache(1_000)
 def _location(raw: str, component: str) -> tuple[str, ...]:
     """CLM05: facility code, its qualifier, claim frequency code."""
-    parts = _split(raw, component)
+    parts = split(raw, component)
     for part in parts:
         if part and not _CODE.fullmatch(part):
             raise Unreadable(_unsplit(part, component))
@@ -289,7 +290,7 @@ def attached(code: str) -> tuple[str, tuple[str, ...]]:
 @lru_cache(1_000)
 def _service(raw: str, component: str) -> tuple[str | None, tuple[str, ...]]:
     """SV101 or SV202: procedure code and modifiers; no code where the qualifier names another code set."""
-    parts = _split(raw, component)
+    parts = split(raw, component)
     kind = parts[0].upper()
     modifiers = tuple(part for part in parts[2:6] if part)
     for modifier in modifiers:
@@ -334,17 +335,6 @@ def pointers(raw: str, _elements: list[str], component: str) -> list[int] | None
     return list(_pointers(raw, component)) or None
 
 
-@lru_cache(1_000)
-def diagnosis(raw: str, component: str) -> tuple[str, str]:
-    """HI01 to HI12: the qualifier and the code."""
-    parts = _split(raw, component)
-    if not parts[0] or not parts[1]:
-        raise Unreadable("expected a qualifier and a code")
-    if any(part in _DIAGNOSES for part in parts[2:]):
-        raise Unreadable("expected one code; each code has a composite (HI01 to HI12) of its own")
-    return parts[0].upper(), parts[1]
-
-
 def adjustments(_segment: str, elements: list[str], component: str) -> list[dict[str, str]]:
     """CAS: group code, then reason, amount and quantity up to six times."""
     found = []
@@ -369,48 +359,3 @@ def at_places(*places: int) -> Callable[[str, list[str], str], list[str] | None]
         return [one for one in found if one] or None
 
     return several
-
-
-def present_on_admission(raw: str, component: str) -> str | None:
-    """The ninth component of a diagnosis."""
-    parts = _split(raw, component)
-    return parts[8] or None if len(parts) > 8 else None
-
-
-def condition(raw: str, component: str) -> str:
-    """Of HI*BG the code."""
-    return diagnosis(raw, component)[1]
-
-
-def occurrence(raw: str, component: str) -> dict[str, object]:
-    """Of HI*BH the code with its day."""
-    kind, when = _dated(raw, component)
-    if not when:
-        return {"code": diagnosis(raw, component)[1]}
-    if kind != "D8":
-        raise Unreadable("expected a date in the format D8 in the third and fourth component")
-    return {"code": diagnosis(raw, component)[1], "day": _iso(when)}
-
-
-def occurrence_span(raw: str, component: str) -> dict[str, object]:
-    """Of HI*BI the code with its first and last day."""
-    kind, when = _dated(raw, component)
-    if not when:
-        return {"code": diagnosis(raw, component)[1]}
-    first, dash, last = when.partition("-")
-    if kind != "RD8" or not dash:
-        raise Unreadable("expected two dates with a dash in the format RD8 in the third and fourth component")
-    return {"code": diagnosis(raw, component)[1], "from_date": _iso(first.strip()), "through_date": _iso(last.strip())}
-
-
-def value_code(raw: str, component: str) -> dict[str, object]:
-    """Of HI*BE the code with its amount."""
-    parts = _split(raw, component)
-    amount = parts[4] if len(parts) > 4 else ""
-    found: dict[str, object] = {"code": diagnosis(raw, component)[1]}
-    return {**found, "amount": number(amount, [], component)} if amount else found
-
-
-def _dated(raw: str, component: str) -> tuple[str, str]:
-    parts = (*_split(raw, component), "", "")
-    return parts[2].upper(), parts[3]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from worker.intake.x12 import elements as read
+from worker.intake.x12 import hicodes
 
 Form = Literal["P", "I"]
 Convert = Callable[[str, list[str], str], object]
@@ -257,10 +258,10 @@ PRINCIPAL = frozenset({"ABK", "BK"})
 """Qualifiers of the principal diagnosis, of which a claim has one."""
 CODES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     # 2300 HI01 to HI12 that are no diagnoses: the list of the claim that they go to, and how each is read
-    "BG": ("condition_codes", read.condition),
-    "BH": ("occurrences", read.occurrence),
-    "BI": ("occurrence_spans", read.occurrence_span),
-    "BE": ("value_codes", read.value_code),
+    "BG": ("condition_codes", hicodes.condition),
+    "BH": ("occurrences", hicodes.occurrence),
+    "BI": ("occurrence_spans", hicodes.occurrence_span),
+    "BE": ("value_codes", hicodes.value_code),
 }
 ICD9 = frozenset({"BK", "BF", "BJ", "PR", "BN"})
 """Qualifiers of ICD-9-CM, beside which the code is no ICD-10-CM code, whatever its shape."""

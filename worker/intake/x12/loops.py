@@ -13,13 +13,7 @@ from typing import Any, NamedTuple
 
 from rules.errors import Problem
 from rules.unread import UNREAD, mattering
-from worker.intake.x12.elements import (
-    Unreadable,
-    diagnosis,
-    modifier_as_description,
-    present_on_admission,
-    text,
-)  # fmt: skip
+from worker.intake.x12.elements import Unreadable, modifier_as_description, text
 from worker.intake.x12.fields import (
     CHECKED,
     CODES,
@@ -36,6 +30,7 @@ from worker.intake.x12.fields import (
     Loop,
 )
 from worker.intake.x12.guide import KNOWN_NAMES, segments_of
+from worker.intake.x12.hicodes import diagnosis, present_on_admission
 
 _MOST = 20
 """Problems that are kept of one claim."""

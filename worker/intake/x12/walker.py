@@ -2,6 +2,9 @@
 
 Claims in the file = claims read + claims refused. A claim is refused, alone, where anything that it consists of or
 inherits cannot be read; faults of the envelope are gathered for the end of the file.
+
+It is long and one class, since each segment may end whatever others have opened: what needs nothing of that state is in
+loops, lines, envelope and syntax.
 """
 
 from __future__ import annotations
