@@ -75,7 +75,8 @@ UNREAD = (
     Unread("Claim", "accident", "F", "it is for an accident, which an 837I says by occurrence codes", _ACCIDENTS),
     Unread("Claim", "accident.type", "F", "it says the kind of accident in a code that is not known", _ACCIDENTS),
     Unread("Claim", "insurance.coverage", "F", "another payer is named, and the Coverage did not come along", _ORDER),
-    Unread("Coverage", "payor", "F", "another payer is named, and no id of it can be read", _ORDER),
+    Unread("Coverage", "payor", "F", "another payer is named, and not read: one of no id, or a second one of a cover",
+           _ORDER),
     Unread("Coverage", "order", "F", "it gives the payer another place in the order than Claim.insurance.sequence",
            _ORDER),
     Unread("Coverage", "relationship", "F", "it says what the patient is to the subscriber in a code that is not known",
@@ -205,6 +206,7 @@ ODDITIES = {
     "international": "{place} is of the WHO's ICD-10 by its system, and was read as ICD-10-CM",
     "differs": "{place} is not unit price times quantity, and was read as it stands",
     "modifier": "{place} has the form of a modifier and stands where the description does, and was read as neither",
+    "dangling": "{place} names none of those that it points to, and was passed over",
     "renumbered": "{place} does not count up from 1, and the lines are numbered as they stand",
 }
 """What is odd in an 837 or FHIR Claim that is read all the same: the last word of an entry of the claim's `oddities`,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -455,3 +456,119 @@ def test_extensions_and_what_belongs_to_every_resource_are_passed_over() -> None
     assert isinstance(found, Document)
     assert isinstance(expected, Document)
     assert json.dumps(found.value, default=str) == json.dumps(expected.value, default=str)
+
+
+# what stands several times
+
+
+def _objects(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every object and list of a resource, with its path."""
+    yield path, value
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _objects(one, (*path, key))
+
+
+def _follow(value: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _place(value: Any, path: tuple[Any, ...]) -> str:
+    """`Claim.item.modifier`: from the innermost resource."""
+    at = [place for place in range(len(path) + 1) if "resourceType" in (_follow(value, path[:place]) or ())]
+    names = [step for step in path[at[-1] :] if isinstance(step, str)]
+    return ".".join([_follow(value, path[: at[-1]])["resourceType"], *names])
+
+
+def _another(code: str) -> str:
+    """A code of the same form."""
+    last = code[-1]
+    return code[:-1] + (str((int(last) + 1) % 10) if last.isdigit() else "Y" if last == "X" else "X")
+
+
+def _changed(value: Any, name: str = "") -> Any:
+    """The same with other values, but for what says what kind of thing it is."""
+    if isinstance(value, dict):
+        return {key: one if key in _KINDS else _changed(one, key) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_changed(one, name) for one in value]
+    if isinstance(value, str):
+        return f"{value[:8]}05{value[10:]}" if re.fullmatch(r"\d{4}-\d\d-\d\d.*", value) else _another(value)
+    return value + 50 if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_KINDS = ("system", "resourceType", "reference", "use", "category", "role", "type")
+BASES = {"professional": contained(PROFESSIONAL), "institutional": contained(INSTITUTIONAL)}
+TOLD = {
+    (form, _place(base, path), path)
+    for form, base in BASES.items()
+    for path, one in _objects(base)
+    if isinstance(one, dict) and isinstance(one.get("coding"), list)
+}
+REPEATED = {
+    (form, _place(base, path), path)
+    for form, base in BASES.items()
+    for path, one in _objects(base)
+    if isinstance(one, list) and path[-1] not in ("coding", "contained")
+}
+NO_MATTER = {
+    # a code that is not known beside the one that decides what kind of thing it is
+    "Claim.type", "Claim.diagnosis.type", "Claim.supportingInfo.category", "Coverage.class.type",
+    "Organization.identifier.type",
+    # of which nothing is read
+    "Claim.payee.type", "Claim.priority", "ClaimResponse.type", "ClaimResponse.payment.type",
+    # that an item has no procedure code, in other words
+    "Claim.item.productOrService: data-absent-reason",
+    # a name is there or not, and its first one is read; rules ask no more
+    "Patient.name", "Practitioner.name", "RelatedPerson.name", "Patient.name.given", "Practitioner.name.given",
+    "RelatedPerson.name.given",
+    # numbers beyond the first, of which rules ask whether there is one
+    "Claim.identifier", "Claim.insurance.preAuthRef",
+    # the same provider, payer or group once more
+    "Claim.careTeam", "Coverage.payor", "Coverage.class",
+}  # fmt: skip
+"""Where a second one may be passed over without a word, and why."""
+
+
+def _silent(form: str, value: dict[str, Any]) -> bool:
+    """Whether the claim is read as if nothing had been added."""
+    plain, found = read(BASES[form])[0], read(value)[0]
+    assert isinstance(plain, Document)
+    return isinstance(found, Document) and found.value == plain.value
+
+
+@pytest.mark.parametrize(("form", "place", "path"), sorted(TOLD, key=str))
+def test_a_second_code_of_a_concept_is_read_refused_or_named(form: str, place: str, path: tuple[Any, ...]) -> None:
+    """Every CodeableConcept of both claims, with another code of the same system beside its own."""
+    value = copy.deepcopy(BASES[form])
+    codings = _follow(value, path)["coding"]
+    system = codings[0].get("system", "")
+    codings.append({**codings[0], "code": _another(codings[0]["code"])})
+    assert {place, f"{place}: {system.rpartition('/')[2]}"} & NO_MATTER or not _silent(form, value)
+
+
+@pytest.mark.parametrize(("form", "place", "path"), sorted(REPEATED, key=str))
+def test_one_more_of_what_may_repeat_is_read_refused_or_named(form: str, place: str, path: tuple[Any, ...]) -> None:
+    """Every list of both claims, with another one like its last."""
+    value = copy.deepcopy(BASES[form])
+    rows = _follow(value, path)
+    rows.append(_changed(copy.deepcopy(rows[-1])))
+    assert place in NO_MATTER or not _silent(form, value)
+
+
+def test_a_second_payer_of_a_cover_is_named() -> None:
+    value = contained(PROFESSIONAL)
+    _coverage(value)["payor"].append({"reference": "#other1"})
+    (found,) = read(value)
+    assert isinstance(found, Document)
+    assert found.claim.not_read == ("Coverage.payor",)
+
+
+def test_a_place_in_the_care_team_that_nobody_has_is_said() -> None:
+    value = contained(PROFESSIONAL)
+    value["item"][0]["careTeamSequence"] = [77]
+    (found,) = read(value)
+    assert isinstance(found, Document)
+    assert found.claim.oddities == ("Claim.item.careTeamSequence dangling",)

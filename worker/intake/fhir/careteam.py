@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from worker.intake.fhir.node import Node
+from worker.intake.fhir.systems import has_stranger
 
 ROLES = {
     "rendering": frozenset(("rendering", "performing", "performer", "82", "prf", "pprf")),
@@ -16,6 +17,7 @@ ROLES = {
     "supervising": frozenset(("supervisor", "supervising", "dq")),
 }
 """CARIN Blue Button's codes of the care team, HL7's kinds of participation, and the 837's own qualifiers."""
+_KNOWN = frozenset({"primary"}.union(*ROLES.values()))
 _PRIMARY = frozenset(("primary",))
 """HL7's own code for who leads, where no one has a role of the 837 that leads."""
 
@@ -45,6 +47,8 @@ def team_of(claim: Node, form: str | None) -> Team:
         roles = [name for name, known in ROLES.items() if known & words]
         for name in roles:
             team.members.setdefault(name, []).append(one)
+        if roles and has_stranger(role, _KNOWN):
+            team.others.append(one)
         if not roles and (codes & _PRIMARY or (not words and len(rows) == 1)):
             leading.append(one)
         elif not roles:

@@ -137,6 +137,8 @@ def team(reading: Reading) -> None:
     if reading.form == "institutional" and reading.team.members.get("supervising"):
         passed.add("Claim.careTeam.supervisor")
     of_items = {sequence for item in reading.items for sequence in item.wholes("careTeamSequence")}
+    if of_items - {one.whole("sequence") for one in reading.claim.objects("careTeam")}:
+        reading.claim.notes.odd.add("Claim.item.careTeamSequence dangling")
     referring = reading.team.members.get("referring", [])
     who = [one.object("provider").value for one in referring]
     free = [
@@ -168,7 +170,10 @@ def covers(reading: Reading) -> None:
         order, place = coverage.whole("order"), one.whole("sequence")
         if order is not None and order != place:
             passed.add("Coverage.order")
-        if coverage.object("relationship") and systems.relationship(coverage.object("relationship")) is None:
+        if len({number for payor in coverage.objects("payor") if (number := parties.organization_number(payor))}) > 1:
+            passed.add("Coverage.payor")
+        relation = coverage.object("relationship")
+        if relation and (systems.relationship(relation) is None or systems.has_stranger(relation, systems.RELATIONS)):
             passed.add("Coverage.relationship")
         who = coverage.object("beneficiary").target("Patient")
         if who and patient and who.value != patient.value:
@@ -213,7 +218,9 @@ def accident(reading: Reading) -> None:
     found, passed = reading.claim.object("accident"), reading.claim.notes.passed
     if found and reading.form == "institutional":
         passed.add("Claim.accident")
-    elif (kind := found.object("type")) and not systems.related_causes(kind):
+    elif (kind := found.object("type")) and (
+        not systems.related_causes(kind) or systems.has_stranger(kind, systems.CAUSES)
+    ):
         passed.add("Claim.accident.type")
 
 

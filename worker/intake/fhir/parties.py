@@ -66,10 +66,17 @@ def payer_reference(claim: Node, coverage: Node) -> Node:
 
 def payor(coverage: Node) -> Node:
     """The first payor that is no person."""
-    for one in coverage.objects("payor"):
-        if one.referred_kind == "Organization" or (not one.referred_kind and _rank(one.object("identifier")) < 3):
-            return one
-    return coverage.nothing("payor")
+    return next(filter(_is_organization, coverage.objects("payor")), coverage.nothing("payor"))
+
+
+def organization_number(payor: Node) -> str | None:
+    """The id of a payor that is no person."""
+    return payer_number(payor) if _is_organization(payor) else None
+
+
+def _is_organization(payor: Node) -> bool:
+    kind = payor.referred_kind
+    return kind == "Organization" or (not kind and _rank(payor.object("identifier")) < 3)
 
 
 def payer_number(reference: Node) -> str | None:

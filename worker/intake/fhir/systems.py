@@ -8,7 +8,7 @@ Core, CARIN Blue Button, Da Vinci, HL7 Terminology (THO), and the documentation 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from worker.intake.fhir.node import Node, systems
 
@@ -148,11 +148,11 @@ def billing_code(info: Node) -> tuple[str, str] | None:
     return (kind, code) if code else None
 
 
-_CAUSES = {
+CAUSES = {
     "mva": "AA", "wpa": "EM", "school": "OA", "spt": "OA", "aa": "AA", "em": "EM", "oa": "OA",
 }  # fmt: skip
 """HL7's kinds of accident (https://terminology.hl7.org/CodeSystem-v3-ActCode.html: ActIncidentCode) and X12's own."""
-_RELATIONS = {
+RELATIONS = {
     "self": "18", "spouse": "01", "child": "19", "common": "53", "parent": "G8", "other": "G8", "injured": "G8",
     "18": "18", "01": "01", "19": "19", "20": "20", "21": "21", "39": "39", "40": "40", "53": "53", "g8": "G8",
 }  # fmt: skip
@@ -162,13 +162,21 @@ those of SBR02 of loop 2320."""
 
 def related_causes(concept: Node) -> list[str]:
     """CLM11: the kinds of accident."""
-    return list(dict.fromkeys(_CAUSES[code.lower()] for code in concept.codes() if code.lower() in _CAUSES))
+    return list(dict.fromkeys(CAUSES[code.lower()] for code in concept.codes() if code.lower() in CAUSES))
 
 
 def relationship(concept: Node) -> str | None:
     """What the patient is to the subscriber, as SBR02 has it."""
-    codes = [_RELATIONS[code.lower()] for code in concept.codes() if code.lower() in _RELATIONS]
+    codes = [RELATIONS[code.lower()] for code in concept.codes() if code.lower() in RELATIONS]
     return _one(concept, codes, "relationship")
+
+
+def has_stranger(concept: Node, known: Container[str]) -> bool:
+    """Whether a code that is not known stands beside one that is, in the system of that: another thing that is said,
+    and not the same one in another system."""
+    codings = [(system, code.lower() in known) for system, code in concept.codings()]
+    read = {system for system, is_known in codings if is_known}
+    return any(system in read and not is_known for system, is_known in codings)
 
 
 def plain(concept: Node) -> str | None:
