@@ -77,9 +77,13 @@ def _alone(claim: Claim) -> bool:
     return claim.payer.responsibility in (None, "P") and not claim.other_payers
 
 
-_order = _others(lambda other: bool(other.responsibility))
-"""Whether a claim says in which order its payers decide: one to a later payer that names no other has left nobody's
-place out, but whoever decided before."""
+_places_of_others = _others(lambda other: bool(other.responsibility))
+
+
+def _order(claim: Claim) -> bool:
+    """Whether a claim says in which order its payers decide: one to a later payer that names no other has left nobody's
+    place out, but whoever decided before."""
+    return claim.payer.responsibility is not None and _places_of_others(claim)
 
 
 def _insurance_type(claim: Claim) -> bool:
@@ -134,6 +138,7 @@ CARRIED: Mapping[str, Group] = {
     "operating": Group("an operating provider (2310B)", lambda claim: claim.operating_provider is not None),
     "provider_names": Group("the names of the attending and operating provider (2310A, 2310B)", _named),
     # other payers of the claim
+    "payer_place": Group("the payer's place in the order", lambda claim: claim.payer.responsibility is not None),
     "payer_order": Group("the other payers' places in the order", _order),
     "insurance_type": Group("why Medicare is not the first payer", _insurance_type),
     "filing_indicator": Group("the kind of payer", lambda claim: bool(claim.payer.filing_indicator)),

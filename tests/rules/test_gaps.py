@@ -256,6 +256,24 @@ def test_a_rule_that_ends_on_purpose_is_never_named() -> None:
     assert in_state("KY", BOOK) == ()
 
 
+def test_each_rule_that_ends_says_why_or_one_of_its_code_and_payers_takes_over_the_day_after() -> None:
+    for rule in BOOK.rules:
+        last = rule.versions[-1]
+        if rule.status != "active" or last.end == date.max or last.meant_to_end:
+            continue
+        heirs = [one for one in BOOK.rules if one.code == rule.code and set(one.payers) >= set(rule.payers)]
+        assert any(one.version_on(last.end + timedelta(1)) for one in heirs), f"{rule.file} ends on {last.end}"
+
+
+@pytest.mark.parametrize(("day", "said"), [("2026-12-31", "one amount"), ("2027-01-04", "is not known here")])
+def test_whether_an_operation_of_next_year_is_packaged_is_not_known(day: str, said: str) -> None:
+    lines = [{"service_date": day}, {"procedure": "27447", "modifiers": ["RT"], "service_date": day}]
+    report = check(read_claim(example_claim("hospital_outpatient", {"lines": lines}, MEDICARE)), BOOK)
+    (found,) = [one for one in report.every if one.code == "BND020"]
+    assert said in found.message
+    assert "BND020" not in {gap.rule for gap in report.gaps if gap.kind == "rule_out_of_range"}
+
+
 @pytest.mark.parametrize(("before", "after"), [(b"to: 2027-03-31, ", b""), (b"", b"")])
 def test_a_meant_end_is_of_a_last_version_that_has_a_last_day(before: bytes, after: bytes) -> None:
     files = dict(book_files())

@@ -440,4 +440,4 @@ def test_what_another_payer_adjusted_is_named_and_what_it_paid_is_read(element: 
     rows = [{"itemSequence": 1, "adjudication": [row]}] if element == "item" else [row]
     found = one(changed(lambda claim: named(claim, "r1").update({element: rows})))
     assert found.not_read == (f"ClaimResponse.{element}",)
-    assert str(found.other_payers[0].paid) == "12.3"
+    assert str(found.other_payers[0].paid) == "12.30"
