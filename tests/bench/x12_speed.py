@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -28,8 +29,10 @@ from x12sdk.io import X12ModelReader
 from tests.x12.oracles import relabeled
 from worker.intake.document import Document
 from worker.intake.x12 import read_x12
+from worker.intake.x12.syntax import SyntaxCheck
 
 CLAIMS = 2_000
+FORMS = Path(__file__).parents[1] / "x12" / "form"
 LARGE = 200_000
 LIMIT = 2**20
 PEAK = """
@@ -74,6 +77,18 @@ def x12sdk_models(raw: str) -> int:
         return sum(1 for model in reader.models() for _ in model.claims())
 
 
+def copies(file: Path) -> str:
+    """A file of one claim so many times, as interchanges of their own."""
+    return file.read_text() * CLAIMS
+
+
+FILES = {
+    "generated 837P": generate_837p(seed=7, claims=CLAIMS),
+    "a clean 837P": copies(FORMS / "base_p.837"),
+    "a clean 837I": copies(FORMS / "clean_i.837"),
+    "an 837P without a street": copies(FORMS / "P_63_no_n3.837"),
+}
+"""Clean files take the short way through the patterns, one with a fault the long one where it is."""
 READERS: dict[str, tuple[Callable[[str], int], int]] = {
     # with how much of the runs each takes part in: the slow ones in every third
     "claim-scrubber, validated claims": (ours, 1),
@@ -104,6 +119,34 @@ def speeds(runs: int) -> None:
         print(f"  {name:34} {median(rates):>9,.0f}  {extent:>18}  {worked:>14,.0f}  {len(rates):>4}")
 
 
+@contextmanager
+def unjudged() -> Iterator[None]:
+    """Reads on, and judges no syntax."""
+    judge = SyntaxCheck._judge
+    SyntaxCheck._judge = lambda *_: []  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        SyntaxCheck._judge = judge  # type: ignore[method-assign]
+
+
+def syntax(runs: int) -> None:
+    """What the layer of syntax costs: reading with it, and with its judgment left out, by turns, in CPU time."""
+    print("the layer of syntax, CPU a claim, median of runs by turns")
+    for name, raw in FILES.items():
+        taken: dict[bool, list[float]] = {True: [], False: []}
+        ours(raw)
+        for _ in range(runs):
+            for judged in (True, False):
+                with nullcontext() if judged else unjudged():
+                    worked = time.process_time()
+                    count = ours(raw)
+                    taken[judged].append((time.process_time() - worked) / count * 1e6)
+        whole, less = median(taken[True]), median(taken[False])
+        share = (whole - less) / whole
+        print(f"  {name:34} {whole:5.0f} us, without {less:5.0f} us: {whole - less:4.0f} us ({share:.0%} of reading)")
+
+
 def large(file: Path, claims: int) -> None:
     """A file of so many claims, written block by block."""
     raw = generate_837p(seed=7, claims=CLAIMS)
@@ -130,5 +173,6 @@ def memory() -> None:
 if __name__ == "__main__":
     logging.disable()
     speeds(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    syntax(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
     print("memory of one process that reads a file")
     memory()
