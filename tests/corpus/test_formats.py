@@ -73,6 +73,10 @@ def common(data: dict[str, Any]) -> dict[str, Any] | None:
         {"paid": "0.00", "adjudication_date": None} | {key: other.get(key) for key in _OTHER if key in other}
         for other in claim.get("other_payers") or ()
     ]  # FHIR has the day of a decision beside what was paid
+    seen: Counter[str] = Counter()
+    for one in claim.get("occurrences") or ():
+        seen[one["code"]] += 1
+        one["group"] = seen[one["code"]]  # of which FHIR has none: what comes again is of the next
     for line in claim["lines"]:
         if line.get("units") is not None:
             line["unit_basis"] = line.get("unit_basis") or "UN"
@@ -211,6 +215,12 @@ FAULTS: list[Callable[[dict[str, Any]], None]] = [
     _with("point_of_origin", None),
     _with("present_on_admission", [{"diagnosis": 1, "indicator": "Y"}]),
     _with("present_on_admission", [{"diagnosis": 1, "indicator": "X"}]),
+    _with("condition_codes", ["09", "09"]),
+    _with("condition_codes", ["9"]),
+    _with("occurrences", [{"code": "11", "day": None, "group": 1}]),
+    _with("occurrences", [{"code": "01", "day": TOO_LATE, "group": 1}]),
+    _with("value_codes", [{"code": "80", "amount": None}]),
+    _with("value_codes", [{"code": "80", "amount": "1.00"}, {"code": "80", "amount": "2.00"}]),
 ]
 """One a claim: what the form rules look for, where FHIR has it."""
 
@@ -245,6 +255,8 @@ def dressed(data: dict[str, Any], number: int) -> dict[str, Any]:
     else:
         claim |= {"admission_type": "3", "point_of_origin": "1", "patient_status": "01", "admission_date": day}
         claim["admission_hour"] = "0815" if day else None
+        claim |= {"condition_codes": ["09"], "value_codes": [{"code": "80", "amount": "1.00"}]}
+        claim["occurrences"] = [{"code": "11", "day": day, "group": 1}]
         if claim["diagnoses"]:
             claim["present_on_admission"] = []
     FAULTS[number % len(FAULTS)](claim)
@@ -282,14 +294,14 @@ def test_a_claim_with_all_that_fhir_has_for_the_form_gets_the_same_findings_in_e
     assert {code for code, *_ in expected - found} <= (BY_SYNTAX if _by_syntax(x12) else set())
 
 
-BY_SYNTAX = {"ADR001", "ADR006", "UBF024", "UBF026", "UBF027"}
+BY_SYNTAX = {"ADR001", "ADR006", "UBF022", "UBF023", "UBF024", "UBF026", "UBF027"}
 
 
 def _by_syntax(report: Report) -> bool:
     return any(one.code.startswith("SYN") for one in report.findings)
 
 
-NOT_OF_FHIR = {"signatures", "line_details", "condition_codes", "occurrences", "value_codes", "remarks"}
+NOT_OF_FHIR = {"signatures", "line_details", "remarks"}
 """Groups that no claim of FHIR brings: NOT_IN_FHIR and NOT_READ_OF_FHIR."""
 
 
@@ -300,5 +312,19 @@ def test_the_faults_are_found_and_few_groups_are_left_out() -> None:
         report = check(read_claim(claim), BOOK, received=received)
         found |= {one.code for one in report.findings if RULES[one.rule].needs}
         groups |= carried(read_claim(claim))
-    assert found >= {"ADR001", "ADR004", "ADR006", "ADR010", "ADR012", "CLM015", "CLM016", "CLM017", "CLM018", "CLM019"}
+    assert found >= {
+        "ADR001",
+        "ADR004",
+        "ADR006",
+        "ADR010",
+        "ADR012",
+        "CLM015",
+        "CLM016",
+        "CLM017",
+        "CLM018",
+        "CLM019",
+        "UBF021",
+        "UBF022",
+        "UBF023",
+    }
     assert CARRIED.keys() - groups == NOT_OF_FHIR
