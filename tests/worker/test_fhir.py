@@ -487,7 +487,7 @@ PASSED: dict[str, Callable[[dict[str, Any]], None]] = {
     "Claim.accident": _set("accident", {"date": "2026-09-01", "type": concept("MVA")}),
     "Claim.accident.type": _set("accident.type", concept("BITE", "http://ehr.test/accidents")),
     "Claim.supportingInfo.other": lambda claim: claim["supportingInfo"].append(
-        {"sequence": 99, "category": concept("conditioncode"), "code": concept("D9")}
+        {"sequence": 99, "category": concept("attestation"), "code": concept("Y")}
     ),
     "Claim.supportingInfo.code": lambda claim: (
         claim["item"][0].pop("locationCodeableConcept"),
