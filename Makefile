@@ -5,6 +5,9 @@ BIN := .venv/bin
 # The tests wait for processes as much as they compute: two more at once than there are cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 
+# Where a machine keeps no bytecode, each of the thousands of processes that the tests start would compile every module.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help run test slow matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
 
 help:  ## these targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -133,7 +134,7 @@ def plain_id(text: str) -> str:
     return text.strip().upper()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registry:
     """All payers of a book."""
 
@@ -163,7 +164,7 @@ class Registry:
         forms = {name: shape.form() for payer in payers.values() for name, shape in payer.member_ids.items()}
         return cls(payers, ids, indicators, groups, forms)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """What a rule may be for besides `all`: payers, plans as payer/plan, and groups."""
         plans = (f"{key}/{plan}" for key, payer in self.payers.items() for plan in payer.plans)

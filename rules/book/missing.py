@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from rules.book.conditions import did_you_mean
-from rules.book.rulefile import Day, Text, YamlDocument, YamlModel, read_document, validated
+from rules.book.rulefile import Day, Text, YamlDocument, YamlModel, validated
 from rules.payers import Registry
 
 MISSING = "missing.yaml"
@@ -30,15 +30,15 @@ class MissingText(YamlModel):
     """Where it was looked for, or where it would be."""
 
 
-def read_missing(text: str | None, registry: Registry) -> tuple[Mapping[str, tuple[MissingText, ...]], YamlDocument]:
-    """The texts by payer or payer/plan, in the order of the file; what is wrong with it is noted in the document."""
-    document = read_document(MISSING, text) if text is not None else YamlDocument(MISSING, {}, {})
+def read_missing(document: YamlDocument, registry: Registry) -> Mapping[str, tuple[MissingText, ...]]:
+    """The texts of missing.yaml by payer or payer/plan, in the order of the file; what is wrong with it is noted in the
+    document."""
     found: dict[str, tuple[MissingText, ...]] = {}
     if document.problems:
-        return found, document
+        return found
     if not isinstance(document.data, dict):
         document.complain((), "expected payers, each with a list of texts that were not found")
-        return found, document
+        return found
     names = tuple(name for name in registry.names if name not in registry.groups)
     for name, entries in document.data.items():
         if name not in names:
@@ -48,4 +48,4 @@ def read_missing(text: str | None, registry: Registry) -> tuple[Mapping[str, tup
         else:
             read = (validated(document, MissingText, one, (name, place)) for place, one in enumerate(entries))
             found[name] = tuple(one for one in read if one)
-    return found, document
+    return found

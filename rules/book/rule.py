@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from string import Formatter
 from typing import Any
 
@@ -81,9 +82,10 @@ class Patch:
         return operation if self.op == "remove" else operation | {"value": self.value}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Version:
-    """What a rule says from one date of service to another, both inclusive."""
+    """What a rule says from one date of service to another, both inclusive. Its functions are made for the first claim
+    that asks: most rules of a book are of other payers."""
 
     start: date
     end: date
@@ -118,11 +120,9 @@ class Version:
     """When it is quiet, as an expression of the facts `f`."""
     quiet_constants: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     """What that refers to besides."""
-    is_quiet: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
-    """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
-    is_off: Callable[[Facts], bool] = field(init=False, repr=False, compare=False)
-    """Whether the outcome is not_applicable."""
-    judge: Callable[[Facts], Outcome] = field(init=False, repr=False, compare=False)
+    _expressions: tuple[str, str] = field(init=False, repr=False, compare=False)
+    """When it does not apply, and its outcome."""
+    _constants: Mapping[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         applies, lifted = self.applies, self.bypass.when if self.bypass else NEVER
@@ -131,18 +131,31 @@ class Version:
             f"'not_applicable' if {applies.false} else 'pass' if {demand.true} else 'bypassed' if {lifted.true} "
             f"else 'fail' if {applies.true} and {demand.false} and {lifted.false} else 'undetermined'"
         )
-        constants = {**applies.constants, **demand.constants, **lifted.constants}
         object.__setattr__(self, "quiet_text", f"({applies.false} or {demand.true})")
         object.__setattr__(self, "quiet_constants", {**applies.constants, **demand.constants})
-        object.__setattr__(self, "is_quiet", compiled(self.quiet_text, constants))
+        object.__setattr__(self, "_expressions", (applies.false, outcome))
+        object.__setattr__(self, "_constants", {**self.quiet_constants, **lifted.constants})
         lift = self.bypass
         bypass = (*lift.when.facts, *lift.message.facts, *lift.fix.facts) if lift else ()
         read = (*self.applies.facts, *self.demand.facts, *bypass, *self.message.facts, *self.fix.facts)
         object.__setattr__(self, "read", tuple(dict.fromkeys(read)))
         object.__setattr__(self, "quiet_facts", tuple(dict.fromkeys((*applies.facts, *self.demand.facts))))
         object.__setattr__(self, "asked_missing", (*applies.asked_missing, *self.demand.asked_missing))
-        object.__setattr__(self, "is_off", compiled(applies.false, constants))
-        object.__setattr__(self, "judge", compiled(outcome, constants))
+
+    @cached_property
+    def is_quiet(self) -> Callable[[Facts], bool]:
+        """Whether the outcome is pass or not_applicable: what most rules say of most claims, in one expression."""
+        return compiled(self.quiet_text, self.quiet_constants)
+
+    @cached_property
+    def is_off(self) -> Callable[[Facts], bool]:
+        """Whether the outcome is not_applicable."""
+        return compiled(self._expressions[0], self._constants)
+
+    @cached_property
+    def judge(self) -> Callable[[Facts], Outcome]:
+        """The outcome."""
+        return compiled(self._expressions[1], self._constants)
 
     def gaps(self, facts: Facts) -> tuple[str, ...]:
         """The missing facts that keep the version from a verdict, each once."""

@@ -245,9 +245,13 @@ class YamlDocument:
     problems: list[RuleProblem] = field(default_factory=list)
     tried: bool = False
     """Whether it is known that its examples pass; they may be left out."""
+    unmarked: str | None = None
+    """The text of a file whose data was known: its places are looked up once something is wrong with it."""
 
     def complain(self, path: Path, sentence: str) -> None:
         """Notes a problem at the place of the path, or of the nearest path above it."""
+        if self.unmarked is not None and not self.marks:
+            self.marks.update(read_document(self.file, self.unmarked).marks)
         known = path
         while known not in self.marks and known:
             known = known[:-1]
@@ -260,9 +264,11 @@ def without_examples(text: str) -> str:
     return _ENDING_EXAMPLES.sub("\n", text)
 
 
-def read_document(file: str, text: str, *, tried: bool = False) -> YamlDocument:
+def read_document(file: str, text: str, *, tried: bool = False, parsed: Any = None) -> YamlDocument:
     """The file's data and marks; what is wrong with its YAML is in `problems`. Of a rule file that was tried, the
-    examples that end it are not read: they are its longer half."""
+    examples that end it are not read: they are its longer half. `parsed`: the data, where it is known."""
+    if parsed is not None:
+        return YamlDocument(file, parsed, {}, tried=tried, unmarked=text)
     if tried:
         text = without_examples(text)
     document = YamlDocument(file, None, {}, tried=tried)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from rules.book.missing import MISSING, read_missing
+from rules.book.rulefile import read_document
 from rules.errors import BookInvalid
 from rules.loader import LIBRARY, book_files, read_untried
 from tests.rules.small import LIBRARY_FILES
 from worker.cli import clean
 
 UNTRIED = read_untried(book_files())
-TEXTS, _ = read_missing((LIBRARY / MISSING).read_text("utf-8"), UNTRIED.book.registry)
+TEXTS = read_missing(read_document(MISSING, (LIBRARY / MISSING).read_text("utf-8")), UNTRIED.book.registry)
 PAGE = clean.page(UNTRIED, TEXTS)
 
 

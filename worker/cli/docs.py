@@ -63,13 +63,14 @@ def docs(
 def _text(page: Page, file: Path, untried: Untried, book: Path | None) -> str:
     if page == "clean":
         from rules.book.missing import MISSING, read_missing
+        from rules.book.rulefile import read_document
         from rules.loader import whole_book
         from worker.cli import clean
 
         if file.suffix != ".md":
             raise typer.BadParameter(f"{file} does not end in .md")
         content = whole_book(book_folder(book)).library.get(MISSING)
-        missing, _ = read_missing(None if content is None else content.decode(), untried.book.registry)
+        missing = read_missing(read_document(MISSING, content.decode()), untried.book.registry) if content else {}
         return clean.page(untried, missing)
     from worker.cli import catalogue
 
