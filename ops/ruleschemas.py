@@ -28,12 +28,13 @@ from rules.book.conditions import TESTS
 from rules.book.missing import MissingText
 from rules.book.override import Effect
 from rules.book.overridefile import OverrideShape
+from rules.book.reading import BookShape
 from rules.book.rulefile import RuleShape
 from rules.book.sources import Source
 from rules.claim import Claim
 from rules.facts import FACTS, Fact
 from rules.formats import FORMATS
-from rules.loader import BookShape, load_book
+from rules.loader import load_book
 from rules.payers import PayerShape
 from rules.procedures import Procedure
 from rules.tables.table import SPECS, Spec
