@@ -170,7 +170,8 @@ def covers(reading: Reading) -> None:
         order, place = coverage.whole("order"), one.whole("sequence")
         if order is not None and order != place:
             passed.add("Coverage.order")
-        if len({number for payor in coverage.objects("payor") if (number := parties.organization_number(payor))}) > 1:
+        payors = coverage.objects("payor")
+        if len(payors) > 1 and len(set(filter(None, map(parties.organization_number, payors)))) > 1:
             passed.add("Coverage.payor")
         relation = coverage.object("relationship")
         if relation and (systems.relationship(relation) is None or systems.has_stranger(relation, systems.RELATIONS)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container
+from functools import lru_cache
 
 from worker.intake.fhir.node import Node, systems
 
@@ -135,12 +136,20 @@ def filing_indicator(concept: Node) -> str | None:
     return _one(concept, list(dict.fromkeys(codes)), "claim filing indicator")
 
 
+@lru_cache(1_000)
+def _list_of(name: str) -> str | None:
+    return next((kind for kind, known in BILLING_CODES.items() if known.fullmatch(name.lower())), None)
+
+
 def billing_code(info: Node) -> tuple[str, str] | None:
     """The list of the UB-04 that the code of supporting information is of, and the code."""
+    if not info.value.get("code"):
+        return None
     concept = info.object("code")
     codings = concept.codings()
-    names = [system for system, _ in codings] + [code.lower() for code in info.object("category").codes()]
-    kind = next((one for one, known in BILLING_CODES.items() if any(map(known.fullmatch, names))), None)
+    kind = next(filter(None, (_list_of(system) for system, _ in codings)), None) or next(
+        filter(None, map(_list_of, info.object("category").codes())), None
+    )
     if not kind or not codings:
         return None
     named = [code for system, code in codings if BILLING_CODES[kind].fullmatch(system)]
@@ -174,6 +183,8 @@ def relationship(concept: Node) -> str | None:
 def has_stranger(concept: Node, known: Container[str]) -> bool:
     """Whether a code that is not known stands beside one that is, in the system of that: another thing that is said,
     and not the same one in another system."""
+    if len(concept.value.get("coding") or ()) < 2:
+        return False
     codings = [(system, code.lower() in known) for system, code in concept.codings()]
     read = {system for system, is_known in codings if is_known}
     return any(system in read and not is_known for system, is_known in codings)
