@@ -45,8 +45,10 @@ def _names(claim: Claim) -> bool:
 
 
 def _addresses(claim: Claim) -> bool:
-    holders = (claim.billing_provider, claim.service_facility, claim.patient, claim.payer)
-    return claim.pay_to_address is not None or any(one and one.address for one in holders)
+    for one in (claim.billing_provider, claim.service_facility, claim.patient, claim.payer):
+        if one is not None and one.address is not None:
+            return True
+    return claim.pay_to_address is not None
 
 
 def _tax_id(claim: Claim) -> bool:
@@ -57,10 +59,9 @@ def _tax_id(claim: Claim) -> bool:
 def _claim_details(claim: Claim) -> bool:
     said = (
         claim.onset_date, claim.admission_date, claim.referral_number, claim.patient_paid,
-        claim.patient_estimated, claim.has_remark, claim.has_long_note,
+        claim.patient_estimated, claim.has_remark, claim.has_long_note, *[line.has_long_note for line in claim.lines],
     )  # fmt: skip
-    noted = any(line.has_long_note is not None for line in claim.lines)
-    return noted or any(one is not None for one in said)
+    return said.count(None) < len(said)
 
 
 def _line_details(claim: Claim) -> bool:
@@ -87,8 +88,7 @@ def _order(claim: Claim) -> bool:
 
 
 def _insurance_type(claim: Claim) -> bool:
-    given = (claim.payer.insurance_type, *(other.insurance_type for other in claim.other_payers))
-    return _alone(claim) or any(given)
+    return _alone(claim) or any((claim.payer.insurance_type, *[other.insurance_type for other in claim.other_payers]))
 
 
 def _who_is_insured(claim: Claim) -> bool:
@@ -102,10 +102,13 @@ _named_insured = _others(lambda other: other.subscriber is not None and other.su
 
 def _named(claim: Claim) -> bool:
     """Whether one of the providers of an institutional claim has a name, or is said to be a person or not."""
-    providers = (claim.attending_provider, claim.operating_provider, claim.other_operating_provider)
-    return any(one and (one.last_name or one.first_name or one.entity) for one in providers)
+    for one in (claim.attending_provider, claim.operating_provider, claim.other_operating_provider):
+        if one is not None and (one.last_name or one.first_name or one.entity):
+            return True
+    return False
 
 
+_adjusted = _others(lambda other: bool(other.adjustments))
 CARRIED: Mapping[str, Group] = {
     "names": Group("names, and referring and supervising providers", _names),
     "addresses": Group("streets, cities and ZIP codes", _addresses),
@@ -145,9 +148,7 @@ CARRIED: Mapping[str, Group] = {
     "who_is_insured": Group("what the patient is to the subscriber", _who_is_insured),
     "other_adjustments": Group(
         "what other payers adjusted",
-        lambda claim: (
-            _others(lambda other: bool(other.adjustments))(claim) or any(line.decisions for line in claim.lines)
-        ),
+        lambda claim: _adjusted(claim) or any(line.decisions for line in claim.lines),
     ),
     "other_coverage": Group(
         "assignment and release at other payers",
