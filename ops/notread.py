@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ops import generated
 from ops.fhirelements import elements
 from rules.unread import ODDITIES, UNREAD, Unread
-from worker.intake.x12.fields import CHECKED, DIAGNOSES, FIELDS
+from worker.intake.x12.fields import CHECKED, DIAGNOSES, FIELDS, Form
 from worker.intake.x12.guide import all_segments
 
 FILE = generated.ROOT / "docs" / "not-read.md"
@@ -51,7 +51,7 @@ def page() -> str:
     )
 
 
-def outcome(form: str, loop: str, segment: str) -> str:
+def outcome(form: Form, loop: str, segment: str) -> str:
     """What becomes of a segment of the guides: the fields that it fills, or how it is classed; empty: neither."""
     name = segment.partition("*")[0]
     rows = [row for row in FIELDS if form in row.forms and row.loop == loop]
@@ -71,7 +71,8 @@ def outcome(form: str, loop: str, segment: str) -> str:
 
 def _every() -> Iterable[list[str]]:
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    for form in "PI":
+    forms: tuple[Form, ...] = ("P", "I")
+    for form in forms:
         for loop, segment in all_segments(form):
             kinds.setdefault((loop, form, outcome(form, loop, segment)), []).append(segment)
     merged: dict[tuple[str, str, str], str] = {}

@@ -16,7 +16,7 @@ import pytest
 
 from rules.loader import LIBRARY
 from tests.worker.fhirbundle import contained
-from tests.worker.test_fhir import PROFESSIONAL
+from tests.worker.fhirclaims import PROFESSIONAL
 
 from .conftest import CLEAN, FAULTY, SCRUB, UNCHECKED, Run, environment
 

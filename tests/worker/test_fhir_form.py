@@ -12,34 +12,16 @@ from typing import Any
 import pytest
 
 from ops.notread import page
-from rules.claim import Claim, read_claim
+from rules.claim import read_claim
 from rules.engine.check import check
 from rules.report import Report
 from tests.book import BOOK
 from tests.worker.fhirbundle import ICD, NPI, POS, bundle, concept, contained
-from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, claims, read
-from worker.intake.document import Passed, Refusal
+from tests.worker.fhirclaims import INSTITUTIONAL, PROFESSIONAL, changed, claims, one, read, refused
+from worker.intake.document import Passed
 
 RECEIVED = date(2026, 10, 20)
 KIN = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
-
-
-def changed(change: Callable[[dict[str, Any]], object], base: dict[str, Any] = PROFESSIONAL) -> dict[str, Any]:
-    value = contained(base)
-    change(value)
-    return value
-
-
-def one(value: dict[str, Any]) -> Claim:
-    found = read(value)
-    (claim,) = claims(found) or [None]
-    assert claim is not None, found
-    return claim
-
-
-def refused(value: dict[str, Any]) -> dict[str, str]:
-    (refusal,) = [one for one in read(value) if isinstance(one, Refusal)]
-    return {problem.path: problem.sentence for problem in refusal.problems}
 
 
 def named(value: dict[str, Any], name: str) -> dict[str, Any]:

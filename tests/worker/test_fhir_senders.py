@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-from rules.claim import Claim
 from rules.engine.check import check
 from tests.book import BOOK
 from tests.worker.fhirbundle import CPT, HCPCS, ICD, NPI, NUCC, bundle, concept, contained
-from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, claim_in, claims, read
+from tests.worker.fhirclaims import INSTITUTIONAL, PROFESSIONAL, changed, claim_in, claims, one, read, refused
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 
@@ -62,24 +61,6 @@ def _file(path: Path) -> list[Any]:
 @pytest.mark.skipif(not CASES.exists(), reason="the handed inputs are beside the project, and not here")
 def test_every_handed_input_in_fhir_and_ndjson_is_expected() -> None:
     assert {path.name for path in CASES.iterdir() if path.name[:2] in ("h_", "n_")} == EXPECTED.keys()
-
-
-def one(value: dict[str, Any]) -> Claim:
-    found = read(value)
-    (claim,) = claims(found) or [None]
-    assert claim is not None, found
-    return claim
-
-
-def refused(value: dict[str, Any]) -> dict[str, str]:
-    (refusal,) = [one for one in read(value) if isinstance(one, Refusal)]
-    return {problem.path: problem.sentence for problem in refusal.problems}
-
-
-def changed(change: Callable[[dict[str, Any]], object], base: dict[str, Any] = PROFESSIONAL) -> dict[str, Any]:
-    value = contained(base)
-    change(value)
-    return value
 
 
 def organization(value: dict[str, Any], name: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import pytest
 from ops.notread import page
 from rules.unread import UNREAD
 from tests.worker.fhirbundle import CPT, NDC, NPI, NUCC, POS, concept, contained
-from tests.worker.test_fhir import INSTITUTIONAL, PROFESSIONAL, SNOMED, read
+from tests.worker.fhirclaims import INSTITUTIONAL, PROFESSIONAL, read
+from tests.worker.test_fhir import SNOMED
 from worker.intake.document import Document, Refusal
 from worker.intake.events import decode
 from worker.intake.fhir.claim import Filled, claim_of

@@ -25,7 +25,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.errors import ClaimInvalid, PackInvalid
 from tests.worker import fhirbundle
-from tests.worker.test_fhir import PROFESSIONAL as BILLED
+from tests.worker.fhirclaims import PROFESSIONAL as BILLED
 from worker.errors import EventInvalid, TableRefused
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import MOST_REFUSED, read_documents

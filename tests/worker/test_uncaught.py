@@ -17,7 +17,7 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.claim import read_claim
 from rules.errors import ClaimInvalid
-from tests.worker.test_fhir import PROFESSIONAL as BILLED
+from tests.worker.fhirclaims import PROFESSIONAL as BILLED
 from tests.x12.examples import PROFESSIONAL
 from tests.x12.writer import file_of
 from worker.errors import EventInvalid

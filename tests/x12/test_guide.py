@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from ops.notread import outcome, page
-from worker.intake.x12.fields import LOOPS
+from worker.intake.x12.fields import LOOPS, Form
 from worker.intake.x12.guide import KNOWN_NAMES, all_segments
 
 MAPS = {"P": "837.5010.X222.A1.xml", "I": "837Q3.I.5010.X223.A1.v2.xml"}
@@ -23,7 +23,7 @@ TOGETHER = {
 }  # fmt: skip
 
 
-def of_the_maps(form: str) -> Iterator[tuple[str, str]]:
+def of_the_maps(form: Form) -> Iterator[tuple[str, str]]:
     root = ET.fromstring((files("pyx12") / "map" / MAPS[form]).read_text())
     for loop in root.iter("loop"):
         name = loop.get("xid") or ""
@@ -41,18 +41,18 @@ def of_the_maps(form: str) -> Iterator[tuple[str, str]]:
                 yield place, kind
 
 
-@pytest.mark.parametrize("form", "PI")
-def test_the_list_is_that_of_the_maps(form: str) -> None:
+@pytest.mark.parametrize("form", ["P", "I"])
+def test_the_list_is_that_of_the_maps(form: Form) -> None:
     assert set(all_segments(form)) == set(of_the_maps(form))
 
 
-@pytest.mark.parametrize("form", "PI")
-def test_every_segment_of_the_guides_is_read_or_classed(form: str) -> None:
+@pytest.mark.parametrize("form", ["P", "I"])
+def test_every_segment_of_the_guides_is_read_or_classed(form: Form) -> None:
     assert [f"{loop} {segment}" for loop, segment in all_segments(form) if not outcome(form, loop, segment)] == []
 
 
-@pytest.mark.parametrize("form", "PI")
-def test_the_readers_loops_have_a_place_for_every_segment_of_the_guides(form: str) -> None:
+@pytest.mark.parametrize("form", ["P", "I"])
+def test_the_readers_loops_have_a_place_for_every_segment_of_the_guides(form: Form) -> None:
     loops = {loop.name: loop for loop in LOOPS if form in loop.forms}
     left = [
         f"{loop} {segment}"

@@ -81,11 +81,12 @@ def grammar(form: Form) -> Grammar:
         for slot in loop.slots:
             slot.follow = loop.follow
             slot.match = compiled_when_needed(slot)
-            names |= {slot.segment} if slot.segment not in _BY_FIRST else {f"{slot.segment}*{c}" for c in _codes(slot)}
+            own = {f"{slot.segment}*{code}" for code in first_codes(slot)}
+            names |= own if slot.segment in _BY_FIRST else {slot.segment}
     return Grammar(loops, frozenset(names))
 
 
-def _codes(slot: Slot) -> frozenset[str]:
+def first_codes(slot: Slot) -> frozenset[str]:
     """Of the first element, or of its first component."""
     first = slot.elements[0]
     return first.parts[0].codes if first.parts else first.codes
@@ -121,7 +122,7 @@ def _follow(loop: Loop, loops: dict[str, Loop]) -> dict[str, Entry]:
                 continue
             entry = found.setdefault(slot.segment, {})
             assert isinstance(entry, dict)
-            for code in _codes(slot):
+            for code in first_codes(slot):
                 entry.setdefault(code, slot)
         own = []
         at = loops.get(at.parent) if at.name not in _LEVELS else None
