@@ -20,7 +20,6 @@ from rules.terms import LAYERS, PROCEDURES
 Data = Mapping[str, Any]
 Why = Literal["new", "stricter"]
 _DAY = timedelta(days=1)
-_ASKS = ("applies_when", "require", "forbid")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The rules on a claim's own amounts, dates and identifiers, as one function: most claims satisfy all of them.
 
 Asked one by one, a dozen rules cost a dozen calls, and as many look-ups of facts that are first found missing. Plans of
-many shapes have the same rules and share their function: the library has some sixty.
+many shapes have the same rules and share their function: claims of the bench have some eighty.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from rules.facts.addresses import HOME
 from rules.facts.diagnoses import undotted
 from rules.facts.registry import fact
 
-ACCIDENTS = ("AA", "OA")
 INPATIENT = frozenset({"21", "51", "61"})
 """Places of service of inpatients: hospital, psychiatric facility, comprehensive rehabilitation."""
 FACILITIES = frozenset({"19", "21", "22", "23", "24"})

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _STEPS = (1, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 86_400, 7 * 86_400, 28 * 86_400)
 """Widths of a column of time, in seconds."""
 _MOST_COLUMNS = 60
-_MOST_ROWS = 30
-"""Rows of a table that could be long; how many there are is said."""
 
 
 @dataclass(frozen=True, slots=True)
