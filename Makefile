@@ -4,11 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The tests wait for processes as much as they compute: two more at once than there are cores.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Neighbors stay together, and share the servers of their file, as long as nobody is idle.
+SPREAD := --dist worksteal
 
 # Where a machine keeps no bytecode, each of the thousands of processes that the tests start would compile every module.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test slow matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
+.PHONY: help run test slow again matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +19,7 @@ run: .venv/run.stamp  ## demonstration claims through a real server, a real work
 	@$(BIN)/scrub demo
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
-	@$(BIN)/pytest -q -n $(WORKERS)
+	@$(BIN)/pytest -q -n $(WORKERS) $(SPREAD)
 
 oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claims field by field, then speed and memory
 	@$(BIN)/pytest -q -n 2 -m slow tests/x12
@@ -31,7 +33,11 @@ bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour a
 	@$(BIN)/scrub bench --all -o bench.json
 
 slow: .venv/dev.stamp  ## the tests that cost most: long journeys, kills, memory; some minutes. CI runs them as well
-	@$(BIN)/pytest -q -n $(WORKERS) -m slow
+	@$(BIN)/pytest -q -n $(WORKERS) $(SPREAD) -m slow
+
+again: .venv/dev.stamp  ## the tests that failed last, one after the other; if none did (lint, a crash), it fails
+	@echo "Run once more, alone. A test that passes now is still one that does not hold beside others:"
+	@$(BIN)/pytest -q -m "slow or not slow" --last-failed --last-failed-no-failures none
 
 matrix: .venv/dev.stamp  ## the fast tests on Python 3.11 to 3.14 and each Redis and Valkey found; more: PYTHONS="..." SERVERS="..."
 	@$(BIN)/python -m ops.matrix --workers $(WORKERS) --pythons $(PYTHONS) --servers $(SERVERS) --tests $(TESTS)
@@ -59,6 +65,7 @@ lint: .venv/dev.stamp  ## style, types, import contracts, rule files, generated 
 	@$(BIN)/python -m ops.alerts --check
 	@$(BIN)/python -m ops.logformats --check
 	@$(BIN)/python -m ops.access --check
+	@$(BIN)/python -m ops.layoutpage --check
 	@$(BIN)/python -m ops.images
 	@$(BIN)/python -m ops.advisories 2>/dev/null || test $$? -eq 2  # 2: no way to the network, and it says so
 
@@ -84,8 +91,9 @@ boards: .venv/dev.stamp  ## writes dashboards, alerts and log formats from the l
 	@$(BIN)/python -m ops.alerts
 	@$(BIN)/python -m ops.logformats
 
-access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users
+access: .venv/dev.stamp  ## writes ops/redis/users.acl from the table of Redis' users, docs/layout.md from that of the keys
 	@$(BIN)/python -m ops.access
+	@$(BIN)/python -m ops.layoutpage
 
 secrets:  ## passwords for docker-compose.yml, where they are missing
 	@ops/secrets.sh

@@ -1,9 +1,7 @@
 """Who may do what in Redis: the table behind `ops/redis/users.acl`. `python -m ops.access` writes it.
 
-A Redis user has a first set of rights and then selectors, each a set of commands on a set of keys; a command is let
-through where one of them allows it with all its keys. Redis asks the same of every command within a script, so EVAL
-on a key gives nobody more than the commands of the other selectors. Passwords are put in at start, as SHA-256, by
-`ops/redis/start.sh`; the user `default` is off.
+Rights are those of `worker.store.rights`, which also has the users of registered producers. Keys are families of
+`worker.store.layout`. Passwords are put in at start, as SHA-256, by `ops/redis/start.sh`; the user `default` is off.
 """
 
 from __future__ import annotations
@@ -12,7 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.store.outletspecs import BY_HAND, CONSUMED, OUTLETS, listed
+from worker.store.layout import FAMILIES
+from worker.store.outletspecs import BY_HAND, CONSUMED, FILES, OUTLETS, listed
+from worker.store.rights import HELLO, Right, line, producer_rights
 
 FILE = Path(__file__).parent / "redis" / "users.acl"
 CLAIMS = "{claims:*}"
@@ -21,24 +21,6 @@ CELERY = "scrub:"
 """Prefix of everything that Celery keeps: notifications, and no claim data."""
 CONTROL = f"{CELERY}/0.celery.pidbox"
 """Celery's control channel in database 0. A pattern subscription wants it word for word."""
-_HELLO = "@connection -@dangerous -client|tracking -client|caching -client|trackinginfo -client|getredir info"
-"""What a client does before its first real command, by category: Redis 7.0 refuses the names of what came later. Not
-CLIENT LIST and KILL, which are dangerous. Not CLIENT TRACKING and what belongs to it: with BCAST a server without
-redis#15371 sends every connection the names of all keys that are written. INFO has numbers and no keys' content."""
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """Commands on keys, `-` before what is taken out again. `%R~` before a key: only to read; `%W~`: only to write."""
-
-    commands: str
-    keys: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        keys = (key if key.startswith("%") else f"~{key}" for key in self.keys)
-        commands = (word if word[0] == "-" else f"+{word}" for word in self.commands.split())
-        return " ".join([*keys, *(f"&{channel}" for channel in self.channels), "-@all", *commands])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +33,48 @@ class User:
 
     def __str__(self) -> str:
         """As a line of an ACL file; `@name@` stands for the SHA-256 of the password."""
-        first, *others = self.rights
-        selectors = " ".join(f"({right})" for right in others)
-        return (
-            f"user {self.name} on sanitize-payload #@{self.name}@ resetkeys resetchannels {first} {selectors}".strip()
-        )
+        return line(self.name, f"@{self.name}@", self.rights)
 
 
 def _claims(*names: str, mode: str = "") -> tuple[str, ...]:
+    """The keys of these families on every partition."""
+    unknown = {*names} - {"*", *FAMILIES}
+    assert not unknown, f"{unknown} are no families of worker.store.layout"
     return tuple(f"{mode}~{CLAIMS}:{name}" if mode else f"{CLAIMS}:{name}" for name in names)
 
 
 def _reader(outlet: str) -> User:
+    if outlet == FILES:
+        return _filer()
     reads = "xreadgroup xack xautoclaim xpending xinfo|groups xgroup|create exists"
     about = f"Takes entries of `{outlet}` with its group and acknowledges them. Sees no other stream."
+    return User(outlet, about, (Right(HELLO), Right(reads, _claims(outlet)), Right("hget", _claims("meta", mode="%R"))))
+
+
+def _filer() -> User:
+    """It has the secret as a worker has, and says in ledgers and event memory what left by file."""
+    about = (
+        "`scrub submit --out`: puts claims of sources that leave by file on their streams, takes what is decided off "
+        "`files`, and says of what left without a verdict that it did. Sees no outlet of the hospital's."
+    )
     return User(
-        outlet, about, (Right(_HELLO), Right(reads, _claims(outlet)), Right("hget", _claims("meta", mode="%R")))
+        FILES,
+        about,
+        (
+            Right(HELLO + " time script|load script|exists multi exec discard unwatch"),
+            Right("xreadgroup xack xautoclaim xpending xinfo|groups xgroup|create exists", _claims(FILES)),
+            Right("xadd", _claims("in:*", mode="%W")),
+            Right("xlen", _claims("in:*", "inner", mode="%R")),
+            Right("xrange", _claims("quarantine", mode="%R")),
+            Right(
+                "hget hgetall get exists",
+                _claims("meta", "producers", "workers", "rings", mode="%R"),
+            ),
+            Right("eval evalsha", _claims("exit:*", "event:*", "ledger:*", "rings", "chains")),
+            Right("hget hset hsetnx hdel hkeys hexists pexpire", _claims("exit:*")),
+            Right("set get mget del pttl exists", _claims("owner:*", "event:*", "ledger:*")),
+            Right("hset hget", _claims("chains")),
+        ),
     )
 
 
@@ -77,10 +85,11 @@ USERS = (
         "worker",
         f"Judges claims: the only one who writes {listed(CONSUMED, 'and')}. No CONFIG, FLUSHALL, KEYS or ACL.",
         (
-            Right(_HELLO + " time script|load script|exists multi exec discard unwatch"),
+            Right(HELLO + " time script|load script|exists multi exec discard unwatch"),
             Right(
                 f"{_STREAMS} {_LOOKS} xgroup|create xgroup|delconsumer eval evalsha type exists "
-                "get getdel set mget del pttl hget hset hsetnx hdel hincrby hgetall lpush ltrim lrange lindex",
+                "get getdel set mget del pttl memory|usage hget hmget hexists hset hsetnx hdel hincrby hgetall "
+                "lpush ltrim lrange lindex",
                 _claims("*"),
             ),
             Right(
@@ -95,15 +104,9 @@ USERS = (
     ),
     User(
         "producer",
-        "Puts claims on the inbox; reads none of them, nor any verdict. Notifies nobody: workers look once a second.",
-        (
-            Right(_HELLO),
-            Right("xadd", _claims("inbox", mode="%W")),
-            Right("hget", _claims("meta", mode="%R")),
-            Right("exists set pttl del eval evalsha", _claims("full")),
-            # Whether an event was sent before: by its identity, which only its sender knows.
-            Right("mget", _claims("event:*", mode="%R")),
-        ),
+        "Those who share the inbox, and trust one another: puts claims there. Reads none of them, nor any verdict, and "
+        "runs no script. Notifies nobody: workers look once a second. A sender of its own: `scrub producer add`.",
+        producer_rights([f"{CLAIMS}:inbox"], f"{CLAIMS}:meta"),
     ),
     *map(_reader, CONSUMED),
     User(
@@ -111,27 +114,44 @@ USERS = (
         "A person who runs it: sees everything, takes entries out of quarantine (back onto the inbox, or away), "
         "enters billing history, puts rule books in force, retires audit chains. Writes no other outlet.",
         (
-            Right(_HELLO + " time scan script|load script|exists multi exec discard"),
+            Right(HELLO + " time scan script|load script|exists multi exec discard"),
             Right(
                 f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall hkeys lrange "
                 "lindex pttl",
                 _claims("*", mode="%R"),
             ),
             Right("eval evalsha", _claims("*")),
-            Right("xadd", _claims("inbox", mode="%W")),
+            Right("xadd", _claims("inbox", "inner", mode="%W")),
             Right("xdel", _claims(*BY_HAND)),
             Right("hincrby", _claims("counters")),
             Right("hset hdel", _claims("chains")),
-            Right("set", _claims("ledger:*", "full")),
-            Right("del", _claims("full")),
+            Right("set del", _claims("ledger:*")),
             Right("hset hdel lpush lpop ltrim", _claims("book", "books", "switches")),
+            Right("hsetnx", _claims("meta")),
+        ),
+    ),
+    User(
+        "serve",
+        "The HTTP service: puts claims on producers' streams and the inbox, waivers on the inner stream; reads what "
+        "was decided and how the queue stands; keeps the heads of its audit chain. Writes no outlet, puts no book in "
+        "force, notifies nobody.",
+        (
+            Right(HELLO + " time script|load script|exists multi exec discard"),
+            Right(
+                f"xrange xrevrange xlen xpending {_LOOKS} type exists get mget pttl "
+                "hget hmget hgetall hkeys lrange lindex",
+                _claims("*", mode="%R"),
+            ),
+            Right("eval evalsha", _claims("*")),
+            Right("xadd", _claims("inbox", "in:*", "inner", mode="%W")),
+            Right("hset", _claims("chains")),
             Right("hsetnx", _claims("meta")),
         ),
     ),
     User(
         "monitor",
         "For probes and autoscaling: lengths and lags. Sees no entry (XINFO STREAM would show two, so it is left out).",
-        (Right(_HELLO), Right("xlen xpending xinfo|groups", _claims("inbox", *OUTLETS, mode="%R"))),
+        (Right(HELLO), Right("xlen xpending xinfo|groups", _claims("inbox", "inner", "in:*", *OUTLETS, mode="%R"))),
     ),
 )
 ADMIN = "user admin on sanitize-payload #@admin@ ~* &* +@all"

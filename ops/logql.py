@@ -29,6 +29,7 @@ LISTED = 6
 _TAKEN_BACK = '{{ if eq .event_action "claim.superseded" }}'
 _COUNT = f"| label_format count=`{_TAKEN_BACK}-1{{{{ else }}}}1{{{{ end }}}}` | unwrap count"
 _CENTS = f"| label_format cents=`{_TAKEN_BACK}-{{{{ end }}}}{{{{ .claim_charge_cents }}}}` | unwrap cents"
+_EXPECTED = _CENTS.replace("claim_charge_cents", "claim_expected_cents")
 
 
 def label(name: str) -> str:
@@ -81,6 +82,12 @@ def dollars(over: str, *by: str, **conditions: str) -> str:
     return f"sum{_by(by)} (sum_over_time({_DECISIONS}{_filters(wanted)} {_CENTS} [{over}])) / 100"
 
 
+def expected_dollars(over: str, *by: str, **conditions: str) -> str:
+    """The least that they are expected to bring, of those of which that can be said."""
+    wanted = {"claim.expected_cents": "!=", **{f"claim.{name}": value for name, value in conditions.items()}}
+    return f"sum{_by(by)} (sum_over_time({_DECISIONS}{_filters(wanted)} {_EXPECTED} [{over}])) / 100"
+
+
 def clean_rate(over: str, *by: str, **conditions: str) -> str:
     """Clean claim rate from 0 to 1. A group without one clean claim has 0, and does not vanish."""
     every = decisions(over, *by, requeued="!=true", **conditions)
@@ -125,9 +132,10 @@ def complaints(over: str = "") -> str:
     return f"sum by ({level}) (count_over_time({found} [{over}]))" if over else found
 
 
-def books(field: str, over: str, function: str = "max") -> str:
-    """The largest (or smallest) value that the line of the maintenance gave."""
-    return f"{function}_over_time({actions('queue.books')} | unwrap {label(field)} [{over}]) by ({_ONE})"
+def books(field: str, over: str, function: str = "max", by: str = "") -> str:
+    """The largest (or smallest) value that the line of the maintenance gave; `by`: for each value of that field."""
+    group = label(by) if by else _ONE
+    return f"{function}_over_time({actions('queue.books')} | unwrap {label(field)} [{over}]) by ({group})"
 
 
 def latency(share: float, over: str) -> str:

@@ -123,5 +123,23 @@ TABLE_FIELDS: Mapping[str, dict[str, Any]] = {
     "asc_drugs.indicator": {"constraints": {"required": True}, "description": "Payment indicator of Addendum BB."},
     "state": {"constraints": {"required": True, "pattern": "^[A-Z]{2}$"}},
     "plan": {"description": "A key of the payer's plans; empty: all."},
+    "payment_indicators.status": {
+        "constraints": {"required": True},
+        "description": "Status of the code, by the schedule; of Addendum AA its payment indicator.",
+    },
+    "multiple": {
+        "description": "How several procedures of a day are paid: its indicator, or Y; empty: as its status says."
+    },
+    "bilateral": {"description": "How both sides are paid: indicator of the physician fee schedule."},
+    "share": {"constraints": {"required": True, "pattern": r"^[01]\.[0-9]{2}$"}, "description": "Of the amount."},
+    "site": {
+        "constraints": {"required": True, "enum": ["office", "facility"]},
+        "description": "Whose practice values pay there.",
+    },
+    "several": {
+        "constraints": {"enum": ["0", "1"]},
+        "description": "1: parts of the ZIP code are of other localities.",
+    },
+    "plus_four": {"description": "Last four digits of a ZIP code; 00000: the whole ZIP code."},
 }
 """What is known of a column by its name; the others are texts that must be there."""

@@ -2,7 +2,11 @@
 
 ops/schema/claim.json      JSON Schema (2020-12) of a claim
 ops/schema/report.json     JSON Schema of a report
+ops/schema/backtest.json   JSON Schema of what `scrub backtest --format json` writes
+ops/schema/manifest.json   JSON Schema of the manifest of a split 837
+ops/schema/certificate.json JSON Schema of what `scrub certificate` writes
 ops/schema/asyncapi.json   AsyncAPI 3.0 of the inbox and the outlets
+ops/schema/openapi.json    OpenAPI 3.1 of what `scrub serve` has for programs
 ops/schema/rule.json       and the other files that people write: ops/ruleschemas.py
 """
 
@@ -16,10 +20,16 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ops import generated, ruleschemas
+from rules.book.suggested import CHANGE_CLASSES
 from rules.claim import Claim
 from rules.report import Report
+from worker.backtest.result import BacktestResult
+from worker.certificate.content import SignedCertificate
+from worker.exits.manifest import Manifest
 from worker.intake.events import ClaimEvent
+from worker.pipeline.expected import ToldLine
 from worker.pipeline.outlets import QUARANTINED, REASONS, SCRUBBED, QuarantineData, ScrubbedData
+from worker.serve import openapi
 from worker.store.keys import FIELD, Keys
 from worker.store.outletspecs import SPECS
 
@@ -30,6 +40,68 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def schema_of(kind: Any, title: str) -> dict[str, Any]:
     """A self-contained JSON Schema."""
     return {"$schema": DIALECT, "title": title, **TypeAdapter(kind).json_schema()}
+
+
+def report_schema() -> dict[str, Any]:
+    """That of a report, with what stands beside it where `scrub check --format json` writes it."""
+    schema, beside = schema_of(Report, "report"), TypeAdapter(ToldLine).json_schema()
+    schema["$defs"] |= beside.pop("$defs")
+    schema["$defs"]["ToldLine"] = beside
+    schema["properties"]["expected"] = {
+        "description": "Of a held claim, by `scrub check` alone: what its lines of the book's procedures are expected "
+        "to bring, beside their charges. Absent: the claim is not held, or has no such line.",
+        "items": {"$ref": "#/$defs/ToldLine"},
+        "type": "array",
+    }
+    schema["properties"]["suggestions"] = {
+        "description": "Of a held claim, by `scrub check` alone: ways out, for a person to confirm against the record. "
+        "Absent: nothing is suggested.",
+        "items": _SUGGESTION,
+        "type": "array",
+    }
+    schema["properties"]["tried"] = {
+        "description": "With `--try`: what the claim would be with the first suggestion of each finding; nothing was "
+        "changed or sent.",
+        "type": "object",
+    }
+    return schema
+
+
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_OPERATION = {
+    "type": "object",
+    "required": ["op", "path", "class"],
+    "properties": {
+        "op": {"enum": ["replace", "add", "remove"]},
+        "path": {"type": "string"},
+        "value": {},
+        "class": {"enum": list(CHANGE_CLASSES), "description": "Who reads RFC 6902 passes it over."},
+    },
+    "additionalProperties": False,
+}
+_SUGGESTION = {
+    "type": "object",
+    "required": ["key", "code", "rule", "line", "class", "confirm", "paths", "patch"],
+    "properties": {
+        "key": {"type": "string", "pattern": "^[0-9]+[a-z]$", "description": "By which `--fix` names it."},
+        "code": {"type": "string"},
+        "rule": {"type": "string", "description": "The rule file in the library, without its ending."},
+        "line": {"type": ["integer", "null"]},
+        "class": {
+            "enum": list(CHANGE_CLASSES),
+            "description": "format: the same value, written otherwise; decision: the record decides; follows: goes "
+            "with the rest of the claim.",
+        },
+        "confirm": {**_TEXTS, "description": "What a person confirms before making the change."},
+        "paths": {**_TEXTS, "description": "What it changes, as JSON pointers."},
+        "patch": {
+            "type": "array",
+            "items": _OPERATION,
+            "description": "RFC 6902 on the claim. Empty where a value names a person: `scrub rework try` has it.",
+        },
+    },
+    "additionalProperties": False,
+}
 
 
 def _envelope(kind: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -47,14 +119,19 @@ def _envelope(kind: str, data: dict[str, Any]) -> dict[str, Any]:
             "datacontenttype": {"const": "application/json"},
             "inboxentry": {
                 **text,
-                "description": "The inbox entry that was judged; with several partitions <partition>:<id>.",
+                "description": "The entry that was judged: [<partition>:][<stream>:]<id>, the inbox without a stream.",
             },
+            "producer": {**text, "description": "The registered producer that sent it; absent: it shares the inbox."},
             "eventsource": {**text, "description": "`source` of the claim event."},
             "eventid": {**text, "description": "`id` of the claim event."},
             "receiveddate": {
                 **text,
                 "format": "date",
-                "description": "Day that stood in, as the claim has no received date.",
+                "description": "Day that stood in, as the claim has no received date, or none that counts.",
+            },
+            "claimrevision": {
+                **text,
+                "description": "Which version of its claim it is, where the id of the inbox entry does not say so.",
             },
             "traceparent": text,
             "data": data,
@@ -94,7 +171,12 @@ def asyncapi() -> dict[str, Any]:
         "field `ce_id`, `ce_source`, ... for each attribute, `content-type`, and `data` with the claim as JSON."
     )
     channels: dict[str, Any] = {"inbox": _channel(keys.inbox, says, "claim.submitted.v1", "ClaimEvent")}
-    operations: dict[str, Any] = {"submit": {"action": "receive", "channel": {"$ref": "#/channels/inbox"}}}
+    own = f"The stream of the registered producer NAME, on which it alone puts claims. {says}"
+    channels["producer"] = _channel(keys.stream("NAME"), own, "claim.submitted.v1", "ClaimEvent")
+    operations: dict[str, Any] = {
+        "submit": {"action": "receive", "channel": {"$ref": "#/channels/inbox"}},
+        "submit_registered": {"action": "receive", "channel": {"$ref": "#/channels/producer"}},
+    }
     for name, spec in SPECS.items():
         says = f"{spec.about} A Redis stream; field `{FIELD}` of each entry holds the JSON."
         schema, kind = ("ClaimScrubbed", SCRUBBED) if spec.judged else ("ClaimQuarantined", QUARANTINED)
@@ -105,8 +187,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "claim-scrubber",
             "version": "1.0.0",
-            "description": "Claims go in at the inbox and come out, checked, at exactly one outlet. "
-            "Operations are those of the worker: it receives from the inbox and sends to the outlets.",
+            "description": "Claims go in at the stream of a registered producer, or at the inbox that all others "
+            "share, and come out, checked, at exactly one outlet. Operations are those of the worker.",
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": channels,
@@ -119,8 +201,12 @@ def documents() -> dict[str, dict[str, Any]]:
     """Every generated file, by name."""
     return {
         "claim.json": schema_of(Claim, "claim"),
-        "report.json": schema_of(Report, "report"),
+        "report.json": report_schema(),
+        "backtest.json": schema_of(BacktestResult, "backtest"),
+        "manifest.json": schema_of(Manifest, "manifest of a split"),
+        "certificate.json": schema_of(SignedCertificate, "certificate"),
         "asyncapi.json": asyncapi(),
+        "openapi.json": openapi.document(),
         **ruleschemas.documents(),
     }
 

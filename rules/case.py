@@ -137,6 +137,11 @@ def last_date_of(claim: Claim, line: Line) -> date | None:
     return line.service_date_end or date_of(claim, line)
 
 
+def place_of_service_of(claim: Claim, line: Line) -> str | None:
+    """The line's place of service, else the claim's."""
+    return line.place_of_service or claim.place_of_service or None
+
+
 def last_dates_of(claim: Claim, lines: Iterable[Line]) -> list[date]:
     """The last days of those lines that have one."""
     only = _only_day(claim)

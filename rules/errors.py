@@ -111,6 +111,20 @@ class PackInvalid(ScrubError):
     """{file} is no packed book: {reason}. Expected a file that `scrub rules pack` wrote."""
 
 
+class NothingSuggested(ScrubError):
+    """Nothing is suggested for claim {claim}: no rule that holds it knows a way out that the claim alone shows. What
+    each finding asks for stands under `fix`; it is made in the host system.
+    """
+
+
+class SuggestionUnknown(ScrubError):
+    """There is no suggestion {key} for this claim. Expected one of {known}."""
+
+
+class ChangesContradict(ScrubError):
+    """The suggestions {keys} cannot all be made: {reason}. Nothing was tried; name those that are meant with --fix."""
+
+
 def first_problem(error: ScrubError) -> str:
     """The first problem that an error lists, with its file and line; where it lists none, its sentence."""
     return str(error).split("\n", 2)[:2][-1]

@@ -19,6 +19,8 @@ from rules.values import iso_date
 MEDICARE = "medicare"
 PREFIX = 3
 """Characters of a member id that name the member's plan."""
+UNLISTED = ""
+"""As a member's home: a plan that the book does not have."""
 RESERVED = ("all", "common")
 """What rule files and their folders mean by other things than a payer or a group."""
 LINES_OF_BUSINESS: Mapping[str, str] = {
@@ -77,12 +79,14 @@ class Appeal(PayersModel):
 
 
 class Home(PayersModel):
-    """Which rules are the member's own plan's to make, where another plan of this payer takes the claim (BlueCard): of
-    the plan that takes it they are heard, and are no more than `at_most`."""
+    """Which rules are the member's own plan's to make, where another plan of this payer takes the claim (BlueCard)."""
 
     subjects: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], ...], Field(min_length=1)]
     """First letters of rule codes, such as COV."""
     at_most: Severity
+    """A ceiling on those of the plan that takes the claim."""
+    own_at_most: Severity = "warn"
+    """A ceiling on those of the member's plan, whose texts are written for the providers of its own area."""
 
 
 GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]
@@ -117,8 +121,9 @@ class Selection(NamedTuple):
     plan: str | None
     plan_known: bool
     line_of_business: str | None
-    away: bool = False
-    """Whether the member is of another plan of this payer than the one that takes the claim."""
+    home: str | None = None
+    """The plan of this payer that the member is of, where it is not the one that takes the claim; UNLISTED: one that
+    the book does not have; None: it is that one, or nothing says which."""
 
 
 class Owner(NamedTuple):
@@ -193,10 +198,13 @@ class Registry:
         return Selection(key, plan, known, business or _business(key, indicator, implied))
 
     def seen_from_home(self, selection: Selection, member_id: str | None) -> Selection:
-        """The same, with whether the member is of another plan, by the prefix of the member id; unknown is no."""
-        home = self.prefixes.get((member_id or "").strip().upper()[:PREFIX]) if self.prefixes else None
-        away = home is not None and home.payer == selection.payer and None is not selection.plan != home.plan
-        return selection._replace(away=True) if away else selection
+        """The same, with the member's own plan where the prefix of the member id says that it is another one."""
+        owner = self.prefixes.get((member_id or "").strip().upper()[:PREFIX]) if self.prefixes else None
+        if owner is None or owner.payer != selection.payer or self.payers[owner.payer].home is None:
+            return selection
+        if owner.plan and owner.plan == selection.plan:
+            return selection
+        return selection._replace(home=owner.plan or UNLISTED)
 
     def ceiling(self, selection: Selection) -> Severity | None:
         """How far the payer's own rules go for the plan of a claim; None: as they are."""
@@ -211,8 +219,10 @@ class Registry:
         return found if said and self.ceiling(selection) is None else None
 
     def home(self, selection: Selection) -> Home | None:
-        """What is another plan's to decide on this claim."""
-        return self.payers[selection.payer].home if selection.payer and selection.away else None
+        """What is the member's own plan's to decide on this claim, where that is another one."""
+        if selection.payer is None or selection.home is None:
+            return None
+        return self.payers[selection.payer].home
 
     def advantage(self) -> Advantage | None:
         """What Medicare's file says of Medicare Advantage plans."""

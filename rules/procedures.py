@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from rules.terms import PROCEDURES
 from rules.values import iso_date
@@ -89,13 +88,19 @@ def codes_in(files: Mapping[str, bytes]) -> frozenset[str]:
     found: set[str] = set()
     for name, content in files.items():
         if name.startswith(f"{PROCEDURES}/") and name.endswith("/procedure.yaml"):
-            with suppress(yaml.YAMLError, ValidationError, UnicodeDecodeError):
+            with suppress(ValueError):
                 found.update(_package(content).codes)
     return frozenset(found)
 
 
 def _package(content: bytes) -> Procedure:
-    return Procedure.model_validate(yaml.load(content.decode("utf-8"), yaml.BaseLoader))  # noqa: S506  plain text alone
+    import yaml  # most commands start without it: see rules.book.parsed
+
+    try:
+        data = yaml.load(content.decode("utf-8"), yaml.BaseLoader)  # noqa: S506  plain text alone
+    except yaml.YAMLError as error:
+        raise ValueError("not YAML") from error
+    return Procedure.model_validate(data)
 
 
 @cache

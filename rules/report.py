@@ -123,12 +123,34 @@ def each_of(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(sorted((one for finding in findings for one in (finding, *finding.because)), key=order))
 
 
+def place_of(code: str, line: int | None) -> str:
+    """`CODE@LINE`, or `CODE@` for the claim."""
+    return f"{code}@{line or ''}"
+
+
 @dataclass(frozen=True)
 class Observed:
     """What is only observed: rules were asked as ever, and did not decide on the way of the claim."""
 
     disposition: Disposition
     """Where the claim would have gone."""
+
+
+@dataclass(frozen=True)
+class Waived:
+    """A person let this claim go once, in spite of what blocks it."""
+
+    decision: str
+    """The decision that was waived."""
+    findings: tuple[str, ...]
+    """Its blocking findings, each as `place_of` says."""
+    owner: str
+    until: str
+    """The last day on which it holds, ISO 8601."""
+    digest: str
+    """Of the waiver, hexadecimal; its reason is with those who keep the case."""
+    refused: str | None = None
+    """Why it does not hold, so that the claim stays held; null: it holds."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +233,8 @@ class Report:
     observed: Observed | None = None
     """Of a claim that is observed, where it would have gone; null: it went where its verdict sends it."""
 
+    waived: Waived | None = None
+    """Of a claim that a person let go in spite of its findings, which are all here still; null: nobody did."""
     lines: tuple[LineLook, ...] = ()
     """How each line was looked at, in the order of the claim."""
     gaps: tuple[Gap, ...] = ()
@@ -245,6 +269,12 @@ class Report:
         """Codes of this severity that failed or could not be determined, each once, in order."""
         found = [f.code for f in self.every if f.severity == severity and f.outcome != "bypassed"]
         return list(dict.fromkeys(found))
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that hold the claim, or would, had a person not waived them."""
+        every = (one for one in self.every if one.severity == "block")
+        return tuple(one for one in every if one.outcome != "bypassed" and one.observed is None)
 
     @property
     def verdict(self) -> Disposition:

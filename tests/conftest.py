@@ -6,9 +6,13 @@ import os
 import platform
 
 import pytest
+from hypothesis import settings
 
 from worker.errors import ServerMissing
 from worker.store.serverbinary import choose
+
+settings.register_profile("shared machine", deadline=None)  # how long an example takes says what else runs there
+settings.load_profile("shared machine")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -25,13 +25,14 @@ from celery.utils.log import get_multiprocessing_logger
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
+from worker.audit.behind import behind
 from worker.audit.log import check_folder
 from worker.books import current, drafts
 from worker.config.settings import load_settings
 from worker.logs import operational as logs
 from worker.logs import outputs
 from worker.pipeline.maintenance import maintain
-from worker.process import celeryapp, gctuning, presence, remotecontrol
+from worker.process import celeryapp, gctuning, presence, remotecontrol, shutdown
 from worker.process.broker import check
 from worker.process.celeryapp import celery_app
 from worker.process.heartbeat import Heartbeat
@@ -40,6 +41,7 @@ from worker.store import agreement, connections, memory, opening, reachability
 from worker.store.connections import Store
 from worker.store.embedded import Lease
 from worker.store.fitness import check_primary
+from worker.store.keyring import Ring
 from worker.store.rediserrors import TransportUnknown
 
 try:
@@ -90,6 +92,7 @@ def _take_hold(**_: Any) -> None:
     # Celery's own writes before its handlers set their flag: a full pipe, or one without reader, would swallow SIGTERM.
     program.safe_say = outputs.say  # type: ignore[attr-defined]
     program._reload_current_worker = _begin_again  # type: ignore[attr-defined]
+    shutdown.install(program)
     _stop_page[0] = 0
     try:
         if settings.embedded and not _leases:
@@ -98,20 +101,31 @@ def _take_hold(**_: Any) -> None:
         with opening.open_store(settings, hold=False) as store:
             check_primary(store.redis, reachability.claims(settings))
             _await_memory(store)
-            agreement.agreed_secret(store)
+            rings = agreement.agreed_rings(store)
             check_folder(settings.audit_path)
+            _look_back(store, rings.audit)
             # Read before the fork: the pool processes share its pages, and start in no time.
             drafts.settle(store)
             fault = current.take_own(store)
+            current.payment_terms(settings)
         _look_at_broker()
         if fault:
             _log_fault(fault)
         gctuning.spare()
+        gctuning.keep_freed()
     except (ScrubError, RedisError) as error:
         if isinstance(error, RedisError):
             error = reachability.trouble(error, reachability.claims(settings))
         # Celery logs what a signal handler raises, and goes on; this it does not catch.
         sys.exit(str(error))
+
+
+def _look_back(store: Store, ring: Ring) -> None:
+    """Redis may have been emptied, or brought back from an older copy, while no worker ran that would have noticed."""
+    with contextlib.suppress(OSError):
+        if sentence := str(behind(store, ring)):
+            logs.configure(settings.log_level, _of_the_broker)
+            logs.log(__name__).error(f"{sentence}; `scrub audit lost` lists them", **{"event.action": "audit.behind"})
 
 
 def _begin_again() -> None:

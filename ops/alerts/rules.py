@@ -15,6 +15,8 @@ STANDSTILL_SECONDS = 30
 """A batch takes 20 at most (SCRUB_SOFT_TIME_LIMIT), and usually a few milliseconds."""
 HELD_SECONDS = 300
 """For as long a consumer may be away without anybody's doing."""
+FULL_LINES = 24
+"""Of the thirty that maintenance logs in five minutes."""
 QUARANTINE_AN_HOUR = 10
 DROP = 0.8
 """Of the clean claim rate of seven days, the last included (Grafana's grammar has no `offset` behind `unwrap`)."""
@@ -73,10 +75,25 @@ def alerts() -> tuple[Alert, ...]:
         ),
         Alert(
             "WorkersWait",
-            f"{logql.books('queue.held_s', '1m')} > {HELD_SECONDS}",
+            f"{logql.books('queue.held_s', '1m', by='queue.held_by')} > {HELD_SECONDS}",
             "critical",
-            "The workers wait for room",
+            "The workers wait for room{{ with $labels.queue_held_by }}; most unread is the outlet {{ . }}{{ end }}",
             f"Workers have taken none for more than {HELD_SECONDS} seconds: Redis is full, or nobody reads an outlet.",
+        ),
+        Alert(
+            "ProducerDeletesClaims",
+            f"{logql.books('queue.deleted', SILENCE)} > 0",
+            "critical",
+            "A producer deletes its own claims",
+            "Claims of a registered producer went away before a worker had them: its password is in wrong hands, or its"
+            " program trims its stream.",
+        ),
+        Alert(
+            "ProducersWait",
+            f"sum(count_over_time({maintained} | {logql.label('queue.full')} = `true` [5m])) > {FULL_LINES}",
+            "warning",
+            "Producers are told to wait",
+            "For most of five minutes there was no room for claims: a flood, too few workers, or an unread outlet.",
         ),
         Alert(
             "OldestClaimTooOld",
@@ -91,6 +108,13 @@ def alerts() -> tuple[Alert, ...]:
             "critical",
             "An audit file was lost under a worker",
             "An audit file was removed, moved or changed while a worker wrote to it. Claims go on, in a new file.",
+        ),
+        Alert(
+            "RedisBehind",
+            f"sum(count_over_time({logql.found('audit.behind')} [10m])) > 0",
+            "critical",
+            "Redis has forgotten decisions",
+            "Redis was emptied, its append-only file was cut, or an older copy was restored: results are lost.",
         ),
         Alert(
             "QuarantineGrows",

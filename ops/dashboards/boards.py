@@ -13,8 +13,8 @@ from ops import logql
 from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked, widths
 from rules.loader import load_book
 from worker.audit.lines import DECIDES
-from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE, LIGHT, SERIES_LIGHT
-from worker.store.outletspecs import SPECS
+from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE, EXPECTED_LEAST, LIGHT, SERIES_LIGHT
+from worker.store.outletspecs import DISPOSED
 
 _PAYER = "=~$payer"
 _AGAIN = " A claim that was mended and sent in again is decided again and counts again; scrub report tells them apart."
@@ -47,16 +47,20 @@ def billing() -> Dashboard:
 def _billing_numbers(board: Dashboard) -> None:
     rate = logql.clean_rate(RANGE, payer=_PAYER)
     text = CLEAN_CLAIM_RATE + _AGAIN
-    width = widths(3 + len(SPECS))
+    width = widths(4 + len(DISPOSED))
     board.with_panel(
         number("Clean claim rate", text, rate, "percentunit", LIGHT["billing"], decimals=1, width=next(width))
     )
     held = logql.dollars(RANGE, disposition="=rework", payer=_PAYER)
     board.with_panel(number("Held in rework", AT_STAKE, held, "currencyUSD", LIGHT["rework"], width=next(width)))
+    expected = logql.expected_dollars(RANGE, disposition="=rework", payer=_PAYER)
+    board.with_panel(
+        number("Expected of these", EXPECTED_LEAST, expected, "currencyUSD", LIGHT["rework"], width=next(width))
+    )
     let_go = logql.decisions(RANGE, disposition="=billing", observed="=rework", payer=_PAYER)
     text = "Claims that are only observed, went to billing, and would have gone to rework." + _AGAIN
     board.with_panel(number("Observed", text, let_go, "locale", LIGHT["rework"], width=next(width)))
-    for name, spec in SPECS.items():
+    for name, spec in DISPOSED.items():
         expression = logql.decisions(RANGE, disposition=f"={name}", payer=_PAYER)
         text = f"{spec.counts[0].upper()}{spec.counts[1:]}{'' if spec.consumed else '; each wants a person'}."
         board.with_panel(number(name.title(), text, expression, "locale", spec.light, width=next(width)))
@@ -82,7 +86,7 @@ def _billing_rankings(board: Dashboard) -> None:
     board.with_panel(ranking("Top findings: claims", text, findings, LIGHT["rework"]))
     text = "What the payer was expected to answer to claims in rework: group, reason and remark code, or 277CA." + _EACH
     denials = logql.listed("rule.denials", RANGE, disposition="=rework", payer=_PAYER)
-    board.with_panel(ranking("Denials avoided", text, denials, LIGHT["billing"]))
+    board.with_panel(ranking("Denials foreseen", text, denials, LIGHT["billing"]))
     text = "Rules of severity block that need a fact which the claim does not carry." + _EACH
     undetermined = logql.listed("rule.undetermined", RANGE, payer=_PAYER)
     board.with_panel(ranking("Undetermined", text, undetermined, LIGHT["unchecked"]))

@@ -5,6 +5,7 @@
 #   SECRETS  folder with one file a user: redis-worker, redis-producer, ... (default /run/secrets)
 #   DATA     folder of the append-only file (default /data)
 #   RUN      folder that only we can enter, in memory (default /run/redis)
+#   PRODUCERS  file with the lines of registered producers (default producers.acl beside this script; none is well)
 # Arguments go to redis-server as they are, after its settings.
 set -eu
 umask 077
@@ -12,6 +13,7 @@ umask 077
 here=$(cd "$(dirname "$0")" && pwd)
 secrets=${SECRETS:-/run/secrets}
 run=${RUN:-/run/redis}
+producers=${PRODUCERS:-$here/producers.acl}
 script=$run/users.sed
 
 : > "$script"
@@ -27,6 +29,8 @@ for user in $(sed -n 's/.*#@\([a-z]*\)@.*/\1/p' "$here/users.acl"); do
     printf 's/#@%s@/#%s/\n' "$user" "${hash%% *}" >> "$script"
 done
 sed -f "$script" "$here/users.acl" > "$run/users.acl"
+# Registered producers, one line each as `scrub producer add --password-file` prints it.
+[ ! -f "$producers" ] || cat "$producers" >> "$run/users.acl"
 rm -f "$script"
 
 server=${REDIS_SERVER:-redis-server}

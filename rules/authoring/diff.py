@@ -26,7 +26,7 @@ _WHOLE: Mapping[str, What] = {
     "status": "status", "payers": "payers", "except_payers": "payers", "bills_as": "payers", "scope": "payers",
     "on_void": "payers", "title": "message",
 }  # fmt: skip
-_TEXTS = ("message", "fix", "patch", "expected_denial")
+_TEXTS = ("message", "fix", "patch", "suggest", "expected_denial")
 _CONDITIONS = {"applies_when": "applies where", "require": "requires", "forbid": "forbids", "bypass": "is lifted where"}
 _JOINS = ("any", "all", "not")
 PACKAGE = "/procedure.yaml"

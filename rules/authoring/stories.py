@@ -26,12 +26,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from rules.authoring.examples import example_claim, merged
-from rules.authoring.patch import patched
 from rules.authoring.trial import no_rows, payer_part, with_rows
 from rules.book.book import Book
 from rules.book.rulefile import BilledShape, Node, Text, YamlDocument, YamlModel, read_document, validated
 from rules.claim import Claim, Role, read_claim
 from rules.engine.check import check
+from rules.engine.patch import patched
 from rules.errors import ClaimInvalid, CorpusInvalid, RuleProblem
 from rules.history import NOT_CONSULTED, History
 from rules.report import Finding, Report

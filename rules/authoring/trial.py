@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, get_args
 
 from rules.authoring.examples import example_claim
-from rules.authoring.patch import patched
+from rules.authoring.suggestions import vain_suggestion
 from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.book.conditions import did_you_mean
@@ -21,6 +21,7 @@ from rules.claim import Claim, Role, read_claim
 from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.engine.memory import assigned_to
+from rules.engine.patch import patched
 from rules.errors import ClaimInvalid
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NOTHING_BILLED, History
@@ -179,6 +180,8 @@ def trials_of(book: Book, rule: Rule, document: YamlDocument) -> Iterator[Trial]
             fault = f"example {example.name!r} expects {example.expect}; the rule says {outcome}"
         elif outcome == "fail" and patches and (unrepaired := _unrepaired(own, rule, example)):
             fault = f"example {example.name!r} is not repaired: {unrepaired}"
+        elif outcome == "fail" and (in_vain := vain_suggestion(own, rule, example.claim, example.history)):
+            fault = f"example {example.name!r}: {in_vain}"
         yield Trial(example, place, fault)
 
 

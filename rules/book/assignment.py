@@ -16,6 +16,7 @@ OF_MEDICARE = "(This is Medicare's own rule; whether this Medicare Advantage pla
 """What a finding adds where a plan takes the rule over: CMS's text is not the plan's."""
 OF_PAYER = "(This is a rule of {payer}; that it binds {plan} was not read.)"
 OF_HOST = "(By the prefix of the member id this is another plan's member: that plan decides.)"
+OF_HOME = "(By the prefix of the member id this is a member of {plan}: that plan decides.)"
 
 
 class ClaimKind(NamedTuple):

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from rules.book.assignment import OF_HOST, OF_MEDICARE, OF_PAYER, Assigned, ClaimKind
+from rules.book.assignment import OF_HOME, OF_HOST, OF_MEDICARE, OF_PAYER, Assigned, ClaimKind
 from rules.book.overrides import Overrides
 from rules.book.rule import Rule
 from rules.book.sources import Source
@@ -61,7 +61,7 @@ class Book:
             and (kind.consulted or not rule.needs_history)
             and kind.carried.issuperset(rule.needs)
         ]
-        found = [self._own(rule, selection) for rule in able if rule.serves(selection.payer, selection.plan)]
+        found = [self._own(rule, selection) for rule in able if self.asks(rule, selection)]
         advantage = self.registry.advantage()
         if advantage and selection.line_of_business == "medicare_advantage" and selection.payer != "medicare":
             own = {assigned.rule.file for assigned in found}
@@ -71,6 +71,14 @@ class Book:
                 if rule.code in advantage.codes and rule.serves("medicare", None) and rule.file not in own
             ]
         return self.overrides.assign(found, kind) if self.overrides.entries else found
+
+    def asks(self, rule: Rule, selection: Selection) -> bool:
+        """Whether the rule is for this payer's plan: on what the member's own plan decides, for that one. What the plan
+        that takes the claim says of that is heard as well."""
+        home, key, host = self.registry.home(selection), selection.payer, selection.plan
+        if home is None or rule.code[:3] not in home.subjects:
+            return rule.serves(key, host)
+        return rule.serves(key, selection.home) or (f"{key}/{host}" in rule.payers and rule.serves(key, host))
 
     def blocking(self, kind: ClaimKind) -> frozenset[str]:
         """Codes of the rules that may hold claims of a kind, whatever their dates; those that only observe are among
@@ -113,8 +121,12 @@ class Book:
         """A rule for the claim's payer, with a ceiling where it may not bind the member's plan."""
         key = selection.payer
         plan, home = f"{key}/{selection.plan}", self.registry.home(selection)
-        if home and rule.code[:3] in home.subjects and plan in rule.payers:
-            return Assigned(rule, home.at_most, whose=OF_HOST)
+        if key and home and rule.code[:3] in home.subjects:
+            if f"{key}/{selection.home}" in rule.payers:
+                named = self.registry.payers[key].plans[selection.home or ""].name
+                return Assigned(rule, home.own_at_most, whose=OF_HOME.format(plan=named))
+            if plan in rule.payers:
+                return Assigned(rule, home.at_most, whose=OF_HOST)
         ceiling = self.registry.ceiling(selection)
         if ceiling is None or key not in rule.payers or plan in rule.payers or rule.groups:
             return Assigned(rule)

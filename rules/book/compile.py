@@ -14,6 +14,7 @@ from rules.book.logic import ALWAYS, Condition
 from rules.book.rule import Bypass, Patch, Rule, Text, Version, layer_of
 from rules.book.rulefile import RuleShape, TriedRuleShape, VersionShape, YamlDocument, validated
 from rules.book.sources import Source
+from rules.book.suggesting import suggested
 from rules.carried import CARRIED
 from rules.causes import CAUSES
 from rules.facts import FACTS
@@ -36,8 +37,8 @@ _NOT_PINNED = frozenset({"examples", "cause", "fault", "another_fix", "overlaps"
 PROCEDURE = "{procedure}"
 """Stands in a rule's words for the code that it speaks of."""
 _HEAD_TEXTS = frozenset({"title", "fault"})
-_TEXTS = frozenset({"message", "fix"})
-_WITH_TEXTS = frozenset({"versions", "bypass"})
+_TEXTS = frozenset({"message", "fix", "confirm"})
+_WITH_TEXTS = frozenset({"versions", "bypass", "suggest"})
 
 
 def compile_rule(
@@ -76,7 +77,7 @@ def compile_rule(
         status=shape.status,
         on_void=shape.on_void == "true",
         versions=versions,
-        digest=_digest(says, payers, excepted),
+        digest=rule_digest(says, payers, excepted),
         groups=tuple(name for name in shape.payers if name in registry.groups),
         excepted=shape.except_payers,
         cause=shape.cause,
@@ -97,7 +98,7 @@ def _meant(shape: RuleShape, registry: Registry) -> tuple[tuple[str, ...], tuple
     return tuple(name for name in named if name not in shape.except_payers), left
 
 
-def _digest(data: Mapping[str, Any], payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
+def rule_digest(data: Mapping[str, Any], payers: tuple[str, ...], excepted: tuple[str, ...]) -> str:
     """By what the rule means: that a group stands for its payers, why one is excepted, with which others its findings
     are shown, or that the procedure's code is filled in, changes no override's pin."""
     says = {key: value for key, value in data.items() if key not in _NOT_PINNED}
@@ -134,9 +135,10 @@ def _check_procedure(document: YamlDocument, shape: RuleShape, package: Procedur
 
 
 def _without_reason(version: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The version without the reasons for a gap before it and for its end, which find nothing on a claim."""
+    """The version without the reasons for a gap before it and for its end, and without what it suggests: these find
+    nothing on a claim."""
     dates = {key: value for key, value in version["effective"].items() if key not in ("after_gap", "ends_because")}
-    return {**version, "effective": dates}
+    return {key: value for key, value in version.items() if key != "suggest"} | {"effective": dates}
 
 
 def _check_names(document: YamlDocument, shape: RuleShape, registry: Registry) -> None:
@@ -215,6 +217,7 @@ def _version(
         gap_table=entry.gap.table if entry.gap else None,
         last_day=sources[entry.citation.source].ends if entry.citation.source in sources else None,
         meant_to_end=entry.effective.ends_because is not None,
+        suggest=suggested(document, entry.suggest, (*path, "suggest"), shape.scope, text),
     )
     if version.end < version.start:
         document.complain((*path, "effective", "to"), "is before `from`")

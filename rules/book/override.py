@@ -115,8 +115,11 @@ class Override:
         return replace(self, pin=self.former_pins[0], former_pins=self.former_pins[:1])
 
     def meets(self, kind: ClaimKind) -> bool:
-        """Whether it is for claims of this kind."""
-        payer, plan = kind.selection.payer, kind.selection.plan
+        """Whether it is for claims of this kind: one on authorization by the member's own plan, the others by the plan
+        that takes the claim."""
+        payer, plan, home = kind.selection.payer, kind.selection.plan, kind.selection.home
+        if self.kind == "authorization" and home is not None:
+            plan = home
         return (not self.payers or bool({payer, f"{payer}/{plan}"} & set(self.payers))) and (
             not self.providers or kind.provider in self.providers
         )

@@ -63,7 +63,8 @@ class OverrideShape(YamlModel):
     authorization: Literal["required", "not_required"] | None = None
     payer_ids: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     member_prefixes: Annotated[tuple[Prefix, ...], Field(min_length=1)] | None = None
-    """First three characters of member ids, by which the members of one plan are known."""
+    """First three characters of member ids, by which the members of one plan are known; with `payers: [bcbs]` those of
+    Blue plans that the book does not have."""
     mode: Mode | None = None
     """Of the rule that is named, else of all. observe: verdicts stand on record and route nothing."""
     gaps: GapRoute | None = None
@@ -241,10 +242,15 @@ class _Reader:
             return
         if len(shape.payers) != 1:
             self._complain(f"`payers` must name the one payer, or payer/plan, that the {kind.split('_')[1]} are of")
-        elif kind == "member_prefixes" and "/" not in shape.payers[0]:
+        elif kind == "member_prefixes" and "/" not in shape.payers[0] and not self._has_homes(shape.payers[0]):
             self._complain("a prefix names a plan; expected payer/plan", "payers", 0)
         if shape.providers or shape.effective:
             self._complain(f"{kind.replace('_', ' ')} hold for all providers and dates of service")
+
+    def _has_homes(self, payer: str) -> bool:
+        """Whether its plans have members at one another, so that of plans that the book lacks it matters too."""
+        found = self._book.registry.payers.get(payer)
+        return found is not None and found.home is not None
 
     def _rules(self, shape: OverrideShape, kind: str) -> list[Rule]:
         """The rules that it touches."""

@@ -10,7 +10,9 @@ from string import Formatter
 from typing import Any
 
 from rules.book.logic import NEVER, Condition, compiled, negated
+from rules.book.suggested import ChangeClass, Step
 from rules.claim import Role
+from rules.errors import MISTAKES
 from rules.facts import FACTS, Facts, Value, dated_on, evidence
 from rules.report import Citation, Denial, EditionId, Evidence, GapKind, Outcome
 from rules.terms import FORM, OVERRIDES, PROCEDURES, RuleScope, RuleStatus, Severity
@@ -82,6 +84,24 @@ class Patch:
         return operation if self.op == "remove" else operation | {"value": self.value}
 
 
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """One way out."""
+
+    change_class: ChangeClass
+    steps: tuple[Step, ...]
+    confirm: Text
+    """What a person confirms against the record before the change is made."""
+    when: Condition
+
+    def meant_for(self, facts: Facts) -> bool:
+        """Whether it is a way out of this claim's fault."""
+        try:
+            return self.when.test(facts) is True
+        except MISTAKES:
+            return False
+
+
 @dataclass(frozen=True)
 class Version:
     """What a rule says from one date of service to another, both inclusive. Its functions are made for the first claim
@@ -110,6 +130,8 @@ class Version:
     """The last date of service that its source speaks for."""
     meant_to_end: bool = False
     """Whether the file says why nothing follows its last day."""
+    suggest: tuple[Suggested, ...] = ()
+    """Ways out where it fails, the likeliest first."""
     read: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Names of the facts that the version reads, each once."""
     quiet_facts: tuple[str, ...] = field(init=False, repr=False, compare=False)

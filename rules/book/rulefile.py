@@ -12,10 +12,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from rules.book.suggested import ChangeClass, Tidied
 from rules.case import Location, place_of
 from rules.claim import Role
 from rules.errors import RuleProblem
@@ -31,11 +31,6 @@ Text = Annotated[str, Field(min_length=1)]
 _ENDING_EXAMPLES = re.compile(r"\nexamples:[^\n]*(?:\n(?:[ #-][^\n]*)?)*\Z")
 Node = Any
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
-
-try:
-    from yaml import CBaseLoader as _Loader
-except ImportError:  # PyYAML built without libyaml: slower, same marks
-    from yaml import BaseLoader as _Loader  # type: ignore[assignment]
 
 
 class YamlModel(BaseModel):
@@ -97,6 +92,65 @@ class PatchShape(YamlModel):
     value: Node = None
 
 
+class ModifiersShape(YamlModel):
+    """What becomes of a line's modifiers."""
+
+    remove: tuple[Text, ...] = ()
+    """These go."""
+    replace: dict[Text, Text] = Field(default_factory=dict)
+    """Each becomes another one, in its place."""
+    add: Text | None = None
+    """It comes last, where it is not there."""
+
+
+class ChangeShape(YamlModel):
+    """One change; see rules/book/suggested.py. Exactly one key besides `on`."""
+
+    on: Text = "this"
+    """A fact of lines whose units, charge or modifiers are changed; `this`: the line of the finding."""
+    units: Text | None = None
+    """The line's units become this; a line over several days is left alone."""
+    charge: Literal["per_unit"] | None = None
+    """per_unit: the line's charge is divided by its units, and the total follows."""
+    modifiers: ModifiersShape | None = None
+    """The line's modifiers change."""
+    remove_lines: Text | None = None
+    """The lines of this fact go, and the total follows; `this`: the line of the finding."""
+    remove_repeats: Text | None = None
+    """The lines of this fact go that repeat the line of the finding: same side, same provider."""
+    join_sides: Text | None = None
+    """The two lines of this fact, LT and RT, become one with 50 and the charge of both."""
+    split_line: Literal["sides"] | None = None
+    """sides: the line with 50 becomes two, LT and RT, with half of the charge each."""
+    total_charge: Literal["sum_of_lines"] | None = None
+    """The claim's total charge becomes the sum of the lines."""
+    frequency_code: Text | None = None
+    """The claim's frequency code becomes this, and the type of bill ends with it."""
+    diagnoses: Literal["distinct"] | None = None
+    """Each diagnosis stands once, and the pointers of the lines follow."""
+    tidy: Tidied | None = None
+    """Blanks and dashes go, small letters become capitals, a dot goes behind the third character: no other value."""
+
+    @model_validator(mode="after")
+    def _one_change(self) -> ChangeShape:
+        if len(self.model_fields_set - {"on"}) != 1:
+            raise PydanticCustomError("change", "expected exactly one change, such as {units: 1}, besides `on`")
+        return self
+
+
+class SuggestShape(YamlModel):
+    """A way out, for a person to confirm: tried here, and made in the host system."""
+
+    class_: Annotated[ChangeClass, Field(alias="class")]
+    """format: written otherwise, the value stays; decision: the record decides; follows: goes with what is there."""
+    when: Node = None
+    """A condition on facts: it is no way out of other claims that the rule finds."""
+    change: Annotated[tuple[ChangeShape, ...], Field(min_length=1)]
+    """What is changed, all of it at once."""
+    confirm: Text
+    """The sentence that a person confirms against the record."""
+
+
 class GapShape(YamlModel):
     """What nobody could look at, and the table that does not say."""
 
@@ -119,6 +173,8 @@ class VersionShape(YamlModel):
     message: Text
     fix: Text
     patch: tuple[PatchShape, ...] = ()
+    suggest: tuple[SuggestShape, ...] = ()
+    """Ways out, the likeliest first; where none of them is meant for a claim, nothing is suggested for it."""
     expected_denial: DenialShape | None = None
     citation: CitationShape
 
@@ -267,13 +323,16 @@ def without_examples(text: str) -> str:
 def read_document(file: str, text: str, *, tried: bool = False, parsed: Any = None) -> YamlDocument:
     """The file's data and marks; what is wrong with its YAML is in `problems`. Of a rule file that was tried, the
     examples that end it are not read: they are its longer half. `parsed`: the data, where it is known."""
-    if parsed is not None:
+    if parsed is not None:  # the shipped book, all of it: most commands start without a reader of YAML
         return YamlDocument(file, parsed, {}, tried=tried, unmarked=text)
     if tried:
         text = without_examples(text)
+    import yaml
+
     document = YamlDocument(file, None, {}, tried=tried)
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # built without libyaml: slower, same marks
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         document.marks[()] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -285,15 +344,15 @@ def read_document(file: str, text: str, *, tried: bool = False, parsed: Any = No
     return replace(document, data=_plain(node, (), document, set()))
 
 
-def _plain(node: yaml.Node, path: Path, document: YamlDocument, seen: set[int]) -> Any:
+def _plain(node: Node, path: Path, document: YamlDocument, seen: set[int]) -> Any:
     document.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if id(node) in seen:
         document.complain(path, "aliases are not allowed; write the value out")
         return None
     seen.add(id(node))
-    if isinstance(node, yaml.ScalarNode):
+    if node.id == "scalar":
         return None if not node.style and node.value in ("", "~", "null") else node.value
-    if isinstance(node, yaml.SequenceNode):
+    if node.id == "sequence":
         return [_plain(item, (*path, index), document, seen) for index, item in enumerate(node.value)]
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:

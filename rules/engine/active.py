@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rules.book.assignment import Assigned
 from rules.book.rule import Version
@@ -21,6 +22,21 @@ class Active:
     """Whether it has nothing to say."""
     order: int
     """Among all that are in force: a rule that is taken over comes after the payer's own."""
+
+
+class ScopePlan(NamedTuple):
+    """What is to be judged of the claim as a whole, or of one line."""
+
+    active: tuple[Active, ...]
+    tabled: tuple[Active, ...]
+    """Those of them that look into a dated table: the report names the edition that judged."""
+    lapsed: tuple[Active, ...] = ()
+    """Gaps where rules that ended would have asked; they are not among the active ones, and do not count as run."""
+
+    @property
+    def judging(self) -> tuple[Active, ...]:
+        """All that may find something."""
+        return self.active + self.lapsed
 
 
 Cases = tuple[Case, ...]

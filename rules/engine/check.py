@@ -6,19 +6,21 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from typing import Literal, NamedTuple
 
 from rules.book.assignment import kind_of
 from rules.book.book import Book
 from rules.case import Case
 from rules.claim import Claim
-from rules.engine.active import Active, AllFacts, Cases, ScopedRules
+from rules.engine.active import Active, AllFacts, Cases, ScopedRules, ScopePlan
 from rules.engine.asked import Asked, asked
 from rules.engine.cases import cases_of, judging
 from rules.engine.coverage import Looked, fields_not_read, looked_at
 from rules.engine.findings import Found, judged
 from rules.engine.memory import Memory, assigned_to, gaps_on, memory_of, plan_on
-from rules.engine.plan import NO_RULES, ScopePlan, ShapePlan, scoped, shape_plan, undated_plan
-from rules.engine.shape import shape_of
+from rules.engine.narrowing import LayerHead, Left
+from rules.engine.plan import NO_RULES, LayerLeft, LayerPlan, ShapePlan, scoped, shape_plan, undated_plan
+from rules.engine.shape import Shape, shape_of
 from rules.engine.verdict import FoundOnce, report_of
 from rules.errors import MISTAKES
 from rules.facts import Facts, facts_of
@@ -49,19 +51,35 @@ def _judge(cases: Cases, book: Book) -> Report:
         if len(live) < len(cases):
             return _judge_alone(cases, book)
         all_facts = list(map(facts_of, cases))
-        kept = memory.by_shape[key] = _of_shape(cases, book, all_facts, reason)
+        kept = memory.by_shape[key] = _of_shape(key, cases, book, all_facts, reason)
+    new = bool(all_facts)
     plan, looked, once = kept
     if plan.by_diagnoses:
-        once = _of_diagnoses(plan, looked, once, cases, book, all_facts)
-    if not all_facts and not plan.tabled and _all_quiet(plan, cases):
+        claim = whole.claim
+        of_diagnoses = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
+        found = memory.by_diagnoses.get(of_diagnoses)
+        if found is None:
+            found = once
+            if new or not _all_quiet(plan, "by_diagnoses", cases):
+                all_facts = all_facts or _facts(plan, cases)
+                found = _of_diagnoses(plan, looked, once, cases, book, all_facts)
+            memory.by_diagnoses[of_diagnoses] = found
+        once = found
+    if not new and not plan.tabled and _all_quiet(plan, "by_claim", cases):
         return once.report.of(whole.claim.claim_id, whole.history.state)
-    all_facts = all_facts or list(map(facts_of, cases))
+    all_facts = all_facts or _facts(plan, cases)
+    own = judged(plan.by_claim, all_facts)
+    editions = plan.asked.union(_asked(plan.tabled, all_facts))
+    return report_of(whole, book, looked, plan.rules_run, editions, sorted([*once.found, *own]))
+
+
+def _facts(plan: ShapePlan, cases: Cases) -> AllFacts:
+    """The facts of a claim, with those that the plan knows of its shape."""
+    all_facts = list(map(facts_of, cases))
     for own, of_layer in zip(all_facts, plan.known, strict=True):
         for facts, known in zip(own, of_layer, strict=True):
             facts.update(known)
-    found = judged(plan.by_claim, all_facts)
-    editions = plan.asked.union(_asked(plan.tabled, all_facts))
-    return report_of(whole, book, looked, plan.rules_run, editions, sorted([*once.found, *found]))
+    return all_facts
 
 
 def _judge_alone(cases: Cases, book: Book) -> Report:
@@ -86,7 +104,16 @@ def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
     return plans.get(case.layer, NO_RULES).of(facts)
 
 
-def _key(cases: Cases, memory: Memory) -> Hashable | None:
+class _Key(NamedTuple):
+    """What claims have in common that meet the same plan: the rest of their kind is in the shape, and the days that the
+    book covers are made of whole periods."""
+
+    kind: Hashable
+    period: int
+    shape: Shape
+
+
+def _key(cases: Cases, memory: Memory) -> _Key | None:
     """Claims with the same key meet the same plan; None: the claim is to be judged for itself."""
     case = cases[0]
     day = case.first_day
@@ -96,8 +123,7 @@ def _key(cases: Cases, memory: Memory) -> Hashable | None:
     for line in case.claim.lines:
         if line.service_date != day and line.service_date and memory.period(line.service_date) != period:
             return None
-    # The rest of its kind is in the shape, and the days that the book covers are made of whole periods.
-    return (case.selection, case.history.state, case.provider, case.carried, period, shape)
+    return _Key((case.selection, case.history.state, case.provider, case.carried), period, shape)
 
 
 def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
@@ -105,28 +131,53 @@ def _looked(whole: Case, live: Cases, book: Book, reason: str | None) -> Looked:
     return looked_at(whole.claim, live, book, gaps, reason, partial(gaps_on, book))
 
 
-def _of_shape(cases: Cases, book: Book, all_facts: AllFacts, reason: str | None) -> tuple[ShapePlan, Looked, FoundOnce]:
+def _of_shape(
+    key: _Key, cases: Cases, book: Book, all_facts: AllFacts, reason: str | None
+) -> tuple[ShapePlan, Looked, FoundOnce]:
     """The plan for claims of this shape, what of them is looked at, and what the rules find that rest on the shape
-    alone."""
-    case = cases[0]
+    alone. What is derived on the way is written to the facts."""
+    case, memory = cases[0], memory_of(book)
     assert case.first_day is not None
-    plan = shape_plan(plan_on(book, kind_of(case), case.first_day), all_facts)
+    day_plan = plan_on(book, kind_of(case), case.first_day)
+    layers = [_left(key, one, day_plan.get(one.layer, NO_RULES), memory) for one in cases]
+    plan, known = shape_plan(layers, cases)
+    for own, of_layer in zip(all_facts, known, strict=True):
+        for facts, derived in zip(own, of_layer, strict=True):
+            facts.update(derived)
     looked = _looked(case, cases, book, reason)
     return plan, looked, _found_once(judged(plan.by_shape, all_facts), plan, looked, cases, book)
+
+
+def _left(key: _Key, case: Case, plan: LayerPlan, memory: Memory) -> LayerLeft:
+    """The rules of a layer that the claim's head and its lines leave."""
+    shape, where = key.shape, (case.layer, case.role, key.period, key.shape.setting)
+    of_head = (key.kind, shape.payer, where)
+    head = memory.heads.get(of_head)
+    if head is None:
+        head = memory.heads[of_head] = LayerHead(plan.claim, plan.line, case)
+    judged, added, scopes = set(map(id, case.lines)), frozenset[str](), list[Left]()
+    for line, said in zip(case.claim.lines, shape.lines, strict=True):
+        of_line = (head, said[1:])  # whatever its number is
+        found = memory.lines.get(of_line)
+        if found is None:
+            found = memory.lines[of_line] = head.line(case, line, judged=id(line) in judged)
+        added |= found.adds
+        if id(line) in judged:
+            scopes.append(found.left)
+    of_lines = (where, shape.lines)
+    together = memory.together.get(of_lines)
+    if together is None:
+        together = memory.together[of_lines] = [{} for _ in range(len(scopes) + 1)]
+    run = head.rules_run[0] + head.rules_run[1] * len(scopes)
+    return LayerLeft(run, [head.claim(added, case), *scopes], together)
 
 
 def _of_diagnoses(
     plan: ShapePlan, looked: Looked, of_shape: FoundOnce, cases: Cases, book: Book, all_facts: AllFacts
 ) -> FoundOnce:
     """With what the rules find that rest on shape and diagnoses."""
-    memory, claim = memory_of(book).by_diagnoses, cases[0].claim
-    key = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
-    once = memory.get(key)
-    if once is None:
-        found = judged(plan.by_diagnoses, all_facts or list(map(facts_of, cases)))
-        once = _found_once(sorted([*of_shape.found, *found]), plan, looked, cases, book) if found else of_shape
-        memory[key] = once
-    return once
+    found = judged(plan.by_diagnoses, all_facts)
+    return _found_once(sorted([*of_shape.found, *found]), plan, looked, cases, book) if found else of_shape
 
 
 def _found_once(found: Iterable[Found], plan: ShapePlan, looked: Looked, cases: Cases, book: Book) -> FoundOnce:
@@ -135,10 +186,11 @@ def _found_once(found: Iterable[Found], plan: ShapePlan, looked: Looked, cases: 
     return FoundOnce(known, report_of(cases[0], book, looked, plan.rules_run, plan.asked, known).template())
 
 
-def _all_quiet(plan: ShapePlan, cases: Cases) -> bool:
-    """Whether the rules on its own amounts, dates and identifiers are; False as well where each has to be asked."""
+def _all_quiet(plan: ShapePlan, name: Literal["by_diagnoses", "by_claim"], cases: Cases) -> bool:
+    """Whether these rules are, on the claim's own diagnoses, amounts, dates and identifiers; False as well where each
+    has to be asked."""
     try:
-        return (all_quiet := plan.all_quiet) is not None and all_quiet(cases, plan.known)
+        return (all_quiet := plan.quiet(name)) is not None and all_quiet(cases, plan.known)
     except MISTAKES:
         return False
 

@@ -16,7 +16,7 @@ from rules.engine.active import Cases
 from rules.engine.asked import Asked
 from rules.facts.edits import TABLE_OF
 from rules.facts.units import SERVICES, basis_of
-from rules.payers import Selection
+from rules.payers import UNLISTED, Selection
 from rules.report import Coverage, EditionId, Gap, LineLook, LookedAt
 from rules.terms import EDITS, FORM
 from rules.unread import PASSED_OVER, asked_of
@@ -175,6 +175,9 @@ def _payers_rules(own: list[Rule], book: Book, selection: Selection, layer: str,
     if not selection.plan_known:
         sentence = "The plan that the claim names is in no payer file: rules of single plans did not run."
         yield Gap("plan_unknown", NO_RULES, None, None, sentence)
+    if selection.home == UNLISTED and book.registry.home(selection):
+        sentence = "By the prefix of the member id the member is of a plan that is in no payer file: its rules of "
+        yield Gap("plan_unknown", NO_RULES, None, None, sentence + "coverage and filing did not run.")
 
 
 def _asking_history(book: Book, case: Case, day: date | None) -> list[str]:
@@ -186,7 +189,7 @@ def _asking_history(book: Book, case: Case, day: date | None) -> list[str]:
         and rule.status == "active"
         and rule.layer in (case.layer, FORM)
         and case.role in rule.bills_as
-        and rule.serves(chosen.payer, chosen.plan)
+        and book.asks(rule, chosen)
         and (day is None or rule.version_on(day))
     ]
     return sorted(dict.fromkeys(found))

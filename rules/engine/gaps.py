@@ -79,7 +79,7 @@ def unread(report: Report, claim: Claim | None) -> tuple[Unread, ...]:
 
 def editions_wanted(report: Report, claim: Claim) -> list[str]:
     """The official files, with the editions of the claim's dates, the import of which would close gaps."""
-    if not report.gaps:
+    if not any(gap.kind in _TABLES for gap in report.gaps):
         return []
     days = {line.service_date for line in claim.lines}
     day = days.pop() if len(days) == 1 else None

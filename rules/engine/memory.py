@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from rules.book.assignment import Assigned, ClaimKind, kind_of
 from rules.book.book import Book
@@ -13,6 +14,7 @@ from rules.carried import EVERY
 from rules.case import Case
 from rules.claim import Payer
 from rules.engine.coverage import Looked, fields_left_out, gaps_of_kind, tables_not_imported
+from rules.engine.narrowing import LayerHead, OfLine
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
 from rules.engine.verdict import FoundOnce
@@ -25,6 +27,12 @@ from rules.terms import EDITS
 
 MOST_SELECTED = 4_096
 """Payers, as claims name them, whose rule sets are kept."""
+MOST_HEADS = 1_000
+"""What claims have apart from their lines, of which what is left of the rules is kept; by layer."""
+MOST_LINES = 8_000
+"""The same of lines."""
+MOST_TOGETHER = 2_000
+"""The same of all lines of a claim together, whoever pays."""
 MOST_SHAPES = 6_000
 """Shapes of claims whose plans are kept."""
 MOST_WITH_DIAGNOSES = 20_000
@@ -43,6 +51,12 @@ class Memory:
     """By kind of claim, then by period."""
     gaps: dict[tuple[ClaimKind, HistoryState, str, int | None], tuple[Gap, ...]] = field(default_factory=dict)
     """By kind of claim, history, procedure and period what its rules cannot ask, whatever is on the claim."""
+    heads: Recent[LayerHead] = field(default_factory=lambda: Recent(MOST_HEADS))
+    """What of a layer's rules is left by what all lines share: by payer, period, what is not of a line, and layer."""
+    lines: Recent[OfLine] = field(default_factory=lambda: Recent(MOST_LINES))
+    """The same by one line, by head and what is of the line."""
+    together: Recent[list[dict[str, Any]]] = field(default_factory=lambda: Recent(MOST_TOGETHER))
+    """Facts on the lines of a claim together, by scope: by layer, period, who gave which service where, and lines."""
     by_shape: Recent[tuple[ShapePlan, Looked, FoundOnce]] = field(default_factory=lambda: Recent(MOST_SHAPES))
     """The plan, what is looked at, and what the rules find that rest on the shape alone: by payer, period and shape."""
     by_diagnoses: Recent[FoundOnce] = field(default_factory=lambda: Recent(MOST_WITH_DIAGNOSES))

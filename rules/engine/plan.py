@@ -7,36 +7,22 @@ are, and is left out. The others are parted by what they read: see README.md in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from rules.book.assignment import Assigned
-from rules.book.rule import Version
-from rules.engine.active import Active, AllFacts, ScopedRules
+from rules.case import Case
+from rules.engine.active import Active, AllFacts, Cases, ScopedRules, ScopePlan
 from rules.engine.asked import Asked, asked
 from rules.engine.fused import AllQuiet, fused
 from rules.engine.lapsed import lapsed
+from rules.engine.narrowing import OF_LINES, Left, put_off, silenced, unshared
 from rules.errors import MISTAKES
-from rules.facts import FACTS, Facts, LineFacts
-
-
-class ScopePlan(NamedTuple):
-    """What is to be judged of the claim as a whole, or of one line."""
-
-    active: tuple[Active, ...]
-    tabled: tuple[Active, ...]
-    """Those of them that look into a dated table: the report names the edition that judged."""
-    lapsed: tuple[Active, ...] = ()
-    """Gaps where rules that ended would have asked; they are not among the active ones, and do not count as run."""
-
-    @property
-    def judging(self) -> tuple[Active, ...]:
-        """All that may find something."""
-        return self.active + self.lapsed
+from rules.facts import Facts, KnownOfClaim, KnownOfLine, LineFacts
 
 
 class LayerPlan(NamedTuple):
@@ -72,18 +58,17 @@ class ShapePlan:
     asked: frozenset[Asked]
     """The editions that the shape gives."""
     known: tuple[tuple[Mapping[str, Any], ...], ...]
-    """By scope the facts that `by_claim` reads and the shape gives."""
+    """By scope the facts that `by_diagnoses` and `by_claim` read and the shape gives."""
     unshared: frozenset[str]
     """The facts that the shape does not give."""
-    _fused: list[AllQuiet | None] = field(default_factory=list)
+    _fused: dict[str, AllQuiet | None] = field(default_factory=dict)
 
-    @property
-    def all_quiet(self) -> AllQuiet | None:
-        """Whether none of `by_claim` has anything to say; None: they are to be asked one by one. Made when the second
+    def quiet(self, name: Literal["by_diagnoses", "by_claim"]) -> AllQuiet | None:
+        """Whether none of these rules has anything to say; None: they are to be asked one by one. Made when the second
         claim of the shape asks: of many shapes there is one claim, and making it costs as much as judging several."""
-        if not self._fused:
-            self._fused.append(fused(self.by_claim, self.unshared))
-        return self._fused[0]
+        if name not in self._fused:
+            self._fused[name] = fused(self.by_claim if name == "by_claim" else self.by_diagnoses, self.unshared)
+        return self._fused[name]
 
 
 @lru_cache(maxsize=4_096)
@@ -96,10 +81,12 @@ def scoped(layers: Iterable[Iterable[Iterable[Active]]]) -> ScopedRules:
     """The rules of the claim and of its lines, by layer."""
     return _one(
         tuple(
-            ((layer, number), one)
-            for layer, scopes in enumerate(layers)
-            for number, rules in enumerate(scopes)
-            for one in rules
+            [
+                ((layer, number), one)
+                for layer, scopes in enumerate(layers)
+                for number, rules in enumerate(scopes)
+                for one in rules
+            ]
         )
     )
 
@@ -143,55 +130,105 @@ def _by_layer(found: Mapping[tuple[str, str], list[Active]], over: Mapping[tuple
     return {layer: LayerPlan(scope(layer, "claim"), scope(layer, "line")) for layer in layers}
 
 
-def shape_plan(plan: DayPlan, all_facts: AllFacts) -> ShapePlan:
-    """The plan for all claims that have the shape of this one; `all_facts`: of it and of its lines, by layer."""
-    scopes = [[plan.get(own[0].case.layer, NO_RULES).of(facts) for facts in own] for own in all_facts]
-    parted = [list(map(_parted, *pair)) for pair in zip(scopes, all_facts, strict=True)]
-    by_claim = scoped((one.by_claim for one in own) for own in parted)
-    billed = bool(all_facts[0][0].case.history.billed)
-    return ShapePlan(
-        rules_run=sum(len(scope.active) for own in scopes for scope in own),
-        by_shape=scoped((one.by_shape for one in own) for own in parted),
-        by_diagnoses=scoped((one.by_diagnoses for one in own) for own in parted),
-        by_claim=by_claim,
-        tabled=scoped((one.tabled for one in own) for own in parted),
-        asked=frozenset(one for own in parted for scope in own for one in scope.asked),
-        known=tuple(tuple(one.known for one in own) for own in parted),
-        unshared=_unshared(billed).by_shape,
+class LayerLeft(NamedTuple):
+    """The rules of a layer that a claim's head and its lines leave."""
+
+    rules_run: int
+    """How many are in force."""
+    scopes: Sequence[Left]
+    """For the claim as a whole, then for each line."""
+    together: list[dict[str, Any]]
+    """By scope, facts on the lines together that were derived for another payer; what is derived now comes to it."""
+
+
+class Shared(NamedTuple):
+    """The plan for claims of a shape, and what was derived on the way: by layer and scope."""
+
+    plan: ShapePlan
+    facts: AllFacts
+
+
+def shape_plan(layers: Sequence[LayerLeft], cases: Cases) -> Shared:
+    """The plan for all claims that have the shape of this one."""
+    billed = bool(cases[0].history.billed)
+    all_facts = [_known(case, layer, unshared(billed).by_shape) for case, layer in zip(cases, layers, strict=True)]
+    parted = [
+        [_parted(*scope, billed=billed) for scope in zip(layer.scopes, layer.together, facts, strict=True)]
+        for layer, facts in zip(layers, all_facts, strict=True)
+    ]
+    plan = ShapePlan(
+        rules_run=sum(layer.rules_run for layer in layers),
+        by_shape=scoped([[one.rules.by_shape for one in own] for own in parted]),
+        by_diagnoses=scoped([[one.rules.by_diagnoses for one in own] for own in parted]),
+        by_claim=scoped([[one.rules.by_claim for one in own] for own in parted]),
+        tabled=scoped([[one.tabled for one in own] for own in parted]),
+        asked=frozenset([one for own in parted for scope in own for one in scope.asked]),
+        known=tuple([tuple([one.known for one in own]) for own in parted]),
+        unshared=unshared(billed).by_shape,
     )
+    return Shared(plan, all_facts)
+
+
+def _known(case: Case, layer: LayerLeft, unknown: frozenset[str]) -> list[Facts]:
+    """The facts of the claim and of its lines, as far as the shape gives them."""
+    known = [{**left.known, **together} for left, together in zip(layer.scopes, layer.together, strict=True)]
+    claim = KnownOfClaim(case, unknown, known[0])
+    return [claim, *[KnownOfLine(claim, line, unknown, own) for line, own in zip(case.lines, known[1:], strict=True)]]
+
+
+class _Split(NamedTuple):
+    """Rules by what they rest on."""
+
+    by_shape: tuple[Active, ...]
+    by_diagnoses: tuple[Active, ...]
+    by_claim: tuple[Active, ...]
+    read: frozenset[str]
+    """The facts of the shape that decide whether the last two are quiet."""
 
 
 class _Parted(NamedTuple):
     """What a shape plan has of one scope."""
 
-    by_shape: tuple[Active, ...]
-    by_diagnoses: tuple[Active, ...]
-    by_claim: tuple[Active, ...]
+    rules: _Split
     tabled: tuple[Active, ...]
     asked: list[Asked]
     known: Mapping[str, Any]
 
 
-def _parted(scope: ScopePlan, facts: Facts) -> _Parted:
-    unshared = _unshared(bool(facts.case.history.billed))
-    shared = facts.without(unshared.by_shape)
+_SILENT = _Parted(_Split((), (), (), frozenset()), (), [], {})
 
-    def holds(test: Callable[[Facts], bool], version: Version) -> bool:
-        """Whether the test holds whatever the facts are that the shape does not give."""
-        if not unshared.by_shape.isdisjoint(version.asked_missing):
-            return False
-        try:
-            return test(shared)
-        except MISTAKES:  # a rule that raises is to be found by judging it
-            return False
 
-    left = [one for one in scope.judging if not holds(one.version.is_quiet, one.version)]
-    by_shape, rest = _split(left, lambda one: unshared.by_shape.isdisjoint(one.version.read))
-    by_diagnoses, by_claim = _split(rest, lambda one: unshared.by_diagnoses.isdisjoint(one.version.read))
-    known = dict(_derived(shared, {name for one in by_claim for name in one.version.quiet_facts} - unshared.by_shape))
-    applies = [one for one in scope.tabled if not holds(one.version.is_off, one.version)]
-    decided, tabled = _split(applies, lambda one: unshared.by_shape.isdisjoint(one.version.applies.facts))
-    return _Parted(by_shape, by_diagnoses, by_claim, tabled, list(_asked(decided, facts)), known)
+def _parted(left: Left, together: dict[str, Any], facts: Facts, *, billed: bool) -> _Parted:
+    if not left.judging and not left.tabled:
+        return _SILENT
+    before = len(facts)
+    quiet, off = silenced(left.unsure, facts), put_off(left.unsure_tabled, facts)
+    rules = _split(tuple([one for one in left.judging if one not in quiet]) if quiet else left.judging, billed)
+    decided, tabled = _looking(tuple([one for one in left.tabled if one not in off]) if off else left.tabled, billed)
+    known = dict(_derived(facts, rules.read))
+    if len(facts) > before:
+        together.update([(name, value) for name, value in facts.items() if name in OF_LINES])
+    return _Parted(rules, tabled, list(_asked(decided, facts)), known)
+
+
+@lru_cache(maxsize=4_096)
+def _split(rules: tuple[Active, ...], billed: bool) -> _Split:
+    of_shape, of_diagnoses = unshared(billed)
+    by_shape = tuple(one for one in rules if of_shape.isdisjoint(one.version.read))
+    rest = [one for one in rules if one not in by_shape]
+    by_diagnoses = tuple(one for one in rest if of_diagnoses.isdisjoint(one.version.read))
+    by_claim = tuple(one for one in rest if one not in by_diagnoses)
+    return _Split(
+        by_shape, by_diagnoses, by_claim, frozenset(n for one in rest for n in one.version.quiet_facts) - of_shape
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _looking(rules: tuple[Active, ...], billed: bool) -> tuple[tuple[Active, ...], tuple[Active, ...]]:
+    """Those that are sure to look into their table, and those of which the shape does not say."""
+    of_shape = unshared(billed).by_shape
+    sure = tuple(one for one in rules if of_shape.isdisjoint(one.version.applies.facts))
+    return sure, tuple(one for one in rules if one not in sure)
 
 
 def _asked(rules: Iterable[Active], facts: Facts) -> Iterable[Asked]:
@@ -204,25 +241,3 @@ def _derived(facts: Facts, names: Iterable[str]) -> Iterable[tuple[str, Any]]:
     for name in names:
         with suppress(*MISTAKES):  # the rule that reads it is found by judging it
             yield name, facts[name]
-
-
-def _split(rules: Iterable[Active], wanted: Callable[[Active], bool]) -> tuple[tuple[Active, ...], tuple[Active, ...]]:
-    """Those that are wanted, and the others."""
-    parts: tuple[list[Active], list[Active]] = [], []
-    for one in rules:
-        parts[not wanted(one)].append(one)
-    return tuple(parts[0]), tuple(parts[1])
-
-
-class _Unshared(NamedTuple):
-    """Facts that differ among claims with the same shape, and among those with the same diagnoses as well."""
-
-    by_shape: frozenset[str]
-    by_diagnoses: frozenset[str]
-
-
-@cache
-def _unshared(billed: bool) -> _Unshared:
-    """`billed`: there are earlier claims; without them, the shape gives the facts of history too."""
-    of_claim = frozenset(name for name, fact in FACTS.items() if fact.own or (fact.history and billed))
-    return _Unshared(of_claim.union(name for name, fact in FACTS.items() if fact.diagnoses), of_claim)

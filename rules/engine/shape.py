@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 
 from rules.case import Case, filled
 
@@ -10,7 +11,18 @@ _MOST_LINES = 12
 """What is kept of a shape grows with its lines."""
 
 
-def shape_of(case: Case) -> Hashable | None:
+class Shape(NamedTuple):
+    """What the claim shares with others."""
+
+    payer: Hashable
+    """Who pays for whom, and what the claim says to the payer."""
+    setting: Hashable
+    """Who gave the services, and where."""
+    lines: tuple[tuple[Hashable, ...], ...]
+    """What is of each; its number comes first."""
+
+
+def shape_of(case: Case) -> Shape | None:
     """What the claim shares with others; None where something of it is rare, so that it is judged for itself.
 
     Rare: no lines, records, fields that were not read or were read as something odd, other payers, what they decided on
@@ -38,17 +50,20 @@ def shape_of(case: Case) -> Hashable | None:
             )
         )  # fmt: skip
     rendering, attending, operating = claim.rendering_provider, claim.attending_provider, claim.operating_provider
-    return (
-        claim.form, claim.frequency_code, claim.type_of_bill, claim.place_of_service, claim.delay_reason_code,
+    payer = (
+        claim.frequency_code, claim.delay_reason_code, claim.transaction_type, claim.several_principal_diagnoses,
         not filled(claim.original_reference_number), not filled(claim.prior_authorization),
         claim.payer.responsibility, claim.payer.id, claim.payer.filing_indicator, claim.payer.insurance_type,
-        claim.transaction_type, claim.several_principal_diagnoses,
         claim.subscriber and (claim.subscriber.relationship,), claim.patient and (claim.patient.own_loop,),
+        not case.history.billed,
+        tuple([(one.kind, one.loop, one.segment, one.element, one.line, one.answer) for one in claim.form_faults]),
+    )  # fmt: skip
+    setting = (
+        claim.form, claim.type_of_bill, claim.place_of_service,
         billing and (billing.entity, billing.state, billing.participating, billing.taxonomy),
         claim.service_facility and (claim.service_facility.kind, claim.service_facility.state),
         rendering and (not rendering.npi, rendering.taxonomy),
         attending and (not attending.npi, attending.taxonomy),
         operating and (not operating.npi, operating.taxonomy),
-        not case.history.billed, tuple(lines),
-        tuple([(one.kind, one.loop, one.segment, one.element, one.line, one.answer) for one in claim.form_faults]),
     )  # fmt: skip
+    return Shape(payer, setting, tuple(lines))

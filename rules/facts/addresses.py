@@ -12,6 +12,7 @@ from functools import lru_cache
 from rules.case import Case, filled, place_of
 from rules.claim import Address, Line, Patient, Provider, Subscriber
 from rules.facts.registry import fact
+from rules.facts.together import once
 from rules.formats import npi, taxonomy
 
 STATES = frozenset({
@@ -76,7 +77,10 @@ def _facility(case: Case) -> Mapping[str, str]:
 
 def _patient(case: Case) -> Mapping[str, str]:
     patient = case.claim.patient
-    return _whole(patient.address, None) if patient and patient.address else {}
+    if not patient or not patient.address:
+        return {}
+    address = patient.address
+    return once(case, "patient's address", lambda: _whole(address, None))
 
 
 def _addresses(case: Case) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -353,7 +357,7 @@ def other_malformed_npis(case: Case) -> tuple[str, ...]:
     return tuple(role for role, one in found if one and one.npi is not None and not npi(one.npi))
 
 
-@fact("codes", "the provider taxonomies")
+@fact("codes", "the provider taxonomies", reach="head")
 def unlisted_taxonomies(case: Case) -> tuple[str, ...]:
     """The roles whose taxonomy code is well formed and is of a class of physicians that the code set does not have."""
     claim = case.claim

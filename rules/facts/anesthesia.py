@@ -70,13 +70,13 @@ def _apart(own: Line, other: Line) -> bool:
     return any(code in ANESTHESIA_LIFTERS for code in (*own.modifiers, *other.modifiers))
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def anesthesia_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Anesthesia for an operation (00100 to 01990) that is certainly of the same day and provider."""
     return None if _undated(case, line) else _codes(_picked(case, line, "all", lambda _own, _other, sure: sure))
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them where neither line carries 59, XE, XP, XS or XU."""
     if _undated(case, line):
@@ -84,7 +84,7 @@ def anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...] | None:
     return _codes(_picked(case, line, "joined", lambda own, other, sure: sure and not _apart(own, other)))
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def anesthesia_with_side_alone(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of these where another NCCI-associated modifier, such as a side, lets the pair pass all the same."""
     if _undated(case, line):
@@ -99,7 +99,7 @@ def anesthesia_with_side_alone(case: Case, line: Line) -> tuple[str, ...] | None
     )
 
 
-@line_fact("codes", "the anesthesia lines")
+@line_fact("codes", "the anesthesia lines", reach="lines")
 def possible_anesthesia_without_59(case: Case, line: Line) -> tuple[str, ...]:
     """As anesthesia_without_59, where the anesthesia may be of the same provider, the specialty or date being
     unknown."""
@@ -114,25 +114,25 @@ def _care_of(line: Line) -> tuple[str, ...]:
     return tuple(code for code in MONITORED_CARE if code in line.modifiers)
 
 
-@line_fact("codes", "the modifiers of the anesthesia line")
+@line_fact("codes", "the modifiers of the anesthesia line", reach="lines")
 def monitored_anesthesia(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of anesthesia_of_day whose line says monitored anesthesia care: QS, G8 or G9."""
     return None if not case.former and _undated(case, line) else _codes(_monitored(case, line))
 
 
-@line_fact("lines", "the modifiers of the anesthesia line")
+@line_fact("lines", "the modifiers of the anesthesia line", reach="lines")
 def monitored_lines(case: Case, line: Line) -> tuple[int, ...]:
     """Their lines."""
     return tuple(dict.fromkeys(other.number for other in _monitored(case, line)))
 
 
-@line_fact("codes", "the modifiers of the anesthesia line")
+@line_fact("codes", "the modifiers of the anesthesia line", reach="lines")
 def monitored_modifiers(case: Case, line: Line) -> tuple[str, ...]:
     """The modifiers that say so."""
     return tuple(dict.fromkeys(code for other in _monitored(case, line) for code in _care_of(other)))
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def epidural_management(case: Case, line: Line) -> tuple[str, ...]:
     """Daily management of a catheter, by the companions of the package, where the same provider certainly bills it on
     the line's day."""
@@ -143,7 +143,7 @@ def epidural_management(case: Case, line: Line) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("codes", "the visits of the day", reach="lines")
 def visits_beside_anesthesia(case: Case, line: Line) -> tuple[str, ...]:
     """Visits but for critical care, with or without 25, by the provider who bills anesthesia for an operation that
     day."""
@@ -168,7 +168,7 @@ def _of_provider(case: Case, line: Line, what: str, wanted: Callable[[Line, str]
     return codes_of(found, line)
 
 
-@line_fact("flag", "the rendering provider's taxonomy")
+@line_fact("flag", "the rendering provider's taxonomy", reach="line")
 def anesthesia_specialty(case: Case, line: Line) -> bool | None:
     """Whether the taxonomy of the rendering provider, else of the billing one, is one of anesthesia: 207L..., nurse
     anesthetist or anesthesiologist assistant."""

@@ -14,21 +14,21 @@ from rules.facts.otherpayers import NOTHING, decisions, earlier, named
 from rules.facts.registry import fact
 
 
-@fact("lines", "the other payers' amounts")
+@fact("lines", "the other payers' amounts", reach="head")
 def lines_out_of_balance(case: Case) -> tuple[int, ...]:
     """Lines whose charge is not what another payer paid for them and adjusted on them (SVD02 and CAS of 2430), payer by
     payer; lines that the payer bundled (SVD06), and payers that the claim has twice, are left out."""
     return tuple(line.number for line in case.claim.lines if line.decisions and _line_differs(case, line))
 
 
-@fact("codes", "the other payers' amounts")
+@fact("codes", "the other payers' amounts", reach="head")
 def payers_out_of_balance(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to whose amount paid (2320 AMT*D) and adjustments (CAS of 2320 and
     2430) do not add up to the total charge; those that bundled lines (SVD06) are left out."""
     return named(case, lambda other: earlier(case, other) and _differs(case, other))
 
 
-@fact("codes", "the other payers' adjustments")
+@fact("codes", "the other payers' adjustments", reach="head")
 def payers_without_adjustments(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to that paid something, less than the total charge, and have no
     adjustment (CAS) at the claim or at a line."""
@@ -45,7 +45,7 @@ def payers_without_adjustments(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the other payers' adjustments")
+@fact("codes", "the other payers' adjustments", reach="head")
 def payers_adjusted_twice(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to whose amounts do not add up, and of which one adjustment (group
     and reason) stands with one amount at the claim and, in sum, at its lines."""

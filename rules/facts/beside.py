@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rules.case import Case, date_of
+from rules.case import Case, date_of, place_of_service_of
 from rules.claim import Line
 from rules.facts.day import BILATERAL, SIDES
 from rules.facts.diagnoses import operative
@@ -44,13 +44,13 @@ def _sides(line: Line) -> set[str]:
     return set(SIDES) if BILATERAL in line.modifiers else set(SIDES) & set(line.modifiers)
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def operations_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures and anesthesia of the day, whoever gave them; blocks and needle procedures are none."""
     return _of_that_day(case, line, "operations", lambda _, code: operative(case, code))
 
 
-@fact("flag", "the procedures")
+@fact("flag", "the procedures", reach="lines")
 def block_only(case: Case) -> bool:
     """Whether the claim bills the procedure, what is akin to it, and drugs alone: what they were given for is on
     another claim."""
@@ -58,7 +58,7 @@ def block_only(case: Case) -> bool:
     return all((package and package.like_it(code)) or code.startswith("J") for code in codes)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the day, whoever gave them, that form an NCCI pair with the procedure. Operations and anesthesia
     count without a look at the pairs: nearly all of them form one, and the shipped edition names only a part."""
@@ -69,7 +69,7 @@ def pairs_of_day(case: Case, line: Line) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys((*known, *operations_of_day(case, line))))
 
 
-@line_fact("flag", "the sides of the block and of the one by catheter")
+@line_fact("flag", "the sides of the block and of the one by catheter", reach="lines")
 def catheter_on_same_side(case: Case, line: Line) -> bool | None:
     """Whether the same block by catheter is billed on the line's day for the same side; missing where none is named."""
     answer: bool | None = False
@@ -90,31 +90,41 @@ def catheter_on_same_side(case: Case, line: Line) -> bool | None:
     return answer
 
 
-@line_fact("codes", "the drug lines")
+@line_fact("codes", "the drug lines", reach="lines")
 def local_anesthetics(case: Case, line: Line) -> tuple[str, ...]:
     """Local anesthetics that are billed as lines of their own on the day."""
     return _listed(case, line, "local_anesthetics")
 
 
-@line_fact("codes", "the supply lines")
+@line_fact("codes", "the supply lines", reach="lines")
 def bundled_supplies(case: Case, line: Line) -> tuple[str, ...]:
     """Supplies of the day that Medicare's fee schedule never pays apart (status B)."""
     return _listed(case, line, "bundled_supplies")
 
 
-@line_fact("codes", "the administration lines")
+@line_fact("codes", "the administration lines", reach="lines")
 def drug_administration(case: Case, line: Line) -> tuple[str, ...]:
-    """Infusions and injections of the day, by the companions of the package."""
-    return _companions(case, line, "administration")
+    """Infusions and injections of the day at the line's place of service, by the companions of the package."""
+    package, place = case.package, place_of_service_of(case.claim, line)
+    return _of_that_day(
+        case,
+        line,
+        f"administration {place}",
+        lambda other, code: (
+            package is not None
+            and package.companion_of("administration", code)
+            and (case.former or place_of_service_of(case.claim, other) == place)
+        ),
+    )
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("codes", "the visits of the day", reach="lines")
 def complexity_add_on(case: Case, line: Line) -> tuple[str, ...]:
     """The add-on to a visit where it is billed on the day of the block, by the companions of the package."""
     return _companions(case, line, "visit_add_on")
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("codes", "the visits of the day", reach="lines")
 def visits_with_25(case: Case, line: Line) -> tuple[str, ...]:
     """Visits of the day whose line carries modifier 25."""
     return _of_that_day(

@@ -32,7 +32,7 @@ def _of_level_two(line: Line) -> Iterator[str]:
             yield code
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="line")
 def unknown_modifiers(case: Case, line: Line) -> tuple[str, ...] | None:
     """The line's modifiers of HCPCS level II that do not exist on its date, from the imported HCPCS file; none where
     the hospital has imported no such file. Those of CPT, which begin with a digit or are P1 to P6, are not in it."""
@@ -45,7 +45,7 @@ def unknown_modifiers(case: Case, line: Line) -> tuple[str, ...] | None:
     return tuple(code for code in own if table.find((code,), day) is None)
 
 
-@fact("codes", "the modifiers")
+@fact("codes", "the modifiers", reach="each")
 def unlisted_modifiers(case: Case) -> tuple[str, ...]:
     """The claim's modifiers of HCPCS level II that the book does not know, where the hospital has imported no HCPCS
     file to look them up in."""
@@ -55,7 +55,7 @@ def unlisted_modifiers(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for line in case.claim.lines for code in _of_level_two(line) if code not in known))
 
 
-@fact("codes", "the procedure codes")
+@fact("codes", "the procedure codes", reach="each")
 def impossible_procedures(case: Case) -> tuple[str, ...]:
     """The claim's procedure codes of five characters that no code set has: outside of the sections of CPT, of a form
     that is neither of CPT nor of HCPCS level II, or of a chapter that HCPCS never had."""
@@ -69,7 +69,7 @@ def _possible(code: str) -> bool:
     return _OTHER_CODES.fullmatch(code) is not None
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="line")
 def unknown_hcpcs(case: Case, line: Line) -> tuple[str, ...] | None:
     """The line's code, where it is one of HCPCS level II that does not exist on its date by the imported HCPCS file;
     none where the hospital has imported no such file, and of the drug codes of which the book knows the last day."""
@@ -81,7 +81,7 @@ def unknown_hcpcs(case: Case, line: Line) -> tuple[str, ...] | None:
     return () if table.find((code,), day) is not None else (code,)
 
 
-@fact("codes", "the procedure codes")
+@fact("codes", "the procedure codes", reach="each")
 def unlisted_hcpcs(case: Case) -> tuple[str, ...]:
     """The claim's codes of HCPCS level II that no table of the book names, where the hospital has imported no HCPCS
     file to look them up in."""

@@ -17,7 +17,7 @@ _CATEGORY = 3
 """Characters of the shortest group of diagnoses."""
 
 
-@line_fact("code", "a known state of the service facility or of the billing provider")
+@line_fact("code", "a known state of the service facility or of the billing provider", reach="line")
 def contractor(case: Case, line: Line) -> str | None:
     """The Medicare contractor of the state of the line's service facility, else of the claim's, else of the billing
     provider; missing where no state can be read, or one of which the table has no contractor, and none on days of
@@ -70,8 +70,10 @@ def _chronic(case: Case, code: str, day: date) -> bool:
 @fact("flag", "the date of service")
 def authorization_wanted(case: Case) -> bool | None:
     """Whether the hospital's own table says that the payer, or its plan, wants the procedure authorized on the date of
-    one of its lines. A row with an empty plan is for all plans of the payer; a payer without a row wants none."""
-    table, payer, plan = case.tables["authorizations"], case.selection.payer, case.selection.plan
+    one of its lines. A row with an empty plan is for all plans of the payer; a payer without a row wants none. Of a
+    member of another plan than the one that takes the claim it is the member's plan that wants it."""
+    table, payer, home = case.tables["authorizations"], case.selection.payer, case.selection.home
+    plan = case.selection.plan if home is None else home
     if payer is None:
         return False
     listed = [key for key in {(payer, ""), (payer, plan or "")} if key in table.spans]
@@ -89,7 +91,7 @@ def has_prior_authorization(case: Case) -> bool:
     )
 
 
-@line_fact("codes", "a known state of the service facility or of the billing provider")
+@line_fact("codes", "a known state of the service facility or of the billing provider", reach="line")
 def coverage_articles(case: Case, line: Line) -> tuple[str, ...] | None:
     """Articles with a list of covered diagnoses for the procedure that hold for the state on the line's date, from the
     Medicare coverage export; none where the hospital has imported no such export."""

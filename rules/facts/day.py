@@ -10,11 +10,11 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import Literal
 
-from rules.case import Case, date_of, last_date_of, ncci_setting
+from rules.case import Case, date_of, last_date_of, ncci_setting, place_of_service_of
 from rules.claim import Line
 from rules.facts.registry import line_fact
 from rules.facts.together import beside, blocks, codes_of, days_of, of_day, once, twice
-from rules.facts.units import counted
+from rules.facts.units import counted, counts_services
 
 BILATERAL = "50"
 SIDES = ("LT", "RT")
@@ -59,54 +59,88 @@ def _numbers(case: Case, lines: list[Line]) -> tuple[int, ...]:
     return once(case, ("line_numbers", id(lines)), lambda: tuple([one.number for one in lines]))
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="lines")
 def first_of_day(case: Case, line: Line) -> bool:
     """Whether no earlier line of the procedure is certainly of this one's day and provider: a rule of the day speaks
     once."""
     return blocks(case, line).sure[0] is line
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="lines")
 def first_of_possible_day(case: Case, line: Line) -> bool:
     """Whether no earlier line of the procedure may be of this one's day and provider, a specialty or date being
     unknown."""
     return blocks(case, line).possible[0] is line
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="lines")
 def first_of_side(case: Case, line: Line) -> bool:
-    """Whether no earlier line of the procedure may be of this one's day, provider and side (LT, RT, or none named)."""
-    return _of_side(case, line)[0] is line
+    """Whether no earlier line of the procedure whose units count services may be of this one's day, provider and side
+    (LT, RT, or none named)."""
+    return _first(_in_services(case, _of_side(case, line))) is line
 
 
-@line_fact("lines", "the procedure's lines of the day")
+@line_fact("flag", "the unit basis", reach="lines")
+def first_of_day_in_services(case: Case, line: Line) -> bool:
+    """As `first_of_day`, among the lines whose units count services: a limit of units is asked of no other."""
+    return _first(_in_services(case, blocks(case, line).sure)) is line
+
+
+@line_fact("flag", "the unit basis", reach="lines")
+def first_of_possible_day_in_services(case: Case, line: Line) -> bool:
+    """As `first_of_possible_day`, among the lines whose units count services."""
+    return _first(_in_services(case, blocks(case, line).possible)) is line
+
+
+@line_fact("flag", "the place of service", reach="lines")
+def first_of_day_at_place(case: Case, line: Line) -> bool:
+    """As `first_of_day`, among the lines of this one's place of service: one provider may see a patient at the office
+    and at the hospital on one day."""
+    lines, place = blocks(case, line).sure, place_of_service_of(case.claim, line)
+    at_place = once(
+        case,
+        ("at_place", id(lines), place),
+        lambda: [one for one in lines if place_of_service_of(case.claim, one) == place],
+    )
+    return at_place[0] is line
+
+
+@line_fact("lines", "the procedure's lines of the day", reach="lines")
 def lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
     """The lines of the procedure that are certainly of the line's day and provider."""
     return _numbers(case, blocks(case, line).sure)
 
 
-@line_fact("lines", "the procedure's lines of the day")
+@line_fact("lines", "the procedure's lines of the day", reach="lines")
 def possible_lines_of_day(case: Case, line: Line) -> tuple[int, ...]:
     """The same with the lines that may be of the same provider, their specialty or date being unknown."""
     return _numbers(case, blocks(case, line).possible)
 
 
-@line_fact("number", "the units")
+@line_fact("number", "the units", reach="lines")
 def units_of_day(case: Case, line: Line) -> Decimal | None:
     """Units of all lines of the procedure that are certainly of the line's day and provider."""
     return _units(case, blocks(case, line).sure)
 
 
-@line_fact("number", "the units")
+@line_fact("number", "the units", reach="lines")
 def possible_units_of_day(case: Case, line: Line) -> Decimal | None:
     """The same with the lines that may be of the same provider, their specialty being unknown."""
     return _units(case, blocks(case, line).possible)
 
 
-@line_fact("number", "the units")
+@line_fact("number", "the units", reach="lines")
 def units_of_side(case: Case, line: Line) -> Decimal | None:
     """Units of the procedure's lines of the line's day, provider and side (LT, RT, or no side named)."""
     return _units(case, _of_side(case, line))
+
+
+def _in_services(case: Case, lines: list[Line]) -> list[Line]:
+    return once(case, ("in_services", id(lines)), lambda: [one for one in lines if counts_services(case, one)])
+
+
+def _first(lines: list[Line]) -> Line | None:
+    return lines[0] if lines else None
 
 
 def _of_side(case: Case, line: Line) -> list[Line]:
@@ -114,7 +148,7 @@ def _of_side(case: Case, line: Line) -> list[Line]:
     return once(case, ("side", id(lines), side), lambda: [one for one in lines if side_of(one) == side])
 
 
-@line_fact("number", "the date of service")
+@line_fact("number", "the date of service", reach="line")
 def mue_units(case: Case, line: Line) -> Decimal | None:
     """The MUE of the procedure on the line's date: practitioner table (ASCs too), or outpatient hospital."""
     day = date_of(case.claim, line)
@@ -122,7 +156,7 @@ def mue_units(case: Case, line: Line) -> Decimal | None:
     return Decimal(row[0]) if row else None
 
 
-@line_fact("codes", "the sides of the day")
+@line_fact("codes", "the sides of the day", reach="lines")
 def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """The sides, LT and RT, that those lines of the procedure name which are certainly of this one's day and
     provider, one side a line."""
@@ -131,7 +165,7 @@ def sides_of_day(case: Case, line: Line) -> tuple[str, ...]:
     return tuple(side for side in SIDES if side in named)
 
 
-@line_fact("lines", "the procedure's lines of the day")
+@line_fact("lines", "the procedure's lines of the day", reach="lines")
 def bilateral_lines_beside(case: Case, line: Line) -> tuple[int, ...]:
     """Lines with modifier 50 of certainly the same day and provider that this line repeats: it carries no 50 itself,
     or it stands after them."""
@@ -158,39 +192,50 @@ def _row(case: Case, table: str, line: Line, other: Line) -> tuple[str, ...] | N
     return case.tables[table].find((other.procedure,), day) if day and other.procedure else None
 
 
-@line_fact("codes", "the imaging lines")
+@line_fact("codes", "the imaging lines", reach="lines")
 def imaging_codes(case: Case, line: Line) -> tuple[str, ...]:
     """Imaging guidance for needle placement that is billed on the same day."""
     found = _on_day(case, line, "imaging_guidance")
     return tuple(dict.fromkeys(other.procedure for other in found if other.procedure))
 
 
-@line_fact("lines", "the imaging lines")
+@line_fact("lines", "the imaging lines", reach="lines")
 def imaging_lines(case: Case, line: Line) -> tuple[int, ...]:
     """The lines that bill that imaging guidance."""
     return tuple(other.number for other in _on_day(case, line, "imaging_guidance"))
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def other_needle_procedures(case: Case, line: Line) -> tuple[str, ...]:
     """Needle procedures of the same day whose code does not include imaging, so that guidance may be theirs."""
     found = _on_day(case, line, "needle_procedures")
     return tuple(dict.fromkeys(other.procedure for other in found if other.procedure))
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("codes", "the visits of the day", reach="lines")
 def visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Visits of the same day, certainly by the same provider, whose line lacks modifier 25."""
     return _bare_visits(case, line, sure=True)
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("lines", "the visits of the day", reach="lines")
+def lines_of_visits_without_25(case: Case, line: Line) -> tuple[int, ...]:
+    """The lines that bill those visits."""
+    codes = visits_without_25(case, line)
+    return tuple(
+        other.number
+        for other, certain in beside(case, line)
+        if certain and other is not line and other.procedure in codes and "25" not in other.modifiers
+    )
+
+
+@line_fact("codes", "the visits of the day", reach="lines")
 def possible_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """The same for visits that may be by the same provider, their specialty or date being unknown."""
     return _bare_visits(case, line, sure=False)
 
 
-@line_fact("codes", "the visits of the day")
+@line_fact("codes", "the visits of the day", reach="lines")
 def facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...]:
     """Hospital clinic and emergency visits of the same day without modifier 25, whoever saw the patient."""
     found = once(

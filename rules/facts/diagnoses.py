@@ -166,7 +166,7 @@ def of_line(case: Case, line: Line, everyone: Sequence[bool]) -> bool | None:
     return everyone[0] if len(set(everyone)) == 1 else None
 
 
-@fact("flag", "the procedures")
+@fact("flag", "the procedures", reach="lines")
 def has_surgery(case: Case) -> bool:
     """Whether the claim has an anesthesia line, or a surgical line that is not akin to the procedure and no needle
     procedure."""

@@ -26,7 +26,7 @@ def _day(case: Case, line: Line) -> date | None:
     )
 
 
-@fact("codes", "the date of service")
+@fact("codes", "the date of service", reach="each")
 def deleted_drug_codes(case: Case) -> tuple[str, ...] | None:
     """Drug codes on the claim that no longer exist on their line's date, from the table of deleted drug codes."""
     table = case.tables["deleted_drugs"]
@@ -35,7 +35,7 @@ def deleted_drug_codes(case: Case) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None
 
 
-@fact("lines", "the drug lines")
+@fact("lines", "the drug lines", reach="each")
 def drug_lines_without_ndc(case: Case) -> tuple[int, ...]:
     """Lines with a J code that lack the NDC, its quantity or its unit."""
     return tuple(line.number for line in case.claim.lines if (line.procedure or "").startswith("J") and _bare(line))
@@ -45,7 +45,7 @@ def _bare(line: Line) -> bool:
     return line.drug is None or not line.drug.ndc or line.drug.quantity is None or not line.drug.unit
 
 
-@fact("lines", "the NDC")
+@fact("lines", "the NDC", reach="each")
 def lines_with_malformed_ndc(case: Case) -> tuple[int, ...]:
     """Lines whose NDC is there but is not 11 digits."""
     return tuple(line.number for line in case.claim.lines if line.drug and line.drug.ndc and not _ndc(line.drug.ndc))
@@ -55,7 +55,7 @@ def _ndc(code: str) -> bool:
     return len(code) == NDC_DIGITS and code.isascii() and code.isdigit()
 
 
-@fact("lines", "the unit of the NDC")
+@fact("lines", "the unit of the NDC", reach="each")
 def lines_with_wrong_ndc_unit(case: Case) -> tuple[int, ...]:
     """Lines with an NDC whose unit is there but is none of F2, GR, ME, ML and UN."""
     return tuple(
@@ -65,7 +65,7 @@ def lines_with_wrong_ndc_unit(case: Case) -> tuple[int, ...]:
     )
 
 
-@fact("lines", "the quantity of the NDC")
+@fact("lines", "the quantity of the NDC", reach="each")
 def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
     """Lines with an NDC whose quantity is there but is not above 0."""
     return tuple(
@@ -75,13 +75,13 @@ def lines_with_wrong_ndc_quantity(case: Case) -> tuple[int, ...]:
     )
 
 
-@fact("lines", "the NDC")
+@fact("lines", "the NDC", reach="each")
 def single_dose_lines_without_jz(case: Case) -> tuple[int, ...]:
     """Drug lines whose NDC is a single-dose package, by the table of drug packages, without JZ or JW."""
     return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) == "single_dose")
 
 
-@fact("lines", "the NDC")
+@fact("lines", "the NDC", reach="each")
 def drug_lines_of_unknown_package(case: Case) -> tuple[int, ...]:
     """Drug lines without JZ or JW whose NDC is missing or not in the table of drug packages."""
     return tuple(line.number for line in _open_drug_lines(case) if _package(case, line) is None)
@@ -113,7 +113,7 @@ def _package(case: Case, line: Line) -> str | None:
     return row[0] if row else None
 
 
-@fact("codes", "the units of the drugs")
+@fact("codes", "the units of the drugs", reach="lines")
 def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
     """Drug codes whose units of one date exceed the practitioner MUE, with units and limit: all lines together, or
     each line where the edit is one of the line (adjudication indicator 1). Missing units matter only while the rest of
@@ -136,7 +136,7 @@ def drugs_above_mue(case: Case) -> tuple[str, ...] | None:
     return tuple(found) if found or not unknown else None
 
 
-@fact("codes", "the date of service")
+@fact("codes", "the date of service", reach="each")
 def nopain_items(case: Case) -> tuple[str, ...] | None:
     """Items on the claim of a hospital or surgical center that Medicare pays apart as non-opioid treatment of
     postsurgical pain (section 4135), packaged operations or not."""
@@ -147,14 +147,14 @@ def nopain_items(case: Case) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found)) if found or all(day for _, day in listed) else None
 
 
-@fact("codes", "the drug lines")
+@fact("codes", "the drug lines", reach="each")
 def unlisted_drugs(case: Case) -> tuple[str, ...]:
     """Codes on the claim for drugs that have none of their own: the group `unlisted_drugs` of the table of code
     groups."""
     return tuple(dict.fromkeys(line.procedure or "" for line in _unlisted(case)))
 
 
-@fact("lines", "the drug lines")
+@fact("lines", "the drug lines", reach="each")
 def unlisted_drugs_without_ndc(case: Case) -> tuple[int, ...]:
     """Lines with such a code that lack the NDC, its quantity or its unit."""
     return tuple(line.number for line in _unlisted(case) if _bare(line))
@@ -165,7 +165,7 @@ def _unlisted(case: Case) -> list[Line]:
     return [line for line in case.claim.lines if ("unlisted_drugs", line.procedure or "") in table]
 
 
-@fact("codes", "the unit of the NDC")
+@fact("codes", "the unit of the NDC", reach="each")
 def ndc_units(case: Case) -> tuple[str, ...]:
     """The units beside the NDCs on the claim, each once."""
     drugs = (line.drug for line in case.claim.lines if line.drug and line.drug.ndc)

@@ -109,40 +109,40 @@ def _paired(case: Case, line: Line, indicator: Indicator, *, sure: bool) -> tupl
     )
 
 
-@line_fact("code", "the procedure")
+@line_fact("code", "the procedure", reach="line")
 def procedure(_case: Case, line: Line) -> str | None:
     """The procedure of the line."""
     return line.procedure
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="line")
 def edits_known(case: Case, line: Line) -> bool | None:
     """Whether a whole imported table of NCCI pairs speaks on the line's date."""
     day = date_of(case.claim, line)
     return None if day is None else case.tables["ncci_ptp"].whole(ncci_setting(case), day)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def edit_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """Procedures of the same day and provider beside which this line is never paid, by a whole imported table of NCCI
     pairs; none where a procedure has rules of its own."""
     return _paired(case, line, "0", sure=True)
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the procedures of the day", reach="lines")
 def possible_edit_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
     return _paired(case, line, "0", sure=False)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def edit_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Procedures of the same day and provider beside which this line is not paid, where a modifier might lift the NCCI
     pair and none on either line does; from a whole imported table, and none of a procedure with rules of its own."""
     return _paired(case, line, "1", sure=True)
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the procedures of the day", reach="lines")
 def possible_edit_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
     return _paired(case, line, "1", sure=False)
@@ -178,7 +178,7 @@ def _counted(case: Case, line: Line) -> list[Line]:
     )
 
 
-@line_fact("number", "the date of service")
+@line_fact("number", "the date of service", reach="lines")
 def edit_unit_limit(case: Case, line: Line) -> Decimal | None:
     """The medically unlikely edit of the line's procedure by a whole imported table; missing where there is none, where
     the procedure has rules of its own, and where an earlier line of the day stands for the limit of the day."""
@@ -188,14 +188,14 @@ def edit_unit_limit(case: Case, line: Line) -> Decimal | None:
     return limit.units
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="lines")
 def edit_limit_of_line(case: Case, line: Line) -> bool | None:
     """Whether that limit is of one line, adjudication indicator 1; else all lines of the day count together."""
     limit = _limit(case, line)
     return None if limit is None else limit.of_line
 
 
-@line_fact("number", "the units")
+@line_fact("number", "the units", reach="lines")
 def edit_units(case: Case, line: Line) -> Decimal | None:
     """The units that are held against the limit: of the line, or of all lines of the procedure of the same day and
     provider; of a surgical center's those of one side. Missing where a line has none."""

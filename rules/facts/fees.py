@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import lru_cache
 
 from rules.case import Case, date_of
 from rules.claim import Line
 from rules.facts.parts import fee_place, state_of
 from rules.facts.registry import line_fact
+from rules.payment.physician import amount_of
 from rules.tables.table import Row, Table
 
-_CENT = Decimal("0.01")
 _FEES = ("facility", "nonfacility")
 """The places of the physician fee schedule."""
 
 
-@line_fact("money", "the place of service")
+@line_fact("money", "the place of service", reach="line")
 def medicare_amount(case: Case, line: Line) -> Decimal | None:
     """What Medicare allows for one side of the procedure at the place on the line's date, US dollars: a physician's
     lowest amount in the state (in the nation where the state is unknown), the national rate of a hospital or a
@@ -37,7 +37,7 @@ def medicare_amount(case: Case, line: Line) -> Decimal | None:
     return Decimal(row[0]) if row else None
 
 
-@line_fact("codes", "the place of service")
+@line_fact("codes", "the place of service", reach="line")
 def past_amounts(case: Case, line: Line) -> tuple[str, ...] | None:
     """The tables from which that amount would come and whose rows of the procedure and place all ended before the
     line's date: relative_values and localities, or fee_schedule."""
@@ -63,7 +63,7 @@ def _ended(table: Table, part: str, keys: Iterable[tuple[str, ...]], day: date) 
     return bool(spans) and not going and table.edition(part, day) is None
 
 
-@line_fact("code", "the date of service")
+@line_fact("code", "the date of service", reach="line")
 def medicare_area(case: Case, line: Line) -> str | None:
     """The area whose lowest amount that is: the state, or `any state` where the claim names none that Medicare has
     localities of."""
@@ -85,11 +85,3 @@ def _indices(localities: Table, state: str | None, day: date) -> tuple[Row, ...]
     """The cost indices of a state's localities on a day; None: of all states."""
     keys: Iterable[tuple[str, ...]] = (key for key in localities.spans if state in (None, key[0]))
     return tuple(row for key in keys if (row := localities.find(key, day)) is not None)
-
-
-@lru_cache(maxsize=1_024)
-def amount_of(units: Row, indices: Row) -> Decimal:
-    """The sum of the relative values for work, practice and malpractice, each by its index, by the factor."""
-    *values, factor = map(Decimal, units)
-    total = sum((value * Decimal(index) for value, index in zip(values, indices, strict=True)), Decimal(0))
-    return (total * factor).quantize(_CENT, ROUND_HALF_UP)

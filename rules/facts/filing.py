@@ -28,7 +28,7 @@ def year_after(day: date) -> date:
         return day.replace(year=day.year + 1, day=28)
 
 
-@fact("code", "the payer's place in the order of benefits")
+@fact("code", "the payer's place in the order of benefits", reach="head")
 def filing_order(case: Case) -> str:
     """primary or secondary: SBR01, or where it is absent whether another payer is on the claim."""
     stated = case.claim.payer.responsibility

@@ -195,7 +195,7 @@ def months_after(day: date, months: int = MONTHS) -> date:
         return date(day.year + year, month + 1, 1)
 
 
-@line_fact("number", "the date of service")
+@line_fact("number", "the date of service", reach="lines")
 def sites_of_day(case: Case, line: Line) -> Decimal:
     """Places that injections of the package's family on the line's day name: code and side, a line
     without a side counting only where no other names one for its code."""

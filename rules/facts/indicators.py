@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
-from rules.case import Case, date_of, filled
+from rules.case import Case, date_of, filled, place_of_service_of
 from rules.facts.addresses import HOME
 from rules.facts.diagnoses import undotted
 from rules.facts.registry import fact
@@ -31,7 +31,7 @@ _SIGNATURES: tuple[tuple[str, str, frozenset[str], str], ...] = (
 )
 
 
-@fact("flag", "the kind of the transaction (claim or encounter)")
+@fact("flag", "the kind of the transaction (claim or encounter)", reach="head")
 def is_encounter(case: Case) -> bool:
     """Whether the claim only reports an encounter and asks for no payment (BHT06 is RP); a claim that says nothing asks
     for payment."""
@@ -121,8 +121,7 @@ def facility_lines(case: Case) -> tuple[int, ...]:
 
 
 def _at(case: Case, places: frozenset[str]) -> tuple[int, ...]:
-    own = case.claim.place_of_service
-    return tuple(line.number for line in case.claim.lines if (line.place_of_service or own) in places)
+    return tuple(line.number for line in case.claim.lines if place_of_service_of(case.claim, line) in places)
 
 
 @fact("flag", "the date of admission", own=True)
@@ -188,7 +187,7 @@ def patient_estimate_above_charge(case: Case) -> bool:
     return owed is not None and total is not None and owed > total
 
 
-@fact("flag", "the diagnoses")
+@fact("flag", "the diagnoses", reach="head")
 def has_several_principal_diagnoses(case: Case) -> bool:
     """Whether a principal diagnosis stands on the claim more than once (HI*ABK)."""
     return bool(case.claim.several_principal_diagnoses)

@@ -117,14 +117,14 @@ def _outside(line: Line, start: date, end: date) -> bool:
     return any(day is not None and not start <= day <= end for day in days)
 
 
-@fact("code", "the type of bill")
+@fact("code", "the type of bill", reach="head")
 def facility_code(case: Case) -> str | None:
     """The kind of facility and of care: what the type of bill has between its leading zero and the frequency code."""
     bill = case.claim.type_of_bill
     return bill[1:3] if bill and len(bill) == 4 and bill[0] == "0" else None
 
 
-@fact("flag", "the type of bill")
+@fact("flag", "the type of bill", reach="head")
 def facility_code_is_whole(case: Case) -> bool | None:
     """Whether the kind of facility and of care are each a digit from 1 to 9; missing where `facility_code` is."""
     code = facility_code(case)
@@ -312,19 +312,19 @@ def lines_with_excess_non_covered(case: Case) -> tuple[int, ...]:
     return _numbers(case, [one for one in lines if one.non_covered_charge and one.non_covered_charge > one.charge])
 
 
-@fact("lines", "the modifiers")
+@fact("lines", "the modifiers", reach="each")
 def lines_with_two_departments(case: Case) -> tuple[int, ...]:
     """Lines with both PO and PN."""
     return _numbers(case, [line for line in case.claim.lines if {"PO", "PN"}.issubset(line.modifiers)])
 
 
-@fact("lines", "the modifiers")
+@fact("lines", "the modifiers", reach="each")
 def lines_off_campus(case: Case) -> tuple[int, ...]:
     """Lines with PO, PN or ER: of a department away from the hospital's campus."""
     return _numbers(case, [line for line in case.claim.lines if not OFF_CAMPUS.isdisjoint(line.modifiers)])
 
 
-@fact("lines", "the modifiers")
+@fact("lines", "the modifiers", reach="each")
 def lines_on_campus(case: Case) -> tuple[int, ...]:
     """Lines with a procedure code and without PO, PN and ER."""
     lines = case.claim.lines
@@ -337,7 +337,7 @@ def has_service_facility(case: Case) -> bool:
     return case.claim.service_facility is not None
 
 
-@fact("codes", "the procedure codes")
+@fact("codes", "the procedure codes", reach="each")
 def surgical_codes(case: Case) -> tuple[str, ...]:
     """Procedure codes of the claim in the range of surgery, each once, without those for drawing blood."""
     codes = (line.procedure or "" for line in case.claim.lines)

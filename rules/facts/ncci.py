@@ -173,14 +173,14 @@ def _codes(lines: list[Line]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line.procedure for line in lines if line.procedure))
 
 
-@line_fact("flag", "the date of service")
+@line_fact("flag", "the date of service", reach="line")
 def ncci_covers_date(case: Case, line: Line) -> bool | None:
     """Whether an edition of the NCCI pairs is at hand for the line's date."""
     day = date_of(case.claim, line)
     return None if day is None else case.tables["ncci_ptp"].covers(ncci_setting(case), day)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with the procedure that a modifier may lift."""
     if undated(case, line):
@@ -188,7 +188,7 @@ def ncci_partners(case: Case, line: Line) -> tuple[str, ...] | None:
     return _picked(case, line, "partners", _partners, _certain)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     """Those of them whose pair with a line of the procedure of the day no modifier on either line lifts."""
     if undated(case, line):
@@ -196,7 +196,7 @@ def ncci_unlifted(case: Case, line: Line) -> tuple[str, ...] | None:
     return _picked(case, line, "unlifted", _partners, lambda own, other, sure: sure and not lifted(case, own, other))
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the procedures of the day", reach="lines")
 def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     """Unlifted partners that may be of the same provider, their specialty or date being unknown."""
     return _picked(
@@ -204,7 +204,7 @@ def possible_ncci_unlifted(case: Case, line: Line) -> tuple[str, ...]:
     )
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider in an active NCCI pair with the procedure that no modifier can lift."""
     if undated(case, line):
@@ -212,13 +212,13 @@ def ncci_never_paid(case: Case, line: Line) -> tuple[str, ...] | None:
     return _picked(case, line, "firm", _firm, _certain)
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the procedures of the day", reach="lines")
 def possible_ncci_never_paid(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
     return _picked(case, line, "maybe_firm", _firm, _uncertain)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def ncci_unknown(case: Case, line: Line) -> tuple[str, ...] | None:
     """Procedures of the same day and provider of which neither the shipped rows and ranges nor an imported edition
     say whether they form an NCCI pair with the procedure, and that could: no drugs, supplies, laboratory, imaging or
@@ -228,13 +228,13 @@ def ncci_unknown(case: Case, line: Line) -> tuple[str, ...] | None:
     return _picked(case, line, "unknown", _unknown, _certain)
 
 
-@line_fact("codes", "the procedures of the day")
+@line_fact("codes", "the procedures of the day", reach="lines")
 def possible_ncci_unknown(case: Case, line: Line) -> tuple[str, ...]:
     """The same for procedures that may be of the same provider, their specialty or date being unknown."""
     return _picked(case, line, "maybe_unknown", _unknown, _uncertain)
 
 
-@line_fact("codes", "the modifiers")
+@line_fact("codes", "the modifiers", reach="lines")
 def ncci_lifted_by_one_side(case: Case, line: Line) -> tuple[str, ...]:
     """Partners whose pair nothing lifts but LT or RT on one of the two lines, while the other names no side."""
     unlifted = ncci_unlifted(case, line) or ()

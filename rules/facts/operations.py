@@ -61,19 +61,19 @@ def _operations(case: Case, line: Line, found: Beside) -> tuple[str, ...]:
     return codes_of(kept, line)
 
 
-@line_fact("codes", "the operations of the day")
+@line_fact("codes", "the operations of the day", reach="lines")
 def own_operations(case: Case, line: Line) -> tuple[str, ...]:
     """Operations that are certainly of the same day and provider."""
     return _operations(case, line, beside(case, line))
 
 
-@line_fact("codes", "the operations of the day")
+@line_fact("codes", "the operations of the day", reach="lines")
 def packaging_operations(case: Case, line: Line) -> tuple[str, ...]:
     """Operations of the day on a hospital's claim that Medicare pays with all that goes with them in one amount."""
     return _hospital_operations(case, line, packaging=True)
 
 
-@line_fact("codes", "the operations of the day")
+@line_fact("codes", "the operations of the day", reach="lines")
 def other_hospital_operations(case: Case, line: Line) -> tuple[str, ...]:
     """Operations of the day on a hospital's claim that are not known to be paid so; none where another of them is."""
     if _hospital_operations(case, line, packaging=True):
@@ -104,7 +104,7 @@ def _hospital(case: Case, table: Table, code: str, day: date | None) -> bool | N
     return False if is_operation(case, code, day) else None
 
 
-@line_fact("codes", "the other injections of the day")
+@line_fact("codes", "the other injections of the day", reach="lines")
 def spinal_injections(case: Case, line: Line) -> tuple[str, ...]:
     """Epidural, facet and sacroiliac injections that are certainly of the same day and provider."""
     day = date_of(case.claim, line)
@@ -121,7 +121,7 @@ def spinal_injections(case: Case, line: Line) -> tuple[str, ...]:
     return codes_of(found, line)
 
 
-@line_fact("codes", "the operations before the block")
+@line_fact("codes", "the operations before the block", reach="lines")
 def operations_of_global_period(case: Case, line: Line) -> tuple[str, ...]:
     """Operations of this claim on an earlier day, certainly by the same provider, in whose global period of 90 days
     the line's day is."""

@@ -38,13 +38,13 @@ HERE = "the payer that the claim goes to"
 # the payers in their order
 
 
-@fact("code", "the payer's place in the order of payers")
+@fact("code", "the payer's place in the order of payers", reach="head")
 def payer_place(case: Case) -> str | None:
     """SBR01 of 2000B: P primary, S secondary, T tertiary, A to H after these, U unknown."""
     return case.claim.payer.responsibility
 
 
-@fact("flag", "the primary payer")
+@fact("flag", "the primary payer", reach="head")
 def names_primary_payer(case: Case) -> bool:
     """Whether the claim goes to the primary payer, or names it among the others (2320 SBR01); true as well where
     another payer's place is missing."""
@@ -53,7 +53,7 @@ def names_primary_payer(case: Case) -> bool:
     )
 
 
-@fact("codes", "the payers' places in their order")
+@fact("codes", "the payers' places in their order", reach="head")
 def repeated_payer_places(case: Case) -> tuple[str, ...]:
     """The places (SBR01) that two payers of the claim have; U, unknown, may be there more than once."""
     places = [case.claim.payer.responsibility, *(other.responsibility for other in case.claim.other_payers)]
@@ -61,7 +61,7 @@ def repeated_payer_places(case: Case) -> tuple[str, ...]:
     return tuple(_place(place) for place, count in counts.items() if count > 1)
 
 
-@fact("number", "the payers' places in their order")
+@fact("number", "the payers' places in their order", reach="head")
 def payers_ahead(case: Case) -> Decimal:
     """How many other payers come before the one that the claim goes to."""
     return Decimal(sum(earlier(case, other) for other in case.claim.other_payers))
@@ -70,34 +70,34 @@ def payers_ahead(case: Case) -> Decimal:
 # what kind of payer, and why
 
 
-@fact("code", "the claim filing indicator")
+@fact("code", "the claim filing indicator", reach="head")
 def filing_indicator(case: Case) -> str | None:
     """SBR09 of 2000B: the kind of payer that the claim goes to."""
     return case.claim.payer.filing_indicator or None
 
 
-@fact("codes", "the claim filing indicators")
+@fact("codes", "the claim filing indicators", reach="head")
 def unknown_filing_indicators(case: Case) -> tuple[str, ...]:
     """The claim filing indicators (SBR09 of 2000B and 2320) that are not in the list of version 5010."""
     given = [case.claim.payer.filing_indicator, *(other.filing_indicator for other in case.claim.other_payers)]
     return tuple(dict.fromkeys(code for code in given if code and code not in FILING_INDICATORS))
 
 
-@fact("flag", "the claim filing indicators")
+@fact("flag", "the claim filing indicators", reach="head")
 def names_part_b_twice(case: Case) -> bool:
     """Whether both the payer that the claim goes to and another one are Medicare Part B (SBR09 MB)."""
     others = case.claim.other_payers
     return case.claim.payer.filing_indicator == "MB" and any(other.filing_indicator == "MB" for other in others)
 
 
-@fact("codes", "the insurance type codes")
+@fact("codes", "the insurance type codes", reach="head")
 def insurance_types(case: Case) -> tuple[str, ...]:
     """The insurance type codes (SBR05 of 2000B and 2320) of the claim."""
     given = [case.claim.payer.insurance_type, *(other.insurance_type for other in case.claim.other_payers)]
     return tuple(dict.fromkeys(code for code in given if code))
 
 
-@fact("codes", "the insurance type codes")
+@fact("codes", "the insurance type codes", reach="head")
 def primary_with_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are primary (SBR01 P) and have an insurance type code (SBR05)."""
     here = case.claim.payer.responsibility == "P" and bool(case.claim.payer.insurance_type)
@@ -105,7 +105,7 @@ def primary_with_insurance_type(case: Case) -> tuple[str, ...]:
     return (*([HERE] if here else []), *others)
 
 
-@fact("codes", "the insurance type codes")
+@fact("codes", "the insurance type codes", reach="head")
 def medicare_without_insurance_type(case: Case) -> tuple[str, ...]:
     """The payers that are Medicare (SBR09 MA or MB), not primary, and have no insurance type code (SBR05)."""
     payer = case.claim.payer
@@ -122,19 +122,19 @@ def medicare_without_insurance_type(case: Case) -> tuple[str, ...]:
 # who is insured
 
 
-@fact("flag", "the patient's relationship to the subscriber")
+@fact("flag", "the patient's relationship to the subscriber", reach="head")
 def subscriber_is_patient(case: Case) -> bool:
     """Whether the subscriber's relationship (SBR02 of 2000B) says that the patient is the subscriber: 18."""
     return bool(case.claim.subscriber and case.claim.subscriber.relationship == SELF)
 
 
-@fact("flag", "the patient's own loop")
+@fact("flag", "the patient's own loop", reach="head")
 def has_patient_loop(case: Case) -> bool:
     """Whether loop 2000C names the patient apart from the subscriber."""
     return bool(case.claim.patient and case.claim.patient.own_loop)
 
 
-@fact("codes", "the other insurance information")
+@fact("codes", "the other insurance information", reach="head")
 def payers_without_insurance_information(case: Case) -> tuple[str, ...]:
     """The other payers without other insurance coverage information (2320 OI)."""
     return named(
@@ -143,7 +143,7 @@ def payers_without_insurance_information(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the other payer's subscriber")
+@fact("codes", "the other payer's subscriber", reach="head")
 def payers_without_subscriber(case: Case) -> tuple[str, ...]:
     """The other payers whose subscriber (2330A) has no name or no member id."""
     return named(
@@ -154,7 +154,7 @@ def payers_without_subscriber(case: Case) -> tuple[str, ...]:
 # what earlier payers decided, and when
 
 
-@fact("codes", "the other payers' decision dates")
+@fact("codes", "the other payers' decision dates", reach="head")
 def payers_without_decision_date(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to without a decision date, at the claim (2330B DTP*573) or at a
     line (2430 DTP*573)."""
@@ -168,7 +168,7 @@ def payers_without_decision_date(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the other payers' decision dates")
+@fact("codes", "the other payers' decision dates", reach="head")
 def payers_dated_twice(case: Case) -> tuple[str, ...]:
     """The other payers with a decision date both at the claim (2330B DTP*573) and at a line (2430 DTP*573)."""
     return named(
@@ -181,13 +181,13 @@ def payers_dated_twice(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("lines", "the decision dates of lines")
+@fact("lines", "the decision dates of lines", reach="head")
 def lines_without_decision_date(case: Case) -> tuple[int, ...]:
     """Lines with a decision of another payer (2430 SVD) that has no date of its own (2430 DTP*573)."""
     return _lines(case, lambda _, decision: decision.adjudication_date is None)
 
 
-@fact("codes", "the other payers' decision dates")
+@fact("codes", "the other payers' decision dates", reach="head")
 def payers_misdated(case: Case) -> tuple[str, ...]:
     """The payers before the one that the claim goes to that decided, by their date, before the first service or after
     the day on which this payer receives the claim."""
@@ -209,26 +209,26 @@ def payers_misdated(case: Case) -> tuple[str, ...]:
     )
 
 
-@fact("codes", "the amounts paid by other payers")
+@fact("codes", "the amounts paid by other payers", reach="head")
 def payers_without_paid_amount(case: Case) -> tuple[str, ...]:
     """The other payers that decided on lines (2430 SVD) and have no amount paid for the claim (2320 AMT*D)."""
     return named(case, lambda other: other.paid is None and any(True for _ in decisions(case, other)))
 
 
-@fact("lines", "the amounts paid by other payers")
+@fact("lines", "the amounts paid by other payers", reach="head")
 def lines_paid_below_zero(case: Case) -> tuple[int, ...]:
     """Lines for which another payer paid less than nothing (2430 SVD02)."""
     return _lines(case, lambda _, decision: decision.paid is not None and decision.paid < NOTHING)
 
 
-@fact("lines", "the other payers of lines")
+@fact("lines", "the other payers of lines", reach="head")
 def lines_decided_by_nobody(case: Case) -> tuple[int, ...]:
     """Lines with a decision (2430 SVD01) of a payer that is none of the claim's other payers (2330B NM109)."""
     known = {other.payer_id for other in case.claim.other_payers}
     return _lines(case, lambda _, decision: bool(decision.payer_id) and decision.payer_id not in known)
 
 
-@fact("codes", "the patient's remaining liability")
+@fact("codes", "the patient's remaining liability", reach="head")
 def payers_with_liability_twice(case: Case) -> tuple[str, ...]:
     """The other payers whose decision leaves an amount to the patient (AMT*EAF) both at the claim (2320) and at a
     line (2430)."""
@@ -244,7 +244,7 @@ def payers_with_liability_twice(case: Case) -> tuple[str, ...]:
 # why
 
 
-@fact("codes", "the reasons of adjustments")
+@fact("codes", "the reasons of adjustments", reach="head")
 def unexplained_adjustments(case: Case) -> tuple[str, ...]:
     """Where an adjustment (CAS) has no reason code: at the claim of a payer, or on a line."""
     claims = named(case, lambda other: any(not one.reason for one in other.adjustments))
@@ -252,14 +252,14 @@ def unexplained_adjustments(case: Case) -> tuple[str, ...]:
     return (*claims, *(f"line {number}" for number in lines))
 
 
-@fact("codes", "the reasons of adjustments")
+@fact("codes", "the reasons of adjustments", reach="head")
 def malformed_adjustment_reasons(case: Case) -> tuple[str, ...]:
     """The reasons of adjustments (CAS) that do not have the form of a claim adjustment reason code."""
     given = [one.reason for adjustments in _all_adjustments(case) for one in adjustments]
     return tuple(dict.fromkeys(reason for reason in given if reason and not REASON.fullmatch(reason)))
 
 
-@fact("codes", "the remark codes of other payers")
+@fact("codes", "the remark codes of other payers", reach="head")
 def malformed_remark_codes(case: Case) -> tuple[str, ...]:
     """The remark codes of other payers (2320 MIA and MOA) that do not have the form of one."""
     given = [code for other in case.claim.other_payers for code in other.remark_codes]

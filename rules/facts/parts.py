@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rules.case import Case, filled, ncci_setting
+from rules.case import Case, filled, ncci_setting, place_of_service_of
 from rules.claim import Line
 from rules.facts.registry import Facts
 from rules.states import state_code
@@ -33,7 +33,7 @@ def fee_place(case: Case, line: Line) -> str | None:
     """hospital_outpatient or asc, else nonfacility in an office (place 11), else facility, which pays less."""
     if case.role != "practitioner":
         return case.role
-    place = line.place_of_service or case.claim.place_of_service
+    place = place_of_service_of(case.claim, line)
     return None if not place else "nonfacility" if place == OFFICE else "facility"
 
 

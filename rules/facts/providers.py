@@ -21,13 +21,13 @@ def billing_npi(case: Case) -> str | None:
     return (case.claim.billing_provider.npi if case.claim.billing_provider else None) or None
 
 
-@fact("code", "the billing provider's entity type (person or organization)")
+@fact("code", "the billing provider's entity type (person or organization)", reach="head")
 def billing_entity(case: Case) -> str | None:
     """2010AA NM102: person or organization."""
     return case.claim.billing_provider.entity if case.claim.billing_provider else None
 
 
-@fact("code", "the billing provider's state")
+@fact("code", "the billing provider's state", reach="head")
 def billing_state(case: Case) -> str | None:
     """2010AA N402, as two letters however it is written; missing where it names no state."""
     return state_code(case.claim.billing_provider.state) if case.claim.billing_provider else None
@@ -39,7 +39,7 @@ def malformed_npis(case: Case) -> tuple[str, ...]:
     return tuple([role for role, one in _providers(case) if one.npi is not None and not npi(one.npi)])
 
 
-@fact("codes", "the provider taxonomies")
+@fact("codes", "the provider taxonomies", reach="head")
 def malformed_taxonomies(case: Case) -> tuple[str, ...]:
     """The roles (billing, rendering, line 2 rendering, attending, operating) whose taxonomy is there but malformed."""
     billing = case.claim.billing_provider
@@ -47,7 +47,7 @@ def malformed_taxonomies(case: Case) -> tuple[str, ...]:
     return tuple(role for role, provider in everyone if provider.taxonomy and not taxonomy(provider.taxonomy))
 
 
-@fact("lines", "the rendering provider")
+@fact("lines", "the rendering provider", reach="each")
 def lines_without_rendering(case: Case) -> tuple[int, ...]:
     """Lines of the procedure for which neither the line nor the claim names a rendering NPI."""
     if case.claim.rendering_provider and case.claim.rendering_provider.npi:
@@ -55,7 +55,7 @@ def lines_without_rendering(case: Case) -> tuple[int, ...]:
     return tuple(line.number for line in case.lines if not (line.rendering_provider and line.rendering_provider.npi))
 
 
-@fact("flag", "the attending provider")
+@fact("flag", "the attending provider", reach="head")
 def has_attending(case: Case) -> bool:
     """Whether the claim names an attending provider's NPI."""
     return bool(case.claim.attending_provider and case.claim.attending_provider.npi)

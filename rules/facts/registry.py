@@ -6,7 +6,7 @@ leak one. A fact whose value is None is missing, and a test on it is neither tru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,10 @@ from rules.report import Evidence
 
 Kind = Literal["number", "money", "code", "codes", "lines", "date", "flag"]
 Scope = Literal["claim", "line"]
+Reach = Literal["head", "line", "each", "lines", "claim"]
+"""How far a fact looks on a claim that has a shape. head: at nothing of any line; line: at its own line and at what all
+lines share; each: at the lines one by one, so that it is empty where it is for each line alone; lines: at all of them
+together and at who gave which service where, and not at who pays for whom; claim: anywhere."""
 Value = Decimal | str | tuple[str, ...] | tuple[int, ...] | date | bool | None
 
 
@@ -39,6 +43,7 @@ class Fact:
     """Whether it rests on the diagnoses, and of what claims of one shape do not share on nothing else."""
     history: bool = False
     """Whether it is about claims that were billed before: rules that read it run only where there is a ledger."""
+    reach: Reach = "claim"
 
 
 FACTS: dict[str, Fact] = {}
@@ -48,7 +53,14 @@ DERIVED_OF_LINES: dict[str, Callable[..., Any]] = {}
 
 
 def fact(
-    kind: Kind, label: str, scope: Scope = "claim", *, own: bool = False, diagnoses: bool = False, history: bool = False
+    kind: Kind,
+    label: str,
+    scope: Scope = "claim",
+    *,
+    own: bool = False,
+    diagnoses: bool = False,
+    history: bool = False,
+    reach: Reach = "claim",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds a derivation to the vocabulary; its name is the fact's name, its docstring what the fact says."""
 
@@ -56,7 +68,8 @@ def fact(
         name = derive.__name__
         assert derive.__doc__, f"{name} needs a docstring"
         assert name not in FACTS, f"{name} is there twice"
-        FACTS[name] = Fact(name, kind, scope, label, " ".join(derive.__doc__.split()), derive, own, diagnoses, history)
+        says = " ".join(derive.__doc__.split())
+        FACTS[name] = Fact(name, kind, scope, label, says, derive, own, diagnoses, history, reach)
         (DERIVED if scope == "claim" else DERIVED_OF_LINES)[name] = derive
         return derive
 
@@ -64,10 +77,10 @@ def fact(
 
 
 def line_fact(
-    kind: Kind, label: str, *, own: bool = False, diagnoses: bool = False
+    kind: Kind, label: str, *, own: bool = False, diagnoses: bool = False, reach: Reach = "claim"
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A fact of one line of the procedure; derived from the case and the line."""
-    return fact(kind, label, "line", own=own, diagnoses=diagnoses)
+    return fact(kind, label, "line", own=own, diagnoses=diagnoses, reach=reach)
 
 
 def history_fact(kind: Kind, label: str, *, own: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -91,12 +104,6 @@ class ClaimFacts(dict[str, Any]):
         value = self[name] = DERIVED[name](self.case)
         return value
 
-    def without(self, names: Iterable[str]) -> ClaimFacts:
-        """The same facts but those, which are unknown, as where the claim lacks them."""
-        found = ClaimFacts(self.case)
-        found.update(dict.fromkeys(names))
-        return found
-
 
 class LineFacts(dict[str, Any]):
     """The facts of one line, and through it those of its claim."""
@@ -118,11 +125,33 @@ class LineFacts(dict[str, Any]):
         value = self[name] = derive(self.case, self.line) if derive else self.claim[name]
         return value
 
-    def without(self, names: Iterable[str]) -> LineFacts:
-        """As `ClaimFacts.without`."""
-        found = LineFacts(self.claim, self.line)
-        found.update(dict.fromkeys(names))
-        return found
+
+class KnownOfClaim(ClaimFacts):
+    """The same facts but some, which are unknown, as where the claim lacks them. It holds none but known ones."""
+
+    __slots__ = ("unknown",)
+
+    def __init__(self, case: Case, unknown: frozenset[str], known: Mapping[str, Any]) -> None:
+        super().__init__(case)
+        self.unknown = unknown
+        self.update(known)
+
+    def __missing__(self, name: str) -> Any:
+        return None if name in self.unknown else super().__missing__(name)
+
+
+class KnownOfLine(LineFacts):
+    """The same of a line."""
+
+    __slots__ = ("unknown",)
+
+    def __init__(self, claim: KnownOfClaim, line: Line, unknown: frozenset[str], known: Mapping[str, Any]) -> None:
+        super().__init__(claim, line)
+        self.unknown = unknown
+        self.update(known)
+
+    def __missing__(self, name: str) -> Any:
+        return None if name in self.unknown else super().__missing__(name)
 
 
 Facts = ClaimFacts | LineFacts
@@ -134,7 +163,7 @@ def facts_of(case: Case) -> list[Facts]:
     return [claim, *[LineFacts(claim, line) for line in case.lines]]
 
 
-class _Changed:
+class Changed:
     """A part of a claim with other values in some of its fields. Claims are of classes that share no way to copy."""
 
     def __init__(self, part: object, **changes: object) -> None:
@@ -151,9 +180,9 @@ def dated_on(facts: Facts, day: date) -> Facts:
     key = ("dated_on", day)
     if key not in case.cache:
         dated: dict[int, Any] = {
-            id(line): line if date_of(whole, line) else _Changed(line, service_date=day) for line in whole.lines
+            id(line): line if date_of(whole, line) else Changed(line, service_date=day) for line in whole.lines
         }
-        claim: Any = _Changed(whole, lines=tuple(dated.values()))
+        claim: Any = Changed(whole, lines=tuple(dated.values()))
         lines = tuple(dated[id(line)] for line in case.lines)
         changed = case._replace(claim=claim, lines=lines, first_day=case.first_day or day, cache={})
         case.cache[key] = (ClaimFacts(changed), dated)

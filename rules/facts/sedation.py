@@ -27,19 +27,19 @@ def _lines(case: Case, wanted: Callable[[tuple[str, ...]], bool]) -> tuple[int, 
     return tuple([line.number for line in case.claim.lines if is_anesthesia(line.procedure) and wanted(line.modifiers)])
 
 
-@fact("lines", "the modifiers of the anesthesia lines")
+@fact("lines", "the modifiers of the anesthesia lines", reach="each")
 def lines_with_two_performers(case: Case) -> tuple[int, ...]:
     """Anesthesia lines with more than one modifier of who gave it: AA, AD, QK, QX, QY, QZ."""
     return _lines(case, lambda modifiers: len(set(modifiers).intersection(PERFORMERS)) > 1)
 
 
-@fact("lines", "the modifiers of the anesthesia lines")
+@fact("lines", "the modifiers of the anesthesia lines", reach="each")
 def lines_with_performer_behind(case: Case) -> tuple[int, ...]:
     """Anesthesia lines with such a modifier that is not the first one."""
     return _lines(case, lambda modifiers: not set(modifiers).isdisjoint(PERFORMERS) and modifiers[0] not in PERFORMERS)
 
 
-@line_fact("codes", "the modifiers of the anesthesia lines")
+@line_fact("codes", "the modifiers of the anesthesia lines", reach="lines")
 def anesthesia_modifiers(case: Case, line: Line) -> tuple[str, ...]:
     """The modifiers of the anesthesia lines of the day, whoever gave it."""
     found = once(
@@ -64,26 +64,26 @@ def _of_group(case: Case, line: Line, group: str) -> tuple[str, ...]:
     return codes_of(found, line)
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def sedation_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Moderate sedation, and anesthesia for a pain procedure, of the day, whoever gave it: the group `sedation` of the
     table of code groups."""
     return _of_group(case, line, "sedation")
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def anesthesia_for_injection(case: Case, line: Line) -> tuple[str, ...]:
     """Anesthesia for a nerve block or injection, of the day, whoever gave it: the group `block_anesthesia`."""
     return _of_group(case, line, "block_anesthesia")
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def qualifying_circumstances(case: Case, line: Line) -> tuple[str, ...]:
     """Add-ons for circumstances that make anesthesia harder, of the day: the group `qualifying_circumstances`."""
     return _of_group(case, line, "qualifying_circumstances")
 
 
-@line_fact("codes", "the other procedures of the day")
+@line_fact("codes", "the other procedures of the day", reach="lines")
 def surgery_of_day(case: Case, line: Line) -> tuple[str, ...]:
     """Surgical procedures of the day, whoever gave them; blocks, needle procedures and anesthesia are none."""
     found = once(
@@ -98,7 +98,7 @@ def surgery_of_day(case: Case, line: Line) -> tuple[str, ...]:
     return codes_of(found, line)
 
 
-@line_fact("codes", "the drug lines")
+@line_fact("codes", "the drug lines", reach="lines")
 def own_drugs(case: Case, line: Line) -> tuple[str, ...]:
     """J codes of the day, certainly of the same provider."""
     lines = beside(case, line)
@@ -110,14 +110,14 @@ def own_drugs(case: Case, line: Line) -> tuple[str, ...]:
     return codes_of(found, line)
 
 
-@fact("codes", "the dates of the visits")
+@fact("codes", "the dates of the visits", reach="lines")
 def visits_next_to_anesthesia(case: Case) -> tuple[str, ...]:
     """Visits but critical care, certainly of the provider of an anesthesia line, from the day before it to the day
     after."""
     return _visits(case, 1, 1)
 
 
-@fact("codes", "the dates of the visits")
+@fact("codes", "the dates of the visits", reach="lines")
 def visits_around_anesthesia(case: Case) -> tuple[str, ...]:
     """The same from the day before it to ten days after."""
     return _visits(case, 1, 10)
@@ -148,7 +148,7 @@ def _visit(case: Case, line: Line, day: date) -> bool:
     return listed and not grouped(case, "critical_care", line.procedure, day)
 
 
-@line_fact("code", "the rendering provider's taxonomy")
+@line_fact("code", "the rendering provider's taxonomy", reach="line")
 def rendering_taxonomy(case: Case, line: Line) -> str | None:
     """The taxonomy of who gave the block: of the line, else of the claim, else of the billing provider."""
     return provider_of(case, line).taxonomy or None

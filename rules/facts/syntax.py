@@ -150,7 +150,7 @@ _TABLE = (
 )  # fmt: skip
 
 
-@fact("flag", "the syntax of the form")
+@fact("flag", "the syntax of the form", reach="head")
 def has_form_faults(case: Case) -> bool:
     """Whether the 837 that the claim was read from departs from the table of its form anywhere."""
     return bool(case.claim.form_faults)
@@ -169,7 +169,7 @@ def _fact_of(row: _Row) -> None:
 
     derive.__name__ = derive.__qualname__ = row.name
     derive.__doc__ = row.says
-    fact("codes", row.label)(derive)
+    fact("codes", row.label, reach="head")(derive)
 
 
 for _row in _TABLE:

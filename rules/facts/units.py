@@ -22,16 +22,21 @@ def basis_of(line: Line) -> str:
 
 def counted(case: Case, line: Line) -> Decimal | None:
     """How many services the line has; None where its units are minutes, days or a measure."""
-    return line.units if case.former or basis_of(line) == SERVICES else None
+    return line.units if counts_services(case, line) else None
 
 
-@line_fact("code", "the unit basis")
+def counts_services(case: Case, line: Line) -> bool:
+    """Whether the line's units are services; a book of 0.1 knows no others."""
+    return case.former or basis_of(line) == SERVICES
+
+
+@line_fact("code", "the unit basis", reach="line")
 def unit_basis(case: Case, line: Line) -> str:
     """SV103 or SV204, what the units count: UN services, MJ minutes, DA days; UN where the line says nothing."""
     return basis_of(line)
 
 
-@fact("lines", "the unit basis")
+@fact("lines", "the unit basis", reach="each")
 def lines_of_wrong_unit_basis(case: Case) -> tuple[int, ...]:
     """Lines of procedures without rules of their own whose units count what the claim form has no code for. The 837P
     has services, and minutes of anesthesia (00100 to 01999); the 837I services and days."""

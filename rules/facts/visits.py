@@ -9,13 +9,13 @@ from rules.facts.ncci import forms_pair
 from rules.facts.registry import line_fact
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def paired_facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...] | None:
     """Hospital visits of the day without modifier 25 that form an NCCI pair with the procedure on the line's date."""
     return _visits(case, line, paired=True)
 
 
-@line_fact("codes", "the date of service")
+@line_fact("codes", "the date of service", reach="lines")
 def other_facility_visits_without_25(case: Case, line: Line) -> tuple[str, ...] | None:
     """Hospital visits of the day without modifier 25 that form no such pair."""
     return _visits(case, line, paired=False)

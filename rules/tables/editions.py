@@ -56,7 +56,7 @@ def _with_content(
         return None, [RuleProblem(file, 1, 1, "packed", sentence)]
 
     if edition.table not in LAYOUTS or edition.rows or len(edition.speaks) != 1:
-        return wrong("is no imported edition: packed rows are of one part of pairs or unit limits; undo it")
+        return wrong("is no imported edition: packed rows are of one part of pairs, unit limits or ZIP codes; undo it")
     if rows is None:
         return wrong(f"its {packed.rows} rows lie in {packed.file}, and no folder of imported tables was given")
     try:

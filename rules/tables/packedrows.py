@@ -77,7 +77,7 @@ class Layout:
 
     codes: int
     """How many codes a key has."""
-    typecode: Literal["B", "I"]
+    typecode: Literal["B", "I", "Q"]
     """Of the values, as `array` names it."""
     number: Callable[[Sequence[str]], int]
     """The values of a row as a number."""
@@ -100,6 +100,26 @@ class Layout:
 
 
 _ADJUDICATIONS = 4
+_LETTERS = 26
+
+
+def _place_number(state: str, contractor: str, locality: str, several: str) -> int:
+    """State, contractor, locality and a flag of a ZIP code as a number; ValueError where one is none."""
+    first, second = (ord(letter) - ord("A") for letter in state)
+    if not (0 <= first < _LETTERS and 0 <= second < _LETTERS and contractor.isdigit() and locality.isdigit()):
+        raise ValueError(state)
+    found = (first * _LETTERS + second) * 10**5 + int(contractor)
+    return (found * 100 + int(locality)) * 2 + int(several)
+
+
+def _place_of(number: int) -> tuple[str, str, str, str]:
+    rest, several = divmod(number, 2)
+    rest, locality = divmod(rest, 100)
+    state, contractor = divmod(rest, 10**5)
+    letters = "".join(chr(ord("A") + one) for one in divmod(state, _LETTERS))
+    return letters, f"{contractor:05}", f"{locality:02}", str(several)
+
+
 LAYOUTS: Mapping[str, Layout] = {
     "mue": Layout(
         1, "I",
@@ -112,6 +132,7 @@ LAYOUTS: Mapping[str, Layout] = {
         values=lambda number: (str(number),),
         never=frozenset({9}),
     ),
+    "zip_localities": Layout(2, "Q", number=lambda values: _place_number(*values), values=_place_of),
 }  # fmt: skip
 """The tables that are imported whole. Indicator 9 says that a pair was deleted on the day on which it took effect."""
 

@@ -63,6 +63,7 @@ SPECS: Mapping[str, Spec] = {
     "chronic_pain": Spec(("group",)),
     "code_groups": Spec(("group", "code")),
     "contractors": Spec(("state",), ("contractor",)),
+    "conversion_factors": Spec(("participation",), ("factor",), cadence="yearly"),
     "covered_diagnoses": Spec(("area", "code"), ("articles",), in_parts=True),
     "deleted_drugs": Spec(("code",)),
     "diagnosis_headers": Spec(("code",), cadence="fiscal_yearly"),
@@ -86,11 +87,19 @@ SPECS: Mapping[str, Spec] = {
     "needle_procedures": Spec(("code",)),
     "nopain": Spec(("setting", "code"), in_parts=True, cadence="quarterly"),
     "packaging_operations": Spec(("code",), cadence="quarterly"),
+    "payment_areas": Spec(("contractor", "locality"), ("state", "name"), cadence="yearly"),
+    "payment_indicators": Spec(("schedule", "code"), ("status", "multiple", "bilateral"), True, cadence="quarterly"),
+    "payment_shares": Spec(("schedule", "case"), ("share",)),
+    "payment_sites": Spec(("place_of_service",), ("site",)),
     "places_of_service": Spec(("code",)),
     "relative_values": Spec(("place", "code"), ("work", "practice", "malpractice", "factor"), True, cadence="yearly"),
     "visits": Spec(("code",), ("setting",)),
+    "zip_localities": Spec(
+        ("file", "zip", "plus_four"), ("state", "contractor", "locality", "several"), True, cadence="quarterly"
+    ),
 }
-"""Every table that a fact or a rule may ask for. A file without a row here, and a row without a file, is an error."""
+"""Every table that a fact, a rule or the expected payment may ask for. A file without a row here, and a row without a
+file, is an error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

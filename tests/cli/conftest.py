@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import standby
 from tests.commands import Ended, exit_codes_are_seen
 from worker.config.settings import load_settings
 from worker.demo.claims import EXAMPLES
@@ -60,11 +61,8 @@ def store(home: Path, unset: None) -> Iterator[Store]:
 def scrub(home: Path) -> Iterator[Run]:
     """Runs `scrub` to its end in `home`. An exit code other than 0 is one that the test looks at."""
 
-    def run(*arguments: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) -> Any:
-        done = subprocess.run(
-            [*SCRUB, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout, cwd=home,
-            env=environment(home, **env), check=False,
-        )  # fmt: skip
+    def run(*arguments: str | Path, stdin: bytes = b"", timeout: float = 180, **env: str) -> Any:
+        done = standby.scrub(*arguments, input=stdin, timeout=timeout, cwd=home, env=environment(home, **env))
         out, err = done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "surrogateescape")
         assert "Traceback" not in err, err
         ended.append(Ended(done.args, done.returncode, out, err))

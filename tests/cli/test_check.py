@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from rules.loader import LIBRARY
@@ -141,6 +142,23 @@ def test_json_is_one_report_a_line_and_refusals_stay_off_it(scrub: Run, write: W
         finding
     )
     assert done.stderr.startswith(f"{done.args[-1]}:2:")
+
+
+def test_the_json_of_a_held_claim_has_what_its_lines_are_expected_to_bring_and_replays_as_without(
+    scrub: Run, write: Write
+) -> None:
+    done = scrub("check", "--format", "json", write("m.ndjson", CLEAN, FAULTY))
+    assert done.returncode == 1
+    clean, faulty = (json.loads(line) for line in done.stdout.splitlines())
+    assert "expected" not in clean, "it is sent, and what it brings will be known"
+    (line,) = faulty["expected"]
+    assert (line["line"], line["procedure"]) == (FAULTY["lines"][0]["number"], "64445")
+    assert line["expected"]["kind"] in ("amount", "range", "unknown")
+    schema = json.loads((Path(__file__).parents[2] / "ops/schema/report.json").read_text("utf-8"))
+    for report in (clean, faulty):
+        jsonschema.validate(report, schema)
+    again = scrub("replay", write("r.json", faulty), write("f.json", FAULTY))
+    assert again.returncode == 0, again.stdout
 
 
 def test_standard_input_lists_and_gzip_are_read(scrub: Run, write: Write) -> None:

@@ -236,9 +236,9 @@ def test_a_reader_of_its_output_that_goes_away_does_not_end_the_watcher(
 
 BREAKS = """
 import errno, time
-import worker.pipeline.deduplication, worker.intake.dropfolder, worker.cli.common.sources, worker.cli.watch
+import worker.pipeline.eventmaker, worker.intake.dropfolder, worker.cli.common.sources, worker.cli.watch
 worker.cli.watch._PAUSE = 0.2
-made, locked = worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked
+made, locked = worker.pipeline.eventmaker.EventMaker._made, worker.intake.dropfolder._locked
 def breaking(self, document, now):
     text = document.claim.claim_id
     if text == "C-1": raise MemoryError(text)
@@ -248,7 +248,7 @@ def unreadable(path):
     if path.name == "io.json": raise OSError(errno.EIO, "Input/output error", path)
     if path.name == "denied.json": raise PermissionError(errno.EACCES, "Permission denied", path)
     return locked(path)
-worker.pipeline.deduplication.Deduplicator._made, worker.intake.dropfolder._locked = breaking, unreadable
+worker.pipeline.eventmaker.EventMaker._made, worker.intake.dropfolder._locked = breaking, unreadable
 within = worker.cli.common.sources.Intake.within
 def broken(self, name, stream):
     if name == "reader.json": raise RuntimeError("C-5")

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check as judge
-from rules.loader import load_book
 from rules.printable import printable
+from tests import standby
+from tests.book import unused
 from worker.logs.printable import json_bytes
 from worker.store.connections import Store
 from worker.store.outletspecs import JUDGED
@@ -41,14 +42,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def book() -> Book:
-    return load_book()
+    return unused()
 
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*SCRUB, *arguments], capture_output=True, timeout=120, stdin=subprocess.DEVNULL, cwd=home,
-        env=environment(home), check=False,
-    )  # fmt: skip
+    return standby.scrub(*arguments, cwd=home, env=environment(home), timeout=120)
 
 
 def neutral(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from rules.authoring.words import GRADES
-from rules.loader import LIBRARY, load_book
+from rules.loader import LIBRARY
 from rules.terms import SEVERITIES
+from tests.book import BOOK
 
 from .conftest import SCRUB, Run, environment
 
@@ -123,7 +124,7 @@ def test_a_reader_who_follows_the_guide_gets_what_it_says(scrub: Run, desk: Path
     assert "2027-01-01" in told["scrub rules list --book my-book --subject POS --on 2027-01-01"]
     assert "POS005" in told["scrub rules diff rules/library my-book"]
     shipped, packed = (
-        load_book().label,
+        BOOK.label,
         re.findall(r"book (\S+),", told["scrub rules pack --book my-book -o next.book"]),
     )
     assert [packed[0] != shipped, packed[0].partition("+")[0]] == [True, shipped.partition("+")[0]]
@@ -162,4 +163,4 @@ def test_the_guides_grades_are_those_that_the_loader_holds_to() -> None:
 
 
 def test_the_code_of_the_guides_rule_is_free() -> None:
-    assert "POS005" not in {rule.code for rule in load_book().rules}
+    assert "POS005" not in {rule.code for rule in BOOK.rules}

@@ -29,6 +29,18 @@ def test_import_says_what_it_entered_and_again_that_it_knew_it(scrub: Run, write
     assert done.stderr == "NONE: no ledger has a claim of this id that went to billing and counts.\n"
 
 
+def test_a_facility_that_no_producer_is_registered_for_is_refused(scrub: Run, write: Write) -> None:
+    file = write("billed.json", CLEAN)
+    done = scrub("history", "import", file, "--facility", "north", **KEPT)
+    assert done.returncode == 2
+    assert "no producer is registered for it; known: none" in done.stderr
+    assert scrub("producer", "add", "clinic", "--facility", "north").returncode == 0
+    done = scrub("history", "import", file, "--facility", "nort", **KEPT)
+    assert (done.returncode, "known: north" in done.stderr) == (2, True)
+    done = scrub("history", "import", file, "--facility", "north", **KEPT)
+    assert (done.returncode, done.stdout) == (0, "1 claim read, 1 entered.\n")
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_entered(scrub: Run, write: Write) -> None:
     done = scrub("history", "import", write("billed.ndjson", CLEAN, b"{}\n"), **KEPT)
     assert done.returncode == 2

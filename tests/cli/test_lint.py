@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from jsonschema import Draft4Validator
 
 from rules.loader import LIBRARY
+from tests.book import shelf
 
 from .conftest import Run
 
@@ -22,7 +22,7 @@ FILE = "procedures/64445/medicare/UNT001-one-unit.yaml"
 @pytest.fixture
 def faulty(home: Path) -> Path:
     """A library with a fault, and with a source that wanted a review long ago."""
-    shutil.copytree(LIBRARY, home / "our book")
+    shelf(home / "our book", "UNT")
     path = home / "our book" / FILE
     path.write_text(path.read_text().replace("severity: block", "severity: loud, 100% of it"))
     sources = home / "our book/sources.yaml"
@@ -44,7 +44,7 @@ def test_sarif_holds_to_its_schema_and_names_file_line_and_column(scrub: Run, fa
 
 
 def test_what_is_to_be_looked_up_is_a_warning_at_its_place(scrub: Run, home: Path) -> None:
-    shutil.copytree(LIBRARY, home / "our book")
+    shelf(home / "our book", "UNT")
     sources = home / "our book/sources.yaml"
     item = "a: {title: T, publisher: P, starts: 2023-01-01, grade: A, watch: [{due: 2020-02-01, what: W, rules: [UNT001]}]}"
     sources.write_text(f"{sources.read_text()}{item}\n")
@@ -56,8 +56,8 @@ def test_what_is_to_be_looked_up_is_a_warning_at_its_place(scrub: Run, home: Pat
     assert "2020-02-01: W (rules UNT001)" in one["sentence"]
 
 
-def test_a_sound_book_is_a_sarif_log_without_results(scrub: Run) -> None:
-    done = scrub("rules", "lint", "--format", "sarif")
+def test_a_sound_book_is_a_sarif_log_without_results(scrub: Run, home: Path) -> None:
+    done = scrub("rules", "lint", "--book", shelf(home / "our book", "UNT"), "--format", "sarif")
     log = json.loads(done.stdout)
     Draft4Validator(SCHEMA).validate(log)
     assert (done.returncode, [one for one in log["runs"][0]["results"] if one["level"] == "error"]) == (0, [])
@@ -89,7 +89,7 @@ def test_json_has_one_object_a_line(scrub: Run, faulty: Path) -> None:
 
 
 def test_a_source_that_is_due_is_reported_and_is_no_fault(scrub: Run, home: Path, faulty: Path) -> None:
-    shutil.copy(LIBRARY / FILE, faulty / FILE)
+    (faulty / FILE).write_bytes((LIBRARY / FILE).read_bytes())
     done = scrub("rules", "lint", "--book", faulty)
     assert done.returncode == 0
     assert "wants a review since 2020-01-31" in done.stdout

@@ -130,11 +130,11 @@ def test_the_number_grows_by_command_and_is_refused_where_it_is_not_the_one_of_r
     assert scrub("partitions", "16", SCRUB_PARTITIONS="8").returncode == 0
 
 
-def test_a_file_that_is_sent_again_is_recognized_before_the_queue_whatever_its_patients(
-    scrub: Run, store: Store, home: Path
-) -> None:
+def test_a_file_that_is_sent_again_is_repeated_whatever_its_patients(scrub: Run, store: Store, home: Path) -> None:
     file = home / "claims.ndjson"
     file.write_text("".join(json.dumps(patient(number)) + "\n" for number in range(40)))
     assert "40 sent" in scrub("submit", file, **FOUR).stdout
     work_off(store)
-    assert "40 duplicate, decided before" in scrub("submit", file, **FOUR).stdout
+    assert "40 sent" in scrub("submit", file, **FOUR).stdout
+    work_off(store)
+    assert json.loads(scrub("status", "--json", **FOUR).stdout)["repeated"] == 40

@@ -77,22 +77,23 @@ def test_a_worker_in_one_terminal_and_submit_in_another_just_work(
     assert "\x1b" not in sent.stdout + sent.stderr
     found = _settled(scrub, 4)
     assert {outlet["name"]: outlet["count"] for outlet in found["outlets"]} == {
-        "billing": 1, "rework": 2, "unchecked": 1, "quarantine": 0,
+        "billing": 1, "rework": 2, "unchecked": 1, "quarantine": 0, "files": 0,
     }  # fmt: skip
     assert found["balance"] == 0
 
     again = scrub("submit", home / "d.json")
-    assert (again.returncode, again.stdout) == (0, "0 sent; 1 duplicate, decided before.\n")
-    assert _settled(scrub, 4)["repeated"] == 0
+    assert (again.returncode, again.stdout) == (0, "1 sent. `scrub status` shows what becomes of them.\n")
+    assert _settled(scrub, 5)["repeated"] == 1
 
     screen = scrub("status")
     assert screen.returncode == 0
-    assert "The books balance: 4 accepted, 4 accounted for." in screen.stdout
+    assert "The books balance: 5 accepted, 5 accounted for." in screen.stdout
     assert scrub("status", "--healthcheck").stdout.count("\n") == 1
 
     text = scrub("tail", "rework").stdout
     assert "UNT001" in text
     assert "fix:" in text
+    assert "charge: $660.00, expected: unknown (units 2: the book has the payment of one unit)" in text
     events = [json.loads(line) for line in scrub("tail", "rework", "--format", "json").stdout.splitlines()]
     assert [event["data"]["claim"]["claim_id"] for event in events] == [FAULTY["claim_id"]] * 2
     assert scrub("tail", "quarantine").stdout == "Nothing is in quarantine.\n"

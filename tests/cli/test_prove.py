@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from rules.loader import LIBRARY
+from tests.book import shelf as shelf_of
 
 from .conftest import Run
 
 
 @pytest.fixture
 def shelf(home: Path) -> Path:
-    """A copy of the shipped book with the rules of the place and of units alone, which are proven sooner."""
-    shutil.copytree(LIBRARY, home / "book")
-    for path in (home / "book").rglob("[A-Z][A-Z][A-Z][0-9]*.yaml"):
-        if path.name[:3] not in ("POS", "UNT"):
-            path.unlink()
-    return home / "book"
+    return shelf_of(home / "book", "POS", "UNT")
 
 
 def twin(shelf: Path) -> Path:

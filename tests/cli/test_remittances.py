@@ -89,3 +89,12 @@ def test_what_is_not_counted_is_listed_by_place_and_all_adds_up(scrub: Run, home
     assert ["WO", "1", "$12.50"] in [line.split() for line in text]
     for private in ("LOST", "SECRET", "ICN"):
         assert private not in done.stdout + done.stderr + json.dumps(told)
+
+
+def test_claims_of_the_past_are_told_where_they_belong(scrub: Run, home: Path) -> None:
+    """A year that was submitted and judged today was decided later than it was answered."""
+    (home / "a.835").write_bytes(era(clp("A", "1", "450", "0", "ICN1", *DENIED)))
+    (home / "a.jsonl").write_bytes(decision("A", "UNT001@1", day="2027-01-15"))
+    done = scrub("outcomes", "import", "a.835", "--audit", "a.jsonl")
+    assert "1 decided later" in done.stdout
+    assert "`scrub backtest` judges each as of its own day" in done.stdout

@@ -38,3 +38,17 @@ def test_celery_tells_a_missing_password_file_too(scrub: Run, home: Path) -> Non
     done = scrub("worker", SCRUB_REDIS_URL="redis://w@127.0.0.1:1", SCRUB_REDIS_PASSWORD_FILE=str(home / "none"))
     assert done.returncode != 0
     assert f"The password file {home / 'none'} cannot be used" in done.stderr
+
+
+def test_a_worker_does_not_start_with_a_faulty_table_of_contracts_and_the_doctor_names_it(
+    scrub: Run, home: Path
+) -> None:
+    (home / "c.csv").write_text("payer,code\n")
+    bad = {"SCRUB_CONTRACTS": str(home / "c.csv")}
+    for command in (("worker",), ("worker", "--check")):
+        done = scrub(*command, **bad)
+        assert done.returncode != 0
+        assert f"{home}/c.csv:1:1: expected the header payer,line_of_business,code,site" in done.stderr
+    found = scrub("doctor", **bad)
+    assert found.returncode == 1
+    assert f"{home}/c.csv:1:1: expected the header" in found.stdout.replace("\n", " ")

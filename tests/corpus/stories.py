@@ -7,8 +7,9 @@ from pathlib import Path
 from rules.authoring import stories
 from rules.authoring.stories import Story
 from rules.book.book import Book
+from tests.book import BOOK
 
-__all__ = ["Story", "read_stories"]
+__all__ = ["STORIES", "Story", "read_stories"]
 FOLDER = Path(__file__).parent
 
 
@@ -16,3 +17,7 @@ def read_stories(book: Book) -> tuple[Story, ...]:
     """Every story of the corpus, in the order of the files."""
     files = sorted(FOLDER.glob("*/*.yaml"))
     return stories.read_stories(book, {f.relative_to(FOLDER).as_posix(): f.read_text("utf-8") for f in files})
+
+
+STORIES = read_stories(BOOK)
+"""By the shipped book, read once a test process."""

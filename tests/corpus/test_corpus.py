@@ -11,9 +11,8 @@ from rules.authoring.trial import ROLES
 from rules.claim import read_claim
 from rules.engine.check import check
 from tests.book import BOOK
-from tests.corpus.stories import Story, read_stories
+from tests.corpus.stories import STORIES, Story
 
-STORIES = read_stories(BOOK)
 PAYERS = set(BOOK.registry.payers)
 
 

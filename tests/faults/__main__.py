@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import availability, outputs  # noqa: F401  enter their scenarios
+from . import availability, clocks, flood, hostile, layouts, outputs, turning  # noqa: F401  enter their scenarios
 from .reckoning import Reckoning
 from .scenarios import SCENARIOS, NotHere, Scenario
 from .stage import Stage, stage

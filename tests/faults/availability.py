@@ -192,7 +192,9 @@ def tls(stage: Stage) -> Reckoning:
 
 @scenario("cluster", 10)
 def cluster(stage: Stage) -> Reckoning:
-    """Three nodes of a Redis Cluster: all keys of a partition are in one slot, and the node that has it is killed."""
+    """Three nodes of a Redis Cluster: all keys of a partition are in one slot, and the node that has it is killed, and
+    comes back from its file. Failovers to replicas: `tests/cluster/test_failover.py`.
+    """
     nodes = [Server(stage.home / f"node-{number}") for number in range(3)]
     broker = Server(stage.home / "broker")
     stage.environment["SCRUB_BROKER_URL"] = broker.url
@@ -214,6 +216,7 @@ def cluster(stage: Stage) -> Reckoning:
             slot = int(client.execute_command("CLUSTER KEYSLOT", Keys().inbox))
         home = next(node for number, node in enumerate(nodes) if edges[number] <= slot < edges[number + 1])
         stage.server = home
+        stage.environment["SCRUB_REDIS_URL"] = "redis+cluster://" + ",".join(f"127.0.0.1:{one.port}" for one in nodes)
         found = scenarios.redis(stage)
         stage.notes.append(f"all keys in slot {slot}, on node {nodes.index(home) + 1} of 3")
         for node in nodes:

@@ -12,6 +12,8 @@ from worker.bench import claims as bench
 
 Kind = Literal["claim", "copy", "broken", "unchecked", "poison"]
 SOURCE = "/faults"
+OURS = ("F-", "C-", "KILL-")
+"""How the claim ids of the suite begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +39,22 @@ def claim(number: int) -> dict[str, Any]:
     return found
 
 
-def sent(number: int, *, poison: bool = False) -> Iterator[Sent]:
-    """The events of this number: one in 20 has a copy under another claim id, another one in 20 is sent twice."""
+def sent(number: int, *, poison: bool = False) -> Sent:
+    """The event of this number."""
     found = claim(number)
     kind: Kind = "unchecked" if number % 50 == 13 else "claim"
     if poison:
         kind, found = "poison", {**found, "claim_id": f"KILL-{number:06}"}
     elif number % 50 == 11:
         kind, found = "broken", {**found, "lines": "none"}
-    first = _sent(f"evt-{number}", kind, number, found)
-    yield first
-    if kind == "claim" and number % 20 == 3:
-        yield _sent(f"evt-{number}-copy", "copy", number, {**found, "claim_id": f"C-{number:06}"})
+    return _sent(f"evt-{number}", kind, number, found)
+
+
+def echoes(number: int) -> Iterator[Sent]:
+    """What comes of this number besides: one in 20 has a copy under another claim id, another one in 20 is sent twice."""
+    first = sent(number)
+    if first.kind == "claim" and number % 20 == 3:
+        yield _sent(f"evt-{number}-copy", "copy", number, {**claim(number), "claim_id": f"C-{number:06}"})
     if number % 20 == 7:
         yield first
 

@@ -332,13 +332,7 @@ FAKETIME = "faketime/libfaketime.so.1"
 @scenario("clock", 20)
 def clock(stage: Stage) -> Reckoning:
     """The clock of Redis jumps, up to a day forward and up to two seconds back, while pool processes are killed."""
-    library = _faketime()
-    offset, file = 0.0, stage.home / "clock"
-    file.write_text("+0\n")
-    stage.server.environment = {
-        "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
+    offset, file = 0.0, faked(stage)
     two_workers(stage)
     for number in stage.each():
         offset += stage.random.choice((-2.0, -1.0, 3.0, 60.0, 3600.0, 86_400.0))
@@ -353,7 +347,23 @@ def clock(stage: Stage) -> Reckoning:
     return reckon(stage)
 
 
-def _faketime() -> Path:
+def faked(stage: Stage) -> Path:
+    """A file that says by how many seconds the clock of Redis goes wrong; before it is started."""
+    file = stage.home / "clock"
+    file.write_text("+0\n")
+    stage.server.environment = {
+        "LD_PRELOAD": str(faketime()), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+    return file
+
+
+def faketime() -> Path:
+    """The library that a server is started with.
+
+    Raises:
+        NotHere
+    """
     places = [
         *os.environ.get("LD_LIBRARY_PATH", "").split(":"),
         "/usr/lib",

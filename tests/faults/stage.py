@@ -10,6 +10,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +23,13 @@ from rules.errors import ScrubError
 from tests.integration.helpers import QUICK, Worker
 from worker.config.settings import load_settings
 from worker.monitoring.reconciliation import Reconciliation, reconcile
+from worker.pipeline.outlets import OutletEntry
 from worker.pipeline.producer import send
 from worker.process import celeryapp
 from worker.store import opening
 from worker.store.connections import Store
 
-from .claims import Sent, sent
+from .claims import Sent, echoes, sent
 from .proxy import Proxy
 from .server import Server
 
@@ -56,6 +58,22 @@ class Stage:
     """Whether the producer notifies; else it knows XADD alone."""
     environment: dict[str, str] = field(default_factory=dict)
     """Of every worker."""
+    producer: str = ""
+    """The name under which the producer is registered; empty: it shares the inbox."""
+    login: str = ""
+    """Its user and password, as they stand in a URL."""
+    password_file: Path | None = None
+    """Where its password stands, if not in `login`."""
+    partitions: int = 1
+    service: dict[str, str] | None = None
+    """The environment with which workers are started anew that ended by themselves, as their service manager does: where
+    Redis was away when they began, or a pool process was killed before its main process looked; None: nobody does."""
+    patience: float = 120
+    """Seconds for which the producer tries to get rid of a part of the claims."""
+    apart: int = 0
+    """By how many claims copies and repeats come after what they repeat."""
+    taken: dict[str, dict[str, OutletEntry]] = field(default_factory=lambda: defaultdict(dict))
+    """What readers of the outlets took: by outlet, by the entry's id."""
     stdout: Path | None = None
     """Where the workers' standard output goes, if not to their logs."""
     wait_replicas: int = 0
@@ -86,7 +104,8 @@ class Stage:
 
     def start(self, *options: str, concurrency: int = 2, **environment: str) -> Worker:
         """Starts a worker, and does not wait for it."""
-        env = {**PLENTY, "SCRUB_REDIS_URL": self.url, **self.environment, **environment}
+        env = {**PLENTY, "SCRUB_REDIS_URL": self.url, "SCRUB_PARTITIONS": str(self.partitions)}
+        env |= {**self.environment, **environment}
         worker = Worker(self.home, *options, env=env, concurrency=concurrency, stdout=self.stdout)
         self.workers.append(worker)
         return worker
@@ -112,7 +131,11 @@ class Stage:
 
     def _produce(self) -> None:
         try:
-            settings = load_settings(state_dir=self.home, redis_url=self.url)
+            url = self.url.replace("//", f"//{self.login}@") if self.login else self.url
+            settings = load_settings(
+                state_dir=self.home, redis_url=url, producer=self.producer, partitions=self.partitions,
+                redis_password_file=self.password_file,
+            )  # fmt: skip
             with opening.open_store(settings, check=False) as store:
                 notifier = celeryapp.notifier(store)
                 while (first := self._slices.get()) is not None:
@@ -126,9 +149,10 @@ class Stage:
 
     def _send(self, store: Store, first: int, last: int) -> None:
         """Sends until all was accepted: whoever got no answer sends all of it again, under the same names."""
-        events = [event for number in range(first, last) for event in sent(number, poison=number in self.poisoned)]
+        events = [sent(number, poison=number in self.poisoned) for number in range(first, last)]
+        events += [event for number in range(max(0, first - self.apart), last - self.apart) for event in echoes(number)]
         Random(first).shuffle(events)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + self.patience
         while True:
             try:
                 bodies = [event.body for event in events]
@@ -181,12 +205,19 @@ class Stage:
     def until(self, true: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while True:
+            self._serve()
             with contextlib.suppress(RedisError, OSError):
                 if true():
                     return
             if time.monotonic() > deadline:
                 raise TooLong(f"after {seconds:g} s still: {self._state()}")
             time.sleep(0.05)
+
+    def _serve(self) -> None:
+        if self.service is not None:
+            for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
+                self.workers.remove(worker)
+                self.start(**self.service)
 
     def _state(self) -> object:
         try:
@@ -201,7 +232,7 @@ class Stage:
         """A store of the suite's own, past every broken network."""
         if self._direct is None:
             url = self.environment.get("SCRUB_REDIS_URL", self.server.url)
-            settings = load_settings(state_dir=self.home, redis_url=url)
+            settings = load_settings(state_dir=self.home, redis_url=url, partitions=self.partitions)
             self._direct = opening.open_store(settings, check=False)
         return self._direct
 

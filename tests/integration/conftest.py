@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from worker import bootstrap
 from worker.config.settings import Settings, load_settings
+from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.inbox import Inbox
 from worker.store import opening
 from worker.store.connections import Store
 from worker.store.embedded import Lease, server_runs
 
-from .helpers import Worker, until
+from .helpers import Worker, quiet, until
 
 
 @pytest.fixture
@@ -53,6 +55,20 @@ def inbox(store: Store) -> Inbox:
     inbox = Inbox(store.redis, store.keys, "me")
     inbox.ensure()
     return inbox
+
+
+@pytest.fixture
+def consumers(store: Store) -> Iterator[Callable[..., InboxConsumer]]:
+    """Makes consumers in this process, which wake nobody; of another store where one is given."""
+    made: list[InboxConsumer] = []
+
+    def make(of: Store = store) -> InboxConsumer:
+        made.append(bootstrap.inbox_consumer(of, quiet(of)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.audit.close()
 
 
 @pytest.fixture

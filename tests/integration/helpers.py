@@ -13,8 +13,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from tests import standby
 from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.ledger import Ledger
+from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.store.connections import Store
 from worker.store.outletspecs import OUTLETS
@@ -44,37 +46,25 @@ class Worker:
         env: dict[str, str] | None = None,
         concurrency: int = 2,
         stdout: Path | None = None,
+        program: bool = False,
     ) -> None:
-        """`stdout`: where standard output goes, if not to the log."""
+        """`stdout`: where standard output goes, if not to the log. `program`: whether a new interpreter is to start, as
+        it does where the environment speaks to Python."""
         self.log = home / f"worker-{time.monotonic_ns()}.log"
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "worker.app",
-            "worker",
-            "-c",
-            str(concurrency),
-            *_ALONE,
-            *options,
-        ]
+        arguments = ["-A", "worker.app", "worker", "-c", str(concurrency), *_ALONE, *options]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+        mine = {**clean, "SCRUB_STATE_DIR": str(home), "XDG_RUNTIME_DIR": str(home), **QUICK, **(env or {})}
+        self.process: subprocess.Popen[bytes] | standby.Forked
         with self.log.open("wb") as log, stdout.open("wb") if stdout else nullcontext(log) as out:
-            self.process = subprocess.Popen(
-                command,
-                env={
-                    **clean,
-                    "SCRUB_STATE_DIR": str(home),
-                    "XDG_RUNTIME_DIR": str(home),
-                    **QUICK,
-                    **(env or {}),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                start_new_session=True,
-            )
+            if program or any(name.startswith("PYTHON") for name in env or {}):
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "celery", *arguments], env=mine, stdin=subprocess.DEVNULL, stdout=out,
+                    stderr=log, start_new_session=True,
+                )  # fmt: skip
+                return
+            with open(os.devnull, "rb") as nothing:
+                streams = [one.fileno() for one in (nothing, out, log)]
+                self.process = standby.celery(*arguments, streams=streams, env=mine)
 
     def children(self) -> list[int]:
         """Process ids of the pool."""
@@ -128,7 +118,7 @@ def each_once(store: Store, count: int) -> None:
 
 def ledgers(store: Store) -> dict[str, Ledger]:
     """Every patient's ledger, by its key."""
-    keys = sorted(store.redis.scan_iter(match=store.keys.ledger("*")))
+    keys = sorted(key for part in store.keys.all for key in store.redis.scan_iter(match=part.ledger("*")))
     return {key.decode(): Ledger.parse(store.redis.get(key).decode()) for key in keys}
 
 
@@ -181,3 +171,8 @@ def event(number: int = 1, *, data: Any = None, **changes: Any) -> bytes:
         **changes,
     }
     return json.dumps(envelope).encode()
+
+
+def quiet(store: Store) -> Notifier:
+    """A notifier that wakes nobody."""
+    return Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None)

@@ -75,7 +75,7 @@ def strike(store: Store, step: int, part: str) -> Counter[str]:
 def main(step: int, part: str = "") -> None:
     with opening.open_store(tasks.settings) as store:
         counts = strike(store, step, part)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not reconcile(store.redis, store.keys).settled and time.monotonic() < deadline:
             tasks.scrub.run()
             time.sleep(0.05)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,14 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from ops import access
 from rules.book.pack import Files, packed
 from rules.loader import book_files
+from tests import standby
+from tests.cli.conftest import SCRUB
+from tests.filing.filed import assert_each_claim_once, kinds, of
 from worker.client import consume
 from worker.monitoring.reconciliation import reconcile
 from worker.store import opening
 from worker.store.keys import Keys
-from worker.store.outletspecs import CONSUMED, OUTLETS
+from worker.store.outletspecs import CONSUMED, FILES, OUTLETS
 
 from .commandlog import CANARY, keeps_no_arguments
 from .guarded import Guarded, guarded
@@ -53,10 +55,7 @@ def short(factory: pytest.TempPathFactory) -> Path:
 
 def scrub(server: Guarded, user: str, *arguments: str, stdin: bytes = b"") -> Any:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments], input=stdin, capture_output=True, timeout=60, check=False,
-        env={**clean, **server.environment(user)},
-    )  # fmt: skip
+    return standby.scrub(*arguments, input=stdin, cwd=standby.ROOT, env={**clean, **server.environment(user)})
 
 
 def test_the_acl_file_is_what_the_table_says() -> None:
@@ -101,7 +100,7 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
                 if worker:
                     worker.kill()
         refused = {(line["username"], line["object"]) for line in admin.execute_command("ACL LOG")}
-        assert refused <= {("producer", "set"), ("producer", KEYS.gate)}
+        assert refused <= {("producer", "eval"), ("producer", KEYS.gate)}
         assert secrets_of(server).isdisjoint(first.text().split('"')), "a password in the worker's log"
         for secret in secrets_of(server):
             assert secret not in first.text() + second.text() + server.log()
@@ -157,9 +156,9 @@ def test_partitions_are_added_by_the_administrator_and_an_attempt_of_others_lock
         for user in ("operator", "worker"):
             done = scrub(server, user, "partitions", "2")
             assert (done.returncode, b"does not let this user do that" in done.stderr) == (2, True)
-            assert server.client("admin").hget(KEYS.meta, "partitions") in (None, b"1")
+            assert server.client("admin").hget(KEYS.meta, "partitions") in (None, b"1 by layout 2")
         assert scrub(server, "admin", "partitions", "2").returncode == 0
-        assert server.client("admin").hget(KEYS.meta, "partitions") == b"2"
+        assert server.client("admin").hget(KEYS.meta, "partitions") == b"2 by layout 2"
 
 
 def test_a_worker_puts_no_book_in_force_and_learns_that_it_may_not(server: Guarded, tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ NAMING = [
     "CLIENT TRACKING ON REDIRECT 1 BCAST", "CLIENT TRACKING ON OPTIN", "CLIENT TRACKING OFF", "CLIENT CACHING YES",
     "CLIENT TRACKINGINFO", "CLIENT GETREDIR", "CLIENT LIST", "CLIENT NO-EVICT on", "CLIENT KILL ID 1", "CLIENT UNBLOCK 1",
     "CLIENT PAUSE 1", "MONITOR", "KEYS *", "RANDOMKEY", "DBSIZE", "SLOWLOG GET", "LATENCY LATEST", "LATENCY DOCTOR",
-    "MEMORY USAGE {claims:0}:inbox", "OBJECT ENCODING {claims:0}:inbox", "OBJECT IDLETIME {claims:0}:inbox",
+    "MEMORY USAGE elsewhere", "OBJECT ENCODING {claims:0}:inbox", "OBJECT IDLETIME {claims:0}:inbox",
     "SUBSCRIBE __redis__:invalidate", "SUBSCRIBE __keyevent@0__:set", "PSUBSCRIBE *", "PSUBSCRIBE __key*__:*",
     "SSUBSCRIBE x", "PUBSUB CHANNELS", "SORT_RO {claims:0}:inbox BY nosort GET *", "TOUCH {claims:0}:ledger:x",
     "ACL LOG", "ACL USERS", "ACL GETUSER worker", "ROLE", "LASTSAVE", "DEBUG OBJECT {claims:0}:inbox", "SYNC", "PSYNC ? -1",
@@ -235,6 +234,10 @@ def known(server: Guarded, command: str) -> bool:
         return may(server, "admin", *command.split())
     except ResponseError:  # the server looks the command up first
         return False
+
+
+def test_only_the_worker_asks_how_large_a_stream_is(server: Guarded) -> None:
+    assert [user for user in EVERYBODY if may(server, user, "MEMORY", "USAGE", KEYS.inbox)] == ["worker"]
 
 
 def test_only_the_operator_walks_through_the_names_of_keys(server: Guarded) -> None:
@@ -304,6 +307,15 @@ def test_a_script_gives_nobody_more(server: Guarded, outlet: str) -> None:
 
 
 def test_a_producer_reads_neither_inbox_nor_outlet(server: Guarded) -> None:
+    assert not may(server, "producer", "XADD", KEYS.stream("ehr"), "*", "event", "x")
+    assert not may(server, "producer", "XADD", KEYS.stream("inner"), "*", "event", "x")
+    for command in (
+        f"EVAL x 1 {KEYS.inbox}",
+        f"MGET {KEYS.event('x')}",
+        "SET {claims:0}:full 1",
+        "DEL {claims:0}:full",
+    ):
+        assert not may(server, "producer", *command.split()), command
     for key in (KEYS.inbox, *map(KEYS.outlet, OUTLETS)):
         for command in (
             f"XRANGE {key} - +", f"XREAD STREAMS {key} 0", f"XREADGROUP GROUP scrub me STREAMS {key} >", f"XLEN {key}",
@@ -322,13 +334,19 @@ def test_a_consumer_reads_its_own_outlet_and_nothing_else(server: Guarded, user:
     ((_, ((entry, fields),)),) = client.xreadgroup(user, "me", {KEYS.outlet(user): ">"})
     assert fields == {b"event": user.encode()}
     assert client.xack(KEYS.outlet(user), user, entry) == 1
-    for key in {KEYS.inbox, *map(KEYS.outlet, OUTLETS)} - {KEYS.outlet(user)}:
+    others = {KEYS.inbox, *map(KEYS.outlet, OUTLETS)} - {KEYS.outlet(user)}
+    if user == FILES:
+        assert may(server, user, "XRANGE", KEYS.outlet("quarantine"), "-", "+")
+        others -= {KEYS.outlet("quarantine")}
+    for key in others:
         for command in (f"XREADGROUP GROUP {user} me STREAMS {key} >", f"XRANGE {key} - +", f"XLEN {key}"):
             assert not may(server, user, *command.split())
 
 
 def test_the_monitor_sees_numbers_and_no_claim(server: Guarded) -> None:
     key = KEYS.inbox
+    for name in ("ehr", "inner"):
+        assert may(server, "monitor", "XINFO", "GROUPS", KEYS.stream(name))
     assert may(server, "monitor", "XINFO", "GROUPS", key)
     for command in (f"XINFO STREAM {key}", f"XRANGE {key} - +", f"XREAD STREAMS {key} 0", f"XADD {key} * event x"):
         assert not may(server, "monitor", *command.split())
@@ -433,3 +451,33 @@ def test_an_operator_empties_the_quarantine_enters_history_and_switches_the_book
             worker.kill()
         # It sends no notification; the workers look by themselves.
         assert {line["object"] for line in admin.execute_command("ACL LOG")} <= {"set", KEYS.gate}
+
+
+def test_who_files_gets_along_with_its_own_rights(tmp_path_factory: pytest.TempPathFactory) -> None:
+    raw = of("C-1", "H-2")
+    with guarded(short(tmp_path_factory)) as server:
+        worker = Worker(server.folder, env=server.environment("worker")).wait_ready()
+        env = {**os.environ, **server.environment("files"), "SCRUB_PRODUCER": "ehr", "SCRUB_SEND_UNDECIDED": "send"}
+        drop, out = server.folder / "drop", server.folder / "out"
+        drop.mkdir()
+        out.mkdir()
+        assert scrub(server, "admin", "producer", "add", "ehr", "--exit", "file").returncode == 0
+        command = ["submit", "--watch", str(drop), "--out", str(out), "--settle", "0", "--cutoff", "8s"]
+        log = server.folder / "filing.log"
+        with log.open("wb") as lines:
+            filing = subprocess.Popen([*SCRUB, *command], env=env, stdout=lines, stderr=lines, cwd=server.folder)
+        try:
+            (drop / "batch.837").write_bytes(raw)
+            until((out / "batch.manifest.json").exists, 40, log.read_text)
+            assert kinds(assert_each_claim_once(raw, out, "batch")) == {"C-1": "clean", "H-2": "held"}
+            worker.kill()
+            late = of("C-3", control=7)
+            (drop / "late.837").write_bytes(late)
+            until((out / "late.manifest.json").exists, 40, log.read_text)
+            assert kinds(assert_each_claim_once(late, out, "late")) == {"C-3": "undecided"}
+            assert (out / "late.undecided.send.837").exists()
+        finally:
+            filing.terminate()
+            filing.wait(20)
+            worker.kill()
+        assert "permission" not in log.read_text().lower()

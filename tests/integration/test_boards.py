@@ -25,7 +25,8 @@ from tests.ops.logql.syntax import NODE, Node, concrete, parse
 from worker.demo.events import all_events
 from worker.pipeline.inbox import ensure_groups
 from worker.store.connections import Store
-from worker.store.keys import FIELD, GROUP
+from worker.store.keys import FIELD, GROUP, INNER
+from worker.store.registry import streams_of
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -83,17 +84,18 @@ def own_decisions(home: Path) -> dict[str, str]:
 def ran(store: Store, home: Path, start_worker: Start) -> list[dict[str, Any]]:
     """The logs of workers that had the demonstration's claims, one of them left behind by a worker that died."""
     keys, redis = store.keys, store.redis
-    ensure_groups(redis, keys)
+    ensure_groups(redis, keys, streams_of(redis, keys))
     redis.xadd(keys.inbox, {FIELD: event(900)})
     ((_, ((left, _),)),) = redis.xreadgroup(GROUP, "dead", {keys.inbox: ">"}, count=1)  # type: ignore[misc, union-attr]
     redis.xclaim(keys.inbox, GROUP, "dead", 0, [left], idle=3_600_000)
     unknown = claim(901)
     unknown["lines"][0]["units"] = None
-    events = [*all_events(), event(901, data=unknown), event(902, requeue_of="1-0")]
+    events = [*all_events(), event(901, data=unknown)]
+    redis.xadd(keys.stream(INNER), {FIELD: event(902), "requeue_of": "1-0"})
     for raw in events:
         redis.xadd(keys.inbox, {FIELD: raw})
     start_worker(env=own_decisions(home)).wait_ready()
-    settled(store, len(events) + 1)
+    settled(store, len(events) + 2)
     until(lambda: any(line.get("event.action") == "queue.books" for line in lines(home)))
     return lines(home)
 
@@ -138,7 +140,7 @@ def test_every_field_of_real_lines_is_in_the_index_template_and_the_lnav_format(
 def test_books_that_do_not_balance_raise_the_alert_in_the_log_of_a_real_worker(
     store: Store, home: Path, start_worker: Start
 ) -> None:
-    ensure_groups(store.redis, store.keys)
+    ensure_groups(store.redis, store.keys, streams_of(store.redis, store.keys))
     store.redis.hset(store.keys.counters, "billing", 3)
     start_worker().wait_ready()
     until(lambda: any(line.get("event.action") == "queue.books" for line in lines(home)))

@@ -6,8 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,17 +16,18 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tests import standby
 from worker.monitoring.reconciliation import reconcile
 from worker.store.connections import Store
 from worker.store.embedded import socket_path
-from worker.store.keys import Keys
+from worker.store.keys import INNER, Keys
 from worker.store.outletspecs import OUTLETS
 
 from .helpers import Worker, claim, event, settled, until
 
 CANARIES = ("CANARYMEMBER", "CANARYGROUP", "CANARYFIRST", "1931-07-13", "CANARYBROKEN", "CANARYKEY", "CANARYUNREADABLE")
 KEYS = Keys()
-HOLDS_CLAIMS = {KEYS.inbox, *map(KEYS.outlet, OUTLETS)}
+HOLDS_CLAIMS = {KEYS.inbox, KEYS.stream(INNER), *map(KEYS.outlet, OUTLETS)}
 
 
 def person(number: int, **changes: Any) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def processes(worker: Worker) -> Iterator[bytes]:
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="process lists are read from /proc")
 def test_no_canary_leaves_its_cage(home: Path, store: Store, start_worker: Callable[..., Worker]) -> None:
-    worker = start_worker(env={"SCRUB_LOG_LEVEL": "debug", "SCRUB_AUDIT_STDOUT": "true"}).wait_ready()
+    worker = start_worker(env={"SCRUB_LOG_LEVEL": "debug", "SCRUB_AUDIT_STDOUT": "true"}, program=True).wait_ready()
     with monitored(socket_path(home / "redis")) as commands:
         events = everything()
         for one in events:
@@ -113,7 +112,7 @@ def test_no_canary_leaves_its_cage(home: Path, store: Store, start_worker: Calla
         for pid in worker.children():
             store.redis.xadd(KEYS.inbox, {"event": event(30 + pid, data=person(30 + pid))})
             os.kill(pid, 9)
-        second = start_worker(env={"SCRUB_LOG_LEVEL": "debug"}).wait_ready()
+        second = start_worker(env={"SCRUB_LOG_LEVEL": "debug"}, program=True).wait_ready()
         worker.kill()
         accepted = reconcile(store.redis, store.keys).accepted
         settled(store, accepted, 60)
@@ -174,10 +173,8 @@ def content(redis: Redis, key: bytes) -> Any:
 @pytest.mark.parametrize("command", ["submit", "check"])
 def test_what_is_refused_before_the_inbox_is_named_without_its_values(home: Path, command: str, text: str) -> None:
     (home / "claims.ndjson").write_text(text + "\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "worker", command, str(home / "claims.ndjson")], capture_output=True, timeout=60,
-        env={**os.environ, "SCRUB_STATE_DIR": str(home)}, check=False,
-    )  # fmt: skip
+    mine = {**os.environ, "SCRUB_STATE_DIR": str(home)}
+    done = standby.scrub(command, home / "claims.ndjson", cwd=standby.ROOT, env=mine)
     assert done.returncode == 2
     assert done.stderr
     # A key that is twice there is named: whoever sent the file is the one who reads this.

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests import standby
 from worker import bootstrap
 from worker.audit import chains
 from worker.audit import log as audit
@@ -30,7 +31,7 @@ from worker.pipeline.producer import send
 from worker.process import celeryapp
 from worker.store import opening
 from worker.store.connections import Store
-from worker.store.secret import load_secret
+from worker.store.keyring import load_ring
 
 from .guarded import guarded
 from .helpers import Worker, event, settled, until
@@ -66,10 +67,7 @@ def scrub(store: Store) -> Callable[..., Said]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
 
     def run(*words: str | Path) -> Said:
-        done = subprocess.run(
-            [sys.executable, "-m", "worker", *map(str, words)], capture_output=True, text=True, timeout=60,
-            env={**clean, "SCRUB_STATE_DIR": str(store.settings.state_dir)}, check=False,
-        )  # fmt: skip
+        done = standby.scrub_in_text(*words, env={**clean, "SCRUB_STATE_DIR": str(store.settings.state_dir)})
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
@@ -134,6 +132,23 @@ def test_a_chain_that_was_taken_out_of_redis_does_not_make_its_cut_file_sound(
         code, said = scrub(*words)
         assert code == 1
         assert f"{file}: unknown: no head known" in said
+    assert doctor(scrub)[0]["level"] == "ill"
+
+
+def test_the_head_of_a_cut_file_cannot_be_set_back_by_who_has_redis_and_the_file(
+    store: Store, scrub: Callable[..., Said]
+) -> None:
+    """As `operator` may write `chains`: number and mac of the new last line are there to be read, its seal is not."""
+    file = judge(store, 0, 5)
+    chain = str(audit.chain_of(file.name))
+    kept = file.read_bytes().splitlines(keepends=True)[:2]
+    file.write_bytes(b"".join(kept))
+    mac = orjson.loads(kept[-1])["audit.mac"]
+    key = orjson.loads(kept[-1])["audit.key"]
+    for stored, sentence in [(mac, "is not sealed"), (f"{key}:{mac}", "not the line that was committed")]:
+        store.redis.hset(store.keys.chains, chain, f"2 {stored}")
+        code, said = scrub("audit", "verify")
+        assert (code, f"{file}: tampered: line 2: " in said, sentence in said) == (1, True, True), said
     assert doctor(scrub)[0]["level"] == "ill"
 
 
@@ -324,9 +339,9 @@ def test_a_chain_that_is_written_meanwhile_stays(store: Store) -> None:
             store.redis.hset(store.keys.chains, chain, f"7 {'1' * 64}")
             return super().write(lines)
 
-    secret = load_secret(store.settings.secret_path)
-    later = Later(store.settings.audit_path, secret)
-    retirement = chains.ChainRetirement(store.once, store.keys, later, secret, store.settings.audit_path)
+    ring = load_ring(store.settings.secret_path, "audit")
+    later = Later(store.settings.audit_path, ring)
+    retirement = chains.ChainRetirement(store.once, store.keys, later, ring, store.settings.audit_path)
     assert retirement.retire([chain], "x", []) == [chain]
     later.close()
     assert chains.known(store.redis, store.keys)[chain].seq == 7

@@ -69,6 +69,61 @@ def test_a_claim_that_another_worker_took_over_is_not_published(
     assert reconcile(store.redis, store.keys).in_flight == 1
 
 
+def test_entries_among_many_others_of_the_same_worker_are_found_to_be_its_own(
+    store: Store, inbox: Inbox, committer: Committer
+) -> None:
+    """Of what it has pending the script looks at as many as the batch has; the others are asked for one by one."""
+    entries = taken(store, inbox, 40)
+    batch = [entries[30], entries[0], entries[39], entries[20]]
+    store.redis.xclaim(store.keys.inbox, "scrub", "another", 0, [entries[20]])
+    items = [Item(entry, "billing", entry.encode()) for entry in batch]
+    assert committer.commit(items, Head()) == ["done", "done", "done", "not_mine"]
+    assert in_outlet(store, "billing") == [entry.encode() for entry in batch[:3]]
+    assert reconcile(store.redis, store.keys).in_flight == 37
+
+
+def test_a_batch_of_the_largest_size_is_committed_whole(store: Store, inbox: Inbox, committer: Committer) -> None:
+    """SCRUB_BATCH allows 5,000; with an event key and a ledger each, more than one command takes of arguments."""
+    entries = taken(store, inbox, 5_000)
+    for entry in entries[:1_500]:
+        store.redis.hset(store.keys.attempts, entry, "one")
+        store.redis.hset(store.keys.receipts, entry, "1")
+    items = [
+        Item(entry, "billing", b"x", store.keys.event(entry), "", "v", store.keys.ledger(entry), "", "1 []", 2**42)
+        for entry in entries
+    ]
+    assert committer.commit(items, Head()) == ["done"] * 5_000
+    assert store.redis.xlen(store.keys.outlet("billing")) == 5_000
+    assert store.redis.xlen(store.keys.inbox) == 0
+    assert store.redis.xpending(store.keys.inbox, "scrub")["pending"] == 0
+    assert not store.redis.exists(store.keys.attempts, store.keys.receipts)
+    assert store.redis.exists(*[store.keys.event(entry) for entry in entries]) == 5_000
+    assert reconcile(store.redis, store.keys).settled
+
+
+def test_most_commands_are_given_once_a_batch(store: Store, inbox: Inbox, committer: Committer) -> None:
+    items = [
+        Item(entry, "billing", b"x", store.keys.event(entry), "", "v", store.keys.ledger(entry), "", "1 []", 2**42)
+        for entry in taken(store, inbox, 200)
+    ]
+    store.redis.config_resetstat()
+    committer.commit(items, Head("chain", 1, "m"))
+    stats = store.redis.info("commandstats")
+    once = {"xack", "xdel", "xpending", "mget", "hincrby", "hset"}
+    assert {name: stats[f"cmdstat_{name}"]["calls"] for name in once} == dict.fromkeys(once, 1)
+    assert (stats["cmdstat_xadd"]["calls"], stats["cmdstat_set"]["calls"]) == (200, 400)
+
+
+def test_a_ledger_of_the_wrong_type_refuses_the_batch(store: Store, inbox: Inbox, committer: Committer) -> None:
+    key = store.keys.ledger("p")
+    store.redis.hset(key, "a", "b")
+    entries = taken(store, inbox, 2)
+    items = [Item(entries[0], "billing", b"x"), Item(entries[1], "billing", b"y", ledger_key=key)]
+    with pytest.raises(CommitRefused, match="ledger:p"):
+        committer.commit(items, Head())
+    assert in_outlet(store, "billing") == []
+
+
 def test_a_second_commit_of_the_same_entry_publishes_nothing(store: Store, inbox: Inbox, committer: Committer) -> None:
     item = Item(taken(store, inbox, 1)[0], "rework", b"once")
     assert committer.commit([item], Head()) == ["done"]

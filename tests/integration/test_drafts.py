@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rules.book.pack import Files, packed, unpacked
-from rules.loader import book_files, load_book
+from rules.loader import book_files
+from tests.book import BOOK
 from tests.former import last_packed
 from worker.books import current, drafts
 from worker.books.overrides import today
@@ -80,7 +81,7 @@ def test_a_new_installation_has_no_drafts(store: Store, home: Path, start_worker
     start_worker(concurrency=1).wait_ready(60)
     assert judge(store, 1)["disposition"] == "rework"
     assert listed(home) == []
-    assert checked(home)["book"]["digest"] == load_book().digest, "and it has no overrides"
+    assert checked(home)["book"]["digest"] == BOOK.digest, "and it has no overrides"
 
 
 @pytest.mark.slow
@@ -138,7 +139,7 @@ def test_a_second_machine_takes_what_was_agreed_on_and_not_what_it_finds(
     ran: Settings, store: Store, home: Path
 ) -> None:
     drafts.settle(store)
-    agreed = drafts.agreed(store.redis, store.keys, load_book().digest)
+    agreed = drafts.agreed(store.redis, store.keys, BOOK.digest)
     assert agreed is not None
     text = ran.drafts_path.read_text("utf-8")
     ran.drafts_path.unlink()
@@ -146,7 +147,7 @@ def test_a_second_machine_takes_what_was_agreed_on_and_not_what_it_finds(
         file.unlink()
     drafts.settle(store)
     assert ran.drafts_path.read_text("utf-8") == text
-    assert drafts.agreed(store.redis, store.keys, load_book().digest) == agreed
+    assert drafts.agreed(store.redis, store.keys, BOOK.digest) == agreed
 
 
 def test_of_two_who_switch_drafts_on_one_is_told(ran: Settings, store: Store) -> None:
@@ -169,7 +170,7 @@ def test_a_hospitals_own_book_brings_no_drafts(ran: Settings, store: Store, home
 
 
 def test_drafts_that_nobody_looked_at_are_carried_into_the_next_release_with_their_last_day() -> None:
-    book, day = load_book(), date(2026, 12, 1)
+    book, day = BOOK, date(2026, 12, 1)
     first = drafts.made(before(), book, day)
     again = drafts.made(Files(book_files()), book, day + timedelta(days=300), first)
     assert again == first
@@ -178,7 +179,7 @@ def test_drafts_that_nobody_looked_at_are_carried_into_the_next_release_with_the
 
 
 def test_a_draft_whose_rule_the_next_release_changed_again_is_new_there() -> None:
-    book = load_book()
+    book = BOOK
     first = drafts.made(before(), book, date(2026, 12, 1))
     changed = re.sub("written_for: [0-9a-f]{12}", f"written_for: {'0' * 12}", first)
     assert drafts.made(Files(book_files()), book, date(2027, 3, 1), changed).count("draft: ") == 1
@@ -228,7 +229,7 @@ def test_after_0_1_claims_of_no_known_procedure_stay_unchecked_until_a_person_le
 
 
 def test_form_on_every_claim_is_told_once_and_not_where_it_was_so_before() -> None:
-    book, day = load_book(), date(2026, 12, 1)
+    book, day = BOOK, date(2026, 12, 1)
     first = drafts.made(unpacked("last.book", last_packed()), book, day)
     assert first.count(drafts.WIDER) == 1
     assert drafts.made(Files(book_files()), book, day, first) == first

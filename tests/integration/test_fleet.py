@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from rules.book.pack import packed
 from rules.tables.edition import Edition
+from tests import standby
 from worker.books import fleet
 from worker.books.overrides import digest_of_text
 from worker.books.switch import in_force
@@ -48,8 +48,7 @@ def settings(home: Path, unset: None) -> Settings:
 def scrub(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
     mine = {"SCRUB_STATE_DIR": str(settings.state_dir), "SCRUB_BOOK": str(settings.book), "COLUMNS": "500"}
-    command = [sys.executable, "-m", "worker", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=env | mine, timeout=120, check=False)
+    return standby.scrub_in_text(*words, env=env | mine)
 
 
 @pytest.mark.slow

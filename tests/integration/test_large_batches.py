@@ -27,7 +27,7 @@ from .helpers import claim, event
 pytestmark = pytest.mark.slow
 
 QUICK = {"drain_budget": 0.1, "soft_time_limit": 0.4, "hard_time_limit": 30, "reclaim": 60}
-GENEROUS = {"drain_budget": 60, "soft_time_limit": 100, "hard_time_limit": 120, "reclaim": 200}
+GENEROUS = {"drain_budget": 300, "soft_time_limit": 400, "hard_time_limit": 420, "reclaim": 500}
 
 
 @pytest.fixture(params=[QUICK, GENEROUS], ids=["little time", "time enough"])

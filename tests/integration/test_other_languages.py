@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.helpers import Worker, until
+from worker.pipeline import producers
 from worker.store.connections import Store
 from worker.store.embedded import socket_path
+from worker.store.registry import Producer
 
 README = Path(__file__).parents[2] / "README.md"
 CLAIM = {
@@ -62,6 +64,7 @@ def readme_command(verb: str) -> list[str]:
 def test_the_readmes_commands_take_a_claim_in_and_its_verdict_out(
     store: Store, start_worker: Callable[..., Worker]
 ) -> None:
+    producers.add(store.redis, store.keys, Producer("ehr"))
     start_worker().wait_ready()
     client = Client(socket_path(store.settings.server_path))
     try:
@@ -73,7 +76,7 @@ def test_the_readmes_commands_take_a_claim_in_and_its_verdict_out(
         until(lambda: client("XLEN", read[-2]) == "1")
         ((stream, ((key, fields),)),) = client(*read)
         event = json.loads(fields[fields.index("event") + 1])
-        assert (stream, event["inboxentry"], event["eventid"]) == (f"{{claims:0}}:{outlet}", entry, "evt-1")
+        assert (stream, event["inboxentry"], event["eventid"]) == (f"{{claims:0}}:{outlet}", f"ehr:{entry}", "evt-1")
         assert event["data"]["claim"]["claim_id"] == "RAW-1"
         findings = event["data"]["report"]["findings"]
         assert "IDN001" in {one["code"] for finding in findings for one in (finding, *finding["because"])}

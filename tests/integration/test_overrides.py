@@ -93,12 +93,13 @@ def days(monkeypatch: pytest.MonkeyPatch) -> list[date]:
 
 
 @pytest.fixture
-def run(store: Store, days: list[date]) -> Iterator[Callable[[int], None]]:
+def run(store: Store, days: list[date]) -> Iterator[Callable[[int | bytes], None]]:
     assert days
     consumer = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=10_000, send=lambda: None))
 
-    def run(number: int) -> None:
-        send(store.redis, store.keys, [late(number)], source="test", settings=store.settings)
+    def run(what: int | bytes) -> None:
+        raw = late(what) if isinstance(what, int) else what
+        send(store.redis, store.keys, [raw], source="test", settings=store.settings)
         consumer.run()
 
     yield run
@@ -129,6 +130,20 @@ def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, ru
     assert found.tally.touched == 2
     assert {find.code for find in found.tally.finds} >= {"TIM001"}
     assert list(outlet_parts(store.redis, store.keys, today + timedelta(days=1))) == []
+
+
+def test_impact_counts_a_claim_once_that_was_mended_and_judged_again(
+    store: Store, run: Callable[[int | bytes], None]
+) -> None:
+    """It lies in rework as it was and in billing as it is now; what was mended says nothing of a new book."""
+    run(1)
+    mended = claim(1, received_date="2026-10-02", payer={"id": "87726", "responsibility": "P"})
+    mended["lines"][0]["service_date"] = "2026-10-01"
+    run(event(2, data=mended))
+    assert [len(list(tail(store.redis, store.keys, outlet))) for outlet in ("rework", "billing")] == [1, 1]
+    parts = list(outlet_parts(store.redis, store.keys, datetime.now(UTC).date()))
+    ((found, _),) = [one for part in parts for one in part.claims]
+    assert found["received_date"] == "2026-10-02", "the newest version"
 
 
 def test_the_doctor_names_overrides_that_want_a_person(settings: Settings) -> None:

@@ -7,6 +7,7 @@ kubernetes#4673 (a mounted secret is swapped as a link while the pod runs), redi
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from worker.config.settings import load_settings
 from worker.monitoring.reconciliation import reconcile
 from worker.store import opening
 
 from .guarded import Guarded, guarded
-from .helpers import Worker, event, settled, until
+from .helpers import Worker, each_once, event, settled, until
 from .unusable import plain
 
 FIRST, SECOND = "first-password-ZQXW", "second-password-WXQZ"
@@ -113,6 +115,47 @@ def test_a_worker_goes_on_while_its_password_is_rotated_and_no_password_is_shown
 
 
 @pytest.mark.slow
+def test_claims_flow_while_two_passwords_are_valid_and_each_is_decided_once(world: World) -> None:
+    """The runbook's three steps while a sender goes on, with its own password rotated in the same way."""
+    sent, over, failed = [], threading.Event(), list[Exception]()
+
+    def send() -> None:
+        try:
+            while not over.is_set():
+                with world.server.client("producer") as producer:  # reads its file anew
+                    for _ in range(20):
+                        producer.xadd("{claims:0}:inbox", {"event": event(len(sent))})
+                        sent.append(1)
+        except RedisError as error:
+            failed.append(error)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for user, write in (("worker", world.mount.put), ("producer", world.server.password("producer").write_text)):
+        before = FIRST if user == "worker" else world.server.password(user).read_text().strip()
+        world.admin.execute_command("ACL", "SETUSER", user, f">{SECOND}")
+        for password in (before, SECOND):
+            with Redis(unix_socket_path=str(world.server.socket), username=user, password=password) as both:
+                assert both.ping(), "two at once"
+        if user == "producer":
+            world.server.password(user).chmod(0o600)
+        write(SECOND)
+        seen = len(sent)
+        until(lambda seen=seen: len(sent) > seen + 60 or failed, 60)
+        world.admin.execute_command("ACL", "SETUSER", user, f"<{before}")
+        world.admin.execute_command("CLIENT", "KILL", "USER", "worker")
+    until(lambda: len(sent) > 400 or failed, 60)
+    over.set()
+    sender.join()
+    assert not failed
+    world.sent = len(sent)
+    with opening.open_store(world.server.settings("operator")) as store:
+        settled(store, world.sent, 60)
+        each_once(store, world.sent)
+    assert SECOND not in world.worker.text()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(None, "No such file or directory"), ("", "it is empty"), ("a\nb\n", "it has several lines")],
@@ -157,7 +200,7 @@ def test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now(h
             server.password("worker").write_text(f"{SECOND}\n")
             for client in (store.redis, store.once):
                 client.connection_pool.disconnect()
-                assert client.hget(store.keys.meta, "partitions") == b"1"
+                assert client.hget(store.keys.meta, "partitions") == b"1 by layout 2"
 
 
 @pytest.mark.slow

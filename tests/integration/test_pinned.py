@@ -24,7 +24,7 @@ from worker.books import current, fleet, overrides
 from worker.books.bookswitcher import BookSwitcher, OverridesText
 from worker.books.overrides import NONE, digest_of_text
 from worker.books.switch import in_force, sealed_pack
-from worker.config.settings import Settings, load_settings
+from worker.config.settings import Settings, Trusted, load_settings
 from worker.doctor import examinations as doctor
 from worker.errors import BookNotSigned, NoSuchBasis, NothingToRollBack, OverridesUnlike, SeveralBefore
 from worker.monitoring.reconciliation import reconcile
@@ -402,7 +402,7 @@ def test_workers_with_keys_take_no_overrides_without_a_signature(
     consumer.audit.close()
     assert results == [(digest_of_text(TEXT), True), (digest_of_text(signed), False)]
     with pytest.raises(BookNotSigned):
-        switcher.roll_back("to what nobody signed", key)
+        switcher.roll_back("to what nobody signed", Trusted(key))
 
 
 def test_a_pinned_folder_has_no_signature_and_a_worker_with_keys_and_another_book_refuses_it_by_name(

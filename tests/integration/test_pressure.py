@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +16,19 @@ from redis.exceptions import OutOfMemoryError
 from worker import bootstrap
 from worker.config.settings import Settings
 from worker.errors import InboxFull
+from worker.monitoring.line import reconciliation_line
 from worker.monitoring.reconciliation import reconcile
+from worker.pipeline import producers
 from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.inbox import Inbox
 from worker.pipeline.maintenance import maintain
 from worker.pipeline.notification import Notifier
 from worker.pipeline.producer import send
-from worker.store import memory, opening
+from worker.process import celeryapp
+from worker.store import agreement, memory, opening
 from worker.store.connections import Store
+from worker.store.layout import NEWEST
+from worker.store.registry import Producer, producers_of
 
 from .helpers import Worker, claim, event, settled, until
 
@@ -64,7 +73,8 @@ def test_an_outlet_that_nobody_reads_makes_the_workers_wait_and_loses_nothing(
 ) -> None:
     put(store, 10)
     consumer.run()
-    put(store, 5)
+    for number in range(10, 15):
+        store.redis.xadd(store.keys.inbox, {"event": event(number)})
     maintenance(store, notifier, outlet_limit=10)
     found = reconcile(store.redis, store.keys)
     assert found.hold is not None
@@ -72,7 +82,6 @@ def test_an_outlet_that_nobody_reads_makes_the_workers_wait_and_loses_nothing(
         f"10 entries of {name} are unread or not acknowledged by group {name} (limit 10)"
         for name in ("billing", "rework")
     ]
-    assert not notified
     consumer.run()
     assert reconcile(store.redis, store.keys).waiting == 5
 
@@ -131,6 +140,36 @@ def test_a_redis_without_any_memory_left_is_maintained_and_what_is_in_hand_is_co
         consumer.partitions[0].inbox.ensure()
 
 
+def test_what_was_registered_is_put_back_once_an_emptied_redis_has_room_for_it(
+    store: Store, notifier: Notifier
+) -> None:
+    producers.add(store.redis, store.keys, Producer("east", "east"))
+    maintenance(store, notifier)
+    store.redis.flushall()
+    limit_memory(store, 150)
+    with pytest.raises(OutOfMemoryError):  # the groups that were lost are not to be had either
+        maintenance(store, notifier)
+    assert store.redis.exists(store.keys.samples), "this round was gone through to its end"
+    assert reconcile(store.redis, store.keys).hold, "a full Redis stops nothing of what makes the workers wait"
+    assert not producers_of(store.redis, store.keys)
+    limit_memory(store, 50)
+    store.redis.delete(store.keys.tend_log)
+    maintenance(store, notifier)
+    assert [*producers_of(store.redis, store.keys)] == ["east"]
+
+
+def test_what_one_installation_registered_comes_into_no_other(
+    store: Store, notifier: Notifier, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    producers.add(store.redis, store.keys, Producer("east", "east"))
+    maintenance(store, notifier)
+    store.redis.flushall()
+    agreement.write(store.redis, agreement.Standing(layout=NEWEST))
+    other = store.settings.model_copy(update={"state_dir": tmp_path_factory.mktemp("other")})
+    assert maintain(Store(other, store.keys, store.redis, store.once), notifier)
+    assert not producers_of(store.redis, store.keys)
+
+
 def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, notifier: Notifier) -> None:
     maintenance(store, notifier)
     limit_memory(store, 95)
@@ -138,9 +177,9 @@ def test_a_hold_ends_by_itself_when_no_worker_is_left_to_end_it(store: Store, no
     assert 0 < store.redis.pttl(store.keys.hold) <= 10_000
 
 
-def test_a_producer_is_refused_above_the_ceiling_until_well_below_it(store: Store) -> None:
+def test_a_producer_is_refused_above_the_ceiling_until_well_below_it(store: Store, notifier: Notifier) -> None:
     store.redis.set(
-        "ballast", b"0" * 8_000_000
+        "ballast", b"0" * 40_000_000
     )  # beside which a connection's buffer, as Redis 8.6 has them, is nothing
     put(store, 1)
     limit_memory(store, 78)
@@ -148,10 +187,13 @@ def test_a_producer_is_refused_above_the_ceiling_until_well_below_it(store: Stor
     limit_memory(store, 85)
     with pytest.raises(InboxFull, match=r"80 %.*0 claim"):
         put(store, 1)
+    maintenance(store, notifier)
     limit_memory(store, 78)
+    maintenance(store, notifier)
     with pytest.raises(InboxFull):
         put(store, 1)
     limit_memory(store, 60)
+    maintenance(store, notifier)
     put(store, 1)
     assert store.redis.xlen(store.keys.inbox) == 3
 
@@ -183,6 +225,172 @@ def test_what_redis_refuses_in_the_middle_of_a_batch_is_sent_again_and_nothing_t
     threading.Timer(2, lambda: store.once.config_set("maxmemory", 0)).start()
     receipt = send(store.redis, store.keys, big, source="x", settings=changed, wait=None)
     assert len(receipt) == len(set(receipt.entries)) == store.redis.xlen(store.keys.inbox) == 600
+
+
+def test_a_producer_waits_where_what_waits_would_not_fit_once_it_is_decided(store: Store, notifier: Notifier) -> None:
+    """Raw XADD of one kilobyte each, which become 2.7 to 4.4 (and so a tenth of the memory, four and a half)."""
+    maintenance(store, notifier)
+    before = memory.memory(store.redis).used
+    put(store, 3_000)
+    used = memory.memory(store.redis).used
+    limit = int((before + (used - before) * 3) / 0.9)
+    assert used / limit < 0.7, "far below the ceiling"
+    store.redis.config_set("maxmemory", limit)
+    maintenance(store, notifier)
+    with pytest.raises(InboxFull):
+        put(store, 1)
+    store.redis.config_set("maxmemory", limit * 3)
+    maintenance(store, notifier)
+    put(store, 1)
+
+
+def test_producers_do_not_believe_what_no_worker_has_said_of_late(store: Store) -> None:
+    now = int(store.redis.time()[0])
+    store.redis.hset(store.keys.meta, "full", f"{now * 1000} 90 100")
+    with pytest.raises(InboxFull, match="90 of 100"):
+        put(store, 1)
+    store.redis.hset(store.keys.meta, "full", f"{(now - 20) * 1000} 90 100")
+    put(store, 1)
+
+
+def test_a_flood_past_every_ceiling_is_worked_off_as_soon_as_the_outlets_are_read(
+    store: Store, consumer: InboxConsumer, notifier: Notifier
+) -> None:
+    """XADD asks nobody: workers hold with nothing in an outlet that anybody could take away."""
+    for one in consumer.partitions:
+        one.settings = store.settings.model_copy(update={"batch": 20})  # as small to the memory as is usual
+    consumer.run()
+    maintenance(store, notifier)
+    with store.redis.pipeline(transaction=False) as pipeline:
+        for number in range(400):
+            data = claim(number, documentation=[{"response": "x" * 1_500}])  # larger than what is remembered of it
+            pipeline.xadd(store.keys.inbox, {"event": event(number, data=data)})
+        pipeline.execute()
+    limit_memory(store, 97)
+    rounds = 0
+    while (found := reconcile(store.redis, store.keys)).waiting or found.hold:
+        rounds += 1
+        assert rounds < 60, found
+        maintenance(store, notifier)
+        consumer.run()
+        assert memory.memory(store.redis).per_cent < 125
+        found = reconcile(store.redis, store.keys)
+        if found.hold and any(outlet.unread for outlet in found.outlets):
+            waiting = found.waiting
+            maintenance(store, notifier)
+            consumer.run()
+            assert reconcile(store.redis, store.keys).waiting == waiting, "while something is to be read, they wait"
+            held = reconcile(store.redis, store.keys).hold
+            assert held
+            assert "most unread is billing" in held.reason or "most unread is rework" in held.reason
+        for name in ("billing", "rework"):
+            stream = store.keys.outlet(name)
+            for _, page in store.redis.xreadgroup(name, "me", {stream: ">"}, count=5_000):
+                store.redis.xack(stream, name, *[entry for entry, _ in page])
+    assert rounds > 2, "it was held at all"
+    assert sum(outlet.count for outlet in found.outlets) == 400
+    assert found.balance == 0
+
+
+def test_what_no_group_reads_holds_nobody_and_is_named_apart(
+    store: Store, consumer: InboxConsumer, notifier: Notifier
+) -> None:
+    """One entry of `unchecked` that nobody wants kept all workers waiting for ever, and `quarantine` was named for it."""
+    consumer.partitions[0].settings = store.settings.model_copy(update={"batch": 20})
+    other = claim(1)
+    other["lines"][0]["procedure"] = "99213"
+    store.redis.xadd(store.keys.inbox, {"event": event(50, data=other)})
+    store.redis.xadd(store.keys.inbox, {"event": "no claim"})
+    store.redis.xadd(store.keys.inbox, {"event": "no claim either"})
+    put(store, 3)
+    consumer.run()
+    assert [reconcile(store.redis, store.keys).outlet(name).unread for name in ("unchecked", "quarantine")] == [1, 2]
+    for number in range(100, 160):
+        store.redis.xadd(store.keys.inbox, {"event": event(number)})
+    limit_memory(store, 95)
+    maintenance(store, notifier)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
+    assert found.hold
+    assert "most unread is billing, with " in found.hold.reason, "that one is read, and the others are not"
+    assert reconciliation_line(found, "", [])["queue.held_by"] == "billing", "so says the alert"
+    assert found.waiting == 60
+    for name in ("billing", "rework"):
+        stream = store.keys.outlet(name)
+        for _, page in store.redis.xreadgroup(name, "me", {stream: ">"}):
+            store.redis.xack(stream, name, *[entry for entry, _ in page])
+    limit_memory(store, 95)
+    maintenance(store, notifier)
+    found = reconcile(store.redis, store.keys)
+    assert reconciliation_line(found, "", [])["queue.held_by"] == "", "nobody is to be called for an outlet"
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
+    assert found.waiting == 40, "a batch a period"
+    assert found.hold
+    sentence = "nothing is left to read, so what waits is worked off slowly; no group reads quarantine, which keeps 2"
+    assert sentence in found.hold.reason
+
+
+def test_while_they_are_held_workers_drop_what_was_sent_again_and_leave_the_rest_in_its_order(
+    store: Store, consumer: InboxConsumer, notifier: Notifier
+) -> None:
+    """A sender that sends a file again and again fills Redis with what makes no result."""
+    producers.add(store.redis, store.keys, Producer("ehr"))
+    put(store, 30)
+    for number in range(10):
+        store.redis.xadd(store.keys.stream("ehr"), {"event": event(number)})
+    consumer.partitions[0].inbox._streams.forget()  # type: ignore[attr-defined]
+    consumer.run()
+    for _ in range(20):
+        put(store, 30)
+        store.redis.xadd(store.keys.inbox, {"event": event(1, requeue_of="1-1")})
+        store.redis.xadd(store.keys.stream("ehr"), {"event": event(3)})
+    new = [store.redis.xadd(store.keys.inbox, {"event": event(number)}) for number in range(100, 110)]
+    reused = store.redis.xadd(store.keys.inbox, {"event": event(2, data=claim(77))})
+    maintenance(store, notifier, outlet_limit=10)
+    assert reconcile(store.redis, store.keys).hold
+    for _ in range(8):
+        consumer.run()
+    found = reconcile(store.redis, store.keys)
+    assert (found.waiting, found.in_flight, found.balance) == (11, 0, 0)
+    assert found.repeated == 20 * 32
+    assert [entry for entry, _ in store.redis.xrange(store.keys.inbox)] == [*new, reused]
+    assert not found.short
+    lines = [
+        json.loads(line)["event.action"]
+        for file in store.settings.audit_path.glob("*.jsonl")
+        for line in file.read_bytes().splitlines()
+    ]
+    assert lines.count("claim.repeated") == 20 * 32
+    assert "claim.superseded" not in lines
+    maintenance(store, notifier)
+    consumer.run()
+    found = reconcile(store.redis, store.keys)
+    assert (found.settled, found.outlet("quarantine").count) == (True, 1)
+
+
+def test_a_repeat_that_a_worker_was_handed_meanwhile_is_that_workers(
+    store: Store, consumer: InboxConsumer, notifier: Notifier
+) -> None:
+    put(store, 2)
+    consumer.run()
+    put(store, 2)
+    one = consumer.partitions[0]
+    assert one.repeats
+    waiting = one.inbox.waiting
+    taken: list[Any] = []
+
+    def overtaken(stream: str, after: str, count: int) -> Any:
+        found = waiting(stream, after, count)
+        if found:
+            taken.extend(Inbox(store.redis, store.keys, "other").take(10))
+        return found
+
+    one.inbox.waiting = overtaken  # type: ignore[method-assign]
+    assert one.repeats.drop(one.context, 10) == 0
+    assert len(taken) == 2
+    found = reconcile(store.redis, store.keys)
+    assert (found.repeated, found.in_flight, found.balance) == (0, 2, 0)
 
 
 def filled(store: Store, outlet: str, count: int) -> list[bytes]:
@@ -280,10 +488,45 @@ def test_a_worker_outlives_a_redis_without_memory_and_goes_on_when_there_is_some
     assert worker.process.poll() is None, worker.text()
     assert reconcile(store.redis, store.keys).alive, "it still says that it lives"
     store.redis.config_set("maxmemory", 0)
-    put(store, 20)
+    put(store, 20, wait=30)
     found = settled(store, 70)
     assert (found.repeated, found.hold) == (20, None)
     until(lambda: "the workers wait no longer" in worker.text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_flood_to_the_last_byte_is_worked_off_by_a_worker_that_no_message_reaches_any_more(
+    store: Store, start_worker: Start, pool: str
+) -> None:
+    """Redis refuses the notifications too (celery#5716), and what waits alone is too much: nothing can be trimmed."""
+    worker = start_worker("-P", pool, env={"SCRUB_BATCH": "20"}).wait_ready()
+    put(store, 3)
+    settled(store, 3)
+    time.sleep(1)  # nothing is on its way
+    os.killpg(worker.process.pid, signal.SIGSTOP)
+    sent = 503
+    with store.redis.pipeline(transaction=False) as pipeline:
+        for number in range(3, sent):
+            data = claim(number, documentation=[{"response": "x" * 2_000}] * 4)
+            pipeline.xadd(store.keys.inbox, {"event": event(number, data=data)})
+        pipeline.execute()
+    celeryapp.notifier(store).notify()  # kombu cannot note that it took this one
+    limit_memory(store, 104)
+    with pytest.raises(OutOfMemoryError):
+        store.redis.xadd(store.keys.inbox, {"event": "x"})
+    os.killpg(worker.process.pid, signal.SIGCONT)
+
+    def read() -> bool:
+        for name in ("billing", "rework"):
+            stream = store.keys.outlet(name)
+            for _, page in store.redis.xreadgroup(name, "me", {stream: ">"}, count=5_000):
+                store.redis.xack(stream, name, *[entry for entry, _ in page])
+        found = reconcile(store.redis, store.keys)
+        return found.settled and not found.hold
+
+    until(read, 90, lambda: f"{reconcile(store.redis, store.keys)} {worker.text()}")
+    assert sum(outlet.count for outlet in reconcile(store.redis, store.keys).outlets) == sent
 
 
 def test_a_worker_that_starts_on_a_full_redis_trims_and_waits_for_room(store: Store, start_worker: Start) -> None:

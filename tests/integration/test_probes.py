@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import standby
 from tests.faults.server import Server
 from worker.store.keys import Keys
 
@@ -58,10 +59,7 @@ def ask(home: Path, server: Server) -> Ask:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
         # Workers of other tests, which run beside this one, keep their heartbeats elsewhere.
         environment = {**clean, "XDG_RUNTIME_DIR": str(home), "TMPDIR": str(home), "SCRUB_STATE_DIR": str(home), **env}
-        done = subprocess.run(
-            [Path(sys.executable).with_name("scrub"), *arguments, *options], env=environment,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = standby.scrub_in_text(*arguments, *options, env=environment, timeout=60)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout
 

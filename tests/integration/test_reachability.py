@@ -32,6 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
+from tests import standby
 from worker.cli.common.stores import opened
 from worker.config.settings import Settings, load_settings
 from worker.errors import RedisForbids, RedisUnusable
@@ -602,7 +603,8 @@ def test_every_way_has_a_test_here() -> None:
         if isinstance(kind, type) and kind.__module__ == rediserrors.__name__
     ]
     assert len(kinds) > 30
-    tried = Path(__file__).read_text() + (Path(__file__).parents[1] / "cli/test_worker_check.py").read_text()
+    beside = (Path(__file__).parents[1] / name for name in ("cli/test_worker_check.py", "worker/test_clusterurl.py"))
+    tried = Path(__file__).read_text() + "".join(file.read_text() for file in beside)
     assert [name for name in kinds if f"{name}" not in tried] == []
 
 
@@ -625,10 +627,8 @@ COMMANDS = [
 
 def scrub(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments], input=event().decode(), capture_output=True, text=True, timeout=120, check=False,
-        env={**clean, "SCRUB_STATE_DIR": str(home / "state"), **environment},
-    )  # fmt: skip
+    mine = {**clean, "SCRUB_STATE_DIR": str(home / "state"), **environment}
+    return standby.scrub_in_text(*arguments, input=event().decode(), env=mine)
 
 
 @pytest.mark.parametrize(("command", "code"), COMMANDS, ids=[" ".join(command[:2]) for command, _ in COMMANDS])

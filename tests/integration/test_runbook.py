@@ -20,7 +20,7 @@ import pytest
 import typer
 
 from tests.ops.test_container import COMPOSE, SERVICES, understood
-from tests.ops.test_kubernetes import DOCUMENTS, POD
+from tests.ops.test_kubernetes import DOCUMENTS, PODS
 from worker.cli import app
 from worker.store import opening
 
@@ -178,7 +178,8 @@ def test_what_it_asks_of_docker_is_there() -> None:
 def test_what_it_asks_of_kubernetes_is_there() -> None:
     blocks = [block for section in SECTIONS for block in section.blocks.get("kubernetes", [])]
     assert blocks
-    wanted = {item["key"] for volume in POD["volumes"] for item in volume.get("secret", {}).get("items", [])}
+    volumes = [volume for pod in PODS.values() for volume in pod["volumes"]]
+    wanted = {item["key"] for volume in volumes for item in volume.get("secret", {}).get("items", [])}
     (login,) = (document for document in DOCUMENTS if document["kind"] == "TriggerAuthentication")
     wanted |= {entry["key"] for entry in login["spec"]["secretTargetRef"]}
     things = {f"{document['kind'].lower()}/{document['metadata']['name']}" for document in DOCUMENTS}
@@ -227,7 +228,7 @@ def test_every_make_target_and_file_that_the_text_names_exists() -> None:
 
 
 def test_the_copy_of_the_secret_is_its_owners_alone(world: World, tmp_path: Path) -> None:
-    (command,) = re.findall(r"^ *(install -m 600 .*)$", TEXT, re.MULTILINE)
+    (command,) = re.findall(r'^ *(install -m 600 "\$SCRUB_STATE_DIR/secret" .*)$', TEXT, re.MULTILINE)
     environment = {**world.environment, "HOME": str(tmp_path)}
     subprocess.run(["bash", "-c", command], env=environment, check=True)
     assert stat.S_IMODE((tmp_path / "claim-scrubber-secret").stat().st_mode) == 0o600

@@ -15,13 +15,13 @@ from rules.errors import BookInvalid, PackInvalid
 from rules.loader import whole_book
 from tests.rules.small import FILE, LIBRARY_FILES, RULE
 from worker import bootstrap
-from worker.audit.log import verify
+from worker.audit.check import verify
 from worker.books import archive
 from worker.books.bookswitcher import BookSwitcher
 from worker.books.switch import in_force
 from worker.books.switchstack import StackEntry
-from worker.config.settings import Settings
-from worker.errors import BookNotSigned, NothingToRollBack, SwitchedMeanwhile
+from worker.config.settings import Settings, Trusted
+from worker.errors import BookNotSigned, BookOlder, NothingToRollBack, SwitchedMeanwhile
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
 from worker.rejudging.replay import replay
@@ -218,7 +218,7 @@ def test_a_worker_that_starts_later_takes_the_book_in_force_and_one_with_keys_ta
     assert judged(store) == {"PCN-00001": [OTHER.digest], "PCN-00002": [OWN.digest]}
     switcher.switch(packed(THIRD), b"", "third.book", "two")
     with pytest.raises(BookNotSigned):
-        switcher.roll_back("back to one without a signature", key)
+        switcher.roll_back("back to one without a signature", Trusted(key))
 
 
 def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
@@ -228,7 +228,7 @@ def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
         def stack(self) -> tuple[StackEntry, ...]:
             return ()
 
-    parts = (switcher.audit, switcher.own, switcher.layer, switcher.folder)
+    parts = (switcher.audit, switcher.own, switcher.layer, switcher.folder, switcher.ring)
     late = Slow(switcher.redis, switcher.keys, *parts)
     switcher.switch(packed(OTHER), b"", "other.book", "first")
     with pytest.raises(SwitchedMeanwhile):
@@ -238,9 +238,23 @@ def test_of_two_switches_at_the_same_moment_one_is_refused_and_both_are_audited(
     assert [(one.get("event.reason"), one["event.outcome"]) for one in lines[1:]] == [
         ("first", "success"), ("second", "success"), ("second", "failure"),
     ]  # fmt: skip
-    secret = agreement.agreed_secret(store)
-    found = verify(switcher.audit.file, secret)
+    ring = agreement.agreed_rings(store).audit
+    found = verify(switcher.audit.file, ring)
     assert found.state == "sound"
+
+
+def test_an_older_book_is_refused_where_that_is_asked_and_a_rollback_is_not(
+    store: Store, switcher: BookSwitcher
+) -> None:
+    for version in ("9000.9", "9000.10"):  # later than the book that ships
+        switcher.switch(packed(small(version)), b"", "small.book", version, allow_older=False)
+    with pytest.raises(BookOlder, match="9000.9 is older than 9000.10"):
+        switcher.switch(packed(small("9000.9")), b"", "small.book", "again", allow_older=False)
+    assert in_force(store.redis, store.keys).digest == small("9000.10").digest
+    switcher.roll_back("it was a mistake", None)
+    assert in_force(store.redis, store.keys).digest == small("9000.9").digest
+    switcher.switch(packed(small("9000.8")), b"", "small.book", "asked for", allow_older=True)
+    assert in_force(store.redis, store.keys).digest == small("9000.8").digest
 
 
 def test_redis_holds_the_ten_newest_books(store: Store, switcher: BookSwitcher) -> None:

@@ -19,7 +19,7 @@ from tests.ops.logql.syntax import NODE, parse
 from tests.report.generated import templates
 from worker.cli import app
 from worker.monitoring.line import reconciliation_line
-from worker.monitoring.reconciliation import Hold, Mark, Outlet, Reconciliation
+from worker.monitoring.reconciliation import Consumer, Hold, Incoming, Mark, Outlet, Reconciliation
 from worker.store.outletspecs import OUTLETS
 
 needs_node = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
@@ -40,14 +40,19 @@ def tender(
     past: tuple[str, ...] = (),
     still: float = 0,
     held: float = 0,
+    unread: int = 0,
+    deleted: int = 0,
+    full: bool = False,
 ) -> Line:
     """What a worker's tender logs, by its own function; `still`, `held`: seconds without a decision, and of a hold."""
     hold = Hold(-held, "Redis is full") if held else None
-    outlets = tuple(Outlet(name, 0, 0, ()) for name in OUTLETS)
+    reads = {"billing": (Consumer("billing", 0, None, unread),)}
+    outlets = tuple(Outlet(name, 0, 0, reads.get(name, ())) for name in OUTLETS)
     found = Reconciliation(
         moment=0, accepted=5 + missing, repeated=0, requeued=0, forwarded=0, received=0, dropped=0, waiting=5, in_flight=0,
         oldest_waiting=oldest, oldest_in_flight=None, outlets=outlets, consumers=(), workers=(), hold=hold, rate=None,
-        marks=(Mark(-still, missing), Mark(0, missing)),
+        marks=(Mark(-still, missing), Mark(0, missing)), full=full,
+        incoming=(Incoming("", 5, 5, 0), Incoming("ehr", 9, 0, 0, 9 - deleted)),
     )  # fmt: skip
     return {
         "@timestamp": at(ago),
@@ -83,6 +88,11 @@ def opened(ago: timedelta = timedelta(minutes=1), lost: str = "") -> Line:
     return {"@timestamp": at(ago), "event.action": "audit.opened", **why, "audit.chain": "b", "audit.seq": 1}
 
 
+def behind(ago: timedelta) -> Line:
+    """The line of a process whose commits Redis has forgotten."""
+    return {"@timestamp": at(ago), "log.level": "error", "event.action": "audit.behind", "message": "..."}
+
+
 def taken_back(given: list[Line]) -> list[Line]:
     return [{**line, "event.action": "claim.superseded", "error.code": "not_mine"} for line in given]
 
@@ -99,9 +109,12 @@ FIRES: dict[str, list[list[Line]]] = {
     "BooksDoNotBalance": [[*every_ten_seconds(), tender(missing=1)], [*every_ten_seconds(), tender(missing=-3)]],
     "NoWorker": [[], [tender(timedelta(minutes=3))], quarantined(5, HOUR)],
     "NothingDecided": [[*every_ten_seconds(), tender(still=31)], every_ten_seconds(still=3_600)],
-    "WorkersWait": [[*every_ten_seconds(), tender(held=301)]],
+    "WorkersWait": [[*every_ten_seconds(), tender(held=301)], every_ten_seconds(held=301, unread=7)],
+    "ProducerDeletesClaims": [[*every_ten_seconds(), tender(deleted=1)]],
+    "ProducersWait": [every_ten_seconds(full=True)],
     "OldestClaimTooOld": [every_ten_seconds(oldest=301)],
     "AuditFileLost": [[opened(timedelta(minutes=2), lost="removed")], [opened(), opened(lost="truncated")]],
+    "RedisBehind": [[*every_ten_seconds(), behind(timedelta(minutes=9))]],
     "QuarantineGrows": [quarantined(11, HOUR - timedelta(minutes=2))],
     "CleanClaimRateDrops": [payer_history(0.95, 0.6), payer_history(0.9, 0.0), payer_history(0.95, 0.5) + payer_history(0.9, 0.9, payer="uhc")],
     "SourcePastReview": [every_ten_seconds(past=("cms-ncci-pm-2026",))],
@@ -114,8 +127,11 @@ DOES_NOT: dict[str, list[list[Line]]] = {
         [*every_ten_seconds()[:7], tender(timedelta(seconds=90), still=60)],
     ],
     "WorkersWait": [[], every_ten_seconds(held=299), every_ten_seconds(still=3_600)],
+    "ProducerDeletesClaims": [[], every_ten_seconds(), every_ten_seconds(full=True)],
+    "ProducersWait": [[], every_ten_seconds(), [*every_ten_seconds(full=True)[:20], *every_ten_seconds()[20:]]],
     "OldestClaimTooOld": [[], every_ten_seconds(oldest=299), [*every_ten_seconds(oldest=400), tender(oldest=2)]],
     "AuditFileLost": [[], [opened(), opened(timedelta(minutes=2))], [opened(timedelta(minutes=11), lost="moved")]],
+    "RedisBehind": [[], every_ten_seconds(), [behind(timedelta(minutes=11))]],
     "QuarantineGrows": [
         [], quarantined(10, HOUR - timedelta(minutes=2)), quarantined(20, 3 * HOUR),
         quarantined(12, HOUR - timedelta(minutes=2)) + taken_back(quarantined(3, HOUR - timedelta(minutes=2))),
@@ -150,6 +166,8 @@ def test_it_fires_when_it_should(fired: Answer, name: str, case: int) -> None:
     assert labels is not None
     if name == "CleanClaimRateDrops":
         assert labels == {"claim_payer": "aetna"}, "and says of which payer"
+    if name == "WorkersWait":
+        assert {key: value for key, value in labels.items() if value} == ({"queue_held_by": "billing"} if case else {})
 
 
 @needs_node

@@ -17,7 +17,7 @@ from tests.ops.logql.syntax import NODE, NotLogql, concrete, parse
 from tests.report.generated import lines
 from worker.reporting.figures import count
 from worker.reporting.load import loaded
-from worker.store.outletspecs import OUTLETS
+from worker.store.outletspecs import DISPOSITIONS
 
 pytestmark = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
 FOLDER = Path(boards.__file__).parent
@@ -93,9 +93,13 @@ def test_their_numbers_are_the_reports(month: list[dict[str, Any]], tmp_path: Pa
     whole = report.whole
     assert by(found["Clean claim rate A"])["claim-scrubber"] == pytest.approx(whole["clean"] / whole["firsts"])
     assert by(found["Held in rework A"])["claim-scrubber"] == pytest.approx(whole["held_cents"] / 100)
+    counted = [line for line in month if line.get("claim.disposition") == "rework" and "claim.expected_cents" in line]
+    least = sum(line["claim.expected_cents"] * (-1 if "superseded" in line["event.action"] else 1) for line in counted)
+    assert least > 0
+    assert by(found["Expected of these A"])["claim-scrubber"] == pytest.approx(least / 100)
     went = by(found["Where claims went A"], "claim_disposition")
-    assert went == {name: whole[name] for name in OUTLETS}
-    for name in OUTLETS:
+    assert went == {name: whole[name] for name in DISPOSITIONS}
+    for name in DISPOSITIONS:
         assert by(found[f"{name.title()} A"])["claim-scrubber"] == went[name]
     findings = {row["code"]: row for row in report.findings if row["claims"]}
     claims, stake = by(found["Top findings: claims A"], "entry"), by(found["Top findings: charge at stake A"], "entry")
@@ -103,9 +107,9 @@ def test_their_numbers_are_the_reports(month: list[dict[str, Any]], tmp_path: Pa
     assert claims == {code: findings[code]["claims"] for code in claims}
     assert stake == {code: pytest.approx(findings[code]["cents"] / 100) for code in stake}
     denials = {row["code"]: row["claims"] for row in report.denials}
-    avoided = by(found["Denials avoided A"], "entry")
-    assert avoided
-    assert avoided == {code: denials[code] for code in avoided}
+    foreseen = by(found["Denials foreseen A"], "entry")
+    assert foreseen
+    assert foreseen == {code: denials[code] for code in foreseen}
     undetermined = {row["code"]: row["claims"] for row in report.undecided if row["kind"] == "undetermined"}
     assert by(found["Undetermined A"], "entry") == undetermined
     held = {row["payer"]: row["held_cents"] / 100 for row in report.by_payer if row["held_cents"]}

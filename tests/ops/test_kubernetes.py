@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -32,13 +34,21 @@ def written() -> Iterator[dict[str, Any]]:
 DOCUMENTS = list(written())
 
 
-def one(kind: str) -> dict[str, Any]:
-    (found,) = (document for document in DOCUMENTS if document["kind"] == kind)
-    return found
+def one(kind: str, name: str = "") -> dict[str, Any]:
+    found = [document for document in DOCUMENTS if document["kind"] == kind]
+    (only,) = (document for document in found if name in ("", document["metadata"]["name"]))
+    return only
 
 
 POD: dict[str, Any] = one("Deployment")["spec"]["template"]["spec"]
-CONTAINERS = [*POD["initContainers"], *POD["containers"]]
+JOB: dict[str, Any] = one("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+PODS = {"worker": POD, "snapshot": JOB}
+CONTAINERS = [
+    (pod, container) for pod in PODS.values() for container in [*pod.get("initContainers", ()), *pod["containers"]]
+]
+each_container = pytest.mark.parametrize(
+    ("pod", "container"), CONTAINERS, ids=[container["name"] for _, container in CONTAINERS]
+)
 
 
 def valid(document: dict[str, Any]) -> None:
@@ -64,7 +74,7 @@ def test_kustomize_builds_them_into_what_is_valid_too() -> None:
     done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     built = list(yaml.safe_load_all(done.stdout))
-    assert len(built) == len(DOCUMENTS) + 1  # the generated settings
+    assert len(built) == len(DOCUMENTS) + 2  # the generated settings
     for document in built:
         valid(document)
         if document["kind"] not in {"Namespace"}:
@@ -76,29 +86,32 @@ def test_kustomize_builds_them_into_what_is_valid_too() -> None:
     assert selected <= template["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container["name"])
-def test_every_container_holds_to_the_restricted_pod_security_standard(container: dict[str, Any]) -> None:
+@each_container
+def test_every_container_holds_to_the_restricted_pod_security_standard(
+    pod: dict[str, Any], container: dict[str, Any]
+) -> None:
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
     assert {"requests", "limits"} == container["resources"].keys()
-    assert POD["securityContext"]["runAsNonRoot"] is True
-    assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert f"USER {POD['securityContext']['runAsUser']}:{POD['securityContext']['runAsGroup']}" in DOCKERFILE
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert f"USER {pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" in DOCKERFILE
+    assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)
     assert one("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container["name"])
-def test_its_commands_exist_and_its_mounts_are_declared(container: dict[str, Any]) -> None:
+@each_container
+def test_its_commands_exist_and_its_mounts_are_declared(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert understood(container["args"])
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         if probe in container:
             program, *arguments = container[probe]["exec"]["command"]
             assert program == "scrub"
             assert understood(arguments)
-    assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in POD["volumes"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in pod["volumes"]}
 
 
 @pytest.mark.usefixtures("unset")
@@ -116,8 +129,8 @@ def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.Mo
     assert str(settings.state_dir) in mounts
     assert settings.audit_path.is_relative_to(settings.state_dir), "audit files outlive their pod"
     (state,) = (volume for volume in POD["volumes"] if volume["name"] == "state")
-    assert state["persistentVolumeClaim"]["claimName"] == one("PersistentVolumeClaim")["metadata"]["name"]
-    assert one("PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteMany"], "all workers write there"
+    assert state["persistentVolumeClaim"]["claimName"] == "state"
+    assert one("PersistentVolumeClaim", "state")["spec"]["accessModes"] == ["ReadWriteMany"], "all workers write there"
     assert settings.redis_url
     assert settings.redis_url.startswith("rediss://")
     assert POD["terminationGracePeriodSeconds"] > settings.hard_time_limit
@@ -126,8 +139,59 @@ def test_its_settings_are_taken_and_its_files_are_mounted(monkeypatch: pytest.Mo
 def test_no_secret_is_in_a_manifest() -> None:
     text = "".join(path.read_text() for path in FOLDER.iterdir())
     assert "kind: Secret" not in text
-    assert {volume["secret"]["secretName"] for volume in POD["volumes"] if "secret" in volume} == {"claim-scrubber"}
-    assert all(volume["secret"]["defaultMode"] == 0o440 for volume in POD["volumes"] if "secret" in volume)
+    secrets = [volume["secret"] for pod in PODS.values() for volume in pod["volumes"] if "secret" in volume]
+    assert {secret["secretName"] for secret in secrets} == {"claim-scrubber"}
+    assert all(secret["defaultMode"] == 0o440 for secret in secrets)
+
+
+@pytest.mark.usefixtures("unset")
+def test_the_nightly_snapshot_is_taken_by_who_may_see_all_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes reads settings from several maps in their order, and of two with one name the last holds."""
+    (container,) = JOB["containers"]
+    names = [source["configMapRef"]["name"] for source in container["envFrom"]]
+    maps = {
+        one["name"]: one["envs"]
+        for one in yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["configMapGenerator"]
+    }
+    for file in (file for name in names for file in maps[name]):
+        for line in (FOLDER / file).read_text().splitlines():
+            name, _, value = line.partition("=")
+            assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+            monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.redis_url
+    assert urlsplit(settings.redis_url).username == "operator"
+    with monkeypatch.context() as aside:
+        for name in list(os.environ):
+            if name.startswith(PREFIX):
+                aside.delenv(name)
+        for line in (FOLDER / "settings.env").read_text().splitlines():
+            aside.setenv(*line.split("=", 1))
+        assert settings.redis_url == (load_settings().redis_url or "").replace("worker@", "operator@"), (
+            "the same server"
+        )
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert settings.redis_password_file
+    assert str(settings.redis_password_file.parent) in mounts
+    assert str(settings.secret_path) in mounts
+    kept = mounts[str(settings.snapshot_path)]
+    assert not kept.get("readOnly")
+    (volume,) = (volume for volume in JOB["volumes"] if volume["name"] == kept["name"])
+    assert volume["persistentVolumeClaim"]["claimName"] == one("PersistentVolumeClaim", "snapshots")["metadata"]["name"]
+    assert kept["name"] != mounts[str(settings.state_dir)]["name"]
+    (passwords,) = (volume["secret"]["items"] for volume in JOB["volumes"] if volume["name"] == "passwords")
+    assert [item["path"] for item in passwords] == [settings.redis_password_file.name]
+
+
+def test_a_night_has_one_snapshot_that_is_tried_again_and_ends() -> None:
+    spec = one("CronJob")["spec"]
+    minute, hour, *others = spec["schedule"].split()
+    assert (minute.isdigit(), hour.isdigit(), others) == (True, True, ["*", "*", "*"])
+    assert spec["concurrencyPolicy"] == "Forbid"
+    job = spec["jobTemplate"]["spec"]
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+    assert 0 < job["activeDeadlineSeconds"] <= spec["startingDeadlineSeconds"] < 86_400
+    assert job["backoffLimit"] > 0
 
 
 def test_scaling_looks_at_the_streams_own_names_as_a_user_that_sees_no_claim() -> None:
@@ -152,4 +216,9 @@ def test_a_worker_is_reached_by_nobody_and_reaches_redis_and_names_alone() -> No
     assert worker["ingress"] == []
     ports = {(port["protocol"], port["port"]) for rule in worker["egress"] for port in rule["ports"]}
     assert ports == {("TCP", 6379), ("UDP", 53), ("TCP", 53)}
+    (chosen,) = worker["podSelector"]["matchExpressions"]
+    labels = (one("Deployment")["spec"], one("CronJob")["spec"]["jobTemplate"]["spec"])
+    names = [spec["template"]["metadata"]["labels"][chosen["key"]] for spec in labels]
+    assert (chosen["operator"], sorted(chosen["values"])) == ("In", sorted(names))
+    assert one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == {chosen["key"]: "worker"}
     assert all(rule["to"] for rule in worker["egress"])

@@ -18,6 +18,7 @@ from ops import logformats
 from tests.report.generated import lines
 from worker.audit.log import AuditLog
 from worker.monitoring.line import reconciliation_fields
+from worker.store.keyring import Ring
 
 LNAV = shutil.which("lnav")
 _FITS: dict[str, type | tuple[type, ...]] = {
@@ -58,7 +59,7 @@ def test_the_real_lnav_installs_the_format_shows_lines_and_counts_them(tmp_path:
         assert "error" not in done.stderr, done.stderr
         return done.stdout
 
-    audit = AuditLog(tmp_path / "audit", b"k" * 32)
+    audit = AuditLog(tmp_path / "audit", Ring.of(b"k" * 32))
     given: list[Any] = [dict(line) for line in lines(40)]
     audit.write([{key: value for key, value in line.items() if not key.startswith("audit.")} for line in given])  # type: ignore[misc]
     audit.close()

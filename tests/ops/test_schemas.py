@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,10 +15,14 @@ from rules.authoring.examples import example_claim
 from rules.authoring.trial import ROLES
 from rules.claim import read_claim
 from rules.engine.check import check
+from tests.backtest import year
+from tests.backtest.running import backtested
 from tests.book import BOOK
+from worker.cli.backtest_views import rendered
 from worker.pipeline.batch import judge, read
 from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import InboxEntry
+from worker.store.keyring import Rings
 from worker.store.keys import FIELD, Keys
 
 EVENT = {
@@ -44,7 +49,7 @@ def test_the_file_is_what_the_models_say(name: str) -> None:
     assert json.loads((schemas.FOLDER / name).read_text()) == schemas.documents()[name]
 
 
-@pytest.mark.parametrize("name", ["claim.json", "report.json"])
+@pytest.mark.parametrize("name", ["claim.json", "report.json", "backtest.json"])
 def test_the_schema_is_one(name: str) -> None:
     Draft202012Validator.check_schema(schemas.documents()[name])
 
@@ -56,6 +61,12 @@ def test_a_readable_claim_and_its_report_hold_to_their_schemas(role: str) -> Non
     report = orjson.loads(orjson.dumps(check(read_claim(data), BOOK)))
     assert report["findings"]
     Draft202012Validator(schemas.documents()["report.json"]).validate(report)
+
+
+def test_a_backtest_holds_to_its_schema(tmp_path: Path) -> None:
+    made = year.write(tmp_path, 60)
+    told = rendered(backtested(made.claims, made.answers, least=11), "json")
+    Draft202012Validator(schemas.documents()["backtest.json"]).validate(json.loads(told))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +91,7 @@ def test_what_goes_in_and_what_comes_out_hold_to_the_asyncapi_document(
     event = {**EVENT, "data": data}
     assert message("ClaimEvent").is_valid(event) is (outlet != "quarantine")
     raw = orjson.dumps(event)
-    context = BatchContext(book=BOOK, keys=Keys(0), secret=b"secret", limit=2**20)
+    context = BatchContext(book=BOOK, keys=Keys(0), rings=Rings.of(b"secret"), limit=2**20)
     (decision,) = judge(read([InboxEntry("1-0", raw, {FIELD.encode(): raw})], context), {}, context)
     assert decision.item.route == outlet
     message(schema).validate(orjson.loads(decision.item.payload))

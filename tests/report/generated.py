@@ -22,6 +22,7 @@ from worker.demo.claims import EXAMPLES
 from worker.pipeline import batch
 from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import InboxEntry
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -39,7 +40,7 @@ AFTER_CHANGE = 0.55
 @cache
 def templates() -> dict[tuple[str | None, bool], list[dict[str, Any]]]:
     """Real lines by payer and whether they went to billing."""
-    context = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    context = BatchContext(BOOK, Keys(), Rings.of(b"k" * 32), 2**20)
     found: dict[tuple[str | None, bool], list[dict[str, Any]]] = {}
     for number, example in enumerate(EXAMPLES):
         event = {

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,9 +23,10 @@ import pytest
 from duckdb import DuckDBPyConnection
 
 from worker.errors import ReportEmpty
+from worker.reporting import panels
 from worker.reporting.figures import Figures, count
 from worker.reporting.load import loaded
-from worker.store.outletspecs import OUTLETS
+from worker.store.outletspecs import DISPOSITIONS
 
 from .generated import lines
 
@@ -59,7 +61,7 @@ def superseded(line: Line) -> Line:
     return {**line, "event.action": "claim.superseded", "error.code": "not_mine"}
 
 
-def test_claims_that_are_only_observed_are_clean_by_their_verdict_and_no_denial_of_theirs_was_avoided(
+def test_claims_that_are_only_observed_are_clean_by_their_verdict_and_no_denial_of_theirs_was_foreseen(
     counted: Counted,
 ) -> None:
     held = {"rule.block": ["UNT001"], "rule.denials": ["CO-151"]}
@@ -143,7 +145,7 @@ def test_they_are_those_of_a_plain_count(counted: Counted) -> None:
     went = Counter((line.get("claim.payer") or "", line["claim.disposition"]) for line in real.values())
     assert found.whole["decisions"] == len(real) == 3_000
     assert found.whole["clean"] == sum(n for (_, disposition), n in went.items() if disposition == "billing")
-    assert {(row["payer"], name): row[name] for row in found.by_payer for name in OUTLETS if row[name]} == went  # fmt: skip
+    assert {(row["payer"], name): row[name] for row in found.by_payer for name in DISPOSITIONS if row[name]} == went  # fmt: skip
     shown: Counter[tuple[str, str]] = Counter()
     for row in found.over_time:
         shown[row["payer"], row["disposition"]] += row["n"]
@@ -202,6 +204,19 @@ def test_the_first_verdict_goes_by_the_stream_within_a_batch_that_shares_its_tim
     assert (found.whole["clean"], found.whole["billing"]) == (0, 1)
 
 
+@pytest.mark.parametrize(("before", "after"), [("0:", "0:"), ("ehr:", "ehr:"), ("3:ehr:", "3:inner:"), ("", "inner:")])
+def test_a_claim_that_was_mended_is_one_claim_whatever_its_streams_are_called(
+    counted: Counted, before: str, after: str
+) -> None:
+    """With several partitions, or streams of registered producers, whose ids are their senders' word."""
+    rework, billed = verdict(1, "rework"), verdict(2, **{"claim.claim_id": "PCN-1"})
+    rework["queue.entry"] = before + ("9999999999999-0" if before.endswith("ehr:") else rework["queue.entry"])
+    billed["queue.entry"] = after + ("5-0" if after.endswith("ehr:") else billed["queue.entry"])
+    found = counted(rework, billed)
+    assert (found.whole["firsts"], found.whole["clean"], found.whole["billing"], found.whole["rework"]) == (1, 0, 1, 0)
+    assert sum(row["decided"] for row in found.flow) == 2
+
+
 def test_a_claim_put_back_from_quarantine_does_not_count_again(counted: Counted) -> None:
     unread = verdict(1, "quarantine", **{"claim.claim_id": None, "event.action": "claim.quarantined"})
     found = counted(unread, verdict(2, **{"claim.requeued": True}))
@@ -214,6 +229,55 @@ def test_the_charge_of_a_claim_is_at_stake_once_however_often_it_was_sent_in(cou
     assert [(row["claims"], row["cents"]) for row in found.findings] == [(1, 10_000)]
     assert [(row["claims"], row["cents"]) for row in found.denials] == [(1, 10_000)]
     assert found.whole["held_cents"] == 10_000
+
+
+def test_what_held_claims_are_expected_to_bring_stands_beside_their_charge(counted: Counted) -> None:
+    """Lines of earlier releases say nothing of it, and are counted as claims of which it is not known."""
+    priced = {"claim.expected_cents": 6_000, "claim.expected_high_cents": 7_500}
+    found = counted(
+        verdict(1, "rework", **priced), verdict(2, "rework", **{**priced, "claim.payer": "uhc"}), verdict(3, "rework"),
+        verdict(4, "billing", **priced), verdict(5, "rework", **{"claim.claim_id": "PCN-1"}, **priced),
+    )  # fmt: skip
+    whole = found.whole
+    assert (whole["held_cents"], whole["priced"], whole["expected"], whole["expected_high"]) == (
+        30_000,
+        2,
+        12_000,
+        15_000,
+    )
+    rows = {row["payer"]: (row["priced"], row["expected"], row["expected_high"]) for row in found.by_payer}
+    assert rows == {"medicare": (1, 6_000, 7_500), "uhc": (1, 6_000, 7_500)}
+    page = panels.tiles(found)
+    assert "3 claims whose newest verdict is rework; expected: $120 to $150 for 2 of them" in page
+    (own,) = [panel for panel in panels.billing(found, str, str, None) if "Expected payment of held claims" in panel]
+    assert re.findall("<td[^>]*>([^<]*)</td>", own) == [
+        "2",
+        "$200",
+        "1",
+        "$100",
+        "$60",
+        "$75",
+        "1",
+        "$100",
+        "1",
+        "$100",
+        "$60",
+        "$75",
+    ]
+    assert "expected" not in panels.tiles(counted(verdict(1, "rework"), name="b.jsonl"))
+
+
+def test_a_denial_is_foreseen_once_a_claim_and_mended_once_its_newest_verdict_is_billing(counted: Counted) -> None:
+    """A replacement (frequency 7) is the claim mended; several reasons, and several verdicts, are one claim."""
+    held = {"rule.block": ["UNT001", "DUP001"], "rule.denials": ["CO-151", "OA-18"]}
+    mended, waiting = {"claim.claim_id": "PCN-1"}, {"claim.claim_id": "PCN-2"}
+    found = counted(
+        verdict(1, "rework", **mended, **held), verdict(2, "rework", **mended, **held),
+        verdict(3, "billing", **mended, **{"claim.frequency_code": "7"}), verdict(4, "rework", **waiting, **held),
+        verdict(5, "rework", **{"claim.claim_id": "PCN-3", "rule.block": ["CLM001"]}),
+    )  # fmt: skip
+    (row,) = found.foreseen
+    assert (row["claims"], row["cents"], row["mended"], row["mended_cents"]) == (2, 20_000, 1, 10_000)
 
 
 def test_what_is_no_audit_line_is_passed_over_and_counted(counted: Counted) -> None:

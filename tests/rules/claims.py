@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 
 from rules.authoring.examples import example_claim
 from rules.authoring.trial import ROLES
-from tests.book import BOOK
-from tests.corpus.stories import read_stories
+from tests.corpus.stories import STORIES
 
-STORIES = read_stories(BOOK)
 PAYERS: list[dict[str, Any]] = [
     {"id": "x", "filing_indicator": "MB"},
     {"id": "60054", "filing_indicator": "CI"},

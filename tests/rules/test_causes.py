@@ -9,7 +9,7 @@ from rules.causes import CAUSES
 from rules.engine.check import check
 from rules.loader import LIBRARY
 from tests.book import BOOK
-from tests.corpus.test_corpus import STORIES
+from tests.corpus.stories import STORIES
 
 
 def test_every_cause_is_that_of_a_rule() -> None:

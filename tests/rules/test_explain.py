@@ -14,8 +14,8 @@ from rules.book.book import Book
 from rules.book.logic import Condition
 from rules.claim import Claim, read_claim
 from rules.engine.check import check
-from rules.loader import book_files, read_untried
 from tests.book import BOOK
+from tests.book import untried as shipped
 from tests.rules.small import RULE
 from tests.rules.test_check import ADVANTAGE, ONE, TWO, UHC, book, rule
 from tests.rules.test_overrides import book as overridden
@@ -204,12 +204,15 @@ def test_a_contracts_filing_limit_is_shown_beside_the_rule_that_it_replaces() ->
 
 
 def test_explanations_agree_with_the_verdict_on_the_librarys_examples() -> None:
-    untried = read_untried(book_files())
+    untried = shipped()
     order = ["fail", "undetermined", "bypassed", "pass", "not_applicable", "out_of_range"]
     compared, conditional = set(), set()
     for each in untried.book.rules:
-        for example in list(examples_of(untried.book, each, untried.documents[each.file]))[::4]:
-            shelf = example.book(untried.book)
+        alone = untried.book.narrowed([each])
+        for place, example in enumerate(examples_of(untried.book, each, untried.documents[each.file])):
+            if place % 5 and each.file in compared:
+                continue
+            shelf = example.book(alone)
             (told,) = explain(example.claim, shelf, [each], history=example.history)
             outcomes = {judgement.outcome for judgement in told.judgements}
             if told.not_run:

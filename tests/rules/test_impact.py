@@ -17,6 +17,7 @@ from rules.book.overrides import pin_of
 from rules.claim import Claim, read_claim
 from rules.errors import BookInvalid
 from rules.loader import book_files, load_book, read_book
+from tests.book import unused
 from worker.bench.claims import claim
 
 DAY = date(2026, 11, 23)
@@ -26,7 +27,7 @@ UNT002 = "procedures/64445/medicare/UNT002-mue.yaml"
 
 @cache
 def library() -> Book:
-    return load_book()
+    return unused()
 
 
 @cache

@@ -71,6 +71,13 @@ def seconds(lines: int, kind: str) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 def test_eight_times_the_lines_cost_nowhere_near_sixty_four_times_the_processor_time(kind: str) -> None:
     seconds(30, kind)  # what is worked out once a book
+    assert seconds(480, kind) < 24 * seconds(60, kind) + 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_nor_do_as_many_lines_as_a_claim_may_have(kind: str) -> None:
+    seconds(30, kind)
     assert seconds(999, kind) < 24 * seconds(125, kind) + 0.05
 
 

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.engine.memory import memory_of
-from rules.loader import load_book
+from tests.book import unused
 from worker.bench.claims import claim
 
 
 def test_a_changed_copy_of_a_book_begins_with_nothing_and_leaves_the_book_s_own_as_it_is() -> None:
-    book = load_book()
+    book = unused()
     check(read_claim(claim(0)), book)
     kept = memory_of(book)
     narrowed = book.narrowed(book.rules[:3])
@@ -26,7 +26,7 @@ def test_a_changed_copy_of_a_book_begins_with_nothing_and_leaves_the_book_s_own_
 
 
 def test_a_book_that_was_used_is_still_equal_to_one_that_was_not() -> None:
-    used, fresh = load_book(), load_book()
+    used, fresh = unused(), unused()
     fresh = replace(used, version=fresh.version)
     check(read_claim(claim(0)), used)
     assert used == fresh
@@ -34,7 +34,7 @@ def test_a_book_that_was_used_is_still_equal_to_one_that_was_not() -> None:
 
 
 def test_a_period_ends_where_a_rule_or_what_the_book_covers_begins() -> None:
-    book = load_book()
+    book = unused()
     memory = memory_of(book)
     begins = {version.start for rule in book.rules for version in rule.versions} - {date.min}
     begins |= {book.covers_from, *(payer.covers_from for payer in book.registry.payers.values())}

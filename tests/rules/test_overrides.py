@@ -16,8 +16,8 @@ from rules.book.overridefile import read_overrides
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.errors import OverridesInvalid
-from rules.loader import load_book
 from rules.report import Report
+from tests.book import unused
 
 TODAY = date(2026, 11, 23)
 UHC = {"id": "87726", "filing_indicator": "CI", "responsibility": "P"}
@@ -28,7 +28,7 @@ HEAD = "overrides:\n"
 
 @cache
 def library() -> Book:
-    return load_book()
+    return unused()
 
 
 def entry(name: str = "ours", reason: str = "our contract", pin: str = "", **keys: str) -> str:
@@ -251,7 +251,7 @@ def test_a_payer_id_of_the_hospitals_own_finds_its_rules() -> None:
         (HEAD + entry(pin="0" * 12, rule="UNT001", filing_limit="9", severity="warn"), "o.yaml:2:5: overrides[0]: needs exactly one of rule, filing_limit, authorization, payer_ids, member_prefixes, mode, gaps, draft, unchecked, locations"),
         (HEAD + entry(pin="0" * 12, filing_limit="9", severity="warn", payers="[medicare]"), "o.yaml:8:5: overrides[0].payers: Medicare's limit is law (42 CFR 424.44); no contract changes it"),
         (HEAD + entry(pin="0" * 12, payer_ids='["Q1"]', payers="[bcbs]") + entry("twin", pin="0" * 12, payer_ids='[" q1"]', payers="[bcbs]"), "o.yaml:13:5: overrides[1].payer_ids: 'Q1' is in override 'ours' already"),
-        (HEAD + entry(pin="0" * 12, member_prefixes="[XYZ]", payers="[bcbs]"), "o.yaml:7:14: overrides[0].payers[0]: a prefix names a plan; expected payer/plan"),
+        (HEAD + entry(pin="0" * 12, member_prefixes="[XYZ]", payers="[uhc]"), "o.yaml:7:14: overrides[0].payers[0]: a prefix names a plan; expected payer/plan"),
         (HEAD + entry(pin="0" * 12, member_prefixes="[xyz]", payers="[bcbs/ibx]"), "o.yaml:6:23: overrides[0].member_prefixes[0]: string should match pattern '^[A-Z0-9]{3}$'"),
         (HEAD + entry(severity="warn", **UNTS) + entry("twin", severity="note", **UNTS), "o.yaml:10:5: overrides[1]: is for the same rule and claims as 'ours'; leave one of them out"),
     ],

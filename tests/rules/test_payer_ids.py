@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from rules.authoring.examples import example_claim
-from rules.book.assignment import OF_HOST, ClaimKind
+from rules.authoring.trial import with_rows
+from rules.book.assignment import OF_HOME, OF_HOST, ClaimKind
 from rules.book.book import Book
 from rules.book.overridden import overridden
 from rules.book.overridefile import read_overrides
@@ -46,7 +47,7 @@ def select(**payer: Any) -> Selection:
 @pytest.mark.parametrize(("key", "entry"), IDS, ids=lambda one: getattr(one, "id", one))
 def test_every_id_finds_its_payer_its_plan_and_its_line_of_business(key: str, entry: Any, written: Any) -> None:
     business = "medicare" if key == "medicare" else entry.line_of_business
-    assert select(id=written(entry.id)) == (key, entry.plan, True, business, False)
+    assert select(id=written(entry.id)) == (key, entry.plan, True, business, None)
 
 
 @pytest.mark.parametrize(("key", "entry"), COMMERCIAL, ids=lambda one: getattr(one, "id", one))
@@ -153,6 +154,9 @@ LATE: dict[str, Any] = {"received_date": "2026-07-05", "lines": [{"service_date"
 NC = {"id": "BCSNC", "filing_indicator": "BL"}
 
 
+OF_NEBRASKA = OF_HOME.format(plan="Blue Cross and Blue Shield of Nebraska")
+
+
 def said(found: Report, code: str) -> list[tuple[str, bool]]:
     return [(f.severity, OF_HOST in f.message) for f in found.findings if f.code == code]
 
@@ -185,6 +189,94 @@ def test_coverage_is_the_home_plans_and_the_edits_stay_with_the_host() -> None:
     visit = {"lines": [{}, {"procedure": "99211", "modifiers": ["25"]}]}
     found = report(NC, home, **member, **visit)
     assert (said(found, "BND004"), found.disposition) == ([("block", False)], "rework")
+
+
+def days_late(day: str, **more: Any) -> dict[str, Any]:
+    """A claim of a contracted provider for 2026-01-05 that arrives on this day."""
+    billing = {"entity": "organization", "npi": "1881018562", "participating": True}
+    lines = [{"service_date": "2026-01-05"}]
+    return {
+        "received_date": day,
+        "lines": lines,
+        "billing_provider": billing,
+        "subscriber": {"member_id": "QCC1"},
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-05-05", []),  # day 120
+        ("2026-05-06", [("TIM001", "warn", OF_NEBRASKA)]),
+        ("2026-07-04", [("TIM001", "warn", OF_NEBRASKA)]),  # day 180
+        ("2026-07-05", [("TIM001", "note", OF_HOST), ("TIM001", "warn", OF_NEBRASKA)]),
+    ],
+)
+def test_the_limit_of_the_members_own_plan_is_asked_beside_that_of_the_plan_that_takes_the_claim(
+    day: str, expected: list[tuple[str, str, str]]
+) -> None:
+    """Nebraska's text of 2022: claims of other plans' members go by the limits of those plans."""
+    found = report(NC, prefixed("bcbs/nebraska"), **days_late(day))
+    late = [f for f in found.every if f.code == "TIM001"]
+    assert (
+        sorted((f.code, f.severity, of) for f in late for of in (OF_HOST, OF_NEBRASKA) if of in f.message) == expected
+    )
+    assert len(late) == len(expected)
+    assert found.plan == "bcbsnc"
+
+
+def test_where_the_plan_that_takes_the_claim_is_unknown_coverage_and_filing_are_the_members_plans() -> None:
+    somewhere = {"id": "99999", "filing_indicator": "BL"}
+    found = report(somewhere, prefixed("bcbs/nebraska"), **days_late("2026-05-06"))
+    assert [(f.severity, OF_NEBRASKA in f.message) for f in found.every if f.code == "TIM001"] == [("warn", True)]
+    assert [f for f in report(somewhere, **days_late("2026-05-06")).every if f.code == "TIM001"] == []
+
+
+def test_the_coverage_policy_of_the_members_own_plan_is_asked_and_none_of_its_edits() -> None:
+    book, member = prefixed(), {"subscriber": {"member_id": "QCC123456789"}}
+    found = report(NC, book, **member)
+    assert [(f.severity, "member of Independence" in f.message) for f in found.every if f.code == "COV004"] == [
+        ("warn", True)
+    ]
+    assert not [f for f in report(NC, **member).every if f.code == "COV004"]
+    own = [rule.file for rule in BOOK.rules if "bcbs/ibx" in rule.payers]
+    kind = ClaimKind(book.registry.select(Payer(**NC))._replace(home="ibx"), "practitioner", False, True)
+    asked = {one.rule.file for one in book.assign(kind)}
+    assert {file.rpartition("/")[2][:3] for file in own if file in asked} <= {"COV", "FRQ", "TIM"}
+    assert {file.rpartition("/")[2][:6] for file in own if file in asked} >= {"COV004", "FRQ001"}
+
+
+def test_how_often_the_members_own_plan_pays_is_a_gap_where_no_history_was_asked() -> None:
+    gaps = [gap.rule for gap in report(NC, prefixed(), subscriber={"member_id": "QCC123456789"}).gaps]
+    assert "FRQ001" in gaps
+    assert "FRQ001" not in [gap.rule for gap in report(NC, prefixed(), subscriber={"member_id": "XYZ123456789"}).gaps]
+
+
+def test_of_a_member_of_a_plan_that_the_book_does_not_have_the_rules_that_were_not_asked_are_a_gap() -> None:
+    book = prefixed("bcbs")
+    found = report(NC, book, subscriber={"member_id": "QCC123456789"}, **LATE)
+    assert said(found, "TIM001") == [("note", True)]
+    (gap,) = [gap for gap in found.gaps if gap.kind == "plan_unknown"]
+    assert "coverage and filing" in gap.sentence
+    assert found.coverage == "partial"
+    here = report(NC, book, subscriber={"member_id": "XYZ123456789"}, **LATE)
+    assert said(here, "TIM001") == [("warn", False)]
+    assert not [gap for gap in here.gaps if gap.kind == "plan_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted"),
+    [("bcbs,nebraska", True), ("bcbs,", True), ("bcbs,bcbsnc", False)],
+    ids=["the member's plan wants it", "all plans want it", "the plan that takes the claim wants it"],
+)
+def test_authorization_is_what_the_members_own_plan_wants(table: str, wanted: bool) -> None:
+    """BlueChoice in South Carolina, on who does what: prior authorization is the home plan's."""
+    book = with_rows(prefixed("bcbs/nebraska"), {"authorizations": (f"{table},2000-01-01,",)})
+    found = report(NC, book, subscriber={"member_id": "QCC123456789"})
+    assert [f.code for f in found.every if f.code == "AUT001"] == ["AUT001"] * wanted
+    here = report(NC, book, subscriber={"member_id": "XYZ123456789"})
+    assert [f.code for f in here.every if f.code == "AUT001"] == ["AUT001"] * (table != "bcbs,nebraska")
 
 
 @pytest.mark.parametrize(

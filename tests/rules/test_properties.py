@@ -15,13 +15,14 @@ from typing import Any
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
-from rules.authoring.patch import patched
 from rules.case import date_of, last_date_of
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.engine.findings import ENGINE_CODE
+from rules.engine.patch import patched
 from rules.report import Finding, Report
-from tests.rules.claims import BOOK, CLAIMS, REPAIRABLE, STORIES
+from tests.book import BOOK
+from tests.rules.claims import CLAIMS, REPAIRABLE, STORIES
 
 Data = dict[str, Any]
 Said = Counter[tuple[object, ...]]
@@ -36,15 +37,16 @@ def said(report: Report, *, by_line: bool = True) -> Said:
     return Counter((f.rule, f.outcome, f.severity, f.line if by_line else None) for f in report.every)
 
 
-def said_without(code: str, report: Report) -> Said:
-    return Counter({one: times for one, times in said(report).items() if f"/{code}-" not in str(one[0])})
+def said_without(codes: tuple[str, ...], report: Report) -> Said:
+    found = said(report).items()
+    return Counter({one: times for one, times in found if str(one[0]).rpartition("/")[2][:6] not in codes})
 
 
 def blocks(report: Report) -> set[tuple[str, int | None]]:
     return {(found.rule, found.line) for found in report.every if found.severity == "block"}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS)
 def test_no_readable_claim_breaks_a_rule(data: Data) -> None:
     report = judged(data)
@@ -56,7 +58,7 @@ def test_no_readable_claim_breaks_a_rule(data: Data) -> None:
     assert report.disposition in (("unchecked", "rework") if report.reason else ("billing", "rework"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(CLAIMS)
 def test_every_finding_can_be_acted_on(data: Data) -> None:
     for finding in judged(data).every:
@@ -81,27 +83,23 @@ def certain(line: Data) -> Data:
     return {**line, "service_date": day, "service_date_end": None, "rendering_provider": None}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_of_lines_changes_no_finding(data: Data, shuffled: Any) -> None:
     lines = [certain(line) for line in data["lines"]]
-    # BND013 and UNT002 are asked of the first block of a day: of blocks in several places, or of which some are counted in
-    # minutes, they speak by which comes first.
-    blocks = [line for line in lines if line["procedure"] == "64445"]
-    assume(len({(line.get("place_of_service"), line.get("unit_basis") or "UN") for line in blocks}) < 2)
     assert said(judged(data | {"lines": lines}), by_line=False) == said(
         judged(data | {"lines": shuffled.sample(lines, len(lines))}), by_line=False
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_of_lines_never_changes_the_way_out(data: Data, shuffled: Any) -> None:
     turned = shuffled.sample(data["lines"], len(data["lines"]))
     assert judged(data).disposition == judged(data | {"lines": turned}).disposition
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_of_diagnoses_changes_no_finding(data: Data, shuffled: Any) -> None:
     count = len(data["diagnoses"])
@@ -115,18 +113,18 @@ def test_the_order_of_diagnoses_changes_no_finding(data: Data, shuffled: Any) ->
     assert said(judged(data)) == said(judged(turned))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_of_pointers_changes_no_finding(data: Data, shuffled: Any) -> None:
     assert said(judged(data)) == said(judged(_shuffled(data, "diagnosis_pointers", shuffled)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.randoms(use_true_random=False))
 def test_the_order_of_modifiers_changes_no_finding_but_of_the_first_place(data: Data, shuffled: Any) -> None:
     """MOD017 says which modifier has to be the first one: its subject is the order."""
     before, after = judged(data), judged(_shuffled(data, "modifiers", shuffled))
-    assert said_without("MOD017", before) == said_without("MOD017", after)
+    assert said_without(("MOD017",), before) == said_without("MOD017", after)
 
 
 def _shuffled(data: Data, key: str, shuffled: Any) -> Data:
@@ -136,7 +134,7 @@ def _shuffled(data: Data, key: str, shuffled: Any) -> Data:
     return data | {"lines": [turned(line) for line in data["lines"]]}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(CLAIMS)
 def test_the_dot_of_a_diagnosis_changes_no_finding(data: Data) -> None:
     bare = data | {"diagnoses": [code.replace(".", "") for code in data["diagnoses"]]}
@@ -190,7 +188,7 @@ def judged_backwards(data: Data) -> bool:
     return any(f.rule.endswith("CLM006-line-dates") for f in judged(data).every)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.sampled_from(UNRELATED))
 def test_an_unrelated_line_of_the_day_changes_nothing(data: Data, procedure: str) -> None:
     assume(data["diagnoses"])
@@ -203,10 +201,12 @@ def test_an_unrelated_line_of_the_day_changes_nothing(data: Data, procedure: str
     # A line without a day is itself one that the form rules cannot judge.
     assume(block["service_date"])
     # MOD013 asks whether 59 stands beside something that it parts from nothing: alone, the block is no such claim.
+    # UBF031 asks whether all lines are of a department away from the campus: the one that is added is of none.
+    apart = ("MOD013", "UBF031")
     before, after = judged(data), judged(with_line(data, procedure, block["service_date"]))
     added = 1 + max(line["number"] for line in data["lines"])
-    of_the_others = Counter({one: times for one, times in said_without("MOD013", after).items() if one[3] != added})
-    assert said_without("MOD013", before) == of_the_others
+    of_the_others = Counter({one: times for one, times in said_without(apart, after).items() if one[3] != added})
+    assert said_without(apart, before) == of_the_others
 
 
 def of_another_day(data: Data, day: str) -> None:
@@ -223,7 +223,7 @@ def of_another_day(data: Data, day: str) -> None:
 OTHER_DAYS = st.sampled_from(["2024-08-20", "2025-10-09", "2026-05-04"])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, st.sampled_from(COMPANIONS), OTHER_DAYS)
 def test_a_line_of_another_day_changes_nothing_that_is_said_of_the_block(data: Data, procedure: str, day: str) -> None:
     of_another_day(data, day)
@@ -249,7 +249,7 @@ def said_of_block(report: Report) -> Said:
 OF_THE_WHOLE_CLAIM = ("COV009", "DXN007", "MOD013")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS, OTHER_DAYS)
 def test_a_block_of_another_day_changes_nothing_that_is_said_of_a_line(data: Data, day: str) -> None:
     of_another_day(data, day)
@@ -265,7 +265,7 @@ def repairs(report: Report) -> Iterator[Finding]:
     yield from (finding for finding in report.every if finding.patch)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAIMS | REPAIRABLE)
 def test_a_patch_removes_its_finding_and_adds_no_block(data: Data) -> None:
     report = judged(data)
@@ -275,7 +275,7 @@ def test_a_patch_removes_its_finding_and_adds_no_block(data: Data) -> None:
         assert blocks(after) <= blocks(report)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(REPAIRABLE)
 def test_all_patches_together_remove_their_findings_and_add_no_block(data: Data) -> None:
     report = judged(data)
@@ -285,16 +285,16 @@ def test_all_patches_together_remove_their_findings_and_add_no_block(data: Data)
     assert blocks(after) <= blocks(report)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(CLAIMS)
 def test_the_same_claim_gives_the_same_report(data: Data) -> None:
     assert repr(judged(data)) == repr(judged(data))
 
 
 def digest() -> str:
-    """One digest over the reports of the whole corpus."""
+    """One digest over the reports of a third of the corpus."""
     whole = hashlib.sha256()
-    for story in STORIES:
+    for story in STORIES[::3]:
         whole.update(repr(check(story.claim, BOOK)).encode())
     return whole.hexdigest()
 
@@ -303,6 +303,6 @@ def test_every_process_gives_the_same_reports_whatever_its_hash_seed() -> None:
     command = [sys.executable, "-c", "from tests.rules.test_properties import digest; print(digest())"]
     runs = [
         subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True)
-        for seed in ("0", "1", "4242")
+        for seed in ("1", "4242")
     ]
     assert {run.communicate(timeout=60)[0].strip() for run in runs} == {digest()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from rules.authoring.examples import example_claim
 from rules.book.book import Book
 from rules.case import Case
-from rules.claim import Claim, Patient, Subscriber, read_claim
-from rules.engine.cases import case_of
+from rules.claim import Claim, Line, Patient, Subscriber, read_claim
+from rules.engine.cases import case_of, cases_of
 from rules.engine.check import check
 from rules.engine.memory import memory_of
 from rules.engine.shape import shape_of
-from rules.facts import FACTS, ClaimFacts, LineFacts
+from rules.facts import FACTS, ClaimFacts, Fact, LineFacts
+from rules.facts.registry import Changed, Reach
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
-from rules.loader import load_book
 from rules.report import Report
-from tests.book import BOOK
+from tests.book import BOOK, unused
 from tests.rules.claims import CLAIMS as ANY_CLAIM
 from tests.rules.drawn import claims_of
 from worker.bench.claims import claim
@@ -111,14 +111,9 @@ def test_a_shared_fact_reads_the_shape_alone_and_one_on_diagnoses_these_as_well(
     assert read <= SHAPE, f"{name} reads {sorted(read - SHAPE)}: declare it own=True, or diagnoses=True"
 
 
-SHARED = {name: fact for name, fact in FACTS.items() if not fact.own}
-
-
-@given(claims_of(Claim, whole=True))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(data: dict[str, Any]) -> None:
-    """A field that no claim of the bench has would be read by nobody above."""
-    line = {
+def shaped(data: dict[str, Any]) -> Claim:
+    """A claim of these data that shares its shape with others."""
+    line: dict[str, Any] = {
         "procedure": "64445",
         "service_date": "2026-07-13",
         "service_date_end": None,
@@ -126,11 +121,18 @@ def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(dat
         "decisions": [],
     }
     lines = [{**one, **line, "number": place} for place, one in enumerate(data["lines"], 1)]
-    case = case_of(
-        read_claim({**data, "documentation": [], "other_payers": [], "not_read": [], "oddities": [], "lines": lines}),
-        BOOK,
-        None,
-    )
+    rare: dict[str, Any] = {"documentation": [], "other_payers": [], "not_read": [], "oddities": []}
+    return read_claim({**data, **rare, "lines": lines})
+
+
+SHARED = {name: fact for name, fact in FACTS.items() if not fact.own}
+
+
+@given(claims_of(Claim, whole=True))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(data: dict[str, Any]) -> None:
+    """A field that no claim of the bench has would be read by nobody above."""
+    case = case_of(shaped(data), BOOK, None)
     assert shape_of(case) is not None
     found: dict[str, set[str]] = {}
     for name, fact in SHARED.items():
@@ -141,6 +143,80 @@ def test_a_shared_fact_reads_the_shape_alone_of_a_claim_that_has_every_field(dat
             fact.derive(watched, *filter(None, [part]))
         found[name] = read - SHAPE - (DIAGNOSES if fact.diagnoses else set())
     assert {name: read for name, read in found.items() if read} == {}
+
+
+PAYS = (
+    "frequency_code", "delay_reason_code", "transaction_type", "several_principal_diagnoses", "subscriber", "patient",
+    "original_reference_number", "prior_authorization", "payer", "form_faults",
+)  # fmt: skip
+"""What of a claim's shape is of who pays for whom."""
+
+
+def looks_further(one: Claim) -> list[str]:
+    """The facts that look further on the claim than they declare: by what each line alone makes of them, and where
+    nobody can say who pays."""
+    cases = cases_of(one, BOOK, None, NOTHING_BILLED)
+    return [f"{fact.name} of {case.layer}" for case in cases for fact in FACTS.values() if not _keeps_to(fact, case)]
+
+
+def _keeps_to(fact: Fact, case: Case) -> bool:
+    lines, whole = case.claim.lines, case._replace(cache={})
+    alone = [(_alone(case, line), line) for line in lines]
+    if fact.reach == "head":
+        return all(fact.derive(other) == fact.derive(whole) for other, _ in alone)
+    if fact.reach == "each":
+        return (fact.derive(whole) == ()) is all(fact.derive(other) == () for other, _ in alone)
+    if fact.reach == "line":
+        return all(fact.derive(other, line) == fact.derive(whole, line) for other, line in alone)
+    if fact.reach == "lines":
+        asked: Any = [(line,) for line in case.lines] if fact.scope == "line" else [()]
+        try:
+            return all(fact.derive(_unpaid(case), *line) == fact.derive(whole, *line) for line in asked)
+        except AssertionError:
+            return False
+    return True
+
+
+def _alone(case: Case, line: Line) -> Case:
+    claim: Any = Changed(case.claim, lines=(line,))
+    return case._replace(claim=claim, lines=tuple(one for one in case.lines if one is line), cache={})
+
+
+def _unpaid(case: Case) -> Case:
+    nobody: Any = Untouchable()
+    claim: Any = Changed(case.claim, **dict.fromkeys(PAYS, nobody))
+    return case._replace(
+        claim=claim, cache={}, selection=nobody, received=nobody, history=nobody, provider=nobody, ruled=nobody,
+        forms=nobody, carried=nobody, locations=nobody,
+    )  # fmt: skip
+
+
+def test_a_fact_looks_no_further_than_it_declares() -> None:
+    """Of the bench's claims those with the most lines, each with the lines of the next one beside its own."""
+    several = sorted((one for one in CLAIMS if shape_of(case_of(one, BOOK, None))), key=lambda one: -len(one.lines))[
+        :60
+    ]
+    joined = [replace(one, lines=(*one.lines, *other.lines)) for one, other in pairwise(several)]
+    assert [found for one in joined for found in looks_further(one)] == []
+
+
+@given(claims_of(Claim, whole=True))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_fact_looks_no_further_on_a_claim_that_has_every_field(data: dict[str, Any]) -> None:
+    assert looks_further(shaped(data)) == []
+
+
+def test_a_fact_that_looked_further_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sides_of_day` looks at the lines of the day, `lines_without_pointers` at all, `payer_id` at the payer."""
+    reaches: dict[str, Reach] = {
+        "sides_of_day": "line", "lines_without_pointers": "head", "repeated_line_numbers": "each", "payer_id": "lines",
+    }  # fmt: skip
+    for name, reach in reaches.items():
+        monkeypatch.setitem(FACTS, name, replace(FACTS[name], reach=reach))
+    left = {"number": 1, "service_date": "2026-07-13", "modifiers": ["LT"], "diagnosis_pointers": []}
+    right = {"number": 1, "service_date": "2026-07-13", "modifiers": ["RT"]}
+    one = read_claim(example_claim("practitioner", {"lines": [left, right]}, claim(0)["payer"]))
+    assert {text.partition(" ")[0] for text in looks_further(one)} == set(reaches)
 
 
 def other_of_the_shape(one: Claim) -> Claim:
@@ -202,7 +278,7 @@ def unplanned(one: Claim, book: Book, history: History = NOT_CONSULTED) -> Repor
 
 
 def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
-    book = load_book()
+    book = unused()
     for one in CLAIMS:
         memory_of(book).by_shape.clear()
         first, again = check(one, book), check(one, book)
@@ -210,7 +286,7 @@ def test_a_plan_for_the_shape_says_what_the_whole_plan_says() -> None:
 
 
 def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
-    shaped, fresh = load_book(), load_book()
+    shaped, fresh = unused(), unused()
     for one in CLAIMS:
         check(one, shaped)
         check(one, shaped)
@@ -220,7 +296,7 @@ def test_another_claim_meets_the_same_plan_and_is_judged_for_itself() -> None:
 
 
 def test_what_is_kept_names_the_claim_and_its_own_history() -> None:
-    book = load_book()
+    book = unused()
     for one in CLAIMS[:60]:
         other = replace(other_of_the_shape(one), diagnoses=one.diagnoses)
         for history in (NOT_CONSULTED, NO_MEMBER_ID, NOTHING_BILLED):
@@ -242,8 +318,8 @@ def medicare_days(*days: int) -> Claim:
 
 @pytest.mark.parametrize("days", [(13, 14, 14), (13, 14, 15), (13, 14, 13)])
 def test_the_pattern_of_days_belongs_to_the_shape(days: tuple[int, ...]) -> None:
-    fresh = check(medicare_days(*days), load_book())
-    used = load_book()
+    fresh = check(medicare_days(*days), unused())
+    used = unused()
     for other in ((13, 14, 15), (13, 14, 14), (13, 14, 13)):
         for _ in range(3):
             check(medicare_days(*other), used)
@@ -251,11 +327,11 @@ def test_the_pattern_of_days_belongs_to_the_shape(days: tuple[int, ...]) -> None
     assert ("BND001" in fresh.codes("block")) is (days[2] in days[:2])
 
 
-USED, FRESH = load_book(), load_book()
+USED, FRESH = unused(), unused()
 
 
 @given(data=ANY_CLAIM, shifts=st.lists(st.integers(-2, 2), min_size=6, max_size=6), dollars=st.integers(0, 900))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_used_book_says_what_a_fresh_book_says(data: dict[str, Any], shifts: list[int], dollars: int) -> None:
     one = read_claim(data)
     days = [

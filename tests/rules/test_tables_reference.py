@@ -12,9 +12,9 @@ import pytest
 from rules.authoring.examples import example_claim
 from rules.claim import Role, read_claim
 from rules.engine.cases import case_of
-from rules.facts.fees import amount_of
 from rules.facts.pairs import Pair, could_pair, pair_of
 from rules.loader import LIBRARY
+from rules.payment.physician import amount_of
 from tests.book import BOOK
 
 REFERENCE = Path(os.environ.get("SCRUB_REFERENCE", Path(__file__).parents[3] / "shared" / "reference"))

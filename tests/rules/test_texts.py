@@ -56,14 +56,15 @@ def test_a_sentence_that_begins_with_lines_begins_with_a_capital() -> None:
 def sentences(rule: Rule) -> Iterator[str]:
     """What the rule says on those of its examples that do not pass."""
     document = read_document(f"{rule.file}.yaml", (LIBRARY / f"{rule.file}.yaml").read_text(encoding="utf-8"))
+    alone = BOOK.narrowed([rule])
     for example in examples_of(BOOK, rule, document):
         if example.expect in ("fail", "undetermined", "bypassed"):
-            report = check(example.claim, example.book(BOOK), history=example.history)
+            report = check(example.claim, example.book(alone), history=example.history)
             for found in (*report.every, *report.shadow):
                 if found.rule == rule.file:
                     yield from (found.message, found.fix)
             if rule.versions[-1].gap:
-                case = case_of(example.claim, example.book(BOOK), None, example.history, rule.layer)
+                case = case_of(example.claim, example.book(alone), None, example.history, rule.layer)
                 facts = LineFacts(ClaimFacts(case), case.lines[0])
                 if rule.judge(facts)[0] == "fail":
                     yield from (rule.versions[-1].message.fill(facts), rule.versions[-1].fix.fill(facts))

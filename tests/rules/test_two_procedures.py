@@ -13,7 +13,7 @@ import pytest
 import rules
 from rules.authoring.diff import difference
 from rules.authoring.examples import example_claim
-from rules.authoring.trial import payer_part, with_rows
+from rules.authoring.trial import payer_part, try_examples, with_rows
 from rules.book.book import Book
 from rules.case import Case
 from rules.claim import Claim, read_claim
@@ -24,13 +24,14 @@ from rules.facts.beside import block_only, complexity_add_on, drug_administratio
 from rules.facts.diagnoses import has_surgery
 from rules.facts.operations import own_operations
 from rules.facts.pairs import is_anesthesia
-from rules.loader import book_files, load_book, read_book
+from rules.loader import book_files, load_book, read_book, read_untried
 from rules.procedures import Procedure
 from rules.report import Finding, Report
 from tests.book import BOOK
+from tests.corpus.stories import STORIES
 from tests.corpus.test_coders_claims import CLAIMS
-from tests.corpus.test_corpus import STORIES
 from tests.rules.another import FIRST, SECOND, book_of_two
+from tests.sliced import sliced
 from worker.pipeline.ledger import EMPTY, NOBODY, entry_of
 
 
@@ -66,15 +67,28 @@ def faults(report: Report, code: str) -> Iterator[Finding]:
 
 
 def test_its_examples_pass(folder: Path) -> None:
-    book = read_book(book_files(folder), examples=True)
-    assert list(book.procedures) == [FIRST, SECOND]
-    assert len(book.rules) > len(BOOK.rules)
+    whole = read_untried(book_files(folder))
+    assert list(whole.book.procedures) == [FIRST, SECOND]
+    assert len(whole.book.rules) > len(BOOK.rules)
+    for rule in whole.book.rules:
+        if rule.layer == SECOND:
+            try_examples(whole.book, rule, whole.documents[rule.file])
+            assert whole.documents[rule.file].problems == []
+
+
+@pytest.mark.slow
+def test_the_examples_of_all_pass_beside_it(folder: Path) -> None:
+    assert read_book(book_files(folder), examples=True).rules
 
 
 ALONE = [story for story in STORIES if {FIRST} == {FIRST, SECOND} & {line.procedure for line in story.claim.lines}]
 
 
-@pytest.mark.parametrize("story", ALONE, ids=lambda one: f"{one.file}: {one.name}")
+def told(story: Any) -> str:
+    return f"{story.file}: {story.name}"
+
+
+@pytest.mark.parametrize("story", sliced(ALONE, 6, told), ids=told)
 def test_claims_without_it_are_judged_as_before(story: Any, two: Book) -> None:
     one, other = (
         check(story.claim, with_rows(book, story.tables), history=story.history) for book in (BOOK, two)

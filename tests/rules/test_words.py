@@ -10,9 +10,7 @@ from rules.authoring.words import SUBJECTS, conditions, sentence
 from rules.book.conditions import TESTS, compile_condition
 from rules.book.logic import Condition
 from rules.facts import FACTS
-from rules.loader import load_book
-
-BOOK = load_book()
+from tests.book import BOOK
 
 
 def told(node: dict[str, Any]) -> str:

@@ -84,8 +84,9 @@ def asked(editions: list[Edition]) -> dict[str, Edition]:
 @pytest.mark.parametrize("mark", [",", "\t"])
 def test_a_rate_of_surgical_centers_holds_from_its_quarter_to_the_end_of_the_year(tmp_path: Path, mark: str) -> None:
     (tmp_path / "AA.csv").write_bytes(asc_text("AA", AA, mark))
-    (edition,) = read(tmp_path / "AA.csv")
+    edition, indicators = read(tmp_path / "AA.csv")
     assert (edition.table, edition.release) == ("fee_schedule", "October 2026, Addendum AA")
+    assert indicators.rows == (("asc", "64445", "P3", "Y", "", "", ""),)
     assert edition.rows == (("asc", "64445", "124.01", "", ""),)
     assert (edition.speaks["asc"].from_, edition.speaks["asc"].to) == (date(2026, 10, 1), date(2026, 12, 31))
 
@@ -105,6 +106,7 @@ def test_a_hospital_file_is_rate_comprehensive_operations_and_non_opioid_items(t
     name = "October-2026-OPPS-Addendum-B.zip"
     found = asked(read(pack(tmp_path / name, {"Addendum B.09.28.26.txt": opps_text(B, mark)})))
     assert found["fee_schedule"].rows == (("hospital_outpatient", "64445", "721.17", "", ""),)
+    assert found["payment_indicators"].rows == (("hospital_outpatient", "64445", "T", "", "", "", ""),)
     assert found["packaging_operations"].rows == (("27447", "", ""),)
     assert found["nopain"].rows == (
         ("hospital_outpatient", "C9804", "", ""),
@@ -129,13 +131,23 @@ def test_the_name_of_a_hospital_file_says_its_quarter(tmp_path: Path, name: str,
 def test_months_are_written_short_in_older_files(tmp_path: Path) -> None:
     head = [cell.replace("October 2026", "Apr 2023") for cell in HEADERS["AA"]]
     (tmp_path / "AA.csv").write_bytes(asc_text("AA", AA, head=head))
-    (edition,) = read(tmp_path / "AA.csv")
-    assert edition.speaks["asc"].from_ == date(2023, 4, 1)
+    assert {edition.speaks["asc"].from_ for edition in read(tmp_path / "AA.csv")} == {date(2023, 4, 1)}
 
 
 def test_a_last_line_without_an_end_is_taken_as_it_is_published(tmp_path: Path) -> None:
     (tmp_path / "AA.csv").write_bytes(asc_text("AA", AA).rstrip(b"\r\n"))
-    assert len(read(tmp_path / "AA.csv")) == 1
+    assert [edition.table for edition in read(tmp_path / "AA.csv")] == ["fee_schedule", "payment_indicators"]
+
+
+def test_a_column_behind_the_last_is_passed_over_as_in_april_2025(tmp_path: Path) -> None:
+    (tmp_path / "AA.csv").write_bytes(asc_text("AA", [[*row, ""] for row in AA], head=[*HEADERS["AA"], ""]))
+    assert read(tmp_path / "AA.csv")[0].rows == (("asc", "64445", "124.01", "", ""),)
+
+
+def test_an_addendum_that_does_not_say_what_is_discounted_is_a_rate_alone(tmp_path: Path) -> None:
+    head = [cell.replace("Discounting", "Reduction") for cell in HEADERS["AA"]]
+    (tmp_path / "AA.csv").write_bytes(asc_text("AA", AA, head=head))
+    assert [edition.table for edition in read(tmp_path / "AA.csv")] == ["fee_schedule"]
 
 
 @pytest.mark.parametrize(
@@ -183,10 +195,19 @@ def indices_text(rows: Iterable[str] = STATES, year: int = 2026, both: bool = Fa
 
 def test_the_cost_indices_of_a_year_are_of_every_locality(tmp_path: Path) -> None:
     (tmp_path / "GPCI2026.csv").write_bytes(indices_text())
-    (edition,) = read(tmp_path / "GPCI2026.csv")
+    edition, areas = read(tmp_path / "GPCI2026.csv")
+    assert areas.rows[1] == ("10112", "01", "NY", "PLACE", "", "")
     assert (edition.table, edition.release) == ("localities", "CY 2026, 4 localities")
     assert edition.rows[1] == ("CA", "18", "1.041", "1.183", "0.664", "", "")
     assert (edition.speaks[""].from_, edition.speaks[""].to) == (date(2026, 1, 1), date(2026, 12, 31))
+
+
+def test_zeros_that_a_spreadsheet_dropped_from_contractor_and_locality_are_put_back(tmp_path: Path) -> None:
+    """As 25LOCCO.csv comes from CMS: contractor 2102, locality 1."""
+    (tmp_path / "GPCI.csv").write_bytes(indices_text().replace(b"10112,CA,18", b"1182,CA,9"))
+    indices, areas = read(tmp_path / "GPCI.csv")
+    assert ("CA", "09") in {row[:2] for row in indices.rows}
+    assert ("01182", "09", "CA") in {row[:3] for row in areas.rows}
 
 
 @pytest.mark.parametrize(("year", "work"), [(2026, "1.041"), (2027, "0.950")])
@@ -194,7 +215,7 @@ def test_of_two_work_indices_the_one_with_the_floor_holds_while_the_law_has_it(
     tmp_path: Path, year: int, work: str
 ) -> None:
     (tmp_path / "GPCI.csv").write_bytes(indices_text(year=year, both=True))
-    (edition,) = read(tmp_path / "GPCI.csv")
+    edition, _ = read(tmp_path / "GPCI.csv")
     assert edition.rows[1] == ("CA", "18", work, "1.183", "0.664", "", "")
 
 
@@ -204,9 +225,14 @@ def test_the_official_indices_of_2025_are_those_that_ship(tmp_path: Path) -> Non
     file = REFERENCE / "medicare-2026/GPCI2025_addendumE.csv"
     if not file.is_file():
         pytest.skip("no reference file; set SCRUB_REFERENCE to its folder")
-    (edition,) = read(file)
+    edition, areas = read(file)
     shipped = BOOK.tables["localities"]
     assert len(edition.rows) == 109
+    assert {row[:3] for row in areas.rows} == {
+        (*key, row[0])
+        for key in BOOK.tables["payment_areas"].spans
+        if (row := BOOK.tables["payment_areas"].find(key, date(2026, 7, 1)))
+    }
     for state, locality, *indices, _, _ in edition.rows:
         row = shipped.find((state, locality), date(2025, 7, 1))
         assert row
@@ -218,6 +244,7 @@ def test_the_official_indices_of_2025_are_those_that_ship(tmp_path: Path) -> Non
     [
         (indices_text(STATES[:3]), "GPCI.csv: has no locality of WY: the file is cut short"),
         (indices_text([*STATES, STATES[1]]), "GPCI.csv:8: locality CA 18 is there twice: the periods overlap"),
+        (indices_text([*STATES, "TX,01,1,1,1"]), "GPCI.csv:8: locality 01 of contractor 10112 is there twice"),
         (indices_text([*STATES, "TX,99,x,1,1"]), "GPCI.csv:8: expected a state, the number of a locality, and three indices such as 1.041"),
         (indices_text([*STATES, "TX,99,1"]), "GPCI.csv:8: expected 7 fields, found 5"),
         (indices_text().replace(b"PW GPCI", b"Work"), "GPCI.csv:3: expected a column such as 2026 PW GPCI (with 1.0 Floor)"),

@@ -268,17 +268,49 @@ def test_the_fee_schedule_of_31_and_of_32_columns(
     tmp_path: Path, name: str, first: date, last: date, office: tuple[str, ...], facility: tuple[str, ...]
 ) -> None:
     (tmp_path / name).write_bytes(fee_schedule(name))
-    (edition,) = read(tmp_path / name)
+    edition, indicators = read(tmp_path / name)
     assert edition.table == "relative_values"
     assert edition.rows == (("facility", "64445", *facility, "", ""), ("nonfacility", "64445", *office, "", ""))
     assert {(p.from_, p.to) for p in edition.speaks.values()} == {(first, last)}
+    assert indicators.rows == (("physician", "64445", "A", "2", "1", "", ""),)
+    assert {(p.from_, p.to) for p in indicators.speaks.values()} == {(first, last)}
+
+
+def of_participants(content: bytes) -> bytes:
+    return content.replace(b"33.4009", b"33.5675")
 
 
 def test_of_two_fee_schedules_in_a_zip_the_one_with_the_lower_factor_is_taken(tmp_path: Path) -> None:
     lower = fee_schedule("PPRRVU2026_Jul_nonQPP.excerpt.csv")
-    content = {"PPRRVU2026_Jul_QPP.csv": lower.replace(b"33.4009", b"33.5675"), "PPRRVU2026_Jul_nonQPP.csv": lower}
-    (edition,) = read(pack(tmp_path / "rvu26c.zip", {**content, "RVU26C.pdf": b"%PDF", "GPCI2026.csv": b"a,b\n"}))
-    assert edition.release == "2026 July, conversion factor 33.4009"
+    content = {"PPRRVU2026_Jul_QPP.csv": of_participants(lower), "PPRRVU2026_Jul_nonQPP.csv": lower}
+    values, _, factor = read(
+        pack(tmp_path / "rvu26c.zip", {**content, "RVU26C.pdf": b"%PDF", "GPCI2026.csv": b"a,b\n"})
+    )
+    assert values.release == "2026 July, conversion factor 33.4009"
+    assert {row[5] for row in values.rows} == {"33.4009"}
+    assert (factor.table, factor.rows) == ("conversion_factors", (("qualifying", "33.5675", "", ""),))
+    assert (factor.speaks[""].from_, factor.speaks[""].to) == (date(2026, 7, 1), date(2026, 12, 31))
+
+
+def test_two_fee_schedules_that_were_taken_out_of_their_zip_are_one_release(tmp_path: Path) -> None:
+    lower = fee_schedule("PPRRVU2026_Jul_nonQPP.excerpt.csv")
+    files = [tmp_path / "PPRRVU2026_Jul_QPP.csv", tmp_path / "PPRRVU2026_Jul_nonQPP.csv"]
+    files[0].write_bytes(of_participants(lower))
+    files[1].write_bytes(lower)
+    assert [edition.table for edition in read(*files)] == [
+        "relative_values",
+        "payment_indicators",
+        "conversion_factors",
+    ]
+
+
+def test_the_fee_schedule_of_qualifying_participants_alone_is_not_taken_for_everybodys(tmp_path: Path) -> None:
+    (tmp_path / "PPRRVU2026_Jul_QPP.csv").write_bytes(
+        of_participants(fee_schedule("PPRRVU2026_Jul_nonQPP.excerpt.csv"))
+    )
+    assert refusal(tmp_path / "PPRRVU2026_Jul_QPP.csv") == [
+        "PPRRVU2026_Jul_QPP.csv: is for qualifying participants alone; give the file for all others (nonQPP) of the same zip with it"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -448,3 +480,30 @@ def test_a_fee_schedule_with_a_number_out_of_all_bounds_is_refused_with_its_line
     (problem,) = refusal(tmp_path / "fees.csv")
     assert problem.startswith("fees.csv:")
     assert "expected numbers as relative values, totals and conversion factor" in problem
+
+
+PAYMENT_AMOUNTS = b'"2026","01112","05","64445","  ","0000225.18","0000074.00"," ","0","A","2","0000000.00","0000000.00","9","0000000.00","0000000.00"\r\n"TRLCPT codes are copyright"\r\n'
+"""As the file's documentation (PF26PA) lays it out."""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("name", "content", "instead"),
+    [
+        ("PFALL26AR.txt", PAYMENT_AMOUNTS, "PPRRVU (the whole zip) and GPCI give the same amounts: give these"),
+        (
+            "25LOCCO.csv",
+            b"COUNTIES INCLUDED IN 2025 LOCALITIES. (ALPHABETICALLY BY STATE),,,,\r\n10112,0,ALABAMA ,STATEWIDE ,ALL COUNTIES \r\n",
+            "the ZIP Code to Carrier Locality File says which locality a place is in: give that",
+        ),
+    ],
+)
+def test_an_official_file_of_which_nothing_can_be_made_names_the_one_to_give(
+    tmp_path: Path, name: str, content: bytes, instead: str, zipped: bool
+) -> None:
+    file = pack(tmp_path / "official.zip", {name: content}) if zipped else tmp_path / name
+    if not zipped:
+        file.write_bytes(content)
+    (problem,) = refusal(file)
+    assert problem.startswith(f"{file.name}: ")
+    assert problem.endswith(instead)

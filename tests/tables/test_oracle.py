@@ -20,8 +20,8 @@ from rules.book.book import Book
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.facts.ncci import for_operation
-from rules.loader import load_book
 from rules.report import Report
+from tests.book import unused
 from worker.tables.official import editions_in
 
 from .official import quarter
@@ -59,7 +59,7 @@ def book_with(rows: list[dict[str, str]], name: str, folder: Path) -> Book:
         )
         for row in rows
     ]
-    book = load_book()
+    book = unused()
     imported = book.with_editions(editions_in(quarter(folder, official, name), book.procedure, lambda _: None))
     return replace(imported, rules=tuple(rule for rule in book.rules if rule.code in PAIR_CODES))
 

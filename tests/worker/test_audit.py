@@ -6,16 +6,20 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 
+from worker.audit.check import verify
 from worker.audit.lines import AuditLine
-from worker.audit.log import AuditLog, Head, check_folder, verify
+from worker.audit.log import AuditLog, Head, check_folder
 from worker.errors import AuditUnwritable, NoAuditFile
+from worker.store.keyring import Key, Ring, first_key, key_id
 
-SECRET = b"s" * 64
+SECRET = Ring.of(b"s" * 64)
+ROOT = Path(__file__).parents[2]
 
 
 def line(number: int) -> AuditLine:
@@ -100,10 +104,14 @@ def test_a_folder_that_can_hold_no_audit_file_is_refused_before_any_claim_is_tak
 
 
 def test_a_chain_forged_with_another_key_is_found(tmp_path: Path) -> None:
-    audit = AuditLog(tmp_path, b"another" * 10)
+    audit = AuditLog(tmp_path, Ring.of(b"another" * 10))
     head = audit.write([line(1)])
-    assert "without the key" in verify(audit.file, SECRET, head).sentence
     audit.close()
+    found = verify(audit.file, SECRET, head)
+    assert (found.state, "is not in" in found.sentence) == ("wrong key", True)
+    ours = audit.file.read_bytes().replace(key_id(b"another" * 10).encode(), key_id(b"s" * 64).encode())
+    audit.file.write_bytes(ours)
+    assert verify(audit.file, SECRET, head).state != "sound", "nor with our key named"
 
 
 def test_a_line_after_the_head_that_a_crash_cut_off_is_no_tampering(written: tuple[Path, Head]) -> None:
@@ -286,3 +294,92 @@ def test_a_chain_that_cannot_begin_for_want_of_room_leaves_no_file(
     head = audit.write([line(1)])
     audit.close()
     assert verify(audit.file, SECRET, head).lines == 2
+
+
+def turned(*, to: int, keys: int = 3) -> Ring:
+    """A ring of the secret and two keys that came after it."""
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    secrets = [b"s" * 64, b"t" * 64, b"u" * 64][:keys]
+    return Ring(tuple(Key(key_id(one), one, made) for one in secrets), to)
+
+
+def test_a_chain_goes_on_under_another_key_and_verifies_with_the_ring(tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path, turned(to=0))
+    audit.write([line(1)])
+    audit.turn(turned(to=2))
+    head = audit.write([line(2)])
+    audit.turn(turned(to=1))  # a partition that is behind
+    last = audit.write([line(3)])
+    audit.close()
+    for place in range(3):
+        assert verify(audit.file, turned(to=place), last).state == "sound", "whichever is in force by now"
+    keys = [orjson.loads(raw)["audit.key"] for raw in audit.file.read_bytes().splitlines()]
+    assert keys == [key_id(b"s" * 64)] * 2 + [key_id(b"u" * 64)] * 2
+    assert head.seal.startswith(key_id(b"u" * 64))
+
+
+def test_a_key_that_is_not_here_is_called_a_wrong_key_and_no_tampering(tmp_path: Path) -> None:
+    audit = AuditLog(tmp_path, turned(to=0))
+    audit.write([line(1)])
+    audit.turn(turned(to=2))
+    head = audit.write([line(2)])
+    audit.close()
+    for known in (head, None):
+        found = verify(audit.file, turned(to=0, keys=2), known)
+        assert (found.state, found.lines) == ("wrong key", 2)
+        assert f"line 3: wrong key: it was written with the key {key_id(b'u' * 64)}" in found.sentence
+
+
+def test_what_is_forged_with_a_key_of_before_does_not_follow_a_line_of_a_later_one(tmp_path: Path) -> None:
+    """Who has an old key alone: he cuts the file after a line, and goes on by himself."""
+    audit = AuditLog(tmp_path, turned(to=1))
+    audit.write([line(1)])
+    audit.close()
+    last = orjson.loads(audit.file.read_bytes().splitlines()[-1])
+    forger = AuditLog(tmp_path / "aside", turned(to=0))
+    forger.head = Head(last["audit.chain"], last["audit.seq"], last["audit.mac"])
+    (tmp_path / "aside").mkdir()
+    forger._descriptor = os.open(tmp_path / "aside" / audit.file.name, os.O_WRONLY | os.O_CREAT)
+    forger._append([line(2)])
+    with audit.file.open("ab") as stream:
+        stream.write((tmp_path / "aside" / audit.file.name).read_bytes())
+    forger.close()
+    found = verify(audit.file, turned(to=1))
+    assert (found.state, "was in force before" in found.sentence) == ("tampered", True)
+
+
+def test_a_file_of_the_release_before_verifies_and_one_of_another_secret_is_no_tampering() -> None:
+    """0.1.1 named no key in its lines, and its head was the mac of the line."""
+    file = ROOT / "tests/fixtures/898ad03/audit.jsonl"
+    secret = (ROOT / "tests/fixtures/898ad03/secret").read_bytes().strip()
+    lines = file.read_bytes().splitlines()
+    last = orjson.loads(lines[-1])
+    head = Head(last["audit.chain"], last["audit.seq"], last["audit.mac"])
+    later = Ring((first_key(secret), Key(key_id(b"t" * 64), b"t" * 64, datetime(2026, 1, 1, tzinfo=UTC))), 1)
+    assert verify(file, later, head).state == "sound"
+    found = verify(file, SECRET, head)
+    assert (found.state, "not one line verifies" in found.sentence) == ("wrong key", True)
+
+
+def test_a_changed_first_line_of_the_release_before_is_tampering_all_the_same(tmp_path: Path) -> None:
+    old = ROOT / "tests/fixtures/898ad03"
+    file = tmp_path / "audit-a-1-b.jsonl"
+    file.write_bytes((old / "audit.jsonl").read_bytes().replace(b"audit.opened", b"audit.closed", 1))
+    found = verify(file, Ring.of((old / "secret").read_bytes().strip()))
+    assert (found.state, found.sentence) == ("tampered", "line 1: the line was changed, or written without the key")
+
+
+def test_the_head_in_redis_cannot_be_had_from_the_file(written: tuple[Path, Head]) -> None:
+    """Who may write to Redis cuts the file, and sets the head to what stands at its new end."""
+    file, head = written
+    kept = file.read_bytes().splitlines(keepends=True)[:2]
+    file.write_bytes(b"".join(kept))
+    last = orjson.loads(kept[-1])
+    assert head.stored not in {value for raw in kept for value in map(str, orjson.loads(raw).values())}
+    bare = Head.read(head.chain, 2, last["audit.mac"])
+    found = verify(file, SECRET, bare)
+    assert (found.state, "is not sealed" in found.sentence) == ("tampered", True)
+    for seal in (f"{last['audit.key']}:{last['audit.mac']}", f"{last['audit.key']}:{'0' * 64}", head.seal):
+        found = verify(file, SECRET, Head.read(head.chain, 2, seal))
+        assert (found.state, found.sentence) == ("tampered", "line 2: not the line that was committed")
+    assert verify(file, SECRET, Head.read(head.chain, 2, f"{'0' * 8}:{'0' * 64}")).state == "wrong key"

@@ -17,9 +17,10 @@ from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.reading import given_up
 from worker.pipeline.rendering import Rendered
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
 
-CONTEXT = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+CONTEXT = BatchContext(BOOK, Keys(), Rings.of(b"k" * 32), 2**20)
 
 
 def decide(claim: dict[str, Any], attempt: int = 0) -> Rendered:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from rules.authoring.examples import example_claim
+from rules.payment.claims import Ours
+from rules.payment.contracts import COLUMNS, read_contracts
 from tests.book import BOOK
 from worker.pipeline import batch, deciding
 from worker.pipeline.context import BatchContext
 from worker.pipeline.deciding import decision_id
 from worker.pipeline.inbox import InboxEntry
 from worker.pipeline.rendering import Rendered
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
 
 CLAIM: dict[str, Any] = {
@@ -30,7 +34,7 @@ CLAIM: dict[str, Any] = {
 
 @pytest.fixture
 def context() -> BatchContext:
-    return BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    return BatchContext(BOOK, Keys(), Rings.of(b"k" * 32), 2**20)
 
 
 def entry(number: int, **changes: Any) -> InboxEntry:
@@ -115,14 +119,14 @@ def test_an_interrupt_is_no_fault_of_a_claim(context: BatchContext, monkeypatch:
         raise TimeoutError
 
     monkeypatch.setattr(deciding, "check", interrupted)
-    context = BatchContext(context.book, context.keys, context.secret, context.limit, (TimeoutError,))
+    context = BatchContext(context.book, context.keys, context.rings, context.limit, (TimeoutError,))
     with pytest.raises(TimeoutError):
         decide(context, entry(1))
 
 
 def test_the_day_of_the_event_is_the_senders(context: BatchContext) -> None:
     (reading,) = batch.read([entry(1)], context)
-    assert reading.day.isoformat() == "2026-10-20"
+    assert reading.received == date(2026, 10, 20)
 
 
 def test_a_line_says_what_a_dashboard_needs_and_nothing_of_the_person(context: BatchContext) -> None:
@@ -148,3 +152,45 @@ def test_a_draft_is_logged_and_never_routes(context: BatchContext) -> None:
     assert (logged.item.route, logged.line["rule.block"]) == ("billing", [])
     assert (logged.line["rule.shadow"], logged.line["rule.shadow_block"]) == (["CLM001", "UNT001"], ["CLM001"])
     assert "UNT001" not in logged.line["rule.warn"]
+
+
+def medicare(**changes: Any) -> dict[str, Any]:
+    base = example_claim("practitioner", {"diagnoses": ["XX"], **changes}, {"filing_indicator": "MB"})
+    return {"data": {**base, "total_charge": "450.00"}}
+
+
+def test_a_held_claim_carries_what_its_lines_are_expected_to_bring(context: BatchContext) -> None:
+    (held,) = decide(context, entry(1, **medicare()))
+    assert held.item.route == "rework"
+    (line,) = json.loads(held.item.payload)["data"]["expected"]
+    assert (line["line"], line["procedure"], line["charge"]) == (1, "64445", "450.00")
+    assert [line["expected"][name] for name in ("kind", "low", "high")] == ["range", "161.93", "180.00"]
+    assert (held.line["claim.expected_cents"], held.line["claim.expected_high_cents"]) == (16_193, 18_000)
+
+
+def test_an_expected_payment_that_is_unknown_is_no_figure_of_the_log(context: BatchContext) -> None:
+    (held,) = decide(context, entry(1))
+    assert held.item.route == "rework"
+    (line,) = json.loads(held.item.payload)["data"]["expected"]
+    assert (line["expected"]["kind"], line["expected"]["low"]) == ("unknown", None)
+    assert not any(name.startswith("claim.expected") for name in held.line)
+
+
+def test_a_claim_for_billing_or_unchecked_carries_none(context: BatchContext) -> None:
+    (clean, visit) = decide(
+        context,
+        entry(1, **medicare(diagnoses=["M54.31"])),
+        entry(2, **medicare(claim_id="V", lines=[{"procedure": "99213", "modifiers": []}], diagnoses=["M54.31"])),
+    )
+    for one in (clean, visit):
+        assert one.item.route != "rework"
+        assert "expected" not in json.loads(one.item.payload)["data"]
+
+
+def test_a_held_claim_is_priced_by_the_hospitals_own_contracts(context: BatchContext) -> None:
+    text = ",".join(COLUMNS) + "\nuhc,,64445,office,,dollars,310.00,2026-01-01,\n"
+    contracts, _ = read_contracts("c.csv", text, BOOK.registry.names, ())
+    own = replace(context, ours=Ours(contracts))
+    one = medicare(payer={"id": "87726", "filing_indicator": "CI"})
+    (held,) = decide(own, entry(1, **one))
+    assert (held.line["claim.expected_cents"], held.line["claim.expected_high_cents"]) == (31_000, 31_000)

@@ -15,6 +15,7 @@ from tests.book import BOOK
 from tests.tables.official import units_text
 from worker.config.settings import load_settings
 from worker.doctor import examinations as doctor
+from worker.doctor import servers
 from worker.doctor.gaps import gaps
 from worker.tables import editionstore
 from worker.tables.official import editions_in
@@ -92,16 +93,16 @@ def test_folders_that_others_may_write_and_a_full_disk_are_found(
 def test_a_server_with_a_known_vulnerability_is_named_with_what_fixes_it(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
     settings = load_settings(redis_url="redis://127.0.0.1:6379/0", state_dir=tmp_path)
-    (finding,) = doctor.known_vulnerabilities({"redis_version": "7.4.2"}, settings)
+    (finding,) = servers.known_vulnerabilities({"redis_version": "7.4.2"}, settings)
     assert (finding.level, finding.about) == ("poor", "Redis")
     assert "Redis 7.4.2 has known vulnerabilities: CVE-2025-49844: a user who may run scripts" in finding.sentence
     assert "https://" in finding.sentence
     assert finding.mend.startswith("Upgrade it to 7.4.11 or later, or read in its packager's changelog")
-    (finding,) = doctor.known_vulnerabilities({"redis_version": "7.2.4", "valkey_version": "8.1.3"}, settings)
+    (finding,) = servers.known_vulnerabilities({"redis_version": "7.2.4", "valkey_version": "8.1.3"}, settings)
     assert "Valkey 8.1.3 has known vulnerabilities" in finding.sentence
     assert finding.mend.startswith("Upgrade it to 8.1.9 or later")
     for sound in ({"redis_version": "7.4.11"}, {"redis_version": "7.2.4", "valkey_version": "9.1.2"}):
-        assert list(doctor.known_vulnerabilities(sound, settings)) == []
+        assert list(servers.known_vulnerabilities(sound, settings)) == []
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_of_the_embedded_server_it_says_where_a_newer_one_comes_from(tmp_path: P
     (tmp_path / "redis").mkdir()
     record = {"product": "Valkey", "version": "9.1.0", "kind": kind, "binary": "/usr/bin/valkey-server"}
     (tmp_path / "redis" / "server.json").write_text(json.dumps(record))
-    (finding,) = doctor.known_vulnerabilities({"redis_version": "7.2.4", "valkey_version": "9.1.0"}, settings)
+    (finding,) = servers.known_vulnerabilities({"redis_version": "7.2.4", "valkey_version": "9.1.0"}, settings)
     assert mend in finding.mend
 
 

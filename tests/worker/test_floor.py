@@ -13,6 +13,7 @@ from worker.pipeline import batch
 from worker.pipeline.commit import Item
 from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import InboxEntry
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
 
 ENTRIES = [InboxEntry(f"{1_790_000_000_000 + number}-0", event(number), {}) for number in range(600)]
@@ -21,7 +22,7 @@ FLOOR = [floor.item(entry, Keys()) for entry in ENTRIES]
 
 @pytest.fixture(scope="module")
 def worker() -> list[Item]:
-    bench = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    bench = BatchContext(BOOK, Keys(), Rings.of(b"k" * 32), 2**20)
     return [decision.item for decision in batch.judge(batch.read(ENTRIES, bench), {}, bench)]
 
 

@@ -244,14 +244,15 @@ entries = st.builds(
     LedgerEntry, ids, st.integers(0, 2**50).map(lambda ms: f"{ms}-7"),
     st.sampled_from(["billed", "rejected"]), st.sampled_from("178"), st.just("0123456789ab"), st.text(max_size=10),
     st.sampled_from(["practitioner", "hospital_outpatient", "asc"]), st.tuples(parts, parts, parts),
-    st.lists(rows, max_size=3).map(tuple), st.none(),
+    st.lists(rows, max_size=3).map(tuple), st.none(), st.sampled_from(["", "north"]),
+    st.sampled_from(["", "0badcafe"]), st.none(),
 )  # fmt: skip
 marks = st.builds(lambda name, state: LedgerEntry(name, "5-1", state), ids, st.sampled_from(["seen", "ended"]))
 
 
 @given(st.lists(entries | marks, max_size=5))
 def test_what_is_written_is_read_back(found: list[LedgerEntry]) -> None:
-    ledger = Ledger("5-1", {entry.claim_id: entry for entry in found})
+    ledger = Ledger("5-1", {entry.name: entry for entry in found})
     assert Ledger.parse(str(ledger)) == ledger
 
 

@@ -79,19 +79,19 @@ def test_every_claim_of_the_bench_is_plain() -> None:
 
 
 @given(CLAIMS)
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_claim_is_read_as_the_claim_model_reads_it(data: dict[str, Any]) -> None:
     agree(data)
 
 
 @given(claims_of(Claim))
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_claim_with_any_of_the_models_fields_is_read_as_the_claim_model_reads_it(data: dict[str, Any]) -> None:
     agree(data)
 
 
 @given(claims_of(Claim, whole=True))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_claim_with_all_of_the_models_fields_is_plain(data: dict[str, Any]) -> None:
     assert set(paths(Claim)) <= filled_paths(data)
     assert agree(data)
@@ -108,7 +108,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 @given(st.integers(0, 50).map(claim) | claims_of(Claim), st.data())
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_an_odd_value_anywhere_is_read_as_the_claim_model_reads_it_or_not_at_all(
     drawn: dict[str, Any], data: st.DataObject
 ) -> None:

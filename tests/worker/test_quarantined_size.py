@@ -12,6 +12,7 @@ from worker.intake.events import structured
 from worker.pipeline import batch
 from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import InboxEntry
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
 
 ODD = [b"\x01", b'"', b"\\", b"\n", b"\x7f", "\u2028".encode(), b"\xff", bytes(range(256)), b"\xc3"]
@@ -24,7 +25,7 @@ def test_no_bytes_grow_to_more_than_twice_and_all_are_kept(where: bytes, odd: by
     value = odd * (300_000 // len(odd))
     fields = {b"event": value} if where == b"event" else {b"ce_specversion": b"1.0", b"ce_id": b"1", where: value}
     entry = InboxEntry("1790000000000-0", fields.get(b"event") or structured(fields), fields)
-    context = BatchContext(BOOK, Keys(), b"k" * 32, 2**20)
+    context = BatchContext(BOOK, Keys(), Rings.of(b"k" * 32), 2**20)
     (decision,) = batch.judge(batch.read([entry], context), {}, context)
     assert decision.item.route == "quarantine"
     size = sum(len(name) + len(value) for name, value in fields.items())

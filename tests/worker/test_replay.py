@@ -12,12 +12,11 @@ import pytest
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, NOTHING_BILLED, History
-from rules.loader import load_book
+from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 from worker.pipeline.ledger import EMPTY, entry_of, person_of
 from worker.rejudging.replay import ReportDifference, replay
 
-BOOK = load_book()
 DAY = date(2026, 10, 20)
 FAULTY = next(entry.claim for entry in EXAMPLES if entry.shows == "several faults at once")
 

@@ -49,6 +49,7 @@ def test_the_state_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("SCRUB_RECLAIM", "10", "expected less than SCRUB_RECLAIM"),
         ("SCRUB_VISIBILITY_TIMEOUT", "10", "expected more than SCRUB_HARD_TIME_LIMIT"),
         ("SCRUB_REDIS_ULR", "redis://x", "did you mean SCRUB_REDIS_URL?"),
+        ("scrub_redis_url", "redis://x", "did you mean SCRUB_REDIS_URL?"),
         ("SCRUB_LOG_LEVEL", "loud", "SCRUB_LOG_LEVEL: expected one of 'debug', 'info', 'warning' or 'error'"),
     ],
 )

@@ -327,10 +327,12 @@ def _demographics(patient: Claim) -> Segments:
     return [["DMG", "D8" if birth else "", birth, patient.get("sex") or ""]]
 
 
-def transaction(segments: Segments, form: str, control: str = "0001", kind: str = "CH") -> Segments:
+def transaction(
+    segments: Segments, form: str, control: str = "0001", kind: str = "CH", day: str = "20260101"
+) -> Segments:
     head: Segments = [
         ["ST", "837", control, GUIDES[form]],
-        ["BHT", "0019", "00", "BATCH1", "20260101", "1200", kind],
+        ["BHT", "0019", "00", "BATCH1", day, "1200", kind],
         name("41", "2", "SUBMITTER", "", "46", "SUB1"),
         ["PER", "IC", "LISA", "TE", "5551234567"],
         name("40", "2", "RECEIVER", "", "46", "REC1"),

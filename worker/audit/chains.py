@@ -15,17 +15,21 @@ from typing import Any, NamedTuple, cast
 import orjson
 from redis import Redis
 
+from worker.audit import check
 from worker.audit import log as audit
+from worker.audit.check import FileCheck
 from worker.audit.lines import AuditLine, Retired, who
-from worker.audit.log import AuditLog, FileCheck, Head
+from worker.audit.log import AuditLog, Head
 from worker.errors import ChainInUse, ChainUnknown
 from worker.monitoring.workers import Worker
 from worker.store.connections import Store
+from worker.store.keyring import Ring
 from worker.store.keys import Keys
 from worker.store.scripts import script
 
 _RETIRED = b'"event.action":"audit.retired"'
 _TAIL = 65_536
+_STATES: tuple[Retired, ...] = ("sound", "torn", "wrong key", "tampered")
 
 
 def known(redis: Redis, keys: Keys) -> dict[str, Head]:
@@ -35,6 +39,25 @@ def known(redis: Redis, keys: Keys) -> dict[str, Head]:
         redis.exceptions.RedisError
     """
     return _heads(_stored(redis, part) for part in keys.all)
+
+
+def known_apart(redis: Redis, keys: Keys) -> tuple[dict[str, Head], ...]:
+    """As `known`, of each partition for itself.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    return tuple(_heads([_stored(redis, part)]) for part in keys.all)
+
+
+def stored_head(redis: Redis, keys: Keys, chain: str) -> Head | None:
+    """Where a chain stands on one partition; None: it has no commit there.
+
+    Raises:
+        redis.exceptions.RedisError
+    """
+    value = cast(bytes | None, redis.hget(keys.chains, chain))
+    return None if value is None else _heads([{chain: value}])[chain]
 
 
 def _stored(redis: Redis, keys: Keys) -> dict[str, bytes]:
@@ -47,8 +70,8 @@ def _heads(parts: Iterable[Mapping[str, bytes]]) -> dict[str, Head]:
     found = dict[str, Head]()
     for part in parts:
         for chain, value in part.items():
-            seq, _, mac = value.decode("utf-8", "replace").partition(" ")
-            head = Head(chain, int(seq) if seq.isdecimal() else 0, mac)
+            seq, _, stored = value.decode("utf-8", "replace").partition(" ")
+            head = Head.read(chain, int(seq) if seq.isdecimal() else 0, stored)
             if head.seq >= found.get(chain, head).seq:
                 found[chain] = head
     return found
@@ -78,6 +101,15 @@ def ends(folder: Path) -> list[End]:
         return []
     files = sorted(Path(entry.path) for entry in os.scandir(folder) if os.path.isfile(entry))
     return [end for file in files if (end := _end(file))]
+
+
+def longest(ends: Iterable[End]) -> dict[str, End]:
+    """By chain the file that holds most of it."""
+    found = dict[str, End]()
+    for end in ends:
+        if end.chain not in found or end.seq > found[end.chain].seq:
+            found[end.chain] = end
+    return found
 
 
 def _end(file: Path) -> End | None:
@@ -129,26 +161,31 @@ class Compared:
         return sorted({host_of(head.chain) for head in self.elsewhere})
 
 
-def compared(redis: Redis, keys: Keys, folder: Path, *, everywhere: bool = False) -> tuple[Compared, dict[str, Head]]:
+def compared(
+    redis: Redis, keys: Keys, folder: Path, ring: Ring | None = None, *, everywhere: bool = False
+) -> tuple[Compared, dict[str, Head]]:
     """Compares the ends of a folder's files with what Redis knows, and answers that as well. No line is verified.
 
-    `everywhere`: whether the folder is that of all hosts, so that no chain may be without a file.
+    `ring`: with which sealed heads are compared; None: by their numbers alone. `everywhere`: whether the folder is that
+    of all hosts, so that no chain may be without a file.
 
     Raises:
         OSError, redis.exceptions.RedisError
     """
     heads = known(redis, keys)  # before the files, which may only grow meanwhile
-    first = compare(ends(folder), heads, everywhere=everywhere)
+    first = compare(ends(folder), heads, ring, everywhere=everywhere)
     if not first.unknown:
         return first, heads
     # A chain that has just begun has its first commit in a moment.
     heads = known(redis, keys)
-    again = compare(ends(folder), heads, everywhere=everywhere)
+    again = compare(ends(folder), heads, ring, everywhere=everywhere)
     names = {end.chain for end in first.unknown}
     return replace(again, unknown=tuple(end for end in again.unknown if end.chain in names)), heads
 
 
-def compare(found: Iterable[End], heads: Mapping[str, Head], *, everywhere: bool = False) -> Compared:
+def compare(
+    found: Iterable[End], heads: Mapping[str, Head], ring: Ring | None = None, *, everywhere: bool = False
+) -> Compared:
     """The comparison, of these files and heads."""
     longest, parts = dict[str, End](), list[End]()
     for end in found:  # copytruncate leaves the lines in a copy, and an empty file of the old name
@@ -158,19 +195,22 @@ def compare(found: Iterable[End], heads: Mapping[str, Head], *, everywhere: bool
     here = {audit.host_name(), *map(host_of, longest)}
     without = [head for name, head in sorted(heads.items()) if name not in longest]
     pairs = [(end, heads.get(end.chain)) for end in longest.values()]
-    cut = tuple((end, head) for end, head in pairs if head and _cut(end, head))
+    cut = tuple((end, head) for end, head in pairs if head and _cut(end, head, ring))
     return Compared(
         missing=tuple(head for head in without if everywhere or host_of(head.chain) in here),
         cut=cut,
         unknown=tuple(end for end, head in pairs if head is None),
         parts=tuple(parts),
-        agree=tuple(end for end, head in pairs if head and not _cut(end, head)),
+        agree=tuple(end for end, head in pairs if head and not _cut(end, head, ring)),
         elsewhere=tuple(head for head in without if not everywhere and host_of(head.chain) not in here),
     )
 
 
-def _cut(end: End, head: Head) -> bool:
-    return end.seq < head.seq or (end.seq == head.seq and end.mac != head.mac)
+def _cut(end: End, head: Head, ring: Ring | None) -> bool:
+    if end.seq != head.seq or (head.seal and ring is None):
+        return end.seq < head.seq
+    same = end.mac == head.mac if ring is None else check.agrees(head, end.chain, end.seq, end.mac, ring)
+    return same is False
 
 
 class Retirement(NamedTuple):
@@ -182,7 +222,7 @@ class Retirement(NamedTuple):
     reason: str
 
 
-def retired(folder: Path, secret: bytes, besides: Iterable[Path] = ()) -> dict[str, Retirement]:
+def retired(folder: Path, ring: Ring, besides: Iterable[Path] = ()) -> dict[str, Retirement]:
     """The chains that were retired, by the sound lines of the files of a folder, and of others besides.
 
     Of a chain that was retired several times, the one that knew most of it: what was cut meanwhile is not forgotten.
@@ -195,19 +235,19 @@ def retired(folder: Path, secret: bytes, besides: Iterable[Path] = ()) -> dict[s
         with file.open("rb") as lines:
             if not any(_RETIRED in raw for raw in lines):
                 continue
-        sound = audit.verify(file, secret).lines
+        sound = check.verify(file, ring).lines
         with file.open("rb") as lines:
             for number, raw in enumerate(lines):
                 if number < sound and _RETIRED in raw:
                     line = orjson.loads(raw)
-                    head = Head(line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_mac"])
+                    head = Head.read(line["audit.retired_chain"], line["audit.retired_seq"], line["audit.retired_mac"])
                     retired_by = (line["@timestamp"][:10], line["user.name"], line["event.reason"])
                     if head.chain not in found or found[head.chain].head.seq < head.seq:
                         found[head.chain] = Retirement(head, *retired_by)
     return found
 
 
-def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[str, Retirement]) -> FileCheck:
+def verify(file: Path, ring: Ring, heads: Mapping[str, Head], gone: Mapping[str, Retirement]) -> FileCheck:
     """Whether a file is as it was written and ends where Redis, or the line that retired it, says.
 
     `heads`: what Redis knew before the file was read.
@@ -218,13 +258,13 @@ def verify(file: Path, secret: bytes, heads: Mapping[str, Head], gone: Mapping[s
     """
     end = _end(file)
     if end and end.chain in heads:
-        return audit.verify(file, secret, heads[end.chain])
+        return check.verify(file, ring, heads[end.chain])
     if end and end.chain in gone:
         past = gone[end.chain]
-        found = audit.verify(file, secret, past.head if past.head.seq else None)
+        found = check.verify(file, ring, past.head if past.head.seq else None, told=True)
         return replace(found, sentence=f"{found.sentence}; retired on {past.moment} by {past.user}: {past.reason}")
-    found = audit.verify(file, secret)
-    if found.state == "tampered" or not found.lines:
+    found = check.verify(file, ring)
+    if found.state in ("tampered", "wrong key") or not found.lines:
         return found
     sentence = (
         f"no head known: Redis has nothing of this chain, so {found.lines} lines are sound and others may be cut off"
@@ -265,7 +305,7 @@ class ChainRetirement:
     redis: Redis
     keys: Keys
     audit: AuditLog
-    secret: bytes
+    ring: Ring
     folder: Path
 
     def retire(self, chains: Collection[str], why: str, alive: Iterable[Worker]) -> list[str]:
@@ -286,7 +326,7 @@ class ChainRetirement:
         moved = set[str]()
         for part, before in zip(self.keys.all, stored, strict=True):
             pairs = [one for chain in chains for one in (chain, before.get(chain, b""))]
-            names: list[Any] = [said.chain, str(said.seq), said.mac, *pairs]
+            names: list[Any] = [said.chain, str(said.seq), said.stored, *pairs]
             answer = cast(list[bytes], self.redis.eval(script("retire"), 1, part.chains, *names))
             moved |= {name.decode() for name in answer}
         return sorted(moved)
@@ -300,14 +340,14 @@ class ChainRetirement:
                 raise ChainUnknown(chain=chain)
             last = max(files, key=lambda end: end.seq)
             return Head(chain, last.seq, last.mac), "unknown"
-        states = [audit.verify(end.file, self.secret, head).state for end in files]
-        return head, next((state for state in ("sound", "torn", "tampered") if state in states), "missing")
+        states = [check.verify(end.file, self.ring, head).state for end in files]
+        return head, next((state for state in _STATES if state in states), "missing")
 
     def _line(self, head: Head, state: Retired, why: str) -> AuditLine:
         return {
             "log.level": "warning", "event.action": "audit.retired", "event.outcome": "success", "event.reason": why,
             "user.name": who(), "audit.retired_chain": head.chain, "audit.retired_seq": head.seq,
-            "audit.retired_mac": head.mac, "audit.retired_state": state,
+            "audit.retired_mac": head.stored, "audit.retired_state": state,
         }  # fmt: skip
 
 

@@ -8,9 +8,14 @@ Actions: audit.opened (first line of a file; where the file before was lost unde
 why), audit.retired (a person took a chain off the list of those whose files must be there), claim.scrubbed,
 claim.quarantined, claim.repeated (the same event again: no second result), claim.superseded (the line with this
 decision id was not committed: another worker had the claim, or it is judged again), quarantine.requeued and
-quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person
-entered into the ledger), book.switched (a person put another book, or other overrides, in force), drafts.accepted (a
-person let rules hold claims that an upgrade brought as drafts).
+quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person entered
+into the ledger), history.restored (a person put ledgers and event memory back from a snapshot), book.switched (a person
+put another book, or other overrides, in force), drafts.accepted (a person let rules hold claims that an upgrade brought
+as drafts), secret.rotated (a person put another key in force), case.pended, case.assigned, case.noted, case.closed and
+case.reopened (a person did that with the case of a held claim; its text stays in the case store), claim.waived (a
+person let a held claim go in spite of what blocks it; the line of the decision that follows names the waiver),
+case.viewed (a person or a program looked at a case over HTTP), case.listed (or at a list of them), access.refused
+(somebody was refused there).
 
 How to count: a crash between log and commit leaves a decision in the log twice, with one decision id. A superseded line
 repeats the line that it takes back, so that a decision stands where more lines decide it than take it back.
@@ -20,27 +25,35 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict, get_args
 
 from pydantic import Field
 
 from rules.claim import Claim, Role
-from rules.report import Coverage, Denial, Report
-from worker.store.outletspecs import OUTLETS, listed
+from rules.facts.registry import FACTS
+from rules.payment.claims import LineExpected, sum_of
+from rules.report import Coverage, Denial, Evidence, Finding, Report, Waived, place_of
+from worker.store.outletspecs import DISPOSITIONS, listed
 
 Action = Literal[
     "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
-    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "book.switched",
-    "drafts.accepted",
+    "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "history.restored",
+    "book.switched", "drafts.accepted", "secret.rotated", "case.pended", "case.assigned", "case.noted", "case.closed",
+    "case.reopened", "claim.waived", "claim.left", "file.written", "case.viewed", "case.listed", "access.refused",
 ]  # fmt: skip
 
+_CODE = re.compile(r"[A-Z0-9]{1,2}|(?=[A-Z.]*[0-9])[A-Z0-9.]{3,8}")
+"""One or two characters, or up to eight with a digit: a modifier, a place of service, a procedure, a diagnosis."""
 DECIDES: tuple[Action, ...] = ("claim.scrubbed", "claim.quarantined")
 """Actions of the lines that decide a claim."""
 Loss = Literal["removed", "replaced", "moved", "truncated", "appended"]
 """What happened to an audit file under the process that writes it; appended: somebody else wrote into it."""
-FileState = Literal["sound", "torn", "tampered", "unknown"]
-"""What the check of an audit file found; unknown: of a chain that Redis does not know."""
+FileState = Literal["sound", "torn", "tampered", "unknown", "wrong key"]
+"""What the check of an audit file found; unknown: of a chain that Redis does not know; wrong key: under one that is not
+here."""
 Retired = Literal[FileState, "missing"]
 """In which state a chain was retired."""
 
@@ -71,15 +84,29 @@ AuditLine = TypedDict(
         "claim.claim_id": Annotated[str | None, _about("CLM01; null: could not be read")],
         "claim.decision_id": Annotated[str, _about("id of the decision, the same in the outlet; count by it")],
         "claim.first_decision_id": Annotated[str, _about("of a repeated event: the decision that stands")],
-        "claim.event": Annotated[str, _about("keyed hash of the event's source and id; until 0.1.0 without a key")],
-        "claim.patient_hash": Annotated[str, _about("keyed hash of payer id and member id; absent: no member id")],
+        "claim.event": Annotated[
+            str, _about("hash of the event's source and id under audit.key; until 0.1.0 without a key")
+        ],
+        "claim.patient_hash": Annotated[
+            str, _about("hash of payer id and member id under the patient key in force; absent: no member id")
+        ],
+        "claim.commitment": Annotated[
+            str,
+            _about(
+                "of a claim of billing: HMAC over it under the salt that is in the outlet's entry; see certificates"
+            ),
+        ],
         "claim.form": Annotated[str, _about("professional or institutional")],
         "claim.frequency_code": Annotated[str, _about("CLM05-3")],
         "claim.bills_as": Annotated[str, _about(listed(get_args(Role)))],
         "claim.payer": Annotated[str | None, _about("key of the payer's rule set; null: not in the registry")],
         "claim.payer_id": Annotated[str, _about("NM109 of the payer")],
         "claim.plan": Annotated[str | None, _about("plan key of the payer file")],
-        "claim.disposition": Annotated[str, _about(listed(OUTLETS))],
+        "claim.disposition": Annotated[str, _about(listed(DISPOSITIONS))],
+        "claim.exit": Annotated[
+            Literal["file", "kept", "sent"],
+            _about("file: it leaves by file; of one that left without a verdict: kept, or sent to the payer"),
+        ],
         "claim.observed": Annotated[
             str,
             _about("of a claim that is only observed: where its verdict would have sent it"),
@@ -94,9 +121,27 @@ AuditLine = TypedDict(
         ],
         "claim.history": Annotated[str, _about("consulted, or no_member_id: duplicates and frequency not judged")],
         "claim.charge_cents": Annotated[int | None, _about("CLM02 in US cents")],
+        "claim.expected_cents": Annotated[
+            int,
+            _about(
+                "of a held claim: the least that its lines of the book's procedures are expected to bring, US cents"
+            ),
+        ],
+        "claim.expected_high_cents": Annotated[
+            int, _about("and the most; both absent: nothing could be said of any of them")
+        ],
         "claim.lines": Annotated[int, _about("service lines")],
         "claim.judged": Annotated[list[int], _about("numbers of the lines that carry the book's procedure")],
         "claim.requeued": Annotated[bool, _about("put on the queue again from quarantine")],
+        "claim.waiver": Annotated[str, _about("digest of a person's waiver of a decision, by which this one was made")],
+        "claim.waived": Annotated[
+            list[str], _about("findings that a waiver lets go, as CODE@LINE; with ? where they were undetermined")
+        ],
+        "claim.waived_decision": Annotated[str, _about("the decision that was waived")],
+        "claim.waiver_refused": Annotated[str, _about("why the waiver did not hold, so that the claim is held still")],
+        "claim.revision": Annotated[
+            str, _about("of a waived claim: which version of it it is, that of the entry that was decided first")
+        ],
         "claim.problems": Annotated[list[str], _about("of a quarantined claim: paths and sentences, no values")],
         "rule.run": Annotated[int, _about("rules that were judged")],
         "rule.block": Annotated[list[str], _about("codes of severity block that failed or were undetermined")],
@@ -104,6 +149,13 @@ AuditLine = TypedDict(
         "rule.note": Annotated[list[str], _about("the same of severity note")],
         "rule.found": Annotated[
             list[str], _about("every finding as CODE@LINE, or CODE@ for the claim; with ? where it was undetermined")
+        ],
+        "rule.evidence": Annotated[
+            list[str],
+            _about(
+                "what blocks and warnings were found by, as CODE@LINE fact=value; no dates, nothing of other claims;"
+                " ...: it has not the form of a code; absent: none, or a line until 0.1.1"
+            ),
         ],
         "rule.overridden": Annotated[
             list[str], _about("codes that an override of the hospital touched on this claim, found or put out of force")
@@ -131,15 +183,38 @@ AuditLine = TypedDict(
         "book.previous_digest": Annotated[str, _about("SHA-256 over that book")],
         "override.digest": Annotated[str, _about("SHA-256 of the overrides that a person put in force, or none")],
         "override.previous_digest": Annotated[str, _about("SHA-256 of those that held before, or none")],
+        "file.sha256": Annotated[str, _about("of the file whose claims left: over its bytes, as in its manifest")],
+        "file.claims": Annotated[list[str], _about("how many of its claims are in each class, as `clean 12`")],
         "batch.id": Annotated[str, _about("one id for the claims that were judged together")],
         "batch.size": Annotated[int, _about("how many they were")],
-        "queue.entry": Annotated[str, _about("inbox entry id; with several partitions <partition>:<id>")],
+        "queue.entry": Annotated[
+            str, _about("entry as it came in: [<partition>:][<stream>:]<id>, the inbox without a stream")
+        ],
         "queue.forwarded_from": Annotated[str, _about("inbox entry as which it first came in, on another partition")],
+        "queue.producer": Annotated[str, _about("registered producer that sent it; absent: it came on the inbox")],
+        "access.cases": Annotated[int, _about("cases that were on a list over HTTP")],
+        "access.route": Annotated[str, _about("what was refused over HTTP: method and route, not the path asked for")],
+        "access.reason": Annotated[str, _about("why it was refused")],
+        "access.address": Annotated[str, _about("address of who was refused")],
+        "case.handle": Annotated[str, _about("case of a held claim on which a person acted")],
+        "case.act": Annotated[str, _about("id of the act, as the case store has it")],
+        "case.text": Annotated[
+            str, _about("of the act's text, which stays in the case store: KEY:HMAC under an audit key")
+        ],
+        "case.until": Annotated[str, _about("day until which the case was pended; last day of a waiver, ISO 8601")],
+        "case.owner": Annotated[str, _about("whom it was assigned to, empty: nobody; who answers for a waiver")],
+        "case.reason": Annotated[str, _about("why it was closed: without_billing, billed_elsewhere, paid or denied")],
         "quarantine.entry": Annotated[str, _about("quarantine entry id that a person requeued or dropped")],
         "queue.attempt": Annotated[int, _about("of a claim taken over from a lost worker: which lone attempt this is")],
         "queue.latency_ms": Annotated[int, _about("from the inbox taking it in to this line, milliseconds")],
-        "history.claims": Annotated[int, _about("claims that an import brings to the ledger, known ones too")],
+        "history.claims": Annotated[
+            int,
+            _about("claims that an import brings to the ledger, known ones too; or that were decided since a snapshot"),
+        ],
         "audit.chain": Annotated[str, _about("name of the chain, one a process")],
+        "audit.key": Annotated[
+            str, _about("id of the audit key under which the line is chained; absent until 0.1.1: the secret")
+        ],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
         "audit.lost": Annotated[Loss, _about("of a new file: what happened to the one before, while it was written")],
         "audit.previous_chain": Annotated[str, _about("of a new file: chain of the one that was lost")],
@@ -147,8 +222,11 @@ AuditLine = TypedDict(
         "audit.previous_mac": Annotated[str, _about("mac of that line")],
         "audit.retired_chain": Annotated[str, _about("chain that a person retired: its file may be anywhere now")],
         "audit.retired_seq": Annotated[int, _about("number of its last line that was committed")],
-        "audit.retired_mac": Annotated[str, _about("mac of that line")],
+        "audit.retired_mac": Annotated[str, _about("mac of that line, or its seal as Redis had it")],
         "audit.retired_state": Annotated[Retired, _about("in which state its file was then")],
+        "secret.ring": Annotated[str, _about("ring of which a person put another key in force: audit or patient")],
+        "secret.key": Annotated[str, _about("id of that key")],
+        "secret.previous_key": Annotated[str, _about("id of the key that was in force before")],
         "audit.mac": Annotated[str, _about("HMAC over the line before and this one; always last on the line")],
     },
     total=False,
@@ -183,6 +261,16 @@ def claim_fields(claim: Claim, patient: str | None) -> AuditLine:
     return line
 
 
+def payment_fields(claim: Claim, expected: tuple[LineExpected, ...]) -> AuditLine:
+    """What a line says of a held claim's expected payment."""
+    if not expected:
+        return {}
+    together = sum_of(claim, expected)
+    if not together.priced:
+        return {}
+    return {"claim.expected_cents": together.low, "claim.expected_high_cents": together.high}
+
+
 def report_fields(report: Report) -> AuditLine:
     """What a line says of a verdict."""
     line: AuditLine = {
@@ -197,7 +285,7 @@ def report_fields(report: Report) -> AuditLine:
         "rule.warn": report.codes("warn"),
         "rule.note": report.codes("note"),
         "rule.found": [
-            f"{found.code}@{found.line or ''}{'?' * (found.outcome == 'undetermined')}"
+            place_of(found.code, found.line) + "?" * (found.outcome == "undetermined")
             for found in report.every
             if found.outcome != "bypassed"
         ],
@@ -210,13 +298,48 @@ def report_fields(report: Report) -> AuditLine:
         line["override.name"] = [one.name for one in report.overrides]
         line["override.told"] = [str(one) for one in report.overrides]
     line |= _of_blocks(report)
+    if evidence := [
+        f"{place_of(found.code, found.line)} {said}" for found in report.every for said in _evidence(found)
+    ]:
+        line["rule.evidence"] = evidence
     if report.gaps:
         line["claim.gaps"] = list(dict.fromkeys(gap.kind for gap in report.gaps))
     if report.observed:
         line["claim.observed"] = report.observed.disposition
+    if report.waived:
+        line |= _of_waiver(report.waived)
     if report.reason:
         line["error.code"] = "unchecked" if report.coverage == "none" else "superseded"
     return line
+
+
+def _of_waiver(waived: Waived) -> AuditLine:
+    line: AuditLine = {"claim.waiver": waived.digest, "claim.waived_decision": waived.decision}
+    if waived.refused:
+        line["claim.waiver_refused"] = waived.refused
+    else:
+        line["claim.waived"] = list(waived.findings)
+    return line
+
+
+def _evidence(found: Finding) -> Iterator[str]:
+    """The facts that a block or a warning was found by, but dates and what other claims of the patient have."""
+    if found.outcome == "bypassed" or found.severity == "note":
+        return
+    for name, value in found.evidence.items():
+        fact = FACTS.get(name)
+        if fact and fact.kind != "date" and not fact.history:
+            yield f"{name}={_said(value, coded=fact.kind in ('code', 'codes'))}"
+
+
+def _said(value: Evidence, *, coded: bool) -> str:
+    """A field of codes may hold whatever a sender put there, also a name: what has no form of a code is left out."""
+    if value is None:
+        return "missing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    every = map(str, value if isinstance(value, tuple) else (value,))
+    return ",".join("..." if coded and not _CODE.fullmatch(one) else one for one in every)
 
 
 def _of_blocks(report: Report) -> AuditLine:

@@ -1,15 +1,17 @@
 """The audit log: one JSON object a line, chained, in a file of each process's own.
 
-A line ends in `"audit.mac"`: HMAC-SHA-256 over the mac of the line before and this line without it. The commit script
-keeps the head (number and mac) of each chain in Redis, so that a cut tail shows as well. Lines are written before
+A line ends in `"audit.mac"`: HMAC-SHA-256 over the mac of the line before and this line without it, under the key of
+the ring that `"audit.key"` names (a line until 0.1.1 names none: the first). A chain may go on under a later key, never
+under an earlier one. The commit script keeps the head of each chain in Redis, number and seal, so that a cut tail shows
+as well; the seal is made with another key than the macs, so that nobody has it from the file. Lines are written before
 the commit of their batch: the log may hold a decision twice and never misses one. Before each commit the file is
 checked: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
+
+Whether a file is as it was written: `worker.audit.check`.
 """
 
 from __future__ import annotations
 
-import hmac
-import itertools
 import os
 import re
 import secrets
@@ -21,14 +23,15 @@ from pathlib import Path
 
 import orjson
 
-from worker.audit.lines import AuditLine, FileState, Loss, now
-from worker.errors import AuditFileLost, AuditUnwritable, NoAuditFile
+from worker.audit.lines import AuditLine, Loss, now
+from worker.errors import AuditFileLost, AuditUnwritable
 from worker.logs import outputs
 from worker.logs.operational import log
+from worker.store.keyring import Key, Ring
 from worker.store.private import make_folder, open_private
-from worker.store.secret import keyed
+from worker.store.secret import derived, keyed
 
-_MAC = b',"audit.mac":"'
+MAC = b',"audit.mac":"'
 FIRST = b'{"@timestamp":'
 _ATTEMPTS = 3
 """How often lines are written anew where the file is taken away at that moment."""
@@ -42,6 +45,24 @@ class Head:
     chain: str = ""
     seq: int = 0
     mac: str = ""
+    """Empty of a head that was read in Redis and is sealed."""
+    seal: str = ""
+    """`KEY:HMAC` over the three, under a key that no line is written with; empty of a head until 0.1.1."""
+
+    @classmethod
+    def read(cls, chain: str, seq: int, stored: str) -> Head:
+        """The head that Redis or a line holds."""
+        return cls(chain, seq, "", stored) if ":" in stored else cls(chain, seq, stored)
+
+    @property
+    def stored(self) -> str:
+        """What Redis holds of it beside the number."""
+        return self.seal or self.mac
+
+
+def sealed(key: Key, chain: str, seq: int, mac: str) -> str:
+    """The seal of a head."""
+    return f"{key.id}:{keyed(derived(key.secret, b'audit head'), f'{chain} {seq} {mac}'.encode()).hex()}"
 
 
 def service_version() -> str:
@@ -70,9 +91,9 @@ def check_folder(folder: Path) -> None:
 class AuditLog:
     """Writes one chain. Make it after the fork: two writers on one chain would break it."""
 
-    def __init__(self, folder: Path, secret: bytes, *, stdout: bool = False, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, ring: Ring, *, stdout: bool = False, fsync: bool = False) -> None:
         self._folder = folder
-        self._key = _key(secret)
+        self._ring = ring
         self._stdout = stdout
         self._fsync = fsync
         self._descriptor: int | None = None
@@ -112,6 +133,11 @@ class AuditLog:
         except OSError as error:
             raise AuditUnwritable(file=self.file, reason=error.strerror) from None
         raise AuditUnwritable(file=self.file, reason="each new file is taken away at once")
+
+    def turn(self, ring: Ring) -> None:
+        """Goes on under the key of this ring that is in force, unless it is at a later one."""
+        if ring.place >= self._ring.place:
+            self._ring = ring
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -169,19 +195,20 @@ class AuditLog:
         self._before = None
 
     def _append(self, lines: Sequence[AuditLine | bytes]) -> bytes:
-        chain, seq, mac = self.head.chain, self.head.seq, self.head.mac
+        chain, seq, mac, key = self.head.chain, self.head.seq, self.head.mac, self._ring.active
         begin = orjson.dumps({"@timestamp": now(), **self._common})[:-1]
-        end = orjson.dumps({"audit.chain": chain})[1:-1]
+        end = orjson.dumps({"audit.chain": chain, "audit.key": key.id})[1:-1]
+        macs = mac_key(key)
         blocks = list[bytes]()
         for line in lines:
             seq += 1
             own = line if isinstance(line, bytes) else orjson.dumps(line, default=str)
             body = b'%b,%b,%b,"audit.seq":%d}' % (begin, own[1:-1], end, seq)
-            mac = _mac(self._key, mac, body)
-            blocks += (body[:-1], _MAC, mac.encode(), b'"}\n')
+            mac = mac_of(macs, mac, body)
+            blocks += (body[:-1], MAC, mac.encode(), b'"}\n')
         block = b"".join(blocks)
         self._put(block)
-        self.head = Head(chain, seq, mac)
+        self.head = Head(chain, seq, mac, sealed(key, chain, seq, mac))
         return block
 
     def _copy(self, block: bytes) -> None:
@@ -220,93 +247,11 @@ def chain_of(name: str) -> str | None:
     return found[1] if found else None
 
 
-def _key(secret: bytes) -> bytes:
-    return keyed(secret, b"audit chain")
+def mac_key(key: Key) -> bytes:
+    """The key of the macs, derived from one of the ring."""
+    return derived(key.secret, b"audit chain")
 
 
-def _mac(key: bytes, before: str, body: bytes) -> str:
+def mac_of(key: bytes, before: str, body: bytes) -> str:
+    """The mac of a line without it, after the mac of the line before."""
     return keyed(key, before.encode() + body).hex()
-
-
-@dataclass(frozen=True, slots=True)
-class FileCheck:
-    """What the check of an audit file found."""
-
-    file: Path
-    state: FileState
-    """torn: sound, but for a last line that a crash cut off before its batch was committed. unknown: of a chain that
-    Redis does not know."""
-    lines: int
-    """Lines that verify, from the first on."""
-    chain: str | None
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.sentence}"
-
-
-def verify(file: Path, secret: bytes, head: Head | None = None) -> FileCheck:
-    """Whether the file is as it was written: no line changed, removed, reordered, forged, and no tail cut off.
-
-    `head` is what Redis keeps for the chain (`chains.chain_head`); without it a cut tail cannot be seen.
-
-    Raises:
-        OSError: the file cannot be read.
-        NoAuditFile: it is something else.
-    """
-    key, before, count, name = _key(secret), Head(), 0, None
-    torn = False
-    held = head is None
-    with file.open("rb") as lines:
-        for raw in lines:
-            if (
-                not count
-                and not raw.startswith(FIRST)
-                and not any(_MAC in line for line in itertools.chain([raw], lines))
-            ):
-                raise NoAuditFile(file=file)
-            if not raw.endswith(b"\n"):
-                torn = True
-                break
-            found = _line(raw, before, key)
-            if isinstance(found, str):
-                return FileCheck(file, "tampered", count, name, f"line {count + 1}: {found}")
-            before, count, name = found, count + 1, found.chain
-            if head and found.seq == head.seq:
-                if found.mac != head.mac or found.chain != head.chain:
-                    return FileCheck(file, "tampered", count, name, f"line {count}: not the line that was committed")
-                held = True
-    if not held and head:
-        sentence = f"the end is cut off: {head.seq} lines were committed, {count} are there"
-        return FileCheck(file, "tampered", count, name, sentence)
-    known = "" if head else "; without Redis, whether the end is cut off is not known"
-    if torn:
-        text = f"{count} lines are sound; the last line was cut off by a crash before its batch was committed{known}"
-        return FileCheck(file, "torn", count, name, text)
-    if not count:
-        sentence = f"there is no line in it: its process ended before the first{known}"
-        return FileCheck(file, "torn", 0, chain_of(file.name), sentence)
-    return FileCheck(file, "sound", count, name, f"{count} lines are sound{known}")
-
-
-def _line(raw: bytes, before: Head, key: bytes) -> Head | str:
-    """Where the chain stands after this line, or what is wrong with it."""
-    at = raw.rfind(_MAC)
-    tail = raw[at + len(_MAC) :]
-    if at < 0 or len(tail) != 67 or not tail.endswith(b'"}\n'):
-        return "this is not an audit line"
-    body, mac = raw[:at] + b"}", tail[:64].decode("ascii", "replace")
-    try:
-        line = orjson.loads(body)
-        chain, seq = line["audit.chain"], line["audit.seq"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "this is not an audit line"
-    if not isinstance(chain, str) or not isinstance(seq, int):
-        return "this is not an audit line"
-    if before.chain and chain != before.chain:
-        return "this line is of another file"
-    if seq != before.seq + 1:
-        return f"expected number {before.seq + 1}, found {seq}: lines were removed, added or reordered"
-    if not hmac.compare_digest(mac.encode(), _mac(key, before.mac, body).encode()):
-        return "the line was changed, or written without the key"
-    return Head(chain, seq, mac)

@@ -1,8 +1,8 @@
 """The floor: the same streams, batches and commit, with no decoding, no rules and no audit.
 
 `python -m worker.bench.floor` works off the inbox of the server in SCRUB_STATE_DIR until it is killed. To Redis it is a
-worker: what it publishes is as long as a real result, and each claim has its event key and its patient's ledger, which
-are read, checked and written. A test holds its commits to those of a worker.
+worker: what it publishes is as long as a real result, and each claim has its event key, its patient's ledger and its
+case's front, which are read, checked and written. A test holds its commits to those of a worker.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ _YEARS = 3
 
 def item(entry: InboxEntry, keys: Keys) -> Item:
     """What a worker would commit of this entry, as far as Redis can see."""
-    name = sha256(entry.id.encode()).hexdigest()
+    name = sha256(entry.name.encode()).hexdigest()
     return Item(
-        entry.id, "billing", (entry.event or b"") + _REPORT,
-        keys.event(name), "", f"{name} {name[:32]} {entry.id}",
-        keys.ledger(name[:32]), "", f"{entry.id} {_LEDGER}", entry.milliseconds + _YEARS * 365 * 86_400_000,
+        entry.name, "billing", (entry.event or b"") + _REPORT,
+        keys.event(name), "", f"{name} {name[:32]} {entry.name}",
+        keys.ledger(name[:32]), "", f"{entry.name} {_LEDGER}", entry.milliseconds + _YEARS * 365 * 86_400_000,
+        keys.front(name[32:]), "", f"{entry.name} billing P billed", 35 * 86_400_000,
     )  # fmt: skip
+
+
+def _keys(item: Item) -> tuple[str | None, ...]:
+    return item.event_key, item.ledger_key, item.front_key
 
 
 def main() -> None:
@@ -49,7 +54,7 @@ def main() -> None:
                 time.sleep(0.002)
                 continue
             items = [item(entry, store.keys) for entry in entries]
-            inbox.remembered([key for item in items for key in (item.event_key, item.ledger_key) if key])
+            inbox.remembered([key for item in items for key in _keys(item) if key])
             committer.commit(items, Head(consumer, 1, consumer))
 
 

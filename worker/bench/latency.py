@@ -17,6 +17,7 @@ from worker.process import celeryapp
 from worker.process.command import command
 from worker.store import opening
 from worker.store.outletspecs import OUTLETS
+from worker.store.registry import streams_of
 
 
 class Stalled(Exception):
@@ -48,7 +49,7 @@ def _quantiles(found: list[float]) -> tuple[float, float, float]:
 def _measure(processes: int, count: int, rate: float, burst: int) -> list[float]:
     """Sends `count` claims at `rate` a second, `burst` at a time, and answers how long each took."""
     with fresh_testbed() as testbed:
-        ensure_groups(testbed.store.redis, testbed.store.keys)
+        ensure_groups(testbed.store.redis, testbed.store.keys, streams_of(testbed.store.redis, testbed.store.keys))
         testbed.start(command(processes))
         warm = 20
         sent, got = dict[str, float](), dict[str, float]()

@@ -16,7 +16,7 @@ from worker.process.command import command
 from worker.store import agreement
 
 _BEFORE = date(2025, 11, 3)
-"""When they were billed before: no duplicate of what the benchmark sends, and within the retention."""
+"""When they were billed before: no duplicate of what the bench sends, and within the retention."""
 _CLAIMS = 20_000
 _AT_ONCE = 2_000
 

@@ -1,7 +1,7 @@
 """Twenty rules of a Medicare practitioner's claim, said in other ways: by hand in Python, and to other rule engines.
 
 The other engines read a mapping of facts that `facts_of` makes; that it is made counts for them, as it does for us.
-Each answers the codes that fail, and the benchmark refuses to print a figure of one that answers otherwise than ours.
+Each answers the codes that fail, and the bench refuses to print a figure of one that answers otherwise than ours.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Cell = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table of the benchmark."""
+    """One table of the bench."""
 
     title: str
     columns: tuple[str, ...]

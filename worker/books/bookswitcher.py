@@ -26,6 +26,7 @@ from rules.loader import read_book
 from worker.audit.lines import who
 from worker.audit.log import AuditLog
 from worker.books import archive, fleet
+from worker.books.asked import age, proof
 from worker.books.bookcontent import BookContents
 from worker.books.overrides import NONE, OverridesLayer, digest_of_text
 from worker.books.ownbook import OwnBook
@@ -41,8 +42,10 @@ from worker.books.switch import (
     sealed_text,
 )
 from worker.books.switchstack import StackEntry, audit_line, read_stack, stored_entry, stored_switch
+from worker.config.settings import Trusted
 from worker.errors import (
     BookNotThere,
+    BookOlder,
     CommitRefused,
     NoSuchBasis,
     NothingToRollBack,
@@ -53,6 +56,7 @@ from worker.errors import (
 )
 from worker.monitoring.reconciliation import reconcile
 from worker.monitoring.workers import Worker
+from worker.store.keyring import Ring
 from worker.store.keys import Keys
 from worker.store.scripts import script
 
@@ -107,6 +111,8 @@ class BookSwitcher:
     """The overrides of this machine's settings."""
     folder: Path
     """The book archive."""
+    ring: Callable[[], Ring]
+    """The audit keys in force."""
 
     @property
     def _contents(self) -> BookContents:
@@ -122,13 +128,14 @@ class BookSwitcher:
 
     def switch(
         self, content: bytes, sealed: bytes, name: str, why: str, overrides: OverridesText | None = None,
-        drafts: str = "",
+        drafts: str = "", allow_older: bool = True, again: bool = False,
     ) -> SwitchResult | None:  # fmt: skip
         """Puts a packed book in force; None: it is already. Overrides stay as they are unless some are given, but that
-        the drafts of this book stand behind them.
+        the drafts of this book stand behind them. `again`: also where it is in force, and workers refuse it as older.
 
         Raises:
             PackInvalid, BookInvalid: it does not load, and nothing was changed.
+            BookOlder: its version is before one by which workers judge, and older ones are not allowed.
             OverridesInvalid: the overrides do not fit this book. OverridesUnlike: those of the workers differ.
             SwitchedMeanwhile, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
         """
@@ -138,6 +145,9 @@ class BookSwitcher:
         book = read_book(files.library, files.imported, rows=archive.rows_folder(self.folder))
         stack = self.stack()
         judged, before = self._before(stack)
+        newer = max(before, key=lambda one: age(one.book.version)).book
+        if not allow_older and age(book.version) < age(newer.version):
+            raise BookOlder(version=book.version, newer=newer)
         given, text = self._overrides(before, judged, overrides)
         if drafts and with_drafts(text.content, drafts) != text.content:
             text = overrides = OverridesText(with_drafts(text.content, drafts), b"", text.name)
@@ -145,7 +155,7 @@ class BookSwitcher:
         _fits(given, text, book)
         basis = Basis(BookName(book.version, book.digest), given)
         if stack and stack[0].basis == basis:
-            return None
+            return self._put(basis, _Plan(0, (), {}), stack, before, judged, why) if again else None
         archive.add(self.folder, files)
         fields = {book.digest: sealed_pack(content, sealed), **self._text_field(overrides)}
         return self._install(basis, fields, stack, before, judged, why)
@@ -187,7 +197,7 @@ class BookSwitcher:
             return None
         return self.put_overrides(OverridesText(with_drafts(text.content, drafts)), why)
 
-    def roll_back(self, why: str, trusted: Path | None, to: str = "") -> SwitchResult:
+    def roll_back(self, why: str, trusted: Trusted | None, to: str = "") -> SwitchResult:
         """Puts in force again what was before; or what `to` names, by the start of its digest.
 
         Raises:
@@ -342,7 +352,10 @@ class BookSwitcher:
     ) -> SwitchResult:  # fmt: skip
         done = Switch(time.time(), basis.book, before[0].book, who(), why)
         line = audit_line(done, basis, before[0])
-        more = {"moment": done.moment, "overrides": basis.overrides, "before": before[0].overrides}
+        more = {
+            "moment": done.moment, "overrides": basis.overrides, "before": before[0].overrides,
+            "proof": proof(self.ring().active, done.moment, basis.book.digest),
+        }  # fmt: skip
         head = self.audit.write([line])
         used = (self.keys.book, self.keys.books, self.keys.switches, self.keys.chains)
         pushed = [
@@ -351,7 +364,7 @@ class BookSwitcher:
         fields = {**plan.fields, "switched": orjson.dumps(more)}
         arguments = (
             stack[0].basis.book.digest if stack else "", str(len(stack)), orjson.dumps(stored_switch(done)), head.chain,
-            str(head.seq), head.mac, _HELD, str(plan.pops), str(len(plan.pushes)), *pushed,
+            str(head.seq), head.stored, _HELD, str(plan.pops), str(len(plan.pushes)), *pushed,
             *(part for pair in fields.items() for part in pair),
         )  # fmt: skip
         try:
@@ -365,7 +378,7 @@ class BookSwitcher:
             raise SwitchedMeanwhile
         return SwitchResult(basis, before, judged, restorable)
 
-    def _fields(self, basis: Basis, trusted: Path | None) -> dict[str, bytes]:
+    def _fields(self, basis: Basis, trusted: Trusted | None) -> dict[str, bytes]:
         """The book and the overrides, as Redis holds them. A worker takes its own without a signature."""
         digest, overrides = basis.book.digest, basis.overrides
         payload = self._contents.pack(digest)

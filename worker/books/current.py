@@ -6,11 +6,13 @@ from functools import cache
 
 from rules.book.book import Book
 from rules.errors import first_problem
+from rules.payment.claims import Ours
 from worker.books.fallback import UNUSABLE, Fallback, find_fallback
 from worker.books.overrides import OverridesLayer, added
 from worker.books.ownbook import OverridesWatch, OwnBook, read_own
 from worker.config.settings import Settings
 from worker.store.connections import Store
+from worker.tables.contracts import ours_of
 
 
 @cache
@@ -81,6 +83,17 @@ def overrides_layer(settings: Settings) -> OverridesLayer:
     """
     found = _fallbacks.get(settings)
     return found.layer if found else OverridesLayer(settings.overrides, settings.books_path, added=added(settings))
+
+
+@cache
+def payment_terms(settings: Settings) -> Ours:
+    """What the hospital says of itself for expected payments, its contracts above all: read once a process, and by a
+    worker before it forks, so that a file that is edited meanwhile stops no pool process.
+
+    Raises:
+        ContractsInvalid, and what `own` raises
+    """
+    return ours_of(settings, own_book(settings).registry)
 
 
 def book_of_today(settings: Settings) -> Book:

@@ -181,7 +181,7 @@ def note(store: Store, audit: AuditLog, names: Sequence[str], why: str) -> None:
         "user.name": who(), "override.name": list(names),
     }  # fmt: skip
     head = audit.write([line])
-    store.redis.hset(store.keys.first.chains, head.chain, f"{head.seq} {head.mac}")
+    store.redis.hset(store.keys.first.chains, head.chain, f"{head.seq} {head.stored}")
 
 
 def names_in(text: str) -> list[str]:

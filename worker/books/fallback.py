@@ -45,11 +45,11 @@ def find_fallback(redis: Redis, keys: Keys, settings: Settings, fault: str) -> F
     if payload is None:
         return None
     try:
-        files = opened(payload, now.book.digest, settings.book_key)
+        files = opened(payload, now.book.digest, settings.trusted)
         book = read_book(files.library, files.imported, rows=settings.tables_path, examples=False)
         layer = OverridesLayer(None, settings.books_path)
         if now.overrides != NONE:
-            text = held_overrides(redis, keys, now.overrides, settings.book_key)
+            text = held_overrides(redis, keys, now.overrides, settings.trusted)
             layer = OverridesLayer(
                 settings.overrides, settings.books_path, text, f"overrides {now.overrides[:12]} in Redis"
             )

@@ -60,7 +60,7 @@ def read_own(settings: Settings) -> OwnBook:
     """
     path, content, sealed = settings.book, None, b""
     if path and path.is_file():
-        files, content, sealed = trust.packed_book(path, settings.book_key)
+        files, content, sealed = trust.packed_book(path, settings.trusted)
     else:
         files = whole_book(path, settings.tables_path)
     found = read_book(files.library, files.imported, rows=settings.tables_path)

@@ -26,14 +26,17 @@ from rules.book.pack import Files, unpacked
 from rules.errors import PackInvalid, ScrubError, first_problem
 from rules.loader import read_book
 from worker.books import archive, signature
+from worker.books.asked import OlderGuard
 from worker.books.overrides import NONE, OverridesLayer, digest_of_text
-from worker.errors import BookNotThere, OverridesNotThere
+from worker.config.settings import Trusted
+from worker.errors import BookNotThere, OlderInForce, OverridesNotThere
 from worker.logs.operational import log
 from worker.store.keys import Keys
 from worker.store.scripts import script
 
-SIGNATURE = 64
-"""Bytes of a signature, which come before what is signed."""
+SIGNATURE = signature.SIZE
+"""Bytes of the first signature, which come before what is signed; others come after it, where releases up to 0.1.1 look
+for nothing."""
 MOST_PACKED = 2**26
 """Bytes of a packed book in Redis; the shipped one has 300,000."""
 
@@ -144,7 +147,8 @@ def in_force(redis: Redis, keys: Keys) -> InForce:
     )
 
 
-def _inflated(packed: bytes, name: str) -> bytes:
+def _inflated(packed: bytes, name: str) -> tuple[bytes, bytes]:
+    """What was packed, and what stands after it."""
     inflater = zlib.decompressobj()
     try:
         content = inflater.decompress(packed, MOST_PACKED)
@@ -153,7 +157,7 @@ def _inflated(packed: bytes, name: str) -> bytes:
     if not inflater.eof:
         reason = f"it has more than {MOST_PACKED} bytes" if inflater.unconsumed_tail else "it cannot be unpacked"
         raise PackInvalid(file=name, reason=reason)
-    return content
+    return content, inflater.unused_data
 
 
 def read_switch(text: bytes) -> Switch:
@@ -178,7 +182,7 @@ def overrides_in_force(redis: Redis, keys: Keys) -> str | None:
     return _standing(redis.eval(script("inforce"), 2, keys.book, keys.books))[1]
 
 
-def held(redis: Redis, keys: Keys, digest: str, trusted: Path | None) -> Files:
+def held(redis: Redis, keys: Keys, digest: str, trusted: Trusted | None) -> Files:
     """The files of a book that Redis holds.
 
     Raises:
@@ -190,16 +194,16 @@ def held(redis: Redis, keys: Keys, digest: str, trusted: Path | None) -> Files:
     return opened(found, digest, trusted)
 
 
-def opened(payload: bytes, digest: str, trusted: Path | None) -> Files:
+def opened(payload: bytes, digest: str, trusted: Trusted | None) -> Files:
     """The files in what `sealed_pack` made.
 
     Raises:
         BookNotSigned, KeyUnusable, PackInvalid
     """
     name = f"book {digest[:12]} in Redis"
-    content = _inflated(payload[SIGNATURE:], name)
+    content, more = _inflated(payload[SIGNATURE:], name)
     if trusted:
-        signature.verify(content, _signature_in(payload), trusted, name)
+        signature.verify(content, _signature_in(payload) + more, trusted, name)
     files = unpacked(name, content)
     if files.digest != digest:
         raise PackInvalid(file=name, reason=f"its content has the digest {files.digest[:12]}")
@@ -213,16 +217,17 @@ def _signature_in(payload: bytes) -> bytes:
 
 
 def sealed_pack(content: bytes, sealed: bytes) -> bytes:
-    """A packed book with its signature, as Redis holds it."""
-    return sealed.ljust(SIGNATURE, b"\0") + zlib.compress(content)
+    """A packed book with its signatures, as Redis holds it."""
+    return sealed[:SIGNATURE].ljust(SIGNATURE, b"\0") + zlib.compress(content) + sealed[SIGNATURE:]
 
 
 def sealed_text(text: str, sealed: bytes) -> bytes:
-    """Overrides with their signature, as Redis holds them."""
-    return sealed.ljust(SIGNATURE, b"\0") + text.encode()
+    """Overrides with their signatures, as Redis holds them."""
+    more = b"\0" + sealed[SIGNATURE:] if len(sealed) > SIGNATURE else b""
+    return sealed[:SIGNATURE].ljust(SIGNATURE, b"\0") + text.encode() + more
 
 
-def held_overrides(redis: Redis, keys: Keys, digest: str, trusted: Path | None) -> str:
+def held_overrides(redis: Redis, keys: Keys, digest: str, trusted: Trusted | None) -> str:
     """The text of overrides that Redis holds.
 
     Raises:
@@ -234,15 +239,15 @@ def held_overrides(redis: Redis, keys: Keys, digest: str, trusted: Path | None) 
     return opened_text(found, digest, trusted)
 
 
-def opened_text(payload: bytes, digest: str, trusted: Path | None) -> str:
+def opened_text(payload: bytes, digest: str, trusted: Trusted | None) -> str:
     """The text in what `sealed_text` made.
 
     Raises:
         OverridesNotThere: its content is another. BookNotSigned, KeyUnusable
     """
-    content = payload[SIGNATURE:]
+    content, _, more = payload[SIGNATURE:].partition(b"\0")
     if trusted:
-        signature.verify(content, _signature_in(payload), trusted, f"overrides {digest[:12]} in Redis")
+        signature.verify(content, _signature_in(payload) + more, trusted, f"overrides {digest[:12]} in Redis")
     text = content.decode("utf-8", "replace")
     if digest_of_text(text) != digest:
         raise OverridesNotThere(digest=digest)
@@ -256,17 +261,24 @@ class ProcessBook:
     redis: Redis
     keys: Keys
     consumer: str
+    """Under which it reports what it judges by; empty: it does not."""
     own: Book
     folder: Path
     """The book archive."""
     layer: OverridesLayer
     """The overrides of this worker's own file, which hold where none were put in force."""
-    trusted: Path | None = None
+    trusted: Trusted | None = None
     """Public keys; None: signatures are not checked."""
+    guard: OlderGuard | None = None
+    """Refuses older books that nobody asked for; None: where signatures are not checked."""
+    refused: str = ""
+    """Why it does not judge by what is in force; empty: it does."""
     _book: Book | None = None
     _current_layer: OverridesLayer | None = None
     _wanted: tuple[str, str | None] | None = None
     """What this process took up or refused last."""
+    _older: bytes | None = None
+    """Of a book that was refused as older: what Redis said of the switch."""
 
     def book(self) -> Book:
         """The book in force; the one before where it cannot be used, which is logged once and shown by the status.
@@ -276,7 +288,8 @@ class ProcessBook:
             FolderUnusable: the overrides of a new day cannot be archived for replays.
         """
         wanted = _standing(self.redis.eval(script("inforce"), 2, self.keys.book, self.keys.books))
-        if self._book is None or self._current_layer is None or wanted != self._wanted:
+        asked = self._older is not None and self.guard is not None and self.guard.switched() != self._older
+        if self._book is None or self._current_layer is None or wanted != self._wanted or asked:
             self._take(*wanted)
             self._wanted = wanted
         assert self._book is not None
@@ -284,7 +297,7 @@ class ProcessBook:
         return self._current_layer.apply(self._book)
 
     def _take(self, digest: str, overrides: str | None) -> None:
-        refused = ""
+        refused, self._older = "", None
         if self._wanted and self._wanted[0] and not digest:
             log(__name__).warning(
                 "nothing is in force any more: Redis was emptied, or version 0.1.0 took the last book back; judged is "
@@ -296,6 +309,8 @@ class ProcessBook:
             layer.apply(book)
             self._book, self._current_layer = book, layer
         except ScrubError as error:
+            if isinstance(error, OlderInForce) and self.guard:
+                self._older = self.guard.switched() or b""
             self._book, self._current_layer, refused = (
                 self._book or self.own,
                 self._current_layer or self.layer,
@@ -312,6 +327,8 @@ class ProcessBook:
             return self._book
         files = held(self.redis, self.keys, digest, self.trusted)
         book = read_book(files.library, files.imported, rows=archive.rows_folder(self.folder), examples=False)
+        if self.guard:
+            self.guard.check(book.version, digest)
         archive.add(self.folder, files)
         log(__name__).info("took up another book", **{"book.version": book.version, "book.digest": book.digest})
         return book
@@ -331,6 +348,9 @@ class ProcessBook:
         return OverridesLayer(None, self.folder, text, f"overrides {(digest or '')[:12]} in Redis")
 
     def _say(self, judging: Judging) -> None:
+        self.refused = judging.refused
+        if not self.consumer:
+            return
         with suppress(RedisError):
             says = orjson.dumps(asdict(judging)).decode()
             self.redis.eval(script("beat"), 1, self.keys.judging, self.consumer, says)

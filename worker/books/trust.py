@@ -13,9 +13,10 @@ from pathlib import Path
 from rules.book.pack import Files, unpacked
 from rules.errors import BookMissing
 from rules.loader import whole_book
+from worker.config.settings import Trusted
 
 
-def book_files(path: Path | None, imported: Path | None, keys: Path | None) -> Files:
+def book_files(path: Path | None, imported: Path | None, keys: Trusted | None) -> Files:
     """The files of the book in a folder or a packed file, which `keys` must have signed; None: the one that ships.
 
     Raises:
@@ -26,7 +27,7 @@ def book_files(path: Path | None, imported: Path | None, keys: Path | None) -> F
     return packed_book(path, keys)[0]
 
 
-def packed_book(path: Path, keys: Path | None) -> tuple[Files, bytes, bytes]:
+def packed_book(path: Path, keys: Trusted | None) -> tuple[Files, bytes, bytes]:
     """The files of a packed book, the pack itself, and its signature; empty: it has none.
 
     Raises:

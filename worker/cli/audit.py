@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.common.stores import opened
-from worker.cli.common.terminal import Style, complain, paint, plain, say
+from worker.cli.common.terminal import Format, Style, complain, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from worker.audit.chains import Compared
+    from worker.audit.check import FileCheck
     from worker.audit.lines import Retired
-    from worker.audit.log import FileCheck, Head
+    from worker.audit.log import Head
     from worker.config.settings import Settings
+    from worker.store.keyring import Ring
 
 app = typer.Typer(help="The audit log.", no_args_is_help=True)
 _STYLES: dict[Retired, Style] = {
     "sound": "green", "torn": "yellow", "tampered": "bold red", "unknown": "bold red", "missing": "bold red",
+    "wrong key": "bold red",
 }  # fmt: skip
 
 
@@ -47,9 +50,10 @@ def verify(
     is this one, or one of which a file is in the folder; chains of other hosts are only counted.
 
     sound: as it was written. torn: sound, but for a last line that a crash cut off before it counted. tampered:
-    somebody changed it; the sentence says from which line on. unknown: Redis does not know its chain. missing: Redis
-    knows the chain, and there is no file. A file whose chain was retired verifies by the line that says so, in the
-    audit folder or in another FILE. Needs the secret that the workers used.
+    somebody changed it; the sentence says from which line on. wrong key: it was written under a key that is not here.
+    unknown: Redis does not know its chain. missing: Redis knows the chain, and there is no file. A file whose chain was
+    retired verifies by the line that says so, in the audit folder or in another FILE. Needs the secret that the workers
+    used, and the ring of audit keys beside it.
 
     Exit codes: 0 all are sound, 1 one is not, 2 one cannot be read, or without FILE Redis does not answer.
 
@@ -66,7 +70,7 @@ def verify(
         code = 0 if len(there) == len(files) else 2
         if not there:
             raise typer.Exit(2)
-        _assert_secret(settings)
+        _ring(settings)
     heads, found = (None, None) if offline else _asked(settings, every_host)
     if not files:
         there, code = _in_folder(settings, found), 0 if offline or found else 2
@@ -76,11 +80,14 @@ def verify(
     raise typer.Exit(code)
 
 
-def _assert_secret(settings: Settings) -> None:
+def _ring(settings: Settings) -> Ring:
+    """The audit keys, of which none is made here."""
     from worker.errors import SecretUnusable
+    from worker.store.keyring import load_ring
 
     if not settings.secret_path.exists():
         raise SecretUnusable(file=settings.secret_path, reason="it is not there")
+    return load_ring(settings.secret_path, "audit")
 
 
 def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compared] | tuple[None, None]:
@@ -90,7 +97,8 @@ def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compa
 
     try:
         with opened(settings) as store:
-            found, heads = chains.compared(store.redis, store.keys, settings.audit_path, everywhere=every_host)
+            ring = _ring(settings) if settings.secret_path.exists() else None
+            found, heads = chains.compared(store.redis, store.keys, settings.audit_path, ring, everywhere=every_host)
             return heads, found
     except ScrubError as error:
         complain(f"Without Redis the ends of the files are not checked: {error}")
@@ -112,23 +120,21 @@ def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) 
     """Says how each file is, and answers the exit code for each."""
     from rules.errors import ScrubError
     from worker.audit import chains
-    from worker.audit import log as audit
-    from worker.store.secret import load_secret
+    from worker.audit import check as audit
 
     if not files:
         return
-    _assert_secret(settings)
-    secret = load_secret(settings.secret_path)
+    ring = _ring(settings)
     gone: dict[str, chains.Retirement] | None = None
     for file in files:
         try:
             if heads is None:
-                check = audit.verify(file, secret)
+                check = audit.verify(file, ring)
             else:
-                check = chains.verify(file, secret, heads, {})
+                check = chains.verify(file, ring, heads, {})
                 if check.state == "unknown":
-                    gone = chains.retired(settings.audit_path, secret, files) if gone is None else gone
-                    check = chains.verify(file, secret, heads, gone)
+                    gone = chains.retired(settings.audit_path, ring, files) if gone is None else gone
+                    check = chains.verify(file, ring, heads, gone)
         except (OSError, ScrubError) as error:
             complain(plain(str(error)))
             yield 2
@@ -164,6 +170,46 @@ def _readable(file: Path) -> bool:
     except OSError as error:
         complain(f"{plain(str(file))}: {error.strerror or error}")
         return False
+
+
+@app.command("lost")
+def lost(
+    again: Annotated[
+        bool, typer.Option("--again", help="Those that were decided again instead: who had a result has a second one.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="text for people; json: one decision a line.")] = "text",
+) -> None:
+    """Lists the decisions of this machine's audit files that Redis does not know: after FLUSHALL, a cut append-only
+    file, an older backup, or the failover of a cluster's node.
+
+    A claim that waits, or was decided again under the same decision id, is not listed: those --again names. Run it on
+    every machine with audit files. What was sent and never decided is in no file: that only its sender knows.
+
+    Exit codes: 0 nothing is lost, 1 something is, 2 Redis or the files cannot be used.
+
+    Examples:
+
+    * `scrub audit lost`
+    * `scrub audit lost --format json | jq -r .claim_id`
+    """
+    from worker.audit.behind import behind
+
+    with opened() as store:
+        found = behind(store, _ring(store.settings))
+    listed = found.repeated if again else found.lost
+    if format == "json":
+        for one in listed:
+            say_json(
+                {"claim_id": one.claim, "decision_id": one.decision, "moment": one.moment,
+                 "disposition": one.disposition, "file": str(one.file)}
+            )  # fmt: skip
+    else:
+        for one in listed:
+            say(plain(f"{one.moment}  {one.disposition:10}  {one.claim or '-'}  {one.decision}"))
+        say(f"{found}." if found.lost else "Redis knows every decision of the audit files.")
+        if found.waiting:
+            say(f"{found.waiting} more wait on the inbox and will be decided.")
+    raise typer.Exit(1 if found.lost else 0)
 
 
 @app.command("retire")

@@ -13,7 +13,7 @@ import typer
 
 from worker.cli.common.terminal import complain, flush, paint, say
 from worker.process.signals import Stopped, held, pending
-from worker.store.outletspecs import BY_HAND, JUDGED, OUTLETS
+from worker.store.outletspecs import BY_HAND, DISPOSITIONS, JUDGED
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,7 +59,7 @@ def demo(
 
     folder = state.expanduser().absolute()
     ours = load_settings()
-    book = read_book(ours.book, keys=ours.book_key)
+    book = read_book(ours.book, keys=ours.trusted)
     events = all_events()
     began = time.monotonic()
     say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {_short(folder)} ...")
@@ -138,7 +138,7 @@ def _show(found: Reconciliation, consumed: Consumed, book: Book, settings: Setti
     flush()
     for payer, report, finding in _chosen(judged):
         say(f"{paint(report.claim_id, 'bold')}  {payer}", *explained(finding), "")
-    counts = " + ".join(f"{outlet.count} {outlet.name}" for outlet in found.outlets)
+    counts = " + ".join(f"{one.count} {one.name}" for one in found.outlets if one.count or one.name in DISPOSITIONS)
     if found.forwarded:
         counts += f" + {found.forwarded} forwarded"
     say(
@@ -173,12 +173,12 @@ def _where_they_went(reports: list[Report], consumed: Consumed, book: Book) -> T
     counts: Counter[tuple[str, str]] = Counter((name(report), report.disposition) for report in reports)
     counts[_UNREADABLE, "quarantine"] = len(consumed["quarantine"])
     table = Table("payer", title="Where the claims went", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for outlet in OUTLETS:
+    for outlet in DISPOSITIONS:
         table.add_column(outlet, justify="right")
     for payer in sorted({payer for payer, _ in counts}, key=lambda payer: (payer.startswith("("), payer)):
-        table.add_row(payer, *(str(counts[payer, outlet] or "") for outlet in OUTLETS))
+        table.add_row(payer, *(str(counts[payer, outlet] or "") for outlet in DISPOSITIONS))
     table.add_section()
-    totals = (str(sum(n for (_, went), n in counts.items() if went == outlet)) for outlet in OUTLETS)
+    totals = (str(sum(n for (_, went), n in counts.items() if went == outlet)) for outlet in DISPOSITIONS)
     table.add_row("all", *totals, style="bold")
     return table
 

@@ -138,7 +138,7 @@ def _own_book(settings: Settings) -> Book:
     from worker.books.overrides import with_overrides
     from worker.cli.common.books import read_book
 
-    return with_overrides(read_book(settings.book, settings.tables_path, keys=settings.book_key), settings)
+    return with_overrides(read_book(settings.book, settings.tables_path, keys=settings.trusted), settings)
 
 
 def _without(text: str, names: list[str], settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
+from worker.cli.common.books import BookFolder, day_of, rules_named, untried_book
 from worker.cli.common.sources import Intake
 from worker.cli.common.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
@@ -52,7 +52,7 @@ def explain(
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    rules = with_overrides(read_untried(book, signed=True).book, settings)
+    rules = with_overrides(untried_book(book, signed=True), settings)
     named = rules_named(code, rules)
     day = day_of(received) or datetime.now().astimezone().date()
     intake = Intake([claim], settings.max_event_bytes, codes=rules.codes)

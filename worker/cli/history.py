@@ -18,6 +18,7 @@ from worker.cli.common.terminal import complain, on_terminal, plain, say
 
 if TYPE_CHECKING:
     from worker.pipeline.ledgerrecorder import Fate
+    from worker.store.connections import Store
 
 app = typer.Typer(no_args_is_help=True)
 _FATES: dict[Fate, str] = {
@@ -35,18 +36,27 @@ def _group() -> None:
 
 
 @app.command("import")
-def import_(files: Files) -> None:
+def import_(
+    files: Files,
+    facility: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose claims they are; default: the installation's one facility.")
+    ] = "",
+) -> None:
     """Enters claims that were billed before the project came, so that their duplicates are found.
 
     Give only what really went to a payer. The claims are not checked, and nothing is published. To import the same
     files again changes nothing. A claim that a worker sent to billing since stays as it is.
 
-    Exit codes: 0 everything was read, 2 something could not be read or Redis cannot be used.
+    Duplicates are found among the claims of all facilities; voids, replacements and later versions reach those of their
+    own alone. So where producers are registered with a facility (`scrub producer list`), say here which one's they are.
+
+    Exit codes: 0 everything was read, 2 something could not be read, no producer is of this facility, or Redis cannot
+    be used.
 
     Examples:
 
     * `scrub history import billed-2024.ndjson billed-2025.ndjson.gz`
-    * `scrub history import - < billed.json`
+    * `scrub history import --facility north - < billed.json`
     """
     from worker import bootstrap
     from worker.config.settings import load_settings
@@ -55,10 +65,11 @@ def import_(files: Files) -> None:
     intake = Intake(files, settings.max_event_bytes, codes=codes_of(settings))
     today = datetime.now().astimezone().date()
     with opened(settings) as store:
+        _assert_known(store, facility)
         recorder = bootstrap.ledger_recorder(store)
         try:
             with _progress() as advance:
-                counts = recorder.enter(intake.documents(), today, advance)
+                counts = recorder.enter(intake.documents(), today, advance, facility)
         except BaseException:
             complain("It broke off; what was entered stays, and to import the files again is safe.")
             raise
@@ -66,6 +77,16 @@ def import_(files: Files) -> None:
             recorder.audit.close()
     say(*_summary(counts, intake.refused))
     raise typer.Exit(2 if intake.refused else 0)
+
+
+def _assert_known(store: Store, facility: str) -> None:
+    """A misspelled one would be a facility whose claims nobody can replace."""
+    from worker.store.registry import producers_of
+
+    known = sorted({one.facility for one in producers_of(store.redis, store.keys).values() if one.facility})
+    if facility and facility not in known:
+        listed = ", ".join(map(plain, known)) or "none"
+        raise typer.BadParameter(f"no producer is registered for it; known: {listed}", param_hint="--facility")
 
 
 @app.command("reject")

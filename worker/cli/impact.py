@@ -65,7 +65,8 @@ def impact(
 
     Both books judge every claim without a ledger (offline), so rules on duplicates and frequency run on neither side.
     Imported tables are in force for both, and so is the file of SCRUB_OVERRIDES unless `--old-overrides` says what held
-    before. Nothing is written, published or taken from an outlet.
+    before. Of what went to the outlets (--since) a claim counts once, by its newest version; in files each claim counts
+    that is there. Nothing is written, published or taken from an outlet.
 
     Exit codes: 0 no claim would move between outlets, 1 some would, 2 something could not be read.
 
@@ -109,7 +110,7 @@ def _job(
     from worker.cli.common.books import read_book
     from worker.rejudging.impact import ImpactJob
 
-    tables, keys, (old, given) = settings.tables_path, settings.book_key, before
+    tables, keys, (old, given) = settings.tables_path, settings.trusted, before
     old_book = _old(old, settings) if old else read_book(settings.book, tables, keys=keys)
     new_book = with_overrides(read_book(new or settings.book, tables, keys=keys), settings)
     if given is None:
@@ -126,7 +127,7 @@ def _old(name: str, settings: Settings) -> Book:
     from worker.cli.common.revisions import files_of
 
     place = Path(name)
-    library = book_files(place, None, settings.book_key).library if place.exists() else files_of(name, settings.book)
+    library = book_files(place, None, settings.trusted).library if place.exists() else files_of(name, settings.book)
     return read_book(library, edition_files(settings.tables_path), rows=settings.tables_path)
 
 

@@ -28,8 +28,10 @@ from worker.cli.common.terminal import (
 
 if TYPE_CHECKING:
     from rules.book.book import Book
+    from worker.desk.acting import Desk
     from worker.intake.document import Refusal
-    from worker.outcomes.tally import DenialReason, Outcomes, Total
+    from worker.outcomes.outcomes import HeldClaim
+    from worker.outcomes.tally import DenialReason, Expected, Outcomes, Total
 
 Row = tuple[str, ...]
 _SHOWN = 5
@@ -51,6 +53,9 @@ def import_(
         list[Path] | None,
         typer.Option(metavar="PATH", help="Audit files or folders; default: the audit folder. May be repeated."),
     ] = None,
+    close: Annotated[
+        bool, typer.Option("--close", help="Closes the cases of `scrub rework` that the payers answered.")
+    ] = False,
     format: Annotated[Format, typer.Option(help="text for people; json: one object.")] = "text",
 ) -> None:
     """Matches remittances to the decisions of the audit log, and counts by rule and payer.
@@ -61,40 +66,90 @@ def import_(
     payment that it takes back; a file that is given twice counts once. Every claim of a remittance is matched or has
     a reason why not, by file and place. No claim and no person is named.
 
+    --close closes the case of each claim that was held at least once: paid, denied as a rule had said, or denied for
+    another reason; what the payer takes back opens it again. The newest remittance on the newest version counts, so
+    that a file may be read twice. Each close is in the audit log. A claim that was never held gets no case.
+
     Exit codes: 0 everything was read, 2 a remittance or an audit file could not be read.
 
     Examples:
 
     * `scrub outcomes import era/*.835`
+    * `scrub outcomes import --close era/2026-11-30.835`
     * `scrub outcomes import --audit ./audit-2026 --format json era.835.gz | jq .rules`
     """
     from worker.cli.common.books import read_book
     from worker.config.settings import load_settings
     from worker.outcomes import outcomes
+    from worker.outcomes.reasons import expected_carcs
 
     settings = load_settings()
     logs = _logs(audit or [settings.audit_path])
-    book = read_book(settings.book, settings.tables_path, keys=settings.book_key)
+    book = read_book(settings.book, settings.tables_path, keys=settings.trusted)
     refused = Counter[bool]()
 
     def refuse(refusal: Refusal) -> None:
         refused[refusal.number > 0] += 1
         show(refusal)
 
-    with _progress(files, logs) as seen:
+    expected = expected_carcs(book)
+    with _closing(close, expected) as closing, _progress(files, logs) as seen:
         log = outcomes.log_lines(logs, seen)
         payments = _payments(files, refuse, seen)
         try:
-            found = outcomes.compare(payments, log, book.codes, _expected(book))
+            found = outcomes.compare(payments, log, book.codes, expected, closing.add)
         except OSError as error:
             complain(f"the audit log: {reason_of(error)}")
             raise typer.Exit(2) from None
     if format == "json":
         told = {"refused": refused.total(), "refused_claims": refused[True]}
-        say_json({**_plain(found), **told}, default=str)
+        say_json({**_plain(found), **told, **closing.data()}, default=str)
     else:
-        say(*_text(found, refused, book))
+        say(*_text(found, refused, book), *closing.told())
     raise typer.Exit(2 if refused.total() or found.unreadable else 0)
+
+
+class _Closing:
+    """Closes cases, where that is asked for, and says what became of each claim."""
+
+    def __init__(self, desk: Desk | None, expected: Expected) -> None:
+        from worker.desk.settling import Settled
+
+        self._desk, self._expected, self._settled = desk, expected, Settled()
+
+    def add(self, claim: HeldClaim) -> None:
+        if self._desk is None:
+            return
+        from worker.cli.rework.common import today
+        from worker.desk.settling import settle
+
+        self._settled.claims += 1
+        self._settled.fates[settle(self._desk, claim, self._expected, today())] += 1
+
+    def data(self) -> dict[str, Any]:
+        done = self._settled
+        return {"cases": {"claims": done.claims, **done.fates}} if self._desk else {}
+
+    def told(self) -> Iterator[str]:
+        from worker.desk.settling import SAYS
+
+        if self._desk is None:
+            return
+        yield ""
+        yield paint("Cases", "bold") + f", by what became of {self._settled.claims} claims of the remittances"
+        rows = [(f"  {text}", str(self._settled.fates[fate])) for fate, text in SAYS.items()]
+        yield from columns([row for row in rows if row[1] != "0"] or [("  none", "0")])
+
+
+@contextmanager
+def _closing(wanted: bool, expected: Expected) -> Iterator[_Closing]:
+    if not wanted:
+        yield _Closing(None, expected)
+        return
+    from worker.cli.rework.common import open_desk
+
+    with open_desk() as desk:
+        yield _Closing(desk, expected)
 
 
 def _payments(files: list[str], refuse: Callable[[Refusal], None], seen: Callable[[int], None]) -> Iterator[Any]:
@@ -128,17 +183,8 @@ def _logs(paths: list[Path]) -> list[Path]:
     return found
 
 
-def _expected(book: Book) -> dict[str, frozenset[str]]:
-    """The CARCs that the rules of each code expect."""
-    found: dict[str, set[str]] = {}
-    for rule in book.rules:
-        for version in rule.versions:
-            if version.denial and version.denial.carc:
-                found.setdefault(rule.code, set()).add(version.denial.carc)
-    return {code: frozenset(carcs) for code, carcs in found.items()}
-
-
 def _text(found: Outcomes, refused: Counter[bool], book: Book) -> Iterator[str]:
+    from worker.outcomes.matching import LATER
     from worker.outcomes.tally import FATES
 
     counts = found.remittances
@@ -146,6 +192,8 @@ def _text(found: Outcomes, refused: Counter[bool], book: Book) -> Iterator[str]:
     rest += [f"{counts[name]} {name}" for name in counts if name not in (*FATES, "read")]
     more = f"; {', '.join(rest)}" if rest else ""
     yield f"{counts['read']} claims on the remittances, {counts['matched']} matched{more}."
+    if counts[LATER] and not counts["matched"]:
+        yield "Claims of the past were judged after they were answered: `scrub backtest` judges each as of its own day."
     if refused.total():
         yield f"{refused.total()} could not be read" + (f", {refused[True]} of them claims." if refused[True] else ".")
     if found.unreadable:
@@ -219,8 +267,10 @@ def _dearest(found: Outcomes) -> list[tuple[tuple[str, DenialReason], Total]]:
 
 
 def _by_carc(book: Book) -> dict[str, list[str]]:
+    from worker.outcomes.reasons import expected_carcs
+
     found: dict[str, list[str]] = {}
-    for code, carcs in sorted(_expected(book).items()):
+    for code, carcs in sorted(expected_carcs(book).items()):
         for carc in carcs:
             found.setdefault(carc, []).append(code)
     return found

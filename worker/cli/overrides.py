@@ -63,7 +63,7 @@ def overrides(
         raise typer.BadParameter(f"there is no file {file}")
     try:
         entries = standing(
-            file, read_book(book or settings.book, settings.tables_path, keys=settings.book_key), settings
+            file, read_book(book or settings.book, settings.tables_path, keys=settings.trusted), settings
         )
     except OverridesInvalid as error:
         for problem in error.problems:

@@ -69,10 +69,12 @@ def pack(
 def sign(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A packed book, or a file of overrides.")],
     key: Annotated[Path, typer.Option(metavar="PEM", help="Ed25519 private key, without a passphrase.")],
+    add: Annotated[bool, typer.Option("--add", help="Beside the signatures of others that are in FILE.sig.")] = False,
 ) -> None:
     """Signs a packed book or a file of overrides: writes FILE.sig beside it.
 
-    Workers with SCRUB_BOOK_KEY take no book, and no overrides that are put in force, without it. The keys are made
+    Workers with SCRUB_BOOK_KEY take no book, and no overrides that are put in force, without it; where
+    SCRUB_BOOK_SIGNATURES wants several, each who signs adds one. The keys are made
     once: `openssl genpkey -algorithm ed25519 -out private.pem` stays with who writes rules, and
     `openssl pkey -in private.pem -pubout -out public.pem` goes to the workers.
 
@@ -97,7 +99,9 @@ def sign(
         files = unpacked(plain(str(file)), content)
         found = read_book(files.library, files.imported, rows=load_settings().tables_path)
         what = f"book {found.label} is"
-    beside = archive.write(signature.beside(file), signature.sign(content, key))
+    ours = signature.sign(content, key)
+    whole = signature.joined(signature.signature_of(file), ours) if add else ours
+    beside = archive.write(signature.beside(file), whole)
     say(f"{plain(str(beside))}: {what} signed")
 
 
@@ -117,10 +121,11 @@ def verify(
     from rules.errors import BookInvalid
     from rules.loader import read_book
     from worker.books import signature
-    from worker.config.settings import load_settings
+    from worker.config.settings import Trusted, load_settings
     from worker.errors import BookNotSigned
 
-    keys = key or load_settings().book_key
+    settings = load_settings()
+    keys = Trusted(key, settings.book_signatures) if key else settings.trusted
     if keys is None:
         raise typer.BadParameter("expected the public keys, here or in SCRUB_BOOK_KEY", param_hint="--key")
     content, name = _read(file), plain(str(file))
@@ -141,14 +146,18 @@ def switch(
         Path | None,
         typer.Option(metavar="FILE", help="Overrides to put in force with it, or `none`; default: they stay."),
     ] = None,
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Also a signed book of an earlier version than the one in force.")
+    ] = False,
     why: Why,
 ) -> None:
     """Puts a packed book in force: all workers of this Redis judge by it from their next batch on, without a restart.
 
-    A book that does not load, or has no signature where SCRUB_BOOK_KEY requires one, is refused, and the one before
-    stays. What the workers judged by before is kept, with its overrides, for `scrub rules rollback`, whatever becomes
-    of the folders on their disks. Who did it, and why, is in the audit log; `scrub status` shows what is in force and
-    who judges by it.
+    A book that does not load, or has not the signatures that SCRUB_BOOK_KEY and SCRUB_BOOK_SIGNATURES require, is
+    refused, and the one before stays; with SCRUB_BOOK_KEY one of an earlier version too, unless it is asked for. What
+    the workers judged by before is kept, with its overrides, for `scrub rules rollback`, whatever becomes of the
+    folders on their disks. Who did it, and why, is in the audit log; `scrub status` shows what is in force and who
+    judges by it.
 
     Exit codes: 0 it is in force, 2 it was refused, or Redis cannot be used.
 
@@ -161,13 +170,17 @@ def switch(
     why = reason(why)
     settings = load_settings()
     content, sealed = _read(file), signature.signature_of(file)
-    if settings.book_key:
-        signature.verify(content, sealed, settings.book_key, plain(str(file)))
+    if settings.trusted:
+        signature.verify(content, sealed, settings.trusted, plain(str(file)))
     text = given_text(overrides, settings) if overrides else None
     with opened(settings) as store:
         switcher = bootstrap.book_switcher(store)
         try:
-            done = switcher.switch(content, sealed, plain(str(file)), why, text, drafts_for(store, content))
+            older = allow_older or settings.trusted is None
+            done = switcher.switch(
+                content, sealed, plain(str(file)), why, text, drafts_for(store, content), allow_older=older,
+                again=allow_older and settings.trusted is not None,
+            )  # fmt: skip
         finally:
             switcher.audit.close()
         notify_and_report(store, done, "This book is in force already; nothing was changed.")
@@ -206,7 +219,7 @@ def rollback(
     with opened(settings) as store:
         switcher = bootstrap.book_switcher(store)
         try:
-            done = switcher.roll_back(why, settings.book_key, to)
+            done = switcher.roll_back(why, settings.trusted, to)
             drafts.agree_with(store, done.basis)
         finally:
             switcher.audit.close()
@@ -241,11 +254,11 @@ def given_text(file: Path, settings: Settings) -> OverridesText:
         content, sealed = None, b""
     else:
         content, sealed = read_text(file), signature.signature_of(file)
-    if settings.book_key:
+    if settings.trusted:
         if any(more):
             raise OverridesUnsigned(file=name)
         if content is not None:
-            signature.verify(content.encode(), sealed, settings.book_key, name)
+            signature.verify(content.encode(), sealed, settings.trusted, name)
     return OverridesText(joined(content, *more), b"" if any(more) else sealed, name)
 
 

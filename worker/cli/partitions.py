@@ -40,7 +40,7 @@ def partitions(
     with opened(settings, check=False) as store:
         check_server(store.redis, reachability.claims(settings))
         if count is None:
-            now, wanted = standing(store.redis)
+            now, wanted, *_ = standing(store.redis)
             say(f"{now}" if now == wanted else f"{now}; a change to {wanted} broke off: `scrub partitions {wanted}`")
             return
         moved = repartition(store.redis, count, _progress if on_terminal(sys.stderr) else lambda _: None)

@@ -33,7 +33,9 @@ def proven(
 
     * every block is met by a claim of each of its payers and billing roles, and no condition contradicts itself;
 
-    * every patch takes its finding away, makes no other rule fail, and contradicts no other patch of the claim.
+    * every patch takes its finding away, makes no other rule fail, and contradicts no other patch of the claim;
+
+    * nothing that is suggested makes another rule block, and of two findings on one claim both can be mended.
 
     What is meant is declared in the rule file: `after_gap` beside `from`, `overlaps` beside `status`. How much of its
     conditions a rule's examples reach is counted, and no fault; `scrub rules test CODE` names what is missing.
@@ -85,7 +87,8 @@ def _summary(book: Book, proof: Proof) -> None:
     partly = sum(some < every for some, every in found)
     say(
         f"{len(book.rules)} rules, {versions} versions: {proof.pairs} pairs compared, {proof.blocks} blocks met by a"
-        f" claim of each payer and billing role, {proof.patches} patches done to {proof.claims} claims.",
+        f" claim of each payer and billing role, {proof.patches} patches and {proof.suggestions}"
+        f" suggestions done to {proof.claims} claims.",
         f"Examples reach {sum(some for some, _ in found)} of {sum(every for _, every in found)} outcomes and answers of"
         f" tests; {partly} rules have some that no example shows: scrub rules test CODE.",
     )

@@ -12,7 +12,6 @@ from worker.cli.common.stores import opened
 from worker.cli.common.terminal import Format, complain, flush, hung, paint, say, say_content, say_json
 
 if TYPE_CHECKING:
-    from worker.errors import Reason
     from worker.pipeline.outlets import OutletEntry
     from worker.pipeline.quarantine import QuarantineDesk
     from worker.store.connections import Store
@@ -27,14 +26,6 @@ ReasonCode = Annotated[
 Why = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why, for the audit log; no patient data. At most 200 signs.")
 ]
-_ADVICE: dict[Reason, str] = {
-    "attempts_exhausted": "This claim ends its workers. Requeue it once the cause is mended, else drop it.",
-    "check_failed": "This is a defect of the scrubber or of a rule. Requeue it after an upgrade that mends it.",
-    "event_id_reused": "If both are meant, requeue this one: it is judged without the check for a repeat. If it came by"
-    " mistake, drop it.",
-    "too_large": "Raise SCRUB_MAX_EVENT_BYTES on every worker and requeue it, or split the claim and drop it.",
-}
-_MEND = "Mend it where it came from and send it under a new event id, then drop this entry."
 
 
 @app.callback()
@@ -195,10 +186,9 @@ def _json(entry: OutletEntry) -> None:
 
 def _screen(entry: OutletEntry) -> Iterator[str]:
     from worker.cli.tail import quarantined
+    from worker.pipeline.quarantine import advice
 
     yield from quarantined(entry)
-    reason = entry.data["reason"]
-    advice = _ADVICE.get(reason, _MEND)
-    yield "  " + paint("do:", "bold") + " " + hung(advice, 6)
+    yield "  " + paint("do:", "bold") + " " + hung(advice(entry.data["reason"]), 6)
     yield paint(f"  quarantine entry {entry.id}, inbox entry {entry.data['inbox_entry']}", "dim")
     yield paint(f"  decision {entry.decision_id} (on the audit log)", "dim")

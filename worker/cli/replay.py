@@ -110,6 +110,7 @@ def _line(line: bytes) -> Any:
 def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Claim, date | None]:
     """A report with its claim, and the day that was used instead of its received date."""
     from rules.claim import read_claim
+    from worker.intake.plain import undated
 
     day_used = None
     claim: Claim | None = None
@@ -126,6 +127,8 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
             raise ValueError(f"claim {plain(name)} is among the claims more than once, with other content")
     if claim is None:
         raise ValueError(f"the claim {plain(name)} is not there; give the file that holds it after the report")
+    if day_used and claim.received_date:
+        claim = undated(claim)  # its sender is not believed in that
     return one, claim, day_used
 
 

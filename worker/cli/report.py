@@ -25,8 +25,12 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the page goes.")] = Path(
         "report.html"
     ),
+    backtest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A backtest as JSON, by which foreseen denials are weighed."),
+    ] = None,
 ) -> None:
-    """Makes one page of the audit log: clean claim rate, findings with the charge at stake, denials avoided, the queue.
+    """Makes one page of the audit log: clean claim rate, findings with their charge, denials foreseen, the queue.
 
     It needs no network and no server, holds sums alone (no claim numbers), and may be mailed. Files of any size: what
     does not fit into 512 MB of memory goes through the folder for temporary files.
@@ -45,7 +49,7 @@ def report(
         complain(sentence)
     if unreadable:
         raise typer.Exit(2)
-    write(files, output, book)
+    write(files, output, book, backtest)
     say(f"{plain(str(output))}: open it in a browser")
 
 
@@ -59,11 +63,11 @@ def _unreadable(file: Path) -> str:
         return error.strerror or str(error)
 
 
-def write(files: Sequence[Path], output: Path, book: Book) -> None:
+def write(files: Sequence[Path], output: Path, book: Book, backtest: Path | None = None) -> None:
     """Writes the page, all of it or none.
 
     Raises:
-        ReportNeedsExtra, ReportEmpty
+        ReportNeedsExtra, ReportEmpty, BacktestInvalid
         OSError: the page cannot be written.
     """
     from datetime import UTC, datetime
@@ -72,9 +76,11 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
     from worker.cli.common.terminal import console, on_terminal
     from worker.pipeline.outlets import REASONS
     from worker.reporting.figures import count
+    from worker.reporting.foreseen import read_backtest
     from worker.reporting.load import loaded
     from worker.reporting.page import page
 
+    weighing = read_backtest(backtest) if backtest else None
     faults = _faults(book)
     names = {key: payer.name for key, payer in book.registry.payers.items()}
     meanings = dict[str, str](REASONS.items())
@@ -89,6 +95,7 @@ def write(files: Sequence[Path], output: Path, book: Book) -> None:
             reason=lambda key: meanings.get(key, key),
             made=datetime.now(UTC),
             version=service_version(),
+            backtest=weighing,
         )
         beside = output.with_name(f".{output.name}.{os.getpid()}")
         try:

@@ -9,7 +9,7 @@ import typer
 
 from rules.terms import LAYERS, Grade, RuleStatus, Severity
 from worker.cli import author, diff, docs, drafts, explain, impact, lint, overrides, packs, prove, trial
-from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named
+from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named, untried_book
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def list_(
 
     * `scrub rules list --format json | jq -r .code | sort -u`
     """
-    rules = read_untried(book).book
+    rules = untried_book(book)
     day = day_of(on)
     if payer is not None:
         _known_payer(payer, rules)
@@ -197,6 +197,7 @@ def _version(version: Version) -> Iterator[str]:
     rows = [(name, sentence(condition)) for name, condition in conditions(version)]
     rows += [("says", template(version.message)), ("fix", template(version.fix))]
     rows += [("patch", f"{patch.op} {patch.path} {patch.value or ''}".rstrip()) for patch in version.patch]
+    rows += [(f"try ({one.change_class})", template(one.confirm)) for one in version.suggest]
     if version.bypass:
         rows += [("when lifted", template(version.bypass.message)), ("", template(version.bypass.fix))]
     rows += [("source", cited(version.citation))]

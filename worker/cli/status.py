@@ -55,12 +55,13 @@ def status(
         raise typer.Exit(_health(oldest))
     from worker.books.switch import in_force
     from worker.monitoring.reconciliation import reconcile
+    from worker.store.agreement import standing
 
     with opened() as store:
         while True:
             found, book = reconcile(store.redis, store.keys), in_force(store.redis, store.keys)
             if json:
-                _json(found, book)
+                _json(found, book, standing(store.redis).layout)
             else:
                 first, *rest = _screen(found, book, store)
                 say((CLEAR if watch and on_terminal(sys.stdout) else "") + first, *rest, *([""] if watch else []))
@@ -71,7 +72,7 @@ def status(
     raise typer.Exit(1 if found.balance else 0)
 
 
-def _json(found: Reconciliation, book: InForce) -> None:
+def _json(found: Reconciliation, book: InForce, layout: int) -> None:
     from worker.books import fleet
 
     derived = ("accounted", "balance", "settled", "abandoned", "oldest")
@@ -82,6 +83,8 @@ def _json(found: Reconciliation, book: InForce) -> None:
         for part in found.parts or (found,)
     ]
     more["outlets"] = [asdict(outlet) | {"unread": outlet.unread} for outlet in found.outlets]
+    more["incoming"] = [asdict(one) | {"gone": one.gone} for one in found.incoming]
+    more["layout"] = layout
     more["book"] = asdict(book)
     more["differences"] = [asdict(one) for one in fleet.differences(found, book)]
     more["not_in_force"] = list(fleet.unused_overrides_files(found, book))
@@ -135,12 +138,19 @@ def _balance(found: Reconciliation) -> str:
     return f"The books balance: {found.accepted} accepted, {found.accounted} accounted for."
 
 
+def _layout(layout: int) -> str:
+    from worker.store.layout import NEWEST
+
+    return "" if layout == NEWEST else f"of the keys; `scrub migrate` makes it {NEWEST} once every worker is new"
+
+
 def _screen(found: Reconciliation, book: InForce, store: Store) -> Iterator[str]:
     from worker.monitoring.health import stuck
+    from worker.store.agreement import standing
     from worker.store.memory import memory
     from worker.store.reachability import where
 
-    used = memory(store.redis)
+    used, layout = memory(store.redis), standing(store.redis).layout
     address = where(store.settings) + (" (embedded)" if store.settings.embedded else "")
     share = f", {used.per_cent:.0f} % of its memory in use" if used.limit else ""
     oldest = f"the oldest for {_span(found.oldest_waiting)}" if found.oldest_waiting is not None else ""
@@ -148,6 +158,7 @@ def _screen(found: Reconciliation, book: InForce, store: Store) -> Iterator[str]
     lost = f"{gone} with processes that are gone; taken over after {store.settings.reclaim:g} s" if gone else ""
     rows = [
         ("Redis", "", address + share),
+        ("layout", str(layout), _layout(layout)),
         ("accepted", str(found.accepted), ""),
         ("waiting", str(found.waiting), oldest),
         ("in flight", str(found.in_flight), lost),
@@ -169,6 +180,9 @@ def _screen(found: Reconciliation, book: InForce, store: Store) -> Iterator[str]
     if found.parts:
         yield from _partitions(found)
         yield ""
+    if any(one.taken is not None for one in found.incoming):
+        yield from _producers(found)
+        yield ""
     yield from _workers(found, book)
     yield ""
     yield from _in_force(book)
@@ -177,6 +191,23 @@ def _screen(found: Reconciliation, book: InForce, store: Store) -> Iterator[str]
         yield paint(f"The workers take no more claims since {since}: {found.hold.reason}.", "bold red")
     yield from (paint(f"Look at this: {sentence}.", "bold red") for sentence in stuck(found, store.settings))
     yield paint(_balance(found), "bold red" if found.balance else "bold green")
+
+
+def _producers(found: Reconciliation) -> Iterator[str]:
+    yield paint("Producers", "bold")
+    rows = [("", "accepted", "waiting", "in flight")]
+    rows += [
+        (one.name or "the inbox", str(one.accepted), str(one.waiting), str(one.in_flight))
+        for one in found.incoming
+        if one.name != "inner"
+    ]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for name, *cells in rows:
+        numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        yield f"  {name.ljust(widths[0])}  {numbers}"
+    for one in found.short:
+        sentence = f"{one.gone} entries of {one.name} went away before a worker had them: it deleted them itself."
+        yield paint(f"  {sentence} ACL DELUSER producer-{one.name} shuts it out.", "bold red")
 
 
 def _partitions(found: Reconciliation) -> Iterator[str]:
@@ -243,7 +274,12 @@ def _worker(worker: Worker, found: Reconciliation, book: InForce) -> tuple[str, 
     soon = f" ({late} take{'s' * (late == 1)} it up with the next claims)" if late and worker.alive else ""
     seen = "" if worker.alive else f"; last seen {_span(worker.seen)} ago"
     processes = f"{number} process{'es' * (number != 1)}, {in_hand} in hand"
-    return f"  {worker.name}", state, f"{processes}; {by}{soon}, scrub {worker.version}{seen}"
+    return f"  {worker.name}", state, f"{processes}; {by}{soon}, scrub {worker.version}{_revision(worker)}{seen}"
+
+
+def _revision(worker: Worker) -> str:
+    """What its version does not say: two of one version may be of two revisions."""
+    return (f" ({plain(worker.revision)})" if worker.revision else "") + f", layout {worker.layout}"
 
 
 def _in_force(book: InForce) -> Iterator[str]:

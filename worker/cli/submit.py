@@ -16,10 +16,12 @@ from worker.cli.common.books import codes_of
 from worker.cli.common.sources import FORMATS, Intake
 from worker.cli.common.stores import opened
 from worker.cli.common.terminal import complain, on_terminal, say
+from worker.cli.filing import file_out, one_exit, out_folder
 from worker.cli.watch import summary
 
 if TYPE_CHECKING:
     from worker.config.settings import Settings
+    from worker.filing.cutoff import Cutoff
     from worker.intake.document import Document
 
 _REFRESH = 0.1
@@ -45,11 +47,19 @@ def submit(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Read all, send nothing; no Redis, so duplicates stay unknown."),
+        typer.Option("--dry-run", help="Read all, send nothing; no Redis."),
     ] = False,
     watch: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Take the files of this drop folder as they come, instead of FILE."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --watch: write the files of each 837 here, as its claims are decided."),
+    ] = None,
+    cutoff: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="With --out: write a file at the latest at 17:00, or 4h after it came."),
     ] = None,
     settle: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="With --watch: how long a file must not have changed.")
@@ -58,14 +68,20 @@ def submit(
     """Puts claims onto the queue, for workers to check and route.
 
     What cannot be read as a claim is refused as `file:position: sentence`; the rest is sent. Sending a
-    file again, whole or after a break, is safe: the same claim at the same place is the same event. The ones that
-    were decided before are not sent again; one that still waits on the queue is, and makes no second result.
+    file again, whole or after a break, is safe: the same claim at the same place is the same event, which makes no
+    second result (`scrub status` counts it as repeated).
 
     With --watch each file of DIR that has settled is sent and moved to DIR/done, or to DIR/failed where something in
     it was refused, with a report beside it and, of an X12 file, the answer to its sender (TA1, 999, 277CA): what that
     rejects is not sent. A sender that may pause longer than --settle should write under another
     name (.NAME, NAME.tmp or NAME.part) and rename. Several watchers may share a folder, and one that is killed in the
     middle of a file leaves it for the next.
+
+    With --out, of a producer that is registered with `--exit file`, nothing is on billing, rework or unchecked: each
+    837 becomes NAME.clean.837 (to be sent), NAME.held.837, NAME.unchecked.837, NAME.undecided.837, the answer to its
+    sender, the reports, and last NAME.manifest.json, once all claims are decided or at --cutoff. Every claim is in one
+    of them, or in the manifest as refused or repeated; NAME.unchecked.send.837 and NAME.undecided.send.837 are what
+    SCRUB_SEND_UNCHECKED and SCRUB_SEND_UNDECIDED send. Whatever breaks off is taken up again by the next run.
 
     Exit codes: 0 everything was sent, 2 something was refused, or Redis cannot be used or (with --no-wait) is full.
 
@@ -75,16 +91,19 @@ def submit(
     * `scrub submit --source /hospital/ehr - < claims.ndjson`
     * `scrub submit --dry-run export/*.ndjson.gz`
     * `scrub submit --watch /srv/claims/out`
+    * `SCRUB_PRODUCER=ehr scrub submit --watch /srv/claims/out --out /srv/claims/checked --cutoff 17:00`
     """
     from worker.config.settings import load_settings
     from worker.pipeline import producer
 
     if bool(files) == bool(watch) or (watch and dry_run):
         raise typer.BadParameter("expected FILE..., or --watch DIR alone")
+    if (out and not watch) or (cutoff and not out):
+        raise typer.BadParameter("expected --watch DIR --out DIR" if out else "expected --out DIR as well")
     settings = load_settings()
     name = source or producer.SOURCE
     if watch:
-        _watch(watch, settle, name, settings)
+        _watch(watch, settle, name, settings, out, _cutoff(cutoff))
         return
     intake = Intake(files or [], settings.max_event_bytes, codes=codes_of(settings))
     if dry_run:
@@ -94,7 +113,18 @@ def submit(
     raise typer.Exit(2 if intake.refused else 0)
 
 
-def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None:
+def _cutoff(text: str | None) -> Cutoff | None:
+    from worker.filing.cutoff import Cutoff
+
+    try:
+        return Cutoff.read(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="'--cutoff'") from None
+
+
+def _watch(
+    folder: Path, settle: float, source: str, settings: Settings, out: Path | None, cutoff: Cutoff | None
+) -> None:
     from worker.cli.watch import watch
     from worker.errors import DropFolderUnusable
     from worker.intake.dropfolder import DropFolder
@@ -105,26 +135,32 @@ def _watch(folder: Path, settle: float, source: str, settings: Settings) -> None
     drop = DropFolder(folder, settle)
     if reason := drop.closed():
         raise DropFolderUnusable(folder=folder, reason=reason)
+    if out:
+        out_folder(out, folder)
     with opened(settings) as store:
-        watch(store, drop, source)
+        if out:
+            file_out(store, drop, out, cutoff, source)
+        else:
+            one_exit(store, by_file=False)
+            watch(store, drop, source)
 
 
 def _rehearse(intake: Intake, source: str, settings: Settings) -> None:
-    from worker.pipeline.deduplication import Deduplicator
+    from worker.pipeline.eventmaker import EventMaker
 
-    dedup = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
+    maker = EventMaker(source, settings.max_event_bytes, intake.turn_away)
     with progress(intake) as shown:
-        for _ in dedup.rehearse(shown(intake.documents())):
+        for _ in maker.events(shown(intake.documents())):
             pass
-    say(f"{dedup.read} read, nothing sent (dry run)" + summary(0, dedup, intake).removeprefix("0 sent") + ".")
+    say(f"{maker.read} read, nothing sent (dry run)" + summary(0, intake).removeprefix("0 sent") + ".")
 
 
 def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None) -> None:
     from worker.pipeline import producer
-    from worker.pipeline.deduplication import Deduplicator
+    from worker.pipeline.eventmaker import EventMaker
     from worker.process import celeryapp
 
-    dedup = Deduplicator(source, settings.max_event_bytes, intake.turn_away)
+    maker = EventMaker(source, settings.max_event_bytes, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -132,10 +168,11 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
         sent = number
 
     with opened(settings) as store:
+        one_exit(store, by_file=False)
         try:
             with progress(intake) as shown:
                 producer.send(
-                    store.redis, store.keys, dedup.events(shown(intake.documents()), store.redis, store.keys),
+                    store.redis, store.keys, maker.events(shown(intake.documents())),
                     source=source, settings=settings, on_progress=count, wait=wait, on_wait=_Waiting(),
                 )  # fmt: skip
         finally:
@@ -143,7 +180,7 @@ def _send(intake: Intake, source: str, settings: Settings, *, wait: float | None
                 celeryapp.notifier(store).notify()
             if sys.exc_info()[0]:
                 complain(f"{sent} sent before it broke off; to send the files again is safe")
-    say(f"{summary(sent, dedup, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
+    say(f"{summary(sent, intake)}." + (" `scrub status` shows what becomes of them." if sent else ""))
 
 
 Shown = Callable[[Iterator["Document"]], Iterator["Document"]]

@@ -46,7 +46,11 @@ def import_(
 
     * medically unlikely edits (MUE), practitioner or outpatient hospital
 
-    * relative value file of the physician fee schedule (PPRRVU), 2025 and later, and its cost indices (GPCI)
+    * relative value file of the physician fee schedule (PPRRVU), 2025 and later, both of a zip (nonQPP and QPP)
+
+    * cost indices of the physician fee schedule's localities (GPCI), as CSV
+
+    * ZIP Code to Carrier Locality File, of five digits and of nine, as text
 
     * ASC addenda AA and BB, OPPS addendum B, as text or CSV
 
@@ -58,10 +62,10 @@ def import_(
 
     Keep the official names: table, quarter and year stand nowhere else.
 
-    Pairs and unit limits are kept whole, in a file that all processes share; of the others, the rows that rules ask
-    for. A file that is cut short, has another header, or whose periods
-    overlap is refused with its line, and then nothing at all is imported. Workers take new tables up when they start;
-    where a book is in force, which has its tables in it, once one that is packed anew is in force.
+    Pairs, unit limits and ZIP codes are kept whole, in a file that all processes share; of the others, the rows that
+    rules and expected payments ask for. A file that is cut short, has another header, or whose periods overlap is
+    refused with its line, and then nothing at all is imported. Workers take new tables up when they start; where a book
+    is in force, which has its tables in it, once one that is packed anew is in force.
 
     Exit codes: 0 imported, or there already, 2 refused.
 
@@ -79,7 +83,7 @@ def import_(
 
     settings = load_settings()
     # Without its imported editions: a packed book may refer to rows that are to be imported now.
-    book = read_book(book_files(settings.book, None, settings.book_key).library)
+    book = read_book(book_files(settings.book, None, settings.trusted).library)
     with _progress(size_of(files)) as seen:
         editions = editions_in(files, book.procedure, seen)
     new = editionstore.add(settings.tables_path, editions)
@@ -109,7 +113,7 @@ def list_(
     from worker.tables import editionstore
 
     settings = load_settings()
-    book, editions = read_book(settings.book, keys=settings.book_key), editionstore.stored(settings.tables_path)
+    book, editions = read_book(settings.book, keys=settings.trusted), editionstore.stored(settings.tables_path)
     if format == "json":
         say_json(*_shipped(book), *map(_described, editions))
         return

@@ -64,7 +64,9 @@ def _scrubbed(entry: OutletEntry) -> Iterator[str]:
     from worker.cli.common.verdicts import verdict
 
     claim = entry.data["claim"]
-    yield from verdict(report_of(entry.data["report"]), payer_of(claim), entry.event["time"], claim=_claim_of(claim))
+    expected = entry.data.get("expected", ())  # not in entries of earlier releases
+    report = report_of(entry.data["report"])
+    yield from verdict(report, payer_of(claim), entry.event["time"], claim=_claim_of(claim), expected=expected)
 
 
 def _claim_of(data: object) -> Claim | None:

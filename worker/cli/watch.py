@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from worker.cli.answering import Answering
     from worker.intake.document import Document, Refusal
     from worker.intake.dropfolder import DropFolder, Taken
-    from worker.pipeline.deduplication import Deduplicator
     from worker.store.connections import Store
 
 MOST = 1_000
@@ -157,7 +156,7 @@ def _set_aside(folder: DropFolder, path: Path, reason: str) -> None:
     refusals.add(Refusal(path.name, "", 0, (Problem("", reason),)))
     intake = Intake([], 0)
     intake.refused = 1
-    report = _report(path.name, datetime.now(UTC), 0, 0, 0, intake, refusals)
+    report = _report(path.name, datetime.now(UTC), 0, 0, intake, refusals)
     try:
         with held():
             taken = folder.unread(path)
@@ -176,14 +175,14 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     from rules.errors import ScrubError
     from worker.cli.answering import Answering
     from worker.pipeline import producer
-    from worker.pipeline.deduplication import Deduplicator
+    from worker.pipeline.eventmaker import EventMaker
     from worker.process import celeryapp
 
     started = datetime.now(UTC)
     refusals, limit = Refusals(), store.settings.max_event_bytes
     intake = Intake([], limit, refusals.add, codes_of(store.settings))
     answering = Answering(intake, taken)
-    dedup = Deduplicator(source, limit, intake.turn_away)
+    maker = EventMaker(source, limit, intake.turn_away)
     sent = 0
 
     def count(number: int) -> None:
@@ -191,7 +190,7 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
         sent = number
 
     try:
-        events = dedup.events(_guarded(intake, taken, answering), store.redis, store.keys)
+        events = maker.events(_guarded(intake, taken, answering))
         producer.send(store.redis, store.keys, events, source=source, settings=store.settings, on_progress=count)
     except (RedisError, ScrubError, OSError):
         raise
@@ -200,11 +199,11 @@ def _submit(store: Store, taken: Taken, source: str) -> None:
     finally:
         if sent:
             celeryapp.notifier(store).notify()
-    report = _report(taken.path.name, started, sent, dedup.read, dedup.duplicates, intake, refusals)
+    report = _report(taken.path.name, started, sent, maker.read, intake, refusals)
     with answering.answer(refusals.listed) as answer, held():
         moved = taken.move("failed" if intake.refused else "done", report, answer)
     where = f"{moved.parent.name}/{moved.name}" if moved else "changed while it was read, and is read again"
-    _say(f"{taken.path.name}: {summary(sent, dedup, intake)} -> {where}")
+    _say(f"{taken.path.name}: {summary(sent, intake)} -> {where}")
 
 
 def _guarded(intake: Intake, taken: Taken, answering: Answering) -> Iterator[Document]:
@@ -244,11 +243,9 @@ def _say(line: str) -> None:
         complain("nobody reads the output any more; no more is written there")
 
 
-def summary(sent: int, dedup: Deduplicator, intake: Intake) -> str:
-    """`4 sent; 2 duplicate; 1 refused; 3 passed by (Patient 3)`: what is none is left out."""
+def summary(sent: int, intake: Intake) -> str:
+    """`4 sent; 1 refused; 3 passed by (Patient 3)`: what is none is left out."""
     parts = [f"{sent} sent"]
-    if dedup.duplicates:
-        parts.append(f"{dedup.duplicates} duplicate, decided before")
     if intake.refused:
         parts.append(f"{intake.refused} refused")
     if passed := intake.passed_by():
@@ -256,9 +253,7 @@ def summary(sent: int, dedup: Deduplicator, intake: Intake) -> str:
     return "; ".join(parts)
 
 
-def _report(
-    name: str, started: datetime, sent: int, read: int, duplicate: int, intake: Intake, refusals: Refusals
-) -> bytes:
+def _report(name: str, started: datetime, sent: int, read: int, intake: Intake, refusals: Refusals) -> bytes:
     from worker.logs.printable import json_bytes
 
     report = {
@@ -267,7 +262,7 @@ def _report(
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "read": read,
         "sent": sent,
-        "duplicate": duplicate,
+        "duplicate": 0,  # until the next version: what was sent before is sent again
         "refused": intake.refused,
         "passed_by": dict(sorted(intake.passed.items())),
         "refusals": refusals.listed,

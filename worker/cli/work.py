@@ -78,9 +78,10 @@ def _check(settings: Settings) -> None:
     broker.check(settings)
     with opened(settings) as store:
         check_primary(store.redis, reachability.claims(settings))
-        agreement.agreed_secret(store)
+        agreement.agreed_rings(store)
         if fault := current.take_own(store):
             complain(f"Its own cannot be used; it would judge by what is in force: {fault}")
         found = current.book_of_today(settings)
+        current.payment_terms(settings)
         redis = reachability.where(settings)
         say(f"A worker can start: Redis at {redis}, book {found.label} ({len(found.rules)} rules).")

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 SCHEMES = ("redis", "rediss", "unix")
 SHAPE = (
     "expected a URL that starts with redis://, rediss:// or unix://, as redis://host:6379/0, or"
-    " redis+sentinel://host:26379,host:26379/name"
+    " redis+sentinel://host:26379,host:26379/name, or redis+cluster://host:6379,host:6379"
 )
 _SOCKET_LIMIT = 103 if sys.platform == "darwin" else 107
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -186,3 +186,23 @@ def tls_files(url: str) -> dict[str, str]:
 
 def _query(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
+
+
+def nodes(hosts: str, port: int) -> tuple[tuple[str, int], ...]:
+    """Host and port of each of several, divided by commas; `port`: where none is given.
+
+    Raises:
+        ValueError: one is none. It shows no value.
+    """
+    found = []
+    for host in hosts.split(","):
+        parts = urlsplit(f"//{host}")
+        if not parts.hostname or not named(parts.hostname) or parts.port == 0:
+            raise ValueError(SHAPE)
+        found.append((parts.hostname, parts.port or port))
+    return tuple(found)
+
+
+def bracketed(host: str) -> str:
+    """As it stands before a port."""
+    return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""SCRUB_MODE and SCRUB_GAPS: one word for all payers, and others for some of them.
+"""SCRUB_MODE, SCRUB_GAPS and SCRUB_SEND_*: one word for all payers, and others for some of them.
 
 `observe`; `observe,medicare:enforce`; `uhc:observe` (or `observe:uhc`); in SCRUB_MODE also a rule's code for a payer.
 Where a payer is named that the book does not know, reading the overrides says so: settings know no book.
@@ -62,6 +62,17 @@ def modes(text: str) -> Mapping[str, str]:
 def gaps(text: str) -> Mapping[str, str]:
     """SCRUB_GAPS. Raises what `words` raises."""
     return words(text, GAP_ROUTES, _payer)
+
+
+def sends(text: str) -> Mapping[str, str]:
+    """SCRUB_SEND_UNCHECKED and SCRUB_SEND_UNDECIDED. Raises what `words` raises."""
+    return words(text, ("keep", "send"), _payer)
+
+
+def sent(said: Mapping[str, str], payer: str | None, plan: str | None) -> bool:
+    """Whether a claim of this payer and plan is sent; None: the book does not know them."""
+    names = (f"{payer}/{plan}", payer, ALL) if payer else (ALL,)
+    return next((said[name] for name in names if name in said), "keep") == "send"
 
 
 def checked(read: Callable[[str], Mapping[str, str]]) -> Callable[[str], str]:

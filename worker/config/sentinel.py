@@ -39,9 +39,8 @@ class Sentinels:
         name, _, db = parts.path.removeprefix("/").partition("/")
         if parts.scheme != SCHEME or not name or parts.query:
             raise ValueError(SCHEME)
-        nodes = hosts.replace("%5B", "[").replace("%5D", "]").split(",")
         return cls(
-            tuple(_node(node) for node in nodes), unquote(name), int(db or 0),
+            redisurl.nodes(hosts.replace("%5B", "[").replace("%5D", "]"), _PORT), unquote(name), int(db or 0),
             unquote(user) or None, unquote(password) or None,
         )  # fmt: skip
 
@@ -50,23 +49,12 @@ class Sentinels:
         """The same in kombu's spelling, which names the group elsewhere: `master_name` in the transport options."""
         user, password = quote(self.username or "", safe=""), quote(self.password or "", safe="")
         login = f"{user}:{password}@" if self.password else ""
-        return ";".join(f"sentinel://{login}{_bracketed(host)}:{port}/{self.db}" for host, port in self.nodes)
+        return ";".join(f"sentinel://{login}{redisurl.bracketed(host)}:{port}/{self.db}" for host, port in self.nodes)
 
     def __str__(self) -> str:
-        return f"{self.name} of {', '.join(f'{_bracketed(host)}:{port}' for host, port in self.nodes)}"
+        return f"{self.name} of {', '.join(f'{redisurl.bracketed(host)}:{port}' for host, port in self.nodes)}"
 
 
 def of(url: str | None) -> Sentinels | None:
     """The sentinels, where the URL names some."""
     return Sentinels.parse(url) if url and url.startswith(f"{SCHEME}:") else None
-
-
-def _node(host: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{host}")
-    if not parts.hostname or not redisurl.named(parts.hostname) or parts.port == 0:
-        raise ValueError(host)
-    return parts.hostname, parts.port or _PORT
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

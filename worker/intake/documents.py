@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from io import BufferedReader, BytesIO
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -19,12 +19,12 @@ from rules.errors import ClaimInvalid, Problem
 from worker.errors import EventInvalid
 from worker.intake.document import Document, Found, Passed, Refusal
 from worker.intake.events import claim_of, decode, parse_event
-from worker.intake.fhir import BundleEntry, Targets, read_entries, read_fhir, with_source
 from worker.intake.gunzip import Gunzip
 from worker.intake.jsoncut import Malformed, Places, elements, members
 from worker.intake.recognize import ISA, LOOKED_AT, foreign, kind_of
 
 if TYPE_CHECKING:
+    from worker.intake.fhir import BundleEntry, Targets
     from worker.intake.x12.ended import Ended
 
 ARRAY_LIMIT = 64 * 2**20
@@ -44,6 +44,19 @@ _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 _DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
 
 
+class _Known:
+    """The FHIR resources of a file that were read so far. Files of other formats start without FHIR's tables."""
+
+    def __init__(self, codes: Collection[str] | None) -> None:
+        self._codes = codes
+
+    @cached_property
+    def targets(self) -> Targets:
+        from worker.intake.fhir import Targets
+
+        return Targets(codes=self._codes)
+
+
 def read_documents(
     name: str,
     stream: IO[bytes],
@@ -60,7 +73,7 @@ def read_documents(
     """
     reader, unpacked = _opened(stream)
     passed = others = row = 0
-    known = Targets(codes=codes)
+    known = _Known(codes)
     for found in _read(name, reader, limit, known, unpacked is not None, ended):
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
@@ -104,7 +117,7 @@ def _read(
     name: str,
     reader: BufferedReader,
     limit: int,
-    known: Targets,
+    known: _Known,
     packed: bool,
     ended: Callable[[Ended], None] | None,
 ) -> Iterator[Found]:
@@ -142,9 +155,7 @@ def _before_an_isa(raw: bytes) -> bool:
     return ISA.search(head) is not None and not foreign(head)
 
 
-def _objects(
-    name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Targets
-) -> Iterator[Found]:
+def _objects(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: _Known) -> Iterator[Found]:
     """One object over several lines, or NDJSON; `line`: the first one that is not blank."""
     following = _next_line(reader, limit)
     if len(line) > limit or not following or _is_json(line):
@@ -217,7 +228,7 @@ def _skip_line(reader: BufferedReader) -> None:
 
 
 def _lines(
-    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: Targets
+    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: _Known
 ) -> Iterator[Found]:
     while line := ahead.pop(0) if ahead else _next_line(reader, limit):
         if len(line) > limit + 1 and not line.endswith(b"\n"):
@@ -238,7 +249,7 @@ def _long_line(reader: BufferedReader, line: bytes) -> bytes:
     return line
 
 
-def _array(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Targets) -> Iterator[Found]:
+def _array(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: _Known) -> Iterator[Found]:
     raw = line + reader.read(ARRAY_LIMIT)
     if len(raw) > ARRAY_LIMIT:
         yield _refusal(name, "", 0, f"an array of more than {ARRAY_LIMIT} bytes is not read; send it as NDJSON")
@@ -262,7 +273,7 @@ def _malformed(name: str, position: str, number: int, error: Malformed, places: 
 
 
 def _one(
-    name: str, position: str, number: int, raw: bytes, limit: int, known: Targets, start: tuple[int, int] = (1, 1)
+    name: str, position: str, number: int, raw: bytes, limit: int, known: _Known, start: tuple[int, int] = (1, 1)
 ) -> Iterator[Found]:
     """`start`: line and column of the document within what `position` names."""
     size = len(raw.rstrip())
@@ -298,14 +309,16 @@ def _within(problem: Problem, start: tuple[int, int], lines: bool) -> Problem:
     return Problem(where, problem.sentence, where)
 
 
-def _streamed(name: str, position: str, number: int, raw: bytes, limit: int, known: Targets) -> Iterator[Found]:
+def _streamed(name: str, position: str, number: int, raw: bytes, limit: int, known: _Known) -> Iterator[Found]:
     """The claims of a large Bundle, whose entries are decoded one at a time."""
     try:
         head, entries = _parts(raw)
         if head.get("resourceType") != "Bundle":
             yield _refusal(name, position, number, f"the document has more than {limit} bytes")
             return
-        yield from _found(name, position, number, read_entries(head, entries, known))
+        from worker.intake.fhir import read_entries
+
+        yield from _found(name, position, number, read_entries(head, entries, known.targets))
     except Malformed as error:
         yield _malformed(name, position, number, error, Places(raw))
 
@@ -350,7 +363,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _parsed(name: str, position: str, number: int, value: object, known: Targets) -> Iterator[Found]:
+def _parsed(name: str, position: str, number: int, value: object, known: _Known) -> Iterator[Found]:
     if not isinstance(value, dict):
         sentence = "expected an object: a claim, a CloudEvent or a FHIR resource; this is another kind of JSON"
         yield _refusal(name, position, number, sentence)
@@ -367,12 +380,16 @@ def _parsed(name: str, position: str, number: int, value: object, known: Targets
             yield Refusal(name, position, number, error.problems)
 
 
-def _resources(name: str, position: str, number: int, value: dict[str, Any], known: Targets) -> Iterator[Found]:
+def _resources(name: str, position: str, number: int, value: dict[str, Any], known: _Known) -> Iterator[Found]:
     """The claims of a FHIR resource, and what else is in it; `known`: the resources of the lines before."""
-    yield from _found(name, position, number, read_fhir(value, known))
+    from worker.intake.fhir import read_fhir
+
+    yield from _found(name, position, number, read_fhir(value, known.targets))
 
 
 def _found(name: str, position: str, number: int, resources: Iterable[BundleEntry]) -> Iterator[Found]:
+    from worker.intake.fhir import with_source
+
     for found in resources:
         place = f"{position} entry {found.number}" if found.number else position
         if found.problems:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jiter
+import msgspec
 import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -111,6 +113,7 @@ class ClaimEvent:
 
 
 _EVENT = TypeAdapter(ClaimEvent)
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _ATTRIBUTES = frozenset(part.name for part in fields(ClaimEvent))
 
 
@@ -208,7 +211,38 @@ def read_event(raw: bytes, *, limit: int) -> Submission:
     """
     if len(raw) > limit:
         raise EventInvalid("too_large", [Problem("", f"the event has {len(raw)} bytes, at most {limit} are read")])
-    return parse_event(decode(raw))
+    return _plain(raw) or parse_event(decode(raw))
+
+
+def _plain(raw: bytes) -> Submission | None:
+    """A sound event of a plain claim, in two thirds of the time; None: it is to be read as every other.
+
+    msgspec keeps the last of two equal keys. What it kept has as many quotation marks as the bytes only where it kept
+    all of them: no text of printable ASCII without a backslash has one of its own.
+    """
+    if len(raw) > MOST_VALUES or b"\\" in raw or not raw.isascii():
+        return None
+    try:
+        value = _DECODER.decode(raw)
+        event = _EVENT.validate_python(value)
+        data = value["data"]
+        content = canonical(data)
+        if not _kept_all(raw, value, content) or _extensions(value):
+            return None
+    except (msgspec.MsgspecError, ArithmeticError, KeyError, RecursionError, TypeError, ValueError):
+        return None
+    claim = read_plain(data, content)
+    return Submission(event, claim, content, digest_of(data, content)) if claim else None
+
+
+def _kept_all(raw: bytes, value: dict[str, Any], content: bytes) -> bool:
+    head, quotes = orjson.dumps({**value, "data": None}), raw.count(b'"')
+    if b"\\" in head:
+        return False
+    if head.count(b'"') + content.count(b'"') == quotes:
+        return True
+    # Numbers with a fraction are texts in canonical JSON.
+    return orjson.dumps(value, default=float).count(b'"') == quotes
 
 
 def structured(fields: Mapping[bytes, bytes]) -> bytes | None:

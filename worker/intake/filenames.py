@@ -39,6 +39,11 @@ def pairs(name: str, limit: int) -> Iterator[tuple[str, str]]:
         yield _fitting(name, end, limit), _fitting(_shown(name), end + REPORT, limit)
 
 
+def beside(name: str, end: str, limit: int) -> str:
+    """A name of at most `limit` bytes that can be looked at, for what is made of a file, and this end."""
+    return _fitting(_shown(name), end, limit)
+
+
 def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "".join(f"%{byte:02X}" for byte in os.fsencode(c)) for c in name)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 from types import GenericAlias
 from typing import Annotated, Any, Literal, cast
@@ -53,6 +53,14 @@ def read_plain(data: object, content: bytes) -> Claim | None:
         return None
 
 
+def undated(claim: Claim) -> Claim:
+    """The claim without what its sender says of receipt."""
+    made: Any = claim
+    if isinstance(made, msgspec.Struct):
+        return cast(Claim, msgspec.structs.replace(made, received_date=None))
+    return replace(claim, received_date=None)
+
+
 def filled(data: object, struct: Any) -> Any:
     """What `translated` made, with the decoded JSON in it.
 
@@ -64,7 +72,13 @@ def filled(data: object, struct: Any) -> Any:
 
 def _amount(kind: Any, value: object) -> object:
     """Reads a value by the claim model's own function; msgspec takes its ValueError for a refusal."""
-    return kind.read(value)
+    return _amount_of(kind, value) if type(value) is str else kind.read(value)
+
+
+@lru_cache(maxsize=8_192)
+def _amount_of(kind: Any, text: str) -> object:
+    """Charges and units of other claims are the same again."""
+    return kind.read(text)
 
 
 def translated(model: type[Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from pydantic import Field
 
 from worker.logs.fields import LineField, fields_of
+from worker.monitoring import pressure
 from worker.monitoring.progress import standstills
 from worker.monitoring.reconciliation import Reconciliation
 from worker.store.outletspecs import GROUPED, OUTLETS
@@ -27,6 +28,14 @@ QueueFields = TypedDict(
         "queue.workers": Annotated[int, Field(description="workers that said of late that they are alive")],
         "queue.held": Annotated[bool, Field(description="whether the workers wait: an outlet or Redis is full")],
         "queue.held_s": Annotated[float, Field(description="for how long they do, seconds; 0: they do not")],
+        "queue.held_by": Annotated[
+            str, Field(description="while they do: the outlet with most that its reader has not had; empty: none")
+        ],
+        "queue.full": Annotated[bool, Field(description="whether producers are told to wait: Redis is nearly full")],
+        "queue.deleted": Annotated[
+            int, Field(description="entries that registered producers deleted from their own streams")
+        ],
+        "queue.deleted_by": Annotated[list[str], Field(description="which producers")],
         "queue.standstill_s": Annotated[
             float, Field(description="for how long claims could be taken and none was decided, seconds; 0: it moves")
         ],
@@ -57,6 +66,7 @@ def reconciliation_line(found: Reconciliation, version: str, past_review: list[s
 
     `version`: of the rule book; `past_review`: its sources that want to be looked at.
     """
+    most = pressure.to_read(found) if found.hold else None
     queue: QueueFields = {
         "event.action": "queue.books",
         "queue.accepted": found.accepted,
@@ -71,6 +81,10 @@ def reconciliation_line(found: Reconciliation, version: str, past_review: list[s
         "queue.workers": len(found.alive),
         "queue.held": found.hold is not None,
         "queue.held_s": round(found.held, 3),
+        "queue.held_by": most.name if most else "",
+        "queue.full": found.full,
+        "queue.deleted": sum(one.gone for one in found.short),
+        "queue.deleted_by": [one.name for one in found.short],
         "queue.standstill_s": round(max(standstills(found)), 3),
     }
     counts = {f"queue.{name}": found.outlet(name).count for name in OUTLETS}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from redis import Redis
 
 from worker.monitoring.workers import Worker, reply_fields, worker_of
-from worker.store.keys import GROUP, Keys
+from worker.store.cluster import is_cluster
+from worker.store.keys import GROUP, INNER, SHARED, Keys
 from worker.store.outletspecs import OUTLETS
-from worker.store.scripts import script
+from worker.store.registry import streams_of
+from worker.store.scripts import call, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Outlet:
         return self.slowest[0]
 
 
+TOLD = 10.0
+"""Seconds for which what workers publish of the room that there is holds."""
 _RATE_SECONDS = 70
 _COUNTS = ("accepted", "repeated", "requeued", "forwarded", "received", "dropped", "waiting", "in_flight")
 
@@ -74,6 +78,24 @@ class Rate:
     seconds: float
     accepted: float
     decided: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A stream on which entries come in."""
+
+    name: str
+    """A registered producer, `inner`, or empty for the inbox."""
+    accepted: int
+    waiting: int
+    in_flight: int
+    taken: int | None = None
+    """Of a producer: how many of its entries workers took off."""
+
+    @property
+    def gone(self) -> int:
+        """Entries that are there no more and that no worker took off: the producer itself deleted them."""
+        return 0 if self.taken is None else self.accepted - self.taken - self.waiting - self.in_flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +134,7 @@ class Reconciliation:
     """Age of the oldest entry that a worker has, in seconds."""
     outlets: tuple[Outlet, ...]
     consumers: tuple[Consumer, ...]
-    """Pool processes that have read from the inbox, also of workers that are gone."""
+    """Pool processes that have read what came in, also of workers that are gone."""
     workers: tuple[Worker, ...]
     hold: Hold | None
     rate: Rate | None
@@ -123,6 +145,10 @@ class Reconciliation:
     """Seconds since a worker last did the maintenance and stored a sample; None: none has."""
     marks: tuple[Mark, ...] = ()
     """How it moves, see worker.monitoring.progress; none: there was no maintenance of late."""
+    incoming: tuple[Incoming, ...] = ()
+    """The streams that came in, each."""
+    full: bool = False
+    """Producers are told to wait."""
 
     @property
     def alive(self) -> tuple[Worker, ...]:
@@ -160,6 +186,11 @@ class Reconciliation:
         return off or max(0, self.forwarded - self.received)
 
     @property
+    def short(self) -> tuple[Incoming, ...]:
+        """The producers whose entries went away in no other way than by their own hand."""
+        return tuple(one for one in self.incoming if one.gone)
+
+    @property
     def held(self) -> float:
         """Seconds for which the workers have been held."""
         return max(0.0, self.moment - self.hold.since) if self.hold else 0.0
@@ -173,36 +204,71 @@ class Reconciliation:
         return next(outlet for outlet in self.outlets if outlet.name == name)
 
 
-def reconcile(redis: Redis, keys: Keys) -> Reconciliation:
-    """The reconciliation at this instant.
+def reconcile(redis: Redis, keys: Keys, parts: Sequence[Keys] = ()) -> Reconciliation:
+    """The reconciliation at this instant; on a cluster, whose nodes have no instant in common, each partition at one.
+
+    `parts`: of these partitions alone, the first one among them.
 
     Raises:
         redis.exceptions.RedisError
     """
-    names = [_asked(part) for part in keys.all]
+    names = streams_of(redis, keys).names
+    names = names if INNER in names else (*names, INNER)  # while the layout changes, some are there already
     if keys.count == 1:
-        return _parsed(redis.eval(script("status"), len(names[0]), *names[0], GROUP))
+        return _parsed(redis.eval(named("status"), *cast(Any, call(_asked(keys, names), GROUP))), names)
+    found = _looked(redis, parts or keys.all, names)
+    if found.forwarded > found.received and is_cluster(redis):
+        # A claim is received first and counted as forwarded then, maybe both between the looks at the two partitions.
+        # What a later look does not find as received either is lost.
+        later = _looked(redis, parts or keys.all, names)
+        return replace(found, received=min(found.forwarded, later.received))
+    return found
+
+
+def _looked(redis: Redis, parts: Sequence[Keys], names: Sequence[str]) -> Reconciliation:
     with redis.pipeline() as pipeline:  # all at one instant
-        for asked in names:
-            pipeline.eval(script("status"), len(asked), *asked, GROUP)
+        for part in parts:
+            pipeline.eval(named("status"), *cast(Any, call(_asked(part, names), GROUP)))
         answers = cast(Any, pipeline.execute())
-    return _summed(tuple(map(_parsed, answers)), samples=answers[0][8])
+    return _summed(tuple(_parsed(answer, names) for answer in answers), samples=answers[0][4])
 
 
-def _asked(keys: Keys) -> list[str]:
-    fixed = [keys.inbox, keys.counters, keys.workers, keys.hold, keys.samples, keys.progress]
-    return [*fixed, *map(keys.outlet, OUTLETS)]
+def _asked(keys: Keys, names: Sequence[str]) -> dict[str, str | list[str]]:
+    named = ("meta", "counters", "workers", "hold", "samples", "progress")
+    streams, outlets = [*map(keys.stream, names)], [*map(keys.outlet, OUTLETS)]
+    return {**{name: keys.of(name) for name in named}, "streams": streams, "outlets": outlets}
 
 
-def _parsed(answer: Any) -> Reconciliation:
-    """Of one partition."""
-    time, stream, consumers, pending, first, counted, workers, hold, samples, progress, *outlets = answer
-    moment = int(time[0]) + int(time[1]) / 1e6
-    inbox, counters = reply_fields(stream), reply_fields(counted)
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """One stream of a snapshot, and when the oldest of its entries came, by its id."""
+
+    counts: Incoming
+    waits: bytes | None
+    pends: bytes | None
+    consumers: tuple[Consumer, ...]
+
+
+def _stream(name: str, answer: Any, counters: Mapping[str, Any]) -> _Stream:
+    about, consumers, pending, first = answer
+    said = reply_fields(about)
     in_flight = int(pending[0]) if pending else 0
     # Not the lag of the group: after a failover the new primary may count it from entries that were decided long ago.
-    waiting = int(inbox.get("length", 0)) - in_flight
-    accepted = int(inbox.get("entries-added", 0))
+    waiting = int(said.get("length", 0)) - in_flight
+    taken = None if name in (SHARED, INNER) else int(counters.get(f"taken:{name}", 0))
+    counts = Incoming(name, int(said.get("entries-added", 0)), waiting, in_flight, taken)
+    return _Stream(
+        counts, first[0][0] if first else None, pending[1] if in_flight else None, tuple(map(_consumer, consumers))
+    )
+
+
+def _parsed(answer: Any, names: Sequence[str]) -> Reconciliation:
+    """Of one partition."""
+    time, counted, workers, hold, samples, progress, full, streams, outlets = answer
+    moment, counters = int(time[0]) + int(time[1]) / 1e6, reply_fields(counted)
+    found = [_stream(name, one, counters) for name, one in zip(names, streams, strict=True)]
+    waiting, in_flight = (sum(getattr(one.counts, term) for one in found) for term in ("waiting", "in_flight"))
+    accepted = sum(one.counts.accepted for one in found) + int(counters.get("retired", 0))
     return Reconciliation(
         moment=moment,
         accepted=accepted,
@@ -213,13 +279,13 @@ def _parsed(answer: Any) -> Reconciliation:
         dropped=int(counters.get("dropped", 0)),
         waiting=waiting,
         in_flight=in_flight,
-        oldest_waiting=_age(first[0][0], moment) if first else None,
-        oldest_in_flight=_age(pending[1], moment) if in_flight else None,
+        oldest_waiting=max((_age(one.waits, moment) for one in found if one.waits), default=None),
+        oldest_in_flight=max((_age(one.pends, moment) for one in found if one.pends), default=None),
         outlets=tuple(
-            Outlet(name, int(counters.get(name, 0)), _length(length), tuple(map(_consumer, found)))
-            for name, (length, found) in zip(OUTLETS, outlets, strict=True)
+            Outlet(name, int(counters.get(name, 0)), _length(length), tuple(map(_consumer, groups)))
+            for name, (length, groups) in zip(OUTLETS, outlets, strict=True)
         ),
-        consumers=tuple(map(_consumer, consumers)),
+        consumers=_merged(consumer for one in found for consumer in one.consumers),
         workers=tuple(
             sorted((worker_of(*pair, moment) for pair in reply_fields(workers).items()), key=lambda one: one.name)
         ),
@@ -227,6 +293,8 @@ def _parsed(answer: Any) -> Reconciliation:
         rate=_rate(samples, moment, accepted, accepted - waiting - in_flight),
         tended=max(0.0, moment - int(samples[0].split()[0]) / 1000) if samples else None,
         marks=_marks(progress),
+        incoming=tuple(one.counts for one in found),
+        full=bool(full) and moment - int(full.split()[0]) / 1000 < TOLD,
     )
 
 
@@ -246,9 +314,21 @@ def _summed(parts: Sequence[Reconciliation], samples: Sequence[bytes]) -> Reconc
             for same in [[part.outlet(name) for part in parts]]
         ),
         consumers=_merged(one for part in parts for one in part.consumers),
+        incoming=tuple(_added([part.incoming[place] for part in parts]) for place in range(len(first.incoming))),
         parts=tuple(replace(part, rate=None) for part in parts),
     )
     return replace(found, rate=_rate(samples, found.moment, found.accepted, found.taken_off))
+
+
+def _added(same: Sequence[Incoming]) -> Incoming:
+    """One stream of all partitions."""
+    return Incoming(
+        same[0].name,
+        sum(one.accepted for one in same),
+        sum(one.waiting for one in same),
+        sum(one.in_flight for one in same),
+        None if same[0].taken is None else sum(one.taken or 0 for one in same),
+    )
 
 
 def _together(outlets: Iterable[Outlet]) -> tuple[Consumer, ...]:
@@ -276,6 +356,7 @@ def _length(answer: Any) -> int:
 
 
 def _age(entry: bytes, moment: float) -> float:
+    """By its id, which may be anything: one that is ahead of the clock is as old as nothing."""
     return max(0.0, moment - int(entry.split(b"-")[0]) / 1000)
 
 

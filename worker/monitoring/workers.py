@@ -12,6 +12,10 @@ ALIVE = 15.0
 """Seconds for which a worker counts as alive after it last said so; it does every 5."""
 
 
+UNREADABLE = "unreadable"
+"""What a worker says of its keys where their file cannot be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A worker as it says of itself: the main process, with its pool."""
@@ -50,6 +54,18 @@ class Worker:
     """Why its own book or overrides cannot be used, so that it judges by what is in force; empty: they can."""
     secret: str = ""
     """Fingerprint of the secret."""
+    layout: int = 1
+    """The newest layout of the keys that it reads; releases before it was told read the first."""
+    revision: str = ""
+    """Of its source code, where that is known."""
+    audit_keys: str = ""
+    """Ids of the keys of its audit ring, of the files as they are now; empty: a version that knows of no rings."""
+    patient_keys: str = ""
+    """The same of the patient ring."""
+    waives: bool = False
+    """Whether it knows waivers, and the fronts of cases; a version before 0.1.2 does not."""
+    exits: bool = False
+    """Whether it knows of sources that leave by file; releases before it was told do not."""
     life: str = ""
     """Distinguishes it from a worker of the same host name and process id."""
 
@@ -70,7 +86,8 @@ def reply_fields(flat: Any) -> Mapping[str, Any]:
 
 _SAID = (
     "host", "pid", "version", "book_version", "book_digest", "started", "life", "outputs", "left_out", "own_digest",
-    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "own_fault", "secret",
+    "library", "tables", "overrides", "overrides_disk", "overrides_fault", "own_fault", "secret", "layout",
+    "revision", "audit_keys", "patient_keys", "waives", "exits",
 )  # fmt: skip
 
 

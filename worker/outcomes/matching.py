@@ -39,6 +39,8 @@ class AuditedDecision:
     """Failed rules with their lines; None: the whole claim, or not said."""
     charge: Decimal | None = None
     """CLM02; None: not said."""
+    id: str = ""
+    """Of the decision."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ import errno
 import gzip
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.intake.x12.remittance import Payment, ProviderAdjustment
 from worker.outcomes.answers import settle
-from worker.outcomes.matching import match
-from worker.outcomes.store import meeting_place
+from worker.outcomes.matching import AuditedDecision, Match, match
+from worker.outcomes.store import MeetingPlace, meeting_place
 from worker.outcomes.tally import ALIKE, AMBIGUOUS, READ, STRANGE, UNBALANCED, Expected, Outcomes, Total, count
 
 
@@ -29,10 +30,11 @@ def compare(
     log: Iterable[bytes],
     codes: Container[str],
     expected: Expected,
+    seen: Callable[[HeldClaim], None] = lambda _: None,
 ) -> Outcomes:
     """Matches and counts. Memory does not grow with either: both go through a temporary database on the disk.
 
-    `log`: lines of audit files, in any order.
+    `log`: lines of audit files, in any order. `seen`: is given each claim of the remittances, once.
     """
     outcomes = Outcomes()
     adjusted: set[ProviderAdjustment] = set()
@@ -45,26 +47,57 @@ def compare(
             for what in (UNBALANCED,) * (not one.balances) + (STRANGE,) * one.strange:
                 outcomes.note(what, one.file, one.position)
             place.enter(one)
-        for each in adjusted:
-            outcomes.provider_adjustments.setdefault(each.reason, Total()).add(each.amount)
+        for sum_ in adjusted:
+            outcomes.provider_adjustments.setdefault(sum_.reason, Total()).add(sum_.amount)
         for line in log:
             place.remember(line)
         outcomes.unreadable = place.unreadable
         given, several = place.resolve()
         if given:
             outcomes.remittances[ALIKE] = given
-        for claim, payments in place.claims():
-            settled = settle(payments, codes)
-            decisions = place.decisions(claim)
-            matches, fates = match(settled.answers, decisions)
-            if claim in several:
-                fates = dict.fromkeys(fates, AMBIGUOUS)
-            for index, fate in sorted((settled.fates | fates).items()):
-                outcomes.note(fate, payments[index].file, payments[index].position)
-            outcomes.decisions += len(decisions)
-            for held in matches:
-                count(outcomes, held.answer.lines, decisions[held.decision], decisions[: held.decision], expected)
+        for each in held(place, codes, several):
+            for index, fate in sorted(each.fates.items()):
+                outcomes.note(fate, each.payments[index].file, each.payments[index].position)
+            outcomes.decisions += len(each.decisions)
+            for found in each.matches:
+                before = each.decisions[: found.decision]
+                count(outcomes, found.answer.lines, each.decisions[found.decision], before, expected)
+            seen(each)
     return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """One claim of the remittances, held to what was decided on it."""
+
+    claim: str
+    payments: list[Payment]
+    decisions: list[AuditedDecision]
+    """By moment."""
+    matches: list[Match]
+    fates: dict[int, str]
+    """Of every payment, by its index."""
+
+
+def held(place: MeetingPlace, codes: Container[str], several: Container[str]) -> Iterator[HeldClaim]:
+    """Every claim of the remittances once all is entered and resolved; `several`: ids that may mean several claims."""
+    for claim, payments in place.claims():
+        yield held_to(claim, payments, place.decisions(claim), codes, several)
+
+
+def held_to(
+    claim: str,
+    payments: list[Payment],
+    decisions: list[AuditedDecision],
+    codes: Container[str],
+    several: Container[str],
+) -> HeldClaim:
+    """One claim of the remittances."""
+    settled = settle(payments, codes)
+    matches, fates = match(settled.answers, decisions)
+    if claim in several:
+        fates = dict.fromkeys(fates, AMBIGUOUS)
+    return HeldClaim(claim, payments, decisions, matches, settled.fates | fates)
 
 
 def log_lines(files: Iterable[Path], seen: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:

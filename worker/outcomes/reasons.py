@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 
+from rules.book.book import Book
 from worker.intake.x12.remittance import Adjustment, Payment
 
 Verdict = Literal["denied", "paid", "pending", "unexplained"]
@@ -26,7 +27,7 @@ PRICING = frozenset(
 A2 are retired, and stand for a contract's price where old remittances have them."""
 PENDING = frozenset(("133", "257", "277"))
 """CARCs that say that the line is not decided yet."""
-_ALLOWED = frozenset(("1", "2", "3", "23", "66"))
+SHARED = frozenset(("1", "2", "3", "23", "66"))
 """CARCs by which a part of what was allowed is paid by the patient or another payer."""
 EARLIER_PAYER = "23"
 """CARC: what an earlier payer paid or adjusted."""
@@ -75,8 +76,18 @@ def verdict(payment: Payment, charge: Decimal, paid: Decimal, adjustments: Itera
         return "pending"
     if denials(every):
         return "denied"
-    allowed = paid > 0 or any(one.amount > 0 and one.reason in _ALLOWED for one in (*every, *payment.adjustments))
+    allowed = paid > 0 or any(one.amount > 0 and one.reason in SHARED for one in (*every, *payment.adjustments))
     if payment.status == DENIED and not allowed:
         return "denied"
     explained = charge - sum((one.amount for one in every), Decimal(0)) == paid or payment.balances
     return "paid" if paid > 0 or allowed or explained else "unexplained"
+
+
+def expected_carcs(book: Book) -> dict[str, frozenset[str]]:
+    """The CARCs that the rules of each code expect."""
+    found: dict[str, set[str]] = {}
+    for rule in book.rules:
+        for version in rule.versions:
+            if version.denial and version.denial.carc:
+                found.setdefault(rule.code, set()).add(version.denial.carc)
+    return {code: frozenset(carcs) for code, carcs in found.items()}

@@ -22,6 +22,10 @@ from worker.intake.x12.remittance import Adjustment, Payment, Service
 from worker.outcomes.claimids import folded, spellings
 from worker.outcomes.matching import AuditedDecision
 
+Packed = tuple[str, str, bytes]
+"""A payment: claim id, the same as spellings of it are compared, and the rest as JSON."""
+PackedDecision = tuple[str, str, bytes]
+"""A decision: id, moment, and the rest as JSON."""
 _OTHER = "other"
 _TABLES = """
 CREATE TABLE payment (id INTEGER PRIMARY KEY, claim TEXT, written TEXT, folded TEXT, said BLOB);
@@ -46,8 +50,12 @@ class MeetingPlace:
 
     def enter(self, payment: Payment) -> None:
         """Keeps a payment."""
-        name = payment.claim_id
-        values = (name, name, folded(name), orjson.dumps(_packed(payment)))
+        self.enter_packed(packed_payment(payment))
+
+    def enter_packed(self, payment: Packed) -> None:
+        """Keeps a payment."""
+        name, spelled, said = payment
+        values = (name, name, spelled, said)
         self._base.execute("INSERT INTO payment (claim, written, folded, said) VALUES (?, ?, ?, ?)", values)
 
     def remember(self, raw: bytes) -> None:
@@ -70,10 +78,21 @@ class MeetingPlace:
         except (KeyError, TypeError, ValueError, AttributeError):
             self.unreadable += 1
             return
+        self._decide(decision, claim, moment, said)
+
+    def _decide(self, decision: str, claim: str, moment: str, said: bytes) -> None:
         self._base.execute(
             "INSERT INTO decision VALUES (?, ?, ?, 1, ?) ON CONFLICT (id) DO UPDATE SET stands = stands + 1",
             (decision, claim, moment, said),
         )
+
+    def decided(self, claim: str, decision: PackedDecision) -> bool:
+        """Enters a decision that is in no log, if there is a payment for its claim; whether there is one."""
+        if not self._answered(claim):
+            return False
+        one, moment, said = decision
+        self._decide(one, claim, moment, said)
+        return True
 
     def _answered(self, claim: str) -> bool:
         """Whether there is a payment for the claim, its id written as it is or otherwise."""
@@ -118,16 +137,25 @@ class MeetingPlace:
 
     def claims(self) -> Iterator[tuple[str, list[Payment]]]:
         """The payments by claim id, each claim's in the order in which they came."""
+        for claim, payments in self.packed_claims():
+            yield claim, [unpacked_payment(claim, said) for said in payments]
+
+    def packed_claims(self) -> Iterator[tuple[str, list[bytes]]]:
+        """The same as they are kept."""
         rows = self._base.execute("SELECT claim, said FROM payment ORDER BY claim, id")
         for claim, group in groupby(rows, key=lambda row: str(row[0])):
-            yield claim, [_unpacked(claim, orjson.loads(said)) for _, said in group]
+            yield claim, [said for _, said in group]
 
     def decisions(self, claim: str) -> list[AuditedDecision]:
         """The decisions on a claim, by moment."""
+        return [unpacked_decision(one) for one in self.packed_decisions(claim)]
+
+    def packed_decisions(self, claim: str) -> list[PackedDecision]:
+        """The same as they are kept."""
         rows = self._base.execute(
-            "SELECT moment, said FROM decision WHERE claim = ? AND stands > 0 ORDER BY moment", (claim,)
+            "SELECT id, moment, said FROM decision WHERE claim = ? AND stands > 0 ORDER BY moment", (claim,)
         )
-        return [_decision(str(moment), orjson.loads(said)) for moment, said in rows.fetchall()]
+        return rows.fetchall()
 
 
 @contextmanager
@@ -135,6 +163,29 @@ def meeting_place() -> Iterator[MeetingPlace]:
     """A place of its own for one comparison."""
     with closing(sqlite3.connect("", isolation_level=None)) as base:
         yield MeetingPlace(base)
+
+
+def packed_payment(payment: Payment) -> Packed:
+    """A payment in plain values."""
+    return payment.claim_id, folded(payment.claim_id), orjson.dumps(_packed(payment))
+
+
+def unpacked_payment(claim: str, said: bytes) -> Payment:
+    """What it was packed from; `claim`: the one that it is of."""
+    return _unpacked(claim, orjson.loads(said))
+
+
+def packed_decision(decision: AuditedDecision) -> PackedDecision:
+    """A decision in plain values."""
+    cents = None if decision.charge is None else int(decision.charge * 100)
+    said = [decision.payer, decision.judged, sorted(decision.found, key=str), cents]
+    return decision.id, decision.moment, orjson.dumps(said)
+
+
+def unpacked_decision(packed: PackedDecision) -> AuditedDecision:
+    """What it was packed from."""
+    one, moment, said = packed
+    return _decision(one, moment, orjson.loads(said))
 
 
 def _packed(payment: Payment) -> list[Any]:
@@ -170,7 +221,7 @@ def _unpacked(claim: str, said: list[Any]) -> Payment:
     )  # fmt: skip
 
 
-def _decision(moment: str, said: list[Any]) -> AuditedDecision:
+def _decision(one: str, moment: str, said: list[Any]) -> AuditedDecision:
     payer, judged, found, cents = said
     return AuditedDecision(
         moment,
@@ -178,6 +229,7 @@ def _decision(moment: str, said: list[Any]) -> AuditedDecision:
         judged and tuple(judged),
         frozenset((code, line) for code, line in found),
         None if cents is None else Decimal(cents) / 100,
+        one,
     )
 
 

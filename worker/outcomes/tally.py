@@ -140,7 +140,7 @@ def count(
     predicted = set()
     now = {code for code, _ in decision.found}
     for code in now:
-        about = [lines[index] for index in _about(code, decision, lines)]
+        about = [lines[index] for index in about_lines(code, decision, lines)]
         predicted |= {id(line) for line in about if line.verdict == "denied"}
         _count_rule(outcomes, (code, decision.payer), about, expected)
     for code in {code for before in earlier for code, _ in before.found} - now:
@@ -179,16 +179,16 @@ def reason_of(line: Line) -> DenialReason:
     return DenialReason(largest.group, largest.reason, rarc) if largest else DenialReason("", "", rarc)
 
 
-def _about(code: str, decision: AuditedDecision, lines: Sequence[Line]) -> list[int]:
+def about_lines(code: str, decision: AuditedDecision, lines: Sequence[Line]) -> list[int]:
     """The indexes of the lines that the rule's findings are about."""
     wanted = {line for found, line in decision.found if found == code}
     if None in wanted or (len(lines) == 1 and len(decision.judged or ()) < 2):
         return list(range(len(lines)))
-    numbers = [_number(line.number, decision.judged) for line in lines]
+    numbers = [claim_line(line.number, decision.judged) for line in lines]
     return [index for index, number in enumerate(numbers) if number is None or number in wanted]
 
 
-def _number(control: str | None, judged: tuple[int, ...] | None) -> int | None:
+def claim_line(control: str | None, judged: tuple[int, ...] | None) -> int | None:
     """The line of a line item control number, where it is the number of one; a hospital may give others."""
     if control is None or judged is None or not (control.isascii() and control.isdigit() and len(control) <= 6):
         return None

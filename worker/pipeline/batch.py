@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+from worker.errors import KeyNotHere
 from worker.pipeline.context import Batch, BatchContext, batch_of
 from worker.pipeline.deciding import decide, quarantined
 from worker.pipeline.inbox import InboxEntry
@@ -38,8 +39,23 @@ def read(entries: Iterable[InboxEntry], context: BatchContext) -> list[Reading]:
 
 
 def keys_of(readings: Iterable[Reading]) -> list[str]:
-    """The event keys and ledgers that the decisions on these readings will rest on."""
-    return list(dict.fromkeys(key for one in readings for key in (one.event_key, one.ledger_key) if key))
+    """The event keys, ledgers and fronts that the decisions on these readings will rest on, ledgers under keys of
+    before as well."""
+    keys = (
+        key for one in readings for key in (one.event_key, one.ledger_key, one.front_key, *one.former_ledgers) if key
+    )
+    return list(dict.fromkeys(keys))
+
+
+def to_adopt(readings: Iterable[Reading], memory: Mapping[str, str]) -> dict[str, str]:
+    """The ledgers that stand under a patient key of before alone: by their names under the key in force."""
+    found = dict[str, str]()
+    for one in readings:
+        if one.ledger_key and one.former_ledgers and one.ledger_key not in memory:
+            before = next((key for key in one.former_ledgers if key in memory), None)
+            if before:
+                found[one.ledger_key] = before
+    return found
 
 
 def judge(
@@ -63,6 +79,8 @@ def judge(
             batch.memory[item.event_key] = item.writes
         if item.ledger_key and item.ledger_writes:
             batch.memory[item.ledger_key] = item.ledger_writes
+        if item.front_key and item.front_writes:
+            batch.memory[item.front_key] = item.front_writes
         judged.append(rendered)
     return judged
 
@@ -71,6 +89,8 @@ def _judge(reading: Reading, batch: Batch) -> Rendered:
     started = time.perf_counter_ns() - reading.nanoseconds
     try:
         return render(decide(reading, batch), batch, started)
+    except KeyNotHere:
+        raise  # of this machine, not of the claim, which waits until it is here
     except batch.context.interrupts:
         raise
     except Exception as error:

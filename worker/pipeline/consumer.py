@@ -23,19 +23,25 @@ from redis.exceptions import RedisError, ResponseError
 
 from rules.book.book import Book
 from rules.errors import Problem
-from worker.audit.log import AuditLog
+from worker.audit.chains import stored_head
+from worker.audit.log import AuditLog, Head
 from worker.config.settings import Settings
-from worker.errors import CommitRefused
-from worker.logs.operational import safe_exception
+from worker.errors import CommitRefused, KeysTurned, RedisBehind
+from worker.logs.operational import log, safe_exception
 from worker.pipeline import batch
+from worker.pipeline.adoption import adopt
 from worker.pipeline.commit import Committer
 from worker.pipeline.context import BatchContext
 from worker.pipeline.inbox import Inbox, InboxEntry
 from worker.pipeline.notification import Notifier
 from worker.pipeline.reading import Reading, given_up
 from worker.pipeline.rendering import Rendered, superseded
+from worker.pipeline.repeats import RepeatDropper
 from worker.pipeline.routing import Router
-from worker.store.pipelined import PipelinedCommand
+from worker.store.agreement import RingsInForce
+from worker.store.cluster import LOST, is_cluster
+from worker.store.keys import Keys
+from worker.store.pipelined import PipelinedTransaction
 
 T = TypeVar("T")
 _ROUNDS = 20
@@ -55,6 +61,10 @@ class PartitionConsumer:
     notifier: Notifier
     book: Callable[[], Book]
     """The book in force, asked before every batch: somebody may switch it, and an override ends with its last day."""
+    repeats: RepeatDropper | None = None
+    """Drops repeated events while the workers are held back."""
+    rings: RingsInForce | None = None
+    """The keys in force, asked before every batch; None: those of the context stay."""
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is asked to stop; read between batches."""
     until: float = math.inf
@@ -63,12 +73,18 @@ class PartitionConsumer:
     """Claims by route, since this consumer was made."""
     unfinished: bool = False
     """Whether there are entries that it took and did not commit."""
-    _asked: PipelinedCommand | None = None
+    _committed: Head | None = None
+    """Where the chain of this process stood at the last commit on this partition."""
+    _home: str = ""
+    """Of a cluster, the node that had this partition then."""
+    _asked: PipelinedTransaction | None = None
     """The next batch, asked for and not yet looked at."""
     _ahead: list[InboxEntry] = field(default_factory=list)
     """The next batch, taken while the one before was at work."""
     _decoded: list[Reading] = field(default_factory=list)
     """The same, where it is decoded already."""
+    _away: frozenset[Keys] = frozenset()
+    """Partitions that did not answer; what needs them was taken, and stays pending until they do."""
 
     @property
     def is_ahead(self) -> bool:
@@ -77,45 +93,73 @@ class PartitionConsumer:
 
     def prepare(self, deadline: float) -> bool:
         """Takes up what was left; answers whether there is no more of it that this process has in hand."""
+        self._remember()
+        if self._away and all(map(self.router.answers, self._away)):
+            self._away, self.unfinished = frozenset(), True
         if self.unfinished:
             self._finish()
         if not self.unfinished:
             self._recover(deadline)
         return not self.unfinished
 
+    def _remember(self) -> None:
+        """Says so once where Redis has forgotten what this process committed."""
+        ours = self._committed
+        if ours is None or self.rings is None:
+            return
+        found = stored_head(self.rings.redis, self.context.keys, ours.chain)
+        if found is None or found.seq < ours.seq:
+            said = "nothing of it" if found is None else str(found.seq)
+            error = RedisBehind(chain=ours.chain, seq=ours.seq, found=said)
+            log(__name__).error(str(error), **{"event.action": "audit.behind"})
+            self._committed = None
+            # Later commits of this chain would make it seem that Redis knew all of it.
+            if self.audit.head.chain == ours.chain:
+                self.audit.close()
+
     def serve(self, ahead: bool) -> int | None:
         """Judges a batch; answers how many were taken, None: they could not all be committed.
 
-        `ahead`: whether to take the next one as well, where this one is full.
+        `ahead`: whether to take the next one as well, where more is waiting.
         """
         self._open_book()
         entries, readings = self._ahead, self._decoded
         self._ahead, self._decoded = [], []
         entries = entries or self._announced(self.inbox.take(self.settings.batch))
+        if not entries and self.repeats and self.inbox.held:
+            self.done["repeated"] += self.repeats.drop(self.context, self.settings.batch)
         if entries:
             self.process(entries, readings, ahead=ahead)
         return None if self.unfinished else len(entries)
 
     def _announced(self, entries: list[InboxEntry]) -> list[InboxEntry]:
-        """Notifies others where a batch is full."""
-        if len(entries) == self.settings.batch:
+        """Notifies others where more is waiting."""
+        if self.inbox.more:
             self.notifier.notify()
         return entries
 
     def _open_book(self) -> None:
-        """Takes up the book in force; nothing is judged meanwhile."""
+        """Takes up the book and the keys in force; nothing is judged meanwhile."""
         if (book := self.book()) is not self.context.book:
             self.context = replace(self.context, book=book)
             self._decoded = []  # by the book's procedures
+        if self.rings and (rings := self.rings.look()) is not self.context.rings:
+            self.context = replace(self.context, rings=rings)
+            self.committer.rings = rings.mark
+            self.audit.turn(rings.audit)
+            self._decoded = []  # by the keys of before
 
     def _finish(self) -> None:
         """Takes up what this process read and could not commit, so that nothing waits for SCRUB_RECLAIM."""
         self._open_book()
         self._ahead, self._decoded = [], []
-        while entries := self.inbox.unfinished(self.settings.batch):
+        behind: dict[str, str] = {}
+        while entries := self.inbox.unfinished(self.settings.batch, behind):
             self.process(entries)
             if self.unfinished:
                 return
+            if self._away:  # those that need them are pending still
+                behind |= {entry.stream: entry.id for entry in entries}
         self.unfinished = False
 
     def _recover(self, deadline: float) -> None:
@@ -133,7 +177,7 @@ class PartitionConsumer:
                 self._give_up(entry._replace(attempt=self.settings.attempts), tries[1:])
             else:
                 self._try_alone(entry._replace(attempt=len(tries)), tries)
-            if self.unfinished:
+            if self.unfinished or self._away:
                 return
 
     def _try_alone(self, entry: InboxEntry, tries: Sequence[str]) -> None:
@@ -144,8 +188,10 @@ class PartitionConsumer:
         except Exception:
             # Redis or the audit disk failed, not the claim: this try does not count.
             with contextlib.suppress(RedisError):
-                self.inbox.keep_tries(entry.id, tries[:-1])
+                self.inbox.keep_tries(entry.name, tries[:-1])
             raise
+        if self._away:
+            self.inbox.keep_tries(entry.name, tries[:-1])
 
     def _give_up(self, entry: InboxEntry, ends: Sequence[str]) -> None:
         problems = [Problem("", f"lone attempt {number}: {end}") for number, end in enumerate(ends, 1)]
@@ -156,7 +202,7 @@ class PartitionConsumer:
 
         What is large goes in parts, and what the time is too short for waits for the next run: no claim may be late
         because of the others of its batch. `readings`: of these entries, where they are decoded already. `ahead`:
-        whether to take and decode the next batch meanwhile, where this one is full.
+        whether to take and decode the next batch meanwhile, where more is waiting.
         """
         self.unfinished = True
         try:
@@ -164,10 +210,12 @@ class PartitionConsumer:
             for number, part in enumerate(parts, 1):
                 last = number == len(parts)
                 decoded = (last and number == 1 and readings) or batch.read(part, self.context)
-                done = self._process(decoded, ahead and last and len(entries) == self.settings.batch)
+                done = self._process(decoded, ahead and last and self.inbox.more)
                 if not done or (not last and self._late()):
                     return
             self.unfinished = False
+        except KeysTurned:
+            return  # taken up again in a moment, under the keys that are in force by then
         except self.context.interrupts as error:
             # Out of time on this batch: the entries expire and are tried one by one.
             self.unfinished = False
@@ -186,16 +234,19 @@ class PartitionConsumer:
     def _note_end(self, entry: InboxEntry, error: BaseException) -> None:
         frames = ", ".join(safe_exception(error)["error.stack_trace"][-3:])
         end = f"out of time after {self.settings.soft_time_limit:g} s, at {frames}"
-        self.inbox.note_end(entry.id, end, int(self.settings.reclaim * 10_000))
+        self.inbox.note_end(entry.name, end, int(self.settings.reclaim * 10_000))
 
     def _process(self, readings: Sequence[Reading], ahead: bool) -> bool:
         """Answers whether everything was committed, by us or by who took it over."""
         routed = self.router.route(readings)
+        self._away |= routed.away
         if routed.forwarded:
             self.done["forwarded"] += routed.forwarded
         left, rounds = routed.here, _ROUNDS
         while left:
             memory = routed.registered | self.inbox.remembered(batch.keys_of(left))
+            if self.rings and (theirs := batch.to_adopt(left, memory)):
+                memory |= adopt(self.rings.redis, self.context.keys, self.context.rings.mark, theirs)
             if ahead and not self.stopping():
                 self._asked = self.inbox.ask(self.settings.batch)
             ahead = False
@@ -219,10 +270,14 @@ class PartitionConsumer:
 
     def _commit(self, rendered: Sequence[Rendered]) -> list[Reading]:
         """Log, then commit; answers what is to be judged again."""
+        if (home := self.committer.home) != self._home:
+            self._remember()
+            self._home = home
         head = self.audit.write([one.text for one in rendered])
         # Before the commit is sent: to be read at all, it has to be out of the way.
         self._ahead = self._given() or self._ahead
         statuses = self.committer.commit([one.item for one in rendered], head, self._read_ahead)
+        self._committed = head
         refused = []
         for one, status in zip(rendered, statuses, strict=True):
             if status == "done":
@@ -261,7 +316,7 @@ class InboxConsumer:
     def run(self) -> None:
         """Works until all inboxes are empty, the budget is spent, or the worker is to stop.
 
-        A partition with a key of the wrong type does not make the others wait.
+        A partition with a key of the wrong type, or on a node that is away, does not make the others wait.
 
         Raises:
             redis.exceptions.RedisError, CommitRefused, AuditUnwritable: what was in hand stays pending, and the next
@@ -317,5 +372,9 @@ class InboxConsumer:
             else:
                 failures.append(error)
         except CommitRefused as error:
+            failures.append(error)
+        except LOST as error:
+            if not is_cluster(one.inbox.redis):
+                raise
             failures.append(error)
         return None

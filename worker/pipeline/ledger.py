@@ -1,9 +1,9 @@
 """The ledger: for each patient, what went to billing, and the newest version of every claim. No Redis here.
 
-A patient is a payer and a member id, under a keyed hash; the secret is never in the data. Members of a family may share
-a member id, so hashes of birth date, sex and first name are kept and compared inside.
+A patient is a payer and a member id, under a keyed hash (see `worker.pipeline.patients`); no key is in the data.
+Members of a family may share a member id, so hashes of birth date, sex and first name are kept and compared inside.
 
-In Redis a ledger is one string: its version (the inbox entry that wrote it last), a space, and a JSON list with
+In Redis a ledger is one string: its version (the name of the entry that wrote it last), a space, and a JSON list with
 one list a claim (see `LedgerEntry.packed`). It is read with the event memory in one round trip, judged against and
 carried forward in memory, and written by the commit script if its version is still the one that was read.
 """
@@ -33,6 +33,8 @@ REPLACEMENT = "7"
 MOST_SEEN = 20
 """How many claims that went elsewhere than to billing a ledger remembers, so that an older version that is still on
 its way is not billed. Without a bound, a flood of faulty claims for one patient would slow each of them."""
+RECOVERED = "?"
+"""In place of the digest of a claim of which only the audit log told: see `worker.pipeline.recovery`."""
 _LONGEST_ID = 38
 _STATES: Mapping[State, str] = {"billed": "b", "ended": "e", "rejected": "r", "seen": "s"}
 _ROLES: Mapping[Role, str] = {"practitioner": "p", "hospital_outpatient": "h", "asc": "a"}
@@ -40,6 +42,7 @@ _STATE_OF = {letter: state for state, letter in _STATES.items()}
 _ROLE_OF = {letter: role for role, letter in _ROLES.items()}
 _DIGEST = 12
 _EPOCH, _MS_OF_DAY = date(1970, 1, 1).toordinal(), 86_400_000
+_LAST = date(9000, 1, 1).toordinal()
 
 Person = tuple[str, str, str]
 """Keyed hashes of birth date, sex and first name, 4 characters each; empty: not known."""
@@ -121,7 +124,7 @@ class LedgerEntry(NamedTuple):
 
     claim_id: str
     revision: str
-    """Inbox entry of its newest version; `0-<day>` for what was imported."""
+    """Of its newest version, see `worker.pipeline.inbox.InboxEntry.revision`; `0-<day>` for what was imported."""
     state: State
     frequency: str = ""
     digest: str = ""
@@ -132,9 +135,36 @@ class LedgerEntry(NamedTuple):
     rows: tuple[LedgerRow, ...] = ()
     reference: str | None = None
     """What a replacement or void names; it is not stored."""
+    facility: str = ""
+    """Whose claim it is: voids, replacements and versions reach claims of their own facility alone. Empty: the
+    installation's one, and all that came before there were several."""
+    key: str = ""
+    """Id of the patient key under which `person` is hashed; empty: the first."""
+    persons: Mapping[str, Person] | None = None
+    """Of a claim at hand: its person under the key of an entry; not stored. None: under its own key alone."""
+
+    def under(self, key: str) -> Person:
+        """The person under the key of another entry.
+
+        Raises:
+            KeyNotHere
+        """
+        if key == self.key:
+            return self.person
+        return NOBODY if self.persons is None else self.persons[key]
 
     @property
-    def order(self) -> tuple[int, int]:
+    def name(self) -> str:
+        """Its name in a ledger: two facilities may give one claim id."""
+        return name_of(self.claim_id, self.facility)
+
+    @property
+    def bare(self) -> bool:
+        """Whether it says which version was heard of, and not what was billed."""
+        return self.state == "seen" or self.digest == RECOVERED
+
+    @property
+    def order(self) -> tuple[int, ...]:
         """Later versions are greater."""
         return order(self.revision)
 
@@ -144,22 +174,23 @@ class LedgerEntry(NamedTuple):
         return day_of(self.revision)
 
     def packed(self) -> list[Any]:
-        claim_id, revision, state, frequency, digest, npi, role, (birth, sex, first), rows, _ = self
+        claim_id, revision, state, frequency, digest, npi, role, (birth, sex, first), rows, _, facility, *_ = self
+        whose = [facility] if facility else []
         if not digest:
-            return [claim_id, revision, _STATES[state]]
-        person = f"{birth or _UNKNOWN}{sex or _UNKNOWN}{first or _UNKNOWN}"
+            return [claim_id, revision, _STATES[state], *whose]
+        person = f"{birth or _UNKNOWN}{sex or _UNKNOWN}{first or _UNKNOWN}{self.key}"
         packed = [row.packed() for row in rows]
-        return [claim_id, revision, _STATES[state], frequency, digest, npi, _ROLES[role], person, packed]
+        return [claim_id, revision, _STATES[state], frequency, digest, npi, _ROLES[role], person, packed, *whose]
 
     @classmethod
     def unpacked(cls, packed: list[Any]) -> LedgerEntry:
         claim_id, revision, state, *more = packed
-        if not more:
-            return cls(claim_id, revision, _STATE_OF[state])
-        frequency, digest, npi, role, person, rows = more
+        if len(more) < 2:
+            return cls(claim_id, revision, _STATE_OF[state], facility=more[0] if more else "")
+        frequency, digest, npi, role, person, rows, *whose = more
         return cls(
             claim_id, revision, _STATE_OF[state], frequency, digest, npi, _ROLE_OF[role], _person(person),
-            tuple(map(LedgerRow.unpacked, rows)),
+            tuple(map(LedgerRow.unpacked, rows)), facility=whose[0] if whose else "", key=person[12:],
         )  # fmt: skip
 
 
@@ -168,16 +199,20 @@ def _person(text: str) -> Person:
     return birth, sex, first
 
 
-def order(revision: str) -> tuple[int, int]:
-    """An inbox entry id as numbers: later entries are greater."""
-    milliseconds, _, number = revision.partition("-")
-    return int(milliseconds), int(number)
+def name_of(claim_id: str, facility: str) -> str:
+    """The name of a claim in a ledger."""
+    return f"{claim_id}\0{facility}" if facility else claim_id
+
+
+def order(revision: str) -> tuple[int, ...]:
+    """A revision (`worker.pipeline.inbox.InboxEntry.revision`), or an entry id, as numbers: later ones are greater."""
+    return tuple(map(int, revision.partition(":")[0].split("-")))
 
 
 def day_of(revision: str) -> date:
-    """The day (UTC) of an inbox entry, or of an imported claim."""
-    milliseconds, _, number = revision.partition("-")
-    return date.fromordinal(_EPOCH + int(milliseconds) // _MS_OF_DAY if milliseconds != "0" else int(number))
+    """The day (UTC) of an entry, or of an imported claim; of an id that no clock made, one that is far away."""
+    milliseconds, number, *_ = order(revision)
+    return date.fromordinal(min(_EPOCH + milliseconds // _MS_OF_DAY, _LAST) if milliseconds else number)
 
 
 def imported_revision(day: date) -> str:
@@ -185,13 +220,16 @@ def imported_revision(day: date) -> str:
     return f"0-{day.toordinal()}"
 
 
-def entry_of(claim: Claim, revision: str, digest: str, codes: Container[str], person: Person) -> LedgerEntry:
-    """The claim as the ledger would keep it."""
+def entry_of(
+    claim: Claim, revision: str, digest: str, codes: Container[str], person: Person, key: str = "",
+    persons: Mapping[str, Person] | None = None, facility: str = "",
+) -> LedgerEntry:  # fmt: skip
+    """The claim as the ledger would keep it. `key`: under which patient key; `persons`: the person under any other."""
     rows = [row for line in claim.lines if line.procedure in codes and (row := _row(claim, line))]
     npi = (claim.billing_provider.npi if claim.billing_provider else None) or ""
     return LedgerEntry(
         claim.claim_id, revision, "billed", claim.frequency_code, digest[:_DIGEST], npi, role_of(claim), person,
-        tuple(rows), claim.original_reference_number,
+        tuple(rows), claim.original_reference_number, facility, key, persons,
     )  # fmt: skip
 
 
@@ -210,7 +248,7 @@ class Ledger(NamedTuple):
     version: str = ""
     """What wrote it last; empty: there is none."""
     entries: Mapping[str, LedgerEntry] = MappingProxyType({})
-    """By claim id."""
+    """By `LedgerEntry.name`: claim id and facility."""
 
     @classmethod
     def parse(cls, text: str) -> Ledger:
@@ -218,7 +256,7 @@ class Ledger(NamedTuple):
         if not text:
             return EMPTY
         version, _, body = text.partition(" ")
-        return cls(version, {packed[0]: LedgerEntry.unpacked(packed) for packed in orjson.loads(body)})
+        return cls(version, {entry.name: entry for entry in map(LedgerEntry.unpacked, orjson.loads(body))})
 
     def __str__(self) -> str:
         return f"{self.version} {orjson.dumps([entry.packed() for entry in self.entries.values()]).decode()}"
@@ -227,7 +265,7 @@ class Ledger(NamedTuple):
         """What a rule may know of the patient when it judges this claim."""
         if not self.entries:
             return NOTHING_BILLED
-        known = self.entries.get(new.claim_id)
+        known = self.entries.get(new.name)
         later = known.revision if known and known.order > new.order else None
         replaced = self._displaced(new) if new.frequency == REPLACEMENT else ()
         return History("consulted", tuple(self._billed(new, replaced)), later)
@@ -235,9 +273,9 @@ class Ledger(NamedTuple):
     def _billed(self, new: LedgerEntry, replaced: tuple[str, ...]) -> Iterator[Billed]:
         for entry in self.entries.values():
             relation = _relation(entry, new)
-            if entry.state != "billed" or (entry.claim_id in replaced and relation != "copy"):
+            if entry.state != "billed" or (entry.name in replaced and relation != "copy"):
                 continue
-            same = relation != "other" or same_person(entry.person, new.person)
+            same = relation != "other" or same_person(entry.person, new.under(entry.key))
             if same is False:
                 continue
             for row in entry.rows:
@@ -252,36 +290,42 @@ class Ledger(NamedTuple):
         A version that is older than what is known of its claim changes nothing, nor does a claim that is none of this
         book's and was never one.
         """
-        known = self.entries.get(new.claim_id)
-        if known and known.order > new.order and not (billed and known.state == "seen"):
+        known = self.entries.get(new.name)
+        if known and known.order > new.order and not (billed and known.bare):
             return self
-        entries = {claim_id: entry for claim_id, entry in self.entries.items() if entry.day >= since}
+        entries = {key: entry for key, entry in self.entries.items() if entry.day >= since}
         if not billed:
             if not known and not new.rows:
                 return self
-            entries[new.claim_id] = (known or LedgerEntry(new.claim_id, "", "seen"))._replace(revision=new.revision)
-            seen = [entry for entry in entries.values() if entry.state == "seen"]
+            first = known or LedgerEntry(new.claim_id, "", "seen", facility=new.facility)
+            entries[new.name] = first._replace(revision=new.revision)
+            seen = [one for one in entries.values() if one.state == "seen" and one.facility == new.facility]
             if len(seen) > MOST_SEEN:
-                del entries[min(seen, key=lambda entry: entry.order).claim_id]
+                del entries[min(seen, key=lambda entry: entry.order).name]
             return Ledger(version, entries)
         if new.frequency in (REPLACEMENT, VOID):
-            for claim_id in self._displaced(new):
-                entries[claim_id] = LedgerEntry(claim_id, new.revision, "ended")
-        entry = new if new.frequency != VOID else LedgerEntry(new.claim_id, new.revision, "ended")
+            for key in self._displaced(new):
+                claim_id = key.partition("\0")[0]
+                entries[key] = LedgerEntry(claim_id, new.revision, "ended", facility=new.facility)
+        entry = (
+            new if new.frequency != VOID else LedgerEntry(new.claim_id, new.revision, "ended", facility=new.facility)
+        )
         later = known is not None and known.order > new.order
-        entries[new.claim_id] = entry._replace(revision=known.revision) if known and later else entry
+        entries[new.name] = entry._replace(revision=known.revision) if known and later else entry
         return Ledger(version, entries)
 
     def _displaced(self, new: LedgerEntry) -> tuple[str, ...]:
-        """The claims whose place a replacement or void takes.
+        """The claims whose place a replacement or void takes, by their names in the ledger: those of its facility.
 
         It names them by its own claim id, or by a reference that is a claim id. Mostly the reference is the payer's
         own number, which is not known here: then it is the one claim of that provider, role and person with the same
         days and sides; or, for a replacement, which may correct these, the only one with a day in common. Where
         there is none yet, the names are remembered against an original that comes later.
         """
-        names = [name for name in (new.claim_id, new.reference) if name and len(name) <= _LONGEST_ID]
-        older = {claim_id: entry for claim_id, entry in self.entries.items() if entry.order <= new.order}
+        said = [name for name in (new.claim_id, new.reference) if name and len(name) <= _LONGEST_ID]
+        names = [name_of(name, new.facility) for name in said]
+        ours = {key: entry for key, entry in self.entries.items() if entry.facility == new.facility}
+        older = {key: entry for key, entry in ours.items() if entry.order <= new.order}
         named = [name for name in names if name in older and older[name].state == "billed"]
         if named:
             return tuple(dict.fromkeys(named))
@@ -289,13 +333,13 @@ class Ledger(NamedTuple):
         same = [entry for entry in near if _places(entry) == _places(new)]
         found = same or (near if new.frequency == REPLACEMENT else [])
         if len(found) == 1:
-            return (found[0].claim_id,)
+            return (found[0].name,)
         return tuple(name for name in dict.fromkeys(names) if name in older or name not in self.entries)
 
-    def rejected(self, claim_id: str, version: str) -> Ledger:
+    def rejected(self, key: str, version: str) -> Ledger:
         """The ledger once the payer's rejection of a claim was recorded."""
-        entry = self.entries[claim_id]._replace(state="rejected")
-        return Ledger(version, {**self.entries, claim_id: entry})
+        entry = self.entries[key]._replace(state="rejected")
+        return Ledger(version, {**self.entries, key: entry})
 
     @property
     def newest(self) -> date:
@@ -307,7 +351,7 @@ EMPTY = Ledger()
 
 
 def _relation(entry: LedgerEntry, new: LedgerEntry) -> Relation:
-    if entry.claim_id != new.claim_id:
+    if (entry.claim_id, entry.facility) != (new.claim_id, new.facility):
         return "other"
     return "copy" if entry.digest == new.digest else "version"
 
@@ -316,7 +360,7 @@ def _may_be(entry: LedgerEntry, new: LedgerEntry) -> bool:
     return (
         entry.state == "billed"
         and (entry.npi, entry.bills_as) == (new.npi, new.bills_as)
-        and same_person(entry.person, new.person) is not False
+        and same_person(entry.person, new.under(entry.key)) is not False
         and not {row.day for row in entry.rows}.isdisjoint(row.day for row in new.rows)
     )
 

@@ -7,35 +7,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
+from itertools import chain, islice, zip_longest
 from secrets import token_hex
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from redis import Redis
-from redis.exceptions import ResponseError
 
 from rules.case import date_of
 from rules.claim import VOID, Claim
 from rules.facts.history import months_after
 from worker.audit.lines import AuditLine, who
 from worker.audit.log import AuditLog, Head
-from worker.errors import CommitRefused
 from worker.intake.document import Document
 from worker.intake.events import digest
+from worker.pipeline.adoption import adopt
 from worker.pipeline.ledger import (
     REPLACEMENT,
     Ledger,
     LedgerEntry,
     entry_of,
-    expiry_ms,
     imported_revision,
-    patient_hash,
-    person_of,
 )
+from worker.pipeline.ledgerstore import read_ledgers, write_ledgers
+from worker.pipeline.patients import Patients
+from worker.store.keyring import Rings
 from worker.store.keys import Keys
-from worker.store.scripts import script
 
 Fate = Literal["entered", "known", "too_old", "no_procedure", "no_date", "no_member_id"]
 """What becomes of a claim that is imported; `known`: the ledger has it, or a later version of it."""
@@ -49,30 +47,37 @@ class LedgerRecorder:
 
     redis: Redis
     keys: Keys
-    secret: bytes
+    rings: Rings
     audit: AuditLog
     codes: Container[str]
     """Of the rule book: lines with another one are not kept."""
     months: int
     """For how long a ledger keeps what went to billing."""
+    _former: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By ledger: where it may be under patient keys of before."""
+
+    @property
+    def _patients(self) -> Patients:
+        return Patients(self.rings.patient, self.months)
 
     def enter(
-        self, documents: Iterable[Document], today: date, on_progress: Callable[[int], None] = lambda _: None
-    ) -> Counter[Fate]:
-        """Enters claims that were billed before; those that are there already change nothing.
+        self, documents: Iterable[Document], today: date, on_progress: Callable[[int], None] = lambda _: None,
+        facility: str = "",
+    ) -> Counter[Fate]:  # fmt: skip
+        """Enters claims that were billed before, of a facility; those that are there already change nothing.
 
         The order of a claim's versions is that of their days of receipt, else of service, then of the files.
 
         Raises:
-            AuditUnwritable, CommitRefused, redis.exceptions.RedisError: what was entered so far stays; to import the
-                same again is safe.
+            AuditUnwritable, CommitRefused, KeysTurned, redis.exceptions.RedisError: what was entered so far stays; to
+                import the same again is safe.
         """
         counts: Counter[Fate] = Counter()
         rest = iter(documents)
         while chunk := list(islice(rest, _CHUNK)):
             patients: dict[Keys, dict[str, list[LedgerEntry]]] = {}
             for document in chunk:
-                fate = self._sort(document, today, patients)
+                fate = self._sort(document, today, patients, facility)
                 if fate:
                     counts[fate] += 1
             for keys, ledgers in patients.items():
@@ -85,30 +90,37 @@ class LedgerRecorder:
         where one claim id went to several payers, which cannot be told apart here.
 
         Raises:
-            AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+            AuditUnwritable, CommitRefused, KeysTurned, redis.exceptions.RedisError
         """
         done = 0
-        for keys, key in self._keys_with(claim_id):
+        # A ledger under a key of before may get its new name behind the back of the first look; no ledger does twice.
+        looks = 2 if self._patients.former_keys() else 1
+        for keys, key in chain.from_iterable(self._keys_with(claim_id) for _ in range(looks)):
             head = Head()
             while True:
                 found = self._read([key])[key]
-                entry = found.entries.get(claim_id)
-                if entry is None or entry.state != "billed":
+                billed = [one for one in found.entries.values() if (one.claim_id, one.state) == (claim_id, "billed")]
+                if not billed:
                     break
                 if not head.chain:
                     head = self.audit.write([_line("history.rejected", claim_id=claim_id, why=why)])
-                if not self._write(keys, {key: (found, found.rejected(claim_id, _version()))}, head):
+                after = found
+                for entry in billed:  # of several facilities where each has that number
+                    after = after.rejected(entry.name, _version())
+                if not self._write(keys, {key: (found, after)}, head):
                     done += 1
                     break
         return done
 
-    def _sort(self, document: Document, today: date, patients: dict[Keys, dict[str, list[LedgerEntry]]]) -> Fate | None:
+    def _sort(
+        self, document: Document, today: date, patients: dict[Keys, dict[str, list[LedgerEntry]]], facility: str
+    ) -> Fate | None:
         """Puts the claim with its patient; or answers why no ledger takes it."""
         claim = document.claim
         lines = [line for line in claim.lines if line.procedure in self.codes]
         if not lines:
             return "no_procedure"
-        patient = patient_hash(self.secret, claim)
+        patient = self._patients.of(claim)
         if patient is None:
             return "no_member_id"
         day = _day(document, claim)
@@ -117,10 +129,12 @@ class LedgerRecorder:
         if day < months_after(today, -self.months):
             return "too_old"
         data = document.value["data"] if document.event else document.value
-        person = person_of(self.secret, patient, claim)
-        entry = entry_of(claim, imported_revision(min(day, today)), digest(data), self.codes, person)
-        keys = self.keys.at(patient)
-        patients.setdefault(keys, {}).setdefault(keys.ledger(patient), []).append(entry)
+        revision, person = imported_revision(min(day, today)), patient.person
+        entry = entry_of(claim, revision, digest(data), self.codes, person, patient.key, patient.persons, facility)
+        keys = self.keys.at(patient.name)
+        ledger = keys.ledger(patient.name)
+        self._former[ledger] = tuple(map(keys.ledger, patient.former))
+        patients.setdefault(keys, {}).setdefault(ledger, []).append(entry)
         return None
 
     def _entered(self, keys: Keys, patients: dict[str, list[LedgerEntry]], since: date) -> Counter[Fate]:
@@ -132,6 +146,7 @@ class LedgerRecorder:
             changes: dict[str, tuple[Ledger, Ledger]] = {}
             fates: dict[str, Counter[Fate]] = {}
             version = _version()
+            self._adopt(keys, list(left))
             for key, found in self._read(list(left)).items():
                 after, fates[key] = _folded(found, left[key], version, since)
                 if after is not found:
@@ -142,26 +157,17 @@ class LedgerRecorder:
             left = {key: left[key] for key in refused}
         return counts
 
+    def _adopt(self, keys: Keys, ledgers: Sequence[str]) -> None:
+        """Gives what stands under a key of before its name under the one in force."""
+        for former in zip_longest(*(self._former.get(one, ()) for one in ledgers)):
+            pairs = {now: before for now, before in zip(ledgers, former, strict=True) if before}
+            adopt(self.redis, keys, self.rings.mark, pairs)
+
     def _read(self, keys: Sequence[str]) -> dict[str, Ledger]:
-        if not keys:
-            return {}
-        values = cast(list[bytes | None], self.redis.mget(keys))
-        return {key: Ledger.parse((value or b"").decode()) for key, value in zip(keys, values, strict=True)}
+        return read_ledgers(self.redis, keys)
 
     def _write(self, keys: Keys, changes: dict[str, tuple[Ledger, Ledger]], head: Head) -> set[str]:
-        """Writes each ledger of a partition in place of the one that was read; answers those that changed meanwhile."""
-        arguments: list[str | int] = [head.chain, head.seq, head.mac]
-        for found, after in changes.values():
-            arguments += (found.version, str(after), expiry_ms(after, self.months))
-        try:
-            statuses = cast(
-                Any, self.redis.eval(script("ledgers"), 1 + len(changes), keys.chains, *changes, *arguments)
-            )
-        except ResponseError as error:
-            if str(error).startswith("WRONGTYPE"):
-                raise CommitRefused(count=len(changes), reason=error) from None
-            raise
-        return {key for key, status in zip(changes, statuses, strict=True) if not status}
+        return write_ledgers(self.redis, keys, changes, head, self.rings.mark, self.months)
 
     def _keys_with(self, claim_id: str) -> Iterator[tuple[Keys, str]]:
         """Ledgers whose text holds the claim id. There is no index: it would cost as much as the ledgers."""
@@ -177,7 +183,7 @@ def _folded(found: Ledger, entries: Sequence[LedgerEntry], version: str, since: 
     fates: Counter[Fate] = Counter()
     after = found
     for entry in entries:
-        known = _known(after.entries.get(entry.claim_id), entry)
+        known = _known(after.entries.get(entry.name), entry)
         fates["known" if known else "entered"] += 1
         if not known:
             after = after.after(entry, billed=True, version=version, since=since)
@@ -186,8 +192,9 @@ def _folded(found: Ledger, entries: Sequence[LedgerEntry], version: str, since: 
 
 def _known(known: LedgerEntry | None, new: LedgerEntry) -> bool:
     """Whether the ledger has this version of the claim, or a later one. A claim that only went to rework since may
-    well have been billed before; and of a claim's versions of one day a replacement or void is the later one."""
-    if known is None or known.state == "seen":
+    well have been billed before, and of one that was recovered from the audit log the ledger knows no services; of a
+    claim's versions of one day a replacement or void is the later one."""
+    if known is None or known.bare:
         return False
     if known.order != new.order:
         return known.order > new.order

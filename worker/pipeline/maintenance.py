@@ -5,10 +5,12 @@ It needs no beat process and no notifying producer: one that only knows XADD is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from redis.exceptions import ResponseError
+from redis import Redis
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from rules.book.sources import past_review
 from rules.errors import ScrubError
@@ -17,13 +19,16 @@ from worker.logs.operational import log
 from worker.monitoring import pressure, progress
 from worker.monitoring.line import reconciliation_line
 from worker.monitoring.reconciliation import Reconciliation, reconcile
+from worker.pipeline.clockback import FutureDeliveries
 from worker.pipeline.inbox import ensure_groups
 from worker.pipeline.notification import Notifier
-from worker.store import agreement, memory
+from worker.store import agreement, memory, registry
+from worker.store.cluster import LOST, is_cluster
 from worker.store.connections import Store
 from worker.store.keys import GROUP, Keys
 from worker.store.outletspecs import CONSUMED
-from worker.store.scripts import script
+from worker.store.registry import Streams, streams_of
+from worker.store.scripts import call, named, script
 
 _LOG_MS = 10_000
 _NOTE_MS = 10_000
@@ -33,8 +38,13 @@ _AWAY_PERIODS = 10
 _GONE_MS = "3600000"
 """A worker that has not said for this long that it is alive is forgotten."""
 _SAMPLES = "12"
+_MOST = 110
+"""Per cent of the memory up to which claims are worked off during a hold: a batch is larger decided than waiting."""
 _TRIM = 20_000
 """Entries of an outlet that one round deletes at most, so that Redis never stops for long."""
+
+
+_handed_out = FutureDeliveries()
 
 
 def maintain(store: Store, notifier: Notifier) -> bool:
@@ -48,53 +58,95 @@ def maintain(store: Store, notifier: Notifier) -> bool:
         return False
     idle = int(settings.reclaim * 1000)
     works, failures = list[bool | None](), list[ResponseError]()
-    for part in keys.all:
+    streams = streams_of(redis, keys)
+    parts, away = _answering(redis, keys)
+    _handed_out.mend(redis, [part.stream(name) for part in parts for name in streams.names], settings.reclaim)
+    full = pressure.above(memory.memory(redis), settings, held=bool(redis.exists(keys.hold)))
+    retention = 0 if full else int(settings.retention * 86_400_000)
+    for part in parts:
         try:
-            works.append(_look_after(store, part, idle))
+            works.append(_look_after(store, part, streams, idle, retention))
         except ResponseError as error:  # a key in the way on one is no reason to leave the others
             failures.append(error)
             works.append(None)
-    found = reconcile(redis, keys)
-    held = _hold(store, found)
-    note = progress.renewed(found, [work is not False and not held for work in works])
-    memory.put(redis, keys.progress, note, int(max(_NOTE_MS, 3000 * settings.tend)))
-    if any(works) and not held:
+    found = reconcile(redis, keys, parts)
+    held = _hold(store, found, streams, parts)
+    if not away:
+        note = progress.renewed(found, [work is not False and not held for work in works])
+        memory.put(redis, keys.progress, note, int(max(_NOTE_MS, 3000 * settings.tend)))
+    if any(works):  # while they are held as well: repeated events are dropped, and a step may be to take
         notifier.notify()
     if memory.put(redis, keys.tend_log, "1", _LOG_MS, "NX"):
-        _agree_again(store)
-        _report(store, found)
-        redis.eval(
-            script("sample"), 1, keys.samples, f"{found.moment * 1000:.0f} {found.accepted} {found.taken_off}", _SAMPLES
-        )
-        for part in keys.all:
-            names = (part.inbox, part.workers, part.judging)
-            redis.eval(script("prune"), len(names), *names, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)
+        if away:
+            log(__name__).warning(f"{away[0]}; partitions that wait for it: {', '.join(map(str, away[1]))}")
+        else:
+            _agree_again(store)
+            _report(store, found)
+            taken = f"{found.moment * 1000:.0f} {found.accepted} {found.taken_off}"
+            redis.eval(script("sample"), 1, keys.samples, taken, _SAMPLES)
+        for part in parts:
+            read = [*map(part.stream, streams.names)]
+            names = {"workers": part.workers, "judging": part.judging, "streams": read}
+            redis.eval(named("prune"), *cast(Any, call(names, GROUP, str(_AWAY_PERIODS * idle), _GONE_MS)))
     if failures:
         raise failures[0]
     return True
 
 
-def _look_after(store: Store, keys: Keys, idle: int) -> bool:
-    """One partition; answers whether there is work on it. `idle`: ms after which an entry is taken over."""
+def _answering(redis: Redis, keys: Keys) -> tuple[Sequence[Keys], tuple[str, list[int]] | None]:
+    """The partitions that can be looked after, and of a cluster why some cannot."""
+    if not is_cluster(redis):
+        return keys.all, None
+    found, away, reason = list[Keys](), list[int](), ""
+    for part in keys.all:
+        try:
+            redis.exists(part.meta)
+        except LOST as error:
+            away.append(part.partition)
+            reason = str(error)
+        else:
+            found.append(part)
+    return found, (reason, away) if away else None
+
+
+def _look_after(store: Store, keys: Keys, streams: Streams, idle: int, retention: int) -> bool:
+    """One partition; answers whether there is work on it. `idle`: ms after which an entry is taken over; `retention`:
+    for how long an outlet keeps what all have acknowledged."""
     redis = store.once
     for name in CONSUMED:
-        memory.trim(redis, keys.outlet(name), int(store.settings.retention * 86_400_000), _TRIM)
+        memory.trim(redis, keys.outlet(name), retention, _TRIM)
     with redis.pipeline(transaction=False) as pipeline:
-        pipeline.xinfo_groups(keys.inbox)
-        pipeline.xlen(keys.inbox)
-        pipeline.xpending(keys.inbox, GROUP)
-        pipeline.xpending_range(keys.inbox, GROUP, "-", "+", 1, idle=idle)
-        groups, length, pending, expired = cast(Any, pipeline.execute(raise_on_error=False))
-    if isinstance(groups, Exception) or isinstance(pending, Exception):
-        ensure_groups(redis, keys)
-        return bool(redis.xlen(keys.inbox))
+        for stream in map(keys.stream, streams.names):
+            pipeline.xlen(stream)
+            pipeline.xpending(stream, GROUP)
+            pipeline.xpending_range(stream, GROUP, "-", "+", 1, idle=idle)
+        answers = cast(Any, pipeline.execute(raise_on_error=False))
+    asked = list(zip(answers[::3], answers[1::3], answers[2::3], strict=True))
+    if any(isinstance(found, Exception) for found in answers):
+        ensure_groups(redis, keys, streams)
+    return any(_anything_to_take(*one) for one in asked)
+
+
+def _anything_to_take(length: Any, pending: Any, expired: Any) -> bool:
+    """Of a stream, as Redis answered; one whose group was not there yet has given nothing out."""
+    if isinstance(length, Exception):
+        return False
+    if isinstance(pending, Exception) or isinstance(expired, Exception):
+        return bool(length)
     return bool(expired) or length > int(pending["pending"])
 
 
-def _hold(store: Store, found: Reconciliation) -> bool:
-    """Makes the workers wait, or ends it, as the outlets and the memory are; says so in the log when it changes."""
-    why = pressure.reasons(found, memory.memory(store.once), store.settings, held=found.hold is not None)
-    pressure.hold(store.once, store.keys, found, why)
+def _hold(store: Store, found: Reconciliation, streams: Streams, parts: Sequence[Keys]) -> bool:
+    """Makes the workers wait, or ends it, as the outlets and the memory are; says so in the log when it changes. And
+    tells producers."""
+    redis, keys, settings = store.once, store.keys, store.settings
+    used = memory.memory(redis)
+    why = pressure.reasons(found, used, settings, held=found.hold is not None)
+    full = pressure.above(used, settings, held=found.hold is not None)
+    stepping = full and len(why) == 1 and not pressure.to_read(found) and used.per_cent < _MOST
+    pressure.hold(redis, keys, found, why, stepping=stepping)
+    waiting = pressure.waiting_bytes(redis, (part.stream(name) for part in parts for name in streams.names))
+    pressure.publish(redis, keys, found.moment, used, waiting, settings)
     if why and not found.hold:
         log(__name__).warning("the workers wait: " + "; ".join(why))
     elif found.hold and not why:
@@ -105,6 +157,9 @@ def _hold(store: Store, found: Reconciliation) -> bool:
 def _agree_again(store: Store) -> None:
     try:
         agreement.agree_again(store)
+        registry.register_again(store)
+    except OutOfMemoryError:  # seen again in ten seconds; what makes the workers wait must not fail for that
+        log(__name__).warning("Redis is full: what all have agreed on is put back once it is not")
     except ScrubError as error:
         log(__name__).error(str(error))
 

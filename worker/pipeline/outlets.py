@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from heapq import merge
@@ -23,9 +24,10 @@ from rules.claim import Claim
 from rules.errors import Problem
 from rules.report import Report
 from worker.errors import OutletUnknown, Reason
-from worker.intake.events import ClaimEvent
+from worker.pipeline.expected import ToldLine
 from worker.pipeline.inbox import InboxEntry, ensure_group
 from worker.pipeline.ledger import order
+from worker.store.cluster import LOST, is_cluster
 from worker.store.keys import FIELD, Keys
 from worker.store.outletspecs import OUTLETS, listed
 
@@ -82,6 +84,11 @@ class ScrubbedData(TypedDict):
     claim: Claim
     """As it came in, its decimals as strings."""
     report: Report
+    expected: NotRequired[list[ToldLine]]
+    """Of a held claim: what its lines of the book's procedures are expected to bring, beside their charges."""
+    salt: NotRequired[str]
+    """Of a claim of billing: 128 random bits, hexadecimal, under which the audit log has a commitment to it. Who keeps
+    the entry can have a certificate of it, or show that it is the claim of one; absent: an earlier release decided."""
 
 
 Page = list[tuple[bytes, dict[bytes, bytes]]]
@@ -114,23 +121,40 @@ class OutletEntry:
 def scrubbed(
     decision: str,
     entry: str,
-    event: ClaimEvent,
+    event: tuple[str, str],
+    traceparent: str | None,
     claim: bytes,
     report: bytes,
     moment: str,
     received: date | None = None,
+    producer: str = "",
+    expected: Sequence[ToldLine] = (),
+    salt: bytes = b"",
+    revision: str = "",
 ) -> bytes:
     """The outlet entry of a claim that was judged; `claim`: as canonical JSON, `report`: as JSON.
 
-    `received`: the day that was used where the claim has no received date, without which it cannot be judged again.
+    `event`: CloudEvents source and id; of a waived claim, those of the event that was decided first. `revision`: which
+    version of the claim it is, where the entry's id does not say so.
+
+    `received`: the day that was used where the claim has no received date, or none that counts, without which it
+    cannot be judged again. `producer`: the registered one that sent it. `salt`: of the commitment to it.
     """
     envelope = _envelope(SCRUBBED, decision, entry, moment)
-    envelope["eventsource"], envelope["eventid"] = event.source, event.id
+    envelope["eventsource"], envelope["eventid"] = event
+    if revision:
+        envelope["claimrevision"] = revision
     if received:
         envelope["receiveddate"] = received.isoformat()
-    if event.traceparent:
-        envelope["traceparent"] = event.traceparent
+    if producer:
+        envelope["producer"] = producer
+    if traceparent:
+        envelope["traceparent"] = traceparent
     envelope["data"] = {"claim": orjson.Fragment(claim), "report": orjson.Fragment(report)}
+    if expected:
+        envelope["data"]["expected"] = expected
+    if salt:
+        envelope["data"]["salt"] = salt.hex()
     return orjson.dumps(envelope)
 
 
@@ -168,6 +192,8 @@ def quarantined(
     envelope = _envelope(QUARANTINED, decision, name, moment)
     if origin:
         envelope |= {"eventsource": origin[0], "eventid": origin[1]}
+    if entry.sender.registered:
+        envelope["producer"] = entry.sender.name
     return orjson.dumps({**envelope, "data": data})
 
 
@@ -211,12 +237,22 @@ class Reader:
         self._reclaim_ms = reclaim_ms
         self._seen: OrderedDict[str, None] = OrderedDict()
         for stream in self._streams:
-            ensure_group(redis, stream, group)
+            with self._of_others():
+                ensure_group(redis, stream, group)
+
+    @contextmanager
+    def _of_others(self) -> Iterator[None]:
+        """A node of a cluster that is away leaves a consumer what the others have."""
+        try:
+            yield
+        except LOST:
+            if not is_cluster(self._redis):
+                raise
 
     def entries(self, *, follow: bool) -> Iterator[OutletEntry]:
         """As `consume`."""
         last = dict.fromkeys(self._streams, "0")
-        while pages := self._read(last):
+        while pages := self._left(last):
             for stream, page in pages:
                 last[stream] = page[-1][0].decode()
                 yield from self._each(stream, page)
@@ -239,6 +275,15 @@ class Reader:
             self._seen.popitem(last=False)
         return found
 
+    def _left(self, last: Mapping[str, str]) -> list[tuple[str, Page]]:
+        """What this consumer was handed before, and did not acknowledge."""
+        try:
+            return self._read(last)
+        except LOST:
+            if not is_cluster(self._redis):
+                raise
+            return []
+
     def _read(self, starts: Mapping[str, str], *, block: bool = False) -> list[tuple[str, Page]]:
         """A page of each partition, so that none waits for another."""
         answer: Any = self._redis.xreadgroup(
@@ -249,9 +294,10 @@ class Reader:
     def _abandoned(self) -> list[tuple[str, Page]]:
         found = []
         for stream in self._streams:
-            answer: Any = self._redis.xautoclaim(stream, self._group, self._consumer, self._reclaim_ms, count=_PAGE)
-            if answer[1]:
-                found.append((stream, list(answer[1])))
+            with self._of_others():
+                answer: Any = self._redis.xautoclaim(stream, self._group, self._consumer, self._reclaim_ms, count=_PAGE)
+                if answer[1]:
+                    found.append((stream, list(answer[1])))
         return found
 
 

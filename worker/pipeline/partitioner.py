@@ -16,6 +16,7 @@ from redis import Redis
 from rules.errors import ScrubError
 from worker.config.settings import Settings
 from worker.pipeline.ledger import patient_of
+from worker.store.agreement import TURNED
 from worker.store.keys import Keys, event_identity
 from worker.store.secret import fingerprint, load_secret
 
@@ -26,7 +27,7 @@ class Partitioner:
 
     keys: Keys
     secret: bytes | None
-    """Key of the patient hashes; None: it is not known here, or not the one of the workers."""
+    """First key of the patient ring, which decides the partition; None: it is not known here, or not the workers'."""
 
     def of(self, event: bytes) -> Keys:
         """The keys of the partition where this event is judged, as far as that can be read from it."""
@@ -60,4 +61,5 @@ def partitioner_of(redis: Redis, keys: Keys, settings: Settings) -> Partitioner:
     if secret is None:
         return Partitioner(keys, None)
     agreed = cast(bytes | None, redis.hget(keys.first.meta, "fingerprint"))
-    return Partitioner(keys, secret if agreed in (None, fingerprint(secret).encode()) else None)
+    same = agreed is None or agreed.decode().removeprefix(TURNED) == fingerprint(secret)
+    return Partitioner(keys, secret if same else None)

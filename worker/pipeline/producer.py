@@ -1,7 +1,9 @@
 """A producer's side of the inbox: claims and events, each put on the stream of its partition.
 
-A producer in another language needs one command: XADD {claims:0}:inbox * event <CloudEvent as JSON>, or in binary mode
-XADD {claims:0}:inbox * ce_specversion 1.0 ce_id ... ce_source ... ce_type claim.submitted.v1 data <claim as JSON>.
+A producer in another language needs one command: XADD {claims:0}:in:NAME * event <CloudEvent as JSON>, in binary mode
+XADD {claims:0}:in:NAME * ce_specversion 1.0 ce_id ... ce_source ... ce_type claim.submitted.v1 data <claim as JSON>.
+NAME is the one that it is registered with; those who share the inbox put it on {claims:0}:inbox. It asks
+HGET {claims:0}:meta full before: where that was written within ten seconds, there is no room for now.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
 from worker.config.settings import Settings
-from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims
+from worker.errors import EventTooLarge, InboxFull, NoClaim, NoListOfClaims, ProducerUnknown
 from worker.intake.document import Document
 from worker.intake.events import TYPE, canonical, digest_of, moment
 from worker.monitoring.pressure import Patience, full
@@ -37,7 +39,7 @@ Submittable = Mapping[str, Any] | bytes | Document
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was accepted: the name of the inbox entry of each event, in order."""
+    """What was accepted: the name of the entry of each event, in order."""
 
     entries: tuple[str, ...]
 
@@ -63,7 +65,7 @@ def send(
         events = chunk
         while events:
             _await_room(redis, keys, settings, len(accepted), Patience(wait), on_wait)
-            answers = _add(redis, partitioner, events)
+            answers = _add(redis, partitioner, events, settings.producer)
             refused = [event for event, answer in zip(events, answers, strict=True) if isinstance(answer, Exception)]
             accepted += (answer for answer in answers if isinstance(answer, str))
             if refused and len(refused) == len(events):
@@ -75,22 +77,30 @@ def send(
     return Receipt(tuple(accepted))
 
 
-def _add(redis: Redis, partitioner: Partitioner, events: Sequence[bytes]) -> list[str | OutOfMemoryError]:
-    """The name of the inbox entry of each event, or that Redis has no memory for it.
+def _add(
+    redis: Redis, partitioner: Partitioner, events: Sequence[bytes], producer: str
+) -> list[str | OutOfMemoryError]:
+    """The name of the entry of each event, or that Redis has no memory for it.
 
     Raises:
+        ProducerUnknown: it was never registered, or Redis was emptied a moment ago.
         redis.exceptions.RedisError: of any other kind.
     """
     partitions = [partitioner.of(event) for event in events]
     with redis.pipeline(transaction=False) as pipeline:
         for keys, event in zip(partitions, events, strict=True):
-            pipeline.xadd(keys.inbox, {FIELD: event})
+            # `scrub producer add` makes the stream: under another name nobody would ever read it.
+            pipeline.xadd(keys.stream(producer), {FIELD: event}, nomkstream=bool(producer))
         answers = cast(Any, pipeline.execute(raise_on_error=False))
     for answer in answers:
         if isinstance(answer, Exception) and not isinstance(answer, OutOfMemoryError):
             raise answer
+    if None in answers:
+        raise ProducerUnknown(name=producer)
     return [
-        keys.named(answer.decode()) if isinstance(answer, bytes) else answer
+        keys.named(f"{producer}:{answer.decode()}" if producer else answer.decode())
+        if isinstance(answer, bytes)
+        else answer
         for keys, answer in zip(partitions, answers, strict=True)
     ]
 

@@ -20,14 +20,22 @@ from redis.exceptions import ResponseError
 
 from worker.audit.lines import Action, AuditLine, who
 from worker.audit.log import AuditLog
-from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable
+from worker.errors import CommitRefused, EventInvalid, NotInQuarantine, NotRequeueable, Reason
 from worker.intake.events import decode
 from worker.pipeline.ledger import order
 from worker.pipeline.outlets import OutletEntry, pages
-from worker.store.keys import Keys
-from worker.store.scripts import script
+from worker.store.keys import INNER, Keys
+from worker.store.scripts import call, named
 
 OUTLET = "quarantine"
+_ADVICE: dict[Reason, str] = {
+    "attempts_exhausted": "This claim ends its workers. Requeue it once the cause is mended, else drop it.",
+    "check_failed": "This is a defect of the scrubber or of a rule. Requeue it after an upgrade that mends it.",
+    "event_id_reused": "If both are meant, requeue this one: it is judged without the check for a repeat. If it came by"
+    " mistake, drop it.",
+    "too_large": "Raise SCRUB_MAX_EVENT_BYTES on every worker and requeue it, or split the claim and drop it.",
+}
+_MEND = "Mend it where it came from and send it under a new event id, then drop this entry."
 
 
 def entries(redis: Redis, keys: Keys, reason: str | None = None) -> Iterator[OutletEntry]:
@@ -59,6 +67,11 @@ def find(redis: Redis, keys: Keys, name: str) -> OutletEntry:
     if not found:
         raise NotInQuarantine(entry=name)
     return OutletEntry(part.named(found[0][0].decode()), orjson.loads(found[0][1][b"event"]))
+
+
+def advice(reason: Reason) -> str:
+    """What a person does about an entry."""
+    return _ADVICE.get(reason, _MEND)
 
 
 def content(entry: OutletEntry) -> str:
@@ -128,10 +141,13 @@ class QuarantineDesk:
         }
         head = self.audit.write([line])
         keys, name = self.keys.found(entry.id) or (self.keys, entry.id)
-        arguments = (name, event, head.chain, str(head.seq), head.mac)
-        used = (keys.outlet(OUTLET), keys.inbox, keys.counters, keys.chains)
+        used = {
+            "meta": keys.meta, "quarantine": keys.outlet(OUTLET), "inbox": keys.inbox, "inner": keys.stream(INNER),
+            "counters": keys.counters, "chains": keys.chains,
+        }  # fmt: skip
+        said = (name, event, entry.id, str(entry.event.get("producer", "")), head.chain, head.seq, head.stored)
         try:
-            done = self.redis.eval(script("quarantine"), len(used), *used, *cast(Any, arguments))
+            done = self.redis.eval(named("quarantine"), *cast(Any, call(used, *said)))
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
                 raise CommitRefused(count=1, reason=error) from None

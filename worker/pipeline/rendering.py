@@ -9,14 +9,18 @@ import orjson
 
 from rules.engine.gaps import editions_wanted
 from rules.errors import Problem
+from rules.payment.claims import LineExpected, expected_of
 from worker.audit import lines
 from worker.audit.lines import AuditLine
 from worker.pipeline import outlets
 from worker.pipeline.commit import Item
+from worker.pipeline.commitment import commitment, new_salt
 from worker.pipeline.context import Batch
 from worker.pipeline.deciding import Decision
+from worker.pipeline.expected import told_lines
 from worker.pipeline.reading import Reading
 from worker.pipeline.reporttexts import texts_of
+from worker.store.outletspecs import FILES
 from worker.store.secret import event_mark
 
 _MOST_PROBLEMS = 20
@@ -51,12 +55,35 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
     assert reading.submission is not None
     event, claim, content, _ = reading.submission
     texts = texts_of(report, context.texts)
-    name = context.keys.named(reading.entry.id)
+    name, revision = context.keys.named(reading.entry.name), reading.entry.revision
+    expected: tuple[LineExpected, ...] = ()
+    if report.verdict == "rework":
+        selection = context.book.registry.select(claim.payer)
+        expected = expected_of(claim, selection, context.book.tables, context.book.codes, context.ours)
+    salt = new_salt() if report.disposition == "billing" else b""
     payload = outlets.scrubbed(
-        decision.id, name, event, content, texts.of(report.claim_id), batch.moment, decision.received
+        decision.id,
+        name,
+        reading.origin or (event.source, event.id),
+        event.traceparent,
+        content,
+        texts.of(report.claim_id),
+        batch.moment,
+        decision.received,
+        reading.entry.sender.name,
+        told_lines(expected),
+        salt,
+        "" if revision == reading.entry.id else revision,
     )
     line = lines.claim_fields(claim, reading.patient)
     line["claim.judged"] = [one.number for one in claim.lines if one.procedure in context.book.codes]
+    line |= lines.payment_fields(claim, expected)
+    if decision.route == FILES:
+        line["claim.exit"] = "file"
+    if salt:
+        line["claim.commitment"] = commitment(salt, content)
+    if report.waived:
+        line["claim.revision"] = revision
     if wanted := editions_wanted(report, claim):  # not of the report alone, which claims of other dates share
         line["claim.wanted"] = wanted
     return _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
@@ -65,7 +92,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
 def _quarantined(decision: Decision, batch: Batch, started: int) -> Rendered:
     reading, problems = decision.reading, decision.problems
     assert decision.reason is not None
-    name = batch.context.keys.named(reading.entry.id)
+    name = batch.context.keys.named(reading.entry.name)
     payload = outlets.quarantined(
         decision.id, name, reading.entry, decision.reason, problems, reading.origin, batch.moment
     )
@@ -110,22 +137,24 @@ def _rendered(
         "trace.id": reading.trace_id or decision.id,
         "claim.decision_id": decision.id,
         **facts,
-        "queue.entry": context.keys.named(entry.id),
+        "queue.entry": context.keys.named(entry.name),
         "queue.latency_ms": max(0, time.time_ns() // 1_000_000 - entry.milliseconds),
     }
     if reading.identity:
-        line["claim.event"] = event_mark(context.secret, reading.identity)
+        line["claim.event"] = event_mark(context.rings.audit.active.secret, reading.identity)
     if reading.requeued:
         line["claim.requeued"] = True
+    if entry.sender.registered:
+        line["queue.producer"] = entry.sender.name
     if forwarded := entry.forwarded_from:
         line["queue.forwarded_from"] = forwarded
     if entry.attempt:
         line["queue.attempt"] = entry.attempt
     parts = (orjson.dumps(line)[:-1], batch.line, said) if said else (orjson.dumps(line)[:-1], batch.line)
-    event, ledger = decision.event, decision.ledger
+    event, ledger, front = decision.event, decision.ledger, decision.front
     item = Item(
-        entry.id, decision.route, payload, event.key, event.expects, event.writes,
-        ledger.key, ledger.version, ledger.writes, ledger.until,
+        entry.name, decision.route, payload, event.key, event.expects, event.writes, ledger.key, ledger.version,
+        ledger.writes, ledger.until, front.key, front.expects, front.writes, front.ms,
     )  # fmt: skip
     return Rendered(reading, item, b",".join(parts) + b"}")
 

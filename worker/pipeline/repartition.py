@@ -17,8 +17,9 @@ from redis import Redis
 
 from worker.errors import PartitionsFixed
 from worker.monitoring.reconciliation import reconcile
-from worker.store.agreement import standing
+from worker.store.agreement import readable, standing, write
 from worker.store.keys import REGISTERED, Keys
+from worker.store.layout import NEWEST
 
 Kind = Literal["ledger", "event"]
 _KEY = re.compile(r"\{claims:(\d+)\}:(ledger|event):([0-9a-f]+)")
@@ -33,20 +34,27 @@ def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = l
         redis.exceptions.NoPermissionError: this user may not do that; nothing moved.
         redis.exceptions.RedisError: it broke off; do it again.
     """
-    now, wanted = standing(redis)
+    before = standing(redis, NEWEST)
+    readable(before.layout)
+    now, wanted = before.partitions, before.wanted
+    if before.migrating:
+        raise PartitionsFixed(reason="a change of the layout broke off, and comes first: `scrub migrate`")
     if wanted not in (now, count):
         raise PartitionsFixed(reason=f"a change to {wanted} broke off, and comes first")
     if count < now:
         raise PartitionsFixed(reason=f"there are {now}, and they can only become more")
     if count == wanted == now:
         return Counter()
+    rings = cast(bytes | None, redis.get(Keys().rings))
+    if rings and count & (count - 1):
+        raise PartitionsFixed(reason="keys were rotated, so the number has to be a power of two")
     _assert_idle(redis, Keys(0, now))
     _try_rights(redis)
-    redis.hset(Keys().meta, "partitions", f"{now} to {count}")
+    write(redis, before._replace(wanted=count))
     try:
         _assert_idle(redis, Keys(0, now))  # a worker may have started until this moment, and no later
     except PartitionsFixed:
-        redis.hset(Keys().meta, "partitions", str(now))
+        write(redis, before)
         raise
     moved: Counter[Kind] = Counter()
     seen = 0
@@ -55,7 +63,9 @@ def repartition(redis: Redis, count: int, on_progress: Callable[[int], None] = l
         seen += len(page)
         moved += _move(redis, list(_misplaced(page, count)))
         on_progress(seen)
-    redis.hset(Keys().meta, "partitions", str(count))
+    for part in Keys(0, count).all if rings else ():
+        redis.set(part.rings, rings or b"")
+    write(redis, before._replace(partitions=count, wanted=count))
     return moved
 
 

@@ -37,15 +37,16 @@ def check(settings: Settings) -> None:
     """Whether a broker of its own can be used; that on the Redis of the claims needs no look of its own.
 
     Raises:
-        RedisUnusable
+        RedisUnusable, BrokerMissing
     """
+    url = connections.broker_url(settings)
     if settings.broker_url is None:
         return
     address = reachability.broker(settings)
     limits = {"socket_timeout": reachability.ANSWER_SECONDS, "socket_connect_timeout": reachability.CONNECT_SECONDS}
     try:
         connection = Connection(
-            connections.broker_url(settings), connect_timeout=reachability.CONNECT_SECONDS,
+            url, connect_timeout=reachability.CONNECT_SECONDS,
             transport_options={**limits, **connections.broker_options(settings)},
         )  # fmt: skip
         connection.transport  # noqa: B018 - it is looked for here

@@ -87,13 +87,18 @@ def celery_app(settings: Settings, *, main: bool = False) -> App:
 _sender = cache(celery_app)
 
 
-def notifier(store: Store) -> Notifier:
-    """Who notifies this store's workers."""
+def notifier(store: Store, instead: Callable[[], object] | None = None) -> Notifier:
+    """Who notifies this store's workers. `instead`: what to do where the broker takes no message."""
     settings = store.settings
     # It expires, so that notifications do not pile up while no worker runs.
     expires = 2 * settings.drain_budget + settings.gate
 
     def send() -> None:
-        _sender(settings).send_task(TASK, expires=expires, retry=False)
+        try:
+            _sender(settings).send_task(TASK, expires=expires, retry=False)
+        except Exception:
+            if instead is None:
+                raise
+            instead()
 
     return Notifier(store.redis, store.keys, gate_ms=int(settings.gate * 1000), send=send)

@@ -11,14 +11,17 @@ put them back on the queue, where each worker that comes next would end of them 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import Empty
 from typing import Any, cast
 
 from celery.events.dispatcher import EventDispatcher
 from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu.transport.virtual import QoS
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import OutOfMemoryError
 from redis.retry import Retry
 
 from worker.logs.operational import log, safe_exception
@@ -89,19 +92,41 @@ class Dispatcher(EventDispatcher):
 
 
 def _harden(transport: Any) -> None:
-    """What has taken its time is not tried again on its channels, but left to the consumer, which connects anew."""
+    """What has taken its time is not tried again on its channels, but left to the consumer, which connects anew; and
+    what a Redis without memory refuses to note is no lost connection."""
     if transport.driver_type != "redis":
         return
     usual = transport.Channel
     if issubclass(usual, _Hardened):
         return
-    transport.Channel = type("Channel", (_Hardened, usual), {})
+    frugal = type("QoS", (_Frugal, usual.QoS), {})
+    transport.Channel = type("Channel", (_Hardened, usual), {"QoS": frugal})
+
+
+class _Frugal:
+    """kombu's notes of what a worker has and did not acknowledge: with them each notification that comes to a Redis
+    without memory would cost the worker its connection, and with that its maintenance, by which alone there is memory
+    again (celery#5716)."""
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        try:
+            super().append(message, delivery_tag)  # type: ignore[misc]
+        except OutOfMemoryError:
+            QoS.append(cast(QoS, self), message, delivery_tag)  # in this process alone: it is nothing to lose
+
+    def restore_visible(self, *arguments: Any, **options: Any) -> None:
+        with suppress(OutOfMemoryError):
+            super().restore_visible(*arguments, **options)  # type: ignore[misc]
 
 
 class _Hardened:
     def _connparams(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         found: dict[str, Any] = super()._connparams(*arguments, **options)  # type: ignore[misc]
         return {**found, "retry": Retry(NoBackoff(), 1, supported_errors=(Disconnected,))}
+
+    def _queue_bind(self, *arguments: Any, **options: Any) -> None:
+        with suppress(OutOfMemoryError):  # it stands there already
+            super()._queue_bind(*arguments, **options)  # type: ignore[misc]
 
     def _brpop_read(self, *arguments: Any, **options: Any) -> Any:
         return self._unless_stray(super()._brpop_read, *arguments, **options)  # type: ignore[misc]

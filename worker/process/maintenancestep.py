@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from worker.logs.operational import log, safe_exception
 from worker.pipeline.maintenance import maintain
-from worker.process.celeryapp import QUEUE, App, notifier
+from worker.process.celeryapp import QUEUE, TASK, App, notifier
 from worker.process.presence import beat
 from worker.process.remotecontrol import keep_consuming
 from worker.store import reachability
@@ -24,6 +24,8 @@ _BEAT = 5.0
 _TICK = 1.0
 """Seconds between two ticks of the heartbeat."""
 _LONGEST_PAUSE = 5.0
+_GRACE = 1.0
+"""Seconds after its hard limit within which a run that was killed is known to be over."""
 
 
 class MaintenanceStep(bootsteps.StartStopStep):
@@ -39,6 +41,9 @@ class MaintenanceStep(bootsteps.StartStopStep):
         super().__init__(parent, **kwargs)
         self._timers: list[Any] = []
         self._store: Store | None = None
+        self._woken: Any = None
+        """The last run that no message asked for."""
+        self._woken_at = 0.0
         self._quiet_until = 0.0
         self._pause = 0.0
         self._started = time.time()
@@ -51,7 +56,7 @@ class MaintenanceStep(bootsteps.StartStopStep):
         self._beat(parent)
         self._timers = [
             parent.timer.call_repeatedly(_TICK, self._tick, (parent,)),
-            parent.timer.call_repeatedly(self._app.settings.tend, self._look),
+            parent.timer.call_repeatedly(self._app.settings.tend, self._look, (parent,)),
             parent.timer.call_repeatedly(_BEAT, self._beat, (parent,)),
         ]
 
@@ -70,8 +75,19 @@ class MaintenanceStep(bootsteps.StartStopStep):
         except Exception as error:
             log(__name__).debug("the queue of notifications is not consumed from again yet", **safe_exception(error))
 
-    def _look(self) -> None:
-        self._patiently(lambda store: maintain(store, notifier(store)))
+    def _look(self, parent: Any) -> None:
+        self._patiently(lambda store: maintain(store, notifier(store, lambda: self._wake(parent.pool))))
+
+    def _wake(self, pool: Any) -> None:
+        """Wakes a process of this worker without a message. A Redis without memory takes none, and what waits there
+        until somebody works it off is what has filled it.
+        """
+        soft, hard = self._app.settings.soft_time_limit, self._app.settings.hard_time_limit
+        ready = getattr(self._woken, "ready", None)  # a pool of threads cannot say
+        if ready is None or ready() or time.monotonic() - self._woken_at > hard + _GRACE:
+            self._woken_at = time.monotonic()
+            task = self._app.tasks[TASK]
+            self._woken = pool.apply_async(task, callback=lambda _: None, soft_timeout=soft, timeout=hard)
 
     def _beat(self, parent: Any) -> None:
         """Says that this worker is alive, and which processes are its own."""

@@ -18,9 +18,13 @@ from worker.books.current import book_of_today, overrides_layer, own, watch
 from worker.books.ownbook import offer
 from worker.books.switch import overrides_in_force
 from worker.config.identity import LIFE, worker_name
+from worker.config.revision import revision
 from worker.config.settings import Settings
 from worker.logs import outputs
+from worker.monitoring.workers import UNREADABLE
+from worker.store import keyring
 from worker.store.connections import Store
+from worker.store.layout import NEWEST
 from worker.store.memory import put
 from worker.store.scripts import script
 from worker.store.secret import fingerprint, load_secret
@@ -41,7 +45,8 @@ def beat(store: Store, processes: Sequence[int], started: float) -> None:
         "started": started, "version": service_version(), "book_version": found.version, "book_digest": found.digest,
         "outputs": trouble, "left_out": left_out,
         "own_digest": mine.book.digest, "library": mine.library, "tables": mine.tables, "secret": _mark(settings),
-        "own_fault": mine.fault,
+        "own_fault": mine.fault, "layout": NEWEST, "waives": True, "exits": True, "revision": revision(),
+        **_keys(settings),
         **watch(settings).check(overrides_in_force(store.once, keys)),
     }  # fmt: skip
     store.once.eval(script("beat"), 1, keys.workers, worker_name(), orjson.dumps(says).decode())
@@ -67,6 +72,17 @@ def note_end(store: Store, pid: int, end: str) -> None:
         redis.exceptions.RedisError
     """
     put(store.once, store.keys.end(worker_name(pid)), end, int(store.settings.reclaim * 10_000))
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    """Which keys this machine has by now, whether in force or not."""
+    found = {}
+    for name in keyring.RINGS:
+        try:
+            found[f"{name}_keys"] = keyring.ids(settings.secret_path, name)
+        except ScrubError:
+            found[f"{name}_keys"] = UNREADABLE
+    return found
 
 
 @cache

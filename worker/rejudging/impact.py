@@ -117,18 +117,33 @@ def _blocks(name: str, stream: Any) -> Iterator[InputPart]:
 
 
 def outlet_parts(redis: Redis, keys: Keys, since: date) -> Iterator[InputPart]:
-    """What was judged and went to an outlet since a day (UTC) and is still there, oldest first by outlet."""
+    """What was judged and went to an outlet since a day (UTC) and is still there, oldest first by outlet: each claim
+    once, by its newest version. What went elsewhere before was mended, or will not be sent."""
     start = f"{int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp() * 1000) - 1}-{2**64 - 1}"
+    newest: dict[str, tuple[int, int, int]] = {}
+    for outlet in JUDGED:
+        for entry in outlets.tail(redis, keys, outlet, start=start):
+            name, place = str(entry.data["claim"]["claim_id"]), _inbox_place(entry)
+            newest[name] = max(place, newest.get(name, place))
     for outlet in JUDGED:
         page: list[tuple[Any, date]] = []
         for entry in outlets.tail(redis, keys, outlet, start=start):
-            moment = int(str(entry.event["inboxentry"]).partition("-")[0]) / 1000
-            page.append((entry.data["claim"], datetime.fromtimestamp(moment, UTC).date()))
+            place = _inbox_place(entry)
+            if newest.get(str(entry.data["claim"]["claim_id"])) != place:
+                continue
+            page.append((entry.data["claim"], datetime.fromtimestamp(place[0] / 1000, UTC).date()))
             if len(page) == PAGE:
                 yield InputPart(outlet, len(page), claims=page)
                 page = []
         if page:
             yield InputPart(outlet, len(page), claims=page)
+
+
+def _inbox_place(entry: outlets.OutletEntry) -> tuple[int, int, int]:
+    """The inbox entry that was judged, as numbers, with its partition last: later ones are greater."""
+    partition, _, place = str(entry.event["inboxentry"]).rpartition(":")
+    milliseconds, _, number = place.partition("-")
+    return int(milliseconds), int(number or 0), int(partition or 0)
 
 
 def examine(part: InputPart, job: ImpactJob) -> PartResult:

@@ -19,12 +19,15 @@ from rules.book.book import Book
 from rules.claim import Claim
 from rules.engine.check import check
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
+from rules.report import place_of
 
-_LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9]+)\)")
+_LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9a-z:-]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
-LATER_KEYS = frozenset({"observed", "lines", "gaps", "cause", "fault", "because"})
+LATER_KEYS = frozenset({"observed", "waived", "lines", "gaps", "cause", "fault", "because"})
 """Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
+_BESIDE = frozenset({"expected", "suggestions", "tried"})
+"""What `scrub check --format json` writes beside a report."""
 _OF_THE_PROGRAM = ("message", "fix")
 """Of a finding where a fact is missing: which fact that is, in words that no book has and releases choose anew."""
 
@@ -60,18 +63,21 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     """Judges the claim by the book, which must be the report's; `report` is decoded JSON, `received` the day that
     was used where the claim has no received date."""
     now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
-    then = dict(report)
+    then = {key: value for key, value in report.items() if key not in _BESIDE}
     of_history = {rule.file for rule in book.rules if rule.needs_history}
     now |= {name: _each(now[name], of_history) for name in _LISTS}
     if not LATER_KEYS & then.keys():
         then, now = _without_words(then), _without_words(without(now))
     taken: list[Json] = []
+    if "waived" not in then:
+        now.pop("waived", None)
     told = _each(report["findings"], of_history)
     for name in _LISTS:
         kept, apart = _apart(_each(then.get(name, []), of_history), of_history)
         then[name], now[name] = kept, _apart(now[name], of_history)[0]
         taken += apart
     _route(now, [one for one in taken if one in told], report)
+    _let_go(now, [*now["findings"], *(one for one in taken if one in told)], report)
     codes = tuple(dict.fromkeys(one["code"] for one in taken))
     return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
 
@@ -83,6 +89,24 @@ def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:
         now["disposition"] = "rework"
     if blocking and report.get("observed"):
         now["observed"] = {"disposition": "rework"}
+
+
+def _let_go(now: dict[str, Any], findings: list[Json], report: Json) -> None:
+    """A person's waiver is taken from the report; the claim goes where it names all that blocks."""
+    waived = report.get("waived")
+    if not waived:
+        return
+    now["waived"] = waived
+    blocking = (one for one in findings if one["severity"] == "block" and one["outcome"] != "bypassed")
+    names = (
+        place_of(one["code"], one["line"]) + "?" * (one["outcome"] == "undetermined")
+        for one in blocking
+        if one.get("observed") is None
+    )
+    if waived["refused"]:
+        now["disposition"], now["observed"] = "rework", None
+    elif now["disposition"] == "rework" and all(name in waived["findings"] for name in names):
+        now["disposition"] = "unchecked" if now["coverage"] == "none" else "billing"
 
 
 def without(now: dict[str, Any], names: frozenset[str] = LATER_KEYS) -> dict[str, Any]:

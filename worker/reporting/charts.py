@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.reporting.figures import Figures
 from worker.reporting.load import Rows
-from worker.store.outletspecs import OUTLETS
+from worker.store.outletspecs import DISPOSITIONS
 
 Spec = dict[str, Any]
 Name = Callable[[str], str]
@@ -99,7 +99,7 @@ def _over_time(figures: Figures, payer: Name) -> Spec | None:
         for row in figures.over_time
     ]  # fmt: skip
     names = [payer(row["payer"]) for row in figures.by_payer]
-    order = " : ".join(f"datum.disposition == '{name}' ? {place}" for place, name in enumerate(OUTLETS))
+    order = " : ".join(f"datum.disposition == '{name}' ? {place}" for place, name in enumerate(DISPOSITIONS))
     return {
         "description": "Decisions over time, stacked by disposition",
         "height": 260,
@@ -115,7 +115,7 @@ def _over_time(figures: Figures, payer: Name) -> Spec | None:
             "x": {**_time(), "bandPosition": 0},
             "x2": {"field": "end"},
             "y": {"field": "n", "type": "quantitative", "title": "Decisions", "stack": "zero"},
-            "color": {"field": "disposition", **_color(OUTLETS)},
+            "color": {"field": "disposition", **_color(DISPOSITIONS)},
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": [_when(figures), {"field": "disposition"}, {"field": "n", "title": "decisions", "format": ","}],
         },
@@ -132,7 +132,7 @@ def _by_payer(figures: Figures, payer: Name) -> Spec:
             "share": row[name] / row["n"],
         }
         for row in figures.by_payer
-        for place, name in enumerate(OUTLETS)
+        for place, name in enumerate(DISPOSITIONS)
         if row[name]
     ]
     names = [payer(row["payer"]) for row in figures.by_payer]
@@ -150,7 +150,7 @@ def _by_payer(figures: Figures, payer: Name) -> Spec:
                         "field": "n", "type": "quantitative", "stack": "normalize", "title": "Share of claims",
                         "axis": {"format": "%", "tickCount": 5},
                     },
-                    "color": {"field": "disposition", **_color(OUTLETS)},
+                    "color": {"field": "disposition", **_color(DISPOSITIONS)},
                     "order": {"field": "order", "type": "quantitative"},
                     "tooltip": [
                         {"field": "payer"}, {"field": "disposition"}, {"field": "n", "title": "claims", "format": ","},

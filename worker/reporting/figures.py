@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from worker.errors import ReportEmpty
 from worker.reporting.load import DECIDING, Row, Rows, ask
-from worker.store.outletspecs import OUTLETS
+from worker.store.outletspecs import DISPOSITIONS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -37,6 +37,8 @@ class Figures:
     clean_over_time: Rows
     findings: Rows
     denials: Rows
+    foreseen: Rows
+    """By payer, claims that were held for a denial, each once, and those of them that were mended and sent since."""
     undecided: Rows
     coverage: Rows
     """How much of the claims was looked at, by their newest verdicts."""
@@ -53,6 +55,9 @@ SELECT count(*) AS decisions, count(*) FILTER (last) AS claims,
   count(*) FILTER (first) AS firsts, count(*) FILTER (first AND verdict = 'billing') AS clean,
   {OF_EACH},
   coalesce(sum(cents) FILTER (last AND disposition = 'rework'), 0)::BIGINT AS held_cents,
+  count(expected) FILTER (last AND disposition = 'rework') AS priced,
+  coalesce(sum(expected) FILTER (last AND disposition = 'rework'), 0)::BIGINT AS expected,
+  coalesce(sum(expected_high) FILTER (last AND disposition = 'rework'), 0)::BIGINT AS expected_high,
   coalesce(sum(cents) FILTER (last AND disposition = 'billing'), 0)::BIGINT AS billed_cents,
   count(*) FILTER (last AND observed IS NOT NULL) AS observed,
   count(*) FILTER (last AND observed = 'rework' AND disposition = 'billing') AS let_go,
@@ -66,7 +71,9 @@ SELECT count(*) AS decisions, count(*) FILTER (last) AS claims,
   max(latency) AS longest, approx_quantile(nanoseconds, 0.5)::BIGINT AS nanoseconds,
   min(moment) AS start, max(moment) AS stop
 FROM decision
-""".replace("{OF_EACH}", ", ".join(f"count(*) FILTER (last AND disposition = '{name}') AS {name}" for name in OUTLETS))
+""".replace(
+    "{OF_EACH}", ", ".join(f"count(*) FILTER (last AND disposition = '{name}') AS {name}" for name in DISPOSITIONS)
+)
 _LINES = """
 SELECT count(*) AS lines,
   count(*) FILTER (action IS NULL OR NOT (action LIKE 'claim.%' OR action = 'audit.opened')) AS passed_over,
@@ -82,9 +89,13 @@ FROM decision GROUP BY ALL ORDER BY ALL
 """
 _BY_PAYER = """
 SELECT payer, count(*) AS n, {OF_EACH}, count(*) FILTER (verdict = 'billing') AS clean,
-  coalesce(sum(cents) FILTER (disposition = 'rework'), 0)::BIGINT AS held_cents
+  coalesce(sum(cents) FILTER (disposition = 'rework'), 0)::BIGINT AS held_cents,
+  count(expected) FILTER (disposition = 'rework') AS priced,
+  coalesce(sum(cents) FILTER (disposition = 'rework' AND expected IS NOT NULL), 0)::BIGINT AS priced_cents,
+  coalesce(sum(expected) FILTER (disposition = 'rework'), 0)::BIGINT AS expected,
+  coalesce(sum(expected_high) FILTER (disposition = 'rework'), 0)::BIGINT AS expected_high
 FROM decision WHERE first GROUP BY payer ORDER BY payer = '', n DESC, payer
-""".replace("{OF_EACH}", ", ".join(f"count(*) FILTER (disposition = '{name}') AS {name}" for name in OUTLETS))
+""".replace("{OF_EACH}", ", ".join(f"count(*) FILTER (disposition = '{name}') AS {name}" for name in DISPOSITIONS))
 _CLEAN_OVER_TIME = """
 SELECT time_bucket(to_seconds($step), moment) AS t, payer, count(*) AS n,
   count(*) FILTER (verdict = 'billing') AS clean
@@ -110,6 +121,19 @@ WITH once AS (
   GROUP BY code, bill)
 SELECT code, count(*) AS claims, coalesce(sum(cents), 0)::BIGINT AS cents FROM once
 GROUP BY code ORDER BY claims DESC, cents DESC, code
+"""
+# By claim number alone: a replacement is the same claim mended, and what a payer would have denied was its first one.
+_FORESEEN = """
+WITH held AS (
+  SELECT coalesce(claim, CAST(id AS VARCHAR)) AS one, arg_min(payer, place) AS payer, arg_min(cents, place) AS cents
+  FROM decision WHERE disposition = 'rework' AND len(denials) > 0 GROUP BY one),
+newest AS (
+  SELECT coalesce(claim, CAST(id AS VARCHAR)) AS one, arg_max(disposition, place) AS disposition
+  FROM decision GROUP BY one)
+SELECT payer, count(*) AS claims, coalesce(sum(cents), 0)::BIGINT AS cents,
+  count(*) FILTER (disposition = 'billing') AS mended,
+  coalesce(sum(cents) FILTER (disposition = 'billing'), 0)::BIGINT AS mended_cents
+FROM held JOIN newest USING (one) GROUP BY payer ORDER BY payer
 """
 _UNDECIDED = """
 WITH once AS (
@@ -177,6 +201,7 @@ def count(database: DuckDBPyConnection, files: str) -> Figures:
         clean_over_time=ask(database, _CLEAN_OVER_TIME, timed),
         findings=ask(database, _FINDINGS),
         denials=ask(database, _DENIALS),
+        foreseen=ask(database, _FORESEEN),
         undecided=ask(database, _UNDECIDED),
         coverage=ask(database, _COVERAGE),
         gaps=ask(database, _GAPS),

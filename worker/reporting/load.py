@@ -34,14 +34,22 @@ _TYPES: dict[Kind, str] = {
 _READ = (
     "@timestamp", "event.action", "event.duration", "error.code", "host.name", "process.pid", "service.version",
     "claim.claim_id", "claim.decision_id", "claim.frequency_code", "claim.payer", "claim.disposition", "claim.observed",
-    "claim.coverage", "claim.gaps", "claim.wanted", "claim.charge_cents", "claim.requeued", "rule.block", "rule.warn",
+    "claim.coverage", "claim.gaps", "claim.wanted", "claim.charge_cents", "claim.expected_cents",
+    "claim.expected_high_cents", "claim.requeued", "rule.block", "rule.warn",
     "rule.undetermined",
     "rule.denials", "book.version", "book.digest", "queue.entry", "queue.attempt", "queue.latency_ms", "audit.chain",
 )  # fmt: skip
 
-# An entry id is `milliseconds-number`. One number that sorts as the stream does: batches share their timestamp.
+# An entry is named `partition:stream:milliseconds-number`; the partition where there are several, the stream where it
+# is not the inbox. One number that sorts as the stream does: batches share their timestamp. On a stream of its own the
+# id is its sender's word, and on the inner one a later moment: there the line says for how long it waited.
 _LINES = """
-CREATE TABLE line AS SELECT
+CREATE TABLE line AS SELECT * EXCLUDE (entry_id, received),
+  CASE WHEN coalesce(received, try_cast(split_part(entry_id, '-', 1) AS BIGINT)) BETWEEN 0 AND 253402300799999
+    THEN coalesce(received, split_part(entry_id, '-', 1)::BIGINT) END AS taken_in,
+  coalesce(coalesce(received, try_cast(split_part(entry_id, '-', 1) AS UBIGINT))::HUGEINT * 1048576
+         + try_cast(split_part(entry_id, '-', 2) AS UBIGINT), 0) AS place
+FROM (SELECT
   try_cast("@timestamp" AS TIMESTAMP) AS moment,
   "event.action" AS action,
   try_cast("claim.decision_id" AS UUID) AS id,
@@ -55,6 +63,8 @@ CREATE TABLE line AS SELECT
   coalesce("claim.gaps", []) AS gaps,
   coalesce("claim.wanted", []) AS wanted,
   "claim.charge_cents" AS cents,
+  "claim.expected_cents" AS expected,
+  coalesce("claim.expected_high_cents", "claim.expected_cents") AS expected_high,
   coalesce("claim.requeued", false) AS requeued,
   coalesce("rule.block", []) AS blocks,
   coalesce("rule.warn", []) AS warns,
@@ -66,15 +76,14 @@ CREATE TABLE line AS SELECT
   "book.digest" AS digest,
   "queue.attempt" AS attempt,
   "queue.latency_ms" AS latency,
-  CASE WHEN try_cast(split_part("queue.entry", '-', 1) AS BIGINT) BETWEEN 0 AND 253402300799999
-    THEN split_part("queue.entry", '-', 1)::BIGINT END AS taken_in,
-  coalesce(try_cast(split_part("queue.entry", '-', 1) AS UBIGINT)::HUGEINT * 1048576
-         + try_cast(split_part("queue.entry", '-', 2) AS UBIGINT), 0) AS place,
+  split_part("queue.entry", ':', -1) AS entry_id,
+  CASE WHEN regexp_matches("queue.entry", '^([0-9]+:)?[a-z]')
+    THEN epoch_ms(try_cast("@timestamp" AS TIMESTAMP)) - coalesce("queue.latency_ms", 0) END AS received,
   "audit.chain" AS chain,
   "host.name" AS host,
   "process.pid" AS pid,
   "service.version" AS version
-FROM read_ndjson(?, columns = {columns}, ignore_errors = true)
+FROM read_ndjson(?, columns = {columns}, ignore_errors = true))
 """
 DECIDING = "action IN ({})".format(", ".join(f"'{action}'" for action in DECIDES))
 """In SQL: the line decides a claim."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from importlib.resources import files
 from string import Template
 
+from worker.backtest.result import BacktestResult
 from worker.errors import ReportNeedsExtra
 from worker.reporting import panels
 from worker.reporting.charts import Name, charts
@@ -19,15 +20,24 @@ from worker.reporting.html import escape
 from worker.reporting.theme import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, SERIES_DARK, SERIES_LIGHT
 
 
-def page(figures: Figures, payer: Name, title: Name, reason: Name, made: datetime, version: str) -> str:
-    """The page. `payer`, `title`, `reason`: names of a payer's key, a rule's code, a quarantine reason.
+def page(
+    figures: Figures,
+    payer: Name,
+    title: Name,
+    reason: Name,
+    made: datetime,
+    version: str,
+    backtest: BacktestResult | None = None,
+) -> str:
+    """The page. `payer`, `title`, `reason`: names of a payer's key, a rule's code, a quarantine reason. `backtest`:
+    one by which foreseen denials are weighed.
 
     Raises:
         ReportNeedsExtra: the Vega libraries are not installed.
     """
     body = (
         panels.tiles(figures),
-        *panels.billing(figures, payer, title),
+        *panels.billing(figures, payer, title, backtest),
         *panels.operations(figures, reason),
         *panels.counted(figures),
     )
@@ -35,7 +45,7 @@ def page(figures: Figures, payer: Name, title: Name, reason: Name, made: datetim
     return Template(_file("page.html")).substitute(
         version=escape(version),
         period=escape(_period(figures.whole["start"], figures.whole["stop"])),
-        colors=_colors(),
+        colors=colors(),
         css=_file("page.css"),
         body="\n".join(body),
         made=f"{made:%Y-%m-%d %H:%M} UTC",
@@ -58,7 +68,9 @@ def _libraries() -> str:
     return bundle.replace("</script", "<\\/script")
 
 
-def _colors() -> str:
+def colors() -> str:
+    """The colors of light and dark pages, as CSS."""
+
     def rules(page: Mapping[str, str], dispositions: Mapping[str, str], series: Sequence[str]) -> str:
         named = {**page, **dispositions, **{f"series-{n}": value for n, value in enumerate(series, 1)}}
         return ":root{" + "".join(f"--{name}:{value};" for name, value in named.items()) + "}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from worker.backtest.result import BacktestResult
 from worker.reporting.charts import Name, enough, pace
 from worker.reporting.figures import Figures
+from worker.reporting.foreseen import weigh
 from worker.reporting.html import (
     Cells,
     claims,
@@ -29,8 +31,8 @@ from worker.reporting.html import (
     width,
 )
 from worker.reporting.load import Row
-from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE
-from worker.store.outletspecs import OUTLETS, SPECS
+from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE, EXPECTED
+from worker.store.outletspecs import DISPOSED, DISPOSITIONS
 
 _LONG = 200
 """Rows of a table over time."""
@@ -40,11 +42,11 @@ def tiles(figures: Figures) -> str:
     """The numbers at the top."""
     whole = figures.whole
     clean = f"{count(whole['clean'])} of {claims(whole['firsts'])} passed at first, without a person"
-    held = f"{claims(whole['rework'])} whose newest verdict is rework"
+    held = f"{claims(whole['rework'])} whose newest verdict is rework{_expected_of_held(whole)}"
     billed = f"{claims(whole['billing'])} whose newest verdict is billing"
     more = (
         tile(name.title(), count(whole[name]), spec.counts, name)
-        for name, spec in SPECS.items()
+        for name, spec in DISPOSED.items()
         if name not in ("billing", "rework")
     )
     found = (
@@ -59,7 +61,16 @@ def tiles(figures: Figures) -> str:
     return f'<dl class="tiles">{"".join(found)}{let_go}</dl>'
 
 
-def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
+def _expected_of_held(whole: Row) -> str:
+    """What held claims are expected to bring; of how many, where that cannot be said of all."""
+    if not whole["priced"]:
+        return ""
+    low, high = rounded_money(whole["expected"]), rounded_money(whole["expected_high"])
+    of = "" if whole["priced"] == whole["rework"] else f" for {count(whole['priced'])} of them"
+    return f"; expected: {low if low == high else f'{low} to {high}'}{of}"
+
+
+def billing(figures: Figures, payer: Name, title: Name, result: BacktestResult | None) -> Iterator[str]:
     """For the revenue cycle."""
     yield heading("Billing", "billing")
     if enough(figures):
@@ -67,11 +78,13 @@ def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
     else:
         yield note(f"All of it lies within {width(3 * figures.step)}: too short for a course over time.")
     yield _by_payer(figures, payer)
+    if any(row["priced"] for row in figures.by_payer):
+        yield _expected_by_payer(figures, payer)
     if enough(figures):
         yield _clean_over_time(figures, payer)
     yield _findings(figures, title)
     if figures.denials:
-        yield _denials(figures)
+        yield _denials(figures, result)
     yield _undecided(figures, payer, title)
     yield _looked_at(figures)
 
@@ -79,22 +92,34 @@ def billing(figures: Figures, payer: Name, title: Name) -> Iterator[str]:
 def _over_time(figures: Figures) -> str:
     grouped: dict[datetime, dict[str, int]] = {}
     for row in figures.over_time:
-        counts = grouped.setdefault(row["t"], dict.fromkeys(OUTLETS, 0))
+        counts = grouped.setdefault(row["t"], dict.fromkeys(DISPOSITIONS, 0))
         counts[row["disposition"]] += row["n"]
     rows = [(moment(t), *map(count, counts.values())) for t, counts in grouped.items()]
-    heads = ("From (UTC)", *(f"{name.title()}#" for name in OUTLETS))
+    heads = ("From (UTC)", *(f"{name.title()}#" for name in DISPOSITIONS))
     text = f"Decisions per {width(figures.step)} (UTC). A claim that comes in again is decided again."
     return figure("Where claims went", text, plot("over-time"), folded(table("Decisions", heads, rows, _LONG)))
 
 
 def _by_payer(figures: Figures, payer: Name) -> str:
     def cells(row: Row) -> Cells:
-        rest = (count(row[name]) for name in OUTLETS[1:])
+        rest = (count(row[name]) for name in DISPOSITIONS[1:])
         return payer(row["payer"]), count(row["n"]), share(row["clean"], row["n"]), money(row["held_cents"]), *rest
 
-    heads = ("Payer", "Claims#", "Clean#", "Charge held#", *(f"{name.title()}#" for name in OUTLETS[1:]))
+    heads = ("Payer", "Claims#", "Clean#", "Charge held#", *(f"{name.title()}#" for name in DISPOSITIONS[1:]))
     found = table("First verdict on each claim", heads, map(cells, figures.by_payer))
     return figure("Clean claim rate by payer", CLEAN_CLAIM_RATE, pair(plot("by-payer"), found))
+
+
+def _expected_by_payer(figures: Figures, payer: Name) -> str:
+    def cells(row: Row) -> Cells:
+        sums = (row["priced_cents"], row["expected"], row["expected_high"])
+        known = map(money, sums) if row["priced"] else ("-", "-", "-")
+        return payer(row["payer"]), count(row["rework"]), money(row["held_cents"]), count(row["priced"]), *known
+
+    heads = ("Payer", "Held#", "Charge held#", "Expected is known for#", "Their charge#", "At least#", "At most#")
+    held = (row for row in figures.by_payer if row["rework"])
+    found = table("First verdict on each claim: those that were held", heads, map(cells, held))
+    return figure("Expected payment of held claims", EXPECTED, found)
 
 
 def _clean_over_time(figures: Figures, payer: Name) -> str:
@@ -124,14 +149,44 @@ def _findings(figures: Figures, title: Name) -> str:
     return figure("Top findings, by charge at stake", text, pair(plot("findings"), found) if drawn else found)
 
 
-def _denials(figures: Figures) -> str:
+def _denials(figures: Figures, result: BacktestResult | None) -> str:
     rows = [(row["code"], count(row["claims"]), money(row["cents"])) for row in figures.denials]
     found = table("Claims by expected answer", ("Expected answer", "Claims#", "Charge#"), rows)
+    held, mended = (sum(row[name] for row in figures.foreseen) for name in ("claims", "mended"))
+    charge, gone = (sum(row[name] for row in figures.foreseen) for name in ("cents", "mended_cents"))
     text = (
-        "What the payer was expected to answer, had the claim been sent as it was: claim adjustment group, reason and"
-        " remark code, or category and status of a 277CA rejection. Of rules that failed and block."
+        f"{claims(held)}, each once, {money(charge)} charged: held for what the payer was expected to answer, had they"
+        f" been sent as they were. Mended and sent to billing since: {claims(mended)}, {money(gone)} charged. What the"
+        " payers would have done is not known until remittances are in."
     )
-    return figure("Denials avoided", text, pair(plot("denials"), found))
+    answers = (
+        "By expected answer, of rules that failed and block: claim adjustment group, reason and remark code, or"
+        " category and status of a 277CA rejection. A claim with several counts under each, so that the bars do not add"
+        " up."
+    )
+    told = note(_weighed(figures, result)) if result else ""
+    return figure("Denials foreseen", text, told, note(answers), pair(plot("denials"), found))
+
+
+def _weighed(figures: Figures, result: BacktestResult) -> str:
+    found = weigh(figures.foreseen, result)
+    without = f" {claims(found.without)} of payers that it shows too few of are left out." if found.without else ""
+    mended = result.mended
+    measured = "" if mended.claims is None or mended.paid_cents is None else (
+        f" Measured there, mended after a denial and paid: {claims(mended.claims)}, {money(mended.paid_cents)}."
+    )  # fmt: skip
+    low, high = money(found.low_cents), money(found.high_cents)
+    period = f"{result.period.first_sent} to {result.period.last_sent}"
+    flattered = " Its book may have been written to these claims, which flatters it." if _in_sample(result) else ""
+    return (
+        f"An estimate: about {money(found.cents)} ({low} to {high}) in the payers' money, for {claims(found.claims)}:"
+        " the charge, times the share that the payer allows, times the share of held claims that it denied, by the"
+        f" backtest of claims sent {period}.{flattered}{without}{measured}"
+    )
+
+
+def _in_sample(result: BacktestResult) -> bool:
+    return result.judged[-1].in_sample.sample in ("after", "across", "unknown")
 
 
 def _undecided(figures: Figures, payer: Name, title: Name) -> str:
@@ -284,6 +339,10 @@ def counted(figures: Figures) -> Iterator[str]:
                 " from quarantine does not count again.",
             ),
             ("Charge", f"{AT_STAKE} {count(whole['without_charge'])} decisions carry no charge."),
+            (
+                "Expected",
+                f"Known for {count(whole['priced'])} of {count(whole['rework'])} held claims. {EXPECTED}",
+            ),
             ("Quantiles", "p50 and p99 are estimates (t-digest)."),
         ]
     )

@@ -6,10 +6,10 @@ disposition has the same one everywhere. Each has a lightness for a light and on
 
 from __future__ import annotations
 
-from worker.store.outletspecs import SPECS
+from worker.store.outletspecs import DISPOSED
 
-LIGHT = {**{name: spec.light for name, spec in SPECS.items()}, "plain": "#0072b2"}
-DARK = {**{name: spec.dark for name, spec in SPECS.items()}, "plain": "#56b4e9"}
+LIGHT: dict[str, str] = {**{name: spec.light for name, spec in DISPOSED.items()}, "plain": "#0072b2"}
+DARK: dict[str, str] = {**{name: spec.dark for name, spec in DISPOSED.items()}, "plain": "#56b4e9"}
 LIGHT_PAGE = {
     "ground": "#f5f6f8", "paper": "#ffffff", "ink": "#1c2329", "quiet": "#55606b", "rule": "#e3e6ea", "edge": "#8a939e",
 }  # fmt: skip
@@ -25,4 +25,14 @@ CLEAN_CLAIM_RATE = (
     " and unreadable claims are not clean."
 )
 """The definition is HFMA's, https://www.hfma.org/data-and-insights/map-initiative/"""
+EXPECTED_LEAST = (
+    "The least that lines of the book's procedures are expected to bring, of the claims of which that can be said: an "
+    "estimate by fee schedules and your contracts, before deductible and sequestration."
+)
 AT_STAKE = "Total charge (CLM02) of the claims concerned: what was billed, not what would have been paid."
+EXPECTED = (
+    "What Medicare's schedules, or the hospital's contracts, are expected to allow for the lines of the book's"
+    " procedures on held claims: payer's and patient's part together, before deductible and sequestration; a range"
+    " where the claim does not say its locality, or other procedures of the day count. Lines of other codes are not in"
+    " it."
+)

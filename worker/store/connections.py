@@ -11,8 +11,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from worker.config import redisurl, sentinel
+from worker.config import cluster, redisurl, sentinel
 from worker.config.settings import Settings
+from worker.errors import BrokerMissing
+from worker.store.cluster import ClusterClient
 from worker.store.credentials import FileLogin
 from worker.store.embedded import Lease, socket_path
 from worker.store.keys import Keys
@@ -50,19 +52,21 @@ class Store:
 
 def connect(settings: Settings, retry: Retry, **options: Any) -> Redis:
     """A client of the Redis of the claims; nothing is sent yet, and no password read."""
-    options = {**_SOCKET, "retry": retry, "health_check_interval": 10, **options}
+    options = {**_SOCKET, "health_check_interval": 10, **options}
     login = _file_login(settings)
     if login:
         options["credential_provider"] = login
     if watched := sentinel.of(settings.redis_url):
         named = {} if login else {"username": watched.username, "password": watched.password}
-        options = {"socket_keepalive": True, "db": watched.db, **named, **options}
+        options = {"socket_keepalive": True, "retry": retry, "db": watched.db, **named, **options}
         found: Any = Sentinel(watched.nodes, sentinel_kwargs=_SOCKET)  # type: ignore[no-untyped-call]
         return cast(Redis, found.master_for(watched.name, **options))
+    if several := cluster.of(settings.redis_url):
+        return ClusterClient(several, retry, **{"socket_keepalive": True, **options})
     url = settings.redis_url or f"unix://{quote(str(socket_path(settings.server_path)))}"
     if not url.startswith("unix:"):
         options["socket_keepalive"] = True
-    client: Redis = Redis.from_url(redisurl.without_user(url) if login else url, **options)
+    client: Redis = Redis.from_url(redisurl.without_user(url) if login else url, retry=retry, **options)
     return client
 
 
@@ -71,8 +75,8 @@ def _file_login(settings: Settings) -> FileLogin | None:
     url, file = settings.redis_url, settings.redis_password_file
     if not url or not file:
         return None
-    watched = sentinel.of(url)
-    return FileLogin(watched.username if watched else redisurl.username(url), file)
+    named = sentinel.of(url) or cluster.of(url)
+    return FileLogin(named.username if named else redisurl.username(url), file)
 
 
 def impatient_store(settings: Settings) -> Store:
@@ -82,7 +86,13 @@ def impatient_store(settings: Settings) -> Store:
 
 
 def broker_url(settings: Settings) -> str:
-    """The broker URL of the notifications, in kombu's spelling; without the password where that is in a file."""
+    """The broker URL of the notifications, in kombu's spelling; without the password where that is in a file.
+
+    Raises:
+        BrokerMissing
+    """
+    if settings.broker_url is None and cluster.named(settings.redis_url):
+        raise BrokerMissing
     url = settings.broker_url or settings.redis_url
     if url is None:
         return f"redis+socket://{quote(str(socket_path(settings.server_path)))}"

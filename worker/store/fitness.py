@@ -9,6 +9,7 @@ from redis import Redis
 
 from rules.errors import ScrubError
 from worker.errors import RedisForgets, RedisMayEvict, RedisTooOld
+from worker.store.cluster import answering, is_cluster
 from worker.store.reachability import MISREAD, Address, trouble
 from worker.store.rediserrors import NoRedis, ReplicaOnly, SentinelInstead, StillLoading
 
@@ -17,17 +18,19 @@ _LEAST_VALKEY = (7, 2)
 
 
 def check_server(redis: Redis, address: Address) -> None:
-    """Refuses a server that could lose claims. Reads INFO alone, since managed servers forbid CONFIG.
+    """Refuses a server that could lose claims, or a cluster with one among its nodes that answer. Reads INFO alone,
+    since managed servers forbid CONFIG.
 
     Raises:
         NoRedis, SentinelInstead, StillLoading, RedisTooOld, RedisMayEvict, RedisForgets, redis.exceptions.RedisError
     """
-    try:
-        info = redis.info()
-    except MISREAD as error:
-        raise trouble(error, address) from None
-    if reasons := unfit(info, address):
-        raise reasons[0]
+    for node in answering(redis) if is_cluster(redis) else [redis]:
+        try:
+            info = node.info()
+        except MISREAD as error:
+            raise trouble(error, address) from None
+        if reasons := unfit(info, address):
+            raise reasons[0]
 
 
 def check_primary(redis: Redis, address: Address) -> None:
@@ -36,7 +39,8 @@ def check_primary(redis: Redis, address: Address) -> None:
     Raises:
         ReplicaOnly, redis.exceptions.RedisError
     """
-    if redis.info("replication").get("role") == "slave":
+    # Of a cluster only primaries are asked, and those by which node holds a slot.
+    if not is_cluster(redis) and redis.info("replication").get("role") == "slave":
         raise ReplicaOnly(what=address.what, setting=address.setting)
 
 

@@ -1,10 +1,14 @@
 """Names of the Redis keys. All keys of a partition share a hash tag, so that one script may write them on a cluster.
 
-A stream entry has one field, `event`, which holds the CloudEvent as JSON; an inbox entry may instead have the fields
-of a CloudEvent in binary mode, and has the field `forwarded_from` besides where a worker forwarded it.
+A stream entry has one field, `event`, which holds the CloudEvent as JSON; one that came in may instead have the fields
+of a CloudEvent in binary mode. What workers and operators put in has more: `INNER_FIELDS`. Which keys there are, in
+which layout: `worker.store.layout`.
+
+Entries come in on several streams, and two streams may hold one id: so an entry is named `<stream>:<id>`, where the
+stream is a producer's name or `inner`. That of the shared inbox is its id alone, as it was in layout 1.
 
 With several partitions a patient's claims, ledger and event memory are on one, the home partition, which the keyed
-hash of the patient names. What is not split (gate, tend, workers, hold, samples, progress, meta) is on the first.
+hash of the patient names. What is not split (gate, tend, workers, hold, producers, samples, progress) is on the first.
 """
 
 from __future__ import annotations
@@ -15,10 +19,29 @@ from hashlib import sha256
 FIELD = "event"
 """The only field of a stream entry in structured mode."""
 FORWARDED = "forwarded_from"
-"""Field of an inbox entry that was forwarded: `<partition>:<entry>`, where it first came in."""
+"""Of an entry that was forwarded: `<partition>:<entry>`, where it first came in."""
+REQUEUE = "requeue_of"
+"""Of an entry that a person requeued: the quarantine entry."""
+PRODUCER = "producer"
+"""Of the same, and of a forwarded one: the registered producer that sent it, with all that is bound to that."""
+RECEIVED = "received"
+"""Of a forwarded one: when it was received, in ms since 1970, where the id of the first entry does not say so."""
+REVISION = "revision"
+"""Of a forwarded one: its place among the versions of its claim; see `worker.pipeline.inbox.InboxEntry.revision`."""
+WAIVER = "waiver"
+"""Of a claim that a person waived: `worker.pipeline.waivers.Waiver`, sealed. It is believed on `inner` alone, and under
+its seal; never on an inbox, whatever the layout."""
+INNER_FIELDS = (FORWARDED, REQUEUE, PRODUCER, RECEIVED, REVISION, WAIVER)
+"""Fields that are believed where only workers and operators can write: on `inner`, and on the inbox in layout 1."""
+SHARED, INNER = "", "inner"
+"""Names of the streams that are no producer's: the inbox of those who trust one another, and the worker-only one."""
 REGISTERED = "@"
 """In the event memory of an event's identity partition: begins the number of its home partition, where elsewhere the
 decision is."""
+WITHOUT_VERDICT = "held:"
+"""The same, before the entry: it is in quarantine, and its file waits for no verdict."""
+LEFT = "left:"
+"""In the event memory, in place of an entry: begins the token of the file that was written without a verdict on it."""
 GROUP = "scrub"
 """The consumer group of the workers on the inbox."""
 
@@ -60,12 +83,27 @@ class Keys:
         known = number.isdecimal() and number.isascii() and int(number) < self.count
         return (Keys(int(number), self.count), entry) if known else None
 
+    def incoming(self, name: str) -> tuple[str, str] | None:
+        """The stream, as a key, and the id of an entry that came in, by its name in the audit log; None: it is none."""
+        before, _, entry = name.rpartition(":")
+        number, _, stream = before.partition(":") if before[:1].isdigit() else ("", "", before)
+        place = self.found(f"{number}:{entry}" if number else entry)
+        return place and (place[0].stream(stream), place[1])
+
     def _key(self, name: str) -> str:
         return self._tag + name
+
+    def of(self, family: str) -> str:
+        """The key of a family of `worker.store.layout` that has one key a partition."""
+        return self._key(family)
 
     @property
     def inbox(self) -> str:
         return self._key("inbox")
+
+    def stream(self, name: str) -> str:
+        """The stream of a producer, `SHARED` or `INNER`, on which entries come in."""
+        return self._key(f"in:{name}" if name not in (SHARED, INNER) else name or "inbox")
 
     def outlet(self, name: str) -> str:
         """The stream of an outlet of worker.store.outletspecs."""
@@ -73,7 +111,8 @@ class Keys:
 
     @property
     def counters(self) -> str:
-        """Hash: how many claims went to each outlet, plus `repeated`, `requeued`, `dropped`, `forwarded`, `received`.
+        """Hash: how many claims went to each outlet, plus `repeated`, `requeued`, `dropped`, `forwarded`, `received`;
+        `taken:<producer>` of its entries, and `retired`, what producers had sent that were removed.
 
         A requeue takes one off `quarantine` and adds one to `requeued`. `dropped` is a part of `quarantine`. What one
         partition forwarded another has received; after a crash in between, maybe once more.
@@ -97,7 +136,7 @@ class Keys:
 
     @property
     def attempts(self) -> str:
-        """Hash: inbox entry -> how each try of it ended, a line a try; the first was in a batch, the others alone."""
+        """Hash: entry by name -> how each try of it ended, a line a try; the first was in a batch, the others alone."""
         return self._key("attempts")
 
     def end(self, name: str) -> str:
@@ -110,9 +149,19 @@ class Keys:
         return self._key("hold")
 
     @property
-    def full(self) -> str:
-        """String with an expiry: memory was above the producers' ceiling, and has not fallen well below it yet."""
-        return self._key("full")
+    def step(self) -> str:
+        """String with an expiry: during a hold for want of memory, whoever deletes it may take one batch."""
+        return self._key("step")
+
+    @property
+    def producers(self) -> str:
+        """Hash: name of a registered producer -> what is bound to its stream, as JSON; see worker.store.registry."""
+        return self._key("producers")
+
+    @property
+    def receipts(self) -> str:
+        """Hash: entry by name -> when a worker first read it, in ms, where its id does not say when it came."""
+        return self._key("receipts")
 
     @property
     def workers(self) -> str:
@@ -161,8 +210,18 @@ class Keys:
         return self._key("chains")
 
     @property
+    def rings(self) -> str:
+        """String: ids of the audit key and of the patient key in force; none: nobody ever rotated, it is the secret.
+
+        Each partition has it, so that a commit under other keys is refused by the script that would write it.
+        """
+        return self._key("rings")
+
+    @property
     def meta(self) -> str:
-        """Hash: number of partitions and fingerprint of the secret, set once."""
+        """Hash, on the first partition: `partitions` with the layout, `fingerprint` of the secret (after `rings ` once
+        keys were rotated); `full`, which workers publish; drafts. On every one: `layout`, and `cut`, the last inbox
+        entry of layout 1."""
         return self._key("meta")
 
     def ledger(self, patient: str) -> str:
@@ -177,6 +236,23 @@ class Keys:
         """
         return f"{self._tag}event:{identity}"
 
+    def front(self, case: str) -> str:
+        """String with an expiry, the front of a case (`case_mark`): see worker.pipeline.front.
+
+        It is on the home partition of the version that was decided there. Where the mark names another partition, that
+        has which version is the newest and where it is decided.
+        """
+        return f"{self._tag}front:{case}"
+
+    def exit(self, token: str) -> str:
+        """Hash, on the first partition: a file that leaves by file, by the digest of its bytes; see
+        worker.filing.state."""
+        return self.first._key(f"exit:{token}")
+
+    def owner(self, identity: str) -> str:
+        """String with an expiry, on the first partition: the file that an event came with first."""
+        return self.first._key(f"owner:{identity}")
+
     def handed(self, name: str) -> str:
         """String with an expiry: a requeued entry, by its name, was received; such a one is not looked for twice."""
         return self._key(f"handed:{name}")
@@ -185,3 +261,27 @@ class Keys:
 def event_identity(source: str, event_id: str) -> str:
     """SHA-256 over CloudEvents `source` and `id`, hexadecimal; neither can be read back from it."""
     return sha256(f"{source}\0{event_id}".encode()).hexdigest()
+
+
+def scoped_identity(producer: str, identity: str) -> str:
+    """The identity of an event that no other producer's event can have. The text holds no NUL, as that of every
+    unscoped one does."""
+    return sha256(f"{producer}:{identity}".encode()).hexdigest()
+
+
+def waived_identity(decision: str) -> str:
+    """The identity of the event of a waived decision, which no producer's event can have: this text has neither a NUL
+    nor a colon."""
+    return sha256(f"waiver of {decision}".encode()).hexdigest()
+
+
+def case_mark(facility: str, claim_id: str) -> str:
+    """Names the front of a case, whatever the patient; 32 hexadecimal digits. The claim number stands in ledgers and
+    outlets as it is, so no key is wanted here, nor a rotation of one."""
+    return sha256(f"case\0{facility}\0{claim_id}".encode()).hexdigest()[:32]
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Stream and id of an entry by its name."""
+    stream, _, entry = name.rpartition(":")
+    return stream, entry

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from worker.store.cluster import answering, is_cluster
 from worker.store.keys import Keys
 from worker.store.scripts import script
 
@@ -26,15 +28,21 @@ class MemoryUse:
         return 100 * self.used / self.limit if self.limit else 0.0
 
 
-def memory(redis: Redis) -> MemoryUse:
-    """What Redis uses now.
+def memory(redis: Redis, info: Mapping[str, Any] | None = None) -> MemoryUse:
+    """What Redis uses now, of a cluster its fullest node; `info`: what it says of itself, where that is known already.
 
     Raises:
         redis.exceptions.RedisError
     """
-    info = redis.info("memory")
+    if is_cluster(redis):
+        return max((memory(node) for node in answering(redis)), key=_share)
+    info = redis.info("memory") if info is None else info
     used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", 0))
     return MemoryUse(used, int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)))
+
+
+def _share(one: MemoryUse) -> float:
+    return one.per_cent
 
 
 def exhausted(redis: Redis, keys: Keys) -> bool:

@@ -14,7 +14,10 @@ from pathlib import Path
 from worker.errors import FolderUnusable
 
 FOLDER, FILE = 0o700, 0o600
-KNOWN = frozenset({"redis", "secret", "audit", "books", "tables", "drafts.yaml"})
+KNOWN = frozenset(
+    {"redis", "secret", "secret.audit", "secret.patient", "audit", "books", "tables", "snapshots", "desk"}
+    | {"drafts.yaml", "tokens", ".tokens.lock", "webhook"}
+)
 """What the state folder holds."""
 
 

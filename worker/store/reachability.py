@@ -23,11 +23,13 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from rules.errors import ScrubError
-from worker.config import redisurl, sentinel
+from worker.config import cluster, redisurl, sentinel
 from worker.config.settings import Settings
-from worker.errors import RedisForbids, RedisUnusable
+from worker.errors import RedisForbids, RedisUnreachable, RedisUnusable
 from worker.store import rediserrors
+from worker.store.cluster import NodeLost
 from worker.store.embedded import socket_path
+from worker.store.tlsprobe import speaks_tls
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 5
 """How long a client waits for a connection, and for an answer."""
@@ -90,6 +92,8 @@ def broker(settings: Settings) -> Address:
 def _shown(url: str) -> str:
     if url.startswith(f"{sentinel.SCHEME}:"):
         return str(sentinel.of(url))
+    if cluster.named(url):
+        return str(cluster.of(url))
     parts = urlsplit(url.partition(";")[0])
     if parts.scheme in ("unix", "redis+socket"):
         return unquote(parts.path)
@@ -124,6 +128,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile("max number of clients", re.IGNORECASE), rediserrors.ClientsExhausted),
     (re.compile("DB index is out of range|invalid DB index", re.IGNORECASE), rediserrors.DatabaseMissing),
     (re.compile("SELECT is not allowed in cluster mode"), rediserrors.ClusterUnserved),
+    (re.compile("cluster support disabled"), rediserrors.NoCluster),
     (re.compile("without any password configured|no password is set"), rediserrors.PasswordUnwanted),
     (re.compile("unknown (sub)?command", re.IGNORECASE), rediserrors.CommandUnknown),
     (re.compile("Redis is busy running|busy running a script"), rediserrors.ScriptBusy),
@@ -202,6 +207,12 @@ def trouble(error: BaseException, address: Address, *, look: bool = True) -> Scr
             return one
     found, reason = _kind(chain, address)
     found = _looked_at(found, address, look)
+    if cluster.named(address.url):
+        lost = next((one.node for one in chain if isinstance(one, NodeLost)), None)
+        if lost and issubclass(found, RedisUnreachable):
+            return rediserrors.NodeAway(what=address.what, node=lost, reason=reason)
+        if found is rediserrors.ClusterUnserved:
+            return rediserrors.ClusterDown(what=address.what, reason=reason)
     if found is RedisForbids:
         return RedisForbids(address.what, _server_said(chain))
     if (
@@ -296,24 +307,7 @@ def _looked_at(found: Kind, address: Address, look: bool) -> Kind:
     if look and found is rediserrors.ConnectionLost and url.startswith("rediss:"):
         return rediserrors.CertificateWanted if _wants_a_certificate(url) else found
     plain = found in (rediserrors.ConnectionLost, rediserrors.NoRedis) and url.startswith("redis:")
-    return rediserrors.TlsWanted if look and plain and _speaks_tls(url) else found
-
-
-def _speaks_tls(url: str) -> bool:
-    """Whether what listens there begins a TLS handshake; nothing but that is sent."""
-    parts = urlsplit(url)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with socket.create_connection((parts.hostname or "localhost", parts.port or 6379), CONNECT_SECONDS) as plain:
-            context.wrap_socket(plain).close()
-    except ssl.SSLError as error:
-        return "ALERT" in (
-            getattr(error, "reason", None) or ""
-        )  # it speaks TLS, and wants a certificate or another version
-    except OSError:
-        return False
-    return True
+    return rediserrors.TlsWanted if look and plain and speaks_tls(url, CONNECT_SECONDS) else found
 
 
 def _wants_a_certificate(url: str) -> bool:

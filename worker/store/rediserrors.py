@@ -212,8 +212,26 @@ class ReplicasMissing(RedisUnusable):
 
 
 class ClusterUnserved(RedisUnusable):
-    """{what} is a node of a Redis Cluster and does not hold these keys ({reason}). Clusters are not served: point
-    {setting} at one server or at Sentinels (ops/runbook.md, Cluster).
+    """{what} is a node of a Redis Cluster and does not hold these keys ({reason}). Write redis+cluster://host:port in
+    {setting}, with one node or several (ops/runbook.md, Cluster).
+    """
+
+
+class NoCluster(RedisUnusable):
+    """{what} is no cluster: it is one Redis. Write redis:// in {setting}, or redis+sentinel:// for a group that has a
+    primary.
+    """
+
+
+class NodeAway(RedisUnreachable):
+    """{what}: its node {node} does not answer ({reason}). Claims of the partitions that other nodes hold go on, those
+    of its own wait until it is back or its replica has taken over (`redis-cli --cluster check {node}`).
+    """
+
+
+class ClusterDown(RedisUnusable):
+    """{what} serves a part of its slots at most ({reason}): a node is away and has no replica, or slots are being
+    moved. See to that node; `cluster-require-full-coverage no` lets the others serve meanwhile.
     """
 
 

@@ -1,6 +1,6 @@
-"""The secret: key of the patient hashes and the audit chains. It never leaves its file; Redis holds a fingerprint.
+"""The secret: first key of patient hashes and audit chains. It never leaves its file; Redis holds a fingerprint.
 
-And the password of Redis, where it is in a file.
+Further keys are in rings: `worker.store.keyring`. And the password of Redis, where it is in a file.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,33 +29,35 @@ def load_secret(file: Path) -> bytes:
     try:
         if not file.exists():
             _make(file)
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with open(descriptor, "rb") as stream:
-            found = os.fstat(descriptor)
-            secret = stream.read(4_096).strip()
     except OSError as error:
         raise SecretUnusable(file=file, reason=error.strerror) from None
-    # Orchestrators hand secrets out as files of root's that a group may read: the process cannot change its secret.
-    handed_out = found.st_uid == 0 and os.getuid() != 0
-    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & (0o037 if handed_out else 0o077):
-        raise SecretUnusable(file=file, reason="others may read it")
-    if found.st_uid != os.getuid() and not handed_out:
-        raise SecretUnusable(file=file, reason="it belongs to another user")
+    secret = private_content(file, lambda reason: SecretUnusable(file=file, reason=reason), 4_096).strip()
     if len(secret) < _BYTES:
         raise SecretUnusable(file=file, reason=f"it has {len(secret)} bytes")
     return secret
 
 
+def private_content(file: Path, refused: Callable[[str], Exception], limit: int) -> bytes:
+    """What is in a file that is ours alone, up to `limit` bytes; else raises what `refused` makes of the reason."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(descriptor, "rb") as stream:
+            found = os.fstat(descriptor)
+            content = stream.read(limit)
+    except OSError as error:
+        raise refused(error.strerror or "it cannot be read") from None
+    # Orchestrators hand secrets out as files of root's that a group may read: the process cannot change its secret.
+    handed_out = found.st_uid == 0 and os.getuid() != 0
+    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & (0o037 if handed_out else 0o077):
+        raise refused("others may read it")
+    if found.st_uid != os.getuid() and not handed_out:
+        raise refused("it belongs to another user")
+    return content
+
+
 def keyed(secret: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256 of the message. The key's own part of the work is done once."""
-    found = _keyed(secret).copy()
-    found.update(message)
-    return found.digest()
-
-
-@lru_cache(maxsize=16)
-def _keyed(secret: bytes) -> hmac.HMAC:
-    return hmac.new(secret, digestmod="sha256")
+    """HMAC-SHA-256 of the message."""
+    return hmac.digest(secret, message, "sha256")
 
 
 def event_mark(secret: bytes, identity: str) -> str:
@@ -63,11 +66,12 @@ def event_mark(secret: bytes, identity: str) -> str:
     The identity itself must not be seen: it is no secret how it is made, and of what `scrub submit` sends it is made
     of the whole claim, so that who knows the rest of a claim could try member ids against it.
     """
-    return keyed(_purpose(secret, b"event in the audit log"), identity.encode()).hex()
+    return keyed(derived(secret, b"event in the audit log"), identity.encode()).hex()
 
 
-@lru_cache(maxsize=16)
-def _purpose(secret: bytes, label: bytes) -> bytes:
+@lru_cache(maxsize=128)
+def derived(secret: bytes, label: bytes) -> bytes:
+    """A key of its own for each purpose, so that what one says cannot be made with another."""
     return keyed(secret, label)
 
 

@@ -56,12 +56,14 @@ class Addendum:
 
 Name = Literal["AA", "BB", "B"]
 NAMES: tuple[Name, ...] = get_args(Name)
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
+_COLUMNS: Mapping[str, dict[str, str]] = {
     "AA": {"indicator": r"payment indicator", "amount": r"payment rate"},
     "BB": {"mark": r"", "indicator": r"payment indicator"},
     "B": {"status": r"si", "amount": r"payment rate"},
 }
 """The wanted columns of each addendum, by what is left of their heading without the month and year."""
+_IF_THERE: Mapping[str, Mapping[str, str]] = {"AA": {"multiple": r"subject to multiple procedure discounting"}}
+"""Those that are read where the file has them."""
 _LAST = {"AA": "G", "BB": "Q", "B": "V"}
 """A chapter that each has codes of near its end."""
 
@@ -103,12 +105,15 @@ def addendum_editions(addendum: Addendum, procedure: str, files: Sequence[File])
     """
     if addendum.name == "AA":
         yield _fee(addendum, "asc", "ASC payment files, Addendum AA", ASC_PAGE, procedure, files)
+        if "multiple" in addendum.rows[procedure]:
+            yield _indicators(addendum, "asc", ASC_PAGE, procedure, files)
     elif addendum.name == "BB":
         yield _drugs(addendum, files)
         marked = [code for code, row in addendum.rows.items() if row["mark"] == _NOPAIN_MARK]
         yield _nopain(addendum, "asc", ASC_PAGE, marked, files)
     else:
         yield _fee(addendum, "hospital_outpatient", "OPPS payment files, Addendum B", OPPS_PAGE, procedure, files)
+        yield _indicators(addendum, "hospital_outpatient", OPPS_PAGE, procedure, files)
         yield _operations(addendum, files)
         status = [code for code, row in addendum.rows.items() if row["status"] in _NOPAIN_STATUS]
         yield _nopain(addendum, "hospital_outpatient", OPPS_PAGE, status, files)
@@ -130,6 +135,20 @@ def _fee(addendum: Addendum, place: str, title: str, url: str, procedure: str, f
         files=tuple(files),
         speaks={place: addendum.period()},
         rows=((place, procedure, amount, "", ""),),
+    )
+
+
+def _indicators(addendum: Addendum, schedule: str, url: str, procedure: str, files: Sequence[File]) -> Edition:
+    row = addendum.rows[procedure]
+    status = row["indicator"] if "indicator" in row else row["status"]
+    return Edition(
+        table="payment_indicators",
+        title=f"How a procedure is paid, Addendum {addendum.name}",
+        release=addendum.release,
+        url=url,
+        files=tuple(files),
+        speaks={schedule: addendum.period()},
+        rows=((schedule, procedure, status, row.get("multiple", ""), "", "", ""),),
     )
 
 
@@ -207,7 +226,8 @@ def _header(name: str, records: Iterator[tuple[int, list[str]]]) -> tuple[Mappin
             raise Fault(number, f"expected a header with {', '.join(repr(title) for title in missing)}")
         if len(quarters) > 1:
             raise Fault(number, f"expected a header of one quarter, found {' and '.join(sorted(quarters))}")
-        places = {what: plain.index(title) for what, title in _COLUMNS[name].items()}
+        wanted = {what: title for what, title in _IF_THERE.get(name, {}).items() if title in plain}
+        places = {what: plain.index(title) for what, title in (_COLUMNS[name] | wanted).items()}
         return places, _quarter_of(quarters.pop()) if quarters else None
     raise Fault(1, "expected a header that begins with HCPCS Code: the file is cut short")
 

@@ -8,7 +8,8 @@ cost index of the locality, times the conversion factor.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -28,14 +29,70 @@ _HEADERS = (_HEADER_2025, [*_HEADER_2025[:_PRICING], "IND", *_HEADER_2025[_PRICI
 _MODIFIER, _WORK, _MALPRACTICE, _FACTOR = 1, 5, 10, -7
 _PLACES = {"nonfacility": (6, 7, 11), "facility": (8, 9, 12)}
 """Of each place: the value for practice, its `NA`, and the total."""
+_INDICATORS = (3, 18, 19)
+"""Status, multiple procedures, both sides."""
+_PARTICIPANTS = re.compile(r"(?<!non)(?<!non[ _-])qpp?(?![a-z])", re.IGNORECASE)
 _PLAIN = re.compile(r"-?(?:[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})")
 _PREAMBLE = 20
 
 
-def fee_edition(
-    records: Iterable[tuple[int, list[str]]], procedure: str, files: Sequence[File]
-) -> tuple[Edition, Decimal]:
-    """The relative values of the procedure, and the conversion factor.
+@dataclass(frozen=True, slots=True)
+class FeeFile:
+    """What is read of one."""
+
+    starts: date
+    release: str
+    factor: Decimal
+    values: Mapping[str, tuple[str, ...]]
+    """Of each place: the values for work, practice and malpractice."""
+    indicators: tuple[str, str, str]
+    """Status, and indicators of multiple procedures and of both sides."""
+    files: tuple[File, ...]
+
+    def values_edition(self, procedure: str) -> Edition:
+        """The relative values of the procedure, with the conversion factor."""
+        return self._edition(
+            "relative_values",
+            "Medicare physician fee schedule, relative value file",
+            f"{self.release}, conversion factor {self.factor}",
+            tuple(self.values),
+            [(place, procedure, *self.values[place], str(self.factor)) for place in sorted(self.values)],
+        )
+
+    def indicators_edition(self, procedure: str) -> Edition:
+        """How the procedure is paid beside others, and for both sides."""
+        title = "Medicare physician fee schedule, payment indicators"
+        rows = [("physician", procedure, *self.indicators)]
+        return self._edition("payment_indicators", title, self.release, ("physician",), rows)
+
+    def factor_edition(self) -> Edition:
+        """Its conversion factor, as that of qualifying participants."""
+        title = "Medicare physician fee schedule, conversion factor of qualifying participants"
+        rows = [("qualifying", str(self.factor))]
+        return self._edition("conversion_factors", title, f"{self.release}, {self.factor}", ("",), rows)
+
+    def _edition(
+        self, table: str, title: str, release: str, parts: Sequence[str], rows: Iterable[tuple[str, ...]]
+    ) -> Edition:
+        period = Period.model_validate({"from": self.starts, "to": date(self.starts.year, 12, 31)})
+        return Edition(
+            table=table,
+            title=title,
+            release=release,
+            url="https://www.cms.gov/medicare/payment/fee-schedules/physician/pfs-relative-value-files",
+            files=self.files,
+            speaks=dict.fromkeys(sorted(parts), period),
+            rows=tuple((*row, "", "") for row in rows),
+        )
+
+
+def is_of_participants(name: str) -> bool:
+    """Whether a file says by its name that it is for qualifying participants of an advanced payment model."""
+    return _PARTICIPANTS.search(name) is not None
+
+
+def read_fees(records: Iterable[tuple[int, list[str]]], procedure: str, files: Sequence[File]) -> FeeFile:
+    """The row of the procedure.
 
     Raises:
         Fault
@@ -57,19 +114,15 @@ def fee_edition(
             found, values, factor = record, *_values(number, record)
     if found is None:
         raise Fault(0, f"no row is for {procedure}: the file is cut short, or of another table")
-    edition = Edition(
-        table="relative_values",
-        title="Medicare physician fee schedule, relative value file",
-        release=f"{year} {month}, conversion factor {factor}",
-        url="https://www.cms.gov/medicare/payment/fee-schedules/physician/pfs-relative-value-files",
+    status, multiple, bilateral = (found[place].strip() for place in _INDICATORS)
+    return FeeFile(
+        starts=date(year, _MONTHS[month], 1),
+        release=f"{year} {month}",
+        factor=factor,
+        values=values,
+        indicators=(status, multiple, bilateral),
         files=tuple(files),
-        speaks={
-            place: Period.model_validate({"from": date(year, _MONTHS[month], 1), "to": date(year, 12, 31)})
-            for place in ("facility", "nonfacility")
-        },
-        rows=tuple((place, procedure, *values[place], str(factor), "", "") for place in sorted(values)),
     )
-    return edition, factor
 
 
 def _head(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, str, int]:

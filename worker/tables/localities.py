@@ -22,10 +22,13 @@ _INDEX = re.compile(r"[0-9](?:\.[0-9]{1,4})?")
 _SURE = ("AL", "CA", "NY", "WY")
 """States that every edition has, the last one at its end."""
 _PREAMBLE = 20
+_CONTRACTOR = 5
+"""Digits of a contractor's number, of which spreadsheets drop leading zeros."""
+_URL = "https://www.cms.gov/medicare/payment/fee-schedules/physician"
 
 
-def locality_edition(records: Iterable[tuple[int, list[str]]], files: Sequence[File]) -> Edition:
-    """The cost indices of every locality.
+def locality_editions(records: Iterable[tuple[int, list[str]]], files: Sequence[File]) -> tuple[Edition, Edition]:
+    """The cost indices of every locality, and which localities each contractor has.
 
     Raises:
         Fault
@@ -33,6 +36,7 @@ def locality_edition(records: Iterable[tuple[int, list[str]]], files: Sequence[F
     rows = iter(records)
     year, places, width = _head(rows)
     found: dict[tuple[str, str], tuple[str, ...]] = {}
+    areas: dict[tuple[str, str], tuple[str, str]] = {}
     for number, record in rows:
         cells = [cell.strip() for cell in record]
         if not cells or not cells[0].isdigit():
@@ -46,17 +50,35 @@ def locality_edition(records: Iterable[tuple[int, list[str]]], files: Sequence[F
         if key in found:
             raise Fault(number, f"locality {' '.join(key)} is there twice: the periods overlap")
         found[key] = indices
+        area = (cells[0].zfill(_CONTRACTOR), key[1])
+        if area in areas:
+            raise Fault(number, f"locality {area[1]} of contractor {area[0]} is there twice")
+        areas[area] = key[0], cells[3].rstrip(" *")
     if missing := [state for state in _SURE if state not in {state for state, _ in found}]:
         raise Fault(0, f"has no locality of {', '.join(missing)}: the file is cut short")
-    return Edition(
+    indices_of = Edition(
         table="localities",
         title="Geographic practice cost indices of the physician fee schedule",
         release=f"CY {year}, {len(found)} localities",
-        url="https://www.cms.gov/medicare/payment/fee-schedules/physician",
+        url=_URL,
         files=tuple(files),
-        speaks={"": Period.model_validate({"from": date(year, 1, 1), "to": date(year, 12, 31)})},
+        speaks={"": _year(year)},
         rows=tuple((*key, *indices, "", "") for key, indices in sorted(found.items())),
     )
+    areas_of = Edition(
+        table="payment_areas",
+        title="Localities of the physician fee schedule",
+        release=f"CY {year}, {len(areas)} localities",
+        url=_URL,
+        files=tuple(files),
+        speaks={"": _year(year)},
+        rows=tuple((*key, *area, "", "") for key, area in sorted(areas.items())),
+    )
+    return indices_of, areas_of
+
+
+def _year(year: int) -> Period:
+    return Period.model_validate({"from": date(year, 1, 1), "to": date(year, 12, 31)})
 
 
 def _head(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, tuple[int, ...], int]:

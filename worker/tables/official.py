@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rules.tables.edition import Edition, File
 from worker.errors import TableRefused
-from worker.tables import addenda, coverage, fees, hcpcs, icd10, localities, ncci, pairs
+from worker.tables import addenda, coverage, fees, hcpcs, icd10, localities, ncci, pairs, zips
 from worker.tables.files import Fault, Member, Seen, identity, members
 
-Kind = Literal["pairs", "units", "fees", "localities", "AA", "BB", "B", "headers", "modifiers", "coverage"]
+Kind = Literal["pairs", "units", "fees", "localities", "AA", "BB", "B", "headers", "modifiers", "coverage", "zips"]
 _SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("pairs", re.compile(r"^Column 1\t|Column1/Column2 Edits")),
     ("units", re.compile(r"MUE Adjudication Indicator|Services MUE Values")),
@@ -23,15 +24,30 @@ _SIGNS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("AA", re.compile(r"Addendum AA -")),
     ("BB", re.compile(r"Addendum BB -")),
     ("B", re.compile(r"Addendum B\. ?-")),
+    ("zips", zips.SIGN),
     ("headers", re.compile(r"\A\d{5,6} [A-Z][0-9A-Z]{2,6} +[01] ")),
     ("modifiers", re.compile(r"\A(?: {3}[0-9A-Z]{2}|[A-Z]\d{4})\d{5}[37]")),
 )
 """What the head of a file of each kind has in it; the files of the coverage export are known by their names."""
+_NOT_TAKEN: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r'\A"20\d\d","\d{5}","\d\d","[0-9A-Z]{5}"'),
+        "is the payment amount file of the physician fee schedule, which says neither its quarter nor by whose "
+        "conversion factor it is; PPRRVU (the whole zip) and GPCI give the same amounts: give these",
+    ),
+    (
+        re.compile(r"COUNTIES INCLUDED IN \d{4} LOCALITIES"),
+        "lists counties by locality; the ZIP Code to Carrier Locality File says which locality a place is in: give "
+        "that",
+    ),
+)
+"""What the head of an official file has in it that no table is made of, and what to give in its place."""
 _WORKBOOK = re.compile(r"\.xls[xmb]?$", re.IGNORECASE)
 EXPECTED = (
     "NCCI pairs (all four files of a quarter), medically unlikely edits, the physician fee schedule's relative value "
-    "file (CSV), its cost indices by locality (GPCI, CSV), Addenda AA and BB of surgical centers and B of hospitals "
-    "(text or CSV), the ICD-10-CM order file, the alpha-numeric HCPCS file (text), or the Medicare coverage export"
+    "file (CSV), its cost indices by locality (GPCI, CSV), the ZIP Code to Carrier Locality File (text), Addenda AA "
+    "and BB of surgical centers and B of hospitals (text or CSV), the ICD-10-CM order file, the "
+    "alpha-numeric HCPCS file (text), or the Medicare coverage export"
 )
 
 
@@ -90,8 +106,18 @@ def _recognized(path: Path) -> list[tuple[Kind, Member]]:
     if any(_WORKBOOK.search(member.name) for member in inside) or _is_workbook(inside):
         sentence = "is an Excel workbook; the zip that CMS publishes holds the same table as text or CSV: give that"
     else:
-        sentence = f"is no official table that is known; expected {EXPECTED}"
+        sentence = _why_not(inside) or f"is no official table that is known; expected {EXPECTED}"
     raise TableRefused([f"{path}: {sentence}"])
+
+
+def _why_not(inside: Sequence[Member]) -> str:
+    """What to give in place of an official file that is known and not taken."""
+    for member in inside:
+        if not member.archive or member.name.lower().endswith((".txt", ".csv")):
+            head = member.head()
+            if found := next((why for sign, why in _NOT_TAKEN if sign.search(head)), ""):
+                return found
+    return ""
 
 
 def _is_workbook(inside: Sequence[Member]) -> bool:
@@ -115,11 +141,12 @@ def _readers(found: dict[Kind, list[Member]], procedure: str, seen: Seen) -> Ite
         yield from _quarters(quarters, procedure, seen)
     for member in found.get("units", ()):
         yield partial(_units, member, procedure, seen)
-    fee_schedules = found.get("fees", [])
-    for path in dict.fromkeys(member.file for member in fee_schedules):
-        yield partial(_fees, [member for member in fee_schedules if member.file == path], procedure, seen)
+    if fee_schedules := found.get("fees"):
+        yield from _fees(fee_schedules, procedure, seen)
     for member in found.get("localities", ()):
-        yield partial(_localities, member, seen)
+        yield from _localities(member, seen)
+    for member in found.get("zips", ()):
+        yield partial(_zips, member, seen)
     for kind in addenda.NAMES:
         for member in found.get(kind, ()):
             yield from _addendum(kind, member, procedure, seen)
@@ -145,9 +172,20 @@ def _units(member: Member, procedure: str, seen: Seen) -> Edition:
         return ncci.units_edition(member.name, records, procedure, [identity(member.file)])
 
 
-def _localities(member: Member, seen: Seen) -> Edition:
-    with _placing(member), closing(member.records(seen)) as records:
-        return localities.locality_edition(records, [identity(member.file)])
+def _localities(member: Member, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    """Both editions of a file; what is wrong with it is the fault of one of them."""
+    try:
+        with _placing(member), closing(member.records(seen)) as records:
+            editions = localities.locality_editions(records, [identity(member.file)])
+    except TableRefused as refused:
+        yield partial(_raise, refused)
+    else:
+        yield from (partial(_same, edition) for edition in editions)
+
+
+def _zips(member: Member, seen: Seen) -> Edition:
+    with _placing(member), closing(member.lines(seen, ended=False)) as lines:
+        return zips.zip_edition(lines, [identity(member.file)])
 
 
 def _addendum(kind: addenda.Name, member: Member, procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
@@ -228,14 +266,40 @@ def _quarter(several: Sequence[tuple[ncci.QuarterFile, Member]], procedure: str,
         return rows.edition(procedure, list(map(identity, files)))
 
 
-def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Edition:
-    """The fee schedule of a file. Since 2026 a zip has two: the one with the lower conversion factor is taken, which
-    is for clinicians who do not take part in an advanced payment model."""
-    read = []
-    for member in own:
-        with _placing(member), closing(member.records(seen)) as records:
-            read.append(fees.fee_edition(records, procedure, [identity(member.file)]))
-    return min(read, key=lambda entry: entry[1])[0]
+def _fees(own: Sequence[Member], procedure: str, seen: Seen) -> Iterator[Callable[[], Edition]]:
+    """The fee schedules of all files, by release. Since 2026 a release has two: the one with the lower conversion
+    factor is for clinicians who do not take part in an advanced payment model, and only the factor is taken of the
+    other."""
+    releases: dict[tuple[date, str], list[tuple[fees.FeeFile, Member]]] = {}
+    try:
+        for member in own:
+            with _placing(member), closing(member.records(seen)) as records:
+                read = fees.read_fees(records, procedure, [identity(member.file)])
+            releases.setdefault((read.starts, read.release), []).append((read, member))
+        for several in releases.values():
+            _refuse_lone_participants(several)
+    except TableRefused as refused:
+        yield partial(_raise, refused)
+        return
+    for several in releases.values():
+        ordered = sorted((read for read, _ in several), key=lambda read: read.factor)
+        yield partial(ordered[0].values_edition, procedure)
+        yield partial(ordered[0].indicators_edition, procedure)
+        if ordered[-1].factor != ordered[0].factor:
+            yield ordered[-1].factor_edition
+
+
+def _refuse_lone_participants(several: Sequence[tuple[fees.FeeFile, Member]]) -> None:
+    """Taken for everybody's, its factor would make all amounts too high."""
+    factors = {read.factor for read, _ in several}
+    participants = [member for _, member in several if fees.is_of_participants(member.name)]
+    if len(factors) == 1 and len(participants) == len(several):
+        raise _refused(
+            participants[0],
+            Fault(
+                0, "is for qualifying participants alone; give the file for all others (nonQPP) of the same zip with it"
+            ),
+        )
 
 
 def _coverage(export: Sequence[Member], procedure: str, seen: Seen) -> Edition:

@@ -13,6 +13,7 @@ from rules.authoring.proof.reach import check_reach
 from rules.authoring.proof.repairs import check_repairs
 from rules.authoring.proof.trials import trial_claims
 from rules.authoring.proof.twins import check_twins
+from rules.authoring.proof.ways import check_ways
 from rules.authoring.stories import Story
 from rules.book.book import Book
 from rules.errors import RuleProblem
@@ -29,6 +30,8 @@ class Proof:
     """Versions that block, each shown by claims for all its payers and billing roles."""
     patches: int
     """Patches that were done to a claim."""
+    suggestions: int
+    """Ways out that were tried on a claim."""
     claims: int
     coverage: Mapping[str, Coverage]
     """By rule file."""
@@ -45,6 +48,7 @@ def prove(book: Book, documents: Documents, stories: Iterable[Story] = ()) -> Pr
     claims = trial_claims(book, documents, stories)
     blocks = check_reach(book, documents, claims, dead)
     patches = check_repairs(book, documents, claims)
+    suggestions = check_ways(book, documents, claims)
     coverage = {rule.file: coverage_of(book, rule, documents[rule.file]) for rule in book.rules}
     problems = dict.fromkeys(problem for rule in book.rules for problem in documents[rule.file].problems)
-    return Proof(tuple(problems), pairs, blocks, patches, len(claims), coverage)
+    return Proof(tuple(problems), pairs, blocks, patches, suggestions, len(claims), coverage)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from rules.authoring.patch import patched
 from rules.authoring.proof.audience import Documents
 from rules.authoring.proof.trials import TrialClaim
 from rules.book.book import Book
+from rules.engine.patch import patched
 from rules.report import Finding, Report
 
 Operation = Mapping[str, Any]

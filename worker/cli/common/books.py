@@ -12,9 +12,10 @@ import typer
 
 if TYPE_CHECKING:
     from rules.book.book import Book
+    from rules.book.pack import Files
     from rules.book.rule import Rule
     from rules.loader import Untried
-    from worker.config.settings import Settings
+    from worker.config.settings import Settings, Trusted
 
 
 def book_folder(given: Path | None) -> Path | None:
@@ -24,20 +25,38 @@ def book_folder(given: Path | None) -> Path | None:
     return given or load_settings().book
 
 
-def read_untried(given: Path | None, *, signed: bool = False) -> Untried:
+def read_untried(given: Path | None) -> Untried:
     """The book with its rule files, examples not run: an author also looks at a rule that is not right yet.
+
+    Raises:
+        BookMissing, BookInvalid
+    """
+    from rules import loader
+
+    files, rows = _files(given, signed=False)
+    return loader.read_untried(files.library, files.imported, rows)
+
+
+def untried_book(given: Path | None, *, signed: bool = False) -> Book:
+    """The same without the rule files, of which the examples are not even read.
     `signed`: what judges by it wants a signature, where SCRUB_BOOK_KEY does.
 
     Raises:
         BookMissing, BookInvalid, BookNotSigned, KeyUnusable
     """
     from rules import loader
+
+    files, rows = _files(given, signed=signed)
+    return loader.read_book(files.library, files.imported, rows=rows, examples=False)
+
+
+def _files(given: Path | None, *, signed: bool) -> tuple[Files, Path]:
     from worker.books.trust import book_files
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    files = book_files(given or settings.book, settings.tables_path, settings.book_key if signed else None)
-    return loader.read_untried(files.library, files.imported, settings.tables_path)
+    trusted = settings.trusted if signed else None
+    return book_files(given or settings.book, settings.tables_path, trusted), settings.tables_path
 
 
 def rules_named(name: str, book: Book) -> list[Rule]:
@@ -86,7 +105,7 @@ def codes_of(settings: Settings) -> frozenset[str] | None:
     from rules.procedures import codes_in
     from worker.books.trust import book_files
 
-    return codes_in(book_files(settings.book, None, settings.book_key).library) or None
+    return codes_in(book_files(settings.book, None, settings.trusted).library) or None
 
 
 BookFolder = Annotated[
@@ -100,7 +119,7 @@ BookFolder = Annotated[
 
 
 def read_book(
-    folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Path | None = None
+    folder: Path | None, imported: Path | None = None, *, examples: bool | None = None, keys: Trusted | None = None
 ) -> Book:
     """The book of the folder, with the imported tables of another; `examples` as in `rules.loader`, `keys` as in
     `worker.books.trust`: what judges gives those of the settings.

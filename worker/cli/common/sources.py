@@ -71,13 +71,27 @@ class Intake:
     def found(self) -> Iterator[Document | Refusal]:
         """Every document, also those that cannot be read, once they are reported and counted."""
         for file in self.files:
-            name = "stdin" if file == "-" else plain(file)
-            try:
-                with open_source(file) as stream:
-                    yield from self.within(name, stream)
-            except (OSError, ValueError) as error:
-                self.refused += 1
-                complain(f"{name}: {reason_of(error)}")
+            yield from self.of(file, self.within)
+
+    def of(
+        self, file: str, read: Callable[[str, IO[bytes]], Iterator[Document | Refusal]]
+    ) -> Iterator[Document | Refusal]:
+        """What `read` makes of a file, under the name that messages have for it."""
+        name = "stdin" if file == "-" else plain(file)
+        try:
+            stream = open_source(file)
+        except (OSError, ValueError) as error:
+            self._unopened(name, error)
+            return
+        try:
+            with stream:
+                yield from read(name, stream)
+        except OSError as error:
+            self._unopened(name, error)
+
+    def _unopened(self, name: str, error: OSError | ValueError) -> None:
+        self.refused += 1
+        complain(f"{name}: {reason_of(error)}")
 
     def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
         """As `found`, of one open file."""
@@ -147,6 +161,11 @@ def short(position: str) -> str:
     """`3` for `line 3`, as compilers write it; any other position as it is."""
     alone = _LINE.fullmatch(position)
     return alone[1] if alone else position
+
+
+def place(document: Document) -> str:
+    """File and position, as they stand beside a verdict."""
+    return f"{document.file}:{short(document.position)}" if document.position else document.file
 
 
 def refusal_lines(refusal: Refusal) -> list[str]:

@@ -5,22 +5,24 @@ What other rules found of the same slip is a line each below.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rules.engine.gaps import PASSED, unread
 from rules.terms import SEVERITIES
+from worker.cli.common.payments import beside_charge
 from worker.cli.common.terminal import Style, hung, paint, plain
-from worker.store.outletspecs import SPECS
+from worker.store.outletspecs import DISPOSED
 
 if TYPE_CHECKING:
     from rules.claim import Claim
     from rules.payers import Appeal
     from rules.report import Finding, Report
+    from worker.pipeline.expected import ToldLine
 
 STYLES: dict[str, Style] = {
     "block": "bold red", "warn": "yellow", "note": "blue",
-    **{name: spec.style for name, spec in SPECS.items()},
+    **{name: spec.style for name, spec in DISPOSED.items()},
 }  # fmt: skip
 _LABELS = 10
 """Columns before a label such as `fix:`."""
@@ -28,11 +30,16 @@ _TEXTS = _LABELS + 8
 
 
 def verdict(
-    report: Report, payer: str, where: str = "", appeal: Appeal | None = None, claim: Claim | None = None
+    report: Report,
+    payer: str,
+    where: str = "",
+    appeal: Appeal | None = None,
+    claim: Claim | None = None,
+    expected: Sequence[ToldLine] = (),
 ) -> Iterator[str]:
     """The claim's header, its findings, and a line for all that was not looked at. `payer`: its name; `where`: file
     and position, or an outlet entry; `appeal`: how long the payer takes one, told once where a denial is expected;
-    `claim`: None where it cannot be read any more."""
+    `claim`: None where it cannot be read any more; `expected`: of a held claim, what its lines are to bring."""
     header = [
         paint(plain(report.claim_id), "bold"),
         plain(payer),
@@ -45,6 +52,9 @@ def verdict(
     yield "  ".join(header)
     if report.reason:
         yield "  " + hung(plain(f"{report.reason}{_nevertheless(report)}."), 2)
+    yield from waiver(report)
+    if claim:
+        yield from beside_charge(claim, expected)
     for finding in in_order(report.findings):
         yield from explained(finding)
     if appeal and any(one.expected_denial and one.expected_denial.kind == "denial" for one in report.findings):
@@ -53,6 +63,17 @@ def verdict(
     left_out = [one for one in unread(report, claim) if one.kind == "field_not_read" and not one.what.endswith(PASSED)]
     if things := [one for one in unread(report, claim) if one not in left_out]:
         yield "  " + paint("not looked at: ", "dim") + hung(plain("; ".join(map(str, things))), 17, "dim")
+
+
+def waiver(report: Report) -> Iterator[str]:
+    """What a person waived of it, or why that does not hold; nothing where nobody did."""
+    if (found := report.waived) is None:
+        return
+    if found.refused:
+        yield "  " + paint("not waived: ", "yellow") + hung(plain(f"{found.refused}."), 2)
+        return
+    what = f"{', '.join(found.findings)} ({found.owner}, until {found.until}; decision {found.decision})"
+    yield "  " + paint("waived: ", "magenta") + hung(plain(what), 10)
 
 
 def _nevertheless(report: Report) -> str:

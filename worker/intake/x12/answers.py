@@ -21,20 +21,9 @@ from worker.intake.x12 import acknowledgment, implementation
 from worker.intake.x12.acknowledgment import StatusSet
 from worker.intake.x12.ended import FATAL, Ended, is_date, is_number, is_time
 from worker.intake.x12.implementation import GroupAnswer
-from worker.intake.x12.written import OWN_ID, isa, must, pour, send
+from worker.intake.x12.written import OWN_ID, ControlNumbers, isa, must, pour, send
 
 _IN_MEMORY = 2**20
-
-
-class _Control:
-    """Control numbers that this process has not used; nor has another one, but for what it used in the same second."""
-
-    last = 0
-
-    @classmethod
-    def next(cls, now: datetime) -> int:
-        cls.last = max(cls.last + 1, int(now.timestamp()))
-        return cls.last % 10**9
 
 
 class _Sets:
@@ -96,6 +85,12 @@ class Answers:
     def close(self) -> None:
         """Drops what nothing has ended."""
         self._drop_set()
+        if self._group is not None:
+            self._group.drop()
+        for sets in (self._in_group, self._readable, self._statuses):
+            if sets is not None:
+                sets.out.close()
+        self._group = self._in_group = self._readable = self._statuses = None
 
     def _of(self, item: Document | Refusal) -> StatusSet:
         origin = item.origin.rpartition("/")[0]
@@ -168,7 +163,7 @@ class Answers:
         sender = must(ended.parties.get("group_receiver"), 15, OWN_ID)
         receiver = must(ended.parties.get("group_sender"), 15, must(ended.parties.get("sender"), 15))
         for name, guide, sets in kinds:
-            control = _Control.next(self._now)
+            control = ControlNumbers.next(self._now)
             when = f"{self._now:%Y%m%d}*{self._now:%H%M}"
             send(self._out, f"GS*{name}*{sender}*{receiver}*{when}*{control}*X*{guide}")
             pour(sets.out, self._out)
@@ -177,7 +172,7 @@ class Answers:
 
     def _begin(self, ended: Ended) -> None:
         self.count += 1
-        self._number = _Control.next(self._now)
+        self._number = ControlNumbers.next(self._now)
         ours, theirs = (
             (must(ended.parties.get(f"{who}_qualifier"), 2, "ZZ"), must(ended.parties.get(who), 15, otherwise))
             for who, otherwise in (("receiver", OWN_ID), ("sender", "UNKNOWN"))

@@ -16,7 +16,7 @@ GUIDES: dict[str, Form] = {
     "005010X223": "I", "005010X223A1": "I", "005010X223A2": "I", "005010X223A3": "I",
 }  # fmt: skip
 """ST03 or GS08 to the form."""
-_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
+ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 """Characters of ISA01 to ISA16."""
 _MOST_FAULTS = 100
 _DEPTH = {"ISA": 1, "GS": 2, "ST": 3}
@@ -80,11 +80,11 @@ class Envelope:
         names = ("sender_qualifier", "sender", "receiver_qualifier", "receiver")
         self.parties = {name: at(elements, place) for place, name in enumerate(names, 5)}
         self.parties["usage"] = at(elements, 15)
-        if len(elements) != len(_WIDTHS) + 1:
-            self.fault(f"the ISA segment has {len(elements) - 1} elements; expected {len(_WIDTHS)}")
+        if len(elements) != len(ISA_WIDTHS) + 1:
+            self.fault(f"the ISA segment has {len(elements) - 1} elements; expected {len(ISA_WIDTHS)}")
             self.isa.codes.append("022")
             return
-        for place, width in enumerate(_WIDTHS, 1):
+        for place, width in enumerate(ISA_WIDTHS, 1):
             if len(elements[place]) != width:
                 self.fault(f"ISA{place:02d} has {len(elements[place])} characters; expected {width}")
                 self.isa.codes.append(ended.WIDTHS[place])

@@ -271,8 +271,9 @@ CHECKED = (
     Field("total_charge", "2000A", "CUR", 2, read.dollars),
 )
 TRACE = (
-    # not on the claim, but on its acknowledgment (277CA); identifies persons
+    # not on the claim, but on its acknowledgment (277CA), or of its sending; identifies persons
     Field("batch", "ST", "BHT", 3),
+    Field("sent", "ST", "BHT", 4),
     Field("submitter.name", "1000A", "NM1*41", 3),
     Field("submitter.id", "1000A", "NM1*41", 9),
     Field("submitter.entity", "1000A", "NM1*41", 2),

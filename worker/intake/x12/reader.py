@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
-from rules.claim import read_claim
 from rules.errors import ClaimInvalid, Problem
 from worker.intake.document import Document, Refusal
+from worker.intake.events import claim_of
 from worker.intake.x12.ended import Ended
 from worker.intake.x12.fields import FIELDS, Form
 from worker.intake.x12.loops import element_name, problem
@@ -60,7 +60,7 @@ def _document(name: str, found: WalkedClaim) -> Document | Refusal:
     problems = found.problems
     if not problems:
         try:
-            claim = read_claim(found.value)
+            claim = claim_of(found.value)
         except ClaimInvalid as error:
             problems = tuple(_placed(each, found.form) for each in error.problems)
         else:
@@ -70,11 +70,23 @@ def _document(name: str, found: WalkedClaim) -> Document | Refusal:
     return Refusal(name, found.position, found.number, problems, origin=found.origin, trace=_partial(found))
 
 
+def turned_down(document: Document, sentence: str) -> Refusal:
+    """A claim that was read and is not taken all the same, as an answer refuses it."""
+    trace = {**(document.trace or {}), **_said(document.value, "P" if document.claim.form == "professional" else "I")}
+    return Refusal(
+        document.file, document.position, document.number, (problem("", sentence),), document.origin, trace=trace
+    )
+
+
 def _partial(found: WalkedClaim) -> dict[str, Any]:
     """What an acknowledgment of a refused claim can name."""
-    days = {day for line in found.value.get("lines", ()) if (day := line.get("service_date"))}
-    named = {key: found.value[key] for key in _NAMED if key in found.value}
-    return found.trace | named | {"form": found.form, "days": sorted(days)}
+    return found.trace | _said(found.value, found.form)
+
+
+def _said(value: Mapping[str, Any], form: Form | None) -> dict[str, Any]:
+    days = {day for line in value.get("lines", ()) if (day := line.get("service_date"))}
+    named = {key: value[key] for key in _NAMED if key in value}
+    return named | {"form": form, "days": sorted(days)}
 
 
 def _placed(found: Problem, form: Form | None) -> Problem:

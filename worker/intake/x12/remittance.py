@@ -7,11 +7,13 @@ Segments in, frozen models out: what they mean together is for `worker.outcomes`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from io import BufferedReader
+from pathlib import Path
 from typing import IO, Any, cast
 
 from rules.errors import Problem
@@ -28,6 +30,8 @@ _WITHIN = frozenset(("AMT", "DTM", "LQ", "NM1", "PER", "QTY", "REF"))
 """Segments within a claim of which nothing, or not all, is read here."""
 _MOST = 10_000
 """Service lines, adjustments and remarks of one claim together: 999 lines with ten of them each."""
+_LOOKED_AT = 4_096
+_FIRST_SET = re.compile(rb"[\r\n~|'!\x1c-\x1f]ST[^\w\s](\d{3})[^\w\s]")
 _NOTHING = Decimal(0)
 _CLAIMS = "`scrub check` and `scrub submit` read claims, `scrub outcomes import` what payers answered (X12 835)"
 _FOREIGN = {
@@ -138,6 +142,17 @@ def read_remittances(name: str, stream: IO[bytes]) -> Iterator[Remitted]:
     yield from _Walk(name, Segments(reader)).read()
     if unpacked and unpacked.fault:
         yield _refused(name, "", unpacked.fault)
+
+
+def is_remittance(file: Path) -> bool:
+    """Whether the first transaction set of a file, plain or gzip, is an 835.
+
+    Raises:
+        OSError, ValueError: it cannot be opened.
+    """
+    with file.open("rb") as reader:
+        head = (Gunzip(reader) if reader.peek(2)[:2] == b"\x1f\x8b" else reader).read(_LOOKED_AT)
+    return (found := _FIRST_SET.search(head)) is not None and found[1] == b"835"
 
 
 def _foreign(reader: BufferedReader) -> str:

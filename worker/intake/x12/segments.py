@@ -57,12 +57,17 @@ class Segments:
     def __init__(self, stream: IO[bytes], ahead: bytes = b"") -> None:
         self._stream = stream
         self._data = ahead
+        self._taken = len(ahead)
         self._ended = False
         self._terminator = b""
         self.element = "*"
         self.component = ":"
         self.damage: Exception | None = None
         """Why a compressed stream ends where it ends, if it is cut off or damaged."""
+        self.raw = b""
+        """The bytes of the batch that was given last, with terminators, line breaks and what is blank."""
+        self.place = 0
+        """Where they begin in what was read."""
 
     def __iter__(self) -> Iterator[list[str] | Broken]:
         """Batches of segments; an ISA is a batch of its own, after which the separators are the new ones."""
@@ -82,6 +87,7 @@ class Segments:
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 block, self.damage = b"", error
             self._ended = not block
+            self._taken += len(block)
             self._data += block
 
     def _header(self) -> list[str] | Broken | None:
@@ -112,6 +118,7 @@ class Segments:
         self.element, self.component = chr(separators[0]), chr(separators[1])
         self._terminator = separators[2:]
         length = len(head) - len(after)
+        self._give(head[: length + blanks + 1], 0)
         self._data = self._data[length + blanks + 1 :]
         return [head[:length].decode("latin-1").replace("\r", "").replace("\n", "")]
 
@@ -145,6 +152,7 @@ class Segments:
             if cut:
                 start = data.index(terminator) + 1 if skipping else 0
                 skipping = False
+                self._give(data[start:cut], start)
                 yield _texts(data[start : cut - 1], terminator)
             rest = data[cut:bound]
             if found:
@@ -162,8 +170,13 @@ class Segments:
                     yield TOO_LONG
                 skipping = True
 
+    def _give(self, raw: bytes, start: int) -> None:
+        """`raw`, from this place in the data at hand, is what is given next."""
+        self.raw, self.place = raw, self._taken - len(self._data) + start
+
     def _tail(self, rest: bytes, skipping: bool) -> Iterator[list[str] | Broken]:
         """What follows the last terminator: blank, an IEA whose terminator was left out, or a segment cut short."""
+        self._give(rest, len(self._data) - len(rest))
         self._data = b""
         rest = rest.strip(_BLANK)
         if rest.startswith(b"IEA" + self.element.encode()):
@@ -208,10 +221,32 @@ def _texts(data: bytes, terminator: bytes) -> list[str]:
     except UnicodeDecodeError:
         texts = [_text(piece) for piece in data.split(terminator)]
     # Blank and indented segments are rare: the whole block is asked for them at once.
-    bounded = b"%b%b%b" % (terminator, data, terminator)
-    if any(terminator + blank in bounded for blank in (terminator, b" ", b"\t")):
+    if _indented(data, terminator):
         return [stripped for text in texts if (stripped := text.strip())]
     return texts
+
+
+def _indented(data: bytes, terminator: bytes) -> bool:
+    """Whether a segment may be blank or begin with a blank; `data`: without line breaks that are no terminator."""
+    bounded = b"%b%b%b" % (terminator, data, terminator)
+    return any(terminator + blank in bounded for blank in (terminator, b" ", b"\t"))
+
+
+def places_of(raw: bytes, terminator: bytes) -> list[tuple[int, int]]:
+    """Where each segment of a batch begins in its bytes, and how many they are with the terminator, if it is there."""
+    parts = raw.split(terminator)
+    if raw.endswith(terminator):
+        parts.pop()
+    unbroken = [part.translate(None, b"\r\n".replace(terminator, b"")) for part in parts]
+    indented = _indented(terminator.join(unbroken), terminator)
+    found, place = [], 0
+    for part, text in zip(parts, unbroken, strict=True):
+        size = len(part)
+        if not indented or _text(text).strip():
+            blank = size - len(part.lstrip())
+            found.append((place + blank, size - blank + (place + size < len(raw))))
+        place += size + 1
+    return found
 
 
 def _text(piece: bytes) -> str:

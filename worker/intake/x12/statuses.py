@@ -14,7 +14,7 @@ from rules.claim import Claim
 from rules.engine.gaps import unread
 from rules.report import Finding, Report
 from worker.intake.document import Refusal
-from worker.store.outletspecs import SPECS
+from worker.store.outletspecs import DISPOSED
 
 MOST_STATUSES = 20
 """Of one claim."""
@@ -103,7 +103,7 @@ class Status:
 
 def verdict(report: Report, claim: Claim) -> Iterator[Status]:
     """Accepted, received and no more, or a status for each finding that holds the claim; at least one."""
-    status = SPECS[report.disposition].status
+    status = DISPOSED[report.disposition].status
     if status is None:
         held = [one for one in report.findings if any(_holds(each) for each in (one, *one.because))]
         yield from (_finding(one, claim) for one in held)

@@ -236,6 +236,10 @@ class Walker:
     def _lose_track(self, name: str, sentence: str) -> None:
         """From here to the next HL no claim can be trusted, and nothing is taken into a level."""
         add_problem(self._suspect, self._segment, name, sentence)
+        if self._claim is None:
+            # Those of later levels are read; what copies the level for them would copy this along.
+            level = self._patient or self._subscriber or self._billing or self._set
+            level.trace["strays"] = True
         self._state = _NOWHERE
 
     def _hl(self, elements: list[str]) -> WalkedClaim | None:

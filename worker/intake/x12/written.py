@@ -14,6 +14,18 @@ OWN_ID = "CLAIMSCRUBBER"
 _UNKNOWN = "UNKNOWN"
 
 
+class ControlNumbers:
+    """Control numbers that this process has not used; nor has another one, but for what it used in the same second."""
+
+    last = 0
+
+    @classmethod
+    def next(cls, now: datetime) -> int:
+        """One more, of nine digits at most."""
+        cls.last = max(cls.last + 1, int(now.timestamp()))
+        return cls.last % 10**9
+
+
 def money(amount: Decimal) -> str:
     """Dollars as X12 writes them, without closing zeros behind the point."""
     text = f"{amount:.2f}"

@@ -1,0 +1,190 @@
+"""Waivers and fronts where the versions of a claim are on several partitions, since a member id was corrected.
+
+That a key of one partition cannot be checked in the script of another is Redis Cluster's rule (redis/redis#3044), so
+a version is registered with the front of its case first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
+
+from worker.config.settings import load_settings
+from worker.desk.acting import Desk
+from worker.desk.casestore import CaseStore
+from worker.desk.following import Followed
+from worker.desk.waiving import waivable
+from worker.errors import NotWaivable
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.front import Front
+from worker.pipeline.ledger import order, patient_of
+from worker.store import opening
+from worker.store.connections import Store
+from worker.store.keys import Keys, case_mark
+from worker.store.scripts import call, named
+from worker.store.secret import load_secret
+
+from .conftest import CLEAN, Send
+from .test_waiving import HELD, LATER, TODAY, entries, let_go, now
+
+COUNT = 4
+
+
+@pytest.fixture
+def store(unset: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("SCRUB_PARTITIONS", str(COUNT))
+    home = Path(tempfile.mkdtemp(prefix="scrub-test-", dir="/tmp"))
+    with opening.open_store(load_settings(state_dir=home)) as found:
+        yield found
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def home_of(store: Store, claim: dict[str, Any]) -> int:
+    patient = patient_of(
+        load_secret(store.settings.secret_path), claim["payer"]["id"], claim["subscriber"]["member_id"]
+    )
+    return Keys(0, COUNT).at(patient or "").partition
+
+
+def corrected(store: Store, *, home: int, claim: dict[str, Any] = CLEAN) -> dict[str, Any]:
+    """The same claim number with a member id whose patient is at home there."""
+    digits = (f"9AA{one}CD7EF6{two}" for one in range(10) for two in range(10))
+    claims = (claim | {"claim_id": "PCN-1", "subscriber": {"member_id": member}} for member in digits)
+    return next(one for one in claims if home_of(store, one) == home)
+
+
+@pytest.fixture
+def apart(store: Store) -> tuple[int, int, int]:
+    """Partitions: of the front of the case, and two others for patients."""
+    front = Keys(0, COUNT).at(case_mark("", "PCN-1")).partition
+    return front, (front + 1) % COUNT, (front + 2) % COUNT
+
+
+@pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2), (1, 1)])
+def test_a_claim_is_waived_wherever_its_case_and_its_patient_are_and_never_after_a_correction(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    apart: tuple[int, int, int], at: tuple[int, int],
+) -> None:  # fmt: skip
+    first, second = (apart[place] for place in at)
+    decide(corrected(store, home=first, claim=HELD))
+    brought()
+    case = now(cases)
+    let_go(desk, case)
+    waits = [(part, dict(fields)) for part in store.keys.all for _, fields in store.redis.xrange(part.stream("inner"))
+             if b"waiver" in fields]  # fmt: skip
+    ((part, fields),) = waits
+    for one, _ in store.redis.xrange(part.stream("inner")):
+        store.redis.xdel(part.stream("inner"), one)
+    decide(corrected(store, home=second, claim=LATER))
+    store.redis.xadd(part.stream("inner"), fields)  # type: ignore[arg-type]
+    consumer.run()
+    assert not entries(store, "billing")
+    assert entries(store, "rework")[-1]["data"]["report"]["waived"]["refused"].startswith("a later version")
+    brought()
+    let_go(desk, now(cases))
+    consumer.run()
+    (billed,) = entries(store, "billing")
+    assert billed["data"]["claim"]["lines"][0]["units"] == 3
+    brought()
+    assert now(cases).state == "waived"
+
+
+def test_an_entry_that_came_on_the_wrong_partition_takes_its_waiver_along(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    apart: tuple[int, int, int],
+) -> None:  # fmt: skip
+    decide(corrected(store, home=apart[1], claim=HELD))
+    brought()
+    let_go(desk, now(cases))
+    here, there = Keys(apart[1], COUNT), Keys(apart[2], COUNT)
+    *_, (id, fields) = store.redis.xrange(here.stream("inner"))
+    store.redis.xdel(here.stream("inner"), id)
+    store.redis.xadd(there.stream("inner"), fields)
+    consumer.run()
+    assert len(entries(store, "billing")) == 1
+    brought()
+    assert now(cases).state == "waived"
+
+
+def test_where_the_front_is_gone_on_either_partition_nothing_is_waived(
+    store: Store,
+    desk: Desk,
+    decide: Send,
+    brought: Callable[[], Followed],
+    cases: CaseStore,
+    apart: tuple[int, int, int],
+) -> None:
+    decide(corrected(store, home=apart[1], claim=HELD))
+    brought()
+    mark = case_mark("", "PCN-1")
+    for place in apart[:2]:
+        key = Keys(place, COUNT).front(mark)
+        known = store.redis.getdel(key)
+        assert known is not None
+        with pytest.raises(NotWaivable, match="nobody knows any more"):
+            waivable(desk, now(cases), TODAY)
+        store.redis.set(key, known)
+    assert waivable(desk, now(cases), TODAY)
+
+
+def test_an_older_version_of_another_patient_is_superseded_and_the_books_balance(
+    store: Store, decide: Send, consumer: InboxConsumer, apart: tuple[int, int, int]
+) -> None:
+    """It came first, and its worker was lost with it."""
+    _, first, second = apart
+    old, new = corrected(store, home=first), corrected(store, home=second)
+    decide(new)
+    (billed,) = entries(store, "billing")
+    stream = billed["inboxentry"].rpartition(":")[2]
+    part = Keys(0, COUNT)
+    seconds = int(stream.partition("-")[0]) - 10_000
+    event = {"specversion": "1.0", "id": "old", "source": "/ehr", "type": "claim.submitted.v1", "data": old}
+    store.redis.xadd(Keys(first, COUNT).stream("inner"), {
+        "event": orjson.dumps(event), "forwarded_from": f"{part.partition}:{seconds}-0", "revision": f"{seconds}-0",
+    })  # fmt: skip
+    consumer.run()
+    (held,) = entries(store, "rework")
+    assert held["data"]["report"]["reason"].startswith("superseded")
+    assert reconcile(store.redis, store.keys).balance == 0
+
+
+REVISIONS = st.builds(
+    lambda numbers, stream: "-".join(map(str, numbers)) + stream,
+    st.lists(st.integers(0, 30) | st.integers(10**18, 2**64 - 1), min_size=2, max_size=3),
+    st.sampled_from(["", ":east", ":west-2"]),
+)
+
+
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    home = Path(tempfile.mkdtemp(prefix="scrub-test-", dir="/tmp"))
+    with opening.open_store(load_settings(state_dir=home)) as found:
+        yield found.redis
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@given(
+    held=REVISIONS, ours=REVISIONS, turns=st.tuples(st.sampled_from("PS"), st.sampled_from("PS")), more=st.booleans()
+)
+def test_of_two_versions_the_later_is_registered_as_python_orders_them(
+    server: Redis, held: str, ours: str, turns: tuple[str, str], more: bool
+) -> None:
+    key, (before, turn) = Keys().front("a"), turns
+    known = Front(held, "billing" if more else "rework", before, billed=more)
+    server.set(key, str(known))
+    put = Front(ours, "registered", turn, partition=3)
+    (answer,) = server.eval(named("register"), *call({"events": [], "fronts": [key]}, 60_000, str(put)))  # type: ignore[misc]
+    assert answer.decode() == str(known)
+    wanted = put._replace(billed=more and before == turn) if order(ours) > order(held) else known
+    assert server.get(key) == str(wanted).encode()
+    assert Front.parse(str(wanted)) == wanted

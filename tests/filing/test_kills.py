@@ -1,0 +1,88 @@
+"""kill -9 of the process that files, at moments of chance, while its worker works and somebody takes each file away.
+
+`KILLS=100 pytest -m slow tests/filing/test_kills.py` has a hundred of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import SCRUB
+from tests.integration.helpers import Worker, counting
+from worker.pipeline import producers
+from worker.store.connections import Store
+
+from .conftest import EHR
+from .filed import assert_each_claim_once, manifests, of
+from .test_broken import Picker
+
+KILLS = int(os.environ.get("KILLS", "20"))
+
+
+def started(home: Path, cutoff: str) -> subprocess.Popen[bytes]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
+    settings = {"SCRUB_STATE_DIR": str(home), "SCRUB_PRODUCER": "ehr", "SCRUB_SEND_UNDECIDED": "send"}
+    command = [*SCRUB, "submit", "--watch", "drop", "--out", "out", "--settle", "0", "--cutoff", cutoff]
+    with (home / "filing.log").open("ab") as log:
+        return subprocess.Popen(
+            command, env={**clean, **settings}, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("cutoff", ["1h", "2s"], ids=["decided", "cutoff"])
+def test_every_claim_is_in_one_file_however_often_it_is_killed(home: Path, store: Store, cutoff: str) -> None:
+    """`cutoff`: with the short one, what the worker has not done by then leaves undecided, and is sent."""
+    chance = random.Random(23)
+    for name in ("drop", "out"):
+        (home / name).mkdir()
+    producers.add(store.redis, store.keys, EHR)
+    worker = Worker(home, concurrency=1).wait_ready()
+    picker, raws, kills = Picker(home / "out"), dict[str, bytes](), 0
+    filing = started(home, cutoff)
+    try:
+        while kills < KILLS:
+            if len(raws) - len([*picker.manifests()]) < 3:
+                number = len(raws) + 1
+                names = [f"{kind}-{number}{place:02}" for place, kind in enumerate("CCHUCHCC" * 4)]
+                raws[f"f{number}"] = of(*names, control=1000 + number)
+                part = home / "drop" / f".f{number}"
+                part.write_bytes(raws[f"f{number}"])
+                part.rename(home / "drop" / f"f{number}.837")
+            until = time.monotonic() + chance.uniform(0.6, 2.4)
+            while time.monotonic() < until:
+                picker.look()
+                time.sleep(0.005)
+            filing.send_signal(signal.SIGKILL)
+            filing.wait(10)
+            kills += 1
+            filing = started(home, cutoff)
+        deadline = time.monotonic() + 120
+        while not raws.keys() <= manifests(home / "out").keys():
+            assert time.monotonic() < deadline, (home / "filing.log").read_text()
+            picker.look()
+            time.sleep(0.05)
+    finally:
+        filing.terminate()
+        filing.wait(20)
+        worker.kill()
+    picker.look()
+    assert manifests(home / "out").keys() == raws.keys()
+    for name, content in picker.taken.items():
+        (home / "out" / name).write_bytes(content)
+    sent: Counter[bytes] = Counter()
+    for stem, raw in raws.items():
+        manifest = assert_each_claim_once(raw, home / "out", stem)
+        for row in manifest["claims"]:
+            sent[raw[row["offset"] : row["offset"] + row["bytes"]]] += row["send"]
+    assert max(sent.values()) == 1
+    assert sum(sent.values()) == len(counting(store)), "the ledger says billed of what was sent, and of nothing else"

@@ -1,0 +1,279 @@
+"""`scrub claim`: where one claim is, how it was decided and why, now or months later."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.common.stores import opened
+from worker.cli.common.terminal import Format, columns, complain, flush, hung, paint, plain, say, say_json
+
+if TYPE_CHECKING:
+    from worker.audit.claimlines import ClaimLine
+    from worker.config.settings import Settings
+    from worker.pipeline.whereabouts import InOutlet, Waiting
+
+_ACTS = {
+    "claim.left": "its file was written without a verdict on it",
+    "claim.repeated": "the same event again; the decision stood",
+    "claim.superseded": "taken back: it was not committed, or judged again",
+    "quarantine.requeued": "put on the queue again",
+    "quarantine.dropped": "dropped from quarantine",
+    "history.imported": "entered into the ledger by a person",
+    "history.rejected": "entered into the ledger as rejected by a person",
+    "claim.waived": "let go by a person in spite of what blocks it",
+}
+_FAULTS = 2
+"""That rules of one code are shown with, of an audit line."""
+
+
+def claim(
+    claim_id: Annotated[
+        str,
+        typer.Argument(metavar="CLAIM", help="Claim number (CLM01). -: a line of stdin, seen by no list of processes."),
+    ],
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no Redis: what the audit log of this machine says, and nothing else.")
+    ] = False,
+    format: Annotated[Format, typer.Option(help="text for people; json: one object.")] = "text",
+) -> None:
+    """Shows where a claim is, how it was decided each time and by what, and what is next.
+
+    Findings are those of its outlet entry while that is there; later the audit log has codes, lines and the values that
+    they were found by. Each audit line is verified. The audit folder is this machine's: what workers of other machines
+    decided is shown as far as the outlets have it. All that waits and all outlets are read, and nothing is taken.
+
+    Exit codes: 0 it is known, 1 it is not known here, or an audit line of it is not as it was written, 2 Redis or the
+    audit files cannot be used.
+
+    Examples:
+
+    * `scrub claim PCN-0001`
+    * `scrub claim --offline PCN-0001`
+    * `echo PCN-0001 | scrub claim --format json -`
+    """
+    from worker.config.settings import load_settings
+
+    wanted = sys.stdin.readline().strip() if claim_id == "-" else claim_id
+    if not wanted:
+        raise typer.BadParameter("expected the number of a claim", param_hint="CLAIM")
+    settings = load_settings()
+    waits, out, lines = _found(wanted, settings, offline)
+    if format == "json":
+        say_json(_as_json(wanted, waits, out, lines))
+    else:
+        say(*_told(wanted, settings, waits, out, lines, offline))
+    flush()
+    unsound = [one for one in lines if one.state != "sound"]
+    raise typer.Exit(1 if unsound or not (waits or out or lines) else 0)
+
+
+def _found(claim_id: str, settings: Settings, offline: bool) -> tuple[list[Waiting], list[InOutlet], list[ClaimLine]]:
+    from worker.audit import chains, claimlines
+    from worker.pipeline import whereabouts
+    from worker.store.keyring import load_rings
+
+    def lines(heads: Any) -> list[ClaimLine]:
+        return claimlines.claim_lines(settings.audit_path, claim_id, load_rings(settings.secret_path).audit, heads)
+
+    if offline:
+        return [], [], lines(None)
+    with opened(settings) as store:
+        waits, out = whereabouts.waiting(store, claim_id), whereabouts.in_outlets(store, claim_id)
+        return waits, out, lines(chains.known(store.redis, store.keys))
+
+
+def _told(
+    claim_id: str,
+    settings: Settings,
+    waits: Sequence[Waiting],
+    out: Sequence[InOutlet],
+    lines: Sequence[ClaimLine],
+    offline: bool,
+) -> Iterator[str]:
+    from worker.audit.claimlines import standing
+
+    decided = {one.decision_id: one for one in standing(lines)}
+    entries = {one.entry.decision_id: one for one in out}
+    order = sorted({*decided, *entries}, key=lambda name: _moment(decided.get(name), entries.get(name)), reverse=True)
+    yield f"{paint(plain(claim_id), 'bold')}  {_state(order, waits, decided, entries)}"
+    for one in waits:
+        yield "  " + hung(plain(_waits(one)), 2)
+    for name in order:
+        yield ""
+        yield from _decision(decided.get(name), entries.get(name), settings, offline)
+    acts = [one for one in lines if one.line["event.action"] in _ACTS]
+    if acts:
+        yield ""
+        yield from columns([(f"  {_short(one.moment)}", _act(one)) for one in acts], ("dim",))
+    yield ""
+    if not (waits or order or acts):
+        where = settings.audit_path if offline else f"on the queue, in an outlet, or in {settings.audit_path}"
+        yield hung(f"Nothing of a claim with this number is {'in ' if offline else ''}{where}. Numbers are compared "
+                   "exactly. Files of other machines, and archived ones, are read there.", 0)  # fmt: skip
+        return
+    yield f"Next: {hung(_next(order, waits, decided, entries), 6)}"
+
+
+def _state(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
+    if waits:
+        return paint("waits" if not any(one.worker for one in waits) else "in the hands of a worker", "yellow")
+    if not order:
+        return paint("not known", "bold red")
+    return _disposition(decided.get(order[0]), entries.get(order[0]))
+
+
+def _disposition(line: ClaimLine | None, out: InOutlet | None) -> str:
+    from worker.cli.common.verdicts import STYLES
+
+    name = out.outlet if out else str(line.line.get("claim.disposition", "?")) if line else "?"
+    return paint(name, STYLES.get(name))
+
+
+def _waits(one: Waiting) -> str:
+    who = f"worker {one.worker} has it" if one.worker else "no worker has it yet"
+    return f"inbox entry {one.entry}: {who}" + ("" if one.readable else "; it cannot be read as a claim")
+
+
+def _moment(line: ClaimLine | None, out: InOutlet | None) -> str:
+    return line.moment if line else str(out.entry.event["time"]) if out else ""
+
+
+def _short(moment: str) -> str:
+    return f"{moment[:19]}Z"
+
+
+def _decision(line: ClaimLine | None, out: InOutlet | None, settings: Settings, offline: bool) -> Iterator[str]:
+    """One decision: where it went, who has read it, its audit line, and what was found."""
+    name = line.decision_id if line else out.entry.decision_id if out else ""
+    yield f"{_short(_moment(line, out))}  {_disposition(line, out)}  decision {name}"
+    if line:
+        book = line.line
+        by = f"book {book['book.version']} ({book['book.digest'][:12]})" if "book.version" in book else "no book"
+        sound = paint(line.state, "green" if line.state == "sound" else "bold red")
+        yield f"  audit:   {plain(line.file.name)} line {line.number}, {sound}; {by}"
+    elif not offline:
+        yield "  audit:   no file here has its line: another machine decided it, or the file is elsewhere"
+    if out:
+        groups = ", ".join(plain(_handled(one)) for one in out.groups) or "no group of consumers reads it"
+        yield f"  outlet:  {out.outlet} entry {out.entry.id}: {groups}"
+        yield from _of_entry(out)
+    else:
+        gone = (
+            "Redis was not asked" if offline else "its entry is gone: acknowledged by all, and older than outlets keep"
+        )
+        yield f"  outlet:  {gone}"
+        if line:
+            yield from _of_line(line, settings)
+
+
+def _handled(one: Any) -> str:
+    if one.state == "in hand":
+        return f"{one.consumer} of group {one.group} has it, and has not acknowledged it"
+    return f"{one.state} by group {one.group}"
+
+
+def _of_entry(out: InOutlet) -> Iterator[str]:
+    from worker.cli.common.verdicts import explained, in_order, waiver
+    from worker.cli.tail import quarantined, report_of
+
+    if "report" not in out.entry.data:
+        yield from quarantined(out.entry)
+        return
+    report = report_of(out.entry.data["report"])
+    if report.reason:
+        yield "  " + hung(plain(f"{report.reason}."), 2)
+    yield from waiver(report)
+    for finding in in_order(report.findings):
+        yield from explained(finding)
+
+
+def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
+    """What the audit log keeps of the findings: code and line, the values, and the title as the book has it today."""
+    found = line.line
+    if reason := found.get("error.code"):
+        yield f"  why:     {plain(reason)}"
+    if waived := found.get("claim.waived"):
+        yield f"  waived:  {plain(', '.join(waived))} (decision {found.get('claim.waived_decision', '?')})"
+    if refused := found.get("claim.waiver_refused"):
+        yield "  " + hung(plain(f"not waived: {refused}."), 2)
+    for sentence in found.get("claim.problems", ()):
+        yield "  " + hung(plain(sentence), 2)
+    from rules.terms import SEVERITIES
+
+    titles = _titles(settings) if found.get("rule.found") else {}
+    evidence = found.get("rule.evidence", [])
+    for one in found.get("rule.found", ()):
+        at = one.rstrip("?")
+        code, _, number = at.partition("@")
+        severity = next((name for name in SEVERITIES if code in found.get(f"rule.{name}", ())), "")  # type: ignore[operator]
+        cannot = " (could not be determined)" if one.endswith("?") else ""
+        place = f"line {number}" if number else "claim"
+        yield f"  {place:<8}{severity:<6}  {paint(code, 'bold')}  {hung(plain(titles.get(code, '') + cannot), 26)}"
+        if values := [said.partition(" ")[2] for said in evidence if said.partition(" ")[0] == at]:
+            yield " " * 18 + hung(plain("; ".join(values)), 18, "dim")
+    if found.get("rule.found"):
+        gone = "messages, fixes and sources are not in the audit log; `scrub rules show CODE` has the rule as it is now"
+        yield "  " + hung(gone, 2, "dim")
+
+
+@cache
+def _titles(settings: Settings) -> dict[str, str]:
+    """What is wrong, by code; a line has no more than the code, which several rules may share."""
+    from rules.errors import ScrubError
+    from worker.cli.common.books import untried_book
+
+    found: dict[str, dict[str, None]] = {}
+    try:
+        for rule in untried_book(settings.book).rules:
+            found.setdefault(rule.code, {})[rule.fault or rule.title] = None
+    except ScrubError as error:  # the codes are there all the same
+        complain(str(error))
+    return {code: "; or: ".join(list(texts)[:_FAULTS]) for code, texts in found.items()}
+
+
+def _act(one: ClaimLine) -> str:
+    line = one.line
+    more = "".join(f"; {line[key]}" for key in ("user.name", "event.reason", "case.until") if key in line)
+    state = "" if one.state == "sound" else f"  ({one.file.name} line {one.number}: {one.state})"
+    return plain(f"{_ACTS[line['event.action']]}{more}{state}")
+
+
+def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
+    from worker.store.outletspecs import SPECS
+
+    if waits:
+        return "Wait: a worker decides it. `scrub status` says whether one is alive."
+    if not order:
+        return "Nothing is known of a decision."
+    last, out = decided.get(order[0]), entries.get(order[0])
+    name = out.outlet if out else last.line.get("claim.disposition", "") if last else ""
+    if name == "quarantine" and out:
+        return f"`scrub quarantine show {out.entry.id}` says why it could not be read, and what to do."
+    return SPECS[name].following if name in SPECS else "Nothing is known of it."
+
+
+def _as_json(
+    claim_id: str, waits: Sequence[Waiting], out: Sequence[InOutlet], lines: Sequence[ClaimLine]
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from worker.audit.claimlines import standing
+
+    return {
+        "claim_id": claim_id,
+        "waiting": [asdict(one) for one in waits],
+        "outlets": [
+            {"outlet": one.outlet, "entry": one.entry.id, "groups": [asdict(group) for group in one.groups],
+             "event": one.entry.event}
+            for one in out
+        ],
+        "standing": [one.decision_id for one in standing(lines)],
+        "audit": [
+            {"file": one.file.name, "number": one.number, "state": one.state, "line": one.line} for one in lines
+        ],
+    }  # fmt: skip

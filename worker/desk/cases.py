@@ -1,0 +1,218 @@
+"""A case: what is known of a claim that was held, folded from decisions and from what people did. No I/O.
+
+A case is of a scope and a claim number. The scope is the configured facility of the producer that sent the claim, else
+one for all; never the partition or the patient, so that a corrected member id keeps its case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Literal, get_args
+
+from rules.terms import GapRoute
+from worker.errors import ActNotPossible
+
+State = Literal["open", "pended", "mended", "waived", "closed"]
+CloseReason = Literal[
+    "without_billing", "billed_elsewhere", "paid", "denied", "denied_foreseen", "denied_otherwise", "unchecked"
+]
+"""denied_foreseen: for a reason that a rule had named, denied_otherwise: for another; a remittance says so. unchecked:
+a later version of it has no line that rules here judge. Nobody closes a case by hand for one of these three."""
+StateWanted = Literal["held", "open", "pended", "mended", "waived", "closed", "all"]
+"""Of a list of cases. held: open, and pended ones too."""
+Sort = Literal["urgency", "charge", "age"]
+"""urgency: in groups by the last day to file, the highest charge first in each."""
+ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive"]
+"""settle: the payer's answer closes it; reverse: the payer took its answer back."""
+SETTLED: tuple[CloseReason, ...] = ("paid", "denied_foreseen", "denied_otherwise")
+"""What a remittance may come to."""
+Urgency = Literal["past", "week", "month", "later", "unknown"]
+URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
+HELD: tuple[State, ...] = ("open", "pended")
+"""States in which somebody has something to do, now or later."""
+LEAST_DAYS = 2
+"""Days that are left at least, when a pended case comes back, to file the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastDay:
+    """The last day on which the payer takes the claim, by the rules on filing."""
+
+    day: date
+    rule: str
+    """Code of the rule that says so."""
+    grade: str
+    """Of its source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision on a claim, as far as a case needs it."""
+
+    decision_id: str
+    moment: str
+    """When, ISO 8601 in UTC."""
+    disposition: GapRoute
+    scope: str
+    claim_id: str
+    superseded: bool = False
+    """A later version of the claim was decided before."""
+    waived: bool = False
+    """A person let it go in spite of what blocks it."""
+    payer: str | None = None
+    """Key of the payer's rule set."""
+    payer_name: str = ""
+    charge_cents: int = 0
+    codes: tuple[str, ...] = ()
+    """Of what holds it, each once."""
+    fault: str = ""
+    """What is wrong first, in a few words."""
+    service_from: date | None = None
+    last_day: LastDay | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person did, or wants to do."""
+
+    kind: ActKind
+    moment: str
+    account: str
+    until: date | None = None
+    """pend: the day on which it comes back; settle and reverse: the day of the remittance; waive: the last day on
+    which the waiver holds."""
+    owner: str = ""
+    """assign: to whom; empty: to nobody. waive: who answers for it."""
+    reason: CloseReason | None = None
+    """close and settle."""
+    decision_id: str = ""
+    """waive: the decision that is waived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A claim that was held at least once."""
+
+    handle: str
+    """Names it where a claim number must not stand."""
+    scope: str
+    claim_id: str
+    state: State = "open"
+    version: int = 1
+    """Counts its changes, so that nobody writes over what he has not seen."""
+    decision_id: str
+    """The decision that stands."""
+    moment: str
+    """When it was made."""
+    held_since: str
+    """When it was held, since it was last not."""
+    owner: str = ""
+    pended_until: date | None = None
+    pended_by: str = ""
+    closed_reason: CloseReason | None = None
+    payer: str | None = None
+    payer_name: str = ""
+    charge_cents: int = 0
+    codes: tuple[str, ...] = ()
+    fault: str = ""
+    service_from: date | None = None
+    last_day: LastDay | None = None
+
+    def state_on(self, day: date) -> State:
+        """As of a day: a pended one comes back by itself."""
+        back = self.state == "pended" and self.pended_until is not None and self.pended_until <= day
+        return "open" if back else self.state
+
+    def days_left(self, day: date) -> int | None:
+        """Days to the last one on which it may be filed; negative: past it. None: not known."""
+        return None if self.last_day is None else (self.last_day.day - day).days
+
+    def urgency(self, day: date) -> Urgency:
+        left = self.days_left(day)
+        if left is None:
+            return "unknown"
+        return "past" if left < 0 else "week" if left <= 7 else "month" if left <= 30 else "later"
+
+
+def decided(case: Case | None, one: Decided, handle: Callable[[], str]) -> Case | None:
+    """The case after a decision; None: there is none, since the claim was never held.
+
+    What was decided before what stands changes nothing, in whatever order the two are seen.
+    """
+    if one.superseded or (case and (one.moment, one.decision_id) <= (case.moment, case.decision_id)):
+        return case
+    if one.disposition == "rework":
+        return _held(case, one, handle)
+    if case is None:
+        return None
+    known = replace(case, version=case.version + 1, decision_id=one.decision_id, moment=one.moment,
+                    pended_until=None, pended_by="")  # fmt: skip
+    if one.disposition == "billing":
+        return replace(known, state="waived" if one.waived else "mended", closed_reason=None)
+    return replace(known, state="closed", closed_reason="unchecked")
+
+
+def _held(case: Case | None, one: Decided, handle: Callable[[], str]) -> Case:
+    """A new fault opens the case again, whatever had become of it."""
+    about: dict[str, Any] = {
+        "decision_id": one.decision_id, "moment": one.moment, "payer": one.payer, "payer_name": one.payer_name,
+        "charge_cents": one.charge_cents, "codes": one.codes, "fault": one.fault, "service_from": one.service_from,
+        "last_day": one.last_day,
+    }  # fmt: skip
+    if case is None:
+        return Case(handle=handle(), scope=one.scope, claim_id=one.claim_id, held_since=one.moment, **about)
+    since = case.held_since if case.state in HELD else one.moment
+    return replace(
+        case, state="open", version=case.version + 1, held_since=since, pended_until=None, pended_by="",
+        closed_reason=None, **about,
+    )  # fmt: skip
+
+
+def acted(case: Case, act: Act, day: date) -> Case:
+    """The case after an act; `day`: today, where its people work.
+
+    Raises:
+        ActNotPossible: with what is in the way.
+    """
+    if problem := _problem(case, act, day):
+        raise ActNotPossible(act=act.kind, case=case.handle, reason=problem)
+    after = replace(case, version=case.version + 1)
+    if act.kind == "pend":
+        return replace(after, state="pended", pended_until=act.until, pended_by=act.account)
+    if act.kind == "assign":
+        return replace(after, owner=act.owner)
+    if act.kind in ("close", "settle"):
+        return replace(after, state="closed", closed_reason=act.reason, pended_until=None, pended_by="")
+    if act.kind == "waive":
+        return replace(after, state="waived", closed_reason=None, pended_until=None, pended_by="")
+    if act.kind in ("reopen", "reverse"):
+        return replace(after, state="open", closed_reason=None, pended_until=None, pended_by="")
+    return after
+
+
+def _problem(case: Case, act: Act, day: date) -> str:
+    state = case.state_on(day)
+    if act.kind in ("pend", "close", "waive") and state not in HELD:
+        return f"it is {state}"
+    if act.kind == "waive" and act.decision_id != case.decision_id:
+        return "another decision on the claim came in since"
+    if act.kind == "reopen" and case.state not in ("pended", "closed"):
+        return f"it is {case.state}"
+    if act.kind == "close" and act.reason in (None, "denied_foreseen", "denied_otherwise", "unchecked"):
+        return "expected a reason for closing it"
+    if act.kind == "settle" and (act.reason not in SETTLED or act.until is None):
+        return "expected what the payer decided, and when"
+    if act.kind == "reverse" and (case.state != "closed" or case.closed_reason not in SETTLED):
+        return f"it is {case.state}, and no remittance closed it"
+    return _not_until(case, act.until, day) if act.kind == "pend" else ""
+
+
+def _not_until(case: Case, until: date | None, day: date) -> str:
+    if until is None or until <= day:
+        return "expected a day after today"
+    if case.last_day and until > case.last_day.day - timedelta(days=LEAST_DAYS) and case.last_day.day >= day:
+        latest = case.last_day.day - timedelta(days=LEAST_DAYS)
+        return f"the last day to file is {case.last_day.day}, so {latest} is the latest ({LEAST_DAYS} days before)"
+    return ""

@@ -1,0 +1,243 @@
+"""Brings decisions into the case store: from the outlets, and from the audit log where those no longer have them.
+
+The outlets are read up to a moment of Redis' clock, in the order of their commits, without a consumer group: the store
+itself says how far it is, in the transaction that folds what was read, so that nothing is folded twice and nobody waits
+for it. What was trimmed before it was read is folded from the audit lines of this machine, without its content.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from heapq import merge
+from itertools import islice
+from typing import Any, cast
+
+from rules.book.book import Book
+from rules.claim import Claim, read_claim
+from rules.errors import ScrubError
+from rules.terms import GapRoute
+from worker.audit.claimlines import ClaimLine, all_lines, standing
+from worker.desk.cases import Decided, LastDay, decided
+from worker.desk.casestore import CaseStore, Content, Cursor, Session
+from worker.desk.lastday import last_day
+from worker.pipeline.ledger import order
+from worker.pipeline.outlets import OutletEntry, pages
+from worker.store.connections import Store
+from worker.store.keyring import load_rings
+from worker.store.keys import Keys
+from worker.store.outletspecs import FILES, JUDGED
+from worker.store.registry import producers_of
+
+_HANDLE = "23456789bcdfghjkmnpqrstvwxz"
+"""Letters of a handle: none that are taken for another, and no vowels to make words of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What one round folded."""
+
+    decisions: int = 0
+    from_audit: int = 0
+    """Of these, without content: their entries were gone."""
+
+
+@dataclass(slots=True)
+class _OutletStream:
+    """A stream of an outlet, and how far it was folded."""
+
+    keys: Keys
+    outlet: str
+    cursor: Cursor
+
+    @property
+    def stream(self) -> str:
+        return self.keys.outlet(self.outlet)
+
+
+def new_handle() -> str:
+    """Ten letters and digits that say nothing of the claim."""
+    return "".join(secrets.choice(_HANDLE) for _ in range(10))
+
+
+def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: int = 500) -> Followed:
+    """Folds what was decided since the last time. `book`: by which the last day to file is asked, made when needed;
+    `page_size`: entries that one transaction folds.
+
+    Raises:
+        CaseStoreUnusable, OSError, redis.exceptions.RedisError
+    """
+    facilities = {name: one.facility for name, one in producers_of(store.redis, store.keys).items()}
+    with into.session() as session:
+        places = [
+            _OutletStream(part, outlet, session.cursor(part.outlet(outlet)))
+            for part in store.keys.all
+            for outlet in (*JUDGED, FILES)
+        ]
+    gone = [place for place in places if _skip_what_is_gone(store, place)]
+    from_audit = _from_audit(store, into, facilities, gone) if gone else 0
+    done, due = from_audit, _DueDays(book)
+    entries = _until_now(store, places)
+    while page := list(islice(entries, page_size)):
+        folded = [_read(entry, facilities, due) for _, entry in page]
+        with into.session(alone=True) as session:
+            for one, content in folded:
+                _fold(session, one, content)
+            for place, entry in page:
+                place.cursor = Cursor(entry.bare, place.cursor.count + 1)
+            for place in {id(place): place for place, _ in page}.values():
+                session.move(place.stream, place.cursor)
+        done += len(folded)
+    return Followed(done, from_audit)
+
+
+def _skip_what_is_gone(store: Store, place: _OutletStream) -> bool:
+    """Whether entries were trimmed that were not folded, or the stream is another one: Redis was emptied."""
+    if not store.redis.exists(place.stream):
+        return False
+    about = cast(Any, store.redis.xinfo_stream(place.stream))
+    first = about["first-entry"]
+    if first and order(first[0].decode()) <= order(place.cursor.entry):
+        return False
+    counted = int(about["entries-added"]) - int(about["length"])
+    gone = counted != place.cursor.count
+    place.cursor = replace(place.cursor, count=counted)
+    return gone
+
+
+def _until_now(store: Store, places: Sequence[_OutletStream]) -> Iterator[tuple[_OutletStream, OutletEntry]]:
+    """What was committed before this moment and not folded, in the order of the commits. A stream that is read later
+    than another would else have later decisions on the same claim."""
+    seconds, micros = store.redis.time()
+    now = seconds * 1000 + micros // 1000
+    return merge(*(_of(store, place, now) for place in places), key=lambda pair: order(pair[1].bare))
+
+
+def _of(store: Store, place: _OutletStream, now: int) -> Iterator[tuple[_OutletStream, OutletEntry]]:
+    for entry in pages(store.redis, place.keys, place.outlet, place.cursor.entry):
+        if order(entry.bare)[0] >= now:
+            return
+        yield place, entry
+
+
+class _DueDays:
+    """Asks for the last day to file; what cannot be asked is not known."""
+
+    def __init__(self, book: Callable[[], Book]) -> None:
+        self._make = book
+        self._book: Book | None = None
+
+    def of(self, claim: Claim) -> LastDay | None:
+        if self._book is None:
+            self._book = self._make()
+        return last_day(claim, self._book)
+
+
+def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> tuple[Decided, Content | None]:
+    """An outlet entry as a decision. Content is kept of what is held alone."""
+    event, claim, report = entry.event, entry.data["claim"], entry.data["report"]
+    waived = report.get("waived") or {}
+    refused = waived.get("refused")
+    held = report["disposition"] == "rework"
+    reason = report.get("reason") or ""
+    one = Decided(
+        decision_id=entry.decision_id,
+        moment=event["time"],
+        disposition=report["disposition"],
+        scope=facilities.get(event.get("producer", ""), ""),
+        claim_id=claim["claim_id"],
+        superseded=reason.startswith("superseded"),
+        waived=bool(waived) and not refused,
+        payer=report["payer"],
+        payer_name=claim["payer"].get("name") or claim["payer"]["id"],
+        charge_cents=int(sum(Decimal(str(line["charge"])) for line in claim["lines"]) * 100),
+        codes=tuple(dict.fromkeys(found["code"] for found in _blocks(report))),
+        fault=f"not waived: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
+        **_dated(claim, due) if held else {},
+    )
+    return one, Content(claim, report, _about(entry)) if held else None
+
+
+def _fault(found: Mapping[str, Any]) -> str:
+    return str(found.get("fault") or found["title"])
+
+
+def _about(entry: OutletEntry) -> dict[str, str]:
+    """Where it was decided, which version of the claim it is, who sent it and as which event: a waiver sends it on."""
+    event = entry.event
+    came = str(event["inboxentry"]).rpartition(":")[2]
+    about = {
+        "partition": entry.id.rpartition(":")[0] or "0", "entry": str(event["inboxentry"]),
+        "revision": event.get("claimrevision", came), "source": event.get("eventsource"), "id": event.get("eventid"),
+        "producer": event.get("producer", ""), "traceparent": event.get("traceparent", ""),
+    }  # fmt: skip
+    return {name: value for name, value in about.items() if value}
+
+
+def _blocks(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for found in report["findings"]:
+        for one in (found, *found.get("because", ())):
+            if one["severity"] == "block" and one["outcome"] != "bypassed" and not one.get("observed"):
+                yield one
+
+
+def _dated(data: Any, due: _DueDays) -> dict[str, Any]:
+    try:
+        claim = read_claim(data)
+    except ScrubError:  # another release wrote what this one refuses
+        return {}
+    days = [line.service_date for line in claim.lines if line.service_date]
+    return {"service_from": min(days, default=claim.statement_from_date), "last_day": due.of(claim)}
+
+
+def _fold(session: Session, one: Decided, content: Content | None) -> None:
+    before = session.of_claim(one.scope, one.claim_id)
+    if before and session.known([one.decision_id]):
+        return
+    after = decided(before, one, new_handle)
+    if after is None:
+        return
+    if after is not before:
+        session.write(before, after)
+    session.add_decision(after.handle, one, content)
+
+
+def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], gone: Sequence[_OutletStream]) -> int:
+    """Folds what the audit files of this machine know and the store does not; answers how many decisions."""
+    settings, done = store.settings, 0
+    since = min(order(place.cursor.entry)[0] for place in gone) / 1000
+    lines = all_lines(settings.audit_path, load_rings(settings.secret_path).audit, since)
+    for claim_id, said in lines.items():
+        found = [one for line in standing(said) if (one := _of_line(claim_id, line, facilities))]
+        with into.session(alone=True) as session:
+            known = session.known(one.decision_id for one in found)
+            for one in found:
+                if one.decision_id not in known:
+                    _fold(session, one, None)
+                    done += 1
+    with into.session() as session:  # last: who breaks off begins anew, and what is known is not folded again
+        for place in gone:
+            session.move(place.stream, place.cursor)
+    return done
+
+
+def _of_line(claim_id: str, line: ClaimLine, facilities: Mapping[str, str]) -> Decided | None:
+    said = line.line
+    disposition = said.get("claim.disposition")
+    if disposition not in JUDGED:
+        return None
+    return Decided(
+        decision_id=line.decision_id,
+        moment=line.moment,
+        disposition=cast(GapRoute, disposition),
+        scope=facilities.get(said.get("queue.producer", ""), ""),
+        claim_id=claim_id,
+        superseded=said.get("error.code") == "superseded",
+        waived="claim.waived" in said,
+        payer=said.get("claim.payer"),
+        payer_name=said.get("claim.payer_id", ""),
+        charge_cents=said.get("claim.charge_cents") or 0,
+        codes=tuple(said.get("rule.block", ())),
+    )
