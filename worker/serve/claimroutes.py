@@ -15,6 +15,7 @@ from worker.serve.identity import Asking, Caller
 from worker.serve.making import MOST, Made, ToMake
 from worker.serve.media import TAKEN, kind_of
 from worker.serve.serving import Serving
+from worker.store.registry import producers_of
 
 router = APIRouter()
 _BODY = {"required": True, "content": {media: {"schema": {"type": "string"}} for media in TAKEN}}
@@ -49,7 +50,7 @@ async def claims(request: Request, asking: Asking) -> Response:
 def _send(serving: Serving, asking: Caller, made: Made) -> int:
     store = serving.store
     if asking.producer:
-        known = serving.producers().producers.get(asking.producer)
+        known = producers_of(store.redis, store.keys).get(asking.producer)
         if known is None or known.removed or not known.has(asking.source):
             raise ProducerGone(name=asking.producer)
     settings = serving.settings.model_copy(update={"producer": asking.producer})

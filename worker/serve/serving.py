@@ -39,7 +39,6 @@ from worker.serve.webhook import Webhook, load_key
 from worker.store.agreement import RingsInForce, agreed_rings
 from worker.store.connections import Store
 from worker.store.keyring import Ring
-from worker.store.registry import Registry
 
 _EVERY = 1.0
 """Seconds between two looks for what was decided, and what is in force."""
@@ -62,8 +61,6 @@ class Serving:
         self.judges = Judges(self.settings)
         self.times = Times()
         self.notifier = notifier(store)
-        self.producers = Registry(store.redis, store.keys)
-        """Who is registered, a second old at most."""
         rings = agreed_rings(store)
         self._rings = RingsInForce(store.once, store.keys.first, self.settings.secret_path, rings)
         self._ring: Ring = rings.audit
