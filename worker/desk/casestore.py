@@ -241,11 +241,6 @@ class Session:
             raise CaseUnknown(case=name)
         return _case(rows[0])
 
-    def of_numbers(self, claim_ids: Iterable[str]) -> list[Case]:
-        """The cases of claim numbers, at all facilities."""
-        rows = self._connection.execute(select(cases).where(cases.c.claim_id.in_(list(claim_ids))))
-        return sorted(map(_case, rows), key=lambda one: (one.claim_id, one.scope))
-
     def of_number(self, claim_id: str) -> list[Case]:
         """The cases of a claim number, one a facility."""
         return [_case(row) for row in self._connection.execute(select(cases).where(cases.c.claim_id == claim_id))]
