@@ -499,6 +499,12 @@ class CaseElsewhere(CaseUnknown):
     """
 
 
+class PlaceUnknown(ScrubError):
+    """`after` is no place that a list in the order {sort} gave. Expected `next` of its last page, unchanged; without
+    `after` the list begins anew.
+    """
+
+
 class CaseAmbiguous(ScrubError):
     """The claim number has a case at several facilities: {handles}. Name one by its handle."""
 

@@ -8,11 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator
 
 from rules.engine.patch import patched
-from worker.cli.common.suggested import csv_of
 from worker.desk.casestore import CaseStore
 from worker.store.connections import Store
 
@@ -119,8 +117,3 @@ def test_a_member_id_that_is_only_written_otherwise_is_repaired_without_being_to
         assert (done.returncode, "MK73" in done.stdout) == (1, False)
         if "json" not in arguments:
             assert "member id is written otherwise" in done.stdout
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
-def test_no_cell_is_a_formula(text: str) -> None:
-    assert csv_of(("a",), [(text,)])[1].lstrip('"').startswith("'")

@@ -166,6 +166,7 @@ def test_a_held_claim_carries_what_its_lines_are_expected_to_bring(context: Batc
     assert (line["line"], line["procedure"], line["charge"]) == (1, "64445", "450.00")
     assert [line["expected"][name] for name in ("kind", "low", "high")] == ["range", "161.93", "180.00"]
     assert (held.line["claim.expected_cents"], held.line["claim.expected_high_cents"]) == (16_193, 18_000)
+    assert held.line["claim.expected_kind"] == "range"
 
 
 def test_an_expected_payment_that_is_unknown_is_no_figure_of_the_log(context: BatchContext) -> None:

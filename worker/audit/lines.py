@@ -34,7 +34,8 @@ from pydantic import Field
 
 from rules.claim import Claim, Role
 from rules.facts.registry import FACTS
-from rules.payment.claims import LineExpected, sum_of
+from rules.payment.claims import LineExpected
+from rules.payment.sums import claim_expected
 from rules.report import Coverage, Denial, Evidence, Finding, Report, Waived, place_of
 from worker.store.outletspecs import DISPOSITIONS, listed
 
@@ -129,6 +130,13 @@ AuditLine = TypedDict(
         ],
         "claim.expected_high_cents": Annotated[
             int, _about("and the most; both absent: nothing could be said of any of them")
+        ],
+        "claim.expected_kind": Annotated[
+            str,
+            _about(
+                "amount, range, part: of some of those lines alone, packaged: nothing of its own; absent: unknown, or a"
+                " line of an earlier release"
+            ),
         ],
         "claim.lines": Annotated[int, _about("service lines")],
         "claim.judged": Annotated[list[int], _about("numbers of the lines that carry the book's procedure")],
@@ -261,14 +269,15 @@ def claim_fields(claim: Claim, patient: str | None) -> AuditLine:
     return line
 
 
-def payment_fields(claim: Claim, expected: tuple[LineExpected, ...]) -> AuditLine:
+def payment_fields(expected: tuple[LineExpected, ...]) -> AuditLine:
     """What a line says of a held claim's expected payment."""
-    if not expected:
+    found = claim_expected((one.expected.kind, one.expected.low, one.expected.high) for one in expected)
+    if found.low_cents is None or found.high_cents is None:
         return {}
-    together = sum_of(claim, expected)
-    if not together.priced:
-        return {}
-    return {"claim.expected_cents": together.low, "claim.expected_high_cents": together.high}
+    return {
+        "claim.expected_cents": found.low_cents, "claim.expected_high_cents": found.high_cents,
+        "claim.expected_kind": found.kind,
+    }  # fmt: skip
 
 
 def report_fields(report: Report) -> AuditLine:

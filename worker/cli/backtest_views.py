@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rules.printable import csv_of
 from worker.backtest.result import BEFORE_SENT, EVERY, FOUND, HELD
 from worker.cli.common.terminal import columns, dollars, paint
 
@@ -220,24 +219,19 @@ def in_sample(by: JudgedBy) -> str:
 # for machines
 
 
+_COLUMNS = (
+    "book", "overrides", "in_sample", "rule", "severity", "payer", "carc", "month", "fired_denied", "fired_paid",
+    "silent_denied", "silent_paid", "fired_elsewhere", "precision", "precision_low", "precision_high", "recall",
+    "recall_low", "recall_high",
+)  # fmt: skip
+
+
 def _csv(result: BacktestResult) -> bytes:
     """One row a rule and split; an empty count is suppressed."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    head = [
-        "book",
-        "overrides",
-        "in_sample",
-        "rule",
-        "severity",
-        "payer",
-        "carc",
-        "month",
-        "fired_denied",
-        "fired_paid",
-    ]
-    head += ["silent_denied", "silent_paid", "fired_elsewhere", "precision", "precision_low", "precision_high"]
-    writer.writerow([*head, "recall", "recall_low", "recall_high"])
+    return csv_of(_COLUMNS, _rows(result)).encode()
+
+
+def _rows(result: BacktestResult) -> Iterator[list[object]]:
     for by in result.judged:
         for one in by.rules:
             for split in one.splits:
@@ -246,9 +240,7 @@ def _csv(result: BacktestResult) -> bytes:
                 whole = not split.axis
                 shares = [*_parts(one.precision, split.payer, whole), *_parts(one.recall, split.payer, whole)]
                 named = [by.book.digest, by.overrides, by.in_sample.sample, one.code, one.severity, split.payer]
-                row = [*named, carc, month, *counts, split.fired_elsewhere, *shares]
-                writer.writerow(["" if cell is None else cell for cell in row])
-    return out.getvalue().encode()
+                yield [*named, carc, month, *counts, split.fired_elsewhere, *shares]
 
 
 def _parts(shares: Mapping[str, Share | None], payer: str, whole: bool) -> tuple[float | None, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
 
+from rules.payment.sums import ClaimExpected
 from rules.terms import GapRoute
 from worker.errors import ActNotPossible
 
@@ -22,8 +23,9 @@ CloseReason = Literal[
 a later version of it has no line that rules here judge. Nobody closes a case by hand for one of these three."""
 StateWanted = Literal["held", "open", "pended", "mended", "waived", "closed", "all"]
 """Of a list of cases. held: open, and pended ones too."""
-Sort = Literal["urgency", "charge", "age"]
-"""urgency: in groups by the last day to file, the highest charge first in each."""
+Sort = Literal["urgency", "charge", "age", "expected"]
+"""urgency: in groups by the last day to file, the highest charge first in each. expected: what is expected to be paid,
+the most first, unknown last."""
 ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive"]
 """settle: the payer's answer closes it; reverse: the payer took its answer back."""
 SETTLED: tuple[CloseReason, ...] = ("paid", "denied_foreseen", "denied_otherwise")
@@ -71,6 +73,8 @@ class Decided:
     """What is wrong first, in a few words."""
     service_from: date | None = None
     last_day: LastDay | None = None
+    expected: ClaimExpected | None = None
+    """Of a held claim; None: nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,8 @@ class Case:
     fault: str = ""
     service_from: date | None = None
     last_day: LastDay | None = None
+    expected: ClaimExpected | None = None
+    """What it is expected to bring, beside its charge; None: an earlier release folded it, and nobody asked yet."""
 
     def state_on(self, day: date) -> State:
         """As of a day: a pended one comes back by itself."""
@@ -159,7 +165,7 @@ def _held(case: Case | None, one: Decided, handle: Callable[[], str]) -> Case:
     about: dict[str, Any] = {
         "decision_id": one.decision_id, "moment": one.moment, "payer": one.payer, "payer_name": one.payer_name,
         "charge_cents": one.charge_cents, "codes": one.codes, "fault": one.fault, "service_from": one.service_from,
-        "last_day": one.last_day,
+        "last_day": one.last_day, "expected": one.expected,
     }  # fmt: skip
     if case is None:
         return Case(handle=handle(), scope=one.scope, claim_id=one.claim_id, held_since=one.moment, **about)

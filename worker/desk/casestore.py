@@ -22,10 +22,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, func, insert, make_url, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from rules.payment.sums import ClaimExpected
 from rules.printable import printable
 from worker.desk.cases import HELD, Act, Case, Decided, LastDay
 from worker.desk.schema import acts, cases, cursors, decisions
 from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown
+from worker.pipeline.expected import ToldLine
 from worker.store.private import make_folder, open_private
 
 _BUSY_SECONDS = 15
@@ -41,6 +43,8 @@ class Content(NamedTuple):
     report: dict[str, Any]
     about: dict[str, str] | None = None
     """Of the entry what a waiver needs, see `worker.desk.following`; None: an earlier release folded it."""
+    expected: list[ToldLine] | None = None
+    """What its lines are expected to bring, by the book that decided; None: an earlier release folded it."""
 
     def packed(self) -> bytes:
         return zlib.compress(orjson.dumps(self._asdict()))
@@ -237,11 +241,6 @@ class Session:
             raise CaseUnknown(case=name)
         return _case(rows[0])
 
-    def of_numbers(self, claim_ids: Iterable[str]) -> list[Case]:
-        """The cases of claim numbers, at all facilities."""
-        rows = self._connection.execute(select(cases).where(cases.c.claim_id.in_(list(claim_ids))))
-        return sorted(map(_case, rows), key=lambda one: (one.claim_id, one.scope))
-
     def of_number(self, claim_id: str) -> list[Case]:
         """The cases of a claim number, one a facility."""
         return [_case(row) for row in self._connection.execute(select(cases).where(cases.c.claim_id == claim_id))]
@@ -267,6 +266,16 @@ class Session:
         """Those of the decisions that are here."""
         wanted = select(decisions.c.decision_id).where(decisions.c.decision_id.in_(list(decision_ids)))
         return set(self._connection.execute(wanted).scalars())
+
+    def unpriced(self, most: int) -> list[str]:
+        """Handles of cases of which nobody asked what they are expected to bring."""
+        wanted = select(cases.c.handle).where(cases.c.expected_kind.is_(None)).order_by(cases.c.handle).limit(most)
+        return list(self._connection.execute(wanted).scalars())
+
+    def price(self, handle: str, expected: ClaimExpected) -> None:
+        """Puts down what a case is expected to bring: no change of it that anybody would have to see first."""
+        still = (cases.c.handle == handle) & cases.c.expected_kind.is_(None)
+        self._connection.execute(update(cases).where(still).values(_payment(expected)))
 
     def write(self, before: Case | None, after: Case) -> None:
         """Writes a case, where it still is as it was read.
@@ -343,11 +352,18 @@ def _kept(value: Any) -> Any:
 
 
 def _row(case: Case) -> dict[str, Any]:
-    row = {name: _kept(getattr(case, name)) for name in (field.name for field in fields(case)) if name != "last_day"}
+    row = {field.name: _kept(getattr(case, field.name)) for field in fields(case)}
     last = case.last_day
-    return row | {
+    return row | _payment(row.pop("expected")) | {
         "codes": list(case.codes), "last_day": last and last.day, "last_day_rule": last and last.rule,
         "last_day_grade": last and last.grade,
+    }  # fmt: skip
+
+
+def _payment(expected: ClaimExpected | None) -> dict[str, Any]:
+    found = expected or ClaimExpected()
+    return {
+        "expected_kind": expected and expected.kind, "expected_low": found.low_cents, "expected_high": found.high_cents,
     }  # fmt: skip
 
 
@@ -355,4 +371,6 @@ def _case(row: Row[Any] | Sequence[Any]) -> Case:
     found: dict[str, Any] = dict(row._mapping)  # type: ignore[union-attr]
     day, rule, grade = (found.pop(name) for name in ("last_day", "last_day_rule", "last_day_grade"))
     found["last_day"] = LastDay(day=day, rule=rule, grade=grade) if day else None
+    kind, low, high = (found.pop(f"expected_{name}") for name in ("kind", "low", "high"))
+    found["expected"] = ClaimExpected(kind, low, high) if kind else None
     return Case(**found | {"codes": tuple(found["codes"])})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from heapq import merge
@@ -18,11 +19,15 @@ from typing import Any, cast
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.errors import ScrubError
+from rules.payment.sums import UNKNOWN, ClaimExpected
 from rules.terms import GapRoute
 from worker.audit.claimlines import ClaimLine, all_lines, standing
 from worker.desk.cases import Decided, LastDay, decided
 from worker.desk.casestore import CaseStore, Content, Cursor, Session
 from worker.desk.lastday import last_day
+from worker.desk.pricing import price
+from worker.errors import ContractsInvalid
+from worker.pipeline.expected import together
 from worker.pipeline.ledger import order
 from worker.pipeline.outlets import OutletEntry, pages
 from worker.store.connections import Store
@@ -90,6 +95,8 @@ def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: i
             for place in {id(place): place for place, _ in page}.values():
                 session.move(place.stream, place.cursor)
         done += len(folded)
+    with suppress(ContractsInvalid):  # workers do not start with such a file; cases are shown all the same
+        price(into, store.settings, book)
     return Followed(done, from_audit)
 
 
@@ -141,6 +148,7 @@ def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> t
     waived = report.get("waived") or {}
     refused = waived.get("refused")
     held = report["disposition"] == "rework"
+    expected = entry.data.get("expected", [])  # absent where no line is of the book's procedures
     reason = report.get("reason") or ""
     one = Decided(
         decision_id=entry.decision_id,
@@ -155,9 +163,10 @@ def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> t
         charge_cents=int(sum(Decimal(str(line["charge"])) for line in claim["lines"]) * 100),
         codes=tuple(dict.fromkeys(found["code"] for found in _blocks(report))),
         fault=f"not waived: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
+        expected=together(expected) if held else None,
         **_dated(claim, due) if held else {},
     )
-    return one, Content(claim, report, _about(entry)) if held else None
+    return one, Content(claim, report, _about(entry), expected) if held else None
 
 
 def _fault(found: Mapping[str, Any]) -> str:
@@ -240,4 +249,12 @@ def _of_line(claim_id: str, line: ClaimLine, facilities: Mapping[str, str]) -> D
         payer_name=said.get("claim.payer_id", ""),
         charge_cents=said.get("claim.charge_cents") or 0,
         codes=tuple(said.get("rule.block", ())),
+        expected=_payment_of(said) if disposition == "rework" else None,
     )
+
+
+def _payment_of(said: Mapping[str, Any]) -> ClaimExpected:
+    """An earlier release does not say of which lines it is, so that it is unknown."""
+    if "claim.expected_kind" not in said:
+        return UNKNOWN
+    return ClaimExpected(said["claim.expected_kind"], said["claim.expected_cents"], said["claim.expected_high_cents"])

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Text, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, case, cast, func, or_, select, tuple_
 
-from worker.desk.cases import HELD, URGENCIES, Case, StateWanted, Urgency
+from rules.payment.sums import ClaimExpected
+from worker.desk.cases import HELD, URGENCIES, Case, Sort, StateWanted
 from worker.desk.casestore import Session
 from worker.desk.schema import acts, cases, decisions
-
-WHICH: tuple[StateWanted, ...] = get_args(StateWanted)
-Due = Literal["", "past", "week", "month", "unknown"]
-DUES: tuple[Due, ...] = get_args(Due)
-NOBODY = "-"
-"""For an owner: nobody, which no account is called."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a list is of; what is empty does not matter."""
-
-    which: StateWanted = "held"
-    payer: str = ""
-    """Key of the payer's rule set, or its name where it has none."""
-    code: str = ""
-    owner: str = ""
-    """An account, or `NOBODY`."""
-    due: Due = ""
-    """week, month: what is past is among them."""
-    scopes: frozenset[str] | None = None
-    """Facilities that its reader may see; None: all."""
-
-
-class Listed(NamedTuple):
-    """A case in its place on a list."""
-
-    handle: str
-    cents: int
-    urgency: Urgency
+from worker.desk.wanted import Listed, Sums, Wanted
 
 
 class Share(NamedTuple):
@@ -64,11 +37,38 @@ class Choices:
 
 
 def listed(session: Session, wanted: Wanted, day: date) -> list[Listed]:
-    """In groups by the last day to file, the highest charge first in each."""
-    urgency = _urgency(day)
-    found = select(cases.c.handle, cases.c.charge_cents, urgency.label("urgency")).where(*_where(wanted, day))
-    order = (urgency, cases.c.charge_cents.desc(), cases.c.handle)
-    return [Listed(row[0], row[1], URGENCIES[row[2]]) for row in session.rows(found.order_by(*order))]
+    """In the order that is wanted, each with its place on it alone."""
+    c = cases.c
+    asked = select(c.handle, c.charge_cents, _urgency(day), c.expected_kind, c.expected_low, c.expected_high)
+    return [
+        Listed(handle, cents, URGENCIES[urgency], ClaimExpected(kind, low, high) if kind else None)
+        for handle, cents, urgency, kind, low, high in session.rows(_paged(asked, wanted, day))
+    ]
+
+
+def page(session: Session, wanted: Wanted, day: date) -> list[Case]:
+    """The cases themselves."""
+    return session.chosen(_paged(select(cases), wanted, day))
+
+
+def sums(session: Session, wanted: Wanted, day: date) -> Sums:
+    """Of all pages."""
+    c, whole = cases.c, cases.c.expected_kind.not_in(("part", "unknown"))
+    of_whole = (func.sum(case((whole, one), else_=0)) for one in (1, c.charge_cents, c.expected_low, c.expected_high))
+    asked = select(func.count(), func.sum(c.charge_cents), *of_whole).where(*_where(wanted, day))
+    return Sums(*(int(one or 0) for one in session.rows(asked)[0]))
+
+
+def numbers(session: Session, wanted: Wanted, day: date) -> set[str]:
+    """Claim numbers of all pages."""
+    asked = select(cases.c.claim_id).where(*_where(wanted, day)).distinct()
+    return {row[0] for row in session.rows(asked)}
+
+
+def payers(session: Session, scopes: frozenset[str] | None = None) -> list[tuple[str | None, str]]:
+    """Key and name of every payer that a case has, in whatever state."""
+    asked = select(cases.c.payer, cases.c.payer_name).where(*_seen_by(scopes)).distinct()
+    return [(row[0], row[1]) for row in session.rows(asked)]
 
 
 def named(session: Session, handles: Iterable[str], scopes: frozenset[str] | None = None) -> dict[str, Case]:
@@ -80,12 +80,12 @@ def named(session: Session, handles: Iterable[str], scopes: frozenset[str] | Non
 def choices(session: Session, scopes: frozenset[str] | None) -> Choices:
     """For the filters of a list."""
     held = (cases.c.state.in_(HELD), *_seen_by(scopes))
-    payers = session.rows(select(cases.c.payer, func.min(cases.c.payer_name)).where(*held).group_by(
+    named = session.rows(select(cases.c.payer, func.min(cases.c.payer_name)).where(*held).group_by(
         cases.c.payer, case((cases.c.payer.is_(None), cases.c.payer_name), else_="")))  # fmt: skip
     texts = session.rows(select(cast(cases.c.codes, Text)).where(*held).distinct())
     owners = session.rows(select(cases.c.owner).where(*held, cases.c.owner != "").distinct())
     return Choices(
-        tuple(sorted(((row[0], row[1]) for row in payers), key=lambda one: (one[1], one[0] or ""))),
+        tuple(sorted(((row[0], row[1]) for row in named), key=lambda one: (one[1], one[0] or ""))),
         tuple(sorted({code for row in texts for code in _codes(row[0])})),
         tuple(sorted(row[0] for row in owners)),
     )
@@ -95,8 +95,8 @@ def beginning(session: Session, number: str, scopes: frozenset[str] | None, most
     """Cases whose claim number is this one or begins with it, blanks, hyphens and capital letters aside."""
     bare = func.upper(func.replace(func.replace(cases.c.claim_id, "-", ""), " ", ""))
     begin = number.replace("-", "").replace(" ", "").upper()
-    wanted = select(cases).where(bare.startswith(begin, autoescape=True), *_seen_by(scopes))
-    return session.chosen(wanted.order_by(cases.c.claim_id, cases.c.handle).limit(most))
+    asked = select(cases).where(bare.startswith(begin, autoescape=True), *_seen_by(scopes))
+    return session.chosen(asked.order_by(cases.c.claim_id, cases.c.handle).limit(most))
 
 
 def by_payer(session: Session, scopes: frozenset[str] | None) -> list[Share]:
@@ -164,21 +164,43 @@ def _codes(text: str) -> list[str]:
     return list(orjson.loads(text))
 
 
+def _paged(asked: Select[*tuple[Any, ...]], wanted: Wanted, day: date) -> Select[*tuple[Any, ...]]:
+    order = _order(wanted.sort, day)
+    asked = asked.where(*_where(wanted, day)).order_by(*order)
+    if wanted.after is not None:
+        asked = asked.where(tuple_(*order) > tuple_(*wanted.after))
+    return asked if wanted.limit is None else asked.limit(wanted.limit)
+
+
+def _order(sort: Sort, day: date) -> Sequence[ColumnElement[Any]]:
+    """As `worker.desk.wanted.place_of` has it."""
+    c = cases.c
+    if sort == "charge":
+        return (-c.charge_cents, c.handle)
+    if sort == "age":
+        return (c.held_since, c.handle)
+    if sort == "expected":
+        unknown = case((c.expected_low.is_(None), 1), else_=0)
+        return (unknown, -func.coalesce(c.expected_low, 0), -func.coalesce(c.expected_high, 0), c.handle)
+    return (_urgency(day), -c.charge_cents, c.handle)
+
+
 def _where(wanted: Wanted, day: date) -> Iterable[ColumnElement[bool]]:
     yield from _seen_by(wanted.scopes)
-    yield from _in_state(wanted.which, day)
-    if wanted.payer:
-        yield func.coalesce(cases.c.payer, cases.c.payer_name) == wanted.payer
-    if wanted.code:
-        yield cast(cases.c.codes, Text).contains(f'"{wanted.code}"', autoescape=True)
-    if wanted.owner:
-        yield cases.c.owner == ("" if wanted.owner == NOBODY else wanted.owner)
+    yield from _in_state(wanted.state, day)
+    if wanted.payers is not None:
+        named = sorted(wanted.payers)
+        yield or_(cases.c.payer.in_(named), cases.c.payer_name.in_(named))
+    if wanted.code is not None:  # as the list in JSON has it
+        yield cast(cases.c.codes, Text).contains(json.dumps(wanted.code), autoescape=True)
+    if wanted.owner is not None:
+        yield cases.c.owner == wanted.owner
     if wanted.due == "unknown":
         yield cases.c.last_day.is_(None)
-    elif wanted.due == "past":
-        yield cases.c.last_day < day
-    elif wanted.due:
-        yield cases.c.last_day <= day + timedelta(days=7 if wanted.due == "week" else 30)
+    elif wanted.due is not None:
+        yield cases.c.last_day <= day + timedelta(days=wanted.due)
+    if wanted.claim_ids is not None:
+        yield cases.c.claim_id.in_(sorted(wanted.claim_ids))
 
 
 def _seen_by(scopes: frozenset[str] | None) -> Sequence[ColumnElement[bool]]:

@@ -47,8 +47,12 @@ cases = Table(
     Column("last_day", Date),
     Column("last_day_rule", Text),
     Column("last_day_grade", String(1)),
+    Column("expected_kind", String(8)),  # null: an earlier release folded it, and nobody asked yet
+    Column("expected_low", BigInteger),  # null: unknown
+    Column("expected_high", BigInteger),
     UniqueConstraint("scope", "claim_id"),
     Index("cases_by_state", "state", "last_day"),
+    Index("cases_by_expected", "expected_kind"),
 )
 
 decisions = Table(

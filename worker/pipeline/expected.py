@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from rules.payment.claims import LineExpected
-from rules.payment.money import dollars_of
+from rules.payment.money import cents_of, dollars_of
 from rules.payment.question import Expected, Kind
+from rules.payment.sums import ClaimExpected, claim_expected
 
 
 class ToldExpected(TypedDict):
@@ -66,6 +68,16 @@ def told_lines(lines: Iterable[LineExpected]) -> list[ToldLine]:
         }
         for one in lines
     ]
+
+
+def together(lines: Iterable[ToldLine]) -> ClaimExpected:
+    """What a claim is expected to bring, of its lines as JSON."""
+    told = (one["expected"] for one in lines)
+    return claim_expected((one["kind"], _cents(one["low"]), _cents(one["high"])) for one in told)
+
+
+def _cents(text: str | None) -> int | None:
+    return None if text is None else cents_of(Decimal(text))
 
 
 def text_of(cents: int | None) -> str | None:

@@ -77,7 +77,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
     )
     line = lines.claim_fields(claim, reading.patient)
     line["claim.judged"] = [one.number for one in claim.lines if one.procedure in context.book.codes]
-    line |= lines.payment_fields(claim, expected)
+    line |= lines.payment_fields(expected)
     if decision.route == FILES:
         line["claim.exit"] = "file"
     if salt:

@@ -35,7 +35,7 @@ _READ = (
     "@timestamp", "event.action", "event.duration", "error.code", "host.name", "process.pid", "service.version",
     "claim.claim_id", "claim.decision_id", "claim.frequency_code", "claim.payer", "claim.disposition", "claim.observed",
     "claim.coverage", "claim.gaps", "claim.wanted", "claim.charge_cents", "claim.expected_cents",
-    "claim.expected_high_cents", "claim.requeued", "rule.block", "rule.warn",
+    "claim.expected_high_cents", "claim.expected_kind", "claim.requeued", "rule.block", "rule.warn",
     "rule.undetermined",
     "rule.denials", "book.version", "book.digest", "queue.entry", "queue.attempt", "queue.latency_ms", "audit.chain",
 )  # fmt: skip
@@ -63,8 +63,9 @@ FROM (SELECT
   coalesce("claim.gaps", []) AS gaps,
   coalesce("claim.wanted", []) AS wanted,
   "claim.charge_cents" AS cents,
-  "claim.expected_cents" AS expected,
-  coalesce("claim.expected_high_cents", "claim.expected_cents") AS expected_high,
+  CASE WHEN "claim.expected_kind" IS DISTINCT FROM 'part' THEN "claim.expected_cents" END AS expected,
+  CASE WHEN "claim.expected_kind" IS DISTINCT FROM 'part'
+    THEN coalesce("claim.expected_high_cents", "claim.expected_cents") END AS expected_high,
   coalesce("claim.requeued", false) AS requeued,
   coalesce("rule.block", []) AS blocks,
   coalesce("rule.warn", []) AS warns,

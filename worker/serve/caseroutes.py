@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from rules.engine.waiving import name_of
-from worker.desk.cases import ActKind, CloseReason, Sort, StateWanted
-from worker.desk.casestore import WrittenAct
-from worker.desk.listing import Wanted, by, payers_named, shown
+from worker.desk import lists
+from worker.desk.cases import ActKind, Case, CloseReason, Sort, StateWanted
+from worker.desk.casestore import Session, WrittenAct
+from worker.desk.tabled import shown
 from worker.desk.waiving import MOST_DAYS, MOST_OWNER
+from worker.desk.wanted import DUE, Sums, Wanted, due_of, payers_named, place_in, place_of, token_of
 from worker.errors import VersionMissing, VersionsDiffer
 from worker.serve.bodies import SmallBody
 from worker.serve.identity import Asking
@@ -24,6 +26,10 @@ from worker.serve.serving import Serving
 router = APIRouter(route_class=SmallBody)
 _MOST = 1_000
 Handle = Annotated[str, Field(pattern=r"^[2-9a-z]{10}$")]
+Limit = Annotated[int, Field(ge=1, le=_MOST, description="Cases of a page")]
+After = Annotated[
+    str | None, Field(max_length=512, description="Behind this place: `next` of the page before; it is no claim number")
+]
 IfMatch = Annotated[str | None, Header(description='Version that was seen, as `"3"`; or in the body')]
 
 
@@ -82,6 +88,8 @@ class Search(_Body):
     """Which claims."""
 
     claim_ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(min_length=1, max_length=200)]
+    limit: Limit = _MOST
+    after: After = None
 
 
 @router.get("/cases", summary="List cases", response_class=Response)
@@ -92,24 +100,31 @@ def cases(
     payer: Annotated[str | None, Query(max_length=128, description="Key or name, or its beginning")] = None,
     code: Annotated[str | None, Query(max_length=16, description="Held by this rule")] = None,
     owner: Annotated[str | None, Query(max_length=64, description="Assigned to; empty: nobody")] = None,
-    due: Annotated[int | None, Query(description="Last day to file within so many days")] = None,
+    due: Annotated[
+        str | None,
+        Query(pattern=DUE, description="Last day to file within so many days; or past, week, month, unknown"),
+    ] = None,
     sort: Sort = "urgency",
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 100,
+    after: After = None,
 ) -> Response:
-    """Those of the token's facilities, by urgency, charge or age; `total` is of all that are asked for."""
+    """Those of the token's facilities, a page at a time: `next`, given back as `after`, has those behind it, also where
+    cases of the page before are done meanwhile. `total`, `charge_cents` and `expected` are of all that are asked for;
+    what is expected is summed of cases of which it is known for every line."""
     asking.may("read")
     serving: Serving = request.app.state.serving
     day = serving.today()
     with serving.cases().session() as session:
-        every = [one for one in session.all() if asking.sees(one)]
-    payers = None if payer is None else payers_named(payer, serving.book, every)
-    wanted = Wanted(state=state, payers=payers, code=code, owner=owner, due=due)
-    found = sorted(wanted.of(every, day), key=by(sort, day))
-    page = found[offset : offset + limit]
-    serving.listed(asking, page)
-    total = sum(one.charge_cents for one in found)
-    return _json({"cases": [shown(one, day) for one in page], "total": len(found), "charge_cents": total})
+        known = None if payer is None else lists.payers(session, asking.facilities)
+        wanted = Wanted(
+            state=state, payers=None if known is None else payers_named(payer or "", serving.book, known),
+            code=code and code.upper(), owner=owner, due=due_of(due or ""), scopes=asking.facilities, sort=sort,
+            limit=limit, after=after if after is None else place_in(after, sort),
+        )  # fmt: skip
+        found, following = _page(session, wanted, day)
+        sums = lists.sums(session, wanted, day)
+    serving.listed(asking, found)
+    return _json({"cases": [shown(one, day) for one in found], "next": following, **_summed(sums)})
 
 
 @router.get("/cases/{handle}", summary="A case with its decisions and acts", response_class=Response)
@@ -190,16 +205,38 @@ def waive(request: Request, asking: Asking, handle: Handle, said: Waive, if_matc
 
 @router.post("/claims/search", summary="The cases of claim numbers", response_class=Response)
 def search(request: Request, asking: Asking, said: Search) -> Response:
-    """By POST, so that no number is in a URL. `unknown` are those that were never held, as far as the token may see."""
+    """By POST, so that no number is in a URL, a page at a time as /cases has it, the one that was held first in front.
+    `unknown` are those that were never held, as far as the token may see."""
     asking.may("read")
     serving: Serving = request.app.state.serving
     day = serving.today()
+    wanted = Wanted(
+        state="all", claim_ids=frozenset(said.claim_ids), scopes=asking.facilities, sort="age", limit=said.limit,
+        after=said.after if said.after is None else place_in(said.after, "age"),
+    )  # fmt: skip
     with serving.cases().session() as session:
-        found = [one for one in session.of_numbers(said.claim_ids) if asking.sees(one)]
+        found, following = _page(session, wanted, day)
+        known = lists.numbers(session, wanted, day)
+        sums = lists.sums(session, wanted, day)
     serving.listed(asking, found)
-    known = {one.claim_id for one in found}
     unknown = [one for one in dict.fromkeys(said.claim_ids) if one not in known]
-    return _json({"cases": [shown(one, day) for one in found], "unknown": unknown})
+    return _json({"cases": [shown(one, day) for one in found], "unknown": unknown, "next": following, **_summed(sums)})
+
+
+def _page(session: Session, wanted: Wanted, day: date) -> tuple[list[Case], str | None]:
+    """A page, and what a program gives back for the next; None: it is the last."""
+    assert wanted.limit is not None
+    found = lists.page(session, replace(wanted, limit=wanted.limit + 1), day)
+    if len(found) <= wanted.limit:
+        return found, None
+    found = found[: wanted.limit]
+    return found, token_of(place_of(found[-1], wanted.sort, day), wanted.sort)
+
+
+def _summed(sums: Sums) -> dict[str, Any]:
+    expected = {"cases": sums.priced, "charge_cents": sums.priced_cents, "low_cents": sums.low_cents,
+                "high_cents": sums.high_cents}  # fmt: skip
+    return {"total": sums.claims, "charge_cents": sums.cents, "expected": expected if sums.priced else None}
 
 
 def _act(

@@ -81,6 +81,13 @@ def _schemas() -> dict[str, Any]:
         }}),
     }  # fmt: skip
     cases = _list(_reference("Case"))
+    summed: dict[str, dict[str, Any]] = {
+        "next": {"anyOf": [_TEXT, {"type": "null"}], "description": "To be given back as `after`; null: the last page"},
+        "total": _NUMBER, "charge_cents": _NUMBER,
+        "expected": {"description": "Of cases of which it is known for every line; null: of none", "anyOf": [
+            _object(cases=_NUMBER, charge_cents=_NUMBER, low_cents=_NUMBER, high_cents=_NUMBER), {"type": "null"},
+        ]},
+    }  # fmt: skip
     finding = _object(
         name={**_TEXT, "description": "CODE@LINE, with ? where it could not be determined"}, severity=_TEXT,
         message=_TEXT, fix=_TEXT, citation={"type": "object"},
@@ -90,8 +97,8 @@ def _schemas() -> dict[str, Any]:
         **inner,
         "Case": case,
         "WholeCase": {"allOf": [_reference("Case"), {"type": "object", "properties": more}]},
-        "Cases": _object(cases=cases, total=_NUMBER, charge_cents=_NUMBER),
-        "Found": _object(cases=cases, unknown=_list(_TEXT)),
+        "Cases": _object(cases=cases, **summed),
+        "Found": _object(cases=cases, unknown=_list(_TEXT), **summed),
         "Waivable": _object(
             handle=_TEXT, version=_NUMBER, decision_id=_TEXT, findings=_list(finding),
             content={**_TEXT, "description": "Digest of the claim"},

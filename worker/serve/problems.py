@@ -42,6 +42,7 @@ _STATUS: dict[type[ScrubError], int] = {
     errors.ProducerGone: 403,
     errors.VersionMissing: 428,
     errors.VersionsDiffer: 400,
+    errors.PlaceUnknown: 400,
     errors.ServiceBusy: 503,
     errors.InboxFull: 503,
     errors.ProducerUnknown: 503,

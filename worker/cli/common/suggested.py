@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from rules.printable import csv_of
 from worker.cli.common.terminal import hung, paint, plain
 
 if TYPE_CHECKING:
@@ -17,25 +16,9 @@ if TYPE_CHECKING:
     from rules.engine.trying import Tried
     from rules.report import Finding, Report
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet."""
 _INDENT = 10
 _COLUMNS = ("change", "place", "was", "becomes", "class", "confirm")
 NOTHING = "Nothing is suggested: what each finding asks for is made in the host system."
-
-
-def cell(value: object) -> object:
-    """No formula for a spreadsheet, whatever a sender put into a field."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def csv_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """The lines of a CSV without formulas."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    out.writerow(columns)
-    out.writerows([cell(one) for one in row] for row in rows)
-    return text.getvalue().splitlines()
 
 
 def suggested(claim: Claim, suggestions: Sequence[Suggestion]) -> Iterator[str]:
@@ -89,7 +72,7 @@ def _named(one: Finding) -> str:
     return f"{one.code} (line {one.line})" if one.line is not None else one.code
 
 
-def tried_csv(before: Claim, tried: Tried) -> list[str]:
+def tried_csv(before: Claim, tried: Tried) -> str:
     """The changes as a table."""
     from rules.engine.trying import changes
 

@@ -91,6 +91,11 @@ def hung(text: str, indent: int, style: Style | None = None) -> str:
     return (f"{_OURS}\n" + " " * indent).join(paint(line, style) for line in lines or [""])
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a text that ends with one: by its line feeds, and by nothing else that somebody wrote into it."""
+    return text.removesuffix("\n").split("\n")
+
+
 def say(*lines: str) -> None:
     """Writes lines to standard output. Only what `paint`, `hung` and `CLEAR` made steers the terminal: all other text
     is foreign, and stays on its line.

@@ -16,6 +16,7 @@ from worker.cli.common.terminal import complain, dollars, plain
 if TYPE_CHECKING:
     from worker.desk.acting import Desk
     from worker.desk.cases import Case
+    from worker.desk.wanted import Due
     from worker.store.connections import Store
 
 CaseName = Annotated[
@@ -62,6 +63,19 @@ def money(cents: int) -> str:
     from decimal import Decimal
 
     return dollars(Decimal(cents) / 100)
+
+
+def due(text: str | None) -> Due | None:
+    """The argument of --due."""
+    from worker.desk.wanted import DUE_WORDS, due_of
+
+    if text is None:
+        return None
+    found = due_of(text)
+    if found is None:
+        said = f"expected {', '.join(DUE_WORDS)}, or a number of days up to 9999; found {plain(text)!r}"
+        raise typer.BadParameter(said, param_hint="--due")
+    return found
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def show(
     if format == "json":
         from dataclasses import asdict
 
-        from worker.desk.listing import shown
+        from worker.desk.tabled import shown
 
         say_json(
             {
@@ -51,6 +51,7 @@ def show(
 
 def _head(one: Case, day: date) -> Iterator[str]:
     from worker.cli.common.verdicts import STYLES
+    from worker.desk.tabled import expected_text
 
     state = one.state_on(day)
     closed = f" ({one.closed_reason})" if one.closed_reason else ""
@@ -58,6 +59,7 @@ def _head(one: Case, day: date) -> Iterator[str]:
     yield f"{paint(one.handle, 'bold')}  {plain(one.claim_id)}  {plain(one.payer_name)}  {shown}{closed}"
     rows = [
         ("  charge", money(one.charge_cents)),
+        ("  expected payment", expected_text(one.expected, money)),
         ("  last day to file", last_day_of(one, day) + (f", by {one.last_day.rule}" if one.last_day else "")),
         ("  held since", f"{one.held_since[:19]}Z"),
         ("  owner", plain(one.owner) or "nobody"),

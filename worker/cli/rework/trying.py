@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.common.terminal import flush, say, say_json
+from worker.cli.common.terminal import flush, lines_of, say, say_json
 from worker.cli.rework.common import CaseName, book_of, named, open_desk, today
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def try_(
     if format == "json":
         say_json(tried_json(tried))
     else:
-        say(*(tried_csv(claim, tried) if format == "csv" else tried_text(claim, tried)))
+        say(*(lines_of(tried_csv(claim, tried)) if format == "csv" else tried_text(claim, tried)))
     flush()
     raise typer.Exit(0 if tried.mends else 1)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from worker.desk.cases import Case
+from worker.desk.tabled import sums_text
+from worker.desk.wanted import Listed, Sums
 from worker.serve.pages.words import counted, money
 
 BulkKind = Literal["assign", "pend", "note"]
@@ -45,5 +47,6 @@ class Result:
 
 
 def summed(cases: list[Case]) -> str:
-    """`3 claims, $2,700.00`."""
-    return f"{counted(len(cases), 'claim')}, {money(sum(one.charge_cents for one in cases))}"
+    """`3 claims, $2,700.00 charged, $500.00 expected`."""
+    found = Sums.of(Listed(one.handle, one.charge_cents, "unknown", one.expected) for one in cases)
+    return f"{counted(len(cases), 'claim')}, {sums_text(found, money)}"

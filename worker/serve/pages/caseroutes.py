@@ -11,11 +11,13 @@ from rules.claim import read_claim
 from rules.engine.suggesting import suggestions_of
 from rules.engine.trying import try_changes
 from rules.errors import ChangesContradict, ScrubError, SuggestionUnknown
-from rules.payment.claims import LineExpected, expected_of
 from rules.report import Report
 from worker.audit import chains, claimlines
 from worker.desk.cases import ActKind
+from worker.desk.casestore import Content
+from worker.desk.pricing import asked
 from worker.errors import ActNotPossible, CaseChanged
+from worker.pipeline.expected import ToldLine
 from worker.serve.pages import acts, store
 from worker.serve.pages.claimpage import ClaimPage, claim_page
 from worker.serve.pages.frame import CLOSED, Said
@@ -64,7 +66,7 @@ def _model(here: Here, opened: Opened) -> ClaimPage:
     content = next((one.content for one in reversed(opened.decisions) if one.content), None)
     report = _report(content.report) if content else None
     lines = _audit_lines(here, opened) if report is None else []
-    priced, ways = _worked_out(here, content.claim, report) if content and report else ((), {})
+    priced, ways = _worked_out(here, content, report) if content and report else ([], {})
     return claim_page(
         opened.case, opened.decisions, opened.acts, report, priced, here.words, here.payers(), lines, ways,
     )  # fmt: skip
@@ -77,15 +79,17 @@ def _report(data: Any) -> Report | None:
         return None
 
 
-def _worked_out(here: Here, data: Any, report: Report) -> tuple[tuple[LineExpected, ...], Ways]:
-    """What its lines are to bring, and what is suggested for it, by the book in force."""
+def _worked_out(here: Here, content: Content, report: Report) -> tuple[list[ToldLine], Ways]:
+    """What its lines are expected to bring, as it was decided (by the book in force, where an earlier release did), and
+    what is suggested for it, by that book."""
     book = here.serving.book
     try:
-        claim = read_claim(data)
-        ours = ours_of(here.pages.settings, book.registry)
+        claim = read_claim(content.claim)
+        priced = content.expected
+        if priced is None:
+            priced = asked(content.claim, book, ours_of(here.pages.settings, book.registry))
     except ScrubError:
-        return (), {}
-    priced = expected_of(claim, book.registry.select(claim.payer), book.tables, book.codes, ours)
+        return [], {}
     return priced, ways_of(claim, suggestions_of(claim, report, book, received=here.words.today))
 
 
@@ -182,13 +186,15 @@ def _form(
 
 def facts(here: Here, opened: Opened) -> str:
     """Of a claim in a line, over a form."""
+    from worker.desk.tabled import expected_text
     from worker.serve.pages.words import money
     from worker.serve.pages.worklist import payer_name
 
     one, words = opened.case, here.words
+    expected = expected_text(one.expected, money)
     last = f"Last day to file {words.full_day(one.last_day.day)}." if one.last_day else GROUPS["unknown"] + "."
     service = f", service {words.full_day(one.service_from)}" if one.service_from else ""
-    return f"{payer_name(one, here.payers())}{service}, {money(one.charge_cents)}. {last}"
+    return f"{payer_name(one, here.payers())}{service}, {money(one.charge_cents)} charged, expected: {expected}. {last}"
 
 
 @router.post("/cases/{handle}/{kind}")

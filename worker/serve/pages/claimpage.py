@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rules.authoring.words import GRADES, expected
-from rules.payment.claims import LineExpected
 from rules.report import Evidence, Finding, Gap, LookedAt, Report
 from rules.terms import SEVERITIES
 from worker.audit.claimlines import ClaimLine
 from worker.desk.cases import HELD, Case
 from worker.desk.casestore import WrittenAct, WrittenDecision
+from worker.desk.tabled import expected_text
+from worker.pipeline.expected import ToldLine, together
 from worker.serve.pages import trying
 from worker.serve.pages.frame import CLOSED, Fact, Pill, state_pill
 from worker.serve.pages.history import Audited, Happened, audited, happened, history
@@ -105,11 +106,11 @@ class ClaimPage:
 
 def claim_page(
     case: Case, decisions: Sequence[WrittenDecision], acts: Sequence[WrittenAct], report: Report | None,
-    expected_lines: Sequence[LineExpected], words: Words, payers: Mapping[str, str], lines: Sequence[ClaimLine] = (),
+    priced: Sequence[ToldLine], words: Words, payers: Mapping[str, str], lines: Sequence[ClaimLine] = (),
     ways: Ways | None = None,
 ) -> ClaimPage:  # fmt: skip
     """`report`: of the newest decision that has one; None: its content is gone, and `lines` of the audit log stand in.
-    `expected_lines`: what its lines are to bring. `ways`: what is suggested."""
+    `priced`: what its lines are expected to bring. `ways`: what is suggested."""
     ways = ways or {}
     content = next((one.content for one in reversed(decisions) if one.content), None)
     claim: Mapping[str, Any] = content.claim if content else {}
@@ -119,8 +120,8 @@ def claim_page(
         version=case.version,
         number=case.claim_id,
         state=state_pill(case, words),
-        facts=tuple(_facts(case, claim, expected_lines, words, payers)),
-        blocks=tuple(_blocks(claim, report, ways)) if report else (),
+        facts=tuple(_facts(case, claim, priced, words, payers)),
+        blocks=tuple(_blocks(claim, report, ways, priced)) if report else (),
         about=_about(report) if report else "",
         gaps=tuple(_gaps(report)) if report else (),
         gone=report is None,
@@ -136,7 +137,7 @@ def claim_page(
 
 
 def _facts(
-    case: Case, claim: Mapping[str, Any], priced: Sequence[LineExpected], words: Words, payers: Mapping[str, str]
+    case: Case, claim: Mapping[str, Any], priced: Sequence[ToldLine], words: Words, payers: Mapping[str, str]
 ) -> Iterator[Fact]:
     last = case.last_day
     limit = f"{words.days(last.day)}; {_rule(last.rule)}, grade {last.grade}" if last else "no rule of the book says it"
@@ -147,7 +148,7 @@ def _facts(
     where = claim.get("place_of_service") or claim.get("type_of_bill")
     kind = "POS" if claim.get("place_of_service") else "type of bill"
     yield Fact(label="Service", value=words.full_day(case.service_from), more=f"{kind} {where}" if where else "")
-    yield Fact(label="Charge", value=money(case.charge_cents), more=f"expected payment {expected_text(priced)}")
+    yield Fact(label="Charge", value=money(case.charge_cents), more=f"expected payment: {_expected(case, priced)}")
     yield Fact(label="Owner", value=case.owner or "Nobody")
     if case.state in HELD:
         held = words.since(case.held_since)
@@ -156,15 +157,11 @@ def _facts(
         yield Fact(label="Facility", value=case.scope)
 
 
-def expected_text(lines: Sequence[LineExpected]) -> str:
-    """`$172.56`, `$161.93 to $180.00 for 1 of 2 lines`, `not known`."""
-    priced = [one.expected for one in lines if one.expected.low is not None and one.expected.high is not None]
-    if not priced:
-        why = "; ".join(dict.fromkeys(text for one in lines for text in one.expected.missing))
-        return f"not known ({why})" if why else "not known"
-    low, high = sum(one.low or 0 for one in priced), sum(one.high or 0 for one in priced)
-    text = money(low) if low == high else f"{money(low)} to {money(high)}"
-    return text if len(priced) == len(lines) else f"{text} for {len(priced)} of {len(lines)} lines"
+def _expected(case: Case, priced: Sequence[ToldLine]) -> str:
+    """As lists and the audit log have it, with what would have to be known."""
+    text = expected_text(case.expected or together(priced), money)
+    why = "; ".join(dict.fromkeys(text for one in priced for text in one["expected"]["missing"]))
+    return f"{text} ({why})" if why else text
 
 
 def _of(claim: Mapping[str, Any], *path: str) -> Any:
@@ -190,7 +187,8 @@ def _about(report: Report) -> str:
     return f"{held}{ran}{some}."
 
 
-def _blocks(claim: Mapping[str, Any], report: Report, ways: Ways) -> Iterator[Block]:
+def _blocks(claim: Mapping[str, Any], report: Report, ways: Ways, priced: Sequence[ToldLine]) -> Iterator[Block]:
+    expected = {one["line"]: one for one in priced}
     found = in_order(report.findings)
     yield Block(
         title="Whole claim",
@@ -209,7 +207,7 @@ def _blocks(claim: Mapping[str, Any], report: Report, ways: Ways) -> Iterator[Bl
         yield Block(
             title=f"Line {number}",
             code=str(line.get("procedure") or line.get("revenue_code") or ""),
-            facts=tuple(_of_line(line, claim, mine)),
+            facts=(*_of_line(line, claim, mine), *_expected_of(expected.get(number))),
             findings=tuple(finding_view(one, ways) for one in mine),
             looked=_LOOKS[look],
             judged=look in _JUDGED,
@@ -250,6 +248,12 @@ def _of_line(line: Mapping[str, Any], claim: Mapping[str, Any], found: Sequence[
         yield fact("NDC", ndc)
     if line.get("charge") is not None:
         yield fact("Charge", dollars(line["charge"]))
+
+
+def _expected_of(line: ToldLine | None) -> Iterator[Fact]:
+    if line:
+        why = f" ({'; '.join(line['expected']['missing'])})" if line["expected"]["missing"] else ""
+        yield Fact(label="Expected", value=f"{expected_text(together([line]), money)}{why}")
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from worker.desk.lists import Listed, Share
+from worker.desk.lists import Share
+from worker.desk.tabled import between_text
+from worker.desk.wanted import Listed, Sums
 from worker.serve.pages.frame import CLOSED
 from worker.serve.pages.words import Words, counted, money, percent
 
@@ -126,7 +128,8 @@ def _tiles(found: Counted, held_today: int, done: Sequence[tuple[str, int]]) -> 
     return [
         Tile(
             label="Held now", value=_sum(found.held), tone="hold",
-            more=f"{counted(len(found.held), 'claim')}, {found.pended:,} of them pended",
+            more=f"{counted(len(found.held), 'claim')}, {found.pended:,} of them pended; "
+            f"expected payment: {between_text(Sums.of(found.held), money)}",
         ),
         Tile(
             label="Last day within 7 days", value=_sum(week), tone="late",

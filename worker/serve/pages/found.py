@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from worker.audit.claimlines import ClaimLine
 from worker.desk.cases import Case
+from worker.desk.tabled import expected_text
 from worker.pipeline.whereabouts import InOutlet, Waiting
 from worker.serve.pages.frame import Pill, state_pill
 from worker.serve.pages.history import Audited, audited
@@ -26,6 +27,7 @@ class FoundRow:
     payer: str
     facility: str
     charge: str
+    expected: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ def found_rows(cases: Sequence[Case], words: Words, payers: Mapping[str, str]) -
         FoundRow(
             handle=one.handle, number=one.claim_id, state=state_pill(one, words), payer=payer_name(one, payers),
             held=words.day(words.day_of(one.held_since)), facility=one.scope, charge=money(one.charge_cents),
+            expected=expected_text(one.expected, money),
         )
         for one in cases
     )  # fmt: skip

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
+from rules.printable import csv_of
 from worker.desk import lists
 from worker.desk.cases import Case
+from worker.desk.tabled import COLUMNS, row_of
 from worker.errors import ActNotPossible, CaseChanged
 from worker.serve.pages import acts, store
 from worker.serve.pages.bulk import BULK, MOST, Picked, Result, summed
@@ -17,6 +19,8 @@ from worker.serve.pages.words import counted
 from worker.serve.pages.worklist import Filters, work_list
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_MARK = b"\xef\xbb\xbf"
+"""Without it spreadsheets read UTF-8 as something else."""
 
 
 @router.get("/")
@@ -50,6 +54,29 @@ def _list(here: Here, *, mine: bool) -> Response:
     found, choices = store.on_page(here, order.page(min(max(number, 1), max(1, -(-order.claims // 50)))))
     page = work_list(order, token, number, found, here.words, here.payers(), choices)
     return here.page("work.html", title=page.title, under="work" if mine else "held", list=page)
+
+
+@router.get("/work.csv")
+def work_csv(here: Reading) -> Response:
+    """All of it, for a spreadsheet."""
+    return _csv(here, mine=True)
+
+
+@router.get("/held.csv")
+def held_csv(here: Reading) -> Response:
+    """All that is held, and more by its filters."""
+    return _csv(here, mine=False)
+
+
+def _csv(here: Here, *, mine: bool) -> Response:
+    """The cases as they are now, with all pages. Of what was seen last there is none: it would be taken for all."""
+    filters = Filters.of(here.request.query_params, mine=mine)
+    found = store.every(here, filters)
+    here.serving.listed(here.caller, found)
+    text = csv_of(COLUMNS, (row_of(one, here.words.today) for one in found), "\r\n")
+    name = f"{'my-work' if mine else 'claims'}-{here.words.today}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return here.with_cookie(Response(_MARK + text.encode(), headers=headers, media_type="text/csv; charset=utf-8"))
 
 
 @router.post("/bulk")

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from worker.desk.cases import HELD, URGENCIES, Case
+from worker.desk.cases import Case
 from worker.desk.casestore import WrittenAct, WrittenDecision
-from worker.desk.lists import NOBODY, Choices, Listed, Wanted
+from worker.desk.lists import Choices
+from worker.desk.wanted import Listed, Wanted, listed_of
 
 _MOST_CASES, _MOST_OPENED = 5_000, 100
 
@@ -61,24 +62,12 @@ class Memory:
             return {one: self._cases[one] for one in handles if one in self._cases}
 
     def listed(self, wanted: Wanted, day: date) -> list[Listed]:
-        """As worker/desk/lists.py does it, of what was seen."""
+        """As `worker.desk.lists` does it, of what was seen."""
         with self._lock:
-            found = [one for one in self._cases.values() if _wanted(one, wanted, day)]
-        listed = [Listed(one.handle, one.charge_cents, one.urgency(day)) for one in found]
-        return sorted(listed, key=lambda one: (URGENCIES.index(one.urgency), -one.cents, one.handle))
+            every = [*self._cases.values()]
+        return [listed_of(one, day) for one in wanted.of(every, day)]
 
-
-def _wanted(one: Case, wanted: Wanted, day: date) -> bool:
-    state, left = one.state_on(day), one.days_left(day)
-    which = {"held": one.state in HELD, "all": True}.get(wanted.which, state == wanted.which)
-    due = {"": True, "unknown": left is None}.get(
-        wanted.due, left is not None and left <= {"past": -1, "week": 7, "month": 30}.get(wanted.due, 0)
-    )
-    return (
-        which
-        and due
-        and (wanted.scopes is None or one.scope in wanted.scopes)
-        and wanted.payer in ("", one.payer or one.payer_name)
-        and (not wanted.code or wanted.code in one.codes)
-        and (not wanted.owner or one.owner == ("" if wanted.owner == NOBODY else wanted.owner))
-    )
+    def payers(self) -> list[tuple[str | None, str]]:
+        """Key and name of every payer, as claims have them."""
+        with self._lock:
+            return [(one.payer, one.payer_name) for one in self._cases.values()]

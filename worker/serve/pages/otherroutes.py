@@ -8,7 +8,7 @@ from itertools import islice
 from fastapi import APIRouter, Response
 
 from worker.desk import lists
-from worker.desk.lists import Wanted
+from worker.desk.wanted import Wanted
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import quarantine as quarantined_entries
 from worker.serve.pages import quarantine, rulepage, store
@@ -45,7 +45,7 @@ def _counted(here: Here) -> tuple[Counted, dict[str, str]]:
     begin = words.now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
     with here.serving.cases().session() as session:
         held = lists.listed(session, Wanted(scopes=scopes), words.today)
-        pended = lists.listed(session, Wanted(which="pended", scopes=scopes), words.today)
+        pended = lists.listed(session, Wanted(state="pended", scopes=scopes), words.today)
         codes, payers = lists.by_code(session, scopes), lists.by_payer(session, scopes)
         decided, done = lists.held_and_done(session, scopes, begin)
         faults = lists.faults(session, scopes)

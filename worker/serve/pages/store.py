@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from worker.desk import lists
 from worker.desk.cases import HELD, Case
 from worker.desk.casestore import Session
+from worker.desk.wanted import Wanted, payers_named
 from worker.errors import CaseElsewhere, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown, NotWaivable
 from worker.serve.pages.frame import Said
 from worker.serve.pages.here import Here
@@ -30,14 +31,32 @@ def is_down(here: Here) -> None:
 
 def order_of(here: Here, filters: Filters) -> Order:
     """A list as it is now."""
-    wanted = filters.wanted(here.caller.account, here.caller.facilities)
     try:
         with here.serving.cases().session() as session:
-            found = lists.listed(session, wanted, here.words.today)
+            found = lists.listed(session, _wanted(here, filters, session), here.words.today)
     except DOWN:
         is_down(here)
-        found = here.pages.memory.listed(wanted, here.words.today)
+        found = here.pages.memory.listed(_wanted(here, filters), here.words.today)
     return Order.of(filters, found, here.words.now.isoformat())
+
+
+def every(here: Here, filters: Filters) -> list[Case]:
+    """The cases of a list as they are now, of all its pages.
+
+    Raises:
+        CaseStoreUnusable
+    """
+    with here.serving.cases().session() as session:
+        return lists.page(session, _wanted(here, filters, session), here.words.today)
+
+
+def _wanted(here: Here, filters: Filters, session: Session | None = None) -> Wanted:
+    """None: the store is away."""
+    mine, payers = here.caller.facilities, None
+    if filters.payer:
+        known = lists.payers(session, mine) if session else here.pages.memory.payers()
+        payers = payers_named(filters.payer, here.serving.book, known, whole=True)
+    return filters.wanted(here.caller.account, payers, mine)
 
 
 def on_page(here: Here, handles: Iterable[str]) -> tuple[dict[str, Case], lists.Choices]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import get_args
 from urllib.parse import urlencode
 
-from worker.desk.cases import Case, StateWanted, Urgency
-from worker.desk.lists import DUES, NOBODY, WHICH, Choices, Due, Listed, Wanted
+from worker.desk.cases import Case, Sort, StateWanted, Urgency
+from worker.desk.lists import Choices
+from worker.desk.tabled import expected_text, sums_text
+from worker.desk.wanted import SORTS, Listed, Sums, Wanted, due_of
 from worker.serve.pages.frame import Pill, state_pill
 from worker.serve.pages.words import Words, counted, money
 
 SIZE = 50
 """Cases of a page."""
+_NAMES = ("payer", "code", "owner", "state", "due", "sort")
 GROUPS: Mapping[Urgency, str] = {
     "past": "Past the last day to file", "week": "Last day within 7 days", "month": "Last day within 30 days",
     "later": "Later", "unknown": "Last day not known",
@@ -22,8 +26,12 @@ STATES: Mapping[StateWanted, str] = {
     "held": "Open or pended", "open": "Open", "pended": "Pended", "mended": "Mended", "waived": "Waived",
     "closed": "Closed", "all": "All",
 }  # fmt: skip
-DUE_SAYS: Mapping[Due, str] = {
+DUE_SAYS: Mapping[str, str] = {
     "": "Any day", "past": "Past", "week": "Within 7 days", "month": "Within 30 days", "unknown": "Not known",
+}  # fmt: skip
+SORT_SAYS: Mapping[Sort, str] = {
+    "urgency": "Last day to file, then charge", "charge": "Highest charge", "expected": "Highest expected payment",
+    "age": "Held longest",
 }  # fmt: skip
 
 
@@ -37,20 +45,23 @@ class Filters:
     code: str = ""
     owner: str = ""
     state: StateWanted = "held"
-    due: Due = ""
+    due: str = ""
+    """One of `DUE_SAYS`, or a number of days."""
+    sort: Sort = "urgency"
 
     @classmethod
     def of(cls, query: Mapping[str, str], *, mine: bool) -> Filters:
         """From an address; what it does not know counts as not set."""
         first: StateWanted = "open" if mine else "held"
-        state, due = query.get("state", ""), query.get("due", "")
+        due = query.get("due", "")
         return cls(
             mine=mine,
             payer=query.get("payer", "")[:128],
             code=query.get("code", "").upper()[:16],
             owner="" if mine else query.get("owner", "")[:64],
-            state=state if state in WHICH else first,
-            due=due if due in DUES else "",
+            state=next((one for one in STATES if one == query.get("state")), first),
+            due=due if due_of(due) is not None else "",
+            sort=next((one for one in SORTS if one == query.get("sort")), "urgency"),
         )
 
     @property
@@ -65,27 +76,28 @@ class Filters:
     def address(self, **more: str | int) -> str:
         """Of the list, with what else is to stand in it."""
         first = Filters.of({}, mine=self.mine)
-        said = {name: getattr(self, name) for name in ("payer", "code", "owner", "state", "due")}
+        said = {name: getattr(self, name) for name in _NAMES}
         query = {name: value for name, value in said.items() if value != getattr(first, name)}
         query |= {name: str(value) for name, value in more.items()}
         return f"{self.path}?{urlencode(query)}" if query else self.path
 
-    def wanted(self, account: str, scopes: frozenset[str] | None) -> Wanted:
-        """For the database."""
-        owner = account if self.mine else {"me": account, "nobody": NOBODY}.get(self.owner, self.owner)
+    def wanted(self, account: str, payers: frozenset[str] | None, scopes: frozenset[str] | None) -> Wanted:
+        """For the database. `payers`: what the payer's name means; `scopes`: what the reader may see."""
+        owner = account if self.mine or self.owner == "me" else "" if self.owner == "nobody" else self.owner or None
         return Wanted(
-            which=self.state, payer=self.payer, code=self.code, owner=owner, due=self.due, scopes=scopes
+            state=self.state, payers=payers, code=self.code or None, owner=owner, due=due_of(self.due), scopes=scopes,
+            sort=self.sort,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Neighbors of one urgency on a list: where they begin, how many, and their charges when the list was made."""
+    """Neighbors of one urgency on a list, or all of it in another order: where they begin, and what they came to when
+    the list was made."""
 
-    urgency: Urgency
+    urgency: Urgency | None
     start: int
-    claims: int
-    cents: int
+    sums: Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,7 @@ class Order:
     filters: Filters
     handles: str
     groups: tuple[Group, ...]
+    sums: Sums
     made: str
     """When, ISO 8601."""
 
@@ -102,13 +115,10 @@ class Order:
     def of(cls, filters: Filters, found: Sequence[Listed], made: str) -> Order:
         """Of what the database found, in that order."""
         groups: list[Group] = []
-        for place, one in enumerate(found):
-            if groups and groups[-1].urgency == one.urgency:
-                last = groups[-1]
-                groups[-1] = replace(last, claims=last.claims + 1, cents=last.cents + one.cents)
-            else:
-                groups.append(Group(one.urgency, place, 1, one.cents))
-        return cls(filters, " ".join(one.handle for one in found), tuple(groups), made)
+        for urgency, some in groupby(found, lambda one: one.urgency if filters.sort == "urgency" else None):
+            start = groups[-1].start + groups[-1].sums.claims if groups else 0
+            groups.append(Group(urgency, start, Sums.of(some)))
+        return cls(filters, " ".join(one.handle for one in found), tuple(groups), Sums.of(found), made)
 
     @property
     def all(self) -> list[str]:
@@ -116,11 +126,7 @@ class Order:
 
     @property
     def claims(self) -> int:
-        return sum(one.claims for one in self.groups)
-
-    @property
-    def cents(self) -> int:
-        return sum(one.cents for one in self.groups)
+        return self.sums.claims
 
     def page(self, number: int) -> tuple[str, ...]:
         """The handles of a page, counted from 1."""
@@ -165,6 +171,7 @@ class Row:
     owner: str
     held: str
     charge: str
+    expected: str
     state: Pill
 
 
@@ -212,6 +219,12 @@ class WorkList:
         """Its address."""
         return self.filters.address(list=self.token, page=number)
 
+    @property
+    def export(self) -> str:
+        """Address of all of it as a CSV."""
+        path, _, query = self.filters.address().partition("?")
+        return f"{path}.csv?{query}" if query else f"{path}.csv"
+
 
 def work_list(
     order: Order, token: str, number: int, found: Mapping[str, Case], words: Words, payers: Mapping[str, str],
@@ -224,19 +237,19 @@ def work_list(
     handles = order.page(number)
     groups = [
         Shown(
-            GROUPS[group.urgency],
-            f"{counted(group.claims, 'claim')}, {money(group.cents)}",
+            GROUPS[group.urgency] if group.urgency else SORT_SAYS[order.filters.sort],
+            f"{counted(group.sums.claims, 'claim')}, {sums_text(group.sums, money)}",
             tuple(
                 _row(found[handle], words, payers)
                 for place, handle in enumerate(handles, start)
-                if group.start <= place < group.start + group.claims and handle in found
+                if group.start <= place < group.start + group.sums.claims and handle in found
             ),
         )
         for group in order.groups
     ]
     return WorkList(
         title="My work" if order.filters.mine else "All held claims",
-        about=f"{counted(order.claims, 'claim')}, {money(order.cents)} charged.",
+        about=f"{counted(order.claims, 'claim')}, {sums_text(order.sums, money)}.",
         filters=order.filters,
         token=token,
         groups=tuple(one for one in groups if one.rows),
@@ -264,6 +277,7 @@ def _row(case: Case, words: Words, payers: Mapping[str, str]) -> Row:
         owner=case.owner,
         held=words.since(case.held_since),
         charge=money(case.charge_cents),
+        expected=expected_text(case.expected, money),
         state=state_pill(case, words),
     )
 
@@ -280,6 +294,7 @@ def _options(chosen: Filters, choices: Choices, payers: Mapping[str, str]) -> di
         "code": [("", "Any reason"), *((code, code) for code in choices.codes)],
         "state": [(state, text) for state, text in STATES.items()],
         "due": [(due, text) for due, text in DUE_SAYS.items()],
+        "sort": [(sort, text) for sort, text in SORT_SAYS.items()],
     }
     if not chosen.mine:
         owners = [(name, name) for name in choices.owners]
@@ -287,7 +302,8 @@ def _options(chosen: Filters, choices: Choices, payers: Mapping[str, str]) -> di
     for name, options in found.items():  # what is chosen stays there, also where no held case has it any more
         value = getattr(chosen, name)
         if value not in [one for one, _ in options]:
-            options.append((value, payers.get(value, value)))
+            text = f"Within {counted(int(value), 'day')}" if name == "due" else payers.get(value, value)
+            options.append((value, text))
     return {
         name: tuple(Choice(value=v, text=text, chosen=v == getattr(chosen, name)) for v, text in options)
         for name, options in found.items()
@@ -295,3 +311,4 @@ def _options(chosen: Filters, choices: Choices, payers: Mapping[str, str]) -> di
 
 
 assert set(STATES) == set(get_args(StateWanted))
+assert set(SORT_SAYS) == set(SORTS)
