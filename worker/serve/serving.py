@@ -22,7 +22,7 @@ from worker.audit.log import AuditLog, check_folder
 from worker.books.current import payment_terms
 from worker.bootstrap import process_book
 from worker.config.settings import Settings
-from worker.desk.acting import Desk
+from worker.desk.acting import Desk, broke_off
 from worker.desk.cases import Act, ActKind, Case, CloseReason
 from worker.desk.casestore import CaseStore, WrittenAct
 from worker.desk.following import follow
@@ -345,13 +345,17 @@ class Serving:
             log(__name__).debug("folded", decisions=done.decisions)
 
     def finish(self) -> list[WrittenAct]:
-        """Ends acts that broke off where their audit line stands; answers those that have none, for their authors.
+        """Ends acts that broke off where their audit line stands; answers those that have none. Their pages tell their
+        authors.
 
         Raises:
             CaseStoreUnusable, OSError
         """
         with self._desk() as desk:
-            return desk.finish()
+            left = desk.finish()
+            for one in filter(broke_off, left):
+                desk.give_up(one)
+            return left
 
     def _turn(self) -> None:
         """Writes on under the audit key that is in force."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -106,10 +106,11 @@ def book_of(store: Store) -> Any:
 
 def _tell(desk: Desk) -> None:
     """What was begun and broke off: its author decides."""
-    for one in desk.finish():
+    from worker.desk.acting import broke_off
+
+    for one in filter(broke_off, desk.finish()):
         complain(
             f"case {one.handle}: {plain(one.act.account)} began to {one.act.kind} it on {one.act.moment[:10]}, and it"
             " broke off before the audit log had it: nothing happened. Do it again, if it is still meant"
         )
-        if datetime.fromisoformat(one.act.moment) < datetime.now().astimezone() - timedelta(minutes=5):
-            desk.give_up(one)
+        desk.give_up(one)
