@@ -66,6 +66,7 @@ with opening.open_store(load_settings(state_dir=Path(home))) as store:
                 ("settle", {"until": today, "reason": "denied_foreseen"}), ("reverse", {"until": today}),
             ])
             desk.do(case, of_me(kind, **about), f"words of {seed}", today)
+            print("acted", flush=True)
 """
 
 
@@ -109,7 +110,8 @@ def _killed(store: Store, url: str, kill: int, chosen: random.Random, decide: Se
     assert process.stdout.readline() == "ready\n", process.communicate()[1]
     for _ in range(chosen.randrange(2, 6)):
         decide(chosen.choice([FAULTY, CLEAN]) | number(chosen.randrange(CASES)))
-        time.sleep(chosen.random() * 0.2)
+        assert process.stdout.readline() == "acted\n"
+    time.sleep(chosen.random() * 0.1)
     process.send_signal(signal.SIGKILL)
     _, error = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL, error

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rules.printable import printable
 from worker.desk.cases import HELD, Act, Case, Decided, LastDay
-from worker.desk.databases import alone_on, engine_of, file_of, unlogged
+from worker.desk.databases import alone_on, engine_of, file_of, tables_at, unlogged
 from worker.desk.schema import acts, cases, cursors, decisions
 from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown
 
@@ -85,6 +85,30 @@ class WrittenDecision:
     """None: only the audit log had it."""
 
 
+def revision_at(url: str) -> str | None:
+    """Of the tables of a store, without making one; None: there are none.
+
+    Raises:
+        CaseStoreUnusable
+    """
+    try:
+        return tables_at(url)
+    except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
+        where = make_url(url).render_as_string(hide_password=True)
+        raise CaseStoreUnusable(where=where, reason=_said(error)) from None
+
+
+def newest_revision() -> str:
+    """Of the tables that this release uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("worker.desk").joinpath("migrations")))
+    return config
+
+
 class CaseStore:
     """One open store. `session` is a transaction: all of it is written, or nothing."""
 
@@ -99,11 +123,8 @@ class CaseStore:
         """Whether there was nothing before it was opened."""
         try:
             self._engine = engine_of(url)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
             raise self._unusable(error) from None
-        except ModuleNotFoundError as error:
-            reason = f"the package {error.name} is not installed, which this database needs"
-            raise CaseStoreUnusable(where=self._where, reason=reason) from None
         try:
             with self.session(alone=True) as session:
                 self.made = session.migrate(self._where)
@@ -152,9 +173,15 @@ class CaseStore:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> CaseStoreUnusable:
-        """Its texts quote statements with their values: of those only the database's own words go on."""
-        said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
-        return CaseStoreUnusable(where=self._where, reason=str(said).split("\n")[0])
+        return CaseStoreUnusable(where=self._where, reason=_said(error))
+
+
+def _said(error: Exception) -> str:
+    """Texts of errors quote statements with their values: of those only the database's own words go on."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed, which this database needs"
+    said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
+    return str(said).split("\n")[0]
 
 
 class Session:
@@ -169,8 +196,7 @@ class Session:
         Raises:
             CaseStoreTooNew
         """
-        config = Config()
-        config.set_main_option("script_location", str(files("worker.desk").joinpath("migrations")))
+        config = _config()
         config.attributes["connection"] = self._connection
         known = ScriptDirectory.from_config(config)
         there = self._connection.dialect.has_table(self._connection, "alembic_version")
@@ -182,10 +208,6 @@ class Session:
                 raise CaseStoreTooNew(where=where, found=found, known=known.get_current_head())
         command.upgrade(config, "head")
         return not there
-
-    def revision(self) -> str:
-        """Of its tables."""
-        return str(self._connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
 
     def cursor(self, stream: str) -> Cursor:
         """How far a stream was folded."""
@@ -238,6 +260,14 @@ class Session:
     def chosen(self, wanted: Select[*tuple[Any, ...]]) -> list[Case]:
         """The cases that a query of their whole table finds, in its order."""
         return [_case(row) for row in self._connection.execute(wanted)]
+
+    def count(self) -> int:
+        """Cases."""
+        return int(self._connection.execute(select(func.count()).select_from(cases)).scalar_one())
+
+    def act_ids(self) -> set[str]:
+        """Of all acts, however they ended."""
+        return set(self._connection.execute(select(acts.c.id)).scalars())
 
     def open_count(self) -> int:
         """Cases on which somebody has something to do."""

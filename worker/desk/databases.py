@@ -32,6 +32,21 @@ def engine_of(url: str) -> Engine:
     return engine
 
 
+def tables_at(url: str) -> str | None:
+    """Revision of the tables of a database, and nothing is made; None: there are none."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
+        return None
+    engine = create_engine(parsed, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            if not connection.dialect.has_table(connection, "alembic_version"):
+                return None
+            return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+    finally:
+        engine.dispose()
+
+
 def file_of(engine: Engine) -> tuple[int, int] | None:
     """Which file it is; None: there is none."""
     if engine.dialect.name != "sqlite" or not engine.url.database:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from rules.book.book import Book
 from rules.errors import ScrubError
+from worker.audit.actlines import acts_logged
 from worker.audit.lines import AuditLine, now
 from worker.audit.log import AuditLog, check_folder
 from worker.books.current import payment_terms
@@ -124,6 +125,8 @@ class Serving:
                 self._cases = None
             if self._cases is None:
                 self._cases = CaseStore(self.settings.case_store_url)
+                if self._cases.made and (lost := len(acts_logged(self.settings.audit_path))):
+                    log(__name__).warning("the case store is a new one; see scrub doctor", acts_elsewhere=lost)
             return self._cases
 
     def case(self, caller: Caller, handle: str) -> Case:

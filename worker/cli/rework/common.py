@@ -77,6 +77,7 @@ def open_desk() -> Iterator[Desk]:
         from worker.errors import ExtraMissing
 
         raise ExtraMissing(what="`scrub rework`", extra="desk") from None
+    from worker.audit.actlines import acts_logged
     from worker.audit.log import AuditLog, check_folder
     from worker.store.keyring import load_rings
 
@@ -86,6 +87,12 @@ def open_desk() -> Iterator[Desk]:
         ring = load_rings(settings.secret_path).audit
         cases, audit = CaseStore(settings.case_store_url), AuditLog(settings.audit_path, ring)
         try:
+            if cases.made and (lost := len(acts_logged(settings.audit_path))):
+                complain(
+                    f"The case store {cases.where} is a new one, and the audit log here has {lost} acts of people on "
+                    "cases. Where it should be another one, set SCRUB_CASE_STORE; where it was lost, put its newest "
+                    "backup back; then `scrub rework rebuild`."
+                )
             follow(store, cases, lambda: book_of(store))
             desk = Desk(store, cases, audit, ring)
             _tell(desk)
