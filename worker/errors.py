@@ -489,13 +489,13 @@ class CaseChanged(ScrubError):
 
 class CaseUnknown(ScrubError):
     """There is no case {case}. Expected a handle as `scrub rework list` shows it, or the number of a claim that was
-    held.
+    held; of one that was purged `scrub claim` shows what the audit log has.
     """
 
 
 class CaseElsewhere(CaseUnknown):
     """There is no case {case}. Expected a handle as `scrub rework list` shows it, or the number of a claim that was
-    held.
+    held; of one that was purged `scrub claim` shows what the audit log has.
     """
 
 

@@ -51,6 +51,8 @@ SAY = {
     "report": ["report", str(OLD / "audit.jsonl"), "-o", "r.html"],
     "worker": ["worker", "--check"],
     "rework list": ["rework", "list"],
+    "rework purge": ["rework", "purge", "--days", "30"],
+    "rework rebuild": ["rework", "rebuild"],
     "token list": ["token", "list"],
 }
 """What to run of each command."""
@@ -105,7 +107,16 @@ ELSEWHERE = {
     "rework show": "wants a held claim, and says lines as `claim` does",
     "rework try": "wants a held claim, and says lines as `check --try` does",
     **dict.fromkeys(
-        ("rework pend", "rework assign", "rework note", "rework close", "rework reopen"), "wants a held claim"
+        (
+            "rework pend",
+            "rework assign",
+            "rework note",
+            "rework close",
+            "rework reopen",
+            "rework preserve",
+            "rework release",
+        ),
+        "wants a held claim",
     ),
     "certificate issue": "wants a claim that went to billing, and a key",
     "certificate verify": "wants a certificate, and says lines as `audit verify` does",

@@ -20,7 +20,7 @@ import pytest
 
 from worker import bootstrap
 from worker.desk.cases import Act
-from worker.desk.casestore import CaseStore
+from worker.desk.casestore import CaseStore, WrittenAct
 from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.notification import Notifier
 from worker.store.connections import Store
@@ -166,9 +166,8 @@ def test_an_act_that_broke_off_before_its_audit_line_is_told_with_who_began_it(
     (case,) = listed(scrub)
     cases = CaseStore(store.settings.case_store_url)
     with cases.session() as session:
-        session.add_act(
-            "1", case["handle"], Act(kind="close", moment="2026-01-05T10:00:00Z", account="dana", reason="paid"), "x"
-        )
+        about = Act(kind="close", moment="2026-01-05T10:00:00Z", account="dana", reason="paid")
+        session.add_act(WrittenAct(id="1", handle=case["handle"], act=about, text="x"))
     cases.close()
     first, second = scrub("rework", "list"), scrub("rework", "list")
     assert (first.returncode, second.returncode) == (1, 1)

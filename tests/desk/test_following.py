@@ -11,13 +11,15 @@ import pytest
 from tests.book import BOOK
 from worker.desk.cases import Case
 from worker.desk.casestore import CaseStore, Session
-from worker.desk.following import Followed, follow, new_handle
+from worker.desk.following import Followed, follow, handle_of
 from worker.pipeline import producers
 from worker.pipeline.consumer import InboxConsumer
 from worker.store.connections import Store
+from worker.store.keyring import Key, load_rings
 from worker.store.registry import Producer
 
 from .conftest import CLEAN, FAULTY, Send
+from .test_cases import held
 
 Brought = Callable[[], Followed]
 HELD = FAULTY | {"claim_id": "PCN-1"}
@@ -235,7 +237,21 @@ def test_two_who_follow_at_once_fold_each_decision_once(
         assert [len(session.decisions_of(case.handle)) for case in session.all()] == [3] * 20
 
 
-def test_a_handle_says_nothing_of_the_claim_and_is_never_the_same() -> None:
-    made = {new_handle() for _ in range(1_000)}
+def test_a_handle_says_nothing_of_the_claim_without_a_key_and_is_the_cases_own() -> None:
+    key, other = (Key(name, name.encode() * 16) for name in ("k1", "k2"))
+    made = {handle_of(key, scope, f"PCN-{number}") for number in range(500) for scope in ("", "north")}
     assert len(made) == 1_000
     assert {len(one) for one in made} == {10}
+    assert not made & {handle_of(other, "", f"PCN-{number}") for number in range(500)}
+    assert handle_of(key, "", "PCN-7") == handle_of(key, "", "PCN-7")
+
+
+def test_a_handle_that_another_case_has_is_not_given_twice(
+    store: Store, decide: Send, brought: Brought, cases: CaseStore
+) -> None:
+    name = handle_of(load_rings(store.settings.secret_path).audit.first, "", "PCN-1")
+    with cases.session() as session:
+        session.write(None, held(handle=name, claim_id="another"))
+    decide(HELD)
+    brought()
+    assert len({one.handle for one in found(cases).values()}) == 2

@@ -22,6 +22,7 @@ from fastapi import Request
 from tests.serve.pages.conftest import PROXY, Person, decide
 from worker.config.settings import Settings, load_settings
 from worker.serve import gate, serving, webhook
+from worker.serve.app import HEADERS
 from worker.serve.gate import Limit, address_of, from_proxy, network_of, route_of
 from worker.serve.pages import signin, visits
 from worker.store import opening
@@ -48,7 +49,10 @@ def test_the_address_is_the_last_that_was_forwarded_also_where_the_header_stands
     chain = Settings(serve_proxies="127.0.0.1,10.1.0.0/16")
     assert address_of(request(("X-Forwarded-For", "6.6.6.6, 10.0.0.9, 10.1.0.7")), chain) == "10.0.0.9"
     assert address_of(request(("X-Forwarded-For", "10.1.0.6, 10.1.0.7")), chain) == "10.1.0.6"
-    for odd in ("", ",", "unknown", "10.0.0.9:4711", "6.6.6.6, _hidden"):
+    with_port = {"192.0.2.7:4711": "192.0.2.7", "[2001:db8::7]:4711": "2001:db8::7", "[2001:db8::7]": "2001:db8::7"}
+    for shown, bare in with_port.items():  # as gateways of clouds write it
+        assert address_of(request(("X-Forwarded-For", f"6.6.6.6, {shown}")), chain) == bare
+    for odd in ("", ",", "unknown", "10.0.0.9:47:11", "6.6.6.6, _hidden"):
         assert address_of(request(("X-Forwarded-For", odd)), chain) == "127.0.0.1", odd
 
 
@@ -224,7 +228,14 @@ def test_who_sends_slowly_is_not_waited_for(service: Service) -> None:
     """Each open line is one of those that the machine has; uvicorn waits for a head without an end."""
     form = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     whole = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with _line(service) as empty, _line(service) as head, _line(service) as again, _line(service) as body:
+    token = service.token("check", "submit")["Authorization"].encode()
+    large = b"POST /%b HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %b\r\nContent-Type: application/json\r\n"
+    with (
+        _line(service) as empty, _line(service) as head, _line(service) as again, _line(service) as body,
+        _line(service) as checked, _line(service) as sent,
+    ):  # fmt: skip
+        checked.sendall(large % (b"check", token) + b"Content-Length: 900000\r\n\r\n{")
+        sent.sendall(large % (b"claims", token) + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
         head.sendall(b"GET /healthz HTTP/1.1\r\nHost:")
         again.sendall(whole + b"GET /healthz")
         body.sendall(form + b"Content-Length: 9\r\n\r\ncode=")
@@ -232,4 +243,18 @@ def test_who_sends_slowly_is_not_waited_for(service: Service) -> None:
         assert head.recv(1_024) == b""
         assert again.recv(4_096).startswith(b"HTTP/1.1 200 ")
         assert b"".join(iter(lambda: again.recv(1_024), b"")).count(b"HTTP/1.1 ") == 0
-        assert body.recv(4_096).startswith(b"HTTP/1.1 408 ")
+        for each in (body, checked, sent):
+            assert each.recv(4_096).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("said", [b"\x16\x03\x01\x00", b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"CANARY\r\n\r\n"])
+def test_what_is_no_http_is_answered_as_all_else_is(service: Service, said: bytes) -> None:
+    """uvicorn answers it itself, and of what every answer carries there was nothing on it."""
+    with _line(service) as line:
+        line.sendall(said + b"\r\n\r\n")
+        answer = b"".join(iter(lambda: line.recv(4_096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+    for name in HEADERS:
+        assert name.lower().encode() in answer.lower()
+    assert b"CANARY" not in answer

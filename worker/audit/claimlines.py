@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -58,9 +58,24 @@ def all_lines(folder: Path, ring: Ring, since: float = 0) -> dict[str, list[Clai
     Raises:
         OSError
     """
+    return by_claim(folder_lines(folder, ring, since))
+
+
+def folder_lines(folder: Path, ring: Ring, since: float = 0) -> Iterator[ClaimLine]:
+    """Every line of a folder's audit files that names a claim, as `all_lines` reads them, sound or not.
+
+    Raises:
+        OSError
+    """
+    for file in _longest(folder):
+        if file.stat().st_mtime >= since:
+            yield from _of_file(file, b'"claim.claim_id":', ring, None)
+
+
+def by_claim(lines: Iterable[ClaimLine]) -> dict[str, list[ClaimLine]]:
+    """The sound ones by claim number, the oldest first."""
     found = defaultdict[str, list[ClaimLine]](list)
-    files = [file for file in _longest(folder) if file.stat().st_mtime >= since]
-    for one in _in_order(one for file in files for one in _of_file(file, b'"claim.claim_id":', ring, None)):
+    for one in _in_order(lines):
         claim_id = one.line.get("claim.claim_id")
         if claim_id is not None and one.state == "sound":
             found[claim_id].append(one)

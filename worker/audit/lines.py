@@ -11,9 +11,11 @@ decision id was not committed: another worker had the claim, or it is judged aga
 quarantine.dropped (a person took the entry out, and said why), history.imported and history.rejected (a person entered
 into the ledger), history.restored (a person put ledgers and event memory back from a snapshot), book.switched (a person
 put another book, or other overrides, in force), drafts.accepted (a person let rules hold claims that an upgrade brought
-as drafts), secret.rotated (a person put another key in force), case.pended, case.assigned, case.noted, case.closed and
-case.reopened (a person did that with the case of a held claim; its text stays in the case store), claim.waived (a
-person let a held claim go in spite of what blocks it; the line of the decision that follows names the waiver),
+as drafts), secret.rotated (a person put another key in force), case.pended, case.assigned, case.noted, case.closed,
+case.reopened, case.preserved and case.released (a person did that with the case of a held claim; its text stays in the
+case store), case.purged (a person took a case that is done out of the case store, with all that it had of the claim),
+cases.rebuilt (a person had cases made again from the audit log), claim.waived (a person let a held claim go in spite
+of what blocks it; the line of the decision that follows names the waiver),
 case.viewed (a person or a program looked at a case over HTTP), case.listed (or at a list of them), access.refused
 (somebody was refused there).
 
@@ -43,7 +45,8 @@ Action = Literal[
     "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
     "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "history.restored",
     "book.switched", "drafts.accepted", "secret.rotated", "case.pended", "case.assigned", "case.noted", "case.closed",
-    "case.reopened", "claim.waived", "claim.left", "file.written", "case.viewed", "case.listed", "access.refused",
+    "case.reopened", "case.preserved", "case.released", "case.purged", "cases.rebuilt", "claim.waived", "claim.left",
+    "file.written", "case.viewed", "case.listed", "access.refused",
 ]  # fmt: skip
 
 _CODE = re.compile(r"[A-Z0-9]{1,2}|(?=[A-Z.]*[0-9])[A-Z0-9.]{3,8}")
@@ -200,11 +203,12 @@ AuditLine = TypedDict(
         ],
         "queue.forwarded_from": Annotated[str, _about("inbox entry as which it first came in, on another partition")],
         "queue.producer": Annotated[str, _about("registered producer that sent it; absent: it came on the inbox")],
-        "access.cases": Annotated[int, _about("cases that were on a list over HTTP")],
+        "access.cases": Annotated[int, _about("cases that were on a list over HTTP, or were made again")],
         "access.route": Annotated[str, _about("what was refused over HTTP: method and route, not the path asked for")],
         "access.reason": Annotated[str, _about("why it was refused")],
         "access.address": Annotated[str, _about("address of who was refused")],
         "case.handle": Annotated[str, _about("case of a held claim on which a person acted")],
+        "case.facility": Annotated[str, _about("of which facility it is; absent: the installation's one")],
         "case.act": Annotated[str, _about("id of the act, as the case store has it")],
         "case.text": Annotated[
             str, _about("of the act's text, which stays in the case store: KEY:HMAC under an audit key")

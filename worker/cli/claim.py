@@ -15,6 +15,7 @@ from worker.cli.common.terminal import Format, columns, complain, flush, hung, p
 if TYPE_CHECKING:
     from worker.audit.claimlines import ClaimLine
     from worker.config.settings import Settings
+    from worker.desk.cases import Case
     from worker.pipeline.whereabouts import InOutlet, Waiting
 
 _ACTS = {
@@ -26,7 +27,16 @@ _ACTS = {
     "history.imported": "entered into the ledger by a person",
     "history.rejected": "entered into the ledger as rejected by a person",
     "claim.waived": "let go by a person in spite of what blocks it",
+    "case.pended": "pended",
+    "case.assigned": "assigned",
+    "case.noted": "a note was written",
+    "case.closed": "closed",
+    "case.reopened": "opened again",
+    "case.preserved": "kept from purging",
+    "case.released": "no longer kept from purging",
+    "case.purged": "its case was purged: claim, notes and reasons are gone from the case store",
 }
+_HELD = ("open", "pended")
 _FAULTS = 2
 """That rules of one code are shown with, of an audit line."""
 
@@ -41,11 +51,12 @@ def claim(
     ] = False,
     format: Annotated[Format, typer.Option(help="text for people; json: one object.")] = "text",
 ) -> None:
-    """Shows where a claim is, how it was decided each time and by what, and what is next.
+    """Shows where a claim is, how it was decided each time and by what, its case, what people did, and what is next.
 
     Findings are those of its outlet entry while that is there; later the audit log has codes, lines and the values that
-    they were found by. Each audit line is verified. The audit folder is this machine's: what workers of other machines
-    decided is shown as far as the outlets have it. All that waits and all outlets are read, and nothing is taken.
+    they were found by, and it is said what is gone. Each audit line is verified. The audit folder is this machine's:
+    what workers of other machines decided is shown as far as the outlets have it. All that waits and all outlets are
+    read, and nothing is taken.
 
     Exit codes: 0 it is known, 1 it is not known here, or an audit line of it is not as it was written, 2 Redis or the
     audit files cannot be used.
@@ -63,13 +74,56 @@ def claim(
         raise typer.BadParameter("expected the number of a claim", param_hint="CLAIM")
     settings = load_settings()
     waits, out, lines = _found(wanted, settings, offline)
+    cases = [] if offline else _cases(wanted, settings)
     if format == "json":
-        say_json(_as_json(wanted, waits, out, lines))
+        say_json(_as_json(wanted, waits, out, lines, cases))
     else:
-        say(*_told(wanted, settings, waits, out, lines, offline))
+        say(*_told(wanted, settings, waits, out, lines, cases, offline=offline))
     flush()
     unsound = [one for one in lines if one.state != "sound"]
     raise typer.Exit(1 if unsound or not (waits or out or lines) else 0)
+
+
+def _cases(claim_id: str, settings: Settings) -> list[Case]:
+    """The cases of the number, as they were brought in last; of a store that is not there, none is made."""
+    from importlib.util import find_spec
+
+    from rules.errors import ScrubError
+
+    if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
+        return []
+    from contextlib import closing
+
+    from worker.desk.casestore import CaseStore, revision_at
+
+    try:
+        if revision_at(settings.case_store_url) is None:
+            return []
+        with closing(CaseStore(settings.case_store_url)) as store, store.session() as session:
+            return session.of_number(claim_id)
+    except ScrubError as error:
+        complain(str(error))
+        return []
+
+
+def _case(one: Case, order: Sequence[str]) -> str:
+    """How the case is, in a line."""
+    from worker.cli.rework.common import last_day_of, today
+
+    day = today()
+    state, parts = one.state_on(day), list[str]()
+    if one.closed_reason:
+        parts.append(one.closed_reason)
+    if state == "pended":
+        parts.append(f"until {one.pended_until}")
+    parts.append(f"owner {plain(one.owner) or 'nobody'}")
+    if state in _HELD:
+        parts.append(f"last day to file {last_day_of(one, day)}")
+    if one.scope:
+        parts.append(f"facility {plain(one.scope)}")
+    if order and one.decision_id != order[0]:
+        parts.append("not brought up to the last decision yet, which `scrub rework show` does")
+    return f"case {one.handle}: {state}; {'; '.join(parts)}"
 
 
 def _found(claim_id: str, settings: Settings, offline: bool) -> tuple[list[Waiting], list[InOutlet], list[ClaimLine]]:
@@ -93,6 +147,8 @@ def _told(
     waits: Sequence[Waiting],
     out: Sequence[InOutlet],
     lines: Sequence[ClaimLine],
+    cases: Sequence[Case],
+    *,
     offline: bool,
 ) -> Iterator[str]:
     from worker.audit.claimlines import standing
@@ -103,6 +159,8 @@ def _told(
     yield f"{paint(plain(claim_id), 'bold')}  {_state(order, waits, decided, entries)}"
     for one in waits:
         yield "  " + hung(plain(_waits(one)), 2)
+    for case in cases:
+        yield "  " + hung(_case(case, order), 2)
     for name in order:
         yield ""
         yield from _decision(decided.get(name), entries.get(name), settings, offline)
@@ -116,7 +174,8 @@ def _told(
         yield hung(f"Nothing of a claim with this number is {'in ' if offline else ''}{where}. Numbers are compared "
                    "exactly. Files of other machines, and archived ones, are read there.", 0)  # fmt: skip
         return
-    yield f"Next: {hung(_next(order, waits, decided, entries), 6)}"
+    case_next = "".join(f" `scrub rework show {one.handle}` has its case." for one in cases if one.state in _HELD)
+    yield f"Next: {hung(_next(order, waits, decided, entries) + case_next, 6)}"
 
 
 def _state(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
@@ -238,7 +297,8 @@ def _titles(settings: Settings) -> dict[str, str]:
 
 def _act(one: ClaimLine) -> str:
     line = one.line
-    more = "".join(f"; {line[key]}" for key in ("user.name", "event.reason", "case.until") if key in line)
+    about = ("user.name", "event.reason", "case.reason", "case.owner", "case.until")
+    more = "".join(f"; {line.get(key)}" for key in about if line.get(key))
     state = "" if one.state == "sound" else f"  ({one.file.name} line {one.number}: {one.state})"
     return plain(f"{_ACTS[line['event.action']]}{more}{state}")
 
@@ -258,7 +318,11 @@ def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries:
 
 
 def _as_json(
-    claim_id: str, waits: Sequence[Waiting], out: Sequence[InOutlet], lines: Sequence[ClaimLine]
+    claim_id: str,
+    waits: Sequence[Waiting],
+    out: Sequence[InOutlet],
+    lines: Sequence[ClaimLine],
+    cases: Sequence[Case],
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
@@ -266,6 +330,7 @@ def _as_json(
 
     return {
         "claim_id": claim_id,
+        "cases": [asdict(one) for one in cases],
         "waiting": [asdict(one) for one in waits],
         "outlets": [
             {"outlet": one.outlet, "entry": one.entry.id, "groups": [asdict(group) for group in one.groups],

@@ -16,8 +16,8 @@ _STYLES: dict[str, Style] = {"well": "green", "poor": "yellow", "ill": "bold red
 def doctor(
     format: Annotated[Format, typer.Option(help="text for people; json: one finding a line.")] = "text",
 ) -> None:
-    """Examines packages, folders, secret, disk, rule book, Redis, clock, queue and workers, and names official files
-    that claims of the last seven days were judged without. It changes nothing.
+    """Examines packages, folders, secret, disk, case store, rule book, Redis, clock, queue and workers, and names files
+    of official tables that claims of the last seven days were judged without. It changes nothing.
 
     well: as it should be. poor: it works, and should be seen to. ill: claims do not flow, or may be lost.
 

@@ -203,8 +203,9 @@ class Settings(BaseModel):
     outlet_limit: Annotated[int, Field(ge=1)] = 1_000_000
     """Unread or unacknowledged entries of an outlet at which workers take no more claims, until it is a tenth less."""
     retention: Annotated[float, Field(ge=0, le=3_650)] = 7
-    """Days for which an outlet keeps an entry that every consumer group has acknowledged, while Redis is not above
-    the workers' ceiling."""
+    """In days, and 0.5 is twelve hours: how long an outlet in Redis keeps an entry that every consumer group has
+    acknowledged, while Redis is not above the workers' ceiling. Neither cases (SCRUB_CASE_RETENTION) nor audit files
+    are meant."""
     audit_dir: Folder | None = None
     """Folder of the audit files. None: `audit` in the state folder."""
     snapshot_dir: Folder | None = None
@@ -214,6 +215,9 @@ class Settings(BaseModel):
     case_store: Annotated[str, AfterValidator(_case_store)] | None = None
     """Database of the cases of held claims, as SQLAlchemy spells it: sqlite:///file, or postgresql+psycopg://host/name
     for several machines. None: SQLite in `desk` in the state folder."""
+    case_retention: Annotated[int, Field(ge=30, le=36_500)] | None = None
+    """Days for which a case that is done stays in the case store, with claim, notes and reasons, after the last that
+    happened on it; then `scrub rework purge` takes it out. None: nothing is taken out unless --days says so."""
     timezone: Annotated[str, AfterValidator(_timezone)] = ""
     """Time zone of the hospital's people, as America/New_York: whose day it is, and the times on pages. Empty: this
     machine's."""

@@ -6,7 +6,7 @@ one for all; never the partition or the patient, so that a corrected member id k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
@@ -26,8 +26,9 @@ StateWanted = Literal["held", "open", "pended", "mended", "waived", "closed", "a
 Sort = Literal["urgency", "charge", "age", "expected"]
 """urgency: in groups by the last day to file, the highest charge first in each. expected: what is expected to be paid,
 the most first, unknown last."""
-ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive"]
-"""settle: the payer's answer closes it; reverse: the payer took its answer back."""
+ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive", "preserve", "release"]
+"""settle: the payer's answer closes it; reverse: the payer took its answer back; preserve: it is kept from purging,
+until it is released."""
 SETTLED: tuple[CloseReason, ...] = ("paid", "denied_foreseen", "denied_otherwise")
 """What a remittance may come to."""
 Urgency = Literal["past", "week", "month", "later", "unknown"]
@@ -92,7 +93,7 @@ class Act:
     reason: CloseReason | None = None
     """close and settle."""
     decision_id: str = ""
-    """waive: the decision that is waived."""
+    """On which it was begun: which stood then, or is waived; empty: an earlier release began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +185,16 @@ def acted(case: Case, act: Act, day: date) -> Case:
     """
     if problem := _problem(case, act, day):
         raise ActNotPossible(act=act.kind, case=case.handle, reason=problem)
+    return ended(case, act)
+
+
+def ended(case: Case, act: Act) -> Case:
+    """The case after an act of which the audit log knows, whatever came in since it was begun: a decision on the claim
+    counts as later than it, so that nobody closes or puts off what he has not seen.
+    """
     after = replace(case, version=case.version + 1)
+    if act.decision_id and act.decision_id != case.decision_id and act.kind != "assign":
+        return after
     if act.kind == "pend":
         return replace(after, state="pended", pended_until=act.until, pended_by=act.account)
     if act.kind == "assign":
@@ -196,6 +206,27 @@ def acted(case: Case, act: Act, day: date) -> Case:
     if act.kind in ("reopen", "reverse"):
         return replace(after, state="open", closed_reason=None, pended_until=None, pended_by="")
     return after
+
+
+def refolded(decisions: Iterable[Decided], acts: Sequence[Act], handle: Callable[[], str]) -> Case | None:
+    """The case that all decisions on a claim, in any order, and all that people did, in theirs, come to: an act comes
+    behind the decision on which it was begun, or where that is not known, behind the last one before it.
+    """
+    order = sorted(decisions, key=lambda one: (one.moment, one.decision_id))
+    known = {one.decision_id for one in order}
+    behind: dict[str, list[Act]] = {}
+    for act in acts:
+        before = [one.decision_id for one in order if one.moment <= act.moment][-1:]
+        on = act.decision_id if act.decision_id in known else "".join(before)
+        behind.setdefault(on, []).append(act if on == act.decision_id else replace(act, decision_id=""))
+    case = None
+    for one in order:
+        case = decided(case, one, handle)
+        for act in behind.get(one.decision_id, ()) if case else ():
+            assert case
+            after = ended(case, act)
+            case = replace(after, version=after.version + 1)  # one for its begin, one for its end
+    return case
 
 
 def _problem(case: Case, act: Act, day: date) -> str:

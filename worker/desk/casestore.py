@@ -6,34 +6,27 @@ is changed only where it still has the version that was read, so that a change w
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, func, insert, make_url, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, make_url, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from rules.payment.sums import ClaimExpected
 from rules.printable import printable
 from worker.desk.cases import HELD, Act, Case, Decided, LastDay
+from worker.desk.databases import alone_on, engine_of, file_of, tables_at, unlogged
 from worker.desk.schema import acts, cases, cursors, decisions
 from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown
 from worker.pipeline.expected import ToldLine
-from worker.store.private import make_folder, open_private
-
-_BUSY_SECONDS = 15
-"""For which a writer of SQLite waits for another."""
-_LOCK = 0x5C12B
-"""Number of our lock on PostgreSQL, which is known in one database alone."""
 
 
 class Content(NamedTuple):
@@ -64,17 +57,23 @@ class Cursor:
     """How many of those that Redis has counted were folded, or are gone."""
 
 
+ActState = Literal["pending", "done", "gone"]
+"""pending: its audit line may stand or not; gone: it broke off before, and nothing happened."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenAct:
     """An act as the store has it."""
 
     id: str
     handle: str
-    state: str
     act: Act
     text: str
+    state: ActState = "pending"
     sends: bytes | None = None
     """What goes to the workers with it; None: nothing does, or it went."""
+    host: str = ""
+    """Where it was begun, and its audit line is; empty: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +89,30 @@ class WrittenDecision:
     """None: only the audit log had it."""
 
 
+def revision_at(url: str) -> str | None:
+    """Of the tables of a store, without making one; None: there are none.
+
+    Raises:
+        CaseStoreUnusable
+    """
+    try:
+        return tables_at(url)
+    except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
+        where = make_url(url).render_as_string(hide_password=True)
+        raise CaseStoreUnusable(where=where, reason=_said(error)) from None
+
+
+def newest_revision() -> str:
+    """Of the tables that this release uses."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("worker.desk").joinpath("migrations")))
+    return config
+
+
 class CaseStore:
     """One open store. `session` is a transaction: all of it is written, or nothing."""
 
@@ -100,17 +123,16 @@ class CaseStore:
             CaseStoreUnusable, CaseStoreTooNew
         """
         self._where = make_url(url).render_as_string(hide_password=True)
+        self.made = False
+        """Whether there was nothing before it was opened."""
         try:
-            self._engine = _engine(url)
-        except (SQLAlchemyError, OSError) as error:
+            self._engine = engine_of(url)
+        except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
             raise self._unusable(error) from None
-        except ModuleNotFoundError as error:
-            reason = f"the package {error.name} is not installed, which this database needs"
-            raise CaseStoreUnusable(where=self._where, reason=reason) from None
         try:
             with self.session(alone=True) as session:
-                session.migrate(self._where)
-            self._file = _identity(self._engine)
+                self.made = session.migrate(self._where)
+            self._file = file_of(self._engine)
         except BaseException:
             self.close()
             raise
@@ -118,10 +140,26 @@ class CaseStore:
     @property
     def lost(self) -> bool:
         """Whether its file was moved or taken away since it was opened: what is written there, nobody reads again."""
-        return self._file != _identity(self._engine)
+        return self._file != file_of(self._engine)
+
+    @property
+    def where(self) -> str:
+        """Its address, without a password."""
+        return self._where
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def forget(self) -> None:
+        """Leaves nothing of what was deleted in the files of SQLite.
+
+        Raises:
+            CaseStoreUnusable
+        """
+        try:
+            unlogged(self._engine)
+        except SQLAlchemyError as error:
+            raise self._unusable(error) from None
 
     @contextmanager
     def session(self, *, alone: bool = False) -> Iterator[Session]:
@@ -133,57 +171,21 @@ class CaseStore:
         try:
             with self._engine.begin() as connection:
                 if alone:
-                    _alone(connection)
+                    alone_on(connection)
                 yield Session(connection)
         except SQLAlchemyError as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> CaseStoreUnusable:
-        """Its texts quote statements with their values: of those only the database's own words go on."""
-        said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
-        return CaseStoreUnusable(where=self._where, reason=str(said).split("\n")[0])
+        return CaseStoreUnusable(where=self._where, reason=_said(error))
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
-    if parsed.database:
-        file = Path(parsed.database)
-        make_folder(file.parent)
-        if not file.exists():
-            os.close(open_private(file, os.O_RDWR))
-    engine = create_engine(parsed, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin_as_writer)
-    return engine
-
-
-def _identity(engine: Engine) -> tuple[int, int] | None:
-    """Which file it is; None: there is none."""
-    if engine.dialect.name != "sqlite" or not engine.url.database:
-        return None
-    try:
-        found = os.stat(engine.url.database)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _prepare(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the module would begin transactions itself, and as a reader
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_as_writer(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _alone(connection: Connection) -> None:
-    """On SQLite each transaction is; on PostgreSQL who comes second waits, and does not fail on what the first made."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+def _said(error: Exception) -> str:
+    """Texts of errors quote statements with their values: of those only the database's own words go on."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed, which this database needs"
+    said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
+    return str(said).split("\n")[0]
 
 
 class Session:
@@ -192,23 +194,24 @@ class Session:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def migrate(self, where: str) -> None:
-        """Brings the tables to this release.
+    def migrate(self, where: str) -> bool:
+        """Brings the tables to this release; answers whether there were none.
 
         Raises:
             CaseStoreTooNew
         """
-        config = Config()
-        config.set_main_option("script_location", str(files("worker.desk").joinpath("migrations")))
+        config = _config()
         config.attributes["connection"] = self._connection
         known = ScriptDirectory.from_config(config)
-        if self._connection.dialect.has_table(self._connection, "alembic_version"):
+        there = self._connection.dialect.has_table(self._connection, "alembic_version")
+        if there:
             found = self._connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
             if found == known.get_current_head():
-                return
+                return False
             if found not in {one.revision for one in known.walk_revisions()}:
                 raise CaseStoreTooNew(where=where, found=found, known=known.get_current_head())
         command.upgrade(config, "head")
+        return not there
 
     def cursor(self, stream: str) -> Cursor:
         """How far a stream was folded."""
@@ -257,10 +260,22 @@ class Session:
         """The cases that a query of their whole table finds, in its order."""
         return [_case(row) for row in self._connection.execute(wanted)]
 
+    def count(self) -> int:
+        """Cases."""
+        return int(self._connection.execute(select(func.count()).select_from(cases)).scalar_one())
+
+    def act_ids(self) -> set[str]:
+        """Of all acts, however they ended."""
+        return set(self._connection.execute(select(acts.c.id)).scalars())
+
     def open_count(self) -> int:
         """Cases on which somebody has something to do."""
         wanted = select(func.count()).select_from(cases).where(cases.c.state.in_(HELD))
         return int(self._connection.execute(wanted).scalar_one())
+
+    def has_handle(self, handle: str) -> bool:
+        """Whether a case has it."""
+        return self._connection.execute(select(cases.c.handle).where(cases.c.handle == handle)).first() is not None
 
     def known(self, decision_ids: Iterable[str]) -> set[str]:
         """Those of the decisions that are here."""
@@ -316,29 +331,43 @@ class Session:
         ]  # fmt: skip
         return sorted(found, key=lambda one: (one.moment, one.decision_id))
 
-    def add_act(self, id: str, handle: str, act: Act, text: str, sends: bytes | None = None) -> None:
-        """Puts down what somebody is about to do; `sends`: what goes to the workers with it."""
-        row = {**asdict(act), "id": id, "handle": handle, "state": "pending", "text": text, "sends": sends}
-        self._connection.execute(insert(acts).values({name: _kept(value) for name, value in row.items()}))
+    def add_act(self, one: WrittenAct) -> None:
+        """Puts down what somebody is about to do, or did."""
+        row = {**asdict(one.act), "id": one.id, "handle": one.handle, "state": one.state, "text": one.text,
+               "sends": one.sends, "host": one.host}  # fmt: skip
+        self._connection.execute(insert(acts).values({name: kept(value) for name, value in row.items()}))
 
-    def end_act(self, id: str, state: str) -> bool:
-        """done, or refused; False: somebody else has ended it."""
-        begun = (acts.c.id == id) & (acts.c.state == "pending")
-        return bool(self._connection.execute(update(acts).where(begun).values(state=state, sends=None)).rowcount)
+    def end_act(self, id: str, state: ActState) -> bool:
+        """done, also where it was given up as gone and was still under way; or gone, where it is pending. False:
+        somebody else has ended it."""
+        begun = ("pending", "gone") if state == "done" else ("pending",)
+        found = (acts.c.id == id) & acts.c.state.in_(begun)
+        sends = {"sends": None} if state == "done" else {}
+        return bool(self._connection.execute(update(acts).where(found).values(state=state, **sends)).rowcount)
 
     def acts_of(self, handle: str) -> list[WrittenAct]:
         """Those on a case, the oldest first."""
         return self._acts(select(acts).where(acts.c.handle == handle))
 
-    def pending_acts(self) -> list[WrittenAct]:
-        """Those that were begun and whose end nobody wrote."""
-        return self._acts(select(acts).where(acts.c.state == "pending"))
+    def pending_acts(self, handle: str | None = None) -> list[WrittenAct]:
+        """Those that were begun and whose end nobody wrote, of all cases or of one."""
+        mine = () if handle is None else (acts.c.handle == handle,)
+        return self._acts(select(acts).where(acts.c.state == "pending", *mine))
+
+    def delete(self, case: Case) -> bool:
+        """Takes a case out, with its decisions and acts; False: it is not any more as it was read."""
+        same = (cases.c.handle == case.handle) & (cases.c.version == case.version)
+        if not self._connection.execute(select(cases.c.handle).where(same).with_for_update()).first():
+            return False
+        for table in (acts, decisions, cases):
+            self._connection.execute(delete(table).where(table.c.handle == case.handle))
+        return True
 
     def _acts(self, wanted: Any) -> list[WrittenAct]:
         names = [field.name for field in fields(Act)]
         found = [
             WrittenAct(
-                id=row.id, handle=row.handle, state=row.state, text=row.text, sends=row.sends,
+                id=row.id, handle=row.handle, state=row.state, text=row.text, sends=row.sends, host=row.host,
                 act=Act(**{name: getattr(row, name) for name in names}),
             )
             for row in self._connection.execute(wanted)
@@ -346,13 +375,13 @@ class Session:
         return sorted(found, key=lambda one: (one.act.moment, one.id))
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """What people wrote, without what a database refuses: NUL, and halves of characters."""
     return "\n".join(map(printable, value.split("\n"))) if isinstance(value, str) else value
 
 
 def _row(case: Case) -> dict[str, Any]:
-    row = {field.name: _kept(getattr(case, field.name)) for field in fields(case)}
+    row = {name: kept(getattr(case, name)) for name in (field.name for field in fields(case)) if name != "last_day"}
     last = case.last_day
     return row | _payment(row.pop("expected")) | {
         "codes": list(case.codes), "last_day": last and last.day, "last_day_rule": last and last.rule,

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from heapq import merge
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
+
+import orjson
 
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
@@ -31,10 +34,11 @@ from worker.pipeline.expected import together
 from worker.pipeline.ledger import order
 from worker.pipeline.outlets import OutletEntry, pages
 from worker.store.connections import Store
-from worker.store.keyring import load_rings
+from worker.store.keyring import Key, load_rings
 from worker.store.keys import Keys
 from worker.store.outletspecs import FILES, JUDGED
 from worker.store.registry import producers_of
+from worker.store.secret import derived, keyed
 
 _HANDLE = "23456789bcdfghjkmnpqrstvwxz"
 """Letters of a handle: none that are taken for another, and no vowels to make words of."""
@@ -62,9 +66,34 @@ class _OutletStream:
         return self.keys.outlet(self.outlet)
 
 
-def new_handle() -> str:
-    """Ten letters and digits that say nothing of the claim."""
-    return "".join(secrets.choice(_HANDLE) for _ in range(10))
+def handle_of(key: Key, scope: str, claim_id: str) -> str:
+    """Ten letters and digits that say nothing of the claim to who has no key. The same for the same case, so that it
+    keeps its handle where the store is lost; of no use where another case has it.
+    """
+    number = int.from_bytes(keyed(derived(key.secret, b"case handle"), orjson.dumps([scope, claim_id])))
+    letters = []
+    for _ in range(10):
+        number, letter = divmod(number, len(_HANDLE))
+        letters.append(_HANDLE[letter])
+    return "".join(letters)
+
+
+class Handles:
+    """Names new cases, by the first audit key, which is read when it is needed."""
+
+    def __init__(self, store: Store) -> None:
+        self._file = store.settings.secret_path
+
+    @cached_property
+    def _key(self) -> Key:
+        return load_rings(self._file).audit.first
+
+    def new(self, session: Session, scope: str, claim_id: str) -> str:
+        """A handle that no case of the store has."""
+        name = handle_of(self._key, scope, claim_id)
+        while session.has_handle(name):
+            name = "".join(secrets.choice(_HANDLE) for _ in range(10))
+        return name
 
 
 def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: int = 500) -> Followed:
@@ -83,13 +112,13 @@ def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: i
         ]
     gone = [place for place in places if _skip_what_is_gone(store, place)]
     from_audit = _from_audit(store, into, facilities, gone) if gone else 0
-    done, due = from_audit, _DueDays(book)
+    done, due, handles = from_audit, DueDays(book), Handles(store)
     entries = _until_now(store, places)
     while page := list(islice(entries, page_size)):
         folded = [_read(entry, facilities, due) for _, entry in page]
         with into.session(alone=True) as session:
             for one, content in folded:
-                _fold(session, one, content)
+                _fold(session, one, content, handles)
             for place, entry in page:
                 place.cursor = Cursor(entry.bare, place.cursor.count + 1)
             for place in {id(place): place for place, _ in page}.values():
@@ -129,7 +158,7 @@ def _of(store: Store, place: _OutletStream, now: int) -> Iterator[tuple[_OutletS
         yield place, entry
 
 
-class _DueDays:
+class DueDays:
     """Asks for the last day to file; what cannot be asked is not known."""
 
     def __init__(self, book: Callable[[], Book]) -> None:
@@ -142,19 +171,27 @@ class _DueDays:
         return last_day(claim, self._book)
 
 
-def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> tuple[Decided, Content | None]:
+def _read(entry: OutletEntry, facilities: Mapping[str, str], due: DueDays) -> tuple[Decided, Content | None]:
     """An outlet entry as a decision. Content is kept of what is held alone."""
     event, claim, report = entry.event, entry.data["claim"], entry.data["report"]
+    # absent where no line is of the book's procedures
+    content = Content(claim, report, _about(entry), entry.data.get("expected", []))
+    one = of_content(entry.decision_id, event["time"], facilities.get(event.get("producer", ""), ""), content, due)
+    return one, content if one.disposition == "rework" else None
+
+
+def of_content(decision_id: str, moment: str, scope: str, content: Content, due: DueDays) -> Decided:
+    """A decision, by what it was made on."""
+    claim, report = content.claim, content.report
     waived = report.get("waived") or {}
     refused = waived.get("refused")
     held = report["disposition"] == "rework"
-    expected = entry.data.get("expected", [])  # absent where no line is of the book's procedures
     reason = report.get("reason") or ""
-    one = Decided(
-        decision_id=entry.decision_id,
-        moment=event["time"],
+    return Decided(
+        decision_id=decision_id,
+        moment=moment,
         disposition=report["disposition"],
-        scope=facilities.get(event.get("producer", ""), ""),
+        scope=scope,
         claim_id=claim["claim_id"],
         superseded=reason.startswith("superseded"),
         waived=bool(waived) and not refused,
@@ -163,10 +200,9 @@ def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> t
         charge_cents=int(sum(Decimal(str(line["charge"])) for line in claim["lines"]) * 100),
         codes=tuple(dict.fromkeys(found["code"] for found in _blocks(report))),
         fault=f"not waived: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
-        expected=together(expected) if held else None,
+        expected=together(content.expected) if held and content.expected is not None else None,
         **_dated(claim, due) if held else {},
     )
-    return one, Content(claim, report, _about(entry), expected) if held else None
 
 
 def _fault(found: Mapping[str, Any]) -> str:
@@ -192,7 +228,7 @@ def _blocks(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield one
 
 
-def _dated(data: Any, due: _DueDays) -> dict[str, Any]:
+def _dated(data: Any, due: DueDays) -> dict[str, Any]:
     try:
         claim = read_claim(data)
     except ScrubError:  # another release wrote what this one refuses
@@ -201,11 +237,11 @@ def _dated(data: Any, due: _DueDays) -> dict[str, Any]:
     return {"service_from": min(days, default=claim.statement_from_date), "last_day": due.of(claim)}
 
 
-def _fold(session: Session, one: Decided, content: Content | None) -> None:
+def _fold(session: Session, one: Decided, content: Content | None, handles: Handles) -> None:
     before = session.of_claim(one.scope, one.claim_id)
     if before and session.known([one.decision_id]):
         return
-    after = decided(before, one, new_handle)
+    after = decided(before, one, lambda: handles.new(session, one.scope, one.claim_id))
     if after is None:
         return
     if after is not before:
@@ -214,17 +250,20 @@ def _fold(session: Session, one: Decided, content: Content | None) -> None:
 
 
 def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], gone: Sequence[_OutletStream]) -> int:
-    """Folds what the audit files of this machine know and the store does not; answers how many decisions."""
-    settings, done = store.settings, 0
+    """Folds what the audit files of this machine know and the store does not; answers how many decisions. What a person
+    took out of the store stays out."""
+    settings, done, handles = store.settings, 0, Handles(store)
     since = min(order(place.cursor.entry)[0] for place in gone) / 1000
     lines = all_lines(settings.audit_path, load_rings(settings.secret_path).audit, since)
     for claim_id, said in lines.items():
-        found = [one for line in standing(said) if (one := _of_line(claim_id, line, facilities))]
+        purged = purges(said)
+        found = [one for line in standing(said) if (one := of_line(claim_id, line, facilities))]
+        found = [one for one in found if one.scope not in purged or one.moment > purged[one.scope].decided]
         with into.session(alone=True) as session:
             known = session.known(one.decision_id for one in found)
             for one in found:
                 if one.decision_id not in known:
-                    _fold(session, one, None)
+                    _fold(session, one, None, handles)
                     done += 1
     with into.session() as session:  # last: who breaks off begins anew, and what is known is not folded again
         for place in gone:
@@ -232,7 +271,26 @@ def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], go
     return done
 
 
-def _of_line(claim_id: str, line: ClaimLine, facilities: Mapping[str, str]) -> Decided | None:
+class Purge(NamedTuple):
+    """That a person took the case of a claim out of the store."""
+
+    decided: str
+    """Moment of the last decision that went with it."""
+    moment: str
+
+
+def purges(lines: Sequence[ClaimLine]) -> Mapping[str, Purge]:
+    """Of a claim, by facility the last one."""
+    decided_at = {one.decision_id: one.moment for one in standing(lines)}
+    return {
+        one.line.get("case.facility", ""): Purge(decided_at.get(one.decision_id, one.moment), one.moment)
+        for one in lines
+        if one.line["event.action"] == "case.purged"
+    }
+
+
+def of_line(claim_id: str, line: ClaimLine, facilities: Mapping[str, str]) -> Decided | None:
+    """A decision as the audit log has it; None: on what could not be judged."""
     said = line.line
     disposition = said.get("claim.disposition")
     if disposition not in JUDGED:

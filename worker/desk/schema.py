@@ -72,7 +72,7 @@ acts = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("handle", String(16), ForeignKey("cases.handle"), nullable=False, index=True),
-    Column("state", String(8), nullable=False),  # pending: its audit line may stand or not; done; refused
+    Column("state", String(8), nullable=False),  # of `worker.desk.casestore.ActState`
     Column("kind", String(8), nullable=False),
     Column("moment", String(32), nullable=False),
     Column("account", Text, nullable=False),
@@ -82,6 +82,7 @@ acts = Table(
     Column("decision_id", String(64), nullable=False),  # of a waiver: what is waived; else empty
     Column("sends", LargeBinary),  # of a waiver that was begun: what goes to the workers, packed by zlib; null: it went
     Column("text", Text, nullable=False),  # stays here: the audit log has its keyed digest
+    Column("host", Text, nullable=False, server_default=""),  # where it was begun
 )
 
 cursors = Table(

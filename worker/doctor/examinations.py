@@ -28,6 +28,7 @@ from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging
 from worker.doctor.books import contracts, overrides, rule_book
+from worker.doctor.cases import case_store, file_of
 from worker.doctor.diagnosis import Diagnosis, Level
 from worker.doctor.gaps import gaps
 from worker.doctor.servers import server
@@ -80,9 +81,10 @@ def folders(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("ill", "audit folder", sentence, "Mend its owner and mode, or set SCRUB_AUDIT_DIR.")
     else:
         yield Diagnosis("well", "audit folder", f"{settings.audit_path}{'' if made else ' (made at first use)'}")
+    stored = file_of(settings)
     disks = {
         os.stat(found).st_dev: found
-        for path in (settings.audit_path, settings.state_dir)
+        for path in (settings.audit_path, settings.state_dir, *([stored] if stored else []))
         for found, _ in [_existing(path)]
     }
     for path in disks.values():
@@ -275,6 +277,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
     yield from packages()
     yield from folders(settings)
     yield from snapshots(settings.snapshot_path, datetime.now(UTC))
+    yield from case_store(settings, store, datetime.now(UTC))
     try:
         book = current.own_book(settings)
         yield from rule_book(book, today)

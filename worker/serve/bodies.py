@@ -19,7 +19,9 @@ SMALL = 2**18
 
 
 _PATIENCE = 20.0
-"""Seconds that such a body may take."""
+"""Seconds that a body may take, and more of one that may be large, by what came of it."""
+_RATE = 50_000
+"""Bytes of a large body that come in a second at least, once patience is over."""
 
 
 class SmallBody(APIRoute):
@@ -36,15 +38,11 @@ class SmallBody(APIRoute):
 
 def _at_most(most: int, receive: Receive) -> Receive:
     """What comes in, until it is too much, or takes too long."""
-    count, until = 0, time.monotonic() + _PATIENCE
+    count, in_time = 0, _in_time(receive, most)
 
     async def counted() -> Message:
         nonlocal count
-        try:
-            async with asyncio.timeout(max(0, until - time.monotonic())):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, f"The body took longer than {_PATIENCE:.0f} seconds.") from None
+        message = await in_time()
         count += len(message.get("body", b""))
         if count > most:
             raise HTTPException(413, f"This body is larger than any that is taken here: {most:,} bytes.")
@@ -53,11 +51,31 @@ def _at_most(most: int, receive: Receive) -> Receive:
     return counted
 
 
+def _in_time(receive: Receive, most: int) -> Receive:
+    """What comes in, until it takes too long: who sends a byte now and then holds a connection for ever otherwise."""
+    since, size, rate = time.monotonic(), 0, _RATE if most > SMALL else None
+
+    async def timed() -> Message:
+        nonlocal size
+        until = since + _PATIENCE + (size / rate if rate else 0)
+        try:
+            async with asyncio.timeout(max(0, until - time.monotonic())):
+                message = await receive()
+        except TimeoutError:
+            more = f", and one second more for each {rate:,} bytes" if rate else ""
+            raise HTTPException(408, f"The body took longer than {_PATIENCE:.0f} seconds{more}.") from None
+        size += len(message.get("body", b""))
+        return message
+
+    return timed
+
+
 async def body_of(request: Request, limit: int) -> bytes:
     """The body.
 
     Raises:
         BodyTooLarge: as soon as that is known. TypeNotTaken: it is packed.
+        HTTPException: it comes too slowly (408).
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise TypeNotTaken(taken="bodies that are not packed (no Content-Encoding)")
@@ -65,7 +83,7 @@ async def body_of(request: Request, limit: int) -> bytes:
     if not said.isdigit() or int(said) > limit:
         raise BodyTooLarge(limit=limit)
     parts, size = list[bytes](), 0
-    async for part in request.stream():
+    async for part in Request(request.scope, _in_time(request.receive, limit)).stream():
         size += len(part)
         if size > limit:
             raise BodyTooLarge(limit=limit)

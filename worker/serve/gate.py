@@ -64,10 +64,18 @@ def address_of(request: Request, settings: Settings) -> str:
         if not _is_proxy(found, settings):
             break
         try:
-            found = str(ip_address(said.strip()))
+            found = str(ip_address(_bare(said)))
         except ValueError:
             break
     return found
+
+
+def _bare(said: str) -> str:
+    """An address without the port and brackets that some proxies put on it: 192.0.2.7:4711, [2001:db8::7]:4711."""
+    found = said.strip().strip('"')
+    if found.startswith("["):
+        return found[1:].partition("]")[0]
+    return found.partition(":")[0] if found.count(":") == 1 else found
 
 
 def from_proxy(request: Request, settings: Settings) -> bool:

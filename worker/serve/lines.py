@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from worker.serve.app import HEADERS
+from worker.serve.problems import Problem
 
 HEAD = 10.0
 """Seconds that the head of a request may take, and as much again: it is looked at so often."""
@@ -26,6 +30,14 @@ class Line(H11Protocol):
         if self._look_task:
             self._look_task.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says what is wrong, in its words
+        """What is no HTTP comes to no application: its answer is as all others, without the words of who asked."""
+        answer = Problem(400, "", "This is no request of HTTP.", headers={**HEADERS, "Connection": "close"}).response()
+        event = h11.Response(status_code=400, headers=answer.raw_headers, reason=b"Bad Request")
+        for part in (event, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event=part) or b"")
+        self.transport.close()
 
     def _look(self) -> None:
         waits = self.cycle is None or self.cycle.response_complete

@@ -17,12 +17,13 @@ from redis.exceptions import RedisError
 
 from rules.book.book import Book
 from rules.errors import ScrubError
+from worker.audit.actlines import acts_logged
 from worker.audit.lines import AuditLine, now
 from worker.audit.log import AuditLog, check_folder
 from worker.books.current import payment_terms
 from worker.bootstrap import process_book
 from worker.config.settings import Settings
-from worker.desk.acting import Desk
+from worker.desk.acting import Desk, broke_off
 from worker.desk.cases import Act, ActKind, Case, CloseReason
 from worker.desk.casestore import CaseStore, WrittenAct
 from worker.desk.following import follow
@@ -124,6 +125,8 @@ class Serving:
                 self._cases = None
             if self._cases is None:
                 self._cases = CaseStore(self.settings.case_store_url)
+                if self._cases.made and (lost := len(acts_logged(self.settings.audit_path))):
+                    log(__name__).warning("the case store is a new one; see scrub doctor", acts_elsewhere=lost)
             return self._cases
 
     def case(self, caller: Caller, handle: str) -> Case:
@@ -345,13 +348,17 @@ class Serving:
             log(__name__).debug("folded", decisions=done.decisions)
 
     def finish(self) -> list[WrittenAct]:
-        """Ends acts that broke off where their audit line stands; answers those that have none, for their authors.
+        """Ends acts that broke off where their audit line stands; answers those that have none. Their pages tell their
+        authors.
 
         Raises:
             CaseStoreUnusable, OSError
         """
         with self._desk() as desk:
-            return desk.finish()
+            left = desk.finish()
+            for one in filter(broke_off, left):
+                desk.give_up(one)
+            return left
 
     def _turn(self) -> None:
         """Writes on under the audit key that is in force."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.rework import acts, listing, showing, trying, waiving
+from worker.cli.rework import acts, keeping, listing, showing, trying, waiving
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,3 +28,7 @@ app.command("note")(acts.note)
 app.command("close")(acts.close)
 app.command("waive")(waiving.waive)
 app.command("reopen")(acts.reopen)
+app.command("purge")(keeping.purge)
+app.command("preserve")(keeping.preserve)
+app.command("release")(keeping.release)
+app.command("rebuild")(keeping.rebuild)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DONE: Mapping[ActKind, str] = {
     "pend": "pended", "assign": "assigned", "note": "note written", "close": "closed", "reopen": "reopened",
+    "preserve": "preserved", "release": "released",
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def pend(
 
     * `scrub rework pend k7m2q9x4bd 2026-12-04 --note "asked the surgeon for the side"`
     """
-    _act("pend", case, text, seen, until=day_of(until))
+    act("pend", case, text, seen, until=day_of(until))
 
 
 def assign(
@@ -52,7 +53,7 @@ def assign(
 
     * `scrub rework assign k7m2q9x4bd me`
     """
-    _act("assign", case, text, seen, owner=person(owner))
+    act("assign", case, text, seen, owner=person(owner))
 
 
 def note(case: CaseName, text: Annotated[str, typer.Argument(metavar="TEXT", help="`-`: from stdin.")]) -> None:
@@ -64,7 +65,7 @@ def note(case: CaseName, text: Annotated[str, typer.Argument(metavar="TEXT", hel
 
     * `scrub rework note k7m2q9x4bd "record asked for on Monday"`
     """
-    _act("note", case, text, None)
+    act("note", case, text, None)
 
 
 def close(
@@ -84,7 +85,7 @@ def close(
 
     * `scrub rework close k7m2q9x4bd --as without_billing --note "patient moved to self-pay"`
     """
-    _act("close", case, text, seen, reason=as_)
+    act("close", case, text, seen, reason=as_)
 
 
 def reopen(case: CaseName, text: Text = "", seen: Seen = None) -> None:
@@ -96,10 +97,10 @@ def reopen(case: CaseName, text: Text = "", seen: Seen = None) -> None:
 
     * `scrub rework reopen k7m2q9x4bd`
     """
-    _act("reopen", case, text, seen)
+    act("reopen", case, text, seen)
 
 
-def _act(
+def act(
     kind: ActKind,
     name: str,
     text: str,
@@ -109,6 +110,7 @@ def _act(
     owner: str = "",
     reason: CloseReason | None = None,
 ) -> None:
+    """Does an act on the case of this name, for whoever runs this, and says how the case is then."""
     from worker.desk.acting import of_me
     from worker.errors import CaseChanged
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,6 +91,7 @@ def open_desk() -> Iterator[Desk]:
         from worker.errors import ExtraMissing
 
         raise ExtraMissing(what="`scrub rework`", extra="desk") from None
+    from worker.audit.actlines import acts_logged
     from worker.audit.log import AuditLog, check_folder
     from worker.store.keyring import load_rings
 
@@ -100,6 +101,12 @@ def open_desk() -> Iterator[Desk]:
         ring = load_rings(settings.secret_path).audit
         cases, audit = CaseStore(settings.case_store_url), AuditLog(settings.audit_path, ring)
         try:
+            if cases.made and (lost := len(acts_logged(settings.audit_path))):
+                complain(
+                    f"The case store {cases.where} is a new one, and the audit log here has {lost} acts of people on "
+                    "cases. Where it should be another one, set SCRUB_CASE_STORE; where it was lost, put its newest "
+                    "backup back; then `scrub rework rebuild`."
+                )
             follow(store, cases, lambda: book_of(store))
             desk = Desk(store, cases, audit, ring)
             _tell(desk)
@@ -120,10 +127,11 @@ def book_of(store: Store) -> Any:
 
 def _tell(desk: Desk) -> None:
     """What was begun and broke off: its author decides."""
-    for one in desk.finish():
+    from worker.desk.acting import broke_off
+
+    for one in filter(broke_off, desk.finish()):
         complain(
             f"case {one.handle}: {plain(one.act.account)} began to {one.act.kind} it on {one.act.moment[:10]}, and it"
             " broke off before the audit log had it: nothing happened. Do it again, if it is still meant"
         )
-        if datetime.fromisoformat(one.act.moment) < datetime.now().astimezone() - timedelta(minutes=5):
-            desk.give_up(one)
+        desk.give_up(one)

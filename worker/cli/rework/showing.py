@@ -128,9 +128,11 @@ def _acts(acts: Sequence[Any]) -> Iterator[str]:
             "note": "note",
             "settle": f"closed by the remittance of {act.until}: {act.reason}",
             "reverse": f"opened again: taken back by the payer on {act.until}",
+            "preserve": "kept from purging",
+            "release": "no longer kept from purging",
             "waive": f"waived, for {plain(act.owner)}, until {act.until}",
         }[act.kind]
-        state = "" if one.state == "done" else f" ({'begun and not ended' if one.state == 'pending' else 'refused'})"
+        state = {"pending": " (begun and not ended)", "gone": " (broke off, and never happened)"}.get(one.state, "")
         yield hung(
             f"{act.moment[:19]}Z  {plain(act.account)}  {what}{state}" + (f": {plain(one.text)}" if one.text else ""), 2
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.audit.claimlines import ClaimLine
 from worker.desk.cases import Act
-from worker.desk.casestore import WrittenAct, WrittenDecision
+from worker.desk.casestore import ActState, WrittenAct, WrittenDecision
 from worker.serve.pages.frame import CLOSED, Fact
 from worker.serve.pages.words import Words
 from worker.store.outletspecs import SPECS
@@ -45,8 +45,13 @@ def history(decisions: Sequence[WrittenDecision], acts: Sequence[WrittenAct], wo
     for version, one in enumerate(decisions, 1):
         yield _decided(one, version, words)
     for act in acts:
-        if act.state != "refused":
-            yield happened(act, words)
+        yield happened(act, words)
+
+
+_BEGUN: Mapping[ActState, str] = {
+    "pending": " (begun, and not yet ended)",
+    "gone": " (that broke off, and nothing happened: do it again, if it is still meant)",
+}
 
 
 def _decided(one: WrittenDecision, version: int, words: Words) -> Happened:
@@ -61,7 +66,7 @@ def _decided(one: WrittenDecision, version: int, words: Words) -> Happened:
 
 def happened(one: WrittenAct, words: Words) -> Happened:
     """An act with its text."""
-    begun = " (begun, and not yet ended)" if one.state == "pending" else ""
+    begun = _BEGUN.get(one.state, "")
     return Happened(
         words.moment(one.act.moment), one.act.moment, one.act.account, f"{did(one.act, words)}{begun}", one.text
     )
@@ -81,6 +86,8 @@ def did(act: Act, words: Words) -> str:
         "reopen": "opened it again", "note": "wrote",
         "settle": f"entered the payer's answer: {CLOSED.get(act.reason or '', 'settled').lower()}",
         "waive": "waived what blocks it, this once",
+        "preserve": "had it kept from purging",
+        "release": "let it be purged again, in its time",
         "reverse": "entered that the payer took its answer back",
     }  # fmt: skip
     return others.get(act.kind, str(act.kind))
