@@ -236,6 +236,10 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "a full queue": f"{HTTP_CLAIMS}::test_a_full_queue_is_503_with_when_to_come_again",
         "an address that fails ten times in a minute waits": f"{TOKENS}::test_who_fails_often_waits_and_who_has_a_token_does_not",
     },
+    "tables of held claims (": {
+        "no cell is a formula": "serve/pages/test_money.py::test_no_cell_of_the_export_is_a_formula_and_every_row_is_whole",
+        "who exported them in the browser, and how many, is in the audit log": "serve/pages/test_money.py::test_the_list_is_exported_as_it_is_filtered_and_that_is_on_the_audit_log",
+    },
     "memory of `scrub serve`": {"30 minutes without a page": f"{SIGN_IN}::test_a_visit_ends_when_nobody_comes_and_after_a_day_of_work_in_any_case"},
     "Somebody forges, reads or repeats": {
         "https alone, with a certificate that is checked": f"{WEBHOOK}::test_a_stranger_in_its_place_is_told_nothing",

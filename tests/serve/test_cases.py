@@ -6,7 +6,10 @@ over what somebody else had written (medplum/medplum#4062).
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from worker.pipeline.consumer import InboxConsumer
 from worker.store.connections import Store
 
@@ -213,7 +217,9 @@ def test_the_list_is_filtered_sorted_and_paged_as_on_the_command_line(
     )
     for query, options in (
         ({}, []), ({"sort": "charge", "state": "all"}, ["--sort", "charge", "--state", "all"]), ({"code": "unt001"}, ["--code", "unt001"]),
-        ({"owner": ""}, ["--owner", "nobody"]), ({"due": "400"}, ["--due", "400"]), ({"payer": "med", "sort": "age"}, ["--payer", "med", "--sort", "age"]),
+        ({"owner": ""}, ["--owner", "nobody"]), ({"due": "400"}, ["--due", "400"]),
+        ({"due": "past"}, ["--due", "past"]), ({"due": "unknown"}, ["--due", "unknown"]),
+        ({"sort": "expected"}, ["--sort", "expected"]), ({"payer": "med", "sort": "age"}, ["--payer", "med", "--sort", "age"]),
     ):  # fmt: skip
         ours = service.http.get("/cases", params={"limit": "1000", **query}, headers=biller).json()
         done = service.scrub("rework", "list", "--format", "json", *options)
@@ -221,11 +227,84 @@ def test_the_list_is_filtered_sorted_and_paged_as_on_the_command_line(
         assert ours["cases"] == [json.loads(line) for line in done.stdout.splitlines()], query
         assert ours["total"] == len(ours["cases"])
     whole = service.http.get("/cases", params={"limit": "1000", "state": "all"}, headers=biller).json()
-    parts = [
-        service.http.get("/cases", params={"limit": "2", "offset": str(start), "state": "all"}, headers=biller).json()
-        for start in range(0, whole["total"], 2)
-    ]
+    assert whole["next"] is None
+    parts = pages(service, biller, limit="2", state="all")
     assert [one for part in parts for one in part["cases"]] == whole["cases"]
+    assert {part["total"] for part in parts} == {whole["total"]}, "of all pages"
+    for after in ("x", parts[0]["next"]):
+        wrong = service.http.get("/cases", params={"after": after, "sort": "charge"}, headers=biller)
+        assert (wrong.status_code, wrong.json()["type"]) == (400, "urn:claim-scrubber:problem:place-unknown")
+    assert service.http.get("/cases", params={"due": "soon"}, headers=biller).status_code == 422
+
+
+def pages(service: Service, token: Headers, **query: str) -> list[dict[str, Any]]:
+    """Every page of a list, each by `next` of the one before."""
+    found: list[dict[str, Any]] = []
+    while not found or found[-1]["next"]:
+        more = {"after": found[-1]["next"]} if found else {}
+        found.append(service.http.get("/cases", params={**query, **more}, headers=token).json())
+    return found
+
+
+def test_claim_numbers_are_searched_page_by_page_and_those_without_a_case_are_named_on_each(
+    service: Service, decide: Decide, biller: Headers
+) -> None:
+    numbers = [f"SEARCH-{number}" for number in range(5)]
+    decide(*(FAULTY | {"claim_id": one} for one in numbers))
+    asked: dict[str, Any] = {"claim_ids": [*numbers, "NEVER-1"], "limit": 2}
+    seen = list[str]()
+    while True:
+        page = service.http.post("/claims/search", json=asked, headers=biller).json()
+        seen += [one["claim_id"] for one in page["cases"]]
+        assert (page["unknown"], page["total"], page["charge_cents"]) == (["NEVER-1"], 5, 5 * 66_000)
+        assert not any(one in (page["next"] or "") for one in numbers)
+        if page["next"] is None:
+            break
+        asked["after"] = page["next"]
+    assert sorted(seen) == numbers
+
+
+def test_a_place_of_another_facilitys_list_shows_none_of_its_cases(
+    service: Service, decide: Decide, biller: Headers
+) -> None:
+    decide(FAULTY | {"claim_id": "PLACE-1"}, FAULTY | {"claim_id": "PLACE-2"})
+    first = service.http.get("/cases", params={"limit": "1", "state": "all"}, headers=biller).json()
+    north = service.token("read", name="nowhere", facilities=("NOWHERE",))
+    other = service.http.get("/cases", params={"after": first["next"], "state": "all"}, headers=north).json()
+    assert (other["cases"], other["total"], other["charge_cents"], other["expected"]) == ([], 0, 0, None)
+
+
+def test_a_list_has_the_expected_payment_beside_the_charge_as_the_outlet_and_the_audit_log_have_it(
+    service: Service, decide: Decide, biller: Headers
+) -> None:
+    base = example_claim("practitioner", {"diagnoses": ["XX"]}, {"filing_indicator": "MB"})
+    medicare = {**base, "total_charge": "450.00"}
+    decide(medicare | {"claim_id": "MONEY-1"}, FAULTY | {"claim_id": "MONEY-2"})
+    found = service.http.post("/claims/search", json={"claim_ids": ["MONEY-1", "MONEY-2"]}, headers=biller).json()
+    told = {one["claim_id"]: one["expected"] for one in found["cases"]}
+    assert told["MONEY-1"] == {"kind": "range", "low_cents": 16_193, "high_cents": 18_000}
+    assert told["MONEY-2"]["kind"] in ("unknown", "part")
+    assert found["expected"] == {"cases": 1, "charge_cents": 45_000, "low_cents": 16_193, "high_cents": 18_000}
+    (line,) = (one for one in service.audited("claim.scrubbed") if one["claim.claim_id"] == "MONEY-1")
+    assert (line["claim.expected_cents"], line["claim.expected_high_cents"]) == (16_193, 18_000)
+    text = service.scrub("rework", "list").stdout.decode()
+    (row,) = (one for one in text.splitlines() if "MONEY-1" in one)
+    assert "$450.00  $161.93 to $180.00" in row
+    (row,) = (one for one in text.splitlines() if "MONEY-2" in one)
+    assert "unknown" in row or "for a part of it" in row
+    assert re.search(r"[0-9]+ cases, \$[0-9,.]+ charged, expected: \$[0-9,.]+ to \$[0-9,.]+ for [0-9]+ of them", text)
+    shown = service.scrub("rework", "show", "MONEY-1").stdout.decode()
+    assert re.search(r"expected payment +\$161.93 to \$180.00", shown)
+    table = service.scrub("rework", "list", "--format", "csv").stdout.decode()
+    rows = {row["claim"]: row for row in csv.DictReader(io.StringIO(table))}
+    assert [rows["MONEY-1"][name] for name in ("expected", "expected_low", "expected_high")] == [
+        "range", "161.93", "180.00",
+    ]  # fmt: skip
+    assert rows["MONEY-2"]["expected_low"] != "0.00"
+    highest = json.loads(
+        service.scrub("rework", "list", "--sort", "expected", "--format", "json").stdout.splitlines()[0]
+    )
+    assert highest["claim_id"] == "MONEY-1"
 
 
 def test_where_the_case_store_is_gone_checks_and_claims_go_on_and_cases_come_back(serve: Serve) -> None:

@@ -265,11 +265,12 @@ def test_a_claim_shows_what_was_found_beside_its_lines_with_source_and_grade(per
     assert '<span class="mark">2</span>' in blocks[1]
     assert "Medicare NCCI Policy Manual, 2026 (revision date 1/1/2026), VIII-18 item 8; I-30 (grade A" in said
     assert "UNT002: More than one unit of the block in a day" in said
-    assert "expected payment not known (units 2: the book has the payment of one unit)" in said
+    assert "expected payment: unknown (units 2: the book has the payment of one unit)" in said
     assert "What was not looked at" in said
     priced = person()
     priced.open("DEMO-0057")
-    assert "expected payment $161.93" in text_of(priced.page)
+    assert "expected payment: $161.93" in text_of(priced.page)
+    assert re.search(r"Line 1 .* Expected \$161.93", text_of(priced.page))
     whole = person()
     whole.open("DEMO-0058")
     assert "CLM001" in re.split(r'<div class="line[ "]', whole.page)[1]
