@@ -32,16 +32,18 @@ from worker.store.secret import derived, keyed
 _ACTIONS = {
     "pend": "case.pended", "assign": "case.assigned", "note": "case.noted", "close": "case.closed",
     "reopen": "case.reopened", "settle": "case.closed", "reverse": "case.reopened", "waive": "claim.waived",
+    "repair": "claim.repaired",
 }  # fmt: skip
 
 
 class Waives(NamedTuple):
-    """What goes to the workers with a waiver."""
+    """What goes to the workers with a waiver or a repair."""
 
     partition: int
     digest: str
     """Of the waiver."""
     findings: Sequence[str]
+    """Of a repair, what it changes."""
     fields: Mapping[str, str]
     """Of the entry."""
 
@@ -110,7 +112,7 @@ class Desk:
                 after = acted(case, act, day)
             except ActNotPossible as error:
                 after, refused = case, error
-            sent = act.kind == "waive"
+            sent = act.kind in ("waive", "repair")
             if session.end_act(id, "refused" if refused and not sent else "done") and not refused:
                 session.write(case, after)
         if refused and not sent:
@@ -153,7 +155,9 @@ class Desk:
             line["case.until"] = act.until.isoformat()
         if act.kind in ("assign", "waive"):
             line["case.owner"] = act.owner
-        if waives:
+        if waives and act.kind == "repair":
+            line["claim.repair"], line["claim.repaired"] = waives.digest, list(waives.findings)
+        elif waives:
             line["claim.waiver"], line["claim.waived"] = waives.digest, list(waives.findings)
         if act.reason:
             line["case.reason"] = act.reason

@@ -24,7 +24,7 @@ StateWanted = Literal["held", "open", "pended", "mended", "waived", "closed", "a
 """Of a list of cases. held: open, and pended ones too."""
 Sort = Literal["urgency", "charge", "age"]
 """urgency: in groups by the last day to file, the highest charge first in each."""
-ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive"]
+ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive", "repair"]
 """settle: the payer's answer closes it; reverse: the payer took its answer back."""
 SETTLED: tuple[CloseReason, ...] = ("paid", "denied_foreseen", "denied_otherwise")
 """What a remittance may come to."""
@@ -88,7 +88,7 @@ class Act:
     reason: CloseReason | None = None
     """close and settle."""
     decision_id: str = ""
-    """waive: the decision that is waived."""
+    """waive, repair: the decision that is waived, or whose claim is repaired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +185,9 @@ def acted(case: Case, act: Act, day: date) -> Case:
         return replace(after, owner=act.owner)
     if act.kind in ("close", "settle"):
         return replace(after, state="closed", closed_reason=act.reason, pended_until=None, pended_by="")
-    if act.kind == "waive":
-        return replace(after, state="waived", closed_reason=None, pended_until=None, pended_by="")
+    if act.kind in ("waive", "repair"):
+        state: State = "waived" if act.kind == "waive" else "mended"
+        return replace(after, state=state, closed_reason=None, pended_until=None, pended_by="")
     if act.kind in ("reopen", "reverse"):
         return replace(after, state="open", closed_reason=None, pended_until=None, pended_by="")
     return after
@@ -194,9 +195,9 @@ def acted(case: Case, act: Act, day: date) -> Case:
 
 def _problem(case: Case, act: Act, day: date) -> str:
     state = case.state_on(day)
-    if act.kind in ("pend", "close", "waive") and state not in HELD:
+    if act.kind in ("pend", "close", "waive", "repair") and state not in HELD:
         return f"it is {state}"
-    if act.kind == "waive" and act.decision_id != case.decision_id:
+    if act.kind in ("waive", "repair") and act.decision_id != case.decision_id:
         return "another decision on the claim came in since"
     if act.kind == "reopen" and case.state not in ("pended", "closed"):
         return f"it is {case.state}"

@@ -139,8 +139,8 @@ def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> t
     """An outlet entry as a decision. Content is kept of what is held alone."""
     event, claim, report = entry.event, entry.data["claim"], entry.data["report"]
     waived = report.get("waived") or {}
-    refused = waived.get("refused")
-    held = report["disposition"] == "rework"
+    refused = waived.get("refused") or (report.get("repaired") or {}).get("refused")
+    held, did = report["disposition"] == "rework", "waived" if waived else "repaired"
     reason = report.get("reason") or ""
     one = Decided(
         decision_id=entry.decision_id,
@@ -149,12 +149,12 @@ def _read(entry: OutletEntry, facilities: Mapping[str, str], due: _DueDays) -> t
         scope=facilities.get(event.get("producer", ""), ""),
         claim_id=claim["claim_id"],
         superseded=reason.startswith("superseded"),
-        waived=bool(waived) and not refused,
+        waived=bool(waived) and not waived.get("refused"),
         payer=report["payer"],
         payer_name=claim["payer"].get("name") or claim["payer"]["id"],
         charge_cents=int(sum(Decimal(str(line["charge"])) for line in claim["lines"]) * 100),
         codes=tuple(dict.fromkeys(found["code"] for found in _blocks(report))),
-        fault=f"not waived: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
+        fault=f"not {did}: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
         **_dated(claim, due) if held else {},
     )
     return one, Content(claim, report, _about(entry)) if held else None
