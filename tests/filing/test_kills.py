@@ -29,7 +29,8 @@ from .test_later import cases, let_go, person
 
 __all__ = ["cases", "person"]
 
-KILLS = int(os.environ.get("KILLS", "20"))
+KILLS = int(os.environ.get("KILLS", "20")) // 2
+"""While files come, and again while claims of them are let go."""
 
 
 def started(home: Path, cutoff: str) -> subprocess.Popen[bytes]:
@@ -48,10 +49,13 @@ def left_later(out: Path) -> list[str]:
     return [row["claim_id"] for stem in found for row in found[stem]["claims"] if found[stem]["number"] > 1]
 
 
-def let_some_go(person: CaseDesk, out: Path, raws: dict[str, bytes], going: dict[str, str]) -> None:
-    """Waives a claim of the last file of which none was, and one more of the one before."""
+def let_some_go(
+    person: CaseDesk, out: Path, raws: dict[str, bytes], going: dict[str, str], chance: random.Random
+) -> None:
+    """Waives a held claim of each of two files that are written."""
     found = manifests(out)
-    for stem in sorted(found.keys() & raws.keys(), key=[*raws].index)[-2:]:
+    written = sorted(found.keys() & raws.keys())
+    for stem in chance.sample(written, min(2, len(written))):
         held = [row["claim_id"] for row in found[stem]["claims"] if row["kind"] == "held"]
         if name := next((one for one in held if one not in going), None):
             let_go(person, name)
@@ -70,25 +74,25 @@ def test_every_claim_is_in_one_file_however_often_it_is_killed(
         (home / name).mkdir()
     producers.add(store.redis, store.keys, EHR)
     worker = Worker(home, concurrency=1).wait_ready()
-    picker, raws, kills, going = Picker(home / "out"), dict[str, bytes](), 0, dict[str, str]()
+    picker, raws, going = Picker(home / "out"), dict[str, bytes](), dict[str, str]()
     filing = started(home, cutoff)
     try:
-        while kills < KILLS:
-            if len(raws.keys() - manifests(home / "out").keys()) < 3:
+        for kill in range(2 * KILLS):
+            # Of the second half there are no new files, and what was written is let go of.
+            if kill < KILLS and len(raws.keys() - manifests(home / "out").keys()) < 3:
                 number = len(raws) + 1
                 names = [f"{kind}-{number}{place:02}" for place, kind in enumerate("CCHUCHCC" * 4)]
                 raws[f"f{number}"] = of(*names, control=1000 + number)
                 part = home / "drop" / f".f{number}"
                 part.write_bytes(raws[f"f{number}"])
                 part.rename(home / "drop" / f"f{number}.837")
+            let_some_go(person, home / "out", raws, going, chance)
             until = time.monotonic() + chance.uniform(0.6, 2.4)
             while time.monotonic() < until:
                 picker.look()
                 time.sleep(0.005)
-            let_some_go(person, home / "out", raws, going)
             filing.send_signal(signal.SIGKILL)
             filing.wait(10)
-            kills += 1
             filing = started(home, cutoff)
         deadline = time.monotonic() + 120
         while not raws.keys() <= manifests(home / "out").keys() or len(left_later(home / "out")) < len(going):
@@ -110,6 +114,6 @@ def test_every_claim_is_in_one_file_however_often_it_is_killed(
             sent[raw[row["offset"] : row["offset"] + row["bytes"]]] += row["send"]
     assert sorted(left_later(home / "out")) == sorted(going), "each that was let go left later, once"
     sent.update(later(home / "out"))
-    assert sum(later(home / "out").values()) == len(going) > KILLS // 4
+    assert sum(later(home / "out").values()) == len(going) > 0
     assert max(sent.values()) == 1
     assert sum(sent.values()) == len(counting(store)), "the ledger says billed of what was sent, and of nothing else"

@@ -26,6 +26,7 @@ _ACTS = {
     "history.imported": "entered into the ledger by a person",
     "history.rejected": "entered into the ledger as rejected by a person",
     "claim.waived": "let go by a person in spite of what blocks it",
+    "claim.repaired": "written otherwise by a person, to be judged again",
 }
 _FAULTS = 2
 """That rules of one code are shown with, of an audit line."""
@@ -199,6 +200,10 @@ def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
         yield f"  why:     {plain(reason)}"
     if waived := found.get("claim.waived"):
         yield f"  waived:  {plain(', '.join(waived))} (decision {found.get('claim.waived_decision', '?')})"
+    if repaired := found.get("claim.repaired"):
+        yield f"  repaired: {plain(', '.join(repaired))} (decision {found.get('claim.repaired_decision', '?')})"
+    if refused := found.get("claim.repair_refused"):
+        yield "  " + hung(plain(f"not repaired: {refused}."), 2)
     if refused := found.get("claim.waiver_refused"):
         yield "  " + hung(plain(f"not waived: {refused}."), 2)
     for sentence in found.get("claim.problems", ()):

@@ -6,6 +6,7 @@ is wrong with it still holds it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from rules.engine.repairing import repairs_of, same_value
 from rules.engine.suggesting import Suggestion, changes_of
 from rules.engine.trying import Change, changes
 from rules.errors import ScrubError
+from rules.facts.diagnoses import undotted
 from worker.desk.acting import Desk, Waives, of_me
 from worker.desk.cases import HELD, Act, Case
 from worker.desk.casestore import Content
@@ -33,6 +35,7 @@ _OUTSIDE = (
     "its source leaves by file, and what is written otherwise stands outside of the claim's own segments, where it is"
     " other claims' as well: mend it in the system that exports the file"
 )
+_DIAGNOSIS = re.compile(r"/(reason_)?diagnoses/\d+|/admitting_diagnosis")
 _NOTHING = "no rule that holds it knows a value that is only written otherwise than its form wants it"
 
 
@@ -77,10 +80,11 @@ def repairable(desk: Desk, case: Case, book: Book, day: date) -> Repairable:
     fits = [one for one in ways if not within or all(stands_within(path) for path in _paths(content, one))]
     if not fits:
         raise _not(case, _OUTSIDE if ways else _NOTHING)
-    after, repairs = _after(case, content, claim, fits)
+    steps = _steps(case, claim, fits, undot=within)
+    after, repairs = _after(case, content, steps)
     return Repairable(
         case=case,
-        changes=tuple(changes(claim, changes_of(claim, fits), told=True)),
+        changes=tuple(changes(claim, steps, told=True)),
         paths=tuple(one.path for one in repairs),
         confirm=tuple(dict.fromkeys(sentence for one in fits for sentence in one.confirm)),
         codes=tuple(dict.fromkeys(one.code for one in fits)),
@@ -120,13 +124,24 @@ def _paths(content: Content, one: Suggestion) -> list[str]:
         return [""]  # of no field that has bytes of its own
 
 
-def _after(case: Case, content: Content, claim: Claim, fits: Sequence[Suggestion]) -> tuple[Any, list[Repair]]:
+def _steps(case: Case, claim: Claim, fits: Sequence[Suggestion], *, undot: bool) -> list[dict[str, Any]]:
+    """All of them as one patch. `undot`: an 837 has no dots in diagnoses, and it is judged as it leaves."""
+    try:
+        steps = changes_of(claim, fits)
+    except Contradiction:
+        raise _not(case, _NOTHING) from None
+    if not undot:
+        return steps
+    return [one | {"value": undotted(one["value"])} if _DIAGNOSIS.fullmatch(one["path"]) else one for one in steps]
+
+
+def _after(case: Case, content: Content, steps: Sequence[dict[str, Any]]) -> tuple[Any, list[Repair]]:
     """The claim with the changes, and these; every one is the same value, written otherwise."""
     try:
-        after = patched(content.claim, changes_of(claim, fits))
+        after = patched(content.claim, steps)
         repairs = [*changes_between(content.claim, after)]
         claim_of(after)
-    except (Contradiction, LookupError, SplitFailed, ScrubError):
+    except (LookupError, SplitFailed, ScrubError):
         raise _not(case, _NOTHING) from None
     if not repairs or not all(same_value(one.was, one.becomes) for one in repairs):
         raise _not(case, _NOTHING)

@@ -129,7 +129,7 @@ def _put(elements: list[bytes], name: bytes, component: bytes, change: Repair) -
     was, becomes = change.was.encode(), change.becomes.encode()
     if name == b"HI":
         for place, element in enumerate(elements[1:], 1):
-            elements[place] = _in_component(element, component, range(1, 2), was, becomes.replace(b".", b""))
+            elements[place] = _in_component(element, component, range(1, 2), was, becomes)
     elif name in _SERVICE and len(elements) > (place := _SERVICE[name]):
         within = range(1, 2) if change.path.endswith("/procedure") else range(2, 6)
         elements[place] = _in_component(elements[place], component, within, was, becomes)

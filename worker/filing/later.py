@@ -21,7 +21,6 @@ from typing import IO, Any
 import orjson
 from pydantic import TypeAdapter
 
-from rules.facts.diagnoses import undotted
 from rules.report import Report
 from worker.audit.lines import AuditLine
 from worker.errors import SplitFailed
@@ -260,9 +259,9 @@ class _Repairing:
             yield copy
 
     def holds(self, document: Document) -> bool:
-        """Whether the claim is read as it was decided, but for the dots of diagnoses, which an 837 has not."""
+        """Whether the claim is read as it was decided."""
         one = self.leaving[document.number]
-        return one.repairs is not None and _said(document.value) == _said(one.claim)
+        return one.repairs is not None and _plain(document.value) == _plain(one.claim)
 
 
 def _plain(claim: Any) -> dict[str, Any]:
@@ -281,13 +280,3 @@ def _json(folder: int, name: str) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     return found
-
-
-def _said(claim: Any) -> bytes:
-    found = _plain(claim)
-    for name in ("diagnoses", "reason_diagnoses"):
-        if found.get(name):
-            found[name] = [undotted(code) for code in found[name]]
-    if found.get("admitting_diagnosis"):
-        found["admitting_diagnosis"] = undotted(found["admitting_diagnosis"])
-    return canonical(found)

@@ -111,6 +111,8 @@ def _ways_out(case: Case, decisions: Sequence[Any], book: Any) -> Iterator[str]:
         return
     yield from suggested(claim, found)
     yield "  " + paint(f"`scrub rework try {case.handle}` judges the claim with it, and sends nothing.", "dim")
+    if any({step["class"] for step in one.operations} == {"format"} for one in found):
+        yield "  " + paint(f"`scrub rework repair {case.handle}` shows what of it can be repaired here.", "dim")
 
 
 def _acts(acts: Sequence[Any]) -> Iterator[str]:
@@ -126,6 +128,7 @@ def _acts(acts: Sequence[Any]) -> Iterator[str]:
             "note": "note",
             "settle": f"closed by the remittance of {act.until}: {act.reason}",
             "reverse": f"opened again: taken back by the payer on {act.until}",
+            "repair": "repaired what is only written otherwise",
             "waive": f"waived, for {plain(act.owner)}, until {act.until}",
         }[act.kind]
         state = "" if one.state == "done" else f" ({'begun and not ended' if one.state == 'pending' else 'refused'})"

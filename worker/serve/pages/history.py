@@ -80,6 +80,7 @@ def did(act: Act, words: Words) -> str:
     others = {
         "reopen": "opened it again", "note": "wrote",
         "settle": f"entered the payer's answer: {CLOSED.get(act.reason or '', 'settled').lower()}",
+        "repair": "repaired what is only written otherwise",
         "waive": "waived what blocks it, this once",
         "reverse": "entered that the payer took its answer back",
     }  # fmt: skip
