@@ -70,9 +70,10 @@ def _filer() -> User:
                 "hget hgetall get exists",
                 _claims("meta", "producers", "workers", "rings", mode="%R"),
             ),
-            Right("eval evalsha", _claims("exit:*", "event:*", "ledger:*", "rings", "chains")),
-            Right("hget hset hsetnx hdel hkeys hexists pexpire", _claims("exit:*")),
+            Right("eval evalsha", _claims("exit:*", "event:*", "ledger:*", "front:*", "rings", "chains")),
+            Right("hget hset hsetnx hdel hkeys hexists pexpire type", _claims("exit:*")),
             Right("set get mget del pttl exists", _claims("owner:*", "event:*", "ledger:*")),
+            Right("set get", _claims("front:*")),
             Right("hset hget", _claims("chains")),
         ),
     )

@@ -154,6 +154,22 @@ class Waived:
 
 
 @dataclass(frozen=True)
+class Repaired:
+    """Values of this claim were written otherwise here, by a person's word, and it was judged as any other."""
+
+    decision: str
+    """The decision on the claim as it was."""
+    changes: tuple[str, ...]
+    """What is written otherwise, as JSON pointers on the claim."""
+    account: str
+    """Of who confirmed it."""
+    digest: str
+    """Of the repair, hexadecimal."""
+    refused: str | None = None
+    """Why it stays held, whatever the book says; null: it went where its verdict sends it."""
+
+
+@dataclass(frozen=True)
 class BookId:
     """Which rule book judged."""
 
@@ -235,6 +251,8 @@ class Report:
 
     waived: Waived | None = None
     """Of a claim that a person let go in spite of its findings, which are all here still; null: nobody did."""
+    repaired: Repaired | None = None
+    """Of a claim whose values were written otherwise here; null: it is as it came."""
     lines: tuple[LineLook, ...] = ()
     """How each line was looked at, in the order of the claim."""
     gaps: tuple[Gap, ...] = ()

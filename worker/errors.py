@@ -478,6 +478,10 @@ class NotWaivable(ScrubError):
     """Case {case} cannot be waived: {reason}. Nothing was written; `scrub rework show {case}` shows how it is."""
 
 
+class NotRepairable(ScrubError):
+    """Case {case} cannot be repaired: {reason}. Nothing was written; `scrub rework show {case}` shows how it is."""
+
+
 class CaseChanged(ScrubError):
     """Case {case} was changed by somebody else since you looked: it has version {found}, and you saw {seen}. Nothing
     was written; look again with `scrub rework show {case}`.

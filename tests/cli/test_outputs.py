@@ -100,6 +100,7 @@ ELSEWHERE = {
     "rules rollback": "has nothing to roll back",
     "claim": "wants a claim that was decided, and says lines as `tail` does",
     "rework waive": "wants a held claim",
+    "rework repair": "wants a held claim",
     "serve": "runs until it is stopped; what it says is tried in tests/serve",
     "token add": "says a token, and one line",
     "token revoke": "says one line, and wants a token",

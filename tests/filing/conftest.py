@@ -61,11 +61,11 @@ def desk(home: Path, store: Store) -> Iterator[Open]:
         (home / name).mkdir()
     producers.add(store.redis, store.keys, EHR)
 
-    def make(cutoff: str | None = None, of: Store = store) -> Desk:
+    def make(cutoff: str | None = None, of: Store = store, out: str = "out") -> Desk:
         of.settings.__dict__["producer"] = "ehr"
-        found = Desk(None, home / "drop", home / "out")  # type: ignore[arg-type]
+        found = Desk(None, home / "drop", home / out)  # type: ignore[arg-type]
         found.filing = bootstrap.filing(
-            of, DropFolder(home / "drop", 0.0), home / "out", Cutoff.read(cutoff) if cutoff else None, EHR, SOURCE,
+            of, DropFolder(home / "drop", 0.0), home / out, Cutoff.read(cutoff) if cutoff else None, EHR, SOURCE,
             lambda: None, found.said.append, found.complained.append,
         )  # fmt: skip
         found.filing.collector.ensure()

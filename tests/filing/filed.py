@@ -68,3 +68,16 @@ def going(out: Path) -> Counter[bytes]:
         for file in out.glob(end):
             found.update(cut(file.read_bytes()))
     return found
+
+
+def later(out: Path) -> Counter[bytes]:
+    """Every claim that left after the others."""
+    found: Counter[bytes] = Counter()
+    for file in out.glob("*.[2-9].837"):
+        found.update(cut(file.read_bytes()))
+    return found
+
+
+def under_way(out: Path) -> list[str]:
+    """What is hidden, but for originals of which held claims may leave yet."""
+    return sorted(file.name for file in out.glob(".*") if file.suffix not in (".kept", ".left"))

@@ -30,7 +30,7 @@ from worker.store.agreement import agree_on_partitions
 from worker.store.connections import Store
 
 from .conftest import EHR, Desk, Open
-from .filed import GOING, kinds, manifests, of
+from .filed import GOING, kinds, manifests, of, under_way
 from .test_cutoff import failing
 
 __all__ = ["failing"]
@@ -107,7 +107,7 @@ def stepped(one: Desk, worker: InboxConsumer, picker: Picker, stem: str) -> None
     for _ in range(60):
         one.steps(1)
         picker.look()
-        if (one.out / f"{stem}.manifest.json").exists() and not [*one.out.glob(".*")]:
+        if (one.out / f"{stem}.manifest.json").exists() and not under_way(one.out):
             return
         worker.run()
     raise AssertionError(one.complained)

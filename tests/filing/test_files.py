@@ -20,7 +20,7 @@ from worker.store.outletspecs import DISPOSITIONS, FILES
 from worker.store.registry import Producer
 
 from .conftest import EHR, Open
-from .filed import assert_each_claim_once, going, kinds, manifests, of
+from .filed import assert_each_claim_once, going, kinds, manifests, of, under_way
 
 
 def test_a_file_comes_out_when_all_of_its_claims_are_decided(desk: Open, worker: InboxConsumer, store: Store) -> None:
@@ -39,7 +39,7 @@ def test_a_file_comes_out_when_all_of_its_claims_are_decided(desk: Open, worker:
     assert cut((one.out / "batch.clean.837").read_bytes()) == [cut(raw)[0], cut(raw)[3]]
     report = json.loads((one.drop / "done/batch.837.report.json").read_text())
     assert report["sha256"] == manifest["original"]["sha256"]
-    assert [name for name in one.out.iterdir() if name.name.startswith(".")] == []
+    assert under_way(one.out) == []
     found = reconcile(store.redis, store.keys)
     assert (found.balance, found.outlet(FILES).count) == (0, 4)
 

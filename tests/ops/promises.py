@@ -23,7 +23,7 @@ WEBHOOK = "serve/test_webhook.py"
 TOKENS, HTTP_CLAIMS, HTTP_CASES, HTTP_CHECKS, HTTP = (
     f"serve/test_{name}.py" for name in ("tokens", "claims", "cases", "checking", "answers")
 )
-WAIVING = "desk/test_waiving.py"
+WAIVING, REPAIRING, LATER = "desk/test_waiving.py", "desk/test_repairing.py", "filing/test_later.py"
 KUBERNETES, IMAGES = "ops/test_kubernetes.py", "ops/test_images.py"
 
 PROMISES: Mapping[str, Mapping[str, str]] = {
@@ -36,10 +36,11 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "quarantine, and an outlet without a group: until taken out": f"{PRESSURE}::test_an_outlet_without_a_group_is_not_trimmed_and_quarantine_never",
     },
     "`exit:*`, `owner:*` (Redis)": {
-        "until its files are written": f"{FILING}/test_files.py::test_a_file_comes_out_when_all_of_its_claims_are_decided",
+        "until their files are written": f"{FILING}/test_files.py::test_a_file_comes_out_when_all_of_its_claims_are_decided",
     },
     "folder out of `scrub submit --out`": {
         "hidden: until written": f"{FILING}/test_files.py::test_a_file_comes_out_when_all_of_its_claims_are_decided",
+        "for `SCRUB_EVENT_MEMORY` and a day": f"{LATER}::test_an_original_is_kept_for_as_long_as_its_claims_can_be_let_go",
         "hidden files 0600": f"{FILING}/test_files.py::test_what_is_hidden_is_the_accounts_own",
     },
     "append-only file of Redis": {},
@@ -138,6 +139,15 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "`scrub audit verify`": "integration/test_audit_verify.py::test_meddling_is_found",
         "can cut the file back to that": f"{CHAINS}::test_the_head_of_a_cut_file_cannot_be_set_back_by_who_has_redis_and_the_file",
     },
+    "A claim is changed here that its sender had right": {
+        "where both are one": f"{REPAIRING}::test_one_value_is_one_value_however_it_is_written",
+        "where a rule held the claim for it": f"{REPAIRING}::test_what_is_another_value_stays_a_suggestion",
+        "a person confirms it as it was seen": "serve/pages/test_repair.py::test_what_would_be_written_otherwise_is_named_confirmed_and_judged_again",
+        "under the seal of a waiver, bound to what it makes of the claim": f"{REPAIRING}::test_it_is_bound_to_what_was_seen_and_to_its_bytes",
+        "every rule is asked again": f"{REPAIRING}::test_a_repaired_claim_is_judged_as_any_other_and_what_else_is_wrong_holds_it",
+        "a version that its sender sent since wins": f"{REPAIRING}::test_a_correction_of_the_host_wins_whenever_it_comes",
+        "is on the audit chain": f"{REPAIRING}::test_the_audit_log_has_who_and_what_without_values_or_text",
+    },
     "A claim is let go that should be held": {
         "names every blocking finding": f"{WAIVING}::test_a_new_finding_of_another_book_holds_it_still_and_is_said",
         "bound to the content": f"{WAIVING}::test_a_claim_that_is_not_the_one_that_was_waived_stays_held",
@@ -216,6 +226,7 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "is on no outlet": f"{FILING}/test_files.py::test_nothing_of_it_is_where_a_reader_of_the_hospital_looks",
         "stand before a name does": f"{FILING}/test_broken.py::test_it_may_break_off_at_any_step",
         "one owner by event": f"{FILING}/test_files.py::test_a_claim_that_is_in_two_files_leaves_with_the_first",
+        "which the folder knows where Redis does not": f"{LATER}::test_redis_of_an_older_copy_sends_nothing_again",
         "decided for whoever comes later": f"{FILING}/test_cutoff.py::test_what_is_not_decided_at_the_cutoff_is_undecided_and_decided_by_nobody_later",
     },
     "A token of the HTTP service is stolen": {

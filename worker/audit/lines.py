@@ -15,7 +15,8 @@ as drafts), secret.rotated (a person put another key in force), case.pended, cas
 case.reopened, case.preserved and case.released (a person did that with the case of a held claim; its text stays in the
 case store), case.purged (a person took a case that is done out of the case store, with all that it had of the claim),
 cases.rebuilt (a person had cases made again from the audit log), claim.waived (a person let a held claim go in spite
-of what blocks it; the line of the decision that follows names the waiver),
+of what blocks it; the line of the decision that follows names the waiver), claim.repaired (a person had values of a
+held claim written otherwise; the decision that follows names the repair),
 case.viewed (a person or a program looked at a case over HTTP), case.listed (or at a list of them), access.refused
 (somebody was refused there).
 
@@ -38,15 +39,15 @@ from rules.claim import Claim, Role
 from rules.facts.registry import FACTS
 from rules.payment.claims import LineExpected
 from rules.payment.sums import claim_expected
-from rules.report import Coverage, Denial, Evidence, Finding, Report, Waived, place_of
+from rules.report import Coverage, Denial, Evidence, Finding, Repaired, Report, Waived, place_of
 from worker.store.outletspecs import DISPOSITIONS, listed
 
 Action = Literal[
     "audit.opened", "audit.retired", "claim.scrubbed", "claim.quarantined", "claim.repeated", "claim.superseded",
     "quarantine.requeued", "quarantine.dropped", "history.imported", "history.rejected", "history.restored",
     "book.switched", "drafts.accepted", "secret.rotated", "case.pended", "case.assigned", "case.noted", "case.closed",
-    "case.reopened", "case.preserved", "case.released", "case.purged", "cases.rebuilt", "claim.waived", "claim.left",
-    "file.written", "case.viewed", "case.listed", "access.refused",
+    "case.reopened", "case.preserved", "case.released", "case.purged", "cases.rebuilt", "claim.waived",
+    "claim.repaired", "claim.left", "file.written", "case.viewed", "case.listed", "access.refused",
 ]  # fmt: skip
 
 _CODE = re.compile(r"[A-Z0-9]{1,2}|(?=[A-Z.]*[0-9])[A-Z0-9.]{3,8}")
@@ -150,8 +151,15 @@ AuditLine = TypedDict(
         ],
         "claim.waived_decision": Annotated[str, _about("the decision that was waived")],
         "claim.waiver_refused": Annotated[str, _about("why the waiver did not hold, so that the claim is held still")],
+        "claim.repair": Annotated[str, _about("digest of a person's repair of form, by which this claim is as it is")],
+        "claim.repaired": Annotated[
+            list[str], _about("what a repair wrote otherwise, as JSON pointers on the claim, without its values")
+        ],
+        "claim.repaired_decision": Annotated[str, _about("the decision on the claim as it was before the repair")],
+        "claim.repair_refused": Annotated[str, _about("why a repaired claim is held, whatever the book says of it")],
         "claim.revision": Annotated[
-            str, _about("of a waived claim: which version of it it is, that of the entry that was decided first")
+            str,
+            _about("of a waived or repaired claim: which version of it it is, that of the entry decided first"),
         ],
         "claim.problems": Annotated[list[str], _about("of a quarantined claim: paths and sentences, no values")],
         "rule.run": Annotated[int, _about("rules that were judged")],
@@ -321,6 +329,8 @@ def report_fields(report: Report) -> AuditLine:
         line["claim.observed"] = report.observed.disposition
     if report.waived:
         line |= _of_waiver(report.waived)
+    if report.repaired:
+        line |= _of_repair(report.repaired)
     if report.reason:
         line["error.code"] = "unchecked" if report.coverage == "none" else "superseded"
     return line
@@ -332,6 +342,15 @@ def _of_waiver(waived: Waived) -> AuditLine:
         line["claim.waiver_refused"] = waived.refused
     else:
         line["claim.waived"] = list(waived.findings)
+    return line
+
+
+def _of_repair(repaired: Repaired) -> AuditLine:
+    line: AuditLine = {"claim.repair": repaired.digest, "claim.repaired_decision": repaired.decision}
+    if repaired.refused:
+        line["claim.repair_refused"] = repaired.refused
+    else:
+        line["claim.repaired"] = list(repaired.changes)
     return line
 
 

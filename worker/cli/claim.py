@@ -35,6 +35,7 @@ _ACTS = {
     "case.preserved": "kept from purging",
     "case.released": "no longer kept from purging",
     "case.purged": "its case was purged: claim, notes and reasons are gone from the case store",
+    "claim.repaired": "written otherwise by a person, to be judged again",
 }
 _HELD = ("open", "pended")
 _FAULTS = 2
@@ -258,6 +259,10 @@ def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
         yield f"  why:     {plain(reason)}"
     if waived := found.get("claim.waived"):
         yield f"  waived:  {plain(', '.join(waived))} (decision {found.get('claim.waived_decision', '?')})"
+    if repaired := found.get("claim.repaired"):
+        yield f"  repaired: {plain(', '.join(repaired))} (decision {found.get('claim.repaired_decision', '?')})"
+    if refused := found.get("claim.repair_refused"):
+        yield "  " + hung(plain(f"not repaired: {refused}."), 2)
     if refused := found.get("claim.waiver_refused"):
         yield "  " + hung(plain(f"not waived: {refused}."), 2)
     for sentence in found.get("claim.problems", ()):

@@ -32,7 +32,7 @@ from worker.store.secret import derived, keyed
 ACTIONS: Mapping[ActKind, Action] = {
     "pend": "case.pended", "assign": "case.assigned", "note": "case.noted", "close": "case.closed",
     "reopen": "case.reopened", "settle": "case.closed", "reverse": "case.reopened", "waive": "claim.waived",
-    "preserve": "case.preserved", "release": "case.released",
+    "preserve": "case.preserved", "release": "case.released", "repair": "claim.repaired",
 }  # fmt: skip
 PATIENCE = timedelta(minutes=1)
 """After which an act that is not on the audit log of its own machine broke off; others wait for a day, since the line
@@ -40,12 +40,13 @@ may stand there."""
 
 
 class Waives(NamedTuple):
-    """What goes to the workers with a waiver."""
+    """What goes to the workers with a waiver or a repair."""
 
     partition: int
     digest: str
     """Of the waiver."""
     findings: Sequence[str]
+    """Of a repair, what it changes."""
     fields: Mapping[str, str]
     """Of the entry."""
 
@@ -176,7 +177,9 @@ class Desk:
             line["case.until"] = act.until.isoformat()
         if act.kind in ("assign", "waive"):
             line["case.owner"] = act.owner
-        if waives:
+        if waives and act.kind == "repair":
+            line["claim.repair"], line["claim.repaired"] = waives.digest, list(waives.findings)
+        elif waives:
             line["claim.waiver"], line["claim.waived"] = waives.digest, list(waives.findings)
         if act.reason:
             line["case.reason"] = act.reason

@@ -26,7 +26,9 @@ StateWanted = Literal["held", "open", "pended", "mended", "waived", "closed", "a
 Sort = Literal["urgency", "charge", "age", "expected"]
 """urgency: in groups by the last day to file, the highest charge first in each. expected: what is expected to be paid,
 the most first, unknown last."""
-ActKind = Literal["pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive", "preserve", "release"]
+ActKind = Literal[
+    "pend", "assign", "note", "close", "reopen", "settle", "reverse", "waive", "repair", "preserve", "release"
+]
 """settle: the payer's answer closes it; reverse: the payer took its answer back; preserve: it is kept from purging,
 until it is released."""
 SETTLED: tuple[CloseReason, ...] = ("paid", "denied_foreseen", "denied_otherwise")
@@ -93,7 +95,7 @@ class Act:
     reason: CloseReason | None = None
     """close and settle."""
     decision_id: str = ""
-    """On which it was begun: which stood then, or is waived; empty: an earlier release began it."""
+    """On which it was begun: which stood then, or is waived or repaired; empty: an earlier release began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +203,9 @@ def ended(case: Case, act: Act) -> Case:
         return replace(after, owner=act.owner)
     if act.kind in ("close", "settle"):
         return replace(after, state="closed", closed_reason=act.reason, pended_until=None, pended_by="")
-    if act.kind == "waive":
-        return replace(after, state="waived", closed_reason=None, pended_until=None, pended_by="")
+    if act.kind in ("waive", "repair"):
+        state: State = "waived" if act.kind == "waive" else "mended"
+        return replace(after, state=state, closed_reason=None, pended_until=None, pended_by="")
     if act.kind in ("reopen", "reverse"):
         return replace(after, state="open", closed_reason=None, pended_until=None, pended_by="")
     return after
@@ -231,9 +234,9 @@ def refolded(decisions: Iterable[Decided], acts: Sequence[Act], handle: Callable
 
 def _problem(case: Case, act: Act, day: date) -> str:
     state = case.state_on(day)
-    if act.kind in ("pend", "close", "waive") and state not in HELD:
+    if act.kind in ("pend", "close", "waive", "repair") and state not in HELD:
         return f"it is {state}"
-    if act.kind == "waive" and act.decision_id != case.decision_id:
+    if act.kind in ("waive", "repair") and act.decision_id != case.decision_id:
         return "another decision on the claim came in since"
     if act.kind == "reopen" and case.state not in ("pended", "closed"):
         return f"it is {case.state}"

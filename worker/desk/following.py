@@ -184,8 +184,8 @@ def of_content(decision_id: str, moment: str, scope: str, content: Content, due:
     """A decision, by what it was made on."""
     claim, report = content.claim, content.report
     waived = report.get("waived") or {}
-    refused = waived.get("refused")
-    held = report["disposition"] == "rework"
+    refused = waived.get("refused") or (report.get("repaired") or {}).get("refused")
+    held, did = report["disposition"] == "rework", "waived" if waived else "repaired"
     reason = report.get("reason") or ""
     return Decided(
         decision_id=decision_id,
@@ -194,12 +194,12 @@ def of_content(decision_id: str, moment: str, scope: str, content: Content, due:
         scope=scope,
         claim_id=claim["claim_id"],
         superseded=reason.startswith("superseded"),
-        waived=bool(waived) and not refused,
+        waived=bool(waived) and not waived.get("refused"),
         payer=report["payer"],
         payer_name=claim["payer"].get("name") or claim["payer"]["id"],
         charge_cents=int(sum(Decimal(str(line["charge"])) for line in claim["lines"]) * 100),
         codes=tuple(dict.fromkeys(found["code"] for found in _blocks(report))),
-        fault=f"not waived: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
+        fault=f"not {did}: {refused}" if refused else next(map(_fault, _blocks(report)), ""),
         expected=together(content.expected) if held and content.expected is not None else None,
         **_dated(claim, due) if held else {},
     )

@@ -6,10 +6,10 @@ goes to the workers is sealed and carries the content: they look nothing up, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import cast
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
@@ -26,13 +26,19 @@ from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import front, waivers
 from worker.pipeline.front import Front
 from worker.store.agreement import standing
-from worker.store.keys import Keys, case_mark
+from worker.store.keys import Keys, case_mark, event_identity
 from worker.store.registry import producers_of
 
 MOST_DAYS = 31
 """For which a waiver holds at most: it is for now. Whoever means a rule for longer writes an override."""
 MOST_OWNER = 64
-_REPORT: TypeAdapter[Report] = TypeAdapter(Report)
+_LEAST_MS = 86_400_000
+"""For which the file of a claim has to be remembered yet, so that what leaves later is written."""
+_FORGOTTEN = (
+    "its source leaves by file, and the file that it came with is not remembered any more (SCRUB_EVENT_MEMORY): send"
+    " the claim again where it comes from"
+)
+REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +63,14 @@ def waivable(desk: Desk, case: Case, day: date) -> Waivable:
     """
     if (state := case.state_on(day)) not in HELD:
         raise _not(case, f"it is {state}")
-    content = _content_of(desk, case)
+    content = content_of(desk, case)
     try:
-        report, claim = _REPORT.validate_python(content.report), claim_of(content.claim)
+        report, claim = REPORT.validate_python(content.report), claim_of(content.claim)
     except (ScrubError, ValueError):
         raise _not(case, "another release wrote what was decided, and it cannot be read here") from None
     if problem := waiving.obstacle(report):
         raise _not(case, problem)
-    if problem := _in_the_way(desk, case, content, claim):
+    if problem := in_the_way(desk, case, content, claim):
         raise _not(case, problem)
     return Waivable(case, report.blocking, waivers.content_digest(content.claim), content, report)
 
@@ -102,18 +108,24 @@ def waive(
         reason=desk.digest(reason), owner=owner.strip(), until=until.isoformat(), account=done.account,
         moment=done.moment, source=about.get("source", ""), id=about.get("id", ""),
     )  # fmt: skip
-    waiver = waivers.sealed(named, desk.ring)
-    entry, partition = about["entry"], int(about["partition"])
-    before, colon, _ = entry.partition(":")  # no producer's name is a number
-    origin = entry if colon and before.isdecimal() else f"{partition}:{entry}"
-    fields = waivers.fields_of(
-        waiver, now._content.claim, origin, about.get("producer", ""), about.get("traceparent", "")
-    )
+    waiver, partition, fields = sent_on(desk, named, about, now._content.claim)
     written = Act(
         kind="waive", moment=done.moment, account=done.account, until=until, owner=owner.strip(),
         decision_id=case.decision_id,
     )  # fmt: skip
     return desk.do(case, written, reason, day, Waives(partition, waiver.digest, waiver.findings, fields))
+
+
+def sent_on(
+    desk: Desk, named: waivers.Waiver, about: Mapping[str, str], claim: Any
+) -> tuple[waivers.Waiver, int, dict[str, str]]:
+    """The waiver under its seal, and what goes onto the inner stream of which partition. `claim`: as JSON."""
+    waiver = waivers.sealed(named, desk.ring)
+    entry, partition = about["entry"], int(about["partition"])
+    before, colon, _ = entry.partition(":")  # no producer's name is a number
+    origin = entry if colon and before.isdecimal() else f"{partition}:{entry}"
+    fields = waivers.fields_of(waiver, claim, origin, about.get("producer", ""), about.get("traceparent", ""))
+    return waiver, partition, fields
 
 
 def first_day(day: date, moment: str) -> date:
@@ -127,32 +139,47 @@ def names(findings: Sequence[Finding]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(waiving.name_of, findings)))
 
 
-def _content_of(desk: Desk, case: Case) -> Content:
+def content_of(desk: Desk, case: Case, refusal: type[ScrubError] = NotWaivable) -> Content:
+    """What was decided on the case, as it can be sent on.
+
+    Raises:
+        ScrubError: of this type.
+    """
     with desk.cases.session() as session:
         decisions = session.decisions_of(case.handle)
     content = next((one.content for one in decisions if one.decision_id == case.decision_id), None)
     if content is None:
-        raise _not(case, "only the audit log knows its decision, and what was decided on is gone: send the claim again")
+        said = "only the audit log knows its decision, and what was decided on is gone: send the claim again"
+        raise refusal(case=case.handle, reason=said)
     if content.about is None or "id" not in content.about:
-        raise _not(case, "an earlier release brought its decision here: send the claim again as a new event")
+        said = "an earlier release brought its decision here: send the claim again as a new event"
+        raise refusal(case=case.handle, reason=said)
     return content
 
 
-def _in_the_way(desk: Desk, case: Case, content: Content, claim: Claim) -> str | None:
-    """What the queue knows that no report does."""
+def in_the_way(desk: Desk, case: Case, content: Content, claim: Claim) -> str | None:
+    """Why the claim of a decision does not go on again: what the queue knows that no report does."""
     redis, keys, about = desk.store.redis, desk.store.keys, content.about or {}
     if standing(redis).layout < 2:
         return "the keys in Redis have no stream that workers alone write yet: `scrub migrate` comes first"
     if old := [one.name for one in reconcile(redis, keys).alive if not one.waives]:
         return f"{len(old)} worker(s) of an older release run ({', '.join(old)}), which know no waivers: upgrade them"
-    sender = producers_of(redis, keys).get(about.get("producer", ""))
-    if sender and sender.exit == "file":
-        return "its source leaves by file, and a file is written once: send the claim again where it comes from"
+    if (left := by_file(desk, content)) is not None and left <= _LEAST_MS:
+        return _FORGOTTEN
     mark = case_mark(case.scope, case.claim_id)
     places = dict.fromkeys((Keys(int(about["partition"]), keys.count), keys.at(mark)))
     held = cast(list[bytes | None], [redis.get(place.front(mark)) for place in places])
     fronts = [Front.parse((value or b"").decode()) for value in held]
     return front.obstacle(fronts, claim, about["revision"])
+
+
+def by_file(desk: Desk, content: Content) -> int | None:
+    """For how many milliseconds the file is remembered that the claim came with; None: it does not leave by file."""
+    redis, keys, about = desk.store.redis, desk.store.keys, content.about or {}
+    sender = producers_of(redis, keys).get(about.get("producer", ""))
+    if sender is None or sender.exit != "file":
+        return None
+    return redis.pttl(keys.owner(sender.identity(event_identity(about.get("source", ""), about["id"]))))
 
 
 def _not(case: Case, reason: str) -> NotWaivable:

@@ -37,7 +37,8 @@ class Note:
     number: int
     position: str
     origin: str
-    kind: Class
+    kind: Class | Literal[""]
+    """Empty: it stays where it was, in the files of before."""
     claim_id: str | None = None
     charge: str | None = None
     codes: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ class Classes:
     def decide(self, document: Document, report: Report, *, sent: bool = False) -> None:
         """Notes the verdict on a claim."""
         codes = tuple(report.codes("block")) if report.disposition == "rework" else ()
-        self._note(document, OF_DISPOSITION[report.disposition], codes=codes, sent=sent)
+        self._note(document, OF_DISPOSITION[report.disposition], codes=codes, sent=sent, why=_let_go(report))
 
     def leave(self, document: Document, why: str, *, sent: bool) -> None:
         """Notes a claim on which there is no verdict."""
@@ -77,6 +78,11 @@ class Classes:
     def repeat(self, document: Document, why: str, first: int | None = None, first_file: str | None = None) -> None:
         """Notes a claim that came before, in this file or in another."""
         self._note(document, "repeated", why=why, first=first, first_file=first_file)
+
+    def pass_over(self, item: Document | Refusal) -> None:
+        """Notes a claim that is in no file of these, and in no row of their manifest."""
+        if item.number:
+            self._add(Note(item.number, item.position, item.origin, ""))
 
     def _note(self, document: Document, kind: Class, **more: Any) -> None:
         charge = document.claim.total_charge
@@ -116,7 +122,7 @@ class Classes:
         self._notes.seek(0)
         for line in self._notes:
             note = Note(*orjson.loads(line))
-            if self._rejected and (rejected := self._around(note.origin)):
+            if note.kind and self._rejected and (rejected := self._around(note.origin)):
                 note = Note(
                     note.number, note.position, note.origin, "refused", note.claim_id, note.charge, (), rejected
                 )
@@ -134,6 +140,12 @@ class Classes:
     def _add(self, note: Note) -> None:
         row = [getattr(note, one.name) for one in fields(Note)]
         self._notes.write(orjson.dumps(row, default=str) + b"\n")
+
+
+def _let_go(report: Report) -> str | None:
+    if waived := report.waived:
+        return f"waived: {', '.join(waived.findings)} of decision {waived.decision}"
+    return f"repaired, of decision {report.repaired.decision}" if report.repaired else None
 
 
 def _said(problem: Any) -> str:

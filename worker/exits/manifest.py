@@ -69,8 +69,18 @@ class SplitSet:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """A value that was written otherwise here, in the bytes of a claim."""
+
+    path: str
+    """Of the claim, as a JSON pointer."""
+    was: str
+    becomes: str
+
+
+@dataclass(frozen=True)
 class SplitClaim:
-    """A claim of the original; there is a row for each, in its order."""
+    """A claim of the original; there is a row for each, in its order; of a later number, for each that leaves then."""
 
     number: int
     position: str
@@ -81,7 +91,7 @@ class SplitClaim:
     codes: tuple[str, ...]
     """Of what holds it."""
     why: str | None
-    """Why it is refused or repeated, or undecided."""
+    """Why it is refused or repeated, or undecided; of a waived one, what was waived."""
     first: int | None
     """Number of the claim that it repeats, of this file."""
     first_file: str | None
@@ -92,6 +102,8 @@ class SplitClaim:
     offset: int
     """Where it begins in the original: with CLM, and up to the next CLM, HL or SE."""
     bytes: int
+    repairs: tuple[Repair, ...] = ()
+    """What was written otherwise of it; its bytes in the file are the original's but for that."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +121,13 @@ class Manifest:
     version: Literal[1]
     trial: bool
     """Nothing of it is to be sent: the ledger was not asked."""
+    number: int
+    """1: the whole of the original. From 2 on: claims of it that were held, and were waived or repaired here since."""
     written: str
     original: Original
     book: BookId
     totals: dict[Class, Total]
-    """Of every class; their claims add up to those of the original."""
+    """Of every class; of the first, their claims add up to those of the original."""
     files: tuple[SplitFile, ...]
     faults: tuple[str, ...]
     """Of the file and its envelopes."""

@@ -25,7 +25,7 @@ from worker.errors import SplitFailed
 from worker.exits.classes import CLASSES, OUTGOING, Class, Classes, Note, OutgoingClass
 from worker.exits.folder import MANIFEST, Folder
 from worker.exits.levels import TRAILERS, Levels, ordinals, parts
-from worker.exits.manifest import Control, Original, Rows, SplitClaim, SplitFile, SplitSet, Total, write
+from worker.exits.manifest import Control, Original, Repair, Rows, SplitClaim, SplitFile, SplitSet, Total, write
 from worker.exits.marks import PASSED, marks
 from worker.exits.outgoing import Outgoing, Part, Renumbered, Source, header
 from worker.exits.staged import StagedFolder
@@ -43,6 +43,8 @@ _ANSWER, _REPORTS = ".answer.x12", ".reports.ndjson"
 Going = tuple[OutgoingClass, bool]
 """What a file of claims is for, and whether it is to be sent."""
 TRIAL = ".trial"
+LATER = ".837"
+"""The end of the name of what leaves later, behind its number."""
 _GOING: Mapping[Class, OutgoingClass] = {kind: kind for kind in OUTGOING}
 ALONE = "the claim is in no subscriber, transaction set, group or interchange that is open, so that it cannot go on"
 _HEADER = (
@@ -53,6 +55,26 @@ _STRAYS = (
     "a level around this claim holds segments that have no place there, perhaps of another patient, and they would go "
     "on with it: mend the file in the system that exports it"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A claim that leaves later: where it is in the original, and what is written otherwise of it."""
+
+    offset: int
+    bytes: int
+    repairs: tuple[Repair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Claims of an original that leave after the others."""
+
+    number: int
+    """Of their files."""
+    original: Original
+    claims: Mapping[int, Leaving]
+    """By their numbers in the original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +90,26 @@ class Split:
     """One file on its way. `content` is to be read by the reader of documents, and what it finds is to be told."""
 
     def __init__(
-        self, name: str, stream: IO[bytes], folder: Path | Folder | StagedFolder, *, trial: bool, now: datetime
-    ) -> None:
-        """`stream`: copied, so that what is read and what is split is the same, whoever writes on.
+        self, name: str, stream: IO[bytes], folder: Path | Folder | StagedFolder, *, trial: bool, now: datetime,
+        later: Later | None = None,
+    ) -> None:  # fmt: skip
+        """`stream`: copied, so that what is read and what is split is the same, whoever writes on; `later`: of claims
+        that were held, and leave after the others.
 
         Raises:
             SplitRefused: the folder cannot be used, or a file of this name is there.
         """
-        self._name, self._trial, self._now = name, trial, now
+        self._name, self._trial, self._now, self._later = name, trial, now, later
         self._classes = Classes()
         self._folder = Folder(folder, name, TRIAL if trial else "") if isinstance(folder, Path) else folder
         self._read = 0
         with ExitStack() as held:
             held.callback(self._classes.close)
             held.callback(self._folder.close)
-            self._folder.open(ENDS)
+            self._folder.open(LATER_ENDS if later else ENDS)
             self.content = held.enter_context(_copied(stream))
             self._reports = self._folder.begin(_REPORTS)
-            self._answers = Answers(self._folder.begin(_ANSWER), now)
+            self._answers = Answers(self._folder.begin(_ANSWER), now, claims_alone=later is not None)
             held.callback(self._answers.close)
             # Told in the answer to the sender, before the second pass.
             with self._plain() as plain:
@@ -113,6 +137,10 @@ class Split:
         self._classes.repeat(document, why, first, first_file)
         self._answers.receive(document)
 
+    def pass_over(self, item: Document | Refusal) -> None:
+        """Takes a claim that does not leave now."""
+        self._classes.pass_over(item)
+
     def refuse(self, refusal: Refusal) -> None:
         """Takes what could not be read."""
         self._classes.refuse(refusal)
@@ -138,7 +166,7 @@ class Split:
             return None
         with (
             self._plain() as plain,
-            closing(_Second(plain, self._classes, self._begin, self._number, self._trial)) as second,
+            closing(_Second(plain, self._classes, self._begin, self._number, self._trial, self._later)) as second,
         ):
             second.run()
             return self._release(second, plain is not self.content, book)
@@ -148,7 +176,10 @@ class Split:
         self._held.close()
 
     def _begin(self, going: Going) -> IO[bytes]:
-        return self._folder.begin(_end_of(going))
+        return self._folder.begin(self._end_of(going))
+
+    def _end_of(self, going: Going) -> str:
+        return LATER if self._later and going[0] == "clean" else _end_of(going)
 
     def _number(self) -> int:
         return ControlNumbers.next(self._now)
@@ -159,7 +190,7 @@ class Split:
     def _release(self, second: _Second, packed: bool, book: BookId) -> Written:
         files, ends = [], []
         for (kind, send), outgoing in second.outgoing.items():
-            end = _end_of((kind, send))
+            end = self._end_of((kind, send))
             sealed = self._folder.sealed(end)
             ends.append(end)
             charge = str(outgoing.charge)
@@ -174,8 +205,9 @@ class Split:
             files.append(SplitFile("reports", sealed.name, sealed.bytes, sealed.sha256, self._read))
         head = {
             "trial": self._trial,
+            "number": self._later.number if self._later else 1,
             "written": self._now.isoformat(timespec="seconds"),
-            "original": self._original(packed),
+            "original": self._later.original if self._later else original_of(self._name, self.content, packed=packed),
             "book": book,
             "totals": second.totals,
             "faults": tuple(self._classes.faults),
@@ -185,13 +217,15 @@ class Split:
         self._folder.release(*ends, MANIFEST)
         return Written(self._folder.path, self._folder.called(MANIFEST), second.totals)
 
-    def _original(self, packed: bool) -> Original:
-        self.content.seek(0)
-        digest, size = hashlib.sha256(), 0
-        while chunk := self.content.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-        return Original(bytes=size, sha256=digest.hexdigest(), packed=packed, **name_fields(self._name))
+
+def original_of(name: str, content: IO[bytes], *, packed: bool) -> Original:
+    """What a manifest says of the file that came in."""
+    content.seek(0)
+    digest, size = hashlib.sha256(), 0
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return Original(bytes=size, sha256=digest.hexdigest(), packed=packed, **name_fields(name))
 
 
 def unfit(document: Document, unmended: frozenset[int]) -> str:
@@ -243,7 +277,9 @@ class _Second:
         begin: Callable[[Going], IO[bytes]],
         number: Callable[[], int],
         trial: bool,
+        later: Later | None,
     ) -> None:
+        self._later = later
         self.outgoing: dict[Going, Outgoing] = {}
         self.sets, self.claims = Rows(), Rows()
         self._plain, self._begin, self._number, self._trial = plain, begin, number, trial
@@ -292,6 +328,8 @@ class _Second:
         note = next(self._notes, None)
         if note is None or note.number != self._count or ordinals(note.origin) != self._open.ordinals:
             raise SplitFailed("the claims that were read are not those that are found in its bytes")
+        if not note.kind:
+            return
         kind, why, first, around = note.kind, note.why, note.first, self._open.around
         if kind in OUTGOING:
             if around is None:
@@ -303,11 +341,13 @@ class _Second:
         count, charge = self._totals[kind]
         self._totals[kind] = count + 1, charge + Decimal(note.charge or 0)
         codes = note.codes if kind == "held" else ()
-        start, size = part.mark.start, part.end - part.mark.start
+        place = Leaving(part.mark.start, part.end - part.mark.start)
+        if self._later:
+            place = self._later.claims[note.number]
         self.claims.add(
             SplitClaim(
                 note.number, note.position, note.claim_id, kind, codes, why, first, note.first_file,
-                note.sent and kind in OUTGOING, note.charge, start, size,
+                note.sent and kind in OUTGOING, note.charge, place.offset, place.bytes, place.repairs,
             )
         )  # fmt: skip
 
@@ -346,3 +386,4 @@ def _end_of(going: Going) -> str:
 
 ENDS = (*(_end_of((kind, send)) for kind in OUTGOING for send in (False, True)), _ANSWER, _REPORTS, MANIFEST)
 """Of the names of all files that one may become."""
+LATER_ENDS = (LATER, *ENDS)

@@ -1,5 +1,6 @@
 """The folder that the files of one original go to, where a break at any instant must leave each of them once.
 
+    .TOKEN.kept            the bytes that came in, where claims were held that may leave later; TOKEN.left: which did
     .TOKEN.original        the bytes that came in, until all is done
     .TOKEN.clean.837.part  a file that is on the disk and has no name yet; and so on
     .TOKEN.plan            which of them gets which name; with it, and what Redis says, nothing is decided any more
@@ -24,7 +25,9 @@ from worker.errors import SplitRefused
 from worker.exits.folder import Released, sealed, stem_of, there
 from worker.intake.filenames import beside, limits
 
-ORIGINAL, ABOUT, PLAN = ".original", ".about", ".plan"
+ORIGINAL, ABOUT, PLAN, KEPT, LEFT = ".original", ".about", ".plan", ".kept", ".left"
+STAYS = (KEPT, LEFT)
+"""What is not of one writing of files: the original that a claim may yet leave, and what has left of it since."""
 
 
 def hidden(token: str, end: str) -> str:
@@ -163,9 +166,11 @@ def write_whole(folder: int, name: str, text: bytes) -> None:
 
 
 def of_token(folder: int, token: str) -> Iterator[str]:
-    """The names of everything hidden that is of this file."""
+    """The names of everything hidden that is of this file, but for what stays."""
+    stays = {hidden(token, end) for end in STAYS}
     with os.scandir(folder) as entries:
-        yield from (entry.name for entry in entries if entry.name.startswith(hidden(token, ".")))
+        names = [entry.name for entry in entries if entry.name.startswith(hidden(token, "."))]
+    yield from (name for name in names if name not in stays)
 
 
 def drop(folder: int, name: str) -> None:

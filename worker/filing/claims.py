@@ -20,7 +20,7 @@ from worker.intake.documents import ends, read_documents
 from worker.intake.x12.ended import Ended
 from worker.intake.x12.reader import turned_down
 from worker.pipeline.producer import wrapped
-from worker.store.keys import event_identity, scoped_identity
+from worker.store.keys import event_identity
 from worker.store.registry import Producer
 
 _REJECTED = "the set, group or interchange around it is rejected in the answer to the sender"
@@ -86,9 +86,7 @@ class Claims:
         if len(event) > self.limit:
             sentence = f"the event has {len(event)} bytes, at most {self.limit} are taken (SCRUB_MAX_EVENT_BYTES)"
             return turned_down(document, sentence)
-        identity = event_identity(self.source, id)
-        own = identity if self.producer.source else scoped_identity(self.producer.name, identity)
-        return QueuedClaim(document, event, own, digest)
+        return QueuedClaim(document, event, self.producer.identity(event_identity(self.source, id)), digest)
 
 
 def looked(content: BufferedReader) -> Survey:

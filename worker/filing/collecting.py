@@ -20,7 +20,7 @@ from worker.filing.state import Record, owner
 from worker.intake.events import decode
 from worker.pipeline.inbox import ensure_group
 from worker.pipeline.outlets import OutletEntry, pages
-from worker.store.keys import FIELD, Keys, event_identity, scoped_identity
+from worker.store.keys import FIELD, Keys, event_identity
 from worker.store.outletspecs import FILES
 from worker.store.registry import Producer
 
@@ -106,6 +106,12 @@ class Collector:
             self._once(entry, "came with no file that is on its way; it stays on the outlet, and goes nowhere")
             return "nobody's"
         record = Record(self.redis, self.keys, token, self.memory_ms)
+        report = entry.data["report"]
+        if report.get("waived") or report.get("repaired"):
+            # What stays held is a case once more, and in the file of its day already.
+            if report["disposition"] == "rework":
+                return "known"
+            return record.keep_later(identity, entry.decision_id, report, entry.data["claim"])
         kept = record.keep(identity, entry.decision_id, entry.data["report"])
         if kept == "late":
             self._once(entry, f"came after {record.name()} was written, and goes nowhere")
@@ -133,7 +139,7 @@ def identity_of(entry: OutletEntry, producers: dict[str, Producer]) -> str:
         return ""
     identity = event_identity(source, id)
     sender = producers.get(event.get("producer", ""))
-    return scoped_identity(sender.name, identity) if sender and not sender.source else identity
+    return sender.identity(identity) if sender else identity
 
 
 def _event_in(entry: OutletEntry) -> dict[str, Any]:

@@ -27,11 +27,13 @@ import orjson
 from rules.errors import ScrubError
 from worker.errors import KeyNotHere
 from worker.exits.folder import there
-from worker.exits.staged import ABOUT, ORIGINAL, PLAN, drop, hidden, of_token, plan_of, read, write_whole
+from worker.exits.staged import ABOUT, KEPT, ORIGINAL, PLAN, STAYS, drop, hidden, of_token, plan_of, read, write_whole
 from worker.filing.claims import is_837
 from worker.filing.collecting import Collector, in_quarantine
 from worker.filing.cutoff import Cutoff
+from worker.filing.later import PLANS, KeptFile
 from worker.filing.onefile import OutgoingFile, Surroundings
+from worker.filing.state import Record, waiting
 from worker.intake.dropfolder import DropFolder, Taken
 from worker.intake.filenames import name_fields
 from worker.logs.printable import json_bytes
@@ -42,6 +44,7 @@ _CHUNK = 2**20
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")
 _REST = 5.0
 _LONGEST = 300.0
+_DAY = 86_400.0
 _IDLE = 10.0
 """Seconds for which nothing may be on the queue before what is missing is taken for what will not come."""
 _NO_837 = (
@@ -64,6 +67,8 @@ class Filing:
     _files: dict[str, OutgoingFile] = field(default_factory=dict)
     _resting: dict[str, tuple[float, float]] = field(default_factory=dict)
     """By file, until when and for how long."""
+    _missed: dict[str, float] = field(default_factory=dict)
+    """Since when claims wait whose original is not here; 0: it was said."""
     _idle_since: float = 0.0
     _last: str = ""
 
@@ -75,13 +80,17 @@ class Filing:
         """
         with _opened(self.out) as out:
             _tidy(out)
+            self._forget(out)
             for path in self.folder.ready(time.monotonic()):
                 self._guarded(f"in {path.name}", path.name, partial(self._take, out, path))
             for token in self._tokens(out):
                 self._board(out, token)
-            if not self._files or self._older():
+            kept = _named(out, KEPT)
+            if not (self._files or kept) or self._older():
                 return
             self.collector.collect()
+            for short, token in self._later(out, kept).items():
+                self._guarded(f"later {short}", f"what leaves later of {short}", partial(self._go_later, out, token))
             for token, one in [*self._files.items()]:
                 one.folder = out
                 self._guarded(token, one.name, partial(self._go_on, one))
@@ -174,10 +183,17 @@ class Filing:
         if moved := taken.move("failed", json_bytes(report, indent=True) + b"\n"):
             self.say(f"{taken.path.name}: {_NO_837} -> failed/{moved.name}")
 
+    def _forget(self, out: int) -> None:
+        """Takes originals away whose claims nobody can let go any more."""
+        since = time.time() - self.shared.memory_ms / 1000 - _DAY
+        for token in _named(out, KEPT):
+            with suppress(FileNotFoundError):
+                if os.stat(hidden(token, KEPT), dir_fd=out, follow_symlinks=False).st_mtime < since:
+                    for end in STAYS:
+                        drop(out, hidden(token, end))
+
     def _tokens(self, out: int) -> list[str]:
-        with os.scandir(out) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(ORIGINAL) and entry.name.startswith(".")]
-        return [name.removeprefix(".").removesuffix(ORIGINAL) for name in sorted(names)]
+        return _named(out, ORIGINAL)
 
     def _about(self, out: int, token: str) -> dict[str, object]:
         try:
@@ -185,6 +201,36 @@ class Filing:
         except (FileNotFoundError, ValueError):
             return {}
         return found
+
+    def _later(self, out: int, kept: list[str]) -> dict[str, str]:
+        """The originals here of which claims wait to leave later, or did when a process was killed; by what is hidden
+        of them, their digests, or as much as is known of those."""
+        wait = {token[:32]: token for token in waiting(self.shared.redis, self.shared.keys)}
+        begun = {match[1] for name in _hidden(out) if (match := PLANS.fullmatch(name))}
+        for short in wait.keys() - {*kept} - self._missed.keys():
+            self._missed[short] = time.monotonic()
+        for short, since in [*self._missed.items()]:
+            self._miss(short, since, here=short in kept or short not in wait, token=wait.get(short, ""))
+        return {short: wait.get(short, short) for short in kept if short in wait or short[:24] in begun}
+
+    def _miss(self, short: str, since: float, *, here: bool, token: str) -> None:
+        """Says once of claims that wait that their original is not here."""
+        if here:
+            del self._missed[short]
+        elif since and time.monotonic() - since > _IDLE:
+            record = Record(self.shared.redis, self.shared.keys, token, self.shared.memory_ms)
+            if record.state() == "written":
+                self._missed[short] = 0.0
+                self.complain(
+                    f"claims of {record.name()} were let go, and its original is not in {self.out}: they leave from "
+                    "the folder that it was written in"
+                )
+
+    def _go_later(self, out: int, token: str) -> None:
+        name = hidden(token, KEPT)
+        with os.fdopen(os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=out), "rb") as file:
+            if _locked(file) and there(out, name):
+                KeptFile(self.shared, out, self.out, file, _digest(file), self.say, self.complain).go_on()
 
     def _board(self, out: int, short: str) -> None:
         """Takes up a file that nobody works on."""
@@ -251,11 +297,10 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _tidy(out: int) -> None:
     """Takes away what was left by who was killed: of a file that is written, and copies that were not whole."""
-    with os.scandir(out) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(".")]
+    names = _hidden(out)
     for name in names:
         token = name.removeprefix(".").removesuffix(PLAN)
-        if name.endswith(PLAN) and hidden(token, ORIGINAL) not in names:
+        if name.endswith(PLAN) and not PLANS.fullmatch(name) and hidden(token, ORIGINAL) not in names:
             plan = plan_of(out, token)
             if plan and not any(there(out, part) for part in plan.names):
                 for left in [*of_token(out, token)]:
@@ -264,6 +309,16 @@ def _tidy(out: int) -> None:
             with suppress(FileNotFoundError), os.fdopen(os.open(name, os.O_RDWR, dir_fd=out), "rb") as file:
                 if _locked(file):
                     drop(out, name)
+
+
+def _hidden(out: int) -> list[str]:
+    with os.scandir(out) as entries:
+        return sorted(entry.name for entry in entries if entry.name.startswith("."))
+
+
+def _named(out: int, end: str) -> list[str]:
+    """Of which files there is what ends so; each as it is hidden."""
+    return [name.removeprefix(".").removesuffix(end) for name in _hidden(out) if name.endswith(end)]
 
 
 def _locked(file: IO[bytes]) -> bool:

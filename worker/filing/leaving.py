@@ -22,13 +22,14 @@ from worker.audit.lines import AuditLine, claim_fields
 from worker.audit.log import AuditLog, Head
 from worker.config.routing import sent
 from worker.filing.claims import QueuedClaim
+from worker.pipeline import front
 from worker.pipeline.adoption import adopt
 from worker.pipeline.ledger import LedgerEntry, entry_of
 from worker.pipeline.ledgerstore import read_ledgers, write_ledgers
 from worker.pipeline.patients import Patients
 from worker.store.agreement import stale
 from worker.store.keyring import Rings, event_digest
-from worker.store.keys import LEFT, WITHOUT_VERDICT, Keys
+from worker.store.keys import LEFT, WITHOUT_VERDICT, Keys, case_mark
 from worker.store.registry import Producer
 from worker.store.scripts import script
 
@@ -104,11 +105,12 @@ def tell(one: QueuedClaim, decision: str, *, send: bool, rests: Rests) -> None:
 
 
 def bill(one: QueuedClaim, token: str, revision: str, rests: Rests) -> None:
-    """The ledger says from now on that it was billed.
+    """The front of its case and the ledger say from now on that it was billed.
 
     Raises:
         KeysTurned, CommitRefused, redis.exceptions.RedisError: to do it again is safe.
     """
+    _show(one, revision, rests)
     found = _entry(one, revision, rests)
     if found is None:
         return
@@ -132,6 +134,20 @@ def bill(one: QueuedClaim, token: str, revision: str, rests: Rests) -> None:
         if not write_ledgers(rests.redis, keys, {ledger: (before, after)}, Head(), rests.rings.mark, rests.months):
             return
     raise AssertionError("the ledger of a claim changes with every look at it")
+
+
+def _show(one: QueuedClaim, revision: str, rests: Rests) -> None:
+    """Without a member id there is no ledger, and the front alone knows."""
+    claim, redis = one.document.claim, rests.redis
+    patient = Patients(rests.rings.patient, rests.months).of(claim)
+    home = rests.keys.at(patient.name if patient else one.identity)
+    key = home.front(case_mark(rests.producer.facility, claim.claim_id))
+    for _ in range(_TRIES):
+        held = (cast(bytes | None, redis.get(key)) or b"").decode()
+        after = str(front.billed(front.Front.parse(held), claim, revision))
+        if after == held or redis.eval(script("shown"), 1, key, held, after, rests.memory_ms):
+            return
+    raise AssertionError("the front of a claim changes with every look at it")
 
 
 def _superseded(one: QueuedClaim, revision: str, rests: Rests) -> bool:

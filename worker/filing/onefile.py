@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,7 +25,7 @@ from worker.audit.lines import AuditLine
 from worker.config.settings import Settings
 from worker.errors import FilingWaits
 from worker.exits.split import Split
-from worker.exits.staged import ORIGINAL, PLAN, Plan, StagedFolder, drop, hidden, of_token, plan_of
+from worker.exits.staged import KEPT, ORIGINAL, PLAN, Plan, StagedFolder, drop, hidden, of_token, plan_of
 from worker.filing.claims import Again, Claims, QueuedClaim
 from worker.filing.leaving import Rests, bill, is_sent, leave, tell
 from worker.filing.state import Record, own
@@ -267,6 +268,9 @@ class OutgoingFile:
             record.begin(self.name)
             record.advance("open", "written")
         record.forget_decisions()
+        if any(".held." in name for name in plan.names):
+            # A person may let a held claim go yet, and its bytes are here alone.
+            self._keep()
         drop(self.folder, hidden(self.token, ORIGINAL))
         plan_name = hidden(self.token, PLAN)
         for name in [*of_token(self.folder, self.token)]:
@@ -274,3 +278,10 @@ class OutgoingFile:
                 drop(self.folder, name)
         os.fsync(self.folder)
         drop(self.folder, plan_name)
+
+    def _keep(self) -> None:
+        with suppress(FileNotFoundError):
+            os.rename(
+                hidden(self.token, ORIGINAL), hidden(self.token, KEPT), src_dir_fd=self.folder, dst_dir_fd=self.folder
+            )
+            os.fsync(self.folder)

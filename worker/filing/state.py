@@ -20,6 +20,9 @@ State = Literal["", "open", "writing", "written"]
 Kept = Literal["kept", "known", "late", "unknown"]
 _KEPT: Mapping[int, Kept] = {1: "kept", 0: "known", -1: "late", -2: "unknown"}
 _DECISION = "decision:"
+_LATER = "later:"
+_WAITING = "waiting"
+"""In place of a file's digest: those of which claims wait to leave later."""
 _PAGE = 500
 
 
@@ -85,6 +88,37 @@ class Record:
         answer = self.redis.eval(script("collect"), 1, self._key, _DECISION + identity, text)
         return _KEPT[int(cast(Any, answer))]
 
+    def keep_later(self, identity: str, decision: str, report: Any, claim: Any) -> Kept:
+        """Keeps that a held claim of it leaves after all: once, and by the first decision that says so.
+
+        `claim`: as it was decided, by its JSON.
+        """
+        if not self.state():
+            return "unknown"
+        text = orjson.dumps({"id": decision, "report": report, "claim": claim})
+        waiting = self.keys.exit(_WAITING)
+        with self.redis.pipeline(transaction=True) as pipeline:
+            pipeline.hsetnx(self._key, _LATER + identity, text)
+            pipeline.pexpire(self._key, self.memory_ms)
+            pipeline.hset(waiting, self.token, 1)
+            pipeline.pexpire(waiting, self.memory_ms)
+            answers = pipeline.execute()
+        return "kept" if answers[0] else "known"
+
+    def later(self) -> dict[str, Mapping[str, Any]]:
+        """What waits to leave later, by event: `id`, `report` and `claim`."""
+        names = [name for name in cast(list[bytes], self.redis.hkeys(self._key)) if name.startswith(_LATER.encode())]
+        found = ((name.decode(), cast(bytes | None, self.redis.hget(self._key, name.decode()))) for name in names)
+        return {
+            name.removeprefix(_LATER): orjson.loads(text) for name, text in found if text and not text.startswith(b"@")
+        }
+
+    def departed(self, number: int, identities: Iterable[str]) -> None:
+        """Those left with the file of that number."""
+        fields = [_LATER + identity for identity in identities]
+        keys = (self._key, self.keys.exit(_WAITING))
+        self.redis.eval(script("departed"), 2, *keys, _LATER, self.token, self.memory_ms, number, *fields)
+
     def forget_decisions(self) -> None:
         """It is written, and they are in its reports."""
         for identity in self.decided():
@@ -100,6 +134,11 @@ def own(redis: Redis, keys: Keys, identities: Iterable[str], token: str, memory_
             pipeline.get(keys.owner(name))
         answers = pipeline.execute()
     return {name: (found or b"").decode() for name, found in zip(names, answers[1::2], strict=True)}
+
+
+def waiting(redis: Redis, keys: Keys) -> set[str]:
+    """The files of which claims wait to leave later, by their digests."""
+    return {name.decode() for name in cast(list[bytes], redis.hkeys(keys.exit(_WAITING)))}
 
 
 def owner(redis: Redis, keys: Keys, identity: str) -> str:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from rules.engine.check import check
+from rules.engine.repairing import repaired
 from rules.engine.waiving import waived
 from rules.errors import Problem
 from rules.facts.history import months_after
@@ -119,7 +120,11 @@ def _judged(reading: Reading, batch: Batch) -> Decision:
         return quarantined(reading, batch, "check_failed", [problem])
     if reading.waiver:
         today = date.fromisoformat(batch.moment[:10])
-        report = waived(report, reading.waiver.to_rules(), today, _in_the_way(reading, fronts))
+        also = _in_the_way(reading, fronts)
+        if reading.waiver.changes:
+            report = repaired(report, reading.waiver.repaired, also)
+        else:
+            report = waived(report, reading.waiver.to_rules(), today, also)
     decision = _id(reading, context, ledger.version)
     entered = _entered(reading, ledger, context, billed=report.disposition == "billing")
     event = _event_write(reading, batch, decision)
@@ -136,16 +141,14 @@ def _fronts(reading: Reading, batch: Batch) -> tuple[Front | None, ...]:
 
 
 def _in_the_way(reading: Reading, fronts: tuple[Front | None, ...]) -> str | None:
-    """Why this waived claim stays held, whatever the rules say; None: nothing."""
+    """Why this waived or repaired claim stays held, whatever the rules say; None: nothing."""
     waiver, submission = reading.waiver, reading.submission
     assert waiver is not None
     assert submission is not None
-    if reading.entry.sender.exit == "file":
-        return "its source leaves by file, and a file is written once: send the claim again where it comes from"
     if waiver.content != reading.digest:
-        return "the claim is not the one that was waived"
+        return f"the claim is not the one that was {'repaired' if waiver.changes else 'waived'}"
     if waiver.revision != reading.entry.revision:
-        return "it is another version of the claim than the one that was waived"
+        return f"it is another version of the claim than the one that was {'repaired' if waiver.changes else 'waived'}"
     return front.obstacle(fronts, submission.claim, waiver.revision)
 
 

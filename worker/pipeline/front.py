@@ -76,6 +76,14 @@ def after(known: Front | None, claim: Claim, revision: str, disposition: Disposi
     return Front(revision, disposition, turn, (before or billed) and not voided)
 
 
+def billed(known: Front | None, claim: Claim, revision: str) -> Front:
+    """The front once a version went to billing without a verdict of the book's: what became of a later one stays."""
+    turn, goes = responsibility_of(claim), claim.frequency_code != VOID
+    if known and known.is_later(revision):
+        return known._replace(billed=goes) if known.responsibility == turn else known
+    return Front(revision, "billing", turn, goes)
+
+
 def superseded_by(fronts: Iterable[Front | None], claim: Claim, revision: str, partition: int) -> str | None:
     """The later version of this claim, of its responsibility; None: nobody knows of one.
 

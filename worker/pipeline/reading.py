@@ -17,8 +17,7 @@ from worker.pipeline.ledger import LedgerEntry, entry_of
 from worker.pipeline.outlets import REASONS
 from worker.pipeline.waivers import Waiver, opened
 from worker.store.keyring import event_digest
-from worker.store.keys import case_mark, scoped_identity, waived_identity
-from worker.store.registry import Producer
+from worker.store.keys import case_mark, waived_identity
 
 
 class Reading(NamedTuple):
@@ -90,7 +89,7 @@ def read(entry: InboxEntry, context: BatchContext) -> Reading:
         waiver = opened(sealed, context.rings.audit) if (sealed := entry.waiver) is not None else None
         if not waiver and not entry.sender.has(event.source):
             raise _foreign()
-        identity = waived_identity(waiver.decision) if waiver else _identity(entry.sender, event.identity)
+        identity = waived_identity(waiver.decision) if waiver else entry.sender.identity(event.identity)
         if found := context.patients.of(claim):
             patient, codes = found.name, context.book.codes
             claimed = entry_of(claim, entry.revision, digest, codes, found.person, found.key, found.persons)._replace(
@@ -114,11 +113,6 @@ def read(entry: InboxEntry, context: BatchContext) -> Reading:
     )  # fmt: skip
 
 
-def _identity(sender: Producer, identity: str) -> str:
-    """Of an event among those of all producers: one whose source is bound to its stream alone needs no more."""
-    return scoped_identity(sender.name, identity) if sender.registered and not sender.source else identity
-
-
 def _foreign() -> EventInvalid:
     """Nothing of it is remembered, so that nobody takes the identity of another's event."""
     sentence = "the source is not the one that this producer is registered with; `scrub producer list` shows it"
@@ -131,7 +125,7 @@ def _refused(entry: InboxEntry, refusal: EventInvalid, context: BatchContext, st
         refusal = _foreign()
         known = refusal.known
     identity = known.get("identity")
-    identity = _identity(entry.sender, identity) if identity else None
+    identity = entry.sender.identity(identity) if identity else None
     key = context.keys.event(identity) if identity else None
     spent = time.perf_counter_ns() - started
     return Reading(

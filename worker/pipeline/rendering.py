@@ -82,7 +82,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
         line["claim.exit"] = "file"
     if salt:
         line["claim.commitment"] = commitment(salt, content)
-    if report.waived:
+    if report.waived or report.repaired:
         line["claim.revision"] = revision
     if wanted := editions_wanted(report, claim):  # not of the report alone, which claims of other dates share
         line["claim.wanted"] = wanted

@@ -1,4 +1,5 @@
-"""A waiver as it travels: a sealed field beside the event, on the stream that workers and operators alone write.
+"""A waiver, or a repair of form, as it travels: a sealed field beside the event, on the stream that workers and
+operators alone write.
 
 No worker looks it up anywhere. Its seal is made with the audit key, so that who can write to Redis and has no key can
 waive nothing, and what a release that knows no waivers forwarded from a sender's stream is worth nothing.
@@ -16,6 +17,7 @@ import orjson
 
 from rules.engine import waiving
 from rules.errors import Problem
+from rules.report import Repaired
 from worker.errors import EventInvalid
 from worker.intake.events import TYPE, canonical, digest
 from worker.store.keyring import Ring
@@ -30,13 +32,13 @@ _MOST = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """One decision is waived."""
+    """One decision is waived; or, where there are changes, its claim was repaired and is judged as any other."""
 
     decision: str
     content: str
-    """SHA-256 over the claim as it was decided, hexadecimal: it goes as it is, or not at all."""
+    """SHA-256 over the claim as it was decided, or repaired, hexadecimal: it goes as it is, or not at all."""
     findings: tuple[str, ...]
-    """Every blocking finding, by `rules.engine.waiving.name_of`."""
+    """Every blocking finding, by `rules.engine.waiving.name_of`; of a repair none, which lets nothing go."""
     revision: str
     """Of the entry that was decided: a waiver makes no version newer than it was."""
     reason: str
@@ -50,6 +52,8 @@ class Waiver:
     source: str
     """CloudEvents source and id of the event that was decided."""
     id: str
+    changes: tuple[str, ...] = ()
+    """Of a repair: what is written otherwise, as JSON pointers on the claim."""
     seal: str = ""
     """`KEY HMAC` over all of this under an audit key; empty: not sealed yet."""
 
@@ -63,6 +67,11 @@ class Waiver:
     def day(self) -> date:
         """On which it was waived, UTC: that is when the payer is expected to receive the claim."""
         return date.fromisoformat(self.moment[:10])
+
+    @property
+    def repaired(self) -> Repaired:
+        """A repair, as reports have it."""
+        return Repaired(self.decision, self.changes, self.account, self.digest)
 
     def to_rules(self) -> waiving.Waiver:
         """As the core knows it."""
@@ -115,7 +124,8 @@ def opened(raw: bytes, ring: Ring) -> Waiver:
         if key is None or not hmac.compare_digest(_seal(key.secret, body).encode(), seal):
             raise ValueError
         said = orjson.loads(body)
-        return Waiver(**{**said, "findings": tuple(said["findings"])}, seal=f"{key.id} {seal.decode()}")
+        lists = {name: tuple(said[name]) for name in ("findings", "changes")}
+        return Waiver(**{**said, **lists}, seal=f"{key.id} {seal.decode()}")
     except (ValueError, TypeError, KeyError):
         sentence = "the seal of the waiver is none that was made here; nothing was waived"
         raise EventInvalid("envelope_invalid", [Problem("waiver", sentence)]) from None

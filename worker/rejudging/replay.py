@@ -24,7 +24,7 @@ from rules.report import place_of
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9a-z:-]+)\)")
 _ABSENT = "absent"
 _LISTS = ("findings", "shadow", "overridden")
-LATER_KEYS = frozenset({"observed", "waived", "lines", "gaps", "cause", "fault", "because"})
+LATER_KEYS = frozenset({"observed", "waived", "repaired", "lines", "gaps", "cause", "fault", "because"})
 """Keys of a report and of its findings that releases after 0.1.1 added: an older report is compared without them."""
 _BESIDE = frozenset({"expected", "suggestions", "tried"})
 """What `scrub check --format json` writes beside a report."""
@@ -69,8 +69,9 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     if not LATER_KEYS & then.keys():
         then, now = _without_words(then), _without_words(without(now))
     taken: list[Json] = []
-    if "waived" not in then:
-        now.pop("waived", None)
+    for name in ("waived", "repaired"):
+        if name not in then:
+            now.pop(name, None)
     told = _each(report["findings"], of_history)
     for name in _LISTS:
         kept, apart = _apart(_each(then.get(name, []), of_history), of_history)
@@ -93,6 +94,11 @@ def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:
 
 def _let_go(now: dict[str, Any], findings: list[Json], report: Json) -> None:
     """A person's waiver is taken from the report; the claim goes where it names all that blocks."""
+    repaired = report.get("repaired")
+    if repaired:
+        now["repaired"] = repaired
+        if repaired["refused"]:
+            now["disposition"], now["observed"] = "rework", None
     waived = report.get("waived")
     if not waived:
         return

@@ -84,6 +84,12 @@ class Waive(Act):
     findings: Annotated[list[str], Field(min_length=1, description="Every one that blocks it, by name, as it was seen")]
 
 
+class Repair(Act):
+    """Has the claim of a case judged again with what is only written otherwise."""
+
+    content: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Digest of the claim that was seen, repaired")]
+
+
 class Search(_Body):
     """Which claims."""
 
@@ -200,6 +206,32 @@ def waive(request: Request, asking: Asking, handle: Handle, said: Waive, if_matc
         asking, found, said.text.strip(), seen=_seen(said.version, if_match), content=said.content,
         findings=said.findings, owner=said.owner.strip(), until=said.until,
     )  # fmt: skip
+    return _json(shown(after, serving.today()), after.version)
+
+
+@router.get("/cases/{handle}/repair", summary="What a repair would write otherwise", response_class=Response)
+def would_repair(request: Request, asking: Asking, handle: Handle) -> Response:
+    """Each value that is only written otherwise, what is to be confirmed against the record, and the digest of the
+    claim as it would be, to be given back; 409 says why nothing can be repaired. That it was seen is logged."""
+    asking.may("read")
+    asking.may("work")
+    serving: Serving = request.app.state.serving
+    found = serving.case(asking, handle)
+    serving.viewed(asking, found)
+    would = serving.repairable(asking, found)
+    changes = [{"path": one.path, "label": one.label, "was": one.was, "becomes": one.becomes} for one in would.changes]
+    more = {"content": would.content, "codes": would.codes, "changes": changes, "confirm": would.confirm}
+    return _json({"handle": handle, "version": found.version, "decision_id": found.decision_id, **more}, found.version)
+
+
+@router.post("/cases/{handle}/repair", summary="Have a claim judged again, repaired", response_class=Response)
+def repair(request: Request, asking: Asking, handle: Handle, said: Repair, if_match: IfMatch = None) -> Response:
+    """Who sends this has confirmed it against the record. A worker judges the claim as it is so, by the book and what
+    was billed; what else is wrong holds it still."""
+    asking.may("work")
+    serving: Serving = request.app.state.serving
+    found = serving.case(asking, handle)
+    after = serving.repair(asking, found, said.text.strip(), seen=_seen(said.version, if_match), content=said.content)
     return _json(shown(after, serving.today()), after.version)
 
 

@@ -43,10 +43,13 @@ def document() -> dict[str, Any]:
     return found
 
 
+_SHOWN = {"/cases/{handle}/waive": "Waivable", "/cases/{handle}/repair": "Repairable"}
+
+
 def _answer(path: str, method: str) -> str:
     """What a route answers, by the name of its schema."""
-    if (path, method) == ("/cases/{handle}/waive", "get"):
-        return "Waivable"
+    if method == "get" and path in _SHOWN:
+        return _SHOWN[path]
     if path == "/cases/{handle}":
         return "WholeCase"
     if path.startswith("/cases/"):
@@ -102,6 +105,11 @@ def _schemas() -> dict[str, Any]:
         "Waivable": _object(
             handle=_TEXT, version=_NUMBER, decision_id=_TEXT, findings=_list(finding),
             content={**_TEXT, "description": "Digest of the claim"},
+        ),
+        "Repairable": _object(
+            handle=_TEXT, version=_NUMBER, decision_id=_TEXT, codes=_list(_TEXT), confirm=_list(_TEXT),
+            content={**_TEXT, "description": "Digest of the claim, repaired"},
+            changes=_list(_object(path=_TEXT, label=_TEXT, was=_TEXT, becomes=_TEXT)),
         ),
         "Accepted": _object(source=_TEXT, events=_list(_TEXT), accepted=_NUMBER),
         "Problem": _object(type=_TEXT, title=_TEXT, status=_NUMBER, detail=_TEXT),

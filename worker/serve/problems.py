@@ -30,6 +30,7 @@ _STATUS: dict[type[ScrubError], int] = {
     errors.CaseChanged: 409,
     errors.ActNotPossible: 409,
     errors.NotWaivable: 409,
+    errors.NotRepairable: 409,
     errors.TypeNotTaken: 415,
     errors.TypeOther: 415,
     errors.NotAcceptable: 406,

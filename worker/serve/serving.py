@@ -27,8 +27,9 @@ from worker.desk.acting import Desk, broke_off
 from worker.desk.cases import Act, ActKind, Case, CloseReason
 from worker.desk.casestore import CaseStore, WrittenAct
 from worker.desk.following import follow
+from worker.desk.repairing import Repairable, repair, repairable
 from worker.desk.waiving import Waivable, names, waivable, waive
-from worker.errors import CaseAmbiguous, CaseChanged, CaseElsewhere, CaseUnknown, NotWaivable
+from worker.errors import CaseAmbiguous, CaseChanged, CaseElsewhere, CaseUnknown, NotRepairable, NotWaivable
 from worker.logs.operational import log, safe_exception
 from worker.process.celeryapp import notifier
 from worker.serve.gate import Gate
@@ -207,6 +208,37 @@ class Serving:
                 if (found.content, set(names(found.findings))) != (content, set(findings)):
                     raise NotWaivable(case=case.handle, reason="what was decided is not what you saw; look again")
                 return waive(desk, found, reason, owner=owner, until=until, day=day, act=act)
+        except CaseChanged:
+            raise self._changed(case.handle, None, case.version) from None
+
+    def repairable(self, caller: Caller, case: Case) -> Repairable:
+        """What of a case's claim can be written otherwise here, as it is now.
+
+        Raises:
+            NotAllowed
+            NotRepairable: with the reason.
+            CaseStoreUnusable, redis.exceptions.RedisError
+        """
+        caller.may("work")
+        return repairable(Desk(self.store, self.cases(), self._audit, self._ring), case, self.book, self.today())
+
+    def repair(self, caller: Caller, case: Case, note: str, *, seen: int, content: str) -> Case:
+        """Has the claim judged again so, for somebody who saw it at version `seen`, and what it would be by digest.
+
+        Raises:
+            NotAllowed, NotRepairable, ActNotPossible, CaseChanged: nothing was written.
+            CaseStoreUnusable, AuditUnwritable, redis.exceptions.RedisError
+        """
+        caller.may("work")
+        if case.version != seen:
+            raise self._changed(case.handle, case.version, seen)
+        act, day = Act(kind="repair", moment=now(), account=caller.account), self.today()
+        try:
+            with self._desk() as desk:
+                found = repairable(desk, case, self.book, day)
+                if found.content != content:
+                    raise NotRepairable(case=case.handle, reason="what was decided is not what you saw; look again")
+                return repair(desk, found, self.book, note, day=day, act=act)
         except CaseChanged:
             raise self._changed(case.handle, None, case.version) from None
 

@@ -54,7 +54,8 @@ _TABLE = (
            about="The newest version of a case's claim, and whether it was billed, whatever the patient; by a hash of"
                  " facility and claim number."),
     Family(name="exit:*", kind="hash", shared=True, since=2,
-           about="A file whose claims leave by file: how far it is, and what was decided, until it is written."),
+           about="A file whose claims leave by file: how far it is, what was decided, until it is written, and what of"
+                 " it leaves later."),
     Family(name="owner:*", kind="string", shared=True, since=2,
            about="With which file an event came first, where it leaves by file; by its identity."),
     Family(name="handed:*", kind="string", about="A requeued entry was received here; it is not received twice."),

@@ -17,7 +17,7 @@ from redis import Redis
 
 from worker.store.agreement import standing
 from worker.store.connections import Store
-from worker.store.keys import INNER, SHARED, Keys
+from worker.store.keys import INNER, SHARED, Keys, scoped_identity
 from worker.store.outletspecs import Exit
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -48,6 +48,11 @@ class Producer(NamedTuple):
     def has(self, source: str) -> bool:
         """Whether an event of this source may come from it."""
         return not self.source or source == self.source or source.startswith(self.source.rstrip("/") + "/")
+
+    def identity(self, event: str) -> str:
+        """The identity of an event of its own among those of all producers: one whose source is bound to its stream
+        alone needs no more."""
+        return scoped_identity(self.name, event) if self.registered and not self.source else event
 
     def packed(self) -> str:
         """As the registry holds it. A release that knows of no exits takes one that leaves by file for removed, and

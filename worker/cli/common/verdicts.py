@@ -66,7 +66,12 @@ def verdict(
 
 
 def waiver(report: Report) -> Iterator[str]:
-    """What a person waived of it, or why that does not hold; nothing where nobody did."""
+    """What a person waived or repaired of it, or why that does not hold; nothing where nobody did."""
+    if (mended := report.repaired) and mended.refused:
+        yield "  " + paint("not repaired: ", "yellow") + hung(plain(f"{mended.refused}."), 2)
+    elif mended:
+        what = f"{', '.join(mended.changes)} ({mended.account}; decision {mended.decision})"
+        yield "  " + paint("repaired: ", "magenta") + hung(plain(what), 12)
     if (found := report.waived) is None:
         return
     if found.refused:

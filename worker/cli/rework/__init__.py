@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from worker.cli.rework import acts, keeping, listing, showing, trying, waiving
+from worker.cli.rework import acts, keeping, listing, repairing, showing, trying, waiving
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,6 +27,7 @@ app.command("assign")(acts.assign)
 app.command("note")(acts.note)
 app.command("close")(acts.close)
 app.command("waive")(waiving.waive)
+app.command("repair")(repairing.repair)
 app.command("reopen")(acts.reopen)
 app.command("purge")(keeping.purge)
 app.command("preserve")(keeping.preserve)

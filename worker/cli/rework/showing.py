@@ -113,6 +113,8 @@ def _ways_out(case: Case, decisions: Sequence[Any], book: Any) -> Iterator[str]:
         return
     yield from suggested(claim, found)
     yield "  " + paint(f"`scrub rework try {case.handle}` judges the claim with it, and sends nothing.", "dim")
+    if any({step["class"] for step in one.operations} == {"format"} for one in found):
+        yield "  " + paint(f"`scrub rework repair {case.handle}` shows what of it can be repaired here.", "dim")
 
 
 def _acts(acts: Sequence[Any]) -> Iterator[str]:
@@ -130,6 +132,7 @@ def _acts(acts: Sequence[Any]) -> Iterator[str]:
             "reverse": f"opened again: taken back by the payer on {act.until}",
             "preserve": "kept from purging",
             "release": "no longer kept from purging",
+            "repair": "repaired what is only written otherwise",
             "waive": f"waived, for {plain(act.owner)}, until {act.until}",
         }[act.kind]
         state = {"pending": " (begun and not ended)", "gone": " (broke off, and never happened)"}.get(one.state, "")

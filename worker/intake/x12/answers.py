@@ -45,11 +45,13 @@ class Answers:
     `ended` is to be told everything that ends (`read_x12`), and the claims are to come as they are read.
     """
 
-    def __init__(self, out: IO[bytes], now: datetime) -> None:
+    def __init__(self, out: IO[bytes], now: datetime, *, claims_alone: bool = False) -> None:
+        """`claims_alone`: no TA1 and no 999, which were written before."""
         self.count = 0
         """Interchanges that were answered."""
         self._out = out
         self._now = now
+        self._claims_alone = claims_alone
         self._set: StatusSet | None = None
         self._set_origin = ""
         self._read = 0
@@ -144,7 +146,7 @@ class Answers:
 
     def _answer(self, ended: Ended, number: str, readable: _Sets | None, statuses: _Sets | None) -> None:
         note = next((code for code in ended.codes if code in FATAL["ISA"]), next(iter(ended.codes), "000"))
-        if note != "000" or (ended.at(14) == "1" and ended.inside):
+        if not self._claims_alone and (note != "000" or (ended.at(14) == "1" and ended.inside)):
             self._begin(ended)
             # A date or time that is none cannot be said back: that of the answer stands for it.
             day = ended.at(9) if is_date(ended.at(9)) else f"{self._now:%y%m%d}"
@@ -155,7 +157,7 @@ class Answers:
         kinds = [
             (name, guide, sets)
             for name, guide, sets in (("FA", implementation.GUIDE, readable), ("HN", acknowledgment.GUIDE, statuses))
-            if sets is not None and sets.count
+            if sets is not None and sets.count and not (self._claims_alone and name == "FA")
         ]
         if ended.rejected or not kinds:
             return

@@ -20,7 +20,7 @@ WAITING = ("Clinic or doctor (record, signature)", "Coding", "Registration or au
 """For whom a claim waits that is put off: begins the note."""
 TITLES: Mapping[ActKind, str] = {
     "pend": "Pend", "assign": "Assign", "note": "Add a note to", "close": "Close", "reopen": "Open again",
-    "waive": "Waive",
+    "waive": "Waive", "repair": "Repair",
 }  # fmt: skip
 KEPT = Said("warn", "Nothing was saved: your session had ended", "This is what you wrote. Look, and save it again.")
 """Over a form with what was written before."""
@@ -226,4 +226,6 @@ def done(kind: ActKind, case: Case, words: Words) -> str:
         return f"{case.claim_id} is closed: {said}."
     if kind == "waive":
         return f"{case.claim_id} is waived: it goes as it is, where nothing else holds it."
+    if kind == "repair":
+        return f"{case.claim_id} is repaired: a worker judges it as it is now."
     return f"{case.claim_id} is open again." if kind == "reopen" else f"Your note on {case.claim_id} is saved."

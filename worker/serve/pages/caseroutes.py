@@ -102,7 +102,7 @@ def try_it(here: Reading, handle: str) -> Response:
     tried = _tried(here, opened, here.request.query_params.getlist("fix")[:50])
     return here.page(
         "try.html", title=f"Try it: claim {opened.case.claim_id}", under="held", claim=opened.case, tried=tried,
-        facts=facts(here, opened), back=store.where(handle, token), list=token,
+        facts=facts(here, opened), back=store.where(handle, token), list=token, repairs="work" in here.caller.scopes,
     )  # fmt: skip
 
 

@@ -85,6 +85,7 @@ def did(act: Act, words: Words) -> str:
     others = {
         "reopen": "opened it again", "note": "wrote",
         "settle": f"entered the payer's answer: {CLOSED.get(act.reason or '', 'settled').lower()}",
+        "repair": "repaired what is only written otherwise",
         "waive": "waived what blocks it, this once",
         "preserve": "had it kept from purging",
         "release": "let it be purged again, in its time",

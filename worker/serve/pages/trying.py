@@ -41,6 +41,8 @@ class TryPage:
     more: tuple[str, ...]
     text: str
     """To be copied."""
+    repairs: bool = False
+    """Whether some of it is only written otherwise, and can be repaired here."""
 
 
 Ways = Mapping[tuple[str, int | None], tuple[Way, ...]]
@@ -88,6 +90,7 @@ def try_page(claim: Claim, suggestions: Sequence[Suggestion], tried: Tried | Non
         verdict=_verdict(tried) if tried else Said("late", "These cannot be tried together", refused),
         more=tuple(_more(tried)) if tried else (),
         text="\n".join(lines),
+        repairs=any(one.change_class == "format" for one in suggestions),
     )
 
 

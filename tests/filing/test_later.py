@@ -1,0 +1,420 @@
+"""Claims that were held and that a person let go or repaired: out in NAME.2.837, once."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.book import BOOK
+from tests.exits.splitting import cut
+from tests.integration.helpers import counting
+from worker.audit.log import AuditLog
+from worker.desk.acting import Desk as CaseDesk
+from worker.desk.cases import Case
+from worker.desk.casestore import CaseStore
+from worker.desk.following import follow
+from worker.desk.repairing import repair, repairable
+from worker.desk.waiving import waivable, waive
+from worker.errors import NotRepairable, NotWaivable
+from worker.exits.staged import Plan
+from worker.filing import collecting, folders
+from worker.monitoring.reconciliation import reconcile
+from worker.pipeline import producers
+from worker.pipeline.consumer import InboxConsumer
+from worker.pipeline.outlets import tail
+from worker.store.agreement import agree_on_partitions
+from worker.store.connections import Store
+from worker.store.keyring import load_rings
+from worker.store.keys import INNER
+from worker.store.outletspecs import DISPOSITIONS
+
+from .conftest import EHR, Desk, Open
+from .filed import assert_each_claim_once, going, kinds, later, manifests, of, under_way
+from .test_broken import Killed, Picker, killed_at, stepped
+
+TODAY = datetime.now().astimezone().date()
+
+
+@pytest.fixture
+def cases(store: Store) -> Iterator[CaseStore]:
+    found = CaseStore(store.settings.case_store_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def person(store: Store, cases: CaseStore) -> Iterator[CaseDesk]:
+    ring = load_rings(store.settings.secret_path).audit
+    audit = AuditLog(store.settings.audit_path, ring)
+    yield CaseDesk(store, cases, audit, ring)
+    audit.close()
+
+
+def case_of(person: CaseDesk, name: str) -> Case:
+    redis = person.store.redis
+    before = redis.time()
+    while redis.time() == before:
+        pass
+    follow(person.store, person.cases, lambda: BOOK)
+    with person.cases.session() as session:
+        return session.named(name)
+
+
+def let_go(person: CaseDesk, name: str) -> None:
+    case = case_of(person, name)
+    seen = waivable(person, case, TODAY)
+    waive(person, seen, "agreed by phone", owner="dana", until=TODAY + timedelta(days=2), day=TODAY)
+
+
+def held(one: Desk, worker: InboxConsumer, *names: str, stem: str = "batch") -> bytes:
+    """A file of these claims, written."""
+    raw = of(*names)
+    one.put(f"{stem}.837", raw)
+    one.steps()
+    worker.run()
+    one.until_written(stem)
+    return raw
+
+
+def test_a_waived_claim_leaves_in_a_file_of_its_own(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    raw = held(one, worker, "C-1", "H-2", "H-3", "C-4")
+    let_go(person, "H-2")
+    worker.run()
+    one.until_written("batch.2")
+    manifest = manifests(one.out)["batch.2"]
+    assert kinds(manifest) == {"H-2": "clean"}
+    assert (manifest["number"], manifest["original"]["file"]) == (2, "batch.837")
+    (row,) = manifest["claims"]
+    assert row["why"].startswith("waived: UNT003@1 of decision ")
+    assert raw[row["offset"] : row["offset"] + row["bytes"]] == cut(raw)[1]
+    assert cut((one.out / "batch.2.837").read_bytes()) == [cut(raw)[1]]
+    assert {row["kind"]: row["send"] for row in manifest["files"]} == {"clean": True, "answer": False, "reports": False}
+    answer = (one.out / "batch.2.answer.x12").read_bytes()
+    assert [answer.count(part) for part in (b"ST*277*", b"ST*999*", b"TA1*", b"*H-2~")] == [1, 0, 0, 1]
+    (report,) = map(json.loads, (one.out / "batch.2.reports.ndjson").read_text().splitlines())
+    assert report["waived"]["owner"] == "dana"
+    assert counting(store) == ["C-1", "C-4", "H-2"]
+    assert [entry for name in DISPOSITIONS for entry in tail(store.redis, store.keys, name)] == []
+    assert reconcile(store.redis, store.keys).balance == 0
+    assert_each_claim_once(raw, one.out, "batch")
+    one.steps(4)
+    assert manifests(one.out).keys() == {"batch", "batch.2"}
+    assert under_way(one.out) == []
+
+
+def test_what_is_let_go_at_once_leaves_together_and_then_the_next_number(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one, two = desk(), desk()
+    raw = held(one, worker, "H-1", "H-2", "C-3", "H-4")
+    for name in ("H-4", "H-1"):
+        let_go(person, name)
+    worker.run()
+    one.filing.collector.collect()
+    two.until_written("batch.2")
+    let_go(person, "H-2")
+    worker.run()
+    one.until_written("batch.3")
+    found = manifests(one.out)
+    assert [kinds(found[stem]) for stem in ("batch.2", "batch.3")] == [
+        {"H-1": "clean", "H-4": "clean"},
+        {"H-2": "clean"},
+    ]
+    assert going(one.out) + later(one.out) == Counter(cut(raw))
+    assert counting(store) == ["C-3", "H-1", "H-2", "H-4"]
+    control = {row["isa13"]["new"] for one in found.values() for row in one["sets"]}
+    assert len(control) == sum(len(one["sets"]) for one in found.values())
+
+
+def test_a_waiver_that_does_not_hold_leaves_with_nothing(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    held(one, worker, "H-2", "C-1")
+    let_go(person, "H-2")
+    waiting = store.redis.xrange(store.keys.stream(INNER))
+    store.redis.xdel(store.keys.stream(INNER), *(id for id, _ in waiting))
+    one.put("mended.837", of("H-2", control=300).replace(b"UN*0*", b"UN*1*"))
+    one.steps()
+    worker.run()
+    one.until_written("mended")
+    for _, fields in waiting:
+        store.redis.xadd(store.keys.stream(INNER), fields)
+    worker.run()
+    one.steps(4)
+    assert manifests(one.out).keys() == {"batch", "mended"}
+    assert counting(store) == ["C-1", "H-2"]
+    assert case_of(person, "H-2").state == "mended"
+
+
+def test_a_second_waiver_of_one_decision_leaves_once(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    held(one, worker, "H-2")
+    let_go(person, "H-2")
+    ((_, fields),) = store.redis.xrange(store.keys.stream(INNER))
+    for _ in range(2):
+        store.redis.xadd(store.keys.stream(INNER), fields)
+        worker.run()
+        one.until_written("batch.2")
+        one.steps(2)
+    assert manifests(one.out).keys() == {"batch", "batch.2"}
+
+
+def test_a_full_disk_leaves_nothing_half_of_a_later_file(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = desk()
+    held(one, worker, "H-2")
+    let_go(person, "H-2")
+    worker.run()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        one.steps(3)
+    assert [*one.out.glob("batch.2*")] == []
+    assert "No space left on device" in one.complained[0]
+    one.until_written("batch.2")
+    assert later(one.out) == Counter(cut(of("H-2")))
+
+
+def killed_in_the_plan(one: Desk) -> None:
+    def killed(_: Plan) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plan, "finish", killed)
+        with pytest.raises(Killed):
+            one.steps()
+    one.filing.close()
+
+
+def test_redis_emptied_while_a_later_file_is_written_does_not_hold_it_back_nor_send_it_twice(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    raw = held(one, worker, "H-2", "C-1")
+    let_go(person, "H-2")
+    worker.run()
+    killed_in_the_plan(one)
+    store.redis.flushall()
+    agree_on_partitions(store)
+    producers.add(store.redis, store.keys, EHR)
+    two = desk()
+    two.steps(3)
+    assert later(two.out) == Counter(cut(raw)[:1])
+    two.steps(3)
+    assert under_way(two.out) == []
+    assert len([*two.out.glob("*.[2-9].837")]) == 1
+
+
+def test_redis_of_an_older_copy_sends_nothing_again(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    raw = held(one, worker, "H-2", "C-1")
+    let_go(person, "H-2")
+    worker.run()
+    one.filing.collector.collect()
+    copies = {key: store.redis.dump(key) for key in store.redis.scan_iter(match="*exit:*")}
+    one.until_written("batch.2")
+    for key, copy in copies.items():
+        store.redis.restore(key, 0, copy, replace=True)
+    one.steps(3)
+    assert later(one.out) == Counter(cut(raw)[:1])
+    assert manifests(one.out).keys() == {"batch", "batch.2"}
+
+
+def test_another_folder_in_its_place_has_it_wait_and_says_so(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = desk()
+    raw = held(one, worker, "H-2", "C-1")
+    let_go(person, "H-2")
+    worker.run()
+    one.filing.close()
+    one.out.rename(one.out.with_name("mounted"))
+    one.out.mkdir()
+    monkeypatch.setattr(folders, "_IDLE", 0.0)
+    two = desk()
+    two.put("other.837", of("C-7", control=700))
+    two.steps(3)
+    assert [*two.out.glob("batch*")] == []
+    assert "its original is not in" in two.complained[0]
+    two.filing.close()
+    three = desk(out="mounted")
+    three.until_written("batch.2")
+    assert later(three.out) == Counter(cut(raw)[:1])
+
+
+def test_an_original_is_kept_for_as_long_as_its_claims_can_be_let_go(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    """What has no held claim is not kept at all."""
+    one = desk()
+    held(one, worker, "C-1", "U-3", stem="clean")
+    assert [*one.out.glob(".*")] == []
+    held(one, worker, "H-2", "C-4")
+    (kept,) = one.out.glob(".*")
+    assert kept.read_bytes() == of("H-2", "C-4")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    days = store.settings.event_memory
+    old = time.time() - (days + 0.5) * 86_400
+    os.utime(kept, (old, old))
+    one.steps(1)
+    assert kept.exists()
+    os.utime(kept, (old - 86_400, old - 86_400))
+    one.steps(1)
+    assert [*one.out.glob(".*")] == []
+    case = case_of(person, "H-2")
+    assert waivable(person, case, TODAY)
+    for key in store.redis.scan_iter(match="*owner:*"):
+        store.redis.pexpire(key, 86_000_000)
+    with pytest.raises(NotWaivable, match="the file that it came with is not remembered any more"):
+        waivable(person, case, TODAY)
+
+
+@pytest.mark.slow
+def test_a_later_file_may_break_off_at_any_step(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "RECLAIM_MS", 0)
+    picker, number, over, billed = Picker(desk().out), 0, False, list[str]()
+    while not over:
+        number += 1
+        stem, names = f"f{number}", [f"H-{number}1", f"C-{number}2", f"H-{number}3"]
+        raw, one = of(*names, control=1000 + number), desk()
+        one.put(f"{stem}.837", raw)
+        stepped(one, worker, picker, stem)
+        let_go(person, names[0])
+        with killed_at(number):
+            try:
+                stepped(one, worker, picker, f"{stem}.2")
+                over = True
+            except Killed:
+                pass
+        one.filing.close()
+        picker.look()
+        two = desk()
+        stepped(two, worker, picker, f"{stem}.2")
+        stepped(two, worker, picker, f"{stem}.2")
+        assert cut(picker.taken[f"{stem}.2.837"]) == cut(raw)[:1], number
+        assert not [name for name in picker.taken if name.startswith(f"{stem}.3")], number
+        billed += names[:2]
+        two.filing.close()
+    assert number > 30
+    assert counting(store) == sorted(billed)
+    assert reconcile(store.redis, store.keys).balance == 0
+
+
+MESSY = (
+    (b"HI*ABK:M5431~", b"HI*ABK:m54.31~"),
+    (b"NM1*82*1*REED*PAUL****XX*1234567893~", b"NM1*82*1*REED*PAUL****XX*123-456-7893~"),
+    (b"SV1*HC:64445:RT*450", b"SV1*HC:64445:rt*450"),
+)
+"""What should stand there, and what does."""
+
+
+def messy(raw: bytes, which: int) -> bytes:
+    """The file with the so-many-th claim written as nobody takes it."""
+    claim = cut(raw)[which]
+    for good, bad in MESSY:
+        assert good in claim
+        raw = raw.replace(claim, claim.replace(good, bad))
+        claim = claim.replace(good, bad)
+    return raw
+
+
+def mend(person: CaseDesk, name: str) -> None:
+    case = case_of(person, name)
+    repair(person, repairable(person, case, BOOK, TODAY), BOOK, day=TODAY)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_repaired_claim_leaves_with_its_bytes_written_otherwise_and_the_manifest_says_which(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk, packed: bool
+) -> None:
+    one, good = desk(), of("C-1", "C-2", "C-3", "H-4")
+    raw = messy(messy(good, 0), 1)
+    one.put("batch.837", gzip.compress(raw) if packed else raw)
+    one.steps()
+    worker.run()
+    one.until_written("batch")
+    assert kinds(manifests(one.out)["batch"]) == {"C-1": "held", "C-2": "held", "C-3": "clean", "H-4": "held"}
+    mend(person, "C-2")
+    let_go(person, "H-4")
+    worker.run()
+    one.until_written("batch.2")
+    manifest = manifests(one.out)["batch.2"]
+    assert cut((one.out / "batch.2.837").read_bytes()) == [cut(good)[1], cut(good)[3]]
+    mended, waived = manifest["claims"]
+    assert sorted((row["path"], row["was"], row["becomes"]) for row in mended["repairs"]) == [
+        ("/diagnoses/0", "m54.31", "M5431"), ("/lines/0/modifiers/0", "rt", "RT"),
+        ("/rendering_provider/npi", "123-456-7893", "1234567893"),
+    ]  # fmt: skip
+    assert (waived["repairs"], manifest["original"]["packed"]) == ([], packed)
+    for row, place in ((mended, 1), (waived, 3)):
+        assert raw[row["offset"] : row["offset"] + row["bytes"]] == cut(raw)[place]
+    assert counting(store) == ["C-2", "C-3", "H-4"]
+    assert case_of(person, "C-2").state == "mended"
+    mend(person, "C-1")
+    worker.run()
+    one.until_written("batch.3")
+    assert later(one.out) + going(one.out) == Counter(cut(good))
+    one.put("again.837", (one.out / "batch.3.837").read_bytes())
+    one.steps()
+    worker.run()
+    one.until_written("again")
+    assert kinds(manifests(one.out)["again"]) == {"C-1": "held"}, "an exact duplicate of what went"
+
+
+def test_what_stands_outside_of_the_claims_own_segments_is_mended_in_the_host(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one = desk()
+    raw = of("C-1", "C-2").replace(b"CLINIC*****XX*1234567893", b"CLINIC*****XX*1234-567-893")
+    one.put("batch.837", raw)
+    one.steps()
+    worker.run()
+    one.until_written("batch")
+    case = case_of(person, "C-1")
+    with pytest.raises(NotRepairable, match="outside of the claim's own segments"):
+        repairable(person, case, BOOK, TODAY)
+    assert later(one.out) == Counter()
+
+
+def test_a_claim_that_was_repaired_and_is_held_still_leaves_with_its_repair_once_it_is_waived(
+    desk: Open, worker: InboxConsumer, store: Store, person: CaseDesk
+) -> None:
+    one, good = desk(), of("H-1", "C-2")
+    raw = good.replace(b"HI*ABK:M5431~", b"HI*ABK:m5431~", 1)
+    one.put("batch.837", raw)
+    one.steps()
+    worker.run()
+    one.until_written("batch")
+    mend(person, "H-1")
+    worker.run()
+    one.steps(4)
+    assert manifests(one.out).keys() == {"batch"}
+    assert case_of(person, "H-1").state == "open"
+    let_go(person, "H-1")
+    worker.run()
+    one.until_written("batch.2")
+    (row,) = manifests(one.out)["batch.2"]["claims"]
+    assert ([found["becomes"] for found in row["repairs"]], row["why"][:6]) == (["M5431"], "waived")
+    assert cut((one.out / "batch.2.837").read_bytes()) == [cut(good)[0]]

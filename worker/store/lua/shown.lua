@@ -1,0 +1,9 @@
+-- Writes the front of a case that is still what it was read as. It is refused when memory is full.
+-- KEYS  1 front        ARGV  1 as it was read ("" absent)  2 the new one  3 for how long, in ms
+-- Answers 1 written, 0 it changed meanwhile.
+
+local found = redis.pcall('GET', KEYS[1])
+if type(found) == 'table' then return redis.error_reply('WRONGTYPE ' .. KEYS[1] .. ' is not a string') end
+if (found or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
