@@ -164,6 +164,9 @@ def test_what_it_asks_of_docker_is_there() -> None:
     blocks = [block for section in SECTIONS for block in section.blocks.get("docker", [])]
     assert blocks
     for words in (words for block in blocks for words in lines(block)):
+        while re.match(r"[A-Z_]+=", words[0]):
+            variable = words.pop(0).partition("=")[0]
+            assert f"${{{variable}:-" in (ROOT / "docker-compose.yml").read_text()
         match words:
             case ["docker", "compose", *rest]:
                 is_compose(rest)

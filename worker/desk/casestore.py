@@ -25,8 +25,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from rules.printable import printable
 from worker.desk.cases import HELD, Act, Case, Decided, LastDay
 from worker.desk.schema import acts, cases, cursors, decisions
-from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown
+from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown, PasswordUnusable
 from worker.store.private import make_folder, open_private
+from worker.store.secret import read_password
 
 _BUSY_SECONDS = 15
 """For which a writer of SQLite waits for another."""
@@ -89,15 +90,15 @@ class WrittenDecision:
 class CaseStore:
     """One open store. `session` is a transaction: all of it is written, or nothing."""
 
-    def __init__(self, url: str) -> None:
-        """Opens it, and brings its tables to this release.
+    def __init__(self, url: str, password_file: Path | None = None) -> None:
+        """Opens it, and brings its tables to this release. `password_file`: see `Settings.case_store_password_file`.
 
         Raises:
             CaseStoreUnusable, CaseStoreTooNew
         """
         self._where = make_url(url).render_as_string(hide_password=True)
         try:
-            self._engine = _engine(url)
+            self._engine = _engine(url, password_file)
         except (SQLAlchemyError, OSError) as error:
             raise self._unusable(error) from None
         except ModuleNotFoundError as error:
@@ -133,6 +134,9 @@ class CaseStore:
                 yield Session(connection)
         except SQLAlchemyError as error:
             raise self._unusable(error) from None
+        except PasswordUnusable as error:
+            reason = f"the password file {error.values['file']} cannot be used, {error.values['reason']}"
+            raise CaseStoreUnusable(where=self._where, reason=reason) from None
 
     def _unusable(self, error: Exception) -> CaseStoreUnusable:
         """Its texts quote statements with their values: of those only the database's own words go on."""
@@ -140,10 +144,13 @@ class CaseStore:
         return CaseStoreUnusable(where=self._where, reason=str(said).split("\n")[0])
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, password_file: Path | None) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        if password_file:
+            event.listen(engine, "do_connect", lambda *given: given[3].update(password=read_password(password_file)))
+        return engine
     if parsed.database:
         file = Path(parsed.database)
         make_folder(file.parent)

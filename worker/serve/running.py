@@ -15,7 +15,7 @@ from worker.serve.lines import Line
 from worker.serve.serving import Serving
 from worker.store.connections import Store
 
-_GRACE = 20
+GRACE = 20
 """Seconds that a request in hand has to end."""
 
 
@@ -34,7 +34,7 @@ def run(store: Store, host: str, port: int, say: Callable[[str], None]) -> None:
         app = make_app(settings, serving, lambda code: say(f"To sign in to the desk, once: {code}"))
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="on",
-            proxy_headers=False, http=Line, ws="none", timeout_graceful_shutdown=_GRACE,
+            proxy_headers=False, http=Line, ws="none", timeout_graceful_shutdown=GRACE,
         )  # fmt: skip
         with suppress(Stopped, KeyboardInterrupt):  # uvicorn raises the signal again once all is done
             uvicorn.Server(config).run([listening])

@@ -123,7 +123,7 @@ class Serving:
                 self._cases.close()
                 self._cases = None
             if self._cases is None:
-                self._cases = CaseStore(self.settings.case_store_url)
+                self._cases = CaseStore(self.settings.case_store_url, self.settings.case_store_password_file)
             return self._cases
 
     def case(self, caller: Caller, handle: str) -> Case:
