@@ -345,7 +345,13 @@ def test_the_entry_points_run_from_an_environment_built_as_the_image_is(image: P
     assert not {"pip", "hatchling", "editables", "pytest"} & packages
 
 
+_LOOPBACK = """
+import fcntl, socket, struct
+with socket.socket() as line:
+    fcntl.ioctl(line, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+"""
 _CAGE = """
+"$PYTHON" -c "$LOOPBACK"
 mount --make-rprivate /
 mount --rbind / "$ROOT"
 mount -t tmpfs -o size=64m,mode=1777,noexec,nosuid,nodev tmpfs "$ROOT/tmp"
@@ -362,14 +368,10 @@ exec chroot "$ROOT" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-
     env -i -C /mnt PATH="$IMAGE/bin:/usr/bin:/bin" HOME=/mnt SCRUB_STATE_DIR=/mnt sh -c "$COMMAND"
 """
 """As the container has it: an account of its own without capabilities, nothing writable but /tmp and the state folder, no
-network, and processes of its own."""
+network but its loopback, and processes of its own."""
 
 
 _SERVED = """
-ip link set lo up 2>/dev/null || python -c "
-import fcntl, socket, struct
-with socket.socket() as line:
-    fcntl.ioctl(line, 0x8914, struct.pack('16sh14x', b'lo', 1))"
 scrub serve 2>/mnt/serve.log &
 for path in healthz readyz; do
     python - $path << 'END' || { cat /mnt/serve.log; exit 1; }
@@ -396,6 +398,7 @@ def caged(command: str, image: Path, tmp_path: Path) -> subprocess.CompletedProc
     state.chmod(0o700)
     os.chown(state, 10001, 10001)
     names = {"ROOT": root, "STATE": state, "IMAGE": image, "BASE": Path(sys.base_prefix), "COMMAND": command}
+    names |= {"PYTHON": sys.executable, "LOOPBACK": _LOOPBACK}
     return subprocess.run(
         ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-euc", _CAGE], timeout=200, check=False,
         env={"PATH": os.environ["PATH"], **{name: str(value) for name, value in names.items()}},

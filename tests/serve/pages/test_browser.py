@@ -23,7 +23,7 @@ WIDTHS = (1440, 768, 390)
 SCHEMES = ("light", "dark")
 
 
-NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "rules/UNT001", "rules/UNT999")
+NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "outage", "rules/UNT001", "rules/UNT999")
 ACTS = ("pend", "assign", "note", "close", "audit", "try")
 OTHERS = ("no match", "claim", "closed", "reopen", "refused", "gone", "waive", "can be waived", "undetermined")
 
