@@ -10,13 +10,16 @@ SPREAD := --dist worksteal
 # Where a machine keeps no bytecode, each of the thousands of processes that the tests start would compile every module.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test slow again matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
+.PHONY: help run desk test slow again matrix oracles faults bench cover lint format schemas boards catalogue mutants access secrets advisories release unit clean
 
 help:  ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp  ## demonstration claims through a real server, a real worker and real outlets
 	@$(BIN)/scrub demo
+
+desk: .venv/run.stamp  ## the demonstration, then its held claims on the desk in a browser until Ctrl-C; PORT=8081
+	@$(BIN)/scrub demo --desk --state run/desk $(if $(PORT),--port $(PORT))
 
 test: .venv/dev.stamp lint  ## lint, types, import contracts, schemas, and every fast test
 	@$(BIN)/pytest -q -n $(WORKERS) $(SPREAD)

@@ -26,10 +26,14 @@ UNPINNED = {
     "grafana/loki": _TAGGED,
     "grafana/alloy": _TAGGED,
     "grafana/grafana": _TAGGED,
+    "postgres": _TAGGED,
 }
 """Repository of the image: why no digest stands behind its tag."""
 _FIXED = re.compile(r"v?\d+\.\d+\.\d+([.-][\w.-]+)?")
 """A tag of one release: `latest`, `7` and `7.4` move."""
+_FIXED_OF_TWO = re.compile(r"\d+\.\d+(-[\w.-]+)?")
+_TWO = {"postgres"}
+"""Whose releases have two numbers, and `17` moves."""
 
 
 def named() -> dict[str, str]:
@@ -96,7 +100,7 @@ def faults(images: dict[str, str]) -> list[str]:
             continue
         name, _, tag = image.partition("@")[0].rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
         seen.add(name)
-        if not _FIXED.fullmatch(tag):
+        if not (_FIXED_OF_TWO if name in _TWO else _FIXED).fullmatch(tag):
             found.append(f"{file}: {image} has a tag that moves; expected one release, such as name:1.2.3")
         if name not in UNPINNED:
             found.append(

@@ -7,7 +7,7 @@ umask 077
 mkdir -p "$folder"
 chmod 700 "$folder"
 users=$(sed -n 's/.*#@\([a-z]*\)@.*/redis-\1/p' "$(dirname "$0")/redis/users.acl")
-for name in $users grafana-admin; do
+for name in $users postgresql grafana-admin; do
     [ -s "$folder/$name" ] && continue
     od -An -tx1 -N32 /dev/urandom | tr -d ' \n' > "$folder/$name"
     echo >> "$folder/$name"

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.worker.remitted import clp, era, svc
+from worker.desk.casestore import CaseStore
+from worker.desk.lists import held_and_done
 
 from .conftest import CLEAN, Run, example
 from .test_rework import TODAY, Decide, consumer, decide, listed
@@ -70,6 +72,19 @@ def test_remittances_close_cases_as_the_payer_decided(scrub: Run, decide: Decide
     assert sorted(line["case.reason"] for line in closed) == ["denied_foreseen", "denied_otherwise", "paid"]
     shown = scrub("rework", "show", "P-1").stdout
     assert f"closed by the remittance of {TODAY + timedelta(days=10)}: denied_foreseen" in shown
+
+
+def test_what_a_remittance_closes_is_among_what_was_closed_today(
+    scrub: Run, decide: Decide, remit: Import, home: Path
+) -> None:
+    decide(UNITS | {"claim_id": "P-0"}, UNITS | {"claim_id": "P-1"})
+    remit(clp("P-0", "1", "450", "450", "I0", *PAID))
+    assert scrub("rework", "close", "P-1", "--as", "without_billing").returncode == 0
+    store = CaseStore(f"sqlite:///{home / 'state/desk/cases.db'}")
+    with store.session() as session:
+        _, done = held_and_done(session, None, datetime.now(UTC) - timedelta(hours=12))
+    store.close()
+    assert sorted(how for _, how, _ in done) == ["paid", "without_billing"]
 
 
 def test_what_is_taken_back_is_open_until_it_is_decided_anew(scrub: Run, decide: Decide, remit: Import) -> None:

@@ -30,14 +30,18 @@ def _as_its_user() -> list[str]:
 class PostgreSQL:
     """One server, on a socket in a folder of its own."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, password: str = "") -> None:
         self._folder, self._programs = folder, programs
+        self._environment = {**os.environ, "PGPASSWORD": password}
+        (folder / "password").write_text(password or "none")
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
+            shutil.chown(folder / "password", "postgres")
         data = folder / "data"
         self._run(
-            "initdb", "-D", str(data), "-U", "scrub", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"
-        )
+            "initdb", "-D", str(data), "-U", "scrub", "-A", "scram-sha-256" if password else "trust", "-E", "UTF8",
+            "--no-sync", "--locale=C.UTF-8", "--pwfile", str(folder / "password"),
+        )  # fmt: skip
         self._process = subprocess.Popen(
             [*_as_its_user(), str(programs / "postgres"), "-D", str(data), "-k", str(folder), *_FASTER],
             cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -47,7 +51,9 @@ class PostgreSQL:
     def _run(self, program: str, *arguments: str, again: int = 0) -> None:
         command = [*_as_its_user(), str(self._programs / program), *arguments]
         for left in range(again, -1, -1):
-            done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
+            )
             if not done.returncode:
                 return
             if not left:
@@ -66,10 +72,11 @@ class PostgreSQL:
 
 
 @contextmanager
-def server(programs: Path) -> Iterator[PostgreSQL]:
+def server(programs: Path, password: str = "") -> Iterator[PostgreSQL]:
+    """`password`: of its user; empty: it asks for none."""
     folder = Path(tempfile.mkdtemp(prefix="scrub-pg-", dir="/tmp"))
     folder.chmod(0o755)
-    found = PostgreSQL(folder, programs)
+    found = PostgreSQL(folder, programs, password)
     yield found
     found.stop()
     shutil.rmtree(folder, ignore_errors=True)

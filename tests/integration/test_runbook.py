@@ -38,10 +38,10 @@ class Section:
     blocks: dict[str, list[str]] = field(default_factory=dict)
 
 
-def sections() -> list[Section]:
+def sections(text: str) -> list[Section]:
     """Each section with its blocks by mark; before the first heading stands what all of them need."""
     found = []
-    for part in re.split(r"^## ", TEXT, flags=re.MULTILINE):
+    for part in re.split(r"^## ", text, flags=re.MULTILINE):
         section = Section(part.splitlines()[0])
         for indent, mark, block in FENCE.findall(part):
             section.blocks.setdefault(mark, []).append(dedent(block) if indent else block)
@@ -49,7 +49,7 @@ def sections() -> list[Section]:
     return found
 
 
-PREAMBLE, *SECTIONS = sections()
+PREAMBLE, *SECTIONS = sections(TEXT)
 REDIS_CLI = f"""#!{sys.executable} -P
 import os, sys
 from redis import Redis
@@ -97,7 +97,10 @@ def lines(block: str) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("section", [s for s in SECTIONS if "" in s.blocks], ids=lambda section: section.title)
 def test_what_a_section_says_to_run_runs(section: Section, world: World, tmp_path: Path) -> None:
-    blocks = "\n".join([*PREAMBLE.blocks[""], *section.blocks[""]])
+    it_runs("\n".join([*PREAMBLE.blocks[""], *section.blocks[""]]), world, tmp_path)
+
+
+def it_runs(blocks: str, world: World, tmp_path: Path) -> None:
     registered: Any = typer.main.get_command(app)
     absent = set(re.findall(r"\bscrub ([a-z]+)", blocks)) - registered.commands.keys()
     assert not absent, f"there is no scrub {absent}"
@@ -161,9 +164,15 @@ def targets() -> set[str]:
 
 
 def test_what_it_asks_of_docker_is_there() -> None:
-    blocks = [block for section in SECTIONS for block in section.blocks.get("docker", [])]
+    is_there([block for section in SECTIONS for block in section.blocks.get("docker", [])])
+
+
+def is_there(blocks: list[str]) -> None:
     assert blocks
     for words in (words for block in blocks for words in lines(block)):
+        while re.match(r"[A-Z_]+=", words[0]):
+            variable = words.pop(0).partition("=")[0]
+            assert f"${{{variable}:-" in (ROOT / "docker-compose.yml").read_text()
         match words:
             case ["docker", "compose", *rest]:
                 is_compose(rest)

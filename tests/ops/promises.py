@@ -389,6 +389,9 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "a folder of before is closed": "integration/test_umask.py::test_a_state_folder_of_before_is_closed_with_all_that_is_in_it",
         "refused where others may write in it": "integration/test_umask.py::test_a_folder_that_holds_something_else_is_not_closed_and_not_used_where_others_may_write_in_it",
     },
+    "The password of the case store's database": {
+        "read for each connection, and is in no message": "desk/test_case_store_password.py::test_it_is_read_for_each_connection_and_what_is_wrong_with_it_is_said_without_it",
+    },
     "The password file is read": {
         "read at each new connection": f"{PASSWORDS}::test_a_client_that_is_open_logs_in_with_the_password_that_the_file_has_now",
         "also behind Sentinel": f"{PASSWORDS}::test_behind_sentinel_the_password_of_the_primary_is_rotated_the_same_way",

@@ -4,6 +4,7 @@ path, user and variable that they name."""
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import typer
@@ -18,9 +20,11 @@ import yaml
 
 from worker.cli import app
 from worker.config.settings import PREFIX, Settings, load_settings
+from worker.serve.running import GRACE
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SECURED: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("claim-scrubber")}
@@ -30,6 +34,11 @@ SCRIPTS = [ROOT / "ops/secrets.sh", *sorted((ROOT / "ops/redis").glob("*.sh"))]
 
 def tool(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
+
+
+def values(service: dict[str, Any]) -> dict[str, str]:
+    """Its variables as they are where nobody sets anything."""
+    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
 
 
 def run(*command: str | Path) -> None:
@@ -57,7 +66,11 @@ def test_with_tls_it_changes_addresses_and_secrets_of_services_that_are_there() 
         assert set(service["secrets"]) <= SECURED["secrets"].keys()
         assert set(re.findall(r"/run/secrets/([\w-]+)", str(service))) <= set(service["secrets"])
         if name != "redis":
-            assert service["environment"]["SCRUB_REDIS_URL"].startswith("rediss://worker@redis:6379/0?ssl_ca_certs=")
+            before = values(SERVICES[name])["SCRUB_REDIS_URL"]
+            assert service["environment"]["SCRUB_REDIS_URL"] == (
+                before.replace("redis:", "rediss:", 1) + "?ssl_ca_certs=/run/secrets/redis-ca"
+            )
+    assert {"redis", *OURS} == SECURED["services"].keys()
     assert SECURED["services"]["redis"]["command"][:2] == ["--port", "0"], "nothing but TLS is open"
 
 
@@ -76,7 +89,8 @@ def test_every_service_is_locked_down(name: str) -> None:
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"} & service.keys()
     assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
     version = service["image"].rpartition(":")[2]
-    assert re.match(r"v?\d+\.\d+\.\d+", version), "a version that moves is not pinned"
+    numbers = r"\d+\.\d+(-|$)" if name == "postgresql" else r"v?\d+\.\d+\.\d+"
+    assert re.match(numbers, version), "a version that moves is not pinned"
     assert all(re.match(r"(127\.0\.0\.1|\$\{\w+:-127\.0\.0\.1\}):", port) for port in service.get("ports", []))
     assert not any(
         re.search("PASSWORD|SECRET|TOKEN", key) for key in service.get("environment", {}) if "FILE" not in key
@@ -94,8 +108,13 @@ def test_none_runs_as_root_but_the_one_that_reads_the_docker_socket() -> None:
 
 def test_claims_pass_through_a_network_that_reaches_nothing_else() -> None:
     assert COMPOSE["networks"]["claims"] == {"internal": True}
-    assert {tuple(service["networks"]) for service in OURS.values()} == {("claims",)}
-    assert {name for name, service in SERVICES.items() if "claims" in service["networks"]} == {*OURS, "redis"}
+    assert {name: service["networks"] for name, service in OURS.items()} == {
+        "check-config": ["claims"], "worker": ["claims"], "serve": ["claims", "published"],
+    }  # fmt: skip
+    within = {name for name, service in SERVICES.items() if "claims" in service["networks"]}
+    assert within == {*OURS, "redis", "postgresql"}
+    assert SERVICES["postgresql"]["networks"] == ["claims"]
+    assert "ports" not in SERVICES["postgresql"]
 
 
 def test_workers_start_after_a_healthy_redis_and_a_checked_configuration() -> None:
@@ -119,6 +138,10 @@ def test_the_readme_gives_a_worker_the_time_to_stop_that_the_files_give_it() -> 
     assert told == [SERVICES["worker"]["stop_grace_period"].removesuffix("s"), pod, pod]
 
 
+def test_the_service_has_time_to_finish_what_is_in_hand() -> None:
+    assert int(SERVICES["serve"]["stop_grace_period"].removesuffix("s")) > GRACE
+
+
 def test_worker_can_be_scaled() -> None:
     assert not {"container_name", "ports", "hostname"} & SERVICES["worker"].keys()
 
@@ -128,8 +151,16 @@ def test_its_command_and_its_health_check_exist(name: str) -> None:
     assert understood(OURS[name]["command"])
     if "healthcheck" in OURS[name]:
         kind, program, *arguments = OURS[name]["healthcheck"]["test"]
-        assert (kind, program) == ("CMD", "scrub")
-        assert understood(arguments)
+        assert kind == "CMD"
+        if program == "scrub":
+            assert understood(arguments)
+        else:
+            assert program == "python", "which the image has, and no curl"
+            option, source = arguments
+            assert option == "-c"
+            compile(source, name, "exec")
+            (path,) = re.findall(rf"'http://127\.0\.0\.1:{Settings().serve_port}(/\w+)'", source)
+            assert path in json.loads((ROOT / "ops/schema/openapi.json").read_text())["paths"]
 
 
 def test_what_is_no_command_is_not_understood() -> None:
@@ -141,7 +172,9 @@ def test_what_is_no_command_is_not_understood() -> None:
 def test_every_variable_is_a_setting_and_has_a_value_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     image = dict(re.findall(r"(SCRUB_\w+)=(\S+)", DOCKERFILE))
     for service in OURS.values():
-        for name, value in (image | service["environment"]).items():
+        for name in [one for one in os.environ if one.startswith(PREFIX)]:
+            monkeypatch.delenv(name)
+        for name, value in (image | values(service)).items():
             assert name.removeprefix(PREFIX).lower() in Settings.model_fields
             monkeypatch.setenv(name, value)
         settings = load_settings()
@@ -149,6 +182,30 @@ def test_every_variable_is_a_setting_and_has_a_value_that_is_taken(monkeypatch: 
         assert str(settings.state_dir) in mounts, "what is written there must outlive the container"
         assert settings.redis_password_file
         assert settings.redis_password_file.name in service["secrets"]
+        assert settings.redis_password_file.name == f"redis-{urlsplit(settings.redis_url or '').username}"
+
+
+@pytest.mark.usefixtures("unset")
+def test_the_service_has_its_cases_where_they_outlive_it_and_listens_for_who_is_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service, database = SERVICES["serve"], SERVICES["postgresql"]
+    for name, value in values(service).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.case_store_url.startswith("sqlite:////var/lib/claim-scrubber/"), "in the volume `state`"
+    assert (settings.serve_host, settings.serve_proxies) == ("0.0.0.0", ""), "nobody's word counts unless it is named"
+    assert service["ports"] == [f"127.0.0.1:{settings.serve_port}:{settings.serve_port}"]
+    (told,) = re.findall(r"^#   CASE_STORE=(\S+) docker compose --profile postgresql up", COMPOSE_TEXT, re.MULTILINE)
+    monkeypatch.setenv("SCRUB_CASE_STORE", told)
+    url = urlsplit(load_settings().case_store_url)
+    made = database["environment"]
+    assert (url.hostname, url.username, url.path) == ("postgresql", made["POSTGRES_USER"], f"/{made['POSTGRES_DB']}")
+    assert url.password is None
+    assert str(settings.case_store_password_file) == made["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgresql"
+    assert "postgresql" in service["secrets"]
+    assert database["secrets"] == ["postgresql"]
+    assert service["depends_on"]["postgresql"] == {"condition": "service_healthy", "required": False}
 
 
 @pytest.mark.parametrize(
@@ -288,7 +345,13 @@ def test_the_entry_points_run_from_an_environment_built_as_the_image_is(image: P
     assert not {"pip", "hatchling", "editables", "pytest"} & packages
 
 
+_LOOPBACK = """
+import fcntl, socket, struct
+with socket.socket() as line:
+    fcntl.ioctl(line, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+"""
 _CAGE = """
+"$PYTHON" -c "$LOOPBACK"
 mount --make-rprivate /
 mount --rbind / "$ROOT"
 mount -t tmpfs -o size=64m,mode=1777,noexec,nosuid,nodev tmpfs "$ROOT/tmp"
@@ -305,7 +368,27 @@ exec chroot "$ROOT" setpriv --reuid 10001 --regid 10001 --clear-groups --no-new-
     env -i -C /mnt PATH="$IMAGE/bin:/usr/bin:/bin" HOME=/mnt SCRUB_STATE_DIR=/mnt sh -c "$COMMAND"
 """
 """As the container has it: an account of its own without capabilities, nothing writable but /tmp and the state folder, no
-network, and processes of its own."""
+network but its loopback, and processes of its own."""
+
+
+_SERVED = """
+scrub serve 2>/mnt/serve.log &
+for path in healthz readyz; do
+    python - $path << 'END' || { cat /mnt/serve.log; exit 1; }
+import sys, time
+from urllib.request import urlopen
+for _ in range(120):
+    try:
+        print(urlopen(f"http://127.0.0.1:8080/{sys.argv[1]}", timeout=60).read().decode())
+        sys.exit()
+    except OSError:
+        time.sleep(0.5)
+sys.exit(1)
+END
+done
+kill -TERM $!
+wait $!
+"""
 
 
 def caged(command: str, image: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -315,6 +398,7 @@ def caged(command: str, image: Path, tmp_path: Path) -> subprocess.CompletedProc
     state.chmod(0o700)
     os.chown(state, 10001, 10001)
     names = {"ROOT": root, "STATE": state, "IMAGE": image, "BASE": Path(sys.base_prefix), "COMMAND": command}
+    names |= {"PYTHON": sys.executable, "LOOPBACK": _LOOPBACK}
     return subprocess.run(
         ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-euc", _CAGE], timeout=200, check=False,
         env={"PATH": os.environ["PATH"], **{name: str(value) for name, value in names.items()}},
@@ -337,3 +421,6 @@ def test_it_works_without_root_capabilities_network_and_a_writable_file_system(i
     assert done.returncode == 0, done.stderr
     assert "A worker can start" in done.stdout
     assert "books balance" in done.stdout
+    served = caged(_SERVED, image, tmp_path)
+    assert served.returncode == 0, served.stdout + served.stderr
+    assert [json.loads(line)["status"] for line in served.stdout.splitlines()] == ["ok", "ready"]

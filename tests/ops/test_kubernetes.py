@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import yaml
 from ops.access import USERS
 from tests.ops.test_container import DOCKERFILE, understood
 from worker.config.settings import PREFIX, Settings, load_settings
+from worker.serve.running import GRACE
 from worker.store.keys import GROUP, Keys
 
 FOLDER = Path(__file__).parents[2] / "ops/kubernetes"
@@ -40,9 +42,10 @@ def one(kind: str, name: str = "") -> dict[str, Any]:
     return only
 
 
-POD: dict[str, Any] = one("Deployment")["spec"]["template"]["spec"]
+POD: dict[str, Any] = one("Deployment", "worker")["spec"]["template"]["spec"]
+SERVE: dict[str, Any] = one("Deployment", "serve")["spec"]["template"]["spec"]
 JOB: dict[str, Any] = one("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-PODS = {"worker": POD, "snapshot": JOB}
+PODS = {"worker": POD, "snapshot": JOB, "serve": SERVE}
 CONTAINERS = [
     (pod, container) for pod in PODS.values() for container in [*pod.get("initContainers", ()), *pod["containers"]]
 ]
@@ -74,16 +77,18 @@ def test_kustomize_builds_them_into_what_is_valid_too() -> None:
     done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     built = list(yaml.safe_load_all(done.stdout))
-    assert len(built) == len(DOCUMENTS) + 2  # the generated settings
+    assert len(built) == len(DOCUMENTS) + 3  # the generated settings
     for document in built:
         valid(document)
         if document["kind"] not in {"Namespace"}:
             assert document["metadata"]["namespace"] == "claim-scrubber"
-    (deployment,) = (document for document in built if document["kind"] == "Deployment")
-    template = deployment["spec"]["template"]
-    assert {c["image"] for c in template["spec"]["containers"]} == {"registry.example/claim-scrubber:0.2.0.dev0"}
-    selected = deployment["spec"]["selector"]["matchLabels"].items()
-    assert selected <= template["metadata"]["labels"].items()
+    deployments = [document for document in built if document["kind"] == "Deployment"]
+    assert len(deployments) == 2
+    for deployment in deployments:
+        template = deployment["spec"]["template"]
+        assert {c["image"] for c in template["spec"]["containers"]} == {"registry.example/claim-scrubber:0.2.0.dev0"}
+        selected = deployment["spec"]["selector"]["matchLabels"].items()
+        assert selected <= template["metadata"]["labels"].items()
 
 
 @each_container
@@ -107,7 +112,11 @@ def test_every_container_holds_to_the_restricted_pod_security_standard(
 def test_its_commands_exist_and_its_mounts_are_declared(pod: dict[str, Any], container: dict[str, Any]) -> None:
     assert understood(container["args"])
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        if probe in container:
+        if probe in container and "httpGet" in container[probe]:
+            asked = container[probe]["httpGet"]
+            assert asked["port"] in {port["name"] for port in container["ports"]}
+            assert asked["path"] in json.loads((FOLDER.parent / "schema/openapi.json").read_text())["paths"]
+        elif probe in container:
             program, *arguments = container[probe]["exec"]["command"]
             assert program == "scrub"
             assert understood(arguments)
@@ -144,20 +153,64 @@ def test_no_secret_is_in_a_manifest() -> None:
     assert all(secret["defaultMode"] == 0o440 for secret in secrets)
 
 
+def of_maps(container: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values of its settings. Kubernetes reads several maps in their order; of two with one name the last
+    holds."""
+    generated = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["configMapGenerator"]
+    maps = {one["name"]: one["envs"] for one in generated}
+    for source in container["envFrom"]:
+        for file in maps[source["configMapRef"]["name"]]:
+            for line in (FOLDER / file).read_text().splitlines():
+                name, _, value = line.partition("=")
+                assert name.removeprefix(PREFIX).lower() in Settings.model_fields
+                yield name, value
+
+
+@pytest.mark.usefixtures("unset")
+def test_the_service_has_a_user_a_database_and_a_proxy_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    (container,) = SERVE["containers"]
+    for name, value in of_maps(container):
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    redis, database = urlsplit(settings.redis_url or ""), urlsplit(settings.case_store_url)
+    assert (redis.scheme, redis.username, redis.password) == ("rediss", "serve", None)
+    assert (database.scheme, database.password) == ("postgresql+psycopg", None), "no file that several hosts write"
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    (passwords,) = (volume["secret"]["items"] for volume in SERVE["volumes"] if volume["name"] == "passwords")
+    files = [settings.redis_password_file, settings.case_store_password_file]
+    assert [file and file.name for file in files] == [item["path"] for item in passwords]
+    assert {str(file and file.parent) for file in files} <= mounts
+    assert {str(settings.secret_path), str(settings.state_dir)} <= mounts
+    for told in ("sslmode=verify-full", "sslrootcert=/run/secrets/redis-ca/ca.crt"):
+        assert told in database.query
+    assert settings.serve_proxies == "", "nobody's word counts unless it is named"
+    (port,) = container["ports"]
+    assert (port["containerPort"], settings.serve_host) == (settings.serve_port, "0.0.0.0")
+    assert SERVE["terminationGracePeriodSeconds"] > GRACE
+    spec = one("Deployment", "serve")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"}), "visits are in its memory"
+
+
+def test_the_service_is_reached_by_the_proxy_alone_and_reaches_its_database() -> None:
+    policy, service = one("NetworkPolicy", "serve")["spec"], one("Service", "serve")["spec"]
+    labels = one("Deployment", "serve")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"] == service["selector"] == labels
+    (within,) = policy["ingress"]
+    assert within["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "proxy"}}}]
+    (port,) = SERVE["containers"][0]["ports"]
+    assert [one["port"] for one in within["ports"]] == [port["containerPort"]]
+    assert [one["targetPort"] for one in service["ports"]] == [port["name"]]
+    assert "type" not in service, "nothing but the cluster reaches it"
+    assert all(rule["to"] for rule in policy["egress"])
+    reached = {(port["protocol"], port["port"]) for rule in policy["egress"] for port in rule["ports"]}
+    assert reached == {("TCP", 6379), ("TCP", 5432), ("UDP", 53), ("TCP", 53)}
+
+
 @pytest.mark.usefixtures("unset")
 def test_the_nightly_snapshot_is_taken_by_who_may_see_all_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kubernetes reads settings from several maps in their order, and of two with one name the last holds."""
     (container,) = JOB["containers"]
-    names = [source["configMapRef"]["name"] for source in container["envFrom"]]
-    maps = {
-        one["name"]: one["envs"]
-        for one in yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["configMapGenerator"]
-    }
-    for file in (file for name in names for file in maps[name]):
-        for line in (FOLDER / file).read_text().splitlines():
-            name, _, value = line.partition("=")
-            assert name.removeprefix(PREFIX).lower() in Settings.model_fields
-            monkeypatch.setenv(name, value)
+    for name, value in of_maps(container):
+        monkeypatch.setenv(name, value)
     settings = load_settings()
     assert settings.redis_url
     assert urlsplit(settings.redis_url).username == "operator"
@@ -202,8 +255,8 @@ def test_scaling_looks_at_the_streams_own_names_as_a_user_that_sees_no_claim() -
     assert trigger["type"] == "redis-streams"
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
     assert trigger["authenticationRef"]["name"] == login["metadata"]["name"]
-    assert scaled["scaleTargetRef"]["name"] == one("Deployment")["metadata"]["name"]
-    assert "replicas" not in one("Deployment")["spec"], "two would set the number"
+    assert scaled["scaleTargetRef"]["name"] == one("Deployment", "worker")["metadata"]["name"]
+    assert "replicas" not in one("Deployment", "worker")["spec"], "two would set the number"
     given = {entry["parameter"]: entry["key"] for entry in login["spec"]["secretTargetRef"]}
     assert given["password"].removeprefix("redis-") in {user.name for user in USERS}
     assert scaled["minReplicaCount"] > one("PodDisruptionBudget")["spec"]["maxUnavailable"]
@@ -211,13 +264,13 @@ def test_scaling_looks_at_the_streams_own_names_as_a_user_that_sees_no_claim() -
 
 def test_a_worker_is_reached_by_nobody_and_reaches_redis_and_names_alone() -> None:
     policies = [document["spec"] for document in DOCUMENTS if document["kind"] == "NetworkPolicy"]
-    everything, worker = policies
+    everything, worker, _ = policies
     assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert worker["ingress"] == []
     ports = {(port["protocol"], port["port"]) for rule in worker["egress"] for port in rule["ports"]}
     assert ports == {("TCP", 6379), ("UDP", 53), ("TCP", 53)}
     (chosen,) = worker["podSelector"]["matchExpressions"]
-    labels = (one("Deployment")["spec"], one("CronJob")["spec"]["jobTemplate"]["spec"])
+    labels = (one("Deployment", "worker")["spec"], one("CronJob")["spec"]["jobTemplate"]["spec"])
     names = [spec["template"]["metadata"]["labels"][chosen["key"]] for spec in labels]
     assert (chosen["operator"], sorted(chosen["values"])) == ("In", sorted(names))
     assert one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == {chosen["key"]: "worker"}

@@ -98,9 +98,12 @@ def _cases(claim_id: str, settings: Settings) -> list[Case]:
     from worker.desk.casestore import CaseStore, revision_at
 
     try:
-        if revision_at(settings.case_store_url) is None:
+        if revision_at(settings.case_store_url, settings.case_store_password_file) is None:
             return []
-        with closing(CaseStore(settings.case_store_url)) as store, store.session() as session:
+        with (
+            closing(CaseStore(settings.case_store_url, settings.case_store_password_file)) as store,
+            store.session() as session,
+        ):
             return session.of_number(claim_id)
     except ScrubError as error:
         complain(str(error))

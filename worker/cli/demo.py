@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.common.terminal import complain, flush, paint, say
+from worker.cli.demodesk import PROCESSES, played, short, show_desk
 from worker.process.signals import Stopped, held, pending
 from worker.store.outletspecs import BY_HAND, DISPOSITIONS, JUDGED
 
@@ -21,13 +21,9 @@ if TYPE_CHECKING:
     from rules.book.book import Book
     from rules.report import Finding, Report
     from worker.config.settings import Settings
-    from worker.demo.stage import Stage
     from worker.monitoring.reconciliation import Reconciliation
     from worker.pipeline.outlets import OutletEntry
 
-PROCESSES = 2
-SECONDS = 60.0
-"""After this it has failed."""
 EXPLAINED = ("UNT001", "BND001", "DXN003")
 _MOST = 8
 _UNREADABLE = "(not readable as a claim)"
@@ -42,13 +38,24 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Move an earlier demonstration's folder aside instead of removing it.")
     ] = False,
+    desk: Annotated[
+        bool, typer.Option("--desk", help="Then open the desk of held claims for a browser, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Of the desk; default: SCRUB_SERVE_PORT, or 8080; 0: a free one."),
+    ] = None,
 ) -> None:
     """Runs demonstration claims through the whole pipe: a real server, a real worker, a consumer on each outlet.
 
     Afterwards nothing runs any more, and the audit log, the outlets and a page that shows it all in plots
     (report.html, in the same folder) can be looked at. Ctrl-C ends it cleanly.
 
-    Exit codes: 0 the books balance and everything was consumed, 2 not so within a minute, or the folder is not ours.
+    With --desk server and worker stay up, and the claims that are held can be worked on in a browser, on this machine
+    alone: address and one-time code are printed. Ctrl-C ends all of it.
+
+    Exit codes: 0 the books balance and everything was consumed, or the desk was ended by Ctrl-C; 2 not so within a
+    minute, the folder is not ours, or the port is taken.
 
     Example: `scrub demo`, then `SCRUB_STATE_DIR=run/demo scrub tail rework`
     """
@@ -57,12 +64,15 @@ def demo(
     from worker.demo.events import all_events
     from worker.demo.stage import fresh
 
+    if desk:
+        show_desk(state.expanduser().absolute(), keep=keep, port=port)
+        return
     folder = state.expanduser().absolute()
     ours = load_settings()
     book = read_book(ours.book, keys=ours.trusted)
     events = all_events()
     began = time.monotonic()
-    say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {_short(folder)} ...")
+    say(f"{len(events)} claim events go through a server and a worker of {PROCESSES} processes in {short(folder)} ...")
     flush()
     try:
         with held(), fresh(folder, keep=keep) as settings:
@@ -76,50 +86,12 @@ def demo(
 
 
 def _play(settings: Settings, events: list[bytes]) -> tuple[Reconciliation, Consumed] | None:
-    from worker.demo.events import SOURCE
-    from worker.demo.stage import stage
     from worker.monitoring.reconciliation import reconcile
-    from worker.pipeline.producer import send
-    from worker.process import celeryapp
-    from worker.process.command import command
 
     if pending():
         return None
-    with stage(settings, command(PROCESSES), pending) as parts:
-        store = parts.store
-        send(store.redis, store.keys, events, source=SOURCE, settings=settings)
-        celeryapp.notifier(store).notify()
-        if not _wait(parts, len(events)):
-            return None
-        return reconcile(store.redis, store.keys), parts.consumed
-
-
-def _wait(parts: Stage, total: int) -> bool:
-    """Shows progress until everything is decided and consumed; False: a signal came."""
-    import sys
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from worker.cli.common.terminal import console, on_terminal
-    from worker.monitoring.reconciliation import reconcile
-
-    shape = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    out = console(stderr=True)
-    with Progress(*shape, console=out, transient=True, disable=not on_terminal(sys.stderr)) as progress:
-        task = progress.add_task("the worker starts", total=total)
-
-        def done() -> bool:
-            found = reconcile(parts.store.redis, parts.store.keys)
-            decided = sum(outlet.count for outlet in found.outlets)
-            went = decided + found.repeated
-            progress.update(task, completed=went, description="checking" if went else "the worker starts")
-            return (
-                found.accepted - found.forwarded == total
-                and found.settled
-                and decided == sum(map(len, parts.consumed.values()))
-            )
-
-        return parts.wait(done, seconds=SECONDS)
+    with played(settings, events) as parts:
+        return (reconcile(parts.store.redis, parts.store.keys), parts.consumed) if parts else None
 
 
 def _show(found: Reconciliation, consumed: Consumed, book: Book, settings: Settings, seconds: float) -> None:
@@ -159,7 +131,7 @@ def _report(settings: Settings, book: Book) -> None:
     except ReportNeedsExtra as error:
         say("", f"No page of this was made. {error}")
     else:
-        say("", paint(f"Open it in a browser: {_short(page)}", "bold green"))
+        say("", paint(f"Open it in a browser: {short(page)}", "bold green"))
 
 
 def _where_they_went(reports: list[Report], consumed: Consumed, book: Book) -> Table:
@@ -217,22 +189,16 @@ def _afterwards(settings: Settings) -> Iterator[str]:
     from worker.cli.common.terminal import columns
     from worker.demo.stage import called_as, log_file
 
-    folder, scrub = _short(settings.state_dir), called_as()
+    folder, scrub = short(settings.state_dir), called_as()
     start = f"SCRUB_STATE_DIR={folder} {scrub}"
     yield paint("Look at it", "bold")
     rows = [(f"  {name}", f"{start} tail {name}") for name in ("rework", "billing", *BY_HAND)]
-    audit = f"{_short(settings.audit_path)}/*"
+    audit = f"{short(settings.audit_path)}/*"
     rows += [
         ("  balance", f"{start} status"),
         ("  audit log", audit),
         ("", f"{start} audit verify {audit}"),
-        ("  worker's log", _short(log_file(settings))),
+        ("  worker's log", short(log_file(settings))),
         ("  your claims", f"{scrub} check FILE..."),
     ]
     yield from columns(rows)
-
-
-def _short(path: Path) -> str:
-    """Relative to the current folder where it lies in it."""
-    here = Path(os.getcwd())
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -218,6 +218,8 @@ class Settings(BaseModel):
     case_retention: Annotated[int, Field(ge=30, le=36_500)] | None = None
     """Days for which a case that is done stays in the case store, with claim, notes and reasons, after the last that
     happened on it; then `scrub rework purge` takes it out. None: nothing is taken out unless --days says so."""
+    case_store_password_file: Folder | None = None
+    """File with the password of its user, read for each connection; SQLite has none."""
     timezone: Annotated[str, AfterValidator(_timezone)] = ""
     """Time zone of the hospital's people, as America/New_York: whose day it is, and the times on pages. Empty: this
     machine's."""
@@ -380,6 +382,10 @@ def _contradictions(settings: Settings) -> list[str]:
             problems.append(f"{PREFIX}{less.upper()}: expected less than {PREFIX}{more.upper()}")
     if settings.webhook and settings.webhook_secret_file is None:
         problems.append("SCRUB_WEBHOOK: expected SCRUB_WEBHOOK_SECRET_FILE as well: what is sent is signed")
+    if settings.case_store_password_file and ":" in (settings.case_store or "").rpartition("@")[0].partition("://")[2]:
+        problems.append(
+            "SCRUB_CASE_STORE: it has a password, and SCRUB_CASE_STORE_PASSWORD_FILE too; leave one of them out"
+        )
     if settings.book_signatures > 1 and settings.book_key is None:
         problems.append("SCRUB_BOOK_SIGNATURES: expected SCRUB_BOOK_KEY as well, with the keys that count")
     if settings.memory_ceiling > settings.worker_ceiling:

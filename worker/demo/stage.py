@@ -1,4 +1,5 @@
-"""The moving parts of the demonstration: server, worker and consumers in a folder of their own, all gone at the end.
+"""The moving parts of the demonstration: server, worker, consumers and desk in a folder of their own, all gone at the
+end.
 
 Signals are held back while anything of it is up (`worker.process.signals.held`) and looked at between steps, so that
 whatever was started is always known, and ended.
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from redis.exceptions import RedisError
 
@@ -34,6 +36,8 @@ MARK = ".claim-scrubber-demo"
 GRACE = 12.0
 """Seconds in which the worker may finish what is in hand; its own soft shutdown takes up to 10."""
 _PID = "worker.pid"
+_BUSY, _IDLE = 0.02, 0.5
+"""Seconds between two looks of a consumer: while claims are on their way, and while a person looks at them."""
 
 
 class DemoFolderTaken(ScrubError):
@@ -58,6 +62,11 @@ class Stage:
     interrupted: Callable[[], object]
     consumed: dict[str, list[OutletEntry]] = field(default_factory=lambda: {name: [] for name in OUTLETS})
     faults: list[str] = field(default_factory=list)
+    pace: float = _BUSY
+
+    def idle(self) -> None:
+        """What is left comes by hand: consumers look less often."""
+        self.pace = _IDLE
 
     def wait(self, done: Callable[[], bool], *, seconds: float) -> bool:
         """Waits until it is done; answers False where a signal came first.
@@ -75,7 +84,7 @@ class Stage:
                 self.fail(f"a consumer broke off ({self.faults[0]})")
             if time.monotonic() > deadline:
                 self.fail(f"it did not come to rest within {seconds:.0f} seconds")
-            time.sleep(0.03)
+            time.sleep(max(0.03, self.pace / 5))
         return False
 
     def fail(self, reason: str) -> None:
@@ -146,7 +155,9 @@ def stage(settings: Settings, command: Sequence[str], interrupted: Callable[[], 
     """Worker, server and a consumer on each outlet; down again however the block ends."""
     over = threading.Event()
     consumers: list[threading.Thread] = []
-    worker = _start(settings, command)
+    with open(open_private(log_file(settings), os.O_WRONLY | os.O_TRUNC), "wb") as log:
+        worker = _start(settings, command, log)
+    write_private(settings.state_dir / _PID, b"%d\n" % worker.pid)
     try:
         with opening.open_store(settings) as store:
             try:
@@ -164,18 +175,28 @@ def stage(settings: Settings, command: Sequence[str], interrupted: Callable[[], 
         _end(worker)
 
 
-def _start(settings: Settings, command: Sequence[str]) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def served(settings: Settings, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The desk, which says on our own standard error where it is and how to sign in; down again however the block ends.
+
+    Its log has warnings alone, since it is mixed with that; SCRUB_TIMEZONE is that of who looks at it.
+    """
+    desk = _start(settings, command, None, SCRUB_TIMEZONE=settings.timezone, SCRUB_LOG_LEVEL="warning")
+    try:
+        yield desk
+    finally:
+        _end(desk)
+
+
+def _start(settings: Settings, command: Sequence[str], log: BinaryIO | None, **more: str) -> subprocess.Popen[bytes]:
     """In a session of its own: Ctrl-C reaches it through us alone, and none of its processes can be missed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRUB_")}
-    environment["SCRUB_STATE_DIR"] = str(settings.state_dir)
+    environment |= {"SCRUB_STATE_DIR": str(settings.state_dir), **more}
     if settings.book:
         environment["SCRUB_BOOK"] = str(settings.book)
-    with open(open_private(log_file(settings), os.O_WRONLY | os.O_TRUNC), "wb") as log:
-        worker = subprocess.Popen(
-            list(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    write_private(settings.state_dir / _PID, b"%d\n" % worker.pid)
-    return worker
+    return subprocess.Popen(
+        list(command), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+    )
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -194,7 +215,7 @@ def _end(worker: subprocess.Popen[bytes]) -> None:
 def _consume(found: Stage, outlet: str, over: threading.Event) -> None:
     try:
         reader = Reader(found.store.redis, found.store.keys, outlet, outlet, "demo")
-        while not over.wait(0.02):
+        while not over.wait(found.pace):
             for entry in reader.entries(follow=False):
                 found.consumed[outlet].append(entry)
     except (RedisError, ScrubError, ValueError) as error:

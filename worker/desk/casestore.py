@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -25,7 +26,7 @@ from rules.printable import printable
 from worker.desk.cases import HELD, Act, Case, Decided, LastDay
 from worker.desk.databases import alone_on, engine_of, file_of, tables_at, unlogged
 from worker.desk.schema import acts, cases, cursors, decisions
-from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown
+from worker.errors import CaseAmbiguous, CaseChanged, CaseStoreTooNew, CaseStoreUnusable, CaseUnknown, PasswordUnusable
 from worker.pipeline.expected import ToldLine
 
 
@@ -89,15 +90,15 @@ class WrittenDecision:
     """None: only the audit log had it."""
 
 
-def revision_at(url: str) -> str | None:
+def revision_at(url: str, password_file: Path | None = None) -> str | None:
     """Of the tables of a store, without making one; None: there are none.
 
     Raises:
         CaseStoreUnusable
     """
     try:
-        return tables_at(url)
-    except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
+        return tables_at(url, password_file)
+    except (SQLAlchemyError, OSError, ModuleNotFoundError, PasswordUnusable) as error:
         where = make_url(url).render_as_string(hide_password=True)
         raise CaseStoreUnusable(where=where, reason=_said(error)) from None
 
@@ -116,8 +117,8 @@ def _config() -> Config:
 class CaseStore:
     """One open store. `session` is a transaction: all of it is written, or nothing."""
 
-    def __init__(self, url: str) -> None:
-        """Opens it, and brings its tables to this release.
+    def __init__(self, url: str, password_file: Path | None = None) -> None:
+        """Opens it, and brings its tables to this release. `password_file`: see `Settings.case_store_password_file`.
 
         Raises:
             CaseStoreUnusable, CaseStoreTooNew
@@ -126,7 +127,7 @@ class CaseStore:
         self.made = False
         """Whether there was nothing before it was opened."""
         try:
-            self._engine = engine_of(url)
+            self._engine = engine_of(url, password_file)
         except (SQLAlchemyError, OSError, ModuleNotFoundError) as error:
             raise self._unusable(error) from None
         try:
@@ -173,7 +174,7 @@ class CaseStore:
                 if alone:
                     alone_on(connection)
                 yield Session(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, PasswordUnusable) as error:
             raise self._unusable(error) from None
 
     def _unusable(self, error: Exception) -> CaseStoreUnusable:
@@ -184,6 +185,8 @@ def _said(error: Exception) -> str:
     """Texts of errors quote statements with their values: of those only the database's own words go on."""
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed, which this database needs"
+    if isinstance(error, PasswordUnusable):
+        return f"the password file {error.values['file']} cannot be used, {error.values['reason']}"
     said = getattr(error, "orig", None) or getattr(error, "strerror", None) or type(error).__name__
     return str(said).split("\n")[0]
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from worker.store.private import make_folder, open_private
+from worker.store.secret import read_password
 
 _BUSY_SECONDS = 15
 """For which a writer of SQLite waits for another."""
@@ -16,11 +17,16 @@ _LOCK = 0x5C12B
 """Number of our lock on PostgreSQL, which is known in one database alone."""
 
 
-def engine_of(url: str) -> Engine:
-    """Opens a database, and makes a file of SQLite that is not there yet, for its owner alone."""
+def engine_of(url: str, password_file: Path | None = None) -> Engine:
+    """Opens a database, and makes a file of SQLite that is not there yet, for its owner alone. The file of the password
+    is read for each connection, where it raises PasswordUnusable.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        if password_file:
+            event.listen(engine, "do_connect", lambda *given: given[3].update(password=read_password(password_file)))
+        return engine
     if parsed.database:
         file = Path(parsed.database)
         make_folder(file.parent)
@@ -32,12 +38,13 @@ def engine_of(url: str) -> Engine:
     return engine
 
 
-def tables_at(url: str) -> str | None:
+def tables_at(url: str, password_file: Path | None = None) -> str | None:
     """Revision of the tables of a database, and nothing is made; None: there are none."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database and not Path(parsed.database).exists():
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite and parsed.database and not Path(parsed.database).exists():
         return None
-    engine = create_engine(parsed, hide_parameters=True)
+    engine = create_engine(parsed, hide_parameters=True) if sqlite else engine_of(url, password_file)
     try:
         with engine.connect() as connection:
             if not connection.dialect.has_table(connection, "alembic_version"):

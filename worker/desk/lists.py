@@ -147,7 +147,13 @@ def held_and_done(
     closed = session.rows(
         select(func.max(acts.c.moment), cases.c.closed_reason, cases.c.charge_cents)
         .join(cases, cases.c.handle == acts.c.handle)
-        .where(acts.c.kind == "close", acts.c.state == "done", cases.c.state == "closed", acts.c.moment >= begin, *mine)
+        .where(
+            acts.c.kind.in_(("close", "settle")),
+            acts.c.state == "done",
+            cases.c.state == "closed",
+            acts.c.moment >= begin,
+            *mine,
+        )
         .group_by(cases.c.handle, cases.c.closed_reason, cases.c.charge_cents)
     )
     done = [(str(row[0]), str(row[1] or "closed"), int(row[2])) for row in (*mended, *closed)]

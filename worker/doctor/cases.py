@@ -45,7 +45,7 @@ def case_store(settings: Settings, store: Store | None, now: datetime) -> Iterat
     except OSError:  # the audit folder's diagnosis says so already
         logged = set()
     try:
-        revision = revision_at(settings.case_store_url)
+        revision = revision_at(settings.case_store_url, settings.case_store_password_file)
         if revision is None:
             yield _none(settings, len(logged))
             return
@@ -77,7 +77,7 @@ def _there(
         sentence = f"Its tables are at {revision}, this release uses {newest_revision()}."
         yield Diagnosis("poor", _ABOUT, sentence, "The next `scrub rework list` or `scrub serve` brings them there.")
         return
-    with closing(CaseStore(settings.case_store_url)) as cases:
+    with closing(CaseStore(settings.case_store_url, settings.case_store_password_file)) as cases:
         with cases.session() as session:
             every, held, there = session.count(), session.open_count(), session.act_ids()
             pending = session.pending_acts()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 
 import uvicorn
 
-from worker.errors import PortUnusable
 from worker.logs import operational
+from worker.process.listening import listen
 from worker.process.signals import Stopped
 from worker.serve.app import make_app
 from worker.serve.lines import Line
 from worker.serve.serving import Serving
 from worker.store.connections import Store
 
-_GRACE = 20
+GRACE = 20
 """Seconds that a request in hand has to end."""
 
 
@@ -28,26 +27,14 @@ def run(store: Store, host: str, port: int, say: Callable[[str], None]) -> None:
     """
     settings = store.settings
     operational.configure(settings.log_level)
-    with _listen(host, port) as listening, closing(Serving(store)) as serving:
+    with listen(host, port) as listening, closing(Serving(store)) as serving:
         shown = f"[{host}]" if ":" in host else host
         where = f"http://{shown}:{listening.getsockname()[1]}"
         say(f"claim-scrubber listens on {where}. Ctrl-C: it finishes what is in hand.")
         app = make_app(settings, serving, lambda code: say(f"To sign in to the desk, once: {code}"))
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="on",
-            proxy_headers=False, http=Line, ws="none", timeout_graceful_shutdown=_GRACE,
+            proxy_headers=False, http=Line, ws="none", timeout_graceful_shutdown=GRACE,
         )  # fmt: skip
         with suppress(Stopped, KeyboardInterrupt):  # uvicorn raises the signal again once all is done
             uvicorn.Server(config).run([listening])
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # With the protocol named: of a socket without it asyncio sets no TCP_NODELAY, and each answer waits 40 ms.
-        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((host, port))
-    except OSError as error:
-        raise PortUnusable(host=host, port=port, reason=error.strerror or "it is no address of this machine") from None
-    return found

@@ -125,7 +125,7 @@ class Serving:
                 self._cases.close()
                 self._cases = None
             if self._cases is None:
-                self._cases = CaseStore(self.settings.case_store_url)
+                self._cases = CaseStore(self.settings.case_store_url, self.settings.case_store_password_file)
                 if self._cases.made and (lost := len(acts_logged(self.settings.audit_path))):
                     log(__name__).warning("the case store is a new one; see scrub doctor", acts_elsewhere=lost)
             return self._cases

@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.conftest import home, scrub
 from tests.serve.conftest import Service, _over, _served
+from tests.serve.pages.watched import browser
 from worker import bootstrap
 from worker.config.settings import load_settings
 from worker.demo.claims import EXAMPLES
@@ -20,7 +22,7 @@ from worker.desk.casestore import CaseStore
 from worker.pipeline.notification import Notifier
 from worker.store import opening
 
-CHROMIUM = "/usr/bin/chromium"
+__all__ = ["browser", "home", "scrub"]
 PROXY = {"SCRUB_SERVE_PROXIES": "127.0.0.1", "SCRUB_TIMEZONE": "America/Chicago"}
 
 

@@ -8,65 +8,22 @@ Letters that act wreck speech input (w3c/wcag21#69 and #260), and tables that be
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.serve.conftest import Service
-from tests.serve.pages.conftest import CHROMIUM, Person, decide, found, held_claims
+from tests.serve.pages.conftest import Person, decide, found, held_claims
+from tests.serve.pages.watched import UNCLOSED, Watched, as_dana
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (Path(CHROMIUM).exists() or shutil.which("chromium")), reason=f"there is no Chromium at {CHROMIUM}"
-    ),
-    # Playwright's own event loop is closed by the process alone.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = [pytest.mark.slow, UNCLOSED]
 WIDTHS = (1440, 768, 390)
 SCHEMES = ("light", "dark")
-MANAGER = "scrub-read,scrub-work,scrub-waive"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Watched:
-    """A page, with all that its browser complains of and all that it asks for."""
-
-    def __init__(self, browser: Any, url: str, **about: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1440, "height": 900}, **about)
-        self.page, self.url = self.context.new_page(), url
-        self.said: list[str] = []
-        self.foreign: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda one: one.url.startswith(url) or self.foreign.append(one.url))
-
-    def go(self, path: str) -> None:
-        self.page.goto(f"{self.url}{path}")
-
-    @property
-    def clean(self) -> bool:
-        """But for the browser's own word on a page that is an error by its status."""
-        return not self.foreign and not [one for one in self.said if "Failed to load resource" not in one]
-
-
-def as_dana(**more: str) -> dict[str, Any]:
-    return {"extra_http_headers": {"X-Forwarded-User": "dana", "X-Forwarded-Groups": MANAGER, **more}}
-
-
-NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "rules/UNT001", "rules/UNT999")
+NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "outage", "rules/UNT001", "rules/UNT999")
 ACTS = ("pend", "assign", "note", "close", "audit", "try")
 OTHERS = ("no match", "claim", "closed", "reopen", "refused", "gone", "waive", "can be waived", "undetermined")
 

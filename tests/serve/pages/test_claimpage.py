@@ -227,11 +227,21 @@ def test_figures_are_counted_by_days_of_the_place() -> None:
     assert page.done == (("Mended, and sent to billing", "1", "$5.00"), ("Paid", "1", "$7.00"))
     empty = figures.Counted(held=[], pended=0, codes=[], payers=[], decided=[], done=[], outlets={}, quarantine=0)
     assert figures.figures_page(empty, {}, {}, WORDS).tiles[-1].value == "none yet"
+    for outlets, value, more in (
+        (
+            {"billing": 1, "rework": 1, "files": 40},
+            "50.0%",
+            "1 of 2 decisions ever made here; 40 more left or are held by file",
+        ),
+        ({"billing": 0, "files": 40}, "none yet", "40 left or are held by file"),
+    ):
+        tile = figures.figures_page(replace(empty, outlets=outlets), {}, {}, WORDS).tiles[-1]
+        assert (tile.value, tile.more) == (value, more)
 
 
 def test_a_template_escapes_and_shows_what_turns_the_writing_around_by_its_number() -> None:
     from worker.serve.pages.frame import Frame, Said
 
-    page = html("error.html", frame=Frame(title="x", said=Said("late", "<b>", "a\u202eb\nc")), text="")
+    page = html("error.html", frame=Frame(title="x", said=Said("late", "<b>", "a\u202eb\nc")), text="", away=False)
     assert "&lt;b&gt;" in page
     assert "a\\u202eb\nc" in page

@@ -439,6 +439,8 @@ def test_while_the_database_is_gone_pages_are_read_only_and_nothing_is_lost(serv
     page = dana.get("/held")
     assert "Read only: the database of cases cannot be reached" in text_of(page)
     assert number in page
+    assert '<a href="/outage">How billing goes on' in page
+    assert "No claim is lost by waiting" in text_of(dana.get("/outage"))
     assert len(service.audited("case.listed")) == listed + 1
     assert 'type="checkbox"' not in page
     page = dana.get(f"/cases/{handle}")
@@ -449,6 +451,7 @@ def test_while_the_database_is_gone_pages_are_read_only_and_nothing_is_lost(serv
     assert "my words</textarea>" in page
     assert "Not saved: the database of cases cannot be reached" in text_of(page)
     assert "was not seen before" in text_of(dana.get(f"/cases/{unseen}", 503))
+    assert "How billing goes on meanwhile" in text_of(dana.page)
     assert "cannot be reached" in text_of(dana.get("/figures", 503))
     assert dana.http.get("/quarantine").status_code == 200
     for one, content in aside.items():

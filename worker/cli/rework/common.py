@@ -99,7 +99,8 @@ def open_desk() -> Iterator[Desk]:
         settings = store.settings
         check_folder(settings.audit_path)
         ring = load_rings(settings.secret_path).audit
-        cases, audit = CaseStore(settings.case_store_url), AuditLog(settings.audit_path, ring)
+        cases = CaseStore(settings.case_store_url, settings.case_store_password_file)
+        audit = AuditLog(settings.audit_path, ring)
         try:
             if cases.made and (lost := len(acts_logged(settings.audit_path))):
                 complain(

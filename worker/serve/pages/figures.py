@@ -12,6 +12,7 @@ from worker.desk.tabled import between_text
 from worker.desk.wanted import Listed, Sums
 from worker.serve.pages.frame import CLOSED
 from worker.serve.pages.words import Words, counted, money, percent
+from worker.store.outletspecs import FILES
 
 DAYS = 14
 _MOST = 8
@@ -123,8 +124,6 @@ def _tiles(found: Counted, held_today: int, done: Sequence[tuple[str, int]]) -> 
     past = [one for one in found.held if one.urgency == "past"]
     mended = [cents for how, cents in done if how in ("mended", "waived")]
     closed = [cents for how, cents in done if how not in ("mended", "waived")]
-    decided = sum(found.outlets.values())
-    clean = found.outlets.get("billing", 0)
     return [
         Tile(
             label="Held now", value=_sum(found.held), tone="hold",
@@ -138,11 +137,20 @@ def _tiles(found: Counted, held_today: int, done: Sequence[tuple[str, int]]) -> 
         Tile(label="Held today", value=f"{held_today:,}", more="claims, first or again"),
         Tile(label="Mended today", value=f"{len(mended):,}", more=f"{money(sum(mended))} to billing", tone="good"),
         Tile(label="Closed today", value=f"{len(closed):,}", more=money(sum(closed)), tone="warn"),
-        Tile(
-            label="Went to billing", value=percent(clean, decided), tone="good",
-            more=f"{clean:,} of {counted(decided, 'decision')} ever made here" if decided else "no decision is known",
-        ),
+        _went(found.outlets),
     ]  # fmt: skip
+
+
+def _went(outlets: Mapping[str, int]) -> Tile:
+    """Of what leaves by file the outlets do not tell what was clean: it is counted apart, and in no percentage."""
+    by_file = outlets.get(FILES, 0)
+    decided, clean = sum(outlets.values()) - by_file, outlets.get("billing", 0)
+    more = [f"{clean:,} of {counted(decided, 'decision')} ever made here"] if decided else []
+    more += [f"{by_file:,} {'more ' if decided else ''}left or are held by file"] if by_file else []
+    return Tile(
+        label="Went to billing", value=percent(clean, decided), tone="good",
+        more="; ".join(more) or "no decision is known",
+    )  # fmt: skip
 
 
 def _sum(held: Sequence[Listed]) -> str:

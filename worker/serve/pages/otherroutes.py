@@ -1,4 +1,4 @@
-"""Figures, quarantine, rules, keys."""
+"""Figures, quarantine, rules, keys, and what to do when it is down."""
 
 from __future__ import annotations
 
@@ -95,6 +95,12 @@ def rule(here: Reading, code: str) -> Response:
         )
     page = rulepage.rule_page(found, book, here.words)
     return here.page("rule.html", title=f"{page.code}: {page.fault or page.title}", under="rules", rule=page)
+
+
+@router.get("/outage")
+def outage(here: Reading) -> Response:
+    """How billing goes on while it is down, to be printed before."""
+    return here.page("outage.html", title="When it is down", under="outage")
 
 
 @router.get("/keys")

@@ -25,7 +25,19 @@ _SAYS = {
     503: "Not available now",
 }
 _FOREVER = "private, max-age=31536000, immutable"
-_OURS = ("/work", "/held", "/cases", "/bulk", "/find", "/figures", "/quarantine", "/rules", "/keys", "/sign-")
+_OURS = (
+    "/work",
+    "/held",
+    "/cases",
+    "/bulk",
+    "/find",
+    "/figures",
+    "/quarantine",
+    "/rules",
+    "/keys",
+    "/outage",
+    "/sign-",
+)
 
 
 def mount(app: FastAPI, settings: Settings, tell: Callable[[str], None] = lambda _: None) -> None:
@@ -103,5 +115,7 @@ def _page(request: Request, status: int, detail: str, *, title: str = "", text: 
     except SignInFirst:
         found = None
     said = Said("late" if status != 404 else "warn", shown, detail)
-    page = HTMLResponse(html("error.html", frame=Frame(title=shown, said=said, **frame), text=text), status)
+    page = HTMLResponse(
+        html("error.html", frame=Frame(title=shown, said=said, **frame), text=text, away=status >= 500), status
+    )
     return found.with_cookie(page) if found and not foreign(request) else page
