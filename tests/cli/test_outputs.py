@@ -52,6 +52,7 @@ SAY = {
     "worker": ["worker", "--check"],
     "rework list": ["rework", "list"],
     "token list": ["token", "list"],
+    "support bundle": ["support", "bundle", "-o", "bundle.tar.gz"],
 }
 """What to run of each command."""
 MORE = [
@@ -63,6 +64,8 @@ MORE = [
     ["status", "--json"],
     ["status", "--healthcheck"],
     ["doctor", "--format", "json"],
+    ["doctor", "--format", "prometheus"],
+    ["status", "--format", "prometheus"],
     ["rules", "list", "--format", "json"],
     ["rules", "pack", "-o", "-"],
     ["tables", "list", "--format", "json"],

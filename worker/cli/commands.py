@@ -40,6 +40,7 @@ from worker.cli import (
     snapshot,
     status,
     submit,
+    support,
     tables,
     tail,
     token,
@@ -120,6 +121,7 @@ app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)
+app.add_typer(support.app, name="support")
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 
