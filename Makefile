@@ -104,11 +104,12 @@ secrets:  ## passwords for docker-compose.yml, where they are missing
 advisories: .venv/dev.stamp  ## known vulnerabilities of the locked packages; needs the network, and says so
 	@$(BIN)/python -m ops.advisories
 
-release: .venv/dev.stamp  ## wheel, bill of materials (CycloneDX) and their checksums, in dist/
+release: .venv/dev.stamp  ## wheel, what it needs by hash, bill of materials (CycloneDX) and their checksums, in dist/
 	@rm -rf dist
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml \
 	  --output-reproducible --output-file dist/claim-scrubber.cdx.json requirements.lock
+	@cp requirements.lock dist/
 	@cd dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 clean:  ## removes the environment and what the demonstration left

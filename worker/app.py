@@ -32,7 +32,7 @@ from worker.config.settings import load_settings
 from worker.logs import operational as logs
 from worker.logs import outputs
 from worker.pipeline.maintenance import maintain
-from worker.process import celeryapp, gctuning, presence, remotecontrol, shutdown
+from worker.process import celeryapp, gctuning, presence, remotecontrol, servicemanager, shutdown
 from worker.process.broker import check
 from worker.process.celeryapp import celery_app
 from worker.process.heartbeat import Heartbeat
@@ -180,6 +180,7 @@ def _write_last_lines(**_: Any) -> None:
 @worker_shutting_down.connect
 def _ask_to_stop(**_: Any) -> None:
     _stop_page[0] = 1
+    servicemanager.tell(servicemanager.STOPS)
 
 
 @worker_shutdown.connect

@@ -251,8 +251,8 @@ class CommitRefused(ScrubError):
 
 
 class AuditUnwritable(ScrubError):
-    """The audit file {file} cannot be written ({reason}). No claim is decided without its audit line: free the disk
-    or set SCRUB_AUDIT_DIR; the claims wait on the queue.
+    """The audit file {file} cannot be written ({reason}). No claim is decided without its audit line; the claims wait
+    on the queue. {mend}, or set SCRUB_AUDIT_DIR.
     """
 
 

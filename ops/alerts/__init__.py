@@ -1,1 +1,1 @@
-"""The alerts for Loki's ruler, generated: `python -m ops.alerts`; `--check` fails where the file is stale."""
+"""The alerts for Loki's ruler and for Prometheus, generated: `python -m ops.alerts`; `--check` fails at stale files."""

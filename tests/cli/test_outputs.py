@@ -54,6 +54,7 @@ SAY = {
     "rework purge": ["rework", "purge", "--days", "30"],
     "rework rebuild": ["rework", "rebuild"],
     "token list": ["token", "list"],
+    "support bundle": ["support", "bundle", "-o", "bundle.tar.gz"],
 }
 """What to run of each command."""
 MORE = [
@@ -65,6 +66,8 @@ MORE = [
     ["status", "--json"],
     ["status", "--healthcheck"],
     ["doctor", "--format", "json"],
+    ["doctor", "--format", "prometheus"],
+    ["status", "--format", "prometheus"],
     ["rules", "list", "--format", "json"],
     ["rules", "pack", "-o", "-"],
     ["tables", "list", "--format", "json"],

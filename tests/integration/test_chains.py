@@ -83,7 +83,9 @@ def test_all_files_that_are_there_and_end_as_redis_knows_it_are_sound(store: Sto
     one, other = judge(store, 0, 5), judge(store, 5, 9)
     code, said = scrub("audit", "verify")
     assert code == 0
-    assert said.splitlines() == [f"{file}: sound: {n} lines are sound" for file, n in sorted([(one, 6), (other, 5)])]
+    assert said.splitlines() == [
+        f"{file}: sound: {n} lines, none changed" for file, n in sorted([(one, 6), (other, 5)])
+    ]
     assert [finding["level"] for finding in doctor(scrub)] == ["well"]
 
 
@@ -190,7 +192,7 @@ def test_a_link_that_leads_nowhere_does_not_keep_the_others_from_being_verified(
     file = judge(store, 0, 5)
     (file.parent / "loop").symlink_to("loop")
     (file.parent / "audit-gone-1-00c0ffee.jsonl").symlink_to("/nowhere/at/all")
-    assert scrub("audit", "verify") == (0, f"{file}: sound: 6 lines are sound\n")
+    assert scrub("audit", "verify") == (0, f"{file}: sound: 6 lines, none changed\n")
     assert [finding["level"] for finding in doctor(scrub)] == ["well"]
 
 
@@ -200,7 +202,7 @@ def test_what_is_no_audit_file_in_the_folder_is_passed_over(store: Store, scrub:
     (file.parent / "old").mkdir()
     (file.parent / "one.gz").write_bytes(gzip.compress(b"x"))
     code, said = scrub("audit", "verify")
-    assert (code, said) == (0, f"{file}: sound: 6 lines are sound\n")
+    assert (code, said) == (0, f"{file}: sound: 6 lines, none changed\n")
 
 
 def test_an_archived_file_is_retired_with_a_reason_and_nobody_nags_any_more(
@@ -215,7 +217,7 @@ def test_an_archived_file_is_retired_with_a_reason_and_nobody_nags_any_more(
     assert scrub("audit", "verify")[0] == 0
     assert [finding["level"] for finding in doctor(scrub)] == ["well"]
     code, said = scrub("audit", "verify", archived)
-    assert (code, "sound: 6 lines are sound; retired on" in said, ": on tape 12" in said) == (0, True, True)
+    assert (code, "sound: 6 lines, none changed; retired on" in said, ": on tape 12" in said) == (0, True, True)
     archived.write_bytes(b"".join(archived.read_bytes().splitlines(keepends=True)[:3]))
     code, said = scrub("audit", "verify", archived)
     assert (code, "6 lines were committed, 3 are there" in said) == (1, True)

@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_no_torn_line(tmp_path: Path, monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
-        with pytest.raises(AuditUnwritable, match="No space left"):
+        with pytest.raises(AuditUnwritable, match="No space left on device.* Free the disk, or set SCRUB_AUDIT_DIR"):
             audit.write([line(2)])
     head = audit.write([line(3)])
     audit.close()
@@ -288,7 +288,7 @@ def test_a_chain_that_cannot_begin_for_want_of_room_leaves_no_file(
     audit = AuditLog(tmp_path, SECRET)
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
-        with pytest.raises(AuditUnwritable, match="No space left"):
+        with pytest.raises(AuditUnwritable, match="No space left on device.* Free the disk, or set SCRUB_AUDIT_DIR"):
             audit.write([line(1)])
     assert not list(tmp_path.iterdir())
     head = audit.write([line(1)])
@@ -383,3 +383,14 @@ def test_the_head_in_redis_cannot_be_had_from_the_file(written: tuple[Path, Head
         found = verify(file, SECRET, Head.read(head.chain, 2, seal))
         assert (found.state, found.sentence) == ("tampered", "line 2: not the line that was committed")
     assert verify(file, SECRET, Head.read(head.chain, 2, f"{'0' * 8}:{'0' * 64}")).state == "wrong key"
+
+
+def test_what_helps_is_what_the_system_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        AuditUnwritable, match=r"it is no folder.* Move the file in its place aside, or set SCRUB_AUDIT_DIR"
+    ):
+        check_folder(tmp_path / "file")
+    with pytest.raises(AuditUnwritable, match="See what the disk has") as said:
+        check_folder(Path("/proc/none"))
+    assert "Free the disk" not in str(said.value)

@@ -89,7 +89,7 @@ def verify(file: Path, ring: Ring, head: Head | None = None, *, told: bool = Fal
     if not count:
         sentence = f"there is no line in it: its process ended before the first{known}"
         return FileCheck(file, "torn", 0, chain_of(file.name), sentence)
-    return FileCheck(file, "sound", count, name, f"{count} lines are sound{known}")
+    return FileCheck(file, "sound", count, name, f"{count} lines, none changed{known}")
 
 
 def _of_another(file: Path, chain: str | None) -> FileCheck:

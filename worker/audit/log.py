@@ -12,6 +12,7 @@ Whether a file is as it was written: `worker.audit.check`.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -73,6 +74,18 @@ def service_version() -> str:
         return "0"
 
 
+_OWNER = "Give the folder to the account that runs this, with mode 0700"
+_MENDS = {
+    errno.ENOSPC: "Free the disk",
+    errno.EDQUOT: "Free the disk, or have the quota of the account raised",
+    errno.EROFS: "Have its disk mounted so that it can be written",
+    errno.EACCES: _OWNER,
+    errno.EPERM: _OWNER,
+    errno.ENOTDIR: "Move the file in its place aside",
+}
+"""What helps, by what the system refused."""
+
+
 def check_folder(folder: Path) -> None:
     """Makes the folder where it is missing.
 
@@ -81,11 +94,20 @@ def check_folder(folder: Path) -> None:
     """
     try:
         make_folder(folder)
-        reason = None if os.access(folder, os.W_OK | os.X_OK) else "no permission"
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+        code = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        trouble = OSError(code, os.strerror(code))
     except OSError as error:
-        reason = "it is no folder" if folder.exists() else error.strerror
-    if reason:
-        raise AuditUnwritable(file=folder, reason=reason)
+        trouble = error
+    if folder.exists() and not folder.is_dir():
+        trouble = OSError(errno.ENOTDIR, "it is no folder")
+    raise _unwritable(folder, trouble)
+
+
+def _unwritable(file: Path, error: OSError) -> AuditUnwritable:
+    mend = _MENDS.get(error.errno or 0, "See what the disk has")
+    return AuditUnwritable(file=file, reason=error.strerror or type(error).__name__, mend=mend)
 
 
 class AuditLog:
@@ -131,8 +153,9 @@ class AuditLog:
                     self._copy(block)
                     return self.head
         except OSError as error:
-            raise AuditUnwritable(file=self.file, reason=error.strerror) from None
-        raise AuditUnwritable(file=self.file, reason="each new file is taken away at once")
+            raise _unwritable(self.file, error) from None
+        mend = "Find out what takes them away"
+        raise AuditUnwritable(file=self.file, reason="each new file is taken away at once", mend=mend)
 
     def turn(self, ring: Ring) -> None:
         """Goes on under the key of this ring that is in force, unless it is at a later one."""

@@ -35,7 +35,9 @@ def _group() -> None:
 def verify(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="Audit files; default: all of them, and none may be missing."),
+        typer.Argument(
+            metavar="[FILE]...", help="Audit files, or folders of such; default: all of them, and none may be missing."
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask Redis where the files ended; a cut tail then stays unseen.")
@@ -60,12 +62,13 @@ def verify(
     Examples:
 
     * `scrub audit verify`
-    * `scrub audit verify ~/.local/state/claim-scrubber/audit/*.jsonl`
+    * `scrub audit verify /archive/web1`
     """
     from worker.config.settings import load_settings
 
     settings = load_settings()
-    there, code = [file for file in files or () if _readable(file)], 0
+    files = [one for file in files or () for one in _of_folder(file)]
+    there, code = [file for file in files if _readable(file)], 0
     if files:
         code = 0 if len(there) == len(files) else 2
         if not there:
@@ -161,6 +164,16 @@ def _absent(found: Compared, settings: Settings) -> int:
     if not (found.agree or found.cut or found.unknown or found.missing):
         say(f"There is no audit file in {settings.audit_path}, and Redis knows of none of this host.")
     return 1 if found.missing else 0
+
+
+def _of_folder(path: Path) -> list[Path]:
+    """The audit files of a folder; else the path itself."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("audit-*.jsonl"))
+    if not found:
+        raise typer.BadParameter(f"there is no audit file (audit-*.jsonl) in {plain(str(path))}", param_hint="FILE")
+    return found
 
 
 def _readable(file: Path) -> bool:

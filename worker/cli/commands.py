@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from copy import copy
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +42,7 @@ from worker.cli import (
     snapshot,
     status,
     submit,
+    support,
     tables,
     tail,
     token,
@@ -78,8 +81,23 @@ class _Commands(TyperGroup):
             raise _Failed(error) from None
         except Exception as error:
             if hasattr(error, "format_message"):  # one of the parser's own
-                error.message = "\n".join(map(printable, error.message.split("\n")))  # type: ignore[attr-defined]
+                said = "\n".join(map(printable, error.message.split("\n")))  # type: ignore[attr-defined]
+                error.message = _own_words(said)  # type: ignore[attr-defined]
             raise
+
+
+_CHOICE = re.compile(r"(?:Value error, )?(.*) is not one of (.*?)\.?\Z", re.DOTALL)
+
+
+def _own_words(said: str) -> str:
+    """What the parser says of a choice that there is not, with a guess, and without what its library puts before it."""
+    found = _CHOICE.match(said)
+    if not found:
+        return said.removeprefix("Value error, ")
+    given, choices = found[1].strip("'\""), re.findall(r"'([^']*)'", found[2])
+    near = get_close_matches(given.lower(), choices, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"there is no {given!r}.{guess} Expected: {', '.join(choices)}."
 
 
 app = typer.Typer(
@@ -120,6 +138,7 @@ app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
 app.command("benchmark")(benchmark.benchmark)
 app.command("report")(report.report)
+app.add_typer(support.app, name="support")
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from worker.cli.common.terminal import Format, Style, hung, paint, say, say_json
+from worker.cli.common.terminal import Style, hung, paint, say, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STYLES: dict[str, Style] = {"well": "green", "poor": "yellow", "ill": "bold red"}
 
 
 def doctor(
-    format: Annotated[Format, typer.Option(help="text for people; json: one finding a line.")] = "text",
+    format: Annotated[
+        Literal["text", "json", "prometheus"],
+        typer.Option(help="text for people; json: one finding a line; prometheus: how many of each place and level."),
+    ] = "text",
 ) -> None:
     """Examines packages, folders, secret, disk, case store, rule book, Redis, clock, queue and workers, and names files
     of official tables that claims of the last seven days were judged without. It changes nothing.
@@ -23,7 +29,10 @@ def doctor(
 
     Exit codes: 0 all is well, 1 something is poor or ill, 2 the settings cannot be used.
 
-    Example: `scrub doctor`
+    Examples:
+
+    * `scrub doctor`
+    * `scrub doctor --format prometheus` (for node_exporter's textfiles, once an hour)
     """
     from dataclasses import asdict
 
@@ -35,9 +44,13 @@ def doctor(
 
     settings = load_settings()
     counts: Counter[str] = Counter()
+    places: Counter[tuple[str, str]] = Counter()
 
     def show(diagnosis: Diagnosis) -> None:
         counts[diagnosis.level] += 1
+        places[diagnosis.level, diagnosis.about] += 1
+        if format == "prometheus":
+            return
         if format == "json":
             say_json(asdict(diagnosis))
             return
@@ -59,7 +72,21 @@ def doctor(
         show(Diagnosis("ill", "Redis", str(error)))
     if format == "text":
         say("", _verdict(counts))
+    if format == "prometheus":
+        say(*_figures(places))
     raise typer.Exit(1 if counts["poor"] or counts["ill"] else 0)
+
+
+def _figures(places: Counter[tuple[str, str]]) -> Sequence[str]:
+    """Every place that was examined has both figures, so that an alert ends when what it tells of does."""
+    from worker.monitoring.figures import Figure, exposition
+
+    every = sorted({about for _, about in places})
+    return exposition(
+        Figure(f"doctor_{level}", "gauge", f"Findings of scrub doctor that are {level}",
+               tuple((about, places[level, about]) for about in every), "about")
+        for level in ("poor", "ill")
+    )  # fmt: skip
 
 
 def _verdict(counts: Counter[str]) -> str:

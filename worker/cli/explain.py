@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.common.books import BookFolder, day_of, rules_named, untried_book
+from worker.cli.common.choices import codes
 from worker.cli.common.sources import Intake
 from worker.cli.common.terminal import Format, Style, columns, hung, paint, plain, say, say_json
 
@@ -23,7 +24,9 @@ _VALUES: dict[bool | None, tuple[str, Style]] = {
 
 def explain(
     claim: Annotated[str, typer.Argument(metavar="CLAIM", help="File of the claim, as `scrub check` reads it; `-`.")],
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Such as UNT001, or a file: UNT001-one-unit.")],
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", autocompletion=codes, help="Such as UNT001, or a file: UNT001-one-unit.")
+    ],
     claim_id: Annotated[
         str | None, typer.Option("--claim-id", metavar="ID", help="Of a file with several claims, this one alone.")
     ] = None,

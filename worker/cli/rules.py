@@ -10,12 +10,12 @@ import typer
 from rules.terms import LAYERS, Grade, RuleStatus, Severity
 from worker.cli import author, diff, docs, drafts, explain, impact, lint, overrides, packs, prove, trial
 from worker.cli.common.books import BookFolder, day_of, read_untried, rules_named, untried_book
+from worker.cli.common.choices import codes, payer_named, payers
 from worker.cli.common.terminal import Format, Style, columns, complain, paint, say, say_json, width
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from rules.book.book import Book
     from rules.book.rule import Rule, Version
 
 FormatOption = Annotated[Format, typer.Option(help="text for people; json: one object a line.")]
@@ -35,7 +35,10 @@ def _group() -> None:
 @app.command("list")
 def list_(
     payer: Annotated[
-        str | None, typer.Option(metavar="PAYER", help="A payer of the book such as medicare, or payer/plan.")
+        str | None,
+        typer.Option(
+            metavar="PAYER", autocompletion=payers, help="A payer of the book such as medicare, or payer/plan."
+        ),
     ] = None,
     subject: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Letters of a code (UNT), or text in title, message or fix.")
@@ -69,7 +72,7 @@ def list_(
     rules = untried_book(book)
     day = day_of(on)
     if payer is not None:
-        _known_payer(payer, rules)
+        payer = payer_named(payer, rules)
     found = [
         (rule, version)
         for rule in sorted(rules.rules, key=lambda rule: (rule.code, rule.file))
@@ -105,10 +108,11 @@ def _is_about(rule: Rule, version: Version, subject: str | None) -> bool:
 
 
 def _table(found: list[tuple[Rule, Version]], day: date | None) -> None:
-    from rules.authoring.words import payers, period
+    from rules.authoring.words import payers as served
+    from rules.authoring.words import period
 
     rows = [
-        (r.code, v.severity, v.citation.grade, r.status, period(v), payers(r), r.title)
+        (r.code, v.severity, v.citation.grade, r.status, period(v), served(r), r.title)
         for r, v in found
     ]  # fmt: skip
     styles: tuple[Style | None, ...] = ("bold", None, "dim", None, "dim", None)
@@ -121,18 +125,11 @@ def _table(found: list[tuple[Rule, Version]], day: date | None) -> None:
     say(f"{len(found)} rules under {codes} codes{when}. `scrub rules show CODE` shows all of one.")
 
 
-def _known_payer(payer: str, book: Book) -> None:
-    key, _, plan = payer.partition("/")
-    entry = book.registry.payers.get(key)
-    if entry is None:
-        raise typer.BadParameter(f"{key!r} is no payer of the book; expected {', '.join(book.registry.payers)}")
-    if plan and plan not in entry.plans:
-        raise typer.BadParameter(f"{plan!r} is no plan of {key}; there are: {', '.join(entry.plans) or 'none'}")
-
-
 @app.command("show")
 def show(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Such as UNT001, or a file: UNT001-one-unit.")],
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", autocompletion=codes, help="Such as UNT001, or a file: UNT001-one-unit.")
+    ],
     book: BookFolder = None,
     format: FormatOption = "text",
 ) -> None:
@@ -160,13 +157,13 @@ def _judges(rule: Rule) -> str:
 
 
 def _shown(rule: Rule, document: dict[str, Any]) -> Iterator[str]:
-    from rules.authoring.words import payers
+    from rules.authoring.words import payers as served
 
     status = "" if rule.status == "active" else f"  ({rule.status})"
     yield f"{paint(rule.code, 'bold')}  {paint(rule.title, 'bold')}{status}"
     rows = [
         *((name, text) for name, text in (("fault", rule.fault), ("cause", rule.cause)) if text),
-        ("payers", payers(rule)),
+        ("payers", served(rule)),
         ("bills as", ", ".join(sorted(rule.bills_as))),
         ("judges", _judges(rule)),
         ("runs", "in the worker, where there is a ledger" if rule.needs_history else "everywhere"),

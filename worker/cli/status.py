@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,7 +26,13 @@ _PART = ("accepted", "waiting", "in_flight", "repeated", "requeued", "forwarded"
 
 
 def status(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object; as --format json.")] = False,
+    format: Annotated[
+        Literal["text", "json", "prometheus"],
+        typer.Option(
+            help="text for people; json: one object; prometheus: figures, also for node_exporter's textfiles."
+        ),
+    ] = "text",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every 2 seconds, until Ctrl-C.")] = False,
     healthcheck: Annotated[
         bool,
@@ -50,17 +56,21 @@ def status(
     * `scrub status`
     * `scrub status --json | jq .waiting`
     * `scrub status --healthcheck` (for monitoring)
+    * `scrub status --format prometheus`
     """
     if healthcheck:
         raise typer.Exit(_health(oldest))
     from worker.books.switch import in_force
+    from worker.monitoring.figures import exposition, figures
     from worker.monitoring.reconciliation import reconcile
     from worker.store.agreement import standing
 
     with opened() as store:
         while True:
             found, book = reconcile(store.redis, store.keys), in_force(store.redis, store.keys)
-            if json:
+            if format == "prometheus":
+                say(*exposition(figures(found)))
+            elif json or format == "json":
                 _json(found, book, standing(store.redis).layout)
             else:
                 first, *rest = _screen(found, book, store)

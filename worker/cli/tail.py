@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from worker.cli.common.choices import outlets as completed
 from worker.cli.common.stores import opened
 from worker.cli.common.terminal import Format, flush, hung, paint, plain, say, say_json
 from worker.store.outletspecs import OUTLETS, listed
@@ -21,7 +22,7 @@ _DIGEST = re.compile(r"(?<=-)[0-9a-f]{40}\Z")
 
 
 def tail(
-    outlet: Annotated[str, typer.Argument(metavar="OUTLET", help=f"{listed(OUTLETS)}.")],
+    outlet: Annotated[str, typer.Argument(metavar="OUTLET", autocompletion=completed, help=f"{listed(OUTLETS)}.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more, until Ctrl-C.")] = False,
     lines: Annotated[
         int | None, typer.Option("--lines", "-n", metavar="N", min=0, help="Only the last N entries that are there.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.common.books import BookFolder, read_untried, rules_named
+from worker.cli.common.choices import codes as complete
 from worker.cli.common.terminal import complain, paint, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ CORPUS = Path("tests/corpus")
 
 def tried(
     codes: Annotated[
-        list[str] | None, typer.Argument(metavar="[CODE]...", help="Such as UNT001 or UNT001-one-unit; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[CODE]...", autocompletion=complete, help="Such as UNT001 or UNT001-one-unit; default: all."
+        ),
     ] = None,
     corpus: Annotated[
         list[Path] | None,

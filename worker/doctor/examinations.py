@@ -27,6 +27,7 @@ from worker.books.overrides import with_overrides
 from worker.books.switch import in_force
 from worker.config.settings import Settings
 from worker.doctor import judging
+from worker.doctor.ages import ages
 from worker.doctor.books import contracts, overrides, rule_book
 from worker.doctor.cases import case_store, file_of
 from worker.doctor.diagnosis import Diagnosis, Level
@@ -278,6 +279,7 @@ def examine(settings: Settings, today: date, store: Store | None) -> Iterator[Di
     yield from folders(settings)
     yield from snapshots(settings.snapshot_path, datetime.now(UTC))
     yield from case_store(settings, store, datetime.now(UTC))
+    yield from ages(settings, datetime.now(UTC))
     try:
         book = current.own_book(settings)
         yield from rule_book(book, today)

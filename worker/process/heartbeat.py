@@ -6,7 +6,7 @@ the folder for temporary files. Not in the state folder, which several container
 process with its number and time of birth, so that neither the one before nor a namesake elsewhere answers for it.
 Times are CLOCK_MONOTONIC: setting the clock makes no loop look hung, nor a hung one alive.
 
-Only the standard library is imported here: a probe runs every few seconds.
+Nothing but the standard library is imported here: a probe runs every few seconds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from worker.process.servicemanager import TURNS, tell
 
 STALE = 60.0
 """Seconds without a tick of the main loop after which it counts as hung. A tick waits for Redis for a few seconds at
@@ -61,6 +63,7 @@ class Heartbeat:
     def tick(self) -> None:
         """The main loop is running; the file calls it `turned`."""
         self._write(turned=time.monotonic())
+        tell(TURNS)
 
     def answer(self) -> None:
         """Redis has answered."""

@@ -13,12 +13,14 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from redis.exceptions import RedisError
 
 from rules.errors import ScrubError
+from worker.monitoring.figures import PREFIX, figures
 from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.serve.identity import Asking
 from worker.serve.problems import Problem
 from worker.serve.serving import Serving
 
 router = APIRouter()
+_FAMILIES = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
 
 
 @router.get("/healthz", summary="Whether the process lives", response_class=Response)
@@ -78,26 +80,12 @@ class _Figures:
 
 
 def _queue(found: Reconciliation) -> Iterator[Metric]:
-    for name, value, about in (
-        ("waiting", found.waiting, "Claims that no worker has had yet"),
-        ("in_flight", found.in_flight, "Claims that a worker has in hand"),
-        ("oldest_seconds", found.oldest or 0, "Age of the oldest claim without a decision; 0: none"),
-        ("hold", int(found.hold is not None), "1: the workers take no more claims for now"),
-        ("hold_seconds", found.held, "For how long"),
-        ("full", int(found.full), "1: producers are told to wait"),
-        ("unreconciled", abs(found.balance), "Claims by which the books are off"),
-        ("workers_alive", len(found.alive), "Workers that are alive"),
-    ):
-        yield GaugeMetricFamily(f"scrub_{name}", about, value)
-    yield CounterMetricFamily("scrub_accepted", "Claims that were accepted", found.accepted)
-    yield CounterMetricFamily("scrub_repeated", "Events that were sent again", found.repeated)
-    decided = CounterMetricFamily("scrub_decided", "Claims that were decided", labels=["route"])
-    unread = GaugeMetricFamily("scrub_outlet_unread", "Entries that the slowest group has not done", labels=["outlet"])
-    for outlet in found.outlets:
-        decided.add_metric([outlet.name], outlet.count)
-        unread.add_metric([outlet.name], outlet.unread)
-    yield decided
-    yield unread
+    for one in figures(found):
+        labels = [one.label] if one.label else []
+        family = _FAMILIES[one.kind](PREFIX + one.name, one.about, labels=labels)
+        for value, number in one.samples:
+            family.add_metric([value] if one.label else [], number)
+        yield family
 
 
 def _cases(serving: Serving) -> Iterator[Metric]:
