@@ -104,7 +104,9 @@ def test_under_layout_1_a_result_is_whole_until_the_store_is_migrated(
     consumer = consumers()
     put(store, 1, 2)
     consumer.run()
-    assert [by_hand(store, one["data"]["report"]) for one in raw(store)] == [one["data"]["report"] for one in raw(store)]
+    assert [by_hand(store, one["data"]["report"]) for one in raw(store)] == [
+        one["data"]["report"] for one in raw(store)
+    ]
     assert not store.redis.exists(store.keys.texts)
     migrate(store.redis)
     put(store, 3)
