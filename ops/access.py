@@ -48,7 +48,8 @@ def _reader(outlet: str) -> User:
         return _filer()
     reads = "xreadgroup xack xautoclaim xpending xinfo|groups xgroup|create exists"
     about = f"Takes entries of `{outlet}` with its group and acknowledges them. Sees no other stream."
-    return User(outlet, about, (Right(HELLO), Right(reads, _claims(outlet)), Right("hget", _claims("meta", mode="%R"))))
+    asks = (Right("hget", _claims("meta", mode="%R")), Right("hget hmget", _claims("texts", mode="%R")))
+    return User(outlet, about, (Right(HELLO), Right(reads, _claims(outlet)), *asks))
 
 
 def _filer() -> User:
@@ -75,6 +76,7 @@ def _filer() -> User:
             Right("set get mget del pttl exists", _claims("owner:*", "event:*", "ledger:*")),
             Right("set get", _claims("front:*")),
             Right("hset hget", _claims("chains")),
+            Right("hget hmget", _claims("texts", mode="%R")),
         ),
     )
 
@@ -117,8 +119,8 @@ USERS = (
         (
             Right(HELLO + " time scan script|load script|exists multi exec discard"),
             Right(
-                f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hgetall hkeys lrange "
-                "lindex pttl",
+                f"xrange xrevrange xread xlen xpending {_LOOKS} type exists get mget hget hmget hgetall hkeys "
+                "lrange lindex pttl",
                 _claims("*", mode="%R"),
             ),
             Right("eval evalsha", _claims("*")),

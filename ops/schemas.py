@@ -148,9 +148,21 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = shared["$defs"]
     schemas["ClaimEvent"]["properties"]["data"] = _reference("Claim")
     schemas["QuarantineData"]["properties"]["reason"]["enum"] = list(REASONS)
+    report = schemas["Report"]["properties"]
+    report["editions"] = {"anyOf": [report["editions"], _NAME]}
+    report["gaps"]["items"] = {"anyOf": [report["gaps"]["items"], _NAME]}
     schemas["ClaimScrubbed"] = _envelope(SCRUBBED, _reference("ScrubbedData"))
     schemas["ClaimQuarantined"] = _envelope(QUARANTINED, _reference("QuarantineData"))
     return schemas
+
+
+_NAME = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{24}$",
+    "description": "A name in place of what many reports say alike: HGET {claims:N}:texts NAME, on the partition of "
+    "the entry, is the JSON that stands here. A name is for ever of one text, so keep what was asked once; it is the "
+    "start of the text's SHA-256. What came in under layout 1 has no names.",
+}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -244,6 +244,12 @@ class OutletUnknown(ScrubError):
     """There is no outlet {outlet!r}; expected {known}."""
 
 
+class TextsMissing(ScrubError):
+    """The result of decision {decision} gives a text by the name {name}, which is not in {key}. Read it by the
+    Redis of the worker that decided it, or judge the claim again by the archived book: `scrub replay`.
+    """
+
+
 class CommitRefused(ScrubError):
     """Redis refused a batch of {count} claim(s), and wrote none of it: {reason}. The claims stay on the queue and
     are tried again; mend the key that is named.

@@ -80,6 +80,10 @@ def test_the_readmes_commands_take_a_claim_in_and_its_verdict_out(
         assert event["data"]["claim"]["claim_id"] == "RAW-1"
         findings = event["data"]["report"]["findings"]
         assert "IDN001" in {one["code"] for finding in findings for one in (finding, *finding["because"])}
+        gap, *_ = event["data"]["report"]["gaps"]
+        ask = readme_command("HGET")
+        assert len(ask[-1]) == len(gap)
+        assert {"kind", "sentence"} <= json.loads(client(*ask[:-1], gap)).keys()
         acknowledge = [word.replace("billing", outlet) for word in readme_command("XACK")]
         assert client(*acknowledge[:-1], key) == "1"
     finally:

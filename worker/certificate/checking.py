@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,9 +29,10 @@ from worker.certificate.content import (
     verdict_of,
     waivers_of,
 )
-from worker.certificate.making import Entry, entries_of, unlike
-from worker.errors import BookNotArchived
+from worker.certificate.making import Entry, entries_of, unlike, whole
+from worker.errors import BookNotArchived, CertificateRefused
 from worker.intake.plain import undated
+from worker.pipeline.namedtexts import is_shortened
 from worker.rejudging.replay import replay
 from worker.store.keyring import Ring
 
@@ -204,6 +206,11 @@ def _claim(said: Certificate, against: Against, book: Book | None) -> Checked:
         return Checked("claim", "wrong", f"no entry of {against.entries} is of decision {said.decision}")
     if entry.committed != said.commitment.value:
         return Checked("claim", "wrong", "another claim: claim and salt of the entry do not give the commitment")
+    if is_shortened(entry.report):
+        if book is None:
+            return Checked("claim", "not looked at", "its report gives texts by name; give its book with --book")
+        with suppress(CertificateRefused):  # then it is not the report that was certified
+            entry = whole(entry, lambda _: book)
     try:
         same = _said(entry.report) == (said.verdict, said.book, said.waivers)
     except (KeyError, ValueError, TypeError):

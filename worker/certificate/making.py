@@ -6,7 +6,7 @@ commitment the claim and the salt give: a decision that was logged twice has two
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from rules.book.book import Book
+from rules.errors import ClaimInvalid
 from rules.report import place_of
 from worker.audit import check
 from worker.audit.lines import DECIDES
@@ -31,11 +33,13 @@ from worker.certificate.content import (
     verdict_of,
     waivers_of,
 )
-from worker.errors import CertificateRefused, EntriesUnreadable
+from worker.errors import CertificateRefused, EntriesUnreadable, TextsMissing
 from worker.intake.events import canonical
 from worker.pipeline import outlets
 from worker.pipeline.commitment import commitment
+from worker.pipeline.namedtexts import is_shortened
 from worker.pipeline.outlets import SCRUBBED
+from worker.rejudging.replay import whole_by_book
 from worker.store.connections import Store
 from worker.store.keyring import Ring
 
@@ -126,6 +130,21 @@ def entry_in_file(file: Path, name: str) -> Entry:
     if found is None:
         raise CertificateRefused(reason=f"none of the entries of {file} is of it.")
     return found
+
+
+def whole(entry: Entry, book: Callable[[str], Book]) -> Entry:
+    """The entry with the texts that its report gives by name, as its book gives them. `book`: by its digest.
+
+    Raises:
+        CertificateRefused
+        What `book` raises.
+    """
+    if not is_shortened(entry.report):
+        return entry
+    try:
+        return Entry(whole_by_book(entry.event, book(str(entry.report["book"]["digest"]))))
+    except (TextsMissing, ClaimInvalid, KeyError, TypeError, ValueError) as error:
+        raise CertificateRefused(reason=f"its report cannot be read by its book ({entry.decision}): {error}") from None
 
 
 def entry_in_outlet(store: Store, name: str, audit: Iterable[Path]) -> Entry:

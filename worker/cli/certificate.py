@@ -103,10 +103,11 @@ def issue(
 
 
 def _entry(settings: Settings, claim: str, entry: Path | None, files: Sequence[Path]) -> Entry:
-    from worker.certificate.making import entry_in_file, entry_in_outlet
+    from worker.books import archive
+    from worker.certificate.making import entry_in_file, entry_in_outlet, whole
 
     if entry:
-        return entry_in_file(entry, claim)
+        return whole(entry_in_file(entry, claim), lambda digest: archive.find(settings.books_path, digest))
     with opened(settings) as store:
         return entry_in_outlet(store, claim, files)
 

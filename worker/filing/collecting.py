@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import orjson
 from redis import Redis
 from redis.exceptions import ResponseError
 
@@ -19,8 +18,8 @@ from worker.errors import EventInvalid
 from worker.filing.state import Record, owner
 from worker.intake.events import decode
 from worker.pipeline.inbox import ensure_group
-from worker.pipeline.outlets import OutletEntry, pages
-from worker.store.keys import FIELD, Keys, event_identity
+from worker.pipeline.outlets import OutletEntry, pages, parsed
+from worker.store.keys import Keys, event_identity
 from worker.store.outletspecs import FILES
 from worker.store.registry import Producer
 
@@ -90,7 +89,7 @@ class Collector:
             if not fields:
                 over.append(id)
                 continue
-            entry = OutletEntry(part.named(id.decode()), orjson.loads(fields[FIELD.encode()]))
+            entry = parsed(self.redis, part, id, fields)
             kept = self._one(entry, producers)
             done += kept == "kept"
             if kept != "nobody's":

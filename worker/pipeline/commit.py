@@ -7,7 +7,8 @@ the entry was taken over by another worker meanwhile, it answers `not_mine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from redis import Redis
@@ -60,6 +61,8 @@ class Item(NamedTuple):
     """Value that the front gets; empty: it stays as it is."""
     front_ms: int = 0
     """For how long what is written is kept."""
+    texts: Mapping[str, bytes] = MappingProxyType({})
+    """What the payload gives by name; see `worker.pipeline.namedtexts`."""
 
 
 class EventWrite(NamedTuple):
@@ -117,23 +120,25 @@ class Committer:
             KeysTurned: other keys are in force by now; nothing was written.
             redis.exceptions.RedisError: no answer; whether it was committed is not known.
         """
-        streams, memory = dict[str, int](), dict[str, int]()
+        streams, memory, texts = dict[str, int](), dict[str, int](), dict[str, bytes]()
         arguments: list[str | bytes | int] = []
         for item in items:
             stream, entry = split_name(item.entry)
             event, ledger = _number(item.event_key, memory), _number(item.ledger_key, memory)
             front = _number(item.front_key, memory)
+            texts.update(item.texts)
             arguments += (_number(stream, streams), entry, item.route, item.payload, event, item.expects, item.writes)
             arguments += (ledger, item.ledger_version, item.ledger_writes, item.ledger_until)
             arguments += (front, item.front_expects, item.front_writes, item.front_ms)
         keys = {
             "rings": self._keys.rings, "counters": self._keys.counters, "chains": self._keys.chains,
-            "attempts": self._keys.attempts, "receipts": self._keys.receipts, "outlets": self._outlets,
-            "streams": [*map(self._keys.stream, streams)], "memory": [*memory],
+            "attempts": self._keys.attempts, "receipts": self._keys.receipts, "texts": self._keys.texts,
+            "outlets": self._outlets, "streams": [*map(self._keys.stream, streams)], "memory": [*memory],
         }  # fmt: skip
-        fixed = (GROUP, self._consumer, head.chain, head.seq, head.stored, self._memory_ms, self.rings)
+        fixed = (GROUP, self._consumer, head.chain, head.seq, head.stored, self._memory_ms, self.rings, len(texts))
+        said = [part for text in texts.items() for part in text]
         try:
-            answer = self._run(call(keys, *fixed, *OUTLETS, *streams, *arguments), meanwhile)
+            answer = self._run(call(keys, *fixed, *OUTLETS, *streams, *said, *arguments), meanwhile)
         except RedisConnectionError:
             raise
         except ResponseError as error:

@@ -27,6 +27,7 @@ from worker.errors import OutletUnknown, Reason
 from worker.pipeline.expected import ToldLine
 from worker.pipeline.inbox import InboxEntry, ensure_group
 from worker.pipeline.ledger import order
+from worker.pipeline.namedtexts import whole
 from worker.store.cluster import LOST, is_cluster
 from worker.store.keys import FIELD, Keys
 from worker.store.outletspecs import OUTLETS, listed
@@ -263,7 +264,7 @@ class Reader:
 
     def _each(self, stream: str, page: Page) -> Iterator[OutletEntry]:
         for entry, fields in page:
-            if fields and (found := self._fresh(_parsed(self._streams[stream], entry, fields))):
+            if fields and (found := self._fresh(parsed(self._redis, self._streams[stream], entry, fields))):
                 yield found
             self._redis.xack(stream, self._group, entry)
 
@@ -327,7 +328,7 @@ def pages(redis: Redis, keys: Keys, outlet: str, start: str = "-") -> Iterator[O
         Page, redis.xrange(_stream(keys, outlet), start if start == "-" else f"({start}", "+", count=_PAGE)
     ):
         start = page[-1][0].decode()
-        yield from (_parsed(keys, entry, fields) for entry, fields in page)
+        yield from (parsed(redis, keys, entry, fields) for entry, fields in page)
 
 
 def before_last(redis: Redis, keys: Keys, outlet: str, count: int) -> str:
@@ -350,5 +351,11 @@ def _stream(keys: Keys, outlet: str) -> str:
     return keys.outlet(outlet)
 
 
-def _parsed(keys: Keys, entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry:
-    return OutletEntry(keys.named(entry.decode()), orjson.loads(fields[FIELD.encode()]))
+def parsed(redis: Redis, keys: Keys, entry: bytes, fields: dict[bytes, bytes]) -> OutletEntry:
+    """An entry as a reader has it, with the texts that it gives by name.
+
+    Raises:
+        TextsMissing
+        redis.exceptions.RedisError
+    """
+    return OutletEntry(keys.named(entry.decode()), whole(redis, keys, orjson.loads(fields[FIELD.encode()])))

@@ -56,6 +56,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
     event, claim, content, _ = reading.submission
     texts = texts_of(report, context.texts)
     name, revision = context.keys.named(reading.entry.name), reading.entry.revision
+    short = not reading.entry.of_layout_1
     expected: tuple[LineExpected, ...] = ()
     if report.verdict == "rework":
         selection = context.book.registry.select(claim.payer)
@@ -67,7 +68,7 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
         reading.origin or (event.source, event.id),
         event.traceparent,
         content,
-        texts.of(report.claim_id),
+        texts.of(report.claim_id, short=short),
         batch.moment,
         decision.received,
         reading.entry.sender.name,
@@ -86,7 +87,8 @@ def _scrubbed(decision: Decision, batch: Batch, started: int) -> Rendered:
         line["claim.revision"] = revision
     if wanted := editions_wanted(report, claim):  # not of the report alone, which claims of other dates share
         line["claim.wanted"] = wanted
-    return _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
+    rendered = _rendered(decision, batch, payload, "claim.scrubbed", line, started, texts.line)
+    return rendered._replace(item=rendered.item._replace(texts=texts.named)) if short else rendered
 
 
 def _quarantined(decision: Decision, batch: Batch, started: int) -> Rendered:

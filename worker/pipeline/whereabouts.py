@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from worker.errors import EventInvalid
 from worker.intake.events import read_event, structured
 from worker.pipeline.ledger import order
+from worker.pipeline.namedtexts import whole
 from worker.pipeline.outlets import OutletEntry
 from worker.store.connections import Store
 from worker.store.keys import FIELD, GROUP, Keys
@@ -98,6 +99,7 @@ def _in_outlet(store: Store, keys: Keys, outlet: str, claim_id: str) -> Iterator
             continue
         found = OutletEntry(keys.named(entry), orjson.loads(raw))
         if _named(found) == claim_id:
+            whole(store.redis, keys, found.event)
             groups = tuple(_handled(store, stream, entry)) if outlet in CONSUMED else ()
             yield InOutlet(outlet, found, groups)
 

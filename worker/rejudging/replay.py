@@ -16,10 +16,13 @@ from typing import Any
 import orjson
 
 from rules.book.book import Book
-from rules.claim import Claim
+from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.history import NO_MEMBER_ID, NOT_CONSULTED, History
 from rules.report import place_of
+from worker.errors import TextsMissing
+from worker.intake.plain import undated
+from worker.pipeline.namedtexts import filled, is_shortened, shortened
 
 _LATER = re.compile(r"\(inbox entry ([0-9]+-[0-9a-z:-]+)\)")
 _ABSENT = "absent"
@@ -62,8 +65,8 @@ class Replay:
 def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Replay:
     """Judges the claim by the book, which must be the report's; `report` is decoded JSON, `received` the day that
     was used where the claim has no received date."""
-    now = orjson.loads(orjson.dumps(check(claim, book, received=received, history=_history(report)), default=str))
-    then = {key: value for key, value in report.items() if key not in _BESIDE}
+    now = _judged(report, claim, book, received)
+    then = {key: value for key, value in filled(report, shortened(now)[1]).items() if key not in _BESIDE}
     of_history = {rule.file for rule in book.rules if rule.needs_history}
     now |= {name: _each(now[name], of_history) for name in _LISTS}
     if not LATER_KEYS & then.keys():
@@ -81,6 +84,33 @@ def replay(report: Json, claim: Claim, book: Book, received: date | None) -> Rep
     _let_go(now, [*now["findings"], *(one for one in taken if one in told)], report)
     codes = tuple(dict.fromkeys(one["code"] for one in taken))
     return Replay(str(report["claim_id"]), book.digest, tuple(_differences(_keyed(then), _keyed(now), "")), codes)
+
+
+def whole_by_book(event: Json, book: Book) -> Json:
+    """An outlet entry as a consumer kept it, with the texts that its report gives by name: those that come of judging
+    its claim again. `book`: the report's.
+
+    Raises:
+        TextsMissing: the book gives none of that name.
+        ClaimInvalid, ValueError: claim or day in the entry is none.
+    """
+    report, claim = event["data"]["report"], read_claim(event["data"]["claim"])
+    if not is_shortened(report):
+        return event
+    day = event.get("receiveddate")
+    received = date.fromisoformat(day) if isinstance(day, str) else None
+    known = shortened(_judged(report, undated(claim) if received else claim, book, received))[1]
+    report = filled(report, known)
+    if left := [said for said in (report["editions"], *report["gaps"]) if isinstance(said, str)]:
+        raise TextsMissing(decision=event.get("id"), name=left[0], key=f"what book {book.digest[:12]} gives")
+    return {**event, "data": {**event["data"], "report": report}}
+
+
+def _judged(report: Json, claim: Claim, book: Book, received: date | None) -> dict[str, Any]:
+    """The report of today, decoded."""
+    found = check(claim, book, received=received, history=_history(report))
+    decoded: dict[str, Any] = orjson.loads(orjson.dumps(found, default=str))
+    return decoded
 
 
 def _route(now: dict[str, Any], taken: list[Json], report: Json) -> None:

@@ -164,6 +164,11 @@ class Keys:
         return self._key("receipts")
 
     @property
+    def texts(self) -> str:
+        """Hash: name -> what reports on this partition's outlets give by that name; see worker.pipeline.namedtexts."""
+        return self._key("texts")
+
+    @property
     def workers(self) -> str:
         """Hash: worker `<host>-<pid>-<life>` -> when it was last alive, in ms, and what it says of itself, as JSON."""
         return self._key("workers")

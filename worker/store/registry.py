@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -139,11 +139,12 @@ class Registry:
 
     redis: Redis
     keys: Keys
+    clock: Callable[[], float] = time.monotonic
     _found: Streams | None = None
     _until: float = field(default=0.0)
 
     def __call__(self) -> Streams:
-        now = time.monotonic()
+        now = self.clock()
         if self._found is None or now >= self._until:
             self._found, self._until = streams_of(self.redis, self.keys), now + _FRESH
         return self._found

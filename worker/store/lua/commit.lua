@@ -7,11 +7,12 @@
 -- by then is in the event memory, so that it is taken for a repeated event when it is judged again, but for the one
 -- claim that it struck between the two writes. It may run when memory is full, since it frees what it takes in.
 --
--- KEYS  rings  counters  chains  attempts  receipts  outlets*  streams*
+-- KEYS  rings  counters  chains  attempts  receipts  texts  outlets*  streams*
 --       memory*: event keys, ledger keys and fronts, which the items name by their number in this list
 -- ARGV  1 group  2 consumer  3 chain  4 seq of the chain's last line  5 its head  6 event memory in ms
---       7 the keys that are expected in force
---       8.. the outlets' names, then the streams' names ('' the inbox), both in the order of the keys
+--       7 the keys that are expected in force  8 how many texts are given by name
+--       9.. the outlets' names, then the streams' names ('' the inbox), both in the order of the keys; then name and
+--       text of each, which are written before what names them
 --       then per item, 15 each:
 --       stream's number, entry's id, route, payload, event key's number (0 none), expected event value ("" absent,
 --       "*" not checked), event value to write ("" none), ledger key's number (0 none), expected ledger version (""
@@ -22,18 +23,19 @@
 -- Answers a list, one status an item: done | not_mine | retry. A key of the wrong type, or other keys in force (they
 -- were rotated since it was judged): an error, nothing written.
 
-local FIXED_ARGV, STRIDE = 7, 15
+local FIXED_ARGV, STRIDE = 8, 15
 local group, consumer = ARGV[1], ARGV[2]
 local outlets, streams = {}, FIXED_ARGV + #key.outlets
-local head = streams + #key.streams
+local texts = streams + #key.streams
+local head = texts + 2 * tonumber(ARGV[8])
 for number, outlet in ipairs(key.outlets) do outlets[ARGV[FIXED_ARGV + number]] = outlet end
 
-if (redis.call('GET', key.rings) or '') ~= ARGV[FIXED_ARGV] then
+if (redis.call('GET', key.rings) or '') ~= ARGV[7] then
   return redis.error_reply('STALEKEYS other keys are in force')
 end
 
 for kind, names in pairs({
-  stream = {key.outlets, key.streams}, hash = {{key.counters, key.chains, key.attempts, key.receipts}},
+  stream = {key.outlets, key.streams}, hash = {{key.counters, key.chains, key.attempts, key.receipts, key.texts}},
 }) do
   for _, list in ipairs(names) do
     for _, name in ipairs(list) do
@@ -121,6 +123,8 @@ while not settled do
     statuses[item] = status
   end
 end
+
+for at = texts + 1, head, 2 do redis.call('HSETNX', key.texts, ARGV[at], ARGV[at + 1]) end
 
 local routed = {}
 for item = 1, items do
