@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rules.authoring.examples import example_claim
 from worker import bootstrap
 from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.notification import Notifier
@@ -95,6 +96,19 @@ def test_months_later_the_audit_log_alone_says_why_and_what_is_gone(
     clean = scrub("claim", str(CLEAN["claim_id"]))
     assert clean.returncode == 0
     assert clean.stdout.splitlines()[0].endswith("  billing")
+
+
+def test_the_expected_payment_stands_beside_the_charge_also_when_only_the_audit_log_is_left(
+    scrub: Run, write: Write, store: Store, consumer: InboxConsumer
+) -> None:
+    base = example_claim("practitioner", {"diagnoses": ["XX"]}, {"filing_indicator": "MB"})
+    sent(scrub, write, base | {"claim_id": ID, "total_charge": "450.00"}, FAULTY | {"claim_id": "UNKNOWN-1"})
+    consumer.run()
+    here = scrub("claim", ID).stdout
+    assert "charge: $450.00, expected: $161.93 to $180.00" in here
+    store.redis.delete(*[store.keys.outlet(name) for name in ("billing", "rework", "unchecked")])
+    assert "charge:  $450.00, expected: $161.93 to $180.00" in scrub("claim", ID).stdout
+    assert "expected: unknown" in scrub("claim", "UNKNOWN-1").stdout
 
 
 def test_each_version_stands_with_the_newest_first(scrub: Run, write: Write, consumer: InboxConsumer) -> None:

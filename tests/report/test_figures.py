@@ -231,6 +231,15 @@ def test_the_charge_of_a_claim_is_at_stake_once_however_often_it_was_sent_in(cou
     assert found.whole["held_cents"] == 10_000
 
 
+def test_what_is_expected_of_some_lines_alone_is_beside_no_charge_of_a_whole_claim(counted: Counted) -> None:
+    priced = {"claim.expected_cents": 6_000, "claim.expected_high_cents": 7_500}
+    found = counted(
+        verdict(1, "rework", **priced, **{"claim.expected_kind": "range"}),
+        verdict(2, "rework", **priced, **{"claim.expected_kind": "part"}),
+    )
+    assert [found.whole[name] for name in ("priced", "expected", "expected_high")] == [1, 6_000, 7_500]
+
+
 def test_what_held_claims_are_expected_to_bring_stands_beside_their_charge(counted: Counted) -> None:
     """Lines of earlier releases say nothing of it, and are counted as claims of which it is not known."""
     priced = {"claim.expected_cents": 6_000, "claim.expected_high_cents": 7_500}

@@ -29,7 +29,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict, get_args
 
@@ -38,7 +38,7 @@ from pydantic import Field
 from rules.claim import Claim, Role
 from rules.facts.registry import FACTS
 from rules.payment.claims import LineExpected
-from rules.payment.sums import claim_expected
+from rules.payment.sums import UNKNOWN, ClaimExpected, claim_expected
 from rules.report import Coverage, Denial, Evidence, Finding, Repaired, Report, Waived, place_of
 from worker.store.outletspecs import DISPOSITIONS, listed
 
@@ -290,6 +290,13 @@ def payment_fields(expected: tuple[LineExpected, ...]) -> AuditLine:
         "claim.expected_cents": found.low_cents, "claim.expected_high_cents": found.high_cents,
         "claim.expected_kind": found.kind,
     }  # fmt: skip
+
+
+def payment_in(line: Mapping[str, Any]) -> ClaimExpected:
+    """And back. A line of an earlier release does not say of which lines of the claim it is: unknown."""
+    if "claim.expected_kind" not in line:
+        return UNKNOWN
+    return ClaimExpected(line["claim.expected_kind"], line["claim.expected_cents"], line["claim.expected_high_cents"])
 
 
 def report_fields(report: Report) -> AuditLine:

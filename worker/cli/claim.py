@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.common.stores import opened
-from worker.cli.common.terminal import Format, columns, complain, flush, hung, paint, plain, say, say_json
+from worker.cli.common.terminal import Format, columns, complain, dollars, flush, hung, paint, plain, say, say_json
 
 if TYPE_CHECKING:
     from worker.audit.claimlines import ClaimLine
@@ -241,8 +242,9 @@ def _handled(one: Any) -> str:
 
 
 def _of_entry(out: InOutlet) -> Iterator[str]:
+    from worker.cli.common.payments import beside_charge
     from worker.cli.common.verdicts import explained, in_order, waiver
-    from worker.cli.tail import quarantined, report_of
+    from worker.cli.tail import claim_of, quarantined, report_of
 
     if "report" not in out.entry.data:
         yield from quarantined(out.entry)
@@ -251,12 +253,17 @@ def _of_entry(out: InOutlet) -> Iterator[str]:
     if report.reason:
         yield "  " + hung(plain(f"{report.reason}."), 2)
     yield from waiver(report)
+    if claim := claim_of(out.entry.data["claim"]):
+        yield from beside_charge(claim, out.entry.data.get("expected", ()))
     for finding in in_order(report.findings):
         yield from explained(finding)
 
 
 def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
     """What the audit log keeps of the findings: code and line, the values, and the title as the book has it today."""
+    from worker.audit.lines import payment_in
+    from worker.desk.tabled import expected_text
+
     found = line.line
     if reason := found.get("error.code"):
         yield f"  why:     {plain(reason)}"
@@ -270,6 +277,8 @@ def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
         yield "  " + hung(plain(f"not waived: {refused}."), 2)
     for sentence in found.get("claim.problems", ()):
         yield "  " + hung(plain(sentence), 2)
+    if found.get("claim.disposition") == "rework" and (cents := found.get("claim.charge_cents")) is not None:
+        yield f"  charge:  {_money(cents)}, expected: {expected_text(payment_in(found), _money)}"
     from rules.terms import SEVERITIES
 
     titles = _titles(settings) if found.get("rule.found") else {}
@@ -286,6 +295,10 @@ def _of_line(line: ClaimLine, settings: Settings) -> Iterator[str]:
     if found.get("rule.found"):
         gone = "messages, fixes and sources are not in the audit log; `scrub rules show CODE` has the rule as it is now"
         yield "  " + hung(gone, 2, "dim")
+
+
+def _money(cents: int) -> str:
+    return dollars(Decimal(cents) / 100)
 
 
 @cache

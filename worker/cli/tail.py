@@ -67,10 +67,10 @@ def _scrubbed(entry: OutletEntry) -> Iterator[str]:
     claim = entry.data["claim"]
     expected = entry.data.get("expected", ())  # not in entries of earlier releases
     report = report_of(entry.data["report"])
-    yield from verdict(report, payer_of(claim), entry.event["time"], claim=_claim_of(claim), expected=expected)
+    yield from verdict(report, payer_of(claim), entry.event["time"], claim=claim_of(claim), expected=expected)
 
 
-def _claim_of(data: object) -> Claim | None:
+def claim_of(data: object) -> Claim | None:
     """The claim as this release reads it; None: another release wrote what it refuses."""
     from rules.claim import read_claim
     from rules.errors import ScrubError

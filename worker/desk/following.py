@@ -22,9 +22,9 @@ import orjson
 from rules.book.book import Book
 from rules.claim import Claim, read_claim
 from rules.errors import ScrubError
-from rules.payment.sums import UNKNOWN, ClaimExpected
 from rules.terms import GapRoute
 from worker.audit.claimlines import ClaimLine, all_lines, standing
+from worker.audit.lines import payment_in
 from worker.desk.cases import Decided, LastDay, decided
 from worker.desk.casestore import CaseStore, Content, Cursor, Session
 from worker.desk.lastday import last_day
@@ -110,6 +110,7 @@ def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: i
             for part in store.keys.all
             for outlet in (*JUDGED, FILES)
         ]
+        unpriced = session.unpriced(1)
     gone = [place for place in places if _skip_what_is_gone(store, place)]
     from_audit = _from_audit(store, into, facilities, gone) if gone else 0
     done, due, handles = from_audit, DueDays(book), Handles(store)
@@ -124,8 +125,9 @@ def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: i
             for place in {id(place): place for place, _ in page}.values():
                 session.move(place.stream, place.cursor)
         done += len(folded)
-    with suppress(ContractsInvalid):  # workers do not start with such a file; cases are shown all the same
-        price(into, store.settings, book)
+    if unpriced:
+        with suppress(ContractsInvalid):  # workers do not start with such a file; cases are shown all the same
+            price(into, store.settings, book)
     return Followed(done, from_audit)
 
 
@@ -307,12 +309,5 @@ def of_line(claim_id: str, line: ClaimLine, facilities: Mapping[str, str]) -> De
         payer_name=said.get("claim.payer_id", ""),
         charge_cents=said.get("claim.charge_cents") or 0,
         codes=tuple(said.get("rule.block", ())),
-        expected=_payment_of(said) if disposition == "rework" else None,
+        expected=payment_in(said) if disposition == "rework" else None,
     )
-
-
-def _payment_of(said: Mapping[str, Any]) -> ClaimExpected:
-    """An earlier release does not say of which lines it is, so that it is unknown."""
-    if "claim.expected_kind" not in said:
-        return UNKNOWN
-    return ClaimExpected(said["claim.expected_kind"], said["claim.expected_cents"], said["claim.expected_high_cents"])

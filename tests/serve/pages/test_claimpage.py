@@ -17,7 +17,8 @@ from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 from worker.desk.cases import Act, ActKind, Case, LastDay
 from worker.desk.casestore import Content, WrittenAct, WrittenDecision
-from worker.desk.lists import Listed, Share
+from worker.desk.lists import Share
+from worker.desk.wanted import Listed
 from worker.serve.pages import acts, figures, rulepage, trying
 from worker.serve.pages.claimpage import ClaimPage, claim_page
 from worker.serve.pages.history import did
@@ -211,7 +212,7 @@ def test_the_nearest_codes_are_offered() -> None:
 
 def test_figures_are_counted_by_days_of_the_place() -> None:
     found = figures.Counted(
-        held=[Listed("a", 109_800, "week"), Listed("b", 90_000, "past"), Listed("c", 100, "unknown")], pended=1,
+        held=[Listed("a", 109_800, "week", None), Listed("b", 90_000, "past", None), Listed("c", 100, "unknown", None)], pended=1,
         codes=[Share("UNT001", 2, 199_800), Share("BND001", 1, 0)], payers=[Share("medicare", 3, 199_900)],
         decided=[("2026-11-30T10:00:00Z", "a"), ("2026-11-30T11:00:00Z", "a"), ("2026-11-20T10:00:00Z", "b")],
         done=[("2026-11-30T10:00:00Z", "mended", 500), ("2026-11-30T12:00:00Z", "paid", 700)],

@@ -67,11 +67,12 @@ def list_(
     * `scrub rework list --sort expected --due week`
     * `scrub rework list --owner me --format csv > mine.csv`
     """
-    from worker.desk.lists import page, sums
     from worker.desk.wanted import Wanted
 
     day, whose, within = today(), None if owner is None else person(owner), due_in(due)
     with open_desk() as desk, desk.cases.session() as session:
+        from worker.desk.lists import page, sums  # wants the packages of the extra, which open_desk names
+
         asked = Wanted(
             state=state, payers=_payers(desk.store, session, payer), code=_code(desk.store, session, code, day),
             owner=whose, due=within, sort=sort, limit=_MOST if format == "table" else None,

@@ -159,9 +159,13 @@ def _facts(
 
 def _expected(case: Case, priced: Sequence[ToldLine]) -> str:
     """As lists and the audit log have it, with what would have to be known."""
-    text = expected_text(case.expected or together(priced), money)
-    why = "; ".join(dict.fromkeys(text for one in priced for text in one["expected"]["missing"]))
-    return f"{text} ({why})" if why else text
+    found = case.expected or together(priced)
+    text, why = expected_text(found, money), _missing(priced)
+    return f"{text} ({'' if found.kind == 'unknown' else 'open: '}{why})" if why else text
+
+
+def _missing(priced: Sequence[ToldLine]) -> str:
+    return "; ".join(dict.fromkeys(text for one in priced for text in one["expected"]["missing"]))
 
 
 def _of(claim: Mapping[str, Any], *path: str) -> Any:
@@ -252,8 +256,7 @@ def _of_line(line: Mapping[str, Any], claim: Mapping[str, Any], found: Sequence[
 
 def _expected_of(line: ToldLine | None) -> Iterator[Fact]:
     if line:
-        why = f" ({'; '.join(line['expected']['missing'])})" if line["expected"]["missing"] else ""
-        yield Fact(label="Expected", value=f"{expected_text(together([line]), money)}{why}")
+        yield Fact(label="Expected", value=expected_text(together([line]), money))
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
