@@ -83,8 +83,9 @@ def dollars(over: str, *by: str, **conditions: str) -> str:
 
 
 def expected_dollars(over: str, *by: str, **conditions: str) -> str:
-    """The least that they are expected to bring, of those of which that can be said."""
-    wanted = {"claim.expected_cents": "!=", **{f"claim.{name}": value for name, value in conditions.items()}}
+    """The least that they are expected to bring, of those of which that can be said of every line."""
+    whole = {"claim.expected_cents": "!=", "claim.expected_kind": "!=part"}
+    wanted = {**whole, **{f"claim.{name}": value for name, value in conditions.items()}}
     return f"sum{_by(by)} (sum_over_time({_DECISIONS}{_filters(wanted)} {_EXPECTED} [{over}])) / 100"
 
 

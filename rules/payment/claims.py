@@ -54,20 +54,6 @@ class LineExpected:
     expected: Expected
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """Lines taken together."""
-
-    charge: int
-    """Of all lines of the claim, US cents."""
-    low: int
-    high: int
-    """Of those of which something is expected."""
-    priced: int
-    """How many those are."""
-    unpriced: tuple[LineExpected, ...]
-
-
 def expected_of(
     claim: Claim, selection: Selection, tables: Tables, codes: Collection[str], ours: Ours
 ) -> tuple[LineExpected, ...]:
@@ -78,19 +64,6 @@ def expected_of(
         )
         for line in claim.lines
         if line.procedure in codes
-    )
-
-
-def sum_of(claim: Claim, lines: Iterable[LineExpected]) -> Sum:
-    """Charges of the claim beside what is expected of its lines."""
-    found = tuple(lines)
-    priced = [one.expected for one in found if one.expected.low is not None]
-    return Sum(
-        charge=sum(cents_of(line.charge) for line in claim.lines),
-        low=sum(one.low or 0 for one in priced),
-        high=sum(one.high or 0 for one in priced),
-        priced=len(priced),
-        unpriced=tuple(one for one in found if one.expected.low is None),
     )
 
 

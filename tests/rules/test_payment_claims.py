@@ -11,11 +11,12 @@ from hypothesis import given, settings
 
 from rules.authoring.examples import example_claim
 from rules.claim import Claim, Role, read_claim
-from rules.payment.claims import NOTHING_OF_OURS, LineExpected, Ours, expected_of, sum_of
+from rules.payment.claims import NOTHING_OF_OURS, LineExpected, Ours, expected_of
 from rules.payment.contracts import COLUMNS, read_contracts
 from rules.payment.medicare import medicare_payment
 from rules.payment.places import by_locality
 from rules.payment.question import Expected, Question
+from rules.payment.sums import ClaimExpected, claim_expected
 from tests.book import BOOK
 from tests.rules.claims import CLAIMS
 
@@ -177,13 +178,13 @@ def test_other_payers_pay_what_their_contract_says_and_advantage_is_no_medicare(
     assert pays(payer={"id": "87726", "filing_indicator": "16"}).kind == "unknown"
 
 
-def test_lines_of_other_procedures_are_not_priced_and_a_sum_says_of_how_many_it_is() -> None:
+def test_lines_of_other_procedures_are_not_priced_and_a_sum_of_some_lines_says_so() -> None:
     one = claim(lines=[{}, {"procedure": "99213", "charge": "150.00", "modifiers": []}, {"service_date": "2027-02-01"}])
     found = lines_of(one)
     assert [line.number for line in found] == [1, 3]
-    total = sum_of(one, found)
-    assert (total.charge, total.low, total.high, total.priced) == (105000, *TX, 1)
-    assert [line.number for line in total.unpriced] == [3]
+    of_lines = [(one.expected.kind, one.expected.low, one.expected.high) for one in found]
+    assert claim_expected(of_lines) == ClaimExpected("part", *TX)
+    assert claim_expected(of_lines[:1]) == ClaimExpected("range", *TX)
 
 
 def test_no_address_of_a_claim_is_in_an_answer() -> None:
