@@ -367,7 +367,7 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "retire audit chains": f"{CHAINS}::test_the_operator_of_a_guarded_server_may_verify_and_retire",
     },
     "`serve` | the HTTP service": {
-        "No outlet, no book, no notification": f"{ACCESS}::test_nobody_but_the_worker_writes_an_outlet",
+        "No other outlet, no book, no notification": f"{ACCESS}::test_nobody_but_the_worker_writes_an_outlet",
         "XADD to the inbox and producers' streams": "serve/test_access.py::test_its_own_account_is_enough_and_nothing_is_refused_but_the_notification",
     },
     "`monitor` | KEDA": {"lengths and lags; no entry": f"{ACCESS}::test_the_monitor_sees_numbers_and_no_claim"},

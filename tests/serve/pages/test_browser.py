@@ -30,7 +30,7 @@ pytestmark = [
 ]
 WIDTHS = (1440, 768, 390)
 SCHEMES = ("light", "dark")
-MANAGER = "scrub-read,scrub-work,scrub-waive"
+MANAGER = "scrub-read,scrub-work,scrub-waive,scrub-admin"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,19 @@ def as_dana(**more: str) -> dict[str, Any]:
 
 NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "rules/UNT001", "rules/UNT999")
 ACTS = ("pend", "assign", "note", "close", "audit", "try")
-OTHERS = ("no match", "claim", "closed", "reopen", "refused", "gone", "waive", "can be waived", "undetermined")
+OTHERS = (
+    "drop",
+    "requeue",
+    "no match",
+    "claim",
+    "closed",
+    "reopen",
+    "refused",
+    "gone",
+    "waive",
+    "can be waived",
+    "undetermined",
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +91,7 @@ def addresses(desk: Service) -> dict[str, str]:
     token = found(r"list=([\w-]+)", dana.url)
     handle, closed = dana.open("DEMO-0076"), dana.open("DEMO-0045")
     held, unknown = dana.open("DEMO-0037"), dana.open("DEMO-0039")
+    message = found(r"/quarantine/([\d-]+)/drop", Person(desk, "root", MANAGER).get("/quarantine"))
     dana.act(closed, "close", reason="paid", text="835 of today")
     pages = {name: f"/{name}" for name in NAMES}
     pages |= {kind: f"/cases/{handle}/{kind}?list={token}" for kind in ACTS}
@@ -86,7 +99,8 @@ def addresses(desk: Service) -> dict[str, str]:
         "no match": "/held?code=ZZZ999", "claim": f"/cases/{handle}?list={token}", "closed": f"/cases/{closed}",
         "reopen": f"/cases/{closed}/reopen", "refused": f"/cases/{closed}/pend", "gone": "/cases/none",
         "waive": f"/cases/{held}/waive?list={token}", "can be waived": f"/cases/{held}",
-        "undetermined": f"/cases/{unknown}/waive",
+        "undetermined": f"/cases/{unknown}/waive", "drop": f"/quarantine/{message}/drop",
+        "requeue": f"/quarantine/{message}/requeue",
     }  # fmt: skip
 
 
