@@ -136,8 +136,8 @@ USERS = (
     User(
         "serve",
         "The HTTP service: puts claims on producers' streams and the inbox, waivers on the inner stream; reads what "
-        "was decided and how the queue stands; keeps the heads of its audit chain. Writes no outlet, puts no book in "
-        "force, notifies nobody.",
+        "was decided and how the queue stands; takes entries out of quarantine for a person; keeps the heads of its "
+        "audit chain. Writes no other outlet, puts no book in force, notifies nobody.",
         (
             Right(HELLO + " time script|load script|exists multi exec discard"),
             Right(
@@ -147,6 +147,8 @@ USERS = (
             ),
             Right("eval evalsha", _claims("*")),
             Right("xadd", _claims("inbox", "in:*", "inner", mode="%W")),
+            Right("xdel", _claims("quarantine")),
+            Right("hincrby", _claims("counters")),
             Right("hset", _claims("chains")),
             Right("hsetnx", _claims("meta")),
         ),

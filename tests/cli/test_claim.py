@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from rules.authoring.examples import example_claim
@@ -73,6 +74,27 @@ def test_it_is_followed_from_the_queue_to_who_acknowledged_it(
         assert " sound; book " in done.stdout
         assert "Next: Do what the fixes above say" in done.stdout
         act()
+
+
+def test_months_later_its_audit_line_and_the_claim_say_whether_the_verdict_was_right(
+    scrub: Run, write: Write, store: Store, consumer: InboxConsumer
+) -> None:
+    sent(scrub, write, FAULTY | {"claim_id": ID}, CLEAN)
+    consumer.run()
+    store.redis.delete(*[store.keys.outlet(name) for name in ("billing", "rework")])
+    line, claim = Path("line.json"), write("one.json", FAULTY | {"claim_id": ID})
+    (claim.parent / line).write_text(scrub("claim", "--format", "json", ID).stdout)
+    done = scrub("replay", claim.parent / line, claim)
+    assert (done.returncode, "identical" in done.stdout) == (0, True)
+    assert "gone: messages, fixes, sources and dates" in done.stdout
+    other = scrub("replay", claim.parent / line, write("two.json", CLEAN | {"claim_id": ID}))
+    assert (other.returncode, "rule.found" in other.stdout) == (1, True)
+    (raw,) = [one for file in files(store.settings.state_dir.parent) for one in file.read_bytes().splitlines()
+              if b"claim.scrubbed" in one and orjson.dumps(ID)[1:-1] in one]  # fmt: skip
+    (claim.parent / "raw.json").write_bytes(raw)
+    assert scrub("replay", claim.parent / "raw.json", claim).returncode == 0
+    alone = scrub("replay", claim.parent / "raw.json")
+    assert (alone.returncode, "the claim PCN" in alone.stderr) == (2, True)
 
 
 def test_months_later_the_audit_log_alone_says_why_and_what_is_gone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -42,11 +43,16 @@ class PostgreSQL:
             "initdb", "-D", str(data), "-U", "scrub", "-A", "scram-sha-256" if password else "trust", "-E", "UTF8",
             "--no-sync", "--locale=C.UTF-8", "--pwfile", str(folder / "password"),
         )  # fmt: skip
+        self.start()
+
+    def start(self) -> None:
+        """Returns once it takes connections; after `stop` with all that was committed."""
+        data, program = self._folder / "data", self._programs / "postgres"
         self._process = subprocess.Popen(
-            [*_as_its_user(), str(programs / "postgres"), "-D", str(data), "-k", str(folder), *_FASTER],
-            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            [*_as_its_user(), str(program), "-D", str(data), "-k", str(self._folder), *_FASTER],
+            cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        self._run("pg_isready", "-h", str(folder), "-t", "20", again=100)
+        self._run("pg_isready", "-h", str(self._folder), "-t", "20", again=100)
 
     def _run(self, program: str, *arguments: str, again: int = 0) -> None:
         command = [*_as_its_user(), str(self._programs / program), *arguments]
@@ -66,8 +72,10 @@ class PostgreSQL:
         self._run("createdb", "-h", str(self._folder), "-U", "scrub", name)
         return f"postgresql+psycopg://scrub@/{name}?host={self._folder}"
 
-    def stop(self) -> None:
-        self._process.terminate()
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """Ends it at once, with its clients: after SIGQUIT and SIGKILL it recovers when it starts."""
+        server = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, how)
         self._process.wait(20)
 
 

@@ -69,12 +69,40 @@ def test_held_and_mended_before_anybody_looked_is_mended(decide: Send, brought: 
     assert {one.claim_id: one.state for one in found(cases).values()} == {"PCN-1": "mended", "PCN-2": "open"}
 
 
+@pytest.mark.parametrize("last", [MENDED, HELD], ids=["mended", "held again"])
+def test_of_versions_that_one_batch_decides_the_later_one_stands(
+    decide: Send, brought: Brought, cases: CaseStore, last: dict[str, object]
+) -> None:
+    """Each outlet counts the entries of one commit by itself."""
+    first = HELD if last is MENDED else MENDED
+    decide(*(FAULTY | {"claim_id": f"OTHER-{count}"} for count in range(3)), HELD | {"total_charge": "1"}, first, last)
+    brought()
+    case = found(cases)["", "PCN-1"]
+    assert case.state == ("mended" if last is MENDED else "open")
+
+
 def test_a_corrected_member_id_keeps_its_case(decide: Send, brought: Brought, cases: CaseStore) -> None:
     decide(HELD)
     decide(MENDED | {"subscriber": {"member_id": "9AA8CD7EF66"}})
     brought()
     (case,) = found(cases).values()
     assert case.state == "mended"
+
+
+def test_another_patients_clean_claim_under_the_same_number_mends_nothing(
+    decide: Send, brought: Brought, cases: CaseStore
+) -> None:
+    """Numbers are given twice where two systems send as one facility: the first claim would be forgotten."""
+    decide(HELD)
+    other = MENDED | {"subscriber": {"member_id": "9AA8CD7EF66"}, "patient": {"birth_date": "1999-01-01", "sex": "M"}}
+    decide(other)
+    brought()
+    (case,) = found(cases).values()
+    assert (case.state, case.fault.startswith("another patient's claim has this number")) == ("open", True)
+    decide(MENDED | {"subscriber": HELD["subscriber"], "patient": {**HELD["patient"], "birth_date": "1999-01-01"}})
+    brought()
+    (case,) = found(cases).values()
+    assert case.state == "mended", "a birth date that was corrected"
 
 
 def test_a_held_claim_that_leaves_by_file_is_a_case_as_well(

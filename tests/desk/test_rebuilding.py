@@ -204,6 +204,20 @@ def test_facilities_and_those_that_are_registered_no_more_keep_their_cases(
     assert every(cases) == before
 
 
+def test_another_patients_claim_under_the_number_mends_nothing_when_it_is_made_again_either(
+    desk: Desk, decide: Send, brought: Brought, cases: CaseStore, emptied: Callable[[], None], again: Again
+) -> None:
+    stranger = {"subscriber": {"member_id": "9AA8CD7EF66"}, "patient": {"birth_date": "1999-01-01", "sex": "M"}}
+    decide(FAULTY | number(1), CLEAN | number(1) | stranger)
+    brought()
+    before = every(cases)
+    assert again().changed == []
+    emptied()
+    again()
+    assert every(cases) == before
+    assert {case.state for case in before.values()} == {"open"}
+
+
 def test_an_audit_line_that_was_changed_makes_nothing(
     store: Store, worked: dict[tuple[str, str], Case], emptied: Callable[[], None], again: Again, cases: CaseStore,
     desk: Desk,

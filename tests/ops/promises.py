@@ -24,6 +24,7 @@ TOKENS, HTTP_CLAIMS, HTTP_CASES, HTTP_CHECKS, HTTP = (
     f"serve/test_{name}.py" for name in ("tokens", "claims", "cases", "checking", "answers")
 )
 WAIVING, REPAIRING, LATER = "desk/test_waiving.py", "desk/test_repairing.py", "filing/test_later.py"
+PURGING, REBUILDING = "desk/test_purging.py", "desk/test_rebuilding.py"
 KUBERNETES, IMAGES = "ops/test_kubernetes.py", "ops/test_images.py"
 
 PROMISES: Mapping[str, Mapping[str, str]] = {
@@ -60,6 +61,20 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "reasons of waivers": f"{WAIVING}::test_the_act_is_on_the_audit_log_without_its_reason_and_the_decision_names_the_waiver",
         "its audit lines have keyed digests of the notes": "desk/test_acting.py::test_its_text_is_in_no_audit_file_and_the_chain_verifies_to_its_head",
         "who has the account of the state folder": "desk/test_casestore.py::test_its_file_and_folder_are_their_owners_alone",
+        "then until `scrub rework purge`": f"{PURGING}::test_what_is_done_and_old_leaves_and_nothing_else",
+    },
+    "The case store is searched by": {
+        "file and folder are their owner's alone": "desk/test_casestore.py::test_its_file_and_folder_are_their_owners_alone",
+    },
+    "`scrub rework purge` takes out whole cases": {
+        "with claims, reports, notes and reasons": f"{PURGING}::test_what_is_done_and_old_leaves_and_nothing_else",
+        "In the files of SQLite nothing of them is left": f"{PURGING}::test_nothing_of_it_is_left_in_the_files",
+        "What is purged does not come back": f"{PURGING}::test_it_does_not_come_back_from_the_outlets_or_the_log_but_with_a_new_version",
+        "and what is preserved": f"{PURGING}::test_released_it_leaves_in_its_time",
+    },
+    "Who may see a case depends on its facility": {
+        "over HTTP": f"{HTTP_CASES}::test_a_facility_sees_its_own_cases_alone_and_a_guess_is_in_the_audit_log",
+        "in the browser": f"{PAGES}::test_facilities_are_apart",
     },
     "file of tokens (": {
         "SHA-256 of each token": f"{TOKENS}::test_a_token_is_shown_once_and_kept_as_a_hash_in_a_file_of_its_owner_alone",
@@ -242,6 +257,7 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
     },
     "Somebody floods the HTTP service": {
         "bodies are limited and never unpacked": f"{HTTP_CHECKS}::test_what_is_not_taken_is_a_problem",
+        "one that does not come in 20 seconds": "serve/test_strangers.py::test_who_sends_slowly_is_not_waited_for",
         "200 claims a check": f"{HTTP_CHECKS}::test_two_hundred_claims_are_judged_and_one_more_is_not",
         "1,000 a call": f"{HTTP_CLAIMS}::test_more_than_a_thousand_are_refused",
         "a full queue": f"{HTTP_CLAIMS}::test_a_full_queue_is_503_with_when_to_come_again",
@@ -367,7 +383,7 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "retire audit chains": f"{CHAINS}::test_the_operator_of_a_guarded_server_may_verify_and_retire",
     },
     "`serve` | the HTTP service": {
-        "No outlet, no book, no notification": f"{ACCESS}::test_nobody_but_the_worker_writes_an_outlet",
+        "No other outlet, no book, no notification": f"{ACCESS}::test_nobody_but_the_worker_writes_an_outlet",
         "XADD to the inbox and producers' streams": "serve/test_access.py::test_its_own_account_is_enough_and_nothing_is_refused_but_the_notification",
     },
     "`monitor` | KEDA": {"lengths and lags; no entry": f"{ACCESS}::test_the_monitor_sees_numbers_and_no_claim"},
@@ -434,6 +450,13 @@ ATTACKS: Mapping[str, tuple[str, ...]] = {
 RUN = "integration/test_runbook.py::test_what_a_section_says_to_run_runs"
 LAYOUTS = "integration/test_layouts.py"
 RUNBOOK: Mapping[str, Mapping[str, str]] = {
+    "The case store is lost": {
+        "`scrub doctor` says so": "cli/test_rework_keeping.py::test_a_store_that_is_lost_is_said_to_be_new_and_is_made_again",
+        "scrub rework rebuild --check": "cli/test_rework_keeping.py::test_a_store_that_is_lost_is_said_to_be_new_and_is_made_again",
+        "Cases are what they were": "desk/test_killed.py::test_cases_that_are_rebuilt_equal_those_that_were_there_after_kills",
+        "stays as it is": f"{REBUILDING}::test_what_these_files_do_not_know_stays_as_it_is",
+        "names cases of which a text is not the one that was written": f"{REBUILDING}::test_a_text_that_somebody_changed_or_took_away_is_named",
+    },
     "Every night": {
         "With the environment of a worker, as the user `operator`": f"{RESTORE}::test_the_operators_account_takes_it_and_the_administrators_puts_it_back",
         "scrub snapshot": RUN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.integration.test_access import short
 from worker.store.keys import Keys
 
 from .conftest import FAULTY, Service, ndjson
+from .pages.conftest import Person
 
 
 def test_its_own_account_is_enough_and_nothing_is_refused_but_the_notification(
@@ -22,9 +24,11 @@ def test_its_own_account_is_enough_and_nothing_is_refused_but_the_notification(
     folder = short(tmp_path_factory)
     with guarded(folder) as server:
         worker = Worker(folder, env=server.environment("worker")).wait_ready()
-        service = Service(folder, **server.environment("serve"))
+        service = Service(folder, **server.environment("serve"), SCRUB_SERVE_PROXIES="127.0.0.1")
         try:
             _use(service)
+            server.client("producer").xadd(Keys(0).inbox, {"event": "<html></html>"})
+            _drop(service)
         finally:
             service.end()
             worker.stop()
@@ -34,6 +38,17 @@ def test_its_own_account_is_enough_and_nothing_is_refused_but_the_notification(
         done = service.scrub("audit", "verify", **server.environment("operator"))
         assert done.returncode == 0, done.stdout + done.stderr
         assert {file.name for file in Path(folder, "state").iterdir()} >= {"audit", "desk", "tokens"}
+
+
+def _drop(service: Service) -> None:
+    """What is in quarantine, as an administrator in the browser."""
+    root = Person(service, "root", "scrub-read,scrub-admin")
+    until = time.monotonic() + 40
+    while not (ids := re.findall(r"/quarantine/([\d-]+)/drop", root.get("/quarantine"))):
+        assert time.monotonic() < until, service.text()
+        time.sleep(0.2)
+    root.get(f"/quarantine/{ids[0]}/drop")
+    assert "Dropped." in root.post(f"/quarantine/{ids[0]}/drop", reason="test message")
 
 
 def _use(service: Service) -> None:

@@ -207,6 +207,9 @@ def _show(file: Path, found: Sequence[Checked], format: Format) -> None:
         parts = {one.part: {"state": one.state, "sentence": one.sentence} for one in found}
         say_json({"file": str(file), "sound": not wrong, **parts})
         return
-    say(f"{plain(str(file))}: {paint('wrong', 'bold red') if wrong else paint('sound', 'green')}")
+    unseen = [one.part for one in found if one.state == "not looked at"]
+    word = paint("wrong", "bold red") if wrong else paint("sound", "yellow" if unseen else "green")
+    more = f" as far as it was looked at ({', '.join(unseen)} {'was' if len(unseen) == 1 else 'were'} not)"
+    say(f"{plain(str(file))}: {word}{more if unseen and not wrong else ''}")
     for one in found:
         say(f"  {one.part}: {paint(one.state, _STYLES[one.state])}: {plain(one.sentence)}")

@@ -25,7 +25,9 @@ _WANTED = ("claim_id", "disposition", "history", "book", "findings")
 def replay(
     reports: Annotated[
         str,
-        typer.Argument(metavar="REPORT", help="Reports as JSON, or outlet entries, one or one a line; `-`: stdin."),
+        typer.Argument(
+            metavar="REPORT", help="Reports as JSON, outlet entries or audit lines, one or one a line; `-`: stdin."
+        ),
     ],
     claims: Annotated[
         str | None,
@@ -45,15 +47,20 @@ def replay(
     Every worker archives the books that it judges by, in the state folder under their digests. Findings that rest on
     earlier claims of the patient are taken from the report, since the ledger of that moment is kept nowhere.
 
+    Once an entry is gone, its audit line stands for the report: codes, lines, values and where it went are compared,
+    and what no line has is named. The claim is judged as received on the day of the line, unless --received says which.
+
     Exit codes: 0 all are identical, 1 something differs, 2 a report, claim or book cannot be read.
 
     Examples:
 
     * `scrub replay report.json claim.json`
     * `scrub tail rework --format json | scrub replay -`
+    * `scrub claim --format json PCN-0001 | scrub replay - claim.json`
     """
     from rules.errors import ScrubError
     from worker.cli.common.books import day_of
+    from worker.rejudging.fromline import is_line, replay_line
     from worker.rejudging.replay import replay as judge
 
     day = day_of(received)
@@ -62,16 +69,16 @@ def replay(
     for place, one in _reports(reports):
         try:
             report, claim, day_used = _pair(one, by_id)
-            found = _book(report["book"]["digest"], book)
+            found = _book(report["book.digest"] if is_line(report) else report["book"]["digest"], book)
             day_used = day or day_used
             if claim.received_date is None and day_used is None and not received:
                 raise ValueError("the claim has no received date; say with --received which day was used instead")
-            done = judge(report, claim, found, day_used)
+            done = (replay_line if is_line(report) else judge)(report, claim, found, day_used)
         except (ScrubError, ValueError) as error:
             complain(f"{place}: {error}")
             code = 2
             continue
-        _show(done, found, format)
+        _show(done, found, format, day_used if is_line(report) else None)
         code = max(code, 0 if done.identical else 1)
     raise typer.Exit(code)
 
@@ -94,8 +101,16 @@ def _reports(file: str) -> Iterator[tuple[str, Any]]:
             if line.strip():
                 yield f"{name}:{number}", _line(line)
         return
-    items = whole if isinstance(whole, list) else [whole]
+    items = whole if isinstance(whole, list) else [_last_of_claim(whole)]
     yield from ((f"{name}: item {number}" if len(items) > 1 else name, one) for number, one in enumerate(items, 1))
+
+
+def _last_of_claim(whole: Any) -> Any:
+    """Of what `scrub claim --format json` says the audit line of the last decision that stands; else as it is."""
+    if not (isinstance(whole, dict) and isinstance(whole.get("audit"), list) and whole.get("standing")):
+        return whole
+    said = [one["line"] for one in whole["audit"] if one["line"].get("claim.decision_id") == whole["standing"][-1]]
+    return next((one for one in said if "book.digest" in one), whole)
 
 
 def _line(line: bytes) -> Any:
@@ -111,6 +126,8 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
     """A report with its claim, and the day that was used instead of its received date."""
     from rules.claim import read_claim
     from worker.intake.plain import undated
+    from worker.rejudging.fromline import day_of as day_of_line
+    from worker.rejudging.fromline import is_line
 
     day_used = None
     claim: Claim | None = None
@@ -118,15 +135,22 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
         day_used = date.fromisoformat(one["receiveddate"]) if "receiveddate" in one else None
         claim = read_claim(one["data"]["claim"])
         one = one["data"]["report"]
-    if not isinstance(one, dict) or not all(key in one for key in _WANTED) or "digest" not in one["book"]:
-        raise ValueError("expected a report, or an outlet entry with one, as `--format json` writes them")
-    name = str(one["claim_id"])
+    audited = is_line(one)
+    if audited and "book.digest" not in one:
+        raise ValueError("no book judged this claim: it went to quarantine")
+    if not audited and not (isinstance(one, dict) and all(key in one for key in _WANTED) and "digest" in one["book"]):
+        raise ValueError(
+            "expected a report, or an outlet entry with one, as `--format json` writes them, or an audit line"
+        )
+    name = str(one["claim.claim_id" if audited else "claim_id"])
     if name in claims:
         claim = claims[name]
         if claim is None:
             raise ValueError(f"claim {plain(name)} is among the claims more than once, with other content")
     if claim is None:
         raise ValueError(f"the claim {plain(name)} is not there; give the file that holds it after the report")
+    if audited and (claim.received_date is None or "queue.producer" in one or "claim.revision" in one):
+        day_used = day_of_line(one)
     if day_used and claim.received_date:
         claim = undated(claim)  # its sender is not believed in that
     return one, claim, day_used
@@ -165,11 +189,12 @@ def _book(digest: str, given: Path | None) -> Book:
     return archive.find(settings.books_path, digest)
 
 
-def _show(done: Replay, book: Book, format: Format) -> None:
+def _show(done: Replay, book: Book, format: Format, day: date | None = None) -> None:
     if format == "json":
         from dataclasses import asdict
 
-        say_json({**asdict(done), "identical": done.identical}, default=str)
+        more = {"received": day} if day else {}
+        say_json({**asdict(done), **more, "identical": done.identical}, default=str)
         return
     number = len(done.differences)
     differ = f"{number} field{' differs' if number == 1 else 's differ'}"
@@ -177,6 +202,10 @@ def _show(done: Replay, book: Book, format: Format) -> None:
     say(f"{paint(plain(done.claim_id), 'bold')}  {word}  by book {book.version} ({book.digest[:12]})")
     if done.taken:
         say(f"  as in the report, since they rest on earlier claims: {', '.join(done.taken)}")
+    if day:
+        say(f"  judged as received on {day}, the day of the audit line")
+    for text in done.gone:
+        say(f"  gone: {text}")
     rows = []
     for one in done.differences:
         rows += [(f"  {plain(one.path)}", "then", _value(one.then)), ("", "now", _value(one.now))]

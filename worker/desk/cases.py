@@ -37,6 +37,8 @@ Urgency = Literal["past", "week", "month", "later", "unknown"]
 URGENCIES: tuple[Urgency, ...] = get_args(Urgency)
 HELD: tuple[State, ...] = ("open", "pended")
 """States in which somebody has something to do, now or later."""
+STRANGER = "another patient's claim has this number, and was not held; "
+"""Before what is wrong with the one that is held: it is still not billed."""
 LEAST_DAYS = 2
 """Days that are left at least, when a pended case comes back, to file the claim."""
 
@@ -64,6 +66,8 @@ class Decided:
     claim_id: str
     superseded: bool = False
     """A later version of the claim was decided before."""
+    stranger: bool = False
+    """It is of another patient than the version that is held: a number was given twice."""
     waived: bool = False
     """A person let it go in spite of what blocks it."""
     payer: str | None = None
@@ -148,14 +152,19 @@ class Case:
 def decided(case: Case | None, one: Decided, handle: Callable[[], str]) -> Case | None:
     """The case after a decision; None: there is none, since the claim was never held.
 
-    What was decided before what stands changes nothing, in whatever order the two are seen.
+    What was decided before what stands changes nothing, in whatever order the two are seen; of one moment, as one batch
+    decides several versions, what is seen later is later.
     """
-    if one.superseded or (case and (one.moment, one.decision_id) <= (case.moment, case.decision_id)):
+    if one.superseded or (case and (one.moment < case.moment or one.decision_id == case.decision_id)):
         return case
     if one.disposition == "rework":
         return _held(case, one, handle)
     if case is None:
         return None
+    if one.stranger and case.state in HELD:
+        return case if case.fault.startswith(STRANGER) else replace(
+            case, version=case.version + 1, fault=f"{STRANGER}{case.fault}"
+        )  # fmt: skip
     known = replace(case, version=case.version + 1, decision_id=one.decision_id, moment=one.moment,
                     pended_until=None, pended_by="")  # fmt: skip
     if one.disposition == "billing":
@@ -212,10 +221,11 @@ def ended(case: Case, act: Act) -> Case:
 
 
 def refolded(decisions: Iterable[Decided], acts: Sequence[Act], handle: Callable[[], str]) -> Case | None:
-    """The case that all decisions on a claim, in any order, and all that people did, in theirs, come to: an act comes
-    behind the decision on which it was begun, or where that is not known, behind the last one before it.
+    """The case that all decisions on a claim, in any order but those of one moment, and all that people did, in theirs,
+    come to: an act comes behind the decision on which it was begun, or where that is not known, behind the last one
+    before it.
     """
-    order = sorted(decisions, key=lambda one: (one.moment, one.decision_id))
+    order = sorted(decisions, key=lambda one: one.moment)
     known = {one.decision_id for one in order}
     behind: dict[str, list[Act]] = {}
     for act in acts:

@@ -88,6 +88,8 @@ class WrittenDecision:
     codes: tuple[str, ...]
     content: Content | None
     """None: only the audit log had it."""
+    stranger: bool = False
+    """It is of another patient than what was held then."""
 
 
 def revision_at(url: str, password_file: Path | None = None) -> str | None:
@@ -317,7 +319,8 @@ class Session:
         self._connection.execute(
             insert(decisions).values(
                 decision_id=one.decision_id, handle=handle, moment=one.moment, disposition=one.disposition,
-                superseded=int(one.superseded), codes=list(one.codes), content=content and content.packed(),
+                superseded=int(one.superseded), stranger=int(one.stranger), codes=list(one.codes),
+                content=content and content.packed(),
             )
         )  # fmt: skip
 
@@ -327,7 +330,7 @@ class Session:
         found = [
             WrittenDecision(
                 decision_id=row.decision_id, moment=row.moment, disposition=row.disposition,
-                superseded=bool(row.superseded), codes=tuple(row.codes),
+                superseded=bool(row.superseded), stranger=bool(row.stranger), codes=tuple(row.codes),
                 content=Content.unpacked(row.content) if row.content else None,
             )
             for row in self._connection.execute(wanted)

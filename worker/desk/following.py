@@ -25,7 +25,7 @@ from rules.errors import ScrubError
 from rules.terms import GapRoute
 from worker.audit.claimlines import ClaimLine, all_lines, standing
 from worker.audit.lines import payment_in
-from worker.desk.cases import Decided, LastDay, decided
+from worker.desk.cases import HELD, Decided, LastDay, decided
 from worker.desk.casestore import CaseStore, Content, Cursor, Session
 from worker.desk.lastday import last_day
 from worker.desk.pricing import price
@@ -150,7 +150,14 @@ def _until_now(store: Store, places: Sequence[_OutletStream]) -> Iterator[tuple[
     than another would else have later decisions on the same claim."""
     seconds, micros = store.redis.time()
     now = seconds * 1000 + micros // 1000
-    return merge(*(_of(store, place, now) for place in places), key=lambda pair: order(pair[1].bare))
+    return merge(*(_of(store, place, now) for place in places), key=lambda pair: _when(pair[1]))
+
+
+def _when(entry: OutletEntry) -> tuple[int, str, tuple[int, ...]]:
+    """One batch may decide several versions of a claim, all at one time, and each outlet counts its entries by itself:
+    which came first their incoming entries tell."""
+    came = str(entry.event.get("inboxentry", "")).rpartition(":")[2]
+    return order(entry.bare)[0], str(entry.event["time"]), order(came) if came else (0, 0)
 
 
 def _of(store: Store, place: _OutletStream, now: int) -> Iterator[tuple[_OutletStream, OutletEntry]]:
@@ -173,13 +180,13 @@ class DueDays:
         return last_day(claim, self._book)
 
 
-def _read(entry: OutletEntry, facilities: Mapping[str, str], due: DueDays) -> tuple[Decided, Content | None]:
-    """An outlet entry as a decision. Content is kept of what is held alone."""
+def _read(entry: OutletEntry, facilities: Mapping[str, str], due: DueDays) -> tuple[Decided, Content]:
+    """An outlet entry as a decision, and what it was made on."""
     event, claim, report = entry.event, entry.data["claim"], entry.data["report"]
     # absent where no line is of the book's procedures
     content = Content(claim, report, _about(entry), entry.data.get("expected", []))
     one = of_content(entry.decision_id, event["time"], facilities.get(event.get("producer", ""), ""), content, due)
-    return one, content if one.disposition == "rework" else None
+    return one, content
 
 
 def of_content(decision_id: str, moment: str, scope: str, content: Content, due: DueDays) -> Decided:
@@ -240,15 +247,29 @@ def _dated(data: Any, due: DueDays) -> dict[str, Any]:
 
 
 def _fold(session: Session, one: Decided, content: Content | None, handles: Handles) -> None:
+    """Content is kept of what is held alone."""
     before = session.of_claim(one.scope, one.claim_id)
     if before and session.known([one.decision_id]):
         return
+    if before and content and before.state in HELD and one.disposition != "rework":
+        held = [each.content for each in session.decisions_of(before.handle) if each.content]
+        one = replace(one, stranger=bool(held) and _is_another(held[-1].claim, content.claim))
     after = decided(before, one, lambda: handles.new(session, one.scope, one.claim_id))
     if after is None:
         return
     if after is not before:
         session.write(before, after)
-    session.add_decision(after.handle, one, content)
+    session.add_decision(after.handle, one, content if one.disposition == "rework" else None)
+
+
+def _is_another(held: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
+    """Whether a claim is of another patient: both member id and birth date are there and differ. One of them alone is
+    what a biller corrects."""
+    pairs = [
+        ((held.get(part) or {}).get(name), (claim.get(part) or {}).get(name))
+        for part, name in (("subscriber", "member_id"), ("patient", "birth_date"))
+    ]
+    return all(before and after and before != after for before, after in pairs)
 
 
 def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], gone: Sequence[_OutletStream]) -> int:

@@ -17,7 +17,7 @@ from rules.book.book import Book
 from worker.audit.claimlines import ClaimLine, by_claim, folder_lines, standing
 from worker.audit.lines import AuditLine, who
 from worker.desk.acting import ACTIONS, Desk
-from worker.desk.cases import Act, ActKind, Case, CloseReason, Decided, refolded
+from worker.desk.cases import STRANGER, Act, ActKind, Case, CloseReason, Decided, refolded
 from worker.desk.casestore import Session, WrittenAct, WrittenDecision
 from worker.desk.following import DueDays, Handles, Purge, of_content, of_line, purges
 from worker.store.registry import producers_of
@@ -160,14 +160,16 @@ class _Rebuilder:
 
     def _decisions(self, logged: _Logged, known: _Known) -> list[Decided]:
         found = {name: one for name, one in logged.decisions.items() if logged.stays(name, one.moment)}
+        stands = known.case.decision_id if known.case else ""
         held = [one for one in known.decisions if one.disposition == "rework" and not one.superseded]
+        held.sort(key=lambda one: one.decision_id == stands)
         for row in known.decisions:
             one = found.get(row.decision_id) or _of_row(row, logged, known.case)
             if row.content:
                 one = of_content(row.decision_id, row.moment, logged.scope, row.content, self.due)
             if known.case and held and row is held[-1]:
                 one = _as_there(one, known.case)
-            found[row.decision_id] = replace(one, moment=row.moment)
+            found[row.decision_id] = replace(one, moment=row.moment, stranger=row.stranger)
         return list(found.values())
 
     def _verify(self, logged: _Logged, known: _Known) -> None:
@@ -214,7 +216,8 @@ def _as_there(one: Decided, case: Case) -> Decided:
     """What was known of the claim stays as it was found out then: by the book of that day."""
     return replace(
         one, payer=case.payer, payer_name=case.payer_name, charge_cents=case.charge_cents, codes=case.codes,
-        fault=case.fault, service_from=case.service_from, last_day=case.last_day, expected=case.expected,
+        fault=case.fault.removeprefix(STRANGER), service_from=case.service_from, last_day=case.last_day,
+        expected=case.expected,
     )  # fmt: skip
 
 

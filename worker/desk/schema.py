@@ -63,6 +63,7 @@ decisions = Table(
     Column("moment", String(32), nullable=False),
     Column("disposition", String(12), nullable=False),
     Column("superseded", Integer, nullable=False),
+    Column("stranger", Integer, nullable=False, server_default="0"),  # of another patient than what is held
     Column("codes", JSON, nullable=False),
     Column("content", LargeBinary),  # claim and report as JSON, packed by zlib; null: only the audit log had it
 )

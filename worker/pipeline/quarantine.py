@@ -109,6 +109,8 @@ class QuarantineDesk:
     redis: Redis
     keys: Keys
     audit: AuditLog
+    account: str = ""
+    """Of the person; empty: the one that runs this."""
 
     def requeue(self, entry: OutletEntry, why: str) -> bool:
         """Puts the event on the queue again; False: somebody else took the entry out before.
@@ -133,7 +135,7 @@ class QuarantineDesk:
             "event.outcome": "success",
             "event.reason": why,
             "trace.id": entry.decision_id,
-            "user.name": who(),
+            "user.name": self.account or who(),
             "claim.decision_id": entry.decision_id,
             "error.code": entry.data["reason"],
             "queue.entry": entry.data["inbox_entry"],

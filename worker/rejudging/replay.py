@@ -56,6 +56,8 @@ class Replay:
     differences: tuple[ReportDifference, ...]
     taken: tuple[str, ...] = ()
     """Codes of the findings on history, which were taken from the report."""
+    gone: tuple[str, ...] = ()
+    """What could not be compared, since it was not kept."""
 
     @property
     def identical(self) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from redis.exceptions import RedisError
@@ -31,6 +32,8 @@ from worker.desk.repairing import Repairable, repair, repairable
 from worker.desk.waiving import Waivable, names, waivable, waive
 from worker.errors import CaseAmbiguous, CaseChanged, CaseElsewhere, CaseUnknown, NotRepairable, NotWaivable
 from worker.logs.operational import log, safe_exception
+from worker.pipeline.outlets import OutletEntry
+from worker.pipeline.quarantine import QuarantineDesk
 from worker.process.celeryapp import notifier
 from worker.serve.gate import Gate
 from worker.serve.identity import Caller
@@ -257,6 +260,20 @@ class Serving:
             "changed_at": last.moment if last and by_person else case.moment,
         }
         return error
+
+    def take_quarantined(self, caller: Caller, entry: OutletEntry, verb: Literal["requeue", "drop"], why: str) -> bool:
+        """Takes an entry out of quarantine; False: somebody else did before.
+
+        Raises:
+            NotAllowed, NotRequeueable, AuditUnwritable, CommitRefused, redis.exceptions.RedisError
+        """
+        caller.may("admin")
+        with self._acting:
+            taker = QuarantineDesk(self.store.once, self.store.keys, self._audit, caller.account)
+            done = taker.requeue(entry, why) if verb == "requeue" else taker.drop(entry, why)
+        if done and verb == "requeue":
+            self.notifier.notify()
+        return done
 
     def viewed(self, caller: Caller, case: Case) -> None:
         """Puts into the audit log that somebody looked at a claim: before it is shown, or it is not shown.

@@ -16,7 +16,7 @@ import pytest
 
 from tests.serve.conftest import Service
 from tests.serve.pages.conftest import Person, decide, found, held_claims
-from tests.serve.pages.watched import UNCLOSED, Watched, as_dana
+from tests.serve.pages.watched import MANAGER, UNCLOSED, Watched, as_dana
 
 pytestmark = [pytest.mark.slow, UNCLOSED]
 WIDTHS = (1440, 768, 390)
@@ -25,7 +25,19 @@ SCHEMES = ("light", "dark")
 
 NAMES = ("work", "held", "find", "figures", "quarantine", "rules", "keys", "outage", "rules/UNT001", "rules/UNT999")
 ACTS = ("pend", "assign", "note", "close", "audit", "try")
-OTHERS = ("no match", "claim", "closed", "reopen", "refused", "gone", "waive", "can be waived", "undetermined")
+OTHERS = (
+    "drop",
+    "requeue",
+    "no match",
+    "claim",
+    "closed",
+    "reopen",
+    "refused",
+    "gone",
+    "waive",
+    "can be waived",
+    "undetermined",
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +48,7 @@ def addresses(desk: Service) -> dict[str, str]:
     token = found(r"list=([\w-]+)", dana.url)
     handle, closed = dana.open("DEMO-0076"), dana.open("DEMO-0045")
     held, unknown = dana.open("DEMO-0037"), dana.open("DEMO-0039")
+    message = found(r"/quarantine/([\d-]+)/drop", Person(desk, "root", MANAGER).get("/quarantine"))
     dana.act(closed, "close", reason="paid", text="835 of today")
     pages = {name: f"/{name}" for name in NAMES}
     pages |= {kind: f"/cases/{handle}/{kind}?list={token}" for kind in ACTS}
@@ -43,7 +56,8 @@ def addresses(desk: Service) -> dict[str, str]:
         "no match": "/held?code=ZZZ999", "claim": f"/cases/{handle}?list={token}", "closed": f"/cases/{closed}",
         "reopen": f"/cases/{closed}/reopen", "refused": f"/cases/{closed}/pend", "gone": "/cases/none",
         "waive": f"/cases/{held}/waive?list={token}", "can be waived": f"/cases/{held}",
-        "undetermined": f"/cases/{unknown}/waive",
+        "undetermined": f"/cases/{unknown}/waive", "drop": f"/quarantine/{message}/drop",
+        "requeue": f"/quarantine/{message}/requeue",
     }  # fmt: skip
 
 

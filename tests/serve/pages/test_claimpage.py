@@ -100,10 +100,10 @@ def test_what_is_next_is_said_in_every_state() -> None:
         assert said in page_of(claim, case).todo
 
 
-def test_the_history_has_decisions_and_acts_and_leaves_out_what_was_refused() -> None:
+def test_the_history_has_decisions_and_acts_and_says_which_broke_off() -> None:
     acts_ = (
         act("assign", owner="marcus"), act("assign", owner="dana"), act("pend", until=date(2026, 12, 2), text="asked"),
-        replace(act("close", reason="paid"), state="refused"),
+        replace(act("close", reason="paid"), state="gone"),
         replace(act("note", text="lost"), state="pending"),
     )  # fmt: skip
     page = page_of(HELD[0].claim, CASE, *acts_)
@@ -111,6 +111,7 @@ def test_the_history_has_decisions_and_acts_and_leaves_out_what_was_refused() ->
     assert set(said) == {
         "dana assigned it to marcus", "dana took it", "dana pended it until Dec 2", "Held, version 1",
         "dana wrote (begun, and not yet ended)",
+        "dana closed it: paid (that broke off, and nothing happened: do it again, if it is still meant)",
     }  # fmt: skip
     assert [one.text for one in page.notes] == ["asked"]
     assert did(Act(kind="close", moment="", account="x", reason="paid"), WORDS) == "closed it: paid"

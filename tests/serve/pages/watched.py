@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 CHROMIUM = "/usr/bin/chromium"
-MANAGER = "scrub-read,scrub-work,scrub-waive"
+MANAGER = "scrub-read,scrub-work,scrub-waive,scrub-admin"
 UNCLOSED = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 """Playwright's own event loop is closed by the process alone."""
 

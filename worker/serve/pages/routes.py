@@ -10,7 +10,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from worker.config.settings import Settings
-from worker.serve.pages import caseroutes, findroutes, listroutes, otherroutes, repairroutes, signroutes, waiveroutes
+from worker.serve.pages import (
+    caseroutes,
+    findroutes,
+    listroutes,
+    otherroutes,
+    quarantineroutes,
+    repairroutes,
+    signroutes,
+    waiveroutes,
+)
 from worker.serve.pages.frame import Frame, Said
 from worker.serve.pages.here import Forged, Pages, SignInFirst, field_of, foreign, here
 from worker.serve.pages.rendering import STATIC, content, html
@@ -50,7 +59,9 @@ def mount(app: FastAPI, settings: Settings, tell: Callable[[str], None] = lambda
     app.add_exception_handler(SignInFirst, _to_sign_in)
     app.add_exception_handler(Forged, _forged)
     app.add_api_route("/static/{name}", _static, methods=["GET"], include_in_schema=False)
-    for module in (signroutes, listroutes, findroutes, otherroutes, waiveroutes, repairroutes, caseroutes):
+    for module in (
+        signroutes, listroutes, findroutes, otherroutes, quarantineroutes, waiveroutes, repairroutes, caseroutes,
+    ):  # fmt: skip
         app.include_router(module.router)
 
 
