@@ -26,6 +26,11 @@ _ACTS = {
     "history.imported": "entered into the ledger by a person",
     "history.rejected": "entered into the ledger as rejected by a person",
     "claim.waived": "let go by a person in spite of what blocks it",
+    "case.pended": "pended",
+    "case.assigned": "assigned",
+    "case.noted": "a note was written",
+    "case.closed": "closed",
+    "case.reopened": "opened again",
 }
 _FAULTS = 2
 """That rules of one code are shown with, of an audit line."""
@@ -116,7 +121,7 @@ def _told(
         yield hung(f"Nothing of a claim with this number is {'in ' if offline else ''}{where}. Numbers are compared "
                    "exactly. Files of other machines, and archived ones, are read there.", 0)  # fmt: skip
         return
-    yield f"Next: {hung(_next(order, waits, decided, entries), 6)}"
+    yield f"Next: {hung(_closed(order, acts, decided) or _next(order, waits, decided, entries), 6)}"
 
 
 def _state(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
@@ -238,9 +243,23 @@ def _titles(settings: Settings) -> dict[str, str]:
 
 def _act(one: ClaimLine) -> str:
     line = one.line
-    more = "".join(f"; {line[key]}" for key in ("user.name", "event.reason", "case.until") if key in line)
+    to = f" to {line.get('case.owner') or 'nobody'}" if line["event.action"] == "case.assigned" else ""
+    more = "".join(
+        f"; {line[key]}" for key in ("case.reason", "user.name", "event.reason", "case.until") if key in line
+    )
     state = "" if one.state == "sound" else f"  ({one.file.name} line {one.number}: {one.state})"
-    return plain(f"{_ACTS[line['event.action']]}{more}{state}")
+    return plain(f"{_ACTS[line['event.action']]}{to}{more}{state}")
+
+
+def _closed(order: Sequence[str], acts: Sequence[ClaimLine], decided: Any) -> str:
+    """Where nothing was decided since its case was closed."""
+    last = next((one for one in reversed(acts) if one.line["event.action"] in ("case.closed", "case.reopened")), None)
+    if last is None or last.line["event.action"] == "case.reopened":
+        return ""
+    decision = decided.get(order[0]) if order else None
+    if decision and decision.moment > last.moment:
+        return ""
+    return f"Nothing: its case was closed ({last.line.get('case.reason', 'without a reason')})."
 
 
 def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
@@ -254,6 +273,8 @@ def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries:
     name = out.outlet if out else last.line.get("claim.disposition", "") if last else ""
     if name == "quarantine" and out:
         return f"`scrub quarantine show {out.entry.id}` says why it could not be read, and what to do."
+    if name == "billing" and last and last.line.get("claim.exit") == "file":
+        return "Nothing: it is clean as far as it was looked at, and leaves with its file."
     return SPECS[name].following if name in SPECS else "Nothing is known of it."
 
 
