@@ -23,6 +23,9 @@ ONE = json.dumps(CLEAN).encode() + b"\n"
 
 def main() -> None:
     """One claim beside full calls, then a thousand calls of many clients."""
+    print(
+        f"load average {', '.join(f'{one:.1f}' for one in os.getloadavg())} on {os.cpu_count()} cores, before it began"
+    )
     with tempfile.TemporaryDirectory(prefix="scrub-bench-", dir="/tmp") as folder:
         service = Service(Path(folder))
         headers = {**service.token("check"), "Content-Type": "application/x-ndjson"}

@@ -87,6 +87,23 @@ def test_what_a_remittance_closes_is_among_what_was_closed_today(
     assert sorted(how for _, how, _ in done) == ["paid", "without_billing"]
 
 
+def test_where_a_claim_is_says_how_its_case_ended_from_the_audit_log_alone(
+    scrub: Run, decide: Decide, remit: Import
+) -> None:
+    decide(UNITS | {"claim_id": "P-0"})
+    assert scrub("rework", "assign", "P-0", "marcus").returncode == 0
+    remit(clp("P-0", "1", "450", "450", "I0", *PAID))
+    for more in ((), ("--offline",)):
+        told = scrub("claim", "P-0", *more).stdout
+        assert "assigned to marcus" in told
+        assert "closed; paid" in told
+        assert "Next: Nothing: its case was closed (paid)." in told
+    remit(clp("P-0", "22", "-450", "-450", "I0", *BACK), days=20, trace="CHK2")
+    told = scrub("claim", "P-0", "--offline").stdout
+    assert "opened again" in told
+    assert "its case was closed" not in told
+
+
 def test_what_is_taken_back_is_open_until_it_is_decided_anew(scrub: Run, decide: Decide, remit: Import) -> None:
     decide(UNITS | {"claim_id": "P-0"})
     paid = clp("P-0", "1", "450", "450", "I0", *PAID)

@@ -180,7 +180,7 @@ def _told(
                    "exactly. Files of other machines, and archived ones, are read there.", 0)  # fmt: skip
         return
     case_next = "".join(f" `scrub rework show {one.handle}` has its case." for one in cases if one.state in _HELD)
-    yield f"Next: {hung(_next(order, waits, decided, entries) + case_next, 6)}"
+    yield f"Next: {hung(_closed(order, acts, decided) or _next(order, waits, decided, entries) + case_next, 6)}"
 
 
 def _state(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
@@ -318,10 +318,23 @@ def _titles(settings: Settings) -> dict[str, str]:
 
 def _act(one: ClaimLine) -> str:
     line = one.line
-    about = ("user.name", "event.reason", "case.reason", "case.owner", "case.until")
-    more = "".join(f"; {line.get(key)}" for key in about if line.get(key))
+    assigned = line["event.action"] == "case.assigned"
+    to = f" to {line.get('case.owner') or 'nobody'}" if assigned else ""
+    about = ("user.name", "event.reason", "case.reason", "" if assigned else "case.owner", "case.until")
+    more = "".join(f"; {line[key]}" for key in about if line.get(key))
     state = "" if one.state == "sound" else f"  ({one.file.name} line {one.number}: {one.state})"
-    return plain(f"{_ACTS[line['event.action']]}{more}{state}")
+    return plain(f"{_ACTS[line['event.action']]}{to}{more}{state}")
+
+
+def _closed(order: Sequence[str], acts: Sequence[ClaimLine], decided: Any) -> str:
+    """Where nothing was decided since its case was closed."""
+    last = next((one for one in reversed(acts) if one.line["event.action"] in ("case.closed", "case.reopened")), None)
+    if last is None or last.line["event.action"] == "case.reopened":
+        return ""
+    decision = decided.get(order[0]) if order else None
+    if decision and decision.moment > last.moment:
+        return ""
+    return f"Nothing: its case was closed ({last.line.get('case.reason', 'without a reason')})."
 
 
 def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries: Any) -> str:
@@ -335,6 +348,8 @@ def _next(order: Sequence[str], waits: Sequence[Waiting], decided: Any, entries:
     name = out.outlet if out else last.line.get("claim.disposition", "") if last else ""
     if name == "quarantine" and out:
         return f"`scrub quarantine show {out.entry.id}` says why it could not be read, and what to do."
+    if name == "billing" and last and last.line.get("claim.exit") == "file":
+        return "Nothing: it is clean as far as it was looked at, and leaves with its file."
     return SPECS[name].following if name in SPECS else "Nothing is known of it."
 
 
