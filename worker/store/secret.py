@@ -66,7 +66,8 @@ def keyed(secret: bytes, message: bytes) -> bytes:
     within, around = inner.copy(), outer.copy()
     within.update(message)
     around.update(within.digest())
-    return around.digest()
+    made: bytes = around.digest()
+    return made
 
 
 @lru_cache(maxsize=256)
