@@ -7,7 +7,6 @@ import threading
 import time
 from typing import Any
 
-import orjson
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisError
@@ -15,7 +14,8 @@ from redis.retry import Retry
 
 from tests.integration.attacks import HONEST, Attacker
 from tests.integration.helpers import claim, event
-from worker.pipeline.outlets import OutletEntry
+from worker.pipeline.outlets import parsed
+from worker.store.keys import Keys
 from worker.store.outletspecs import GROUPED
 from worker.store.registry import Producer
 
@@ -52,17 +52,18 @@ class Readers:
             while not self._over.is_set():
                 if self.reads.wait(0.1):
                     for name in GROUPED:
-                        self._take(client, name, keys.outlet(name))
+                        self._take(client, name, keys)
                 time.sleep(0.02)
 
-    def _take(self, client: Redis, name: str, stream: str) -> None:
+    def _take(self, client: Redis, name: str, keys: Keys) -> None:
+        stream = keys.outlet(name)
         try:
             answer: Any = client.xreadgroup(name, "reader", {stream: ">"}, count=500)
         except RedisError:  # no group yet
             return
         for _, page in answer:
             for entry, fields in page:
-                found = OutletEntry(entry.decode(), orjson.loads(fields[b"event"]))
+                found = parsed(client, keys, entry, fields)
                 self._stage.taken[name][found.id] = found
             client.xack(stream, name, *[entry for entry, _ in page])
 

@@ -87,6 +87,7 @@ def test_the_whole_pipe_works_with_the_least_rights_and_nothing_is_refused_but_t
             for outlet in ("billing", "rework"):
                 consumed = list(consume(outlet, settings=server.settings(outlet), follow=False))
                 assert len(consumed) == admin.xlen(KEYS.outlet(outlet))
+                assert all(gap["sentence"] for entry in consumed for gap in entry.data["report"]["gaps"])
             assert admin.xlen(KEYS.outlet("billing")) + admin.xlen(KEYS.outlet("rework")) == 60
             for command in (("status",), ("status", "--json"), ("tail", "quarantine"), ("tail", "billing")):
                 done = scrub(server, "operator", *command)

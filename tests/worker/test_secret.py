@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import shutil
 import stat
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import PasswordUnusable, SecretUnusable
-from worker.store.secret import fingerprint, load_secret, read_password
+from worker.store.secret import fingerprint, keyed, load_secret, read_password
 
 
 def test_it_is_made_once_whoever_comes_first(tmp_path: Path) -> None:
@@ -85,3 +86,10 @@ def test_a_file_without_a_password_is_refused(tmp_path: Path, content: bytes | N
 
 def test_a_fingerprint_distinguishes_two_secrets() -> None:
     assert fingerprint(b"a" * 32) != fingerprint(b"b" * 32)
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 63, 64, 65, 200])
+def test_what_is_keyed_is_the_hmac_of_the_standard_library(size: int) -> None:
+    key = bytes(range(200))[:size]
+    for message in (b"", b"patient", bytes(1_000), b"patient"):
+        assert keyed(key, message) == hmac.digest(key, message, "sha256")

@@ -38,7 +38,7 @@ from worker.store.pipelined import PipelinedTransaction
 from worker.store.registry import TRUSTING, Producer, Streams, streams_of
 from worker.store.scripts import call, named
 
-_FIELD, _WAIVER = FIELD.encode(), WAIVER.encode()
+_FIELD, _FORWARDED, _WAIVER = FIELD.encode(), FORWARDED.encode(), WAIVER.encode()
 _ENTRY = r"(?:[a-z][a-z0-9-]{0,31}:)?\d{1,20}-\d{1,20}"
 _NAME = re.compile(rf"\d{{1,5}}:{_ENTRY}".encode())
 _NUMBER = re.compile(rb"\d{1,15}")
@@ -78,6 +78,8 @@ class InboxEntry(NamedTuple):
     @property
     def forwarded_from(self) -> str | None:
         """`<partition>:<entry>`, where it first came in; None: here."""
+        if _FORWARDED not in self.fields:
+            return None
         found = self.said(FORWARDED)
         return found if found is not None and _NAME.fullmatch(found.encode()) else None
 

@@ -6,18 +6,22 @@ Further keys are in rings: `worker.store.keyring`. And the password of Redis, wh
 from __future__ import annotations
 
 import contextlib
-import hmac
 import os
 import secrets
 import stat
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from worker.errors import PasswordUnusable, SecretUnusable
 from worker.store.private import make_folder, open_private
 
 _BYTES = 32
+_BLOCK = 64
+"""Bytes that SHA-256 takes at once."""
+_INNER, _OUTER = (bytes(value ^ pad for value in range(256)) for pad in (0x36, 0x5C))
 
 
 def load_secret(file: Path) -> bytes:
@@ -56,8 +60,21 @@ def private_content(file: Path, refused: Callable[[str], Exception], limit: int)
 
 
 def keyed(secret: bytes, message: bytes) -> bytes:
-    """HMAC-SHA-256 of the message."""
-    return hmac.digest(secret, message, "sha256")
+    """HMAC-SHA-256 of the message (RFC 2104), in half of the time that `hmac.digest` takes, which begins anew with the
+    key each time; a claim needs six."""
+    inner, outer = _begun(secret)
+    within, around = inner.copy(), outer.copy()
+    within.update(message)
+    around.update(within.digest())
+    made: bytes = around.digest()
+    return made
+
+
+@lru_cache(maxsize=256)
+def _begun(secret: bytes) -> tuple[Any, Any]:
+    """The inner and the outer hash of the HMAC, after the key."""
+    block = (secret if len(secret) <= _BLOCK else sha256(secret).digest()).ljust(_BLOCK, b"\0")
+    return sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
 
 
 def event_mark(secret: bytes, identity: str) -> str:
