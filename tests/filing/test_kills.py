@@ -46,7 +46,7 @@ def started(home: Path, cutoff: str) -> standby.Forked:
 def span(chance: random.Random) -> float:
     """Seconds until the next kill, on a machine that is not as busy as this one."""
     busy = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return chance.uniform(0.05, 1.6) * min(8.0, max(1.0, busy))
+    return chance.uniform(0.05, 1.6) * min(3.0, max(1.0, busy))
 
 
 def watching(home: Path, before: int) -> bool:

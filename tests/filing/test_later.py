@@ -248,7 +248,7 @@ def test_another_folder_in_its_place_has_it_wait_and_says_so(
     one.filing.close()
     one.out.rename(one.out.with_name("mounted"))
     one.out.mkdir()
-    monkeypatch.setattr(folders, "_IDLE", 0.0)
+    monkeypatch.setattr(folders, "MISSED", 0.0)
     two = desk()
     two.put("other.837", of("C-7", control=700))
     two.steps(3)
