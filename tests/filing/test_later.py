@@ -9,13 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.book import BOOK
 from tests.exits.splitting import cut
-from tests.integration.helpers import counting
+from tests.integration.helpers import counting, quiet, until
+from worker import bootstrap
 from worker.audit.log import AuditLog
+from worker.config.settings import load_settings
 from worker.desk.acting import Desk as CaseDesk
 from worker.desk.cases import Case
 from worker.desk.casestore import CaseStore
@@ -24,15 +27,18 @@ from worker.desk.waiving import waivable, waive
 from worker.errors import NotWaivable
 from worker.exits.staged import Plan
 from worker.filing import collecting, folders
+from worker.intake.dropfolder import DropFolder
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import producers
 from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.outlets import tail
+from worker.pipeline.producer import SOURCE
+from worker.store import opening
 from worker.store.agreement import agree_on_partitions
 from worker.store.connections import Store
 from worker.store.keyring import load_rings
 from worker.store.keys import INNER
-from worker.store.outletspecs import DISPOSITIONS
+from worker.store.outletspecs import DISPOSITIONS, FILES
 
 from .conftest import EHR, Desk, Open
 from .filed import assert_each_claim_once, going, kinds, later, manifests, of, under_way
@@ -318,3 +324,38 @@ def test_a_later_file_may_break_off_at_any_step(
     assert number > 30
     assert counting(store) == sorted(billed)
     assert reconcile(store.redis, store.keys).balance == 0
+
+
+def test_with_several_partitions_it_leaves_from_wherever_it_was_decided(home: Path, unset: None) -> None:
+    names = [f"H-{number}" for number in range(1, 7)]
+    raw, said = of(*names), list[str]()
+    for name in ("drop", "out"):
+        (home / name).mkdir()
+    with opening.open_store(load_settings(state_dir=home, partitions=4, producer="ehr")) as store:
+        producers.add(store.redis, store.keys, EHR)
+        worker = bootstrap.inbox_consumer(store, quiet(store))
+        filing = bootstrap.filing(
+            store, DropFolder(home / "drop", 0.0), home / "out", None, EHR, SOURCE, lambda: None, said.append,
+            said.append,
+        )  # fmt: skip
+        filing.collector.ensure()
+        (home / "drop/batch.837").write_bytes(raw)
+
+        def stepped(count: int) -> bool:
+            filing.step()
+            worker.run()
+            return len(manifests(home / "out")) > 0 and later(home / "out").total() >= count
+
+        until(lambda: stepped(0), 20, lambda: said)
+        assert len({part.partition for part in store.keys.all if store.redis.xlen(part.outlet(FILES))}) > 1
+        cases, ring = CaseStore(store.settings.case_store_url), load_rings(store.settings.secret_path).audit
+        person = CaseDesk(store, cases, AuditLog(store.settings.audit_path, ring), ring)
+        for name in names:
+            let_go(person, name)
+        until(lambda: stepped(len(names)), 20, lambda: said)
+        assert later(home / "out") == Counter(cut(raw))
+        assert reconcile(store.redis, store.keys).balance == 0
+        filing.close()
+        worker.audit.close()
+        person.audit.close()
+        cases.close()
