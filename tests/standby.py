@@ -154,6 +154,11 @@ def scrub(
     return _standby("scrub").run([str(one) for one in arguments], input=input, cwd=cwd, env=env, timeout=timeout)
 
 
+def scrub_started(arguments: list[str], streams: list[int], cwd: Path, env: Mapping[str, str]) -> Forked:
+    """A `scrub` that goes on, in a session of its own, whose standard streams are these."""
+    return _standby("scrub").start(arguments, streams, cwd=cwd, env=env, session=True)
+
+
 def scrub_in_text(
     *arguments: str | Path, input: str = "", cwd: str | Path = ROOT, env: Mapping[str, str], timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Waivers whose process is killed by kill -9 at every step, and whose server comes back the day after.
+"""Waivers and repairs whose process is killed by kill -9 at every step, and whose server comes back the day after.
 
 An outbox that is written after the message loses it or sends it twice: the row comes first, and a message that goes
 out twice is a repeated event here (celery/celery#5149, redis/redis#3939).
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ from worker.store.connections import Store
 from worker.store.keyring import load_rings
 
 from .conftest import Send
+from .test_repairing import WRITTEN
 from .test_waiving import HELD, TODAY, entries, now
 
 PROGRAM = """
@@ -48,7 +50,7 @@ from worker.desk.waiving import waivable, waive
 from worker.store import opening
 from worker.store.keyring import load_rings
 
-home, url, step, day = sys.argv[1:]
+home, url, step, day, act = sys.argv[1:]
 today = date.fromisoformat(day)
 
 def die(*_, **__):
@@ -66,7 +68,12 @@ with opening.open_store(load_settings(state_dir=Path(home))) as store:
     desk = Desk(store, CaseStore(url), AuditLog(store.settings.audit_path, ring), ring)
     with desk.cases.session() as session:
         case = session.named("PCN-1")
-    seen = waivable(desk, case, today)
+    if act == "repair":
+        from tests.book import BOOK
+        from worker.desk.repairing import repair, repairable
+        seen = repairable(desk, case, BOOK, today)
+    else:
+        seen = waivable(desk, case, today)
     if step == "pending":
         AuditLog.write = die
     elif step == "line":
@@ -75,21 +82,25 @@ with opening.open_store(load_settings(state_dir=Path(home))) as store:
         then_die(store.redis, "hset")
     elif step == "xadd":
         then_die(store.once, "xadd")
-    waive(desk, seen, "why", owner="dana", until=today + timedelta(days=1), day=today)
+    if act == "repair":
+        repair(desk, seen, BOOK, "why", day=today)
+    else:
+        waive(desk, seen, "why", owner="dana", until=today + timedelta(days=1), day=today)
     die()
 """
 
 
-def killed(store: Store, url: str, step: str) -> None:
+def killed(store: Store, url: str, step: str, act: str = "waive") -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(store.settings.state_dir), url, step, TODAY.isoformat()],
+        [sys.executable, "-c", PROGRAM, str(store.settings.state_dir), url, step, TODAY.isoformat(), act],
         check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == -9, done.stderr
 
 
+@pytest.mark.parametrize(("act", "claim", "state"), [("waive", HELD, "waived"), ("repair", WRITTEN, "mended")])
 @pytest.mark.parametrize("step", ["pending", "line", "head", "xadd", "end"])
-def test_a_waiver_whose_process_is_killed_at_a_step_lets_the_claim_go_once_or_never_happened(
+def test_a_waiver_or_repair_whose_process_is_killed_at_a_step_lets_the_claim_go_once_or_never_happened(
     store: Store,
     url: str,
     decide: Send,
@@ -97,10 +108,13 @@ def test_a_waiver_whose_process_is_killed_at_a_step_lets_the_claim_go_once_or_ne
     cases: CaseStore,
     consumer: InboxConsumer,
     step: str,
+    act: str,
+    claim: dict[str, Any],
+    state: str,
 ) -> None:
-    decide(HELD)
+    decide(claim)
     brought()
-    killed(store, url, step)
+    killed(store, url, step, act)
     desk = _desk(store, cases)
     left = desk.finish()
     desk.finish()
@@ -108,13 +122,13 @@ def test_a_waiver_whose_process_is_killed_at_a_step_lets_the_claim_go_once_or_ne
     brought()
     happened = step != "pending"
     assert len(entries(store, "billing")) == happened
-    assert now(cases).state == ("waived" if happened else "open")
-    assert [one.act.kind for one in left] == ([] if happened else ["waive"])
+    assert now(cases).state == (state if happened else "open")
+    assert [one.act.kind for one in left] == ([] if happened else [act])
     handle = now(cases).handle
     with cases.session() as session:
-        (act,) = session.acts_of(handle)
-    assert (act.state, act.text) == ("done" if happened else "pending", "why")
-    assert (act.sends is None) == happened
+        (done,) = session.acts_of(handle)
+    assert (done.state, done.text) == ("done" if happened else "pending", "why")
+    assert (done.sends is None) == happened
     assert reconcile(store.redis, store.keys).balance == 0
     desk.audit.close()
 

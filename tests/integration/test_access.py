@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -471,6 +472,11 @@ def test_who_files_gets_along_with_its_own_rights(tmp_path_factory: pytest.TempP
             (drop / "batch.837").write_bytes(raw)
             until((out / "batch.manifest.json").exists, 40, log.read_text)
             assert kinds(assert_each_claim_once(raw, out, "batch")) == {"C-1": "clean", "H-2": "held"}
+            last = datetime.now().astimezone().date() + timedelta(days=2)
+            let_go = ("--reason", "agreed", "--owner", "dana", "--until", last.isoformat())
+            done = scrub(server, "operator", "rework", "waive", "H-2", *let_go)
+            assert done.returncode == 0, done.stderr
+            until((out / "batch.2.837").exists, 40, log.read_text)
             worker.kill()
             late = of("C-3", control=7)
             (drop / "late.837").write_bytes(late)

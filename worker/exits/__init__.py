@@ -5,5 +5,6 @@ marks     where segments that matter begin and end in the bytes of the file
 outgoing  one file that goes on: the envelope is ours, the claims are the original's, byte for byte
 split     the second pass: each claim into the file of its class
 manifest  which claim is where, which number stands for which
+repairing a claim with values written otherwise in its own bytes
 folder    the files get their names together, the manifest last
 """

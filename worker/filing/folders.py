@@ -45,6 +45,8 @@ _PART = re.compile(r"\.[0-9a-f]{16}\.part")
 _REST = 5.0
 _LONGEST = 300.0
 _DAY = 86_400.0
+MISSED = 10.0
+"""Seconds for which claims wait before it is said that their original is not here."""
 _IDLE = 10.0
 """Seconds for which nothing may be on the queue before what is missing is taken for what will not come."""
 _NO_837 = (
@@ -217,7 +219,7 @@ class Filing:
         """Says once of claims that wait that their original is not here."""
         if here:
             del self._missed[short]
-        elif since and time.monotonic() - since > _IDLE:
+        elif since and time.monotonic() - since > MISSED:
             record = Record(self.shared.redis, self.shared.keys, token, self.shared.memory_ms)
             if record.state() == "written":
                 self._missed[short] = 0.0

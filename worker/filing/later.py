@@ -41,7 +41,7 @@ from worker.exits.staged import (
     write_whole,
 )
 from worker.filing.claims import QueuedClaim
-from worker.filing.leaving import Rests, bill, is_sent
+from worker.filing.leaving import Rests, bill, is_sent, tell
 from worker.filing.onefile import Surroundings
 from worker.filing.state import Record
 from worker.intake.document import Document, Refusal
@@ -68,6 +68,7 @@ class _Goes:
     """A claim on its way out."""
 
     one: QueuedClaim
+    decision: str
     report: Report
     claim: Any
     """As it was decided, as JSON."""
@@ -139,6 +140,7 @@ class KeptFile:
             return
         for identity, one in goes.items():
             if sends[identity] and one.repairs is not None and one.report.disposition != "billing":
+                tell(one.one, one.decision, send=True, rests=rests)
                 bill(one.one, self.token, self._revision, rests)
         write_whole(self.folder, hidden(token, ABOUT), _packed(about))
         leaving = {one.one.document.number: one for identity, one in goes.items() if sends[identity]}
@@ -155,7 +157,7 @@ class KeptFile:
                         repairs = tuple(changes_between(_plain(one.document.value), _plain(claim)))
                     except SplitFailed:
                         repairs = None
-                    found[one.identity] = _Goes(one, report, claim, repairs)
+                    found[one.identity] = _Goes(one, said["id"], report, claim, repairs)
         return found
 
     @staticmethod
