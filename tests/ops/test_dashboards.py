@@ -35,6 +35,23 @@ def test_every_expression_is_logql_and_what_is_none_is_recognized() -> None:
         parse(['sum(count_over_time({service_name="claim-scrubber"} | json [5m])'])
 
 
+def test_a_bar_of_a_rule_leads_to_its_claims_and_its_page_at_the_desk_and_boards_to_the_desks_lists() -> None:
+    routes = "".join(file.read_text() for file in (FOLDER.parents[1] / "worker/serve/pages").glob("*routes.py"))
+    for text in documents().values():
+        board = json.loads(text)
+        assert "desk" in [one["name"] for one in board["templating"]["list"]]
+        for one in board["links"]:
+            path = one["url"].removeprefix("${desk}")
+            assert f'router.get("{path}")' in routes, path
+    panels = {one["title"]: one for one in json.loads(documents()["billing.json"])["panels"]}
+    links = [one["url"] for one in panels["Top findings: claims"]["fieldConfig"]["defaults"]["links"]]
+    assert links == ["${desk}/held?code=${__field.labels.entry}", "${desk}/rules/${__field.labels.entry}"]
+    assert 'router.get("/held")' in routes
+    assert 'router.get("/rules/{code}")' in routes
+    assert "by (entry)" in panels["Top findings: claims"]["targets"][0]["expr"], "the label that the links name"
+    assert "links" not in panels["To import"]["fieldConfig"]["defaults"]
+
+
 def test_a_field_that_no_line_has_is_refused_when_the_dashboards_are_made() -> None:
     with pytest.raises(KeyError, match=r"no log line has a field 'claim.payr'; did you mean 'claim.payer'"):
         logql.decisions("5m", "claim.payr")
