@@ -20,6 +20,7 @@ from worker.reporting.load import loaded
 from worker.store.outletspecs import DISPOSITIONS
 
 pytestmark = pytest.mark.skipif(not NODE, reason="no node and npm on PATH, which Grafana's LogQL grammar needs")
+HELD = "Newest claims in rework: number, payer, cents"
 FOLDER = Path(boards.__file__).parent
 
 
@@ -102,7 +103,8 @@ def test_their_numbers_are_the_reports(month: list[dict[str, Any]], tmp_path: Pa
     (tmp_path / "audit.jsonl").write_text("".join(json.dumps(line) + "\n" for line in month))
     with loaded([tmp_path / "audit.jsonl"]) as database:
         report = count(database, "it")
-    log, names = log_of(month), [name for name in expressions() if name.startswith("billing")]
+    of_lines = f"billing.json: {HELD} A"
+    log, names = log_of(month), [name for name in expressions() if name.startswith("billing") and name != of_lines]
     trees = parse([concrete(expressions()[name], "40d", payer=".*") for name in names])
     found = {
         name.split(": ", 1)[1]: evaluate(tree, log, log.times[-1]) for name, tree in zip(names, trees, strict=True)
