@@ -76,6 +76,13 @@ def decisions(over: str, *by: str, **conditions: str) -> str:
     return f"sum{_by(by)} (sum_over_time({_DECISIONS}{_filters(wanted)} {_COUNT} [{over}]))"
 
 
+def held(**conditions: str) -> str:
+    """The lines of claims that went to rework: claim number, payer, charge in cents."""
+    wanted = {"claim.disposition": "=rework", **{f"claim.{name}": value for name, value in conditions.items()}}
+    shown = " ".join(f"{{{{.{label(name)}}}}}" for name in ("claim.claim_id", "claim.payer", "claim.charge_cents"))
+    return f'{actions("claim.scrubbed")}{_filters(wanted)} | line_format "{shown}"'
+
+
 def dollars(over: str, *by: str, **conditions: str) -> str:
     """Their charges."""
     wanted = {"claim.charge_cents": "!=", **{f"claim.{name}": value for name, value in conditions.items()}}

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard, DatasourceVariable
+from grafana_foundation_sdk.builders.dashboard import CustomVariable, Dashboard, DatasourceVariable, TextBoxVariable
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableOption
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, VariableOption
 
 from ops import logql
-from ops.dashboards.panels import AUTO, RANGE, newest, number, over_time, query, ranking, stacked, widths
+from ops.dashboards.panels import AUTO, DESK, RANGE, link, newest, number, over_time, query, ranking, stacked, widths
 from rules.loader import load_book
 from worker.audit.lines import DECIDES
 from worker.reporting.theme import AT_STAKE, CLEAN_CLAIM_RATE, EXPECTED_LEAST, LIGHT, SERIES_LIGHT
 from worker.store.outletspecs import DISPOSED
 
 _PAYER = "=~$payer"
+_BESIDES = (("Work list", f"{DESK}/work"), ("Quarantine", f"{DESK}/quarantine"), ("Figures", f"{DESK}/figures"))
 _AGAIN = " A claim that was mended and sent in again is decided again and counts again; scrub report tells them apart."
 _EACH = " A claim with several counts under each."
 
@@ -29,6 +30,10 @@ def _payers() -> dict[str, str]:
 def _board(title: str, uid: str, since: str, text: str) -> Dashboard:
     board = Dashboard(f"Claim scrubber: {title}").uid(uid).description(text).tags(["claim-scrubber"]).readonly()
     board.time(since, "now").refresh("1m").timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
+    desk = TextBoxVariable("desk").id("desk").label("Desk").default_value("http://127.0.0.1:8080")
+    board.with_variable(desk.description("Address of scrub serve, to which links lead."))
+    for name, address in _BESIDES:
+        board.link(link(name, address).type(DashboardLinkType.LINK))
     return board.with_variable(DatasourceVariable("datasource").id("datasource").label("Logs").type("loki"))
 
 
@@ -41,6 +46,7 @@ def billing() -> Dashboard:
     _billing_numbers(board)
     _billing_over_time(board)
     _billing_rankings(board)
+    board.with_panel(newest("Newest claims in rework: number, payer, cents", logql.held(payer=_PAYER)))
     return board
 
 
@@ -81,15 +87,17 @@ def _billing_over_time(board: Dashboard) -> None:
 def _billing_rankings(board: Dashboard) -> None:
     text = "Rules of severity block that failed or were undetermined." + _EACH
     stake = logql.listed("rule.block", RANGE, money=True, payer=_PAYER)
-    board.with_panel(ranking("Top findings: charge at stake", AT_STAKE + _EACH, stake, LIGHT["rework"], "currencyUSD"))
+    board.with_panel(
+        ranking("Top findings: charge at stake", AT_STAKE + _EACH, stake, LIGHT["rework"], "currencyUSD", rules=True)
+    )
     findings = logql.listed("rule.block", RANGE, payer=_PAYER)
-    board.with_panel(ranking("Top findings: claims", text, findings, LIGHT["rework"]))
+    board.with_panel(ranking("Top findings: claims", text, findings, LIGHT["rework"], rules=True))
     text = "What the payer was expected to answer to claims in rework: group, reason and remark code, or 277CA." + _EACH
     denials = logql.listed("rule.denials", RANGE, disposition="=rework", payer=_PAYER)
     board.with_panel(ranking("Denials foreseen", text, denials, LIGHT["billing"]))
     text = "Rules of severity block that need a fact which the claim does not carry." + _EACH
     undetermined = logql.listed("rule.undetermined", RANGE, payer=_PAYER)
-    board.with_panel(ranking("Undetermined", text, undetermined, LIGHT["unchecked"]))
+    board.with_panel(ranking("Undetermined", text, undetermined, LIGHT["unchecked"], rules=True))
     text = "Official files that rules asked and that do not speak of the claim's date: scrub tables import." + _EACH
     wanted = logql.listed("claim.wanted", RANGE, payer=_PAYER)
     board.with_panel(ranking("To import", text, wanted, LIGHT["unchecked"]))
@@ -98,7 +106,7 @@ def _billing_rankings(board: Dashboard) -> None:
     board.with_panel(ranking("Not looked at", text, gaps, LIGHT["plain"]))
     text = "Drafts that would have sent the claim to rework, were they active; they route nothing." + _EACH
     shadow = logql.listed("rule.shadow_block", RANGE, payer=_PAYER)
-    board.with_panel(ranking("Drafts in shadow", text, shadow, LIGHT["plain"]))
+    board.with_panel(ranking("Drafts in shadow", text, shadow, LIGHT["plain"], rules=True))
     text = "Rules that an override of the hospital touched, found or put out of force." + _EACH
     overridden = logql.listed("rule.overridden", RANGE, payer=_PAYER)
     board.with_panel(ranking("Overridden rules", text, overridden, LIGHT["plain"]))
@@ -125,7 +133,13 @@ def _operations_numbers(board: Dashboard) -> None:
         ),
         ("Waiting", "Claims that no worker has had yet.", "queue.waiting", "locale", plain),
         ("Oldest waiting", "Age of the oldest claim that waits.", "queue.oldest_s", "s", plain),
-        ("In quarantine", "Claims that ever went there.", "queue.quarantine", "locale", LIGHT["quarantine"]),
+        (
+            "Ever in quarantine",
+            "Claims that went there; the desk and scrub quarantine list show what is there now.",
+            "queue.quarantine",
+            "locale",
+            LIGHT["quarantine"],
+        ),
         ("Workers", "Processes that took claims of late, or hold some.", "queue.consumers", "locale", plain),
         ("Sources past review", "Documents of the rule book to look at again.", "book.past_review", "locale", alarm),
     ):

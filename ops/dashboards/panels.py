@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from grafana_foundation_sdk.builders import bargauge, common, logs, loki, stat, timeseries
-from grafana_foundation_sdk.builders.dashboard import FieldColor
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, FieldColor
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueGraphMode,
@@ -25,6 +25,12 @@ _COLUMNS = 24
 """Of a board; a row that does not fill them all runs into the next panel."""
 AUTO, RANGE = "$__auto", "$__range"
 """Grafana's own variables: the width of a point, and all that is shown."""
+DESK = "${desk}"
+"""The variable with the address of `scrub serve`."""
+_OF_A_RULE = (
+    ("Claims held by ${__field.labels.entry}", f"{DESK}/held?code=${{__field.labels.entry}}"),
+    ("The rule ${__field.labels.entry}", f"{DESK}/rules/${{__field.labels.entry}}"),
+)
 _SOURCE = DataSourceRef(type_val="loki", uid="${datasource}")
 
 
@@ -86,9 +92,11 @@ def stacked(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Pa
     return _colored(panel, colors)
 
 
-def ranking(title: str, text: str, expression: str, color: str, unit: str = "locale") -> bargauge.Panel:
-    """The twelve largest, as bars."""
-    return (
+def ranking(
+    title: str, text: str, expression: str, color: str, unit: str = "locale", *, rules: bool = False
+) -> bargauge.Panel:
+    """The twelve largest, as bars. `rules`: a bar is one, and leads to its claims and its page at the desk."""
+    panel = (
         bargauge.Panel()
         .title(title)
         .description(text)
@@ -104,6 +112,12 @@ def ranking(title: str, text: str, expression: str, color: str, unit: str = "loc
         .span(12)
         .height(10)
     )
+    return panel.data_links([link(*one) for one in _OF_A_RULE]) if rules else panel
+
+
+def link(title: str, address: str) -> DashboardLink:
+    """To a page that opens beside the board."""
+    return DashboardLink(title).url(address).target_blank(True)
 
 
 def newest(title: str, expression: str) -> logs.Panel:

@@ -32,7 +32,7 @@ def test_a_shell_completes_outlets_codes_and_payers(home: Path) -> None:
     assert completed(home, "tail", "re") == {"rework"}
     codes = {rule.code for rule in load_book().rules}
     assert completed(home, "rules", "show", "") == codes
-    assert completed(home, "rules", "explain", "claim.json", "unt") == {
+    assert completed(home, "rules", "explain", "claim.json", "UNT") == {
         code for code in codes if code.startswith("UNT")
     }
     assert completed(home, "rules", "list", "--payer", "") == set(load_book().registry.payers)

@@ -50,7 +50,7 @@ class Hospital:
         }  # fmt: skip
         script = "set -euo pipefail\n" + BLOCKS[block].replace("/srv/backup", str(self.folder / "backup"))
         done = subprocess.run(
-            ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
+            ["bash", "-c", script], env=environment, capture_output=True, text=True, timeout=200, check=False
         )
         assert done.returncode == 0, f"{block}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         assert "Traceback" not in done.stderr
@@ -64,10 +64,10 @@ def send(redis: Redis, *events: bytes) -> None:
 
 def worked(server: Guarded, folder: Path, accepted: int) -> None:
     """A real worker decides what waits."""
-    worker = Worker(folder, env=server.environment("worker")).wait_ready()
+    worker = Worker(folder, env=server.environment("worker")).wait_ready(60)
     try:
         with opening.open_store(server.settings("operator")) as store:
-            settled(store, accepted)
+            settled(store, accepted, 90)
     finally:
         assert worker.stop() == 0
 
@@ -77,6 +77,7 @@ def day(number: int) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kept", [True, False], ids=["with Redis' folder", "from the snapshot alone"])
 def test_all_of_it_comes_back_and_the_books_balance(tmp_path_factory: pytest.TempPathFactory, kept: bool) -> None:
     hospital = Hospital(tmp_path_factory.mktemp("b"))
@@ -86,12 +87,12 @@ def test_all_of_it_comes_back_and_the_books_balance(tmp_path_factory: pytest.Tem
         worked(server, hospital.folder, 20)
         with opening.open_store(server.settings("operator")):
             hospital.run(server, "operator", "reconcile")
-        worker = Worker(hospital.folder, env=server.environment("worker")).wait_ready()
+        worker = Worker(hospital.folder, env=server.environment("worker")).wait_ready(60)
         hospital.run(server, "operator", "back up")
         hospital.backup = str(next((hospital.folder / "backup").iterdir()))
         send(admin, *map(day, range(20, 25)))
         with opening.open_store(server.settings("operator")) as store:
-            settled(store, 25)
+            settled(store, 25, 90)
         assert worker.stop() == 0
         lost = sorted((hospital.state / "audit").iterdir())
     assert lost
@@ -132,7 +133,7 @@ def verified(server: Guarded) -> list[tuple[str, str]]:
     """Each audit file, and how it is by what Redis knows of its end."""
     done = subprocess.run(
         [Path(sys.executable).parent / "scrub", "audit", "verify"], env={**os.environ, **server.environment("operator")},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     found = [line.split(": ")[:2] for line in done.stdout.splitlines()]
     assert len(found) >= 2, done.stderr

@@ -29,7 +29,8 @@ SECURED: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("claim-scrubber")}
 DOCKERFILE = (ROOT / "ops/Dockerfile").read_text()
-SCRIPTS = [ROOT / "ops/secrets.sh", *sorted((ROOT / "ops/redis").glob("*.sh"))]
+SYSTEMD = [ROOT / "ops/systemd/claim-scrubber", ROOT / "ops/systemd/figures"]
+SCRIPTS = [ROOT / "ops/secrets.sh", *SYSTEMD, *sorted((ROOT / "ops/redis").glob("*.sh"))]
 
 
 def tool(name: str) -> str:

@@ -74,17 +74,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(built)
 
 
+def of_packages(wheel: zipfile.ZipFile) -> set[str]:
+    """What is installed beside other packages."""
+    return {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
+
+
 def test_the_wheel_carries_every_file_of_both_packages_and_the_markers_of_typed_code(wheel: zipfile.ZipFile) -> None:
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    inside = of_packages(wheel)
     packages = {str(path.relative_to(ROOT)) for path in FILES if path.relative_to(ROOT).parts[0] in ("rules", "worker")}
     assert inside == packages
     assert {"rules/py.typed", "worker/py.typed"} <= inside
 
 
 def test_the_wheels_import_names_are_the_two_that_the_readme_warns_of(wheel: zipfile.ZipFile) -> None:
-    tops = {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" not in name}
+    tops = {name.partition("/")[0] for name in of_packages(wheel)}
     assert tops == {"rules", "worker"}
     assert "`rules` and `worker`" in README
+
+
+def test_the_wheel_carries_what_an_operator_installs_beside_it(wheel: zipfile.ZipFile) -> None:
+    """In share/claim-scrubber of the environment; scripts can be run from there."""
+    carried = {name.partition("/data/share/claim-scrubber/")[2]: name for name in wheel.namelist() if ".data/" in name}
+    wanted = {
+        path.relative_to(ROOT / "ops") for path in FILES if path.parent in (ROOT / "ops/systemd", ROOT / "ops/redis")
+    }
+    assert {str(path) for path in wanted} <= carried.keys()
+    assert {"install.md", "backup.md", "runbook.md", "secrets.sh", "alerts/prometheus.yaml"} <= carried.keys()
+    for script in ("redis/start.sh", "secrets.sh", "systemd/figures"):
+        assert wheel.getinfo(carried[script]).external_attr >> 16 & 0o111, script
 
 
 EDITOR = configparser.ConfigParser()

@@ -338,6 +338,10 @@ def test_figures_are_those_of_scrub_status(service: Service, decide: Decide) -> 
     status = json.loads(service.scrub("status", "--json").stdout)
     text = service.http.get("/metrics", headers=admin).text
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    told = service.scrub("status", "--format", "prometheus").stdout.decode().splitlines()
+    names = {line.rsplit(" ", 1)[0] for line in told if not line.startswith("#")}
+    assert len(names) > 15
+    assert names <= figures.keys(), "a board may read either"
     assert float(figures["scrub_accepted_total"]) == status["accepted"]
     assert float(figures["scrub_waiting"]) == status["waiting"]
     assert float(figures["scrub_unreconciled"]) == status["balance"] == 0

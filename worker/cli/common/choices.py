@@ -60,7 +60,7 @@ def _near(text: str, known: Iterable[str]) -> str:
 
 
 def _beginning(known: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(one for one in known if one.lower().startswith(incomplete.lower()))
+    return sorted(one for one in known if one.startswith(incomplete))
 
 
 def _library() -> Path:
