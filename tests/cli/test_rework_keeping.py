@@ -71,14 +71,14 @@ def test_a_claim_shows_its_case_and_what_people_did(scrub: Run, decide: Decide) 
     (case,) = listed(scrub)
     said = scrub("claim", "PCN-1").stdout
     assert f"case {case['handle']}: open; owner dana; last day to file 20" in said
-    assert "assigned; " in said
+    assert "assigned to dana; " in said
     assert f"`scrub rework show {case['handle']}` has its case." in " ".join(said.split())
     assert "CANARY" not in said
     found = json.loads(scrub("claim", "PCN-1", "--format", "json").stdout)
     assert [one["owner"] for one in found["cases"]] == ["dana"]
     offline = scrub("claim", "PCN-1", "--offline").stdout
     assert case["handle"] not in offline
-    assert "assigned; " in offline
+    assert "assigned to dana; " in offline
     decide(CLEAN | {"claim_id": "PCN-1"})
     assert "not brought up to the last decision yet" in " ".join(scrub("claim", "PCN-1").stdout.split())
 
