@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
-from io import BufferedReader, BytesIO, RawIOBase
 from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase
 from itertools import groupby
 from operator import itemgetter
 from select import select
@@ -71,6 +71,14 @@ class _Alone(NamedTuple):
     """In place of the end of a piece: it holds resources of FHIR, to which later lines may refer."""
 
 
+class Unread(OSError):
+    """A file cannot be opened or read to its end; `why`: what was raised."""
+
+    def __init__(self, why: OSError | ValueError) -> None:
+        super().__init__()
+        self.why = why
+
+
 class Job(NamedTuple):
     """What every process has from the start."""
 
@@ -94,7 +102,7 @@ class SideBySide:
         """What `work` makes of each document of the stream, and all else as `read_documents` gives it.
 
         Raises:
-            WorkEnded, OSError
+            WorkEnded, Unread
         """
         for _, found in self.every([(name, lambda: stream)], ended):
             yield from found
@@ -102,7 +110,7 @@ class SideBySide:
     def every(
         self, files: Iterable[tuple[str, Callable[[], IO[bytes]]]], ended: Callable[[Ended], None] | None = None
     ) -> Iterator[tuple[str, Iterator[Any]]]:
-        """The same of several files, each with its name. What opening one raises, reading it raises."""
+        """The same of several files, each with its name. What cannot be opened raises when it is read."""
         with closing(in_order(_read, self._pieces(files), self._job, self._cores, alone=1)) as done:
             every = (one.part if isinstance(one, Here) else one for one in done)
             for (_, name), pieces in groupby(every, key=itemgetter(0, 1)):
@@ -116,7 +124,7 @@ class SideBySide:
         for piece in pieces:
             if isinstance(piece, _Over):
                 if piece.error:
-                    raise piece.error
+                    raise Unread(piece.error)
                 faults.append(piece.fault)
                 return
             of = piece.of
@@ -228,10 +236,10 @@ def _items(piece: _Piece, job: Job, known: Known) -> Iterator[Any]:
         else:
             every = read_lines(name, reader, job.limit, of.number, [], known)
     for found in every:
-        yield job.work(found) if isinstance(found, Document) else found
-        if told:
+        if told:  # before it was found
             yield from told
             told.clear()
+        yield job.work(found) if isinstance(found, Document) else found
     yield from told
 
 
