@@ -9,7 +9,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from worker.errors import WorkEnded
@@ -53,15 +52,20 @@ def in_order(
     Raises:
         WorkEnded: another process was ended from outside.
     """
-    several = (part for part in parts if part is not None) if cores < 2 else iter(parts)
-    for part in several if cores < 2 else islice(several, alone):
-        if part is not None:
-            yield cast(Any, part) if isinstance(part, Here) else work(part, job)
-    if cores < 2 or (first := next((part for part in several if part is not None), None)) is None:
+    several, here = iter(parts), 0
+    for first in several:
+        if isinstance(first, Here):
+            yield cast(Any, first)
+        elif first is not None and (cores < 2 or here < alone):
+            here += 1
+            yield work(first, job)
+        elif first is not None:
+            break
+    else:
         return
     under_way: deque[Any] = deque()
     with _pool(job, cores) as executor:
-        under_way.append(first if isinstance(first, Here) else executor.submit(_work, work, first))
+        under_way.append(executor.submit(_work, work, first))
         for part in several:
             if part is not None:
                 under_way.append(part if isinstance(part, Here) else executor.submit(_work, work, part))

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from multiprocessing import parent_process
@@ -131,3 +133,9 @@ def alive(pid: int) -> bool:
 def test_a_small_input_is_read_by_this_process_alone() -> None:
     found = list(SideBySide(Job(pid_of, 2**20, None), 2).read("f", io.BytesIO(LINES)))
     assert set(found) == {os.getpid()}
+    code = (
+        "import sys; from worker.intake.sidebyside import Job, SideBySide;"
+        "found = list(SideBySide(Job(id, 2**20, None), 2).read('f', sys.stdin.buffer));"
+        "sys.exit(not found or 'multiprocessing' in sys.modules or 'worker.intake.x12' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], input=LINES, check=False).returncode == 0

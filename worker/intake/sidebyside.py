@@ -16,13 +16,15 @@ from io import BufferedReader, BytesIO, RawIOBase
 from itertools import groupby
 from operator import itemgetter
 from select import select
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Union, cast
 
 from worker.cores import Here, in_order
 from worker.intake.document import Document
 from worker.intake.documents import Known, counted, in_lines, is_x12, opened, read_from, read_lines
-from worker.intake.x12.ended import Ended
-from worker.intake.x12.stretches import StretchEnd, Stretches, X12Stretch, read_stretch, x12_stretches
+
+if TYPE_CHECKING:  # files of other formats are read without the tables of X12
+    from worker.intake.x12.ended import Ended
+    from worker.intake.x12.stretches import Stretches, X12Stretch
 
 PIECE = 2**18
 """Bytes of a piece."""
@@ -44,7 +46,7 @@ class _Lines(NamedTuple):
     rest: BufferedReader | None = None
 
 
-_Stretch = _Whole | _Lines | X12Stretch
+_Stretch = Union[_Whole, _Lines, "X12Stretch"]
 
 
 class _Piece(NamedTuple):
@@ -65,6 +67,12 @@ class _Over(NamedTuple):
     name: str
     fault: str = ""
     error: OSError | ValueError | None = None
+
+
+class _Told(NamedTuple):
+    """What has ended in a file, at its place among what was found."""
+
+    ended: Ended
 
 
 class _Alone(NamedTuple):
@@ -120,7 +128,8 @@ class SideBySide:
     def _found(
         self, name: str, pieces: Iterator[_Piece | _Over], ended: Callable[[Ended], None] | None, faults: list[str]
     ) -> Iterator[Any]:
-        stretches, known, self._alone = Stretches(name), None, False
+        stretches: Stretches | None = None
+        known, self._alone = None, False
         for piece in pieces:
             if isinstance(piece, _Over):
                 if piece.error:
@@ -129,20 +138,18 @@ class SideBySide:
                 return
             of = piece.of
             items: Iterable[Any] | None = piece.done
-            if isinstance(of, X12Stretch) and of.start != stretches.stands:  # it was foreseen wrongly
-                of, items, self._alone = of._replace(start=stretches.stands), None, True
+            if not isinstance(of, (_Whole, _Lines)):
+                stretches = stretches or _stretches(name)
+                if of.start != stretches.stands:  # it was foreseen wrongly
+                    of, items, self._alone = of._replace(start=stretches.stands), None, True
             if items is None or known or (piece.done and isinstance(piece.done[-1], _Alone)):
                 known, self._alone = known or Known(self._job.codes), True
                 items = _items(piece._replace(of=of), self._job, known)
-            for item in items:
-                if isinstance(item, StretchEnd):
-                    yield from stretches.end(item)
-                    continue
-                found = stretches.take(item) if isinstance(of, X12Stretch) else item
-                if not isinstance(found, Ended):
+            for found in _put_together(stretches, items) if stretches else items:
+                if not isinstance(found, _Told):
                     yield found
                 elif ended:
-                    ended(found)
+                    ended(found.ended)
             self._told(len(of.content))
 
     # the pieces of the files
@@ -174,6 +181,8 @@ class SideBySide:
         if ended:
             yield _Whole(head, packed)
         elif is_x12(head):
+            from worker.intake.x12.stretches import x12_stretches
+
             yield from x12_stretches(reader, head, self._size, lambda: self._alone)
         elif in_lines(head):
             yield from self._lines(reader, head, live)
@@ -226,8 +235,8 @@ def _items(piece: _Piece, job: Job, known: Known) -> Iterator[Any]:
     name, of = piece.name, piece.of
     every: Iterator[Any]
     told: list[Ended] = []
-    if isinstance(of, X12Stretch):
-        every = read_stretch(name, of, job.limit)
+    if not isinstance(of, (_Whole, _Lines)):
+        every = _of_stretch(name, of, job.limit)
     else:
         reader = BufferedReader(cast(Any, _Behind(of.content, of.rest) if of.rest else BytesIO(of.content)))
         if isinstance(of, _Whole) or of.number == 1:
@@ -237,10 +246,36 @@ def _items(piece: _Piece, job: Job, known: Known) -> Iterator[Any]:
             every = read_lines(name, reader, job.limit, of.number, [], known)
     for found in every:
         if told:  # before it was found
-            yield from told
+            yield from map(_Told, told)
             told.clear()
         yield job.work(found) if isinstance(found, Document) else found
-    yield from told
+    yield from map(_Told, told)
+
+
+def _of_stretch(name: str, stretch: X12Stretch, limit: int) -> Iterator[Any]:
+    from worker.intake.x12.ended import Ended
+    from worker.intake.x12.stretches import read_stretch
+
+    for found in read_stretch(name, stretch, limit):
+        yield _Told(found) if isinstance(found, Ended) else found
+
+
+def _stretches(name: str) -> Stretches:
+    from worker.intake.x12.stretches import Stretches
+
+    return Stretches(name)
+
+
+def _put_together(stretches: Stretches, items: Iterable[Any]) -> Iterator[Any]:
+    from worker.intake.x12.stretches import StretchEnd
+
+    for item in items:
+        if isinstance(item, StretchEnd):
+            yield from stretches.end(item)
+        elif isinstance(item, _Told):
+            yield _Told(cast("Ended", stretches.take(item.ended)))
+        else:
+            yield stretches.take(item)
 
 
 class _Behind(RawIOBase):
