@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from itertools import groupby
@@ -112,11 +112,11 @@ class SideBySide:
         Raises:
             WorkEnded, Unread
         """
-        for _, found in self.every([(name, lambda: stream)], ended):
+        for _, found in self.every([(name, lambda: nullcontext(stream))], ended)  # it stays open:
             yield from found
 
     def every(
-        self, files: Iterable[tuple[str, Callable[[], IO[bytes]]]], ended: Callable[[Ended], None] | None = None
+        self, files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]], ended: Callable[[Ended], None] | None = None
     ) -> Iterator[tuple[str, Iterator[Any]]]:
         """The same of several files, each with its name. What cannot be opened raises when it is read."""
         with closing(in_order(_read, self._pieces(files), self._job, self._cores, alone=1)) as done:
@@ -154,7 +154,7 @@ class SideBySide:
 
     # the pieces of the files
 
-    def _pieces(self, files: Iterable[tuple[str, Callable[[], IO[bytes]]]]) -> Iterator[_Piece | Here[Any] | None]:
+    def _pieces(self, files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]) -> Iterator[_Piece | Here[Any] | None]:
         for number, (name, opener) in enumerate(files):
             try:
                 with opener() as stream:
