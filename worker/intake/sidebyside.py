@@ -79,6 +79,10 @@ class _Alone(NamedTuple):
     """In place of the end of a piece: it holds resources of FHIR, to which later lines may refer."""
 
 
+Source = tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]
+"""The name of a file, and what opens it."""
+
+
 class Unread(OSError):
     """A file cannot be opened or read to its end; `why`: what was raised."""
 
@@ -112,11 +116,11 @@ class SideBySide:
         Raises:
             WorkEnded, Unread
         """
-        for _, found in self.every([(name, lambda: nullcontext(stream))], ended)  # it stays open:
+        for _, found in self.every([(name, lambda: nullcontext(stream))], ended):  # it stays open
             yield from found
 
     def every(
-        self, files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]], ended: Callable[[Ended], None] | None = None
+        self, files: Iterable[Source], ended: Callable[[Ended], None] | None = None
     ) -> Iterator[tuple[str, Iterator[Any]]]:
         """The same of several files, each with its name. What cannot be opened raises when it is read."""
         with closing(in_order(_read, self._pieces(files), self._job, self._cores, alone=1)) as done:
@@ -154,7 +158,7 @@ class SideBySide:
 
     # the pieces of the files
 
-    def _pieces(self, files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]) -> Iterator[_Piece | Here[Any] | None]:
+    def _pieces(self, files: Iterable[Source]) -> Iterator[_Piece | Here[Any] | None]:
         for number, (name, opener) in enumerate(files):
             try:
                 with opener() as stream:
