@@ -40,6 +40,13 @@ class DropFolderUnusable(ScrubError):
     """The drop folder {folder} cannot be used: {reason}. Mend it and start again; nothing was taken out of it."""
 
 
+class WorkEnded(ScrubError):
+    """A process that read and judged claims was ended from outside: by kill, or by the system for want of memory. What
+    was said up to here holds; what follows was not looked at: run it again, with fewer cores (--cores 1) where memory
+    is short.
+    """
+
+
 class SplitRefused(ScrubError):
     """{file} is not split: {reason}. Nothing of it was written."""
 

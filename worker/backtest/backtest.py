@@ -17,12 +17,12 @@ from worker.backtest import result
 from worker.backtest.counting import Counts, Fired
 from worker.backtest.holding import Held, HoldJob, chunks, hold
 from worker.backtest.judging import Job, judged
-from worker.backtest.pool import in_order
 from worker.backtest.result import FOUND, HELD, BacktestResult, InSample, JudgedBy, Moved, Noticed
 from worker.backtest.sending import Manifest
 from worker.backtest.spool import Spool, spool
 from worker.backtest.tabulating import Tables
 from worker.backtest.taking import TakenClaim, TakenPayment, Taking
+from worker.cores import in_order
 from worker.outcomes.reasons import expected_carcs
 from worker.outcomes.store import MeetingPlace, meeting_place
 from worker.outcomes.tally import ALIKE, READ, Expected

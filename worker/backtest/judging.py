@@ -20,8 +20,8 @@ from rules.engine.check import check
 from rules.facts.history import months_after
 from rules.history import NO_MEMBER_ID, History
 from rules.report import Report
-from worker.backtest.pool import in_order
 from worker.backtest.spool import Waiting
+from worker.cores import in_order
 from worker.intake.events import claim_of, decode
 from worker.outcomes.matching import AuditedDecision
 from worker.outcomes.store import PackedDecision, packed_decision

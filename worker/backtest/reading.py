@@ -7,6 +7,7 @@ the same however many cores there are. What a process has read waits in a file w
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import pickle
 import tempfile
@@ -23,9 +24,9 @@ from typing import IO, Any, NamedTuple, cast
 from rules.errors import Problem
 from rules.printable import printable
 from worker.backtest.backtest import Backtest, File
-from worker.backtest.pool import FORK, quiet
 from worker.backtest.result import Kind
 from worker.backtest.taking import TakenClaim, TakenPayment, Taking, payment
+from worker.cores import quiet
 from worker.intake.document import Document, Refusal
 from worker.intake.documents import read_documents
 from worker.intake.x12.remittance import Payment, read_remittances
@@ -252,7 +253,7 @@ def _begun(sources: list[_Source], read: Callable[[_Source], Iterator[_Found]]) 
     into = cast(IO[bytes], tempfile.TemporaryFile())  # noqa: SIM115  it is closed once it was taken
     if any(source.name == "-" for source in sources):
         return _Batch(sources, None, into)
-    process = FORK.Process(target=_into, args=(sources, read, into), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=_into, args=(sources, read, into), daemon=True)
     process.start()
     return _Batch(sources, process, into)
 

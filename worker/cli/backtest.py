@@ -106,7 +106,7 @@ def backtest(
     from worker.backtest.reading import Reading
     from worker.cli.backtest_views import rendered
     from worker.config.settings import load_settings
-    from worker.rejudging.impact import cores as available
+    from worker.cores import available
 
     settings = load_settings()
     claims, remittances = _told_apart(claims, answers or [])

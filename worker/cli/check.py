@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from rules.terms import GapRoute
 from worker.cli.common.books import BookFolder, day_of, read_book
-from worker.cli.common.sources import Files, Intake, place
-from worker.cli.common.terminal import complain, flush, paint, say, say_json, writer
+from worker.cli.common.manycores import Cores, side_by_side
+from worker.cli.common.sources import Files, Intake
+from worker.cli.common.terminal import complain, flush, paint, put, say, writer
 from worker.store.outletspecs import JUDGED
 
 if TYPE_CHECKING:
     from rules.book.book import Book
-    from rules.report import Report
     from worker.cli.common.held import Held
     from worker.cli.common.lookedat import LookedAt
     from worker.cli.split import Splits
-    from worker.intake.document import Document
-    from worker.pipeline.expected import ToldLine
 
 
 def check(
@@ -55,6 +53,7 @@ def check(
     try_: Annotated[
         bool, typer.Option("--try", help="Judges each held claim with the first suggestion of each finding as well.")
     ] = False,
+    cores: Cores = None,
 ) -> None:
     """Checks claims in files and explains what is wrong with them. Needs no Redis.
 
@@ -84,9 +83,7 @@ def check(
     * `scrub check --split trial march.837`
     """
     from worker.books.overrides import with_overrides
-    from worker.cli.common.held import Held
-    from worker.cli.common.lookedat import LookedAt
-    from worker.cli.common.suggested import tried_of
+    from worker.cli.common.judged import Judging
     from worker.cli.overrides import warn
     from worker.config.settings import load_settings
     from worker.pipeline.checking import Checking
@@ -97,34 +94,38 @@ def check(
     rules = with_overrides(read_book(book or settings.book, settings.tables_path, keys=settings.trusted), settings)
     warn(rules.overrides.entries)
     intake = Intake(files, settings.max_event_bytes, codes=rules.codes)
+    answers = format in ("x12", "x12-277ca")
+    if answers and (only or split or try_):
+        raise typer.BadParameter(
+            "--only, --split and --try go with text and json: an answer has every claim, and is among what --split "
+            "writes",
+            param_hint="--format",
+        )
+    checking = Checking(rules, ours_of(settings, rules.registry), day, bool(received))
+    judging = Judging(checking, format, only, try_, whole=split is not None)
+    with side_by_side(intake, judging.answered if answers else judging.of, cores):
+        if answers:
+            _acknowledge(intake, whole=format == "x12")
+        else:
+            _judge(intake, format, _splits(split, intake, rules))
+
+
+def _judge(intake: Intake, format: str, splits: Splits | None) -> NoReturn:
+    """Says what was found of every claim, then of all together."""
+    from worker.cli.common.held import Held
+    from worker.cli.common.lookedat import LookedAt
+
     counts: Counter[str] = Counter()
     looked, held = LookedAt(), Held()
-    checking = Checking(rules, ours_of(settings, rules.registry), day, bool(received))
-    if format in ("x12", "x12-277ca"):
-        if only or split or try_:
-            raise typer.BadParameter(
-                "--only, --split and --try go with text and json: an answer has every claim, and is among what --split "
-                "writes",
-                param_hint="--format",
-            )
-        _acknowledge(intake, rules, day, counts, whole=format == "x12")
-        raise typer.Exit(_exit_code(counts, intake.refused))
-    splits = _splits(split, intake, rules)
-    for document in splits.documents() if splits else intake.documents():
-        report, judged_on = checking.report(document), checking.day_of(document)
-        counts[report.disposition] += 1
-        if splits:
-            splits.decide(document, report)
-        shown = only in (None, report.disposition)
-        lines = checking.expected(document, report) if format == "text" or shown else []
-        if format == "text":
-            looked.add(report, document.claim)
-            held.add(report, document, lines)
-            if shown:
-                _show(report, document, rules, lines, received=judged_on, try_=try_)
-        elif shown:
-            tried = tried_of(report, document.claim, rules, judged_on) if try_ else {}
-            say_json(checking.told(document, report, lines) | tried, default=str)
+    for one in splits.judged() if splits else intake.judged():
+        counts[one.disposition] += 1
+        if splits and one.whole:
+            splits.decide(*one.whole)
+        if one.said is not None:
+            put(one.said)
+        if one.looked:
+            looked.add(one.looked)
+            held.add(one.held)
     _end(format, counts, intake, looked, held, splits)
     raise typer.Exit(_exit_code(counts, intake.refused + (splits.unsplit if splits else 0)))
 
@@ -156,58 +157,33 @@ def _exit_code(counts: Counter[str], refused: int) -> int:
     return 2 if refused else 1 if counts.total() > counts["billing"] else 0
 
 
-def _acknowledge(intake: Intake, rules: Book, day: date, counts: Counter[str], *, whole: bool) -> None:
+def _acknowledge(intake: Intake, *, whole: bool) -> NoReturn:
     """Writes the answers to the files; a claim that did not come in an 837 cannot be answered and is refused.
 
     `whole`: also what is rejected before its claims are, which then have no answer of their own.
     """
-    from rules.engine.check import check as judge
-    from worker.intake.document import Document
+    from worker.intake.document import Refusal
     from worker.intake.x12.acknowledgment import Acknowledgment
     from worker.intake.x12.answers import Answers
 
     now = datetime.now().astimezone()
+    counts: Counter[str] = Counter()
     with writer() as out:
         answers = Answers(out, now) if whole else None
         answer = answers or Acknowledgment(out, now)
         intake.ended = answers.ended if answers else None
         for found in intake.found():
-            if not isinstance(found, Document):
+            if isinstance(found, Refusal):
                 if found.number and found.trace is not None:
                     answer.refuse(found)
-            elif found.trace is None:
+            elif found.report is None:
                 intake.refused += 1
-                complain(f"{found.file}:{found.position}: this claim did not come in an 837; a 277CA answers 837 files")
+                complain(f"{found.place}: this claim did not come in an 837; a 277CA answers 837 files")
             else:
-                report = judge(found.claim, rules, received=day)
-                counts[report.disposition] += 1
-                answer.accept(found, report)
+                counts[found.report.disposition] += 1
+                answer.accept(found.document, found.report)
         answer.close()
-
-
-def payer_name(report: Report, book: Book, given: str) -> str:
-    """The payer as the book knows it, with its plan, or as the claim gives it."""
-    payer = book.registry.payers.get(report.payer or "")
-    if payer is None:
-        return f"{given} (no rules for this payer)"
-    plan = payer.plans.get(report.plan or "")
-    name = plan.name if plan else payer.name
-    return name if report.coverage != "common_only" else f"{name} (no rules of its own)"
-
-
-def _show(
-    report: Report, document: Document, book: Book, expected: list[ToldLine], *, received: date, try_: bool
-) -> None:
-    from worker.cli.common.suggested import told_ways
-    from worker.cli.common.verdicts import verdict
-
-    given = document.claim.payer.name or f"payer {document.claim.payer.id}"
-    appeal = book.registry.appeal(book.registry.select(document.claim.payer))
-    say(*verdict(report, payer_name(report, book, given), place(document), appeal, document.claim, expected))
-    if report.verdict == "rework":
-        say(*told_ways(report, document.claim, book, received, try_))
-    if report.findings:
-        say("")
+    raise typer.Exit(_exit_code(counts, intake.refused))
 
 
 def _summary(counts: Counter[str], intake: Intake) -> str:

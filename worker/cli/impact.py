@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -135,23 +135,27 @@ def _judge(
     files: list[str], since: date | None, job: ImpactJob, cores: int | None, settings: Settings, format: str
 ) -> None:
     from rules.authoring.impact import ImpactTally
+    from worker.cli.common.manycores import used
     from worker.cli.impact_views import Result, html, json, text
-    from worker.rejudging.impact import Pool
-    from worker.rejudging.impact import cores as available
+    from worker.cores import in_order
+    from worker.rejudging.impact import examine
 
     tally, began, sizes = ImpactTally(job.most), time.monotonic(), [_size(file) for file in files]
     reading = _Reading(files)
-    used = min(cores or available(), available())
-    pool = Pool(job, used)
-    try:
-        with _progress(sum(sizes) if all(sizes) else None) as shown:
-            for outcome in shown(pool.outcomes(reading.parts(since, settings))):
-                reading.add(outcome)
-                tally.merge(outcome.tally)
-    finally:
-        pool.close()
+    processes = used(cores)
+    outcomes = in_order(examine, reading.parts(since, settings), job, processes)
+    with closing(outcomes), _progress(sum(sizes) if all(sizes) else None) as shown:
+        for outcome in shown(outcomes):
+            reading.add(outcome)
+            tally.merge(outcome.tally)
     result = Result(
-        job.comparison.old, job.comparison.new, tally, reading.refused, reading.passed, time.monotonic() - began, used
+        job.comparison.old,
+        job.comparison.new,
+        tally,
+        reading.refused,
+        reading.passed,
+        time.monotonic() - began,
+        processes,
     )
     say(*{"json": json, "html": html, "text": text}[format](result))
     raise typer.Exit(2 if reading.refused else 1 if tally.routes else 0)
@@ -210,8 +214,14 @@ def _progress(size: int | None) -> Iterator[Shown]:
 
     numbers = TextColumn("{task.fields[claims]:,} claims, {task.fields[speed]:,.0f}/s")
     with Progress(
-        BarColumn(), TaskProgressColumn(), numbers, TimeElapsedColumn(), console=console(stderr=True), transient=True
-    ) as bar:
+        BarColumn(),
+        TaskProgressColumn(),
+        numbers,
+        TimeElapsedColumn(),
+        console=console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+    ) as bar:  # without a thread of its own: processes are made by forks
         task, began = bar.add_task("", total=size, claims=0, speed=0.0), time.monotonic()
 
         def shown(outcomes: Iterator[PartResult]) -> Iterator[PartResult]:
@@ -220,6 +230,7 @@ def _progress(size: int | None) -> Iterator[Shown]:
                 claims += outcome.tally.claims
                 speed = claims / max(0.001, time.monotonic() - began)
                 bar.update(task, advance=outcome.size, claims=claims, speed=speed)
+                bar.refresh()
                 yield outcome
 
         yield shown

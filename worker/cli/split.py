@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from rules.errors import ScrubError
 from worker.cli.common.sources import Intake
@@ -33,17 +33,17 @@ class Splits:
     written: list[tuple[str, Written]] = field(default_factory=list)
     _open: Split | None = None
 
-    def documents(self) -> Iterator[Document]:
-        """Every document that can be read, as `Intake.documents`; the files of a file are written before the next."""
+    def judged(self) -> Iterator[Any]:
+        """As `Intake.judged`; the files of a file are written before the next."""
         for file in self.intake.files:
             name = "stdin" if file == "-" else os.path.basename(file)
             for found in self.intake.of(file, partial(self._within, name)):
-                if isinstance(found, Document):
+                if not isinstance(found, Refusal):
                     yield found
 
     def decide(self, document: Document, report: Report) -> None:
-        """Takes the verdict on the document that was given last."""
-        if self._open is not None and document.trace is not None:
+        """Takes the verdict on the claim of an 837 that was given last."""
+        if self._open is not None:
             self._open.decide(document, report)
 
     def lines(self) -> Iterator[str]:
@@ -56,7 +56,7 @@ class Splits:
         if self.unsplit:
             yield f"{self.unsplit} file{'s' * (self.unsplit != 1)} not split"
 
-    def _within(self, name: str, shown: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
+    def _within(self, name: str, shown: str, stream: IO[bytes]) -> Iterator[Any]:
         now = datetime.now().astimezone()
         try:
             self._open = split = Split(name, stream, self.folder, trial=True, now=now)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rules.claim import Claim
 from rules.errors import Problem
-from worker.intake.events import ClaimEvent
+from worker.intake.events import ClaimEvent, claim_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Document:
     trace: Mapping[str, Any] | None = field(default=None, repr=False)
     """Of a claim in an X12 file: what its acknowledgment needs beside the claim; identifies persons."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A claim of an X12 file goes from one process to another by its value, of which it is read again."""
+        return _again, (self.file, self.position, self.number, self.value, self.origin, self.trace)
+
     @property
     def sent(self) -> date | None:
         """Of a claim in an X12 file: the day on which its transaction set was made (BHT04)."""
@@ -42,6 +46,10 @@ class Document:
             return date.fromisoformat(text)
         except ValueError:
             return None
+
+
+def _again(file: str, position: str, number: int, value: dict[str, Any], origin: str, trace: Any) -> Document:
+    return Document(file, position, number, claim_of(value), value, origin=origin, trace=trace)
 
 
 @dataclass(frozen=True, slots=True)

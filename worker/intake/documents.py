@@ -44,11 +44,16 @@ _BUNDLE = re.compile(rb'"resourceType"\s*:\s*"Bundle"')
 _DOCUMENT = re.compile(rb'"(?:claim_id|specversion|resourceType)"\s*:')
 
 
-class _Known:
+class Known:
     """The FHIR resources of a file that were read so far. Files of other formats start without FHIR's tables."""
 
     def __init__(self, codes: Collection[str] | None) -> None:
         self._codes = codes
+
+    @property
+    def asked(self) -> bool:
+        """Whether there were any."""
+        return "targets" in vars(self)
 
     @cached_property
     def targets(self) -> Targets:
@@ -71,10 +76,16 @@ def read_documents(
 
     Never raises for what is in the stream; errors of reading it (OSError) pass through.
     """
-    reader, unpacked = _opened(stream)
+    reader, unpacked = opened(stream)
+    found = read_from(name, reader, limit, Known(codes), packed=unpacked is not None, ended=ended)
+    yield from counted(name, found, lambda: unpacked.fault if unpacked else "")
+
+
+def counted(name: str, every: Iterable[Found], fault: Callable[[], str]) -> Iterator[Found]:
+    """What was found of a file, as far as it is looked at, and at the end what is wrong with the whole. `fault`: is
+    asked then why a compressed stream ends where it does."""
     passed = others = row = 0
-    known = _Known(codes)
-    for found in _read(name, reader, limit, known, unpacked is not None, ended):
+    for found in every:
         passed += isinstance(found, Passed)
         others += not isinstance(found, Passed)
         row = row + 1 if isinstance(found, Refusal) and found.number else 0
@@ -83,8 +94,8 @@ def read_documents(
             sentence = f"{row:,} documents in a row could not be read; what follows {found.position} was not looked at"
             yield _refusal(name, "", 0, sentence)
             return
-    if unpacked and unpacked.fault:
-        yield _refusal(name, "", 0, unpacked.fault)
+    if why := fault():
+        yield _refusal(name, "", 0, why)
     elif not others:
         among = f"Claim among its {passed} FHIR resource{'s' * (passed != 1)}" if passed else "claim in the file"
         yield _refusal(name, "", 0, f"there is no {among}")
@@ -92,7 +103,7 @@ def read_documents(
 
 def ends(stream: IO[bytes], limit: int) -> Iterator[Ended]:
     """What `read_documents` would tell of what ends, without its claims; nothing where the stream is no X12."""
-    reader, _ = _opened(stream)
+    reader, _ = opened(stream)
     _, ahead = _first_line(reader, limit)
     if not ahead.lstrip().startswith(_X12) and not _is_json(ahead):
         ahead += reader.read(limit + 1)
@@ -105,7 +116,8 @@ def ends(stream: IO[bytes], limit: int) -> Iterator[Ended]:
     yield from ends_of(reader, limit, ahead)
 
 
-def _opened(stream: IO[bytes]) -> tuple[BufferedReader, Gunzip | None]:
+def opened(stream: IO[bytes]) -> tuple[BufferedReader, Gunzip | None]:
+    """What to read of the stream, and what unpacks it, where something has to."""
     packed = stream if isinstance(stream, BufferedReader) else BufferedReader(cast(Any, stream))
     if packed.peek(2)[:2] != b"\x1f\x8b":
         return packed, None
@@ -113,14 +125,16 @@ def _opened(stream: IO[bytes]) -> tuple[BufferedReader, Gunzip | None]:
     return BufferedReader(unpacked, _BUFFER), unpacked
 
 
-def _read(
+def read_from(
     name: str,
     reader: BufferedReader,
     limit: int,
-    known: _Known,
-    packed: bool,
-    ended: Callable[[Ended], None] | None,
+    known: Known,
+    *,
+    packed: bool = False,
+    ended: Callable[[Ended], None] | None = None,
 ) -> Iterator[Found]:
+    """Every document of a file, unpacked, from its first byte on; `packed`: whether it was not before."""
     number, line = _first_line(reader, limit)
     start = line.lstrip()[:4]
     if not start:
@@ -132,9 +146,9 @@ def _read(
     elif start.startswith(b"{") and not foreign(line):
         yield from _objects(name, reader, line, limit, number, known)
     elif _is_json(line):
-        yield from _lines(name, reader, limit, number, [line], known)
+        yield from read_lines(name, reader, limit, number, [line], known)
     elif _has_a_document(rest := line + reader.read(limit + 1)):
-        yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
+        yield from read_lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
     elif _before_an_isa(rest):
         yield from _x12(name, reader, limit, rest, ended)
     else:
@@ -155,17 +169,17 @@ def _before_an_isa(raw: bytes) -> bool:
     return ISA.search(head) is not None and not foreign(head)
 
 
-def _objects(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: _Known) -> Iterator[Found]:
+def _objects(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Known) -> Iterator[Found]:
     """One object over several lines, or NDJSON; `line`: the first one that is not blank."""
     following = _next_line(reader, limit)
     if len(line) > limit or not following or _is_json(line):
-        yield from _lines(name, reader, limit, number, [line, following], known)
+        yield from read_lines(name, reader, limit, number, [line, following], known)
         return
     rest = line + following + reader.read(limit + 1)
     whole = len(rest) <= limit and _is_json(rest)
     if not whole and (following.lstrip().startswith(b"{") or _has_a_document(rest)):
         # A broken first line, such as by a line end within a text, takes none of the others along.
-        yield from _lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
+        yield from read_lines(name, reader, limit, number, _lines_of(rest, reader, limit), known)
         return
     if len(rest) > limit and _BUNDLE.search(rest):
         rest += reader.read(ARRAY_LIMIT)
@@ -227,9 +241,10 @@ def _skip_line(reader: BufferedReader) -> None:
             return
 
 
-def _lines(
-    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: _Known
+def read_lines(
+    name: str, reader: BufferedReader, limit: int, number: int, ahead: list[bytes], known: Known
 ) -> Iterator[Found]:
+    """Every document of NDJSON; `number`: of the line that is next, `ahead`: those that were read of the reader."""
     while line := ahead.pop(0) if ahead else _next_line(reader, limit):
         if len(line) > limit + 1 and not line.endswith(b"\n"):
             line = _long_line(reader, line + (ahead.pop(0) if ahead else b""))
@@ -249,7 +264,7 @@ def _long_line(reader: BufferedReader, line: bytes) -> bytes:
     return line
 
 
-def _array(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: _Known) -> Iterator[Found]:
+def _array(name: str, reader: BufferedReader, line: bytes, limit: int, number: int, known: Known) -> Iterator[Found]:
     raw = line + reader.read(ARRAY_LIMIT)
     if len(raw) > ARRAY_LIMIT:
         yield _refusal(name, "", 0, f"an array of more than {ARRAY_LIMIT} bytes is not read; send it as NDJSON")
@@ -273,7 +288,7 @@ def _malformed(name: str, position: str, number: int, error: Malformed, places: 
 
 
 def _one(
-    name: str, position: str, number: int, raw: bytes, limit: int, known: _Known, start: tuple[int, int] = (1, 1)
+    name: str, position: str, number: int, raw: bytes, limit: int, known: Known, start: tuple[int, int] = (1, 1)
 ) -> Iterator[Found]:
     """`start`: line and column of the document within what `position` names."""
     size = len(raw.rstrip())
@@ -309,7 +324,7 @@ def _within(problem: Problem, start: tuple[int, int], lines: bool) -> Problem:
     return Problem(where, problem.sentence, where)
 
 
-def _streamed(name: str, position: str, number: int, raw: bytes, limit: int, known: _Known) -> Iterator[Found]:
+def _streamed(name: str, position: str, number: int, raw: bytes, limit: int, known: Known) -> Iterator[Found]:
     """The claims of a large Bundle, whose entries are decoded one at a time."""
     try:
         head, entries = _parts(raw)
@@ -355,6 +370,17 @@ def _value(raw: bytes, start: int, end: int) -> object:
         raise Malformed(start, error.problems[0].sentence.removeprefix("not JSON: ")) from None
 
 
+def in_lines(head: bytes) -> bool:
+    """Whether a file that begins with this is NDJSON: its first line that is not blank is an object for itself."""
+    first, end, _ = head.removeprefix(_MARK).lstrip(_BLANK).partition(b"\n")
+    return bool(end) and first.startswith(b"{") and _is_json(first)
+
+
+def is_x12(head: bytes) -> bool:
+    """Whether a file that begins with this is read as X12 from there on."""
+    return head.removeprefix(_MARK).lstrip(_BLANK).startswith(_X12)
+
+
 def _is_json(line: bytes) -> bool:
     try:
         decode(line)
@@ -363,7 +389,7 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _parsed(name: str, position: str, number: int, value: object, known: _Known) -> Iterator[Found]:
+def _parsed(name: str, position: str, number: int, value: object, known: Known) -> Iterator[Found]:
     if not isinstance(value, dict):
         sentence = "expected an object: a claim, a CloudEvent or a FHIR resource; this is another kind of JSON"
         yield _refusal(name, position, number, sentence)
@@ -380,7 +406,7 @@ def _parsed(name: str, position: str, number: int, value: object, known: _Known)
             yield Refusal(name, position, number, error.problems)
 
 
-def _resources(name: str, position: str, number: int, value: dict[str, Any], known: _Known) -> Iterator[Found]:
+def _resources(name: str, position: str, number: int, value: dict[str, Any], known: Known) -> Iterator[Found]:
     """The claims of a FHIR resource, and what else is in it; `known`: the resources of the lines before."""
     from worker.intake.fhir import read_fhir
 

@@ -5,14 +5,9 @@ The parts of the input are judged side by side and summed in their order, so tha
 
 from __future__ import annotations
 
-import gc
 import io
-import multiprocessing
 import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -177,60 +172,6 @@ def _at(refusal: Refusal, line: int) -> Refusal:
     return replace(
         refusal, number=number, position=refusal.position.replace(f"line {refusal.number}", f"line {number}")
     )
-
-
-_job: list[ImpactJob] = []
-"""Of this process; there before the fork, so that all share the memory of the books."""
-
-
-def _examine(part: InputPart) -> PartResult:
-    return examine(part, _job[0])
-
-
-def _quiet() -> None:
-    """Ctrl-C reaches every process of the terminal; the main one ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-class Pool:
-    """Processes that examine parts; with one core there is none, and this process does it."""
-
-    def __init__(self, job: ImpactJob, cores: int) -> None:
-        self._job = job
-        self._ahead = 2 * cores
-        self._executor: ProcessPoolExecutor | None = None
-        if cores > 1:
-            _job[:] = [job]
-            gc.freeze()
-            fork = multiprocessing.get_context("fork")
-            self._executor = ProcessPoolExecutor(cores, mp_context=fork, initializer=_quiet)
-            self._executor.submit(int).result()  # forks now, before anything starts a thread
-
-    def outcomes(self, parts: Iterable[InputPart]) -> Iterator[PartResult]:
-        """The outcomes in the order of the parts; few parts are held at once."""
-        if self._executor is None:
-            for part in parts:
-                yield examine(part, self._job)
-            return
-        under_way: deque[Future[PartResult]] = deque()
-        for part in parts:
-            under_way.append(self._executor.submit(_examine, part))
-            if len(under_way) > self._ahead:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
-
-    def close(self) -> None:
-        if self._executor:
-            self._executor.shutdown(cancel_futures=True)
-            _job.clear()
-            gc.unfreeze()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(slots=True)

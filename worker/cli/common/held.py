@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker.cli.common.payments import CONTRACT, between_text, charge_of, together
 from worker.cli.common.sources import place
@@ -20,6 +20,45 @@ if TYPE_CHECKING:
 _MOST = 5
 """Causes that are listed."""
 _UNSEEN = "A table that a rule asked was not looked at"
+
+
+class HeldOne(NamedTuple):
+    """A claim for rework."""
+
+    claim_id: str
+    charge: Decimal
+    place: str
+    """File and position."""
+    causes: dict[str, list[tuple[str, str]]]
+    """By cause the code and the fault of each finding."""
+    brings: tuple[Decimal, Decimal] | None
+    """The least and the most that it is expected to bring; None: that is not known of each line."""
+    without: bool
+    """Whether that is in a contract which is not there."""
+
+
+def held_one(report: Report, document: Document, lines: Sequence[ToldLine]) -> HeldOne | None:
+    """What is to be summed of a claim, with what its lines are expected to bring; None: it is not held."""
+    if report.disposition != "rework":
+        return None
+    low, high, priced = together(lines)
+    missing = (text for one in lines for text in one["expected"]["missing"])
+    return HeldOne(
+        document.claim.claim_id,
+        charge_of(document.claim),
+        place(document),
+        _causes(report),
+        (low, high) if priced and priced == len(lines) else None,
+        any(text.startswith(CONTRACT) for text in missing),
+    )
+
+
+def _causes(report: Report) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for finding in report.every:
+        if finding.severity == "block" and finding.outcome != "bypassed" and finding.observed is None:
+            found.setdefault(finding.cause or finding.code, []).append((finding.code, _fault(finding)))
+    return found or {"": [("", _UNSEEN)]}
 
 
 @dataclass(slots=True)
@@ -57,14 +96,12 @@ class _Payments:
     without: int = 0
     """Claims whose payment is in a contract that is not there."""
 
-    def add(self, charge: Decimal, lines: Sequence[ToldLine]) -> None:
+    def add(self, one: HeldOne) -> None:
         self.claims += 1
-        low, high, priced = together(lines)
-        if priced and priced == len(lines):
-            self.priced, self.charge = self.priced + 1, self.charge + charge
-            self.low, self.high = self.low + low, self.high + high
-        missing = (text for one in lines for text in one["expected"]["missing"])
-        self.without += any(text.startswith(CONTRACT) for text in missing)
+        if one.brings:
+            self.priced, self.charge = self.priced + 1, self.charge + one.charge
+            self.low, self.high = self.low + one.brings[0], self.high + one.brings[1]
+        self.without += one.without
 
     def text(self) -> str:
         if not self.priced:
@@ -88,25 +125,27 @@ class Held:
         self._highest: tuple[Decimal, str, str] | None = None
         self._payments = _Payments()
 
-    def add(self, report: Report, document: Document, lines: Sequence[ToldLine]) -> None:
-        """One claim more, with what its lines are expected to bring; one that is not held is passed over."""
+    def add(self, one: HeldOne | None) -> None:
+        """One claim more; None: it is not held."""
         self._all += 1
-        if report.disposition != "rework":
+        if one is None:
             return
-        charge = charge_of(document.claim)
-        self._payments.add(charge, lines)
+        self._payments.add(one)
         self._claims += 1
-        self._charge += charge
-        if self._highest is None or charge > self._highest[0]:
-            self._highest = charge, document.claim.claim_id, place(document)
-        found = self._found(report)
-        for key in found:
-            cause = self._causes[key]
+        self._charge += one.charge
+        if self._highest is None or one.charge > self._highest[0]:
+            self._highest = one.charge, one.claim_id, one.place
+        for key, found in one.causes.items():
+            cause = self._causes.setdefault(key, _Cause())
+            for code, fault in found:
+                if code:
+                    cause.codes[code] += 1
+                cause.faults[fault] += 1
             cause.claims += 1
-            cause.charge += charge
-            if len(found) == 1:
+            cause.charge += one.charge
+            if len(one.causes) == 1:
                 cause.alone += 1
-                cause.freed += charge
+                cause.freed += one.charge
 
     def summary(self) -> Iterator[str]:
         """Nothing where nothing is held, or where all that could be said stands above, of one claim."""
@@ -128,21 +167,6 @@ class Held:
             alone = f"it alone holds {_claims(first.alone)}, {dollars(first.freed)}"
             yield hung(f"Start with: {first.text}{first.listed}: {alone}.", 0)
         yield hung(f"Highest charge: {plain(claim_id)}, {dollars(charge)} ({plain(where)}).", 0)
-
-    def _found(self, report: Report) -> set[str]:
-        """The causes of a claim, each counted once."""
-        found: set[str] = set()
-        for finding in report.every:
-            if finding.severity == "block" and finding.outcome != "bypassed" and finding.observed is None:
-                key = finding.cause or finding.code
-                cause = self._causes.setdefault(key, _Cause())
-                cause.codes[finding.code] += 1
-                cause.faults[_fault(finding)] += 1
-                found.add(key)
-        if not found:
-            self._causes.setdefault("", _Cause()).faults[_UNSEEN] += 1
-            found.add("")
-        return found
 
 
 def _fault(finding: Finding) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rules.engine.gaps import PASSED, Unread, unread
 from worker.cli.common.terminal import hung, paint, plain
@@ -23,6 +23,30 @@ _SAID: dict[GapKind, str] = {
 _OFFLINE = "What was billed before was not looked at (duplicates, frequency): only a worker does that."
 
 
+class LookedAtOne(NamedTuple):
+    """How much of one claim was looked at."""
+
+    how: Literal["full", "part", "none"]
+    things: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What was not, each once, with the codes that it is about."""
+    offline: bool = False
+
+
+def looked_at(report: Report, claim: Claim) -> LookedAtOne:
+    """The same of a claim that was judged."""
+    things = unread(report, claim)
+    if report.coverage == "none":
+        return LookedAtOne("none", _things(thing for thing in things if thing.official))
+    offline = any(gap.kind == "history_not_consulted" and report.history == "not_consulted" for gap in report.gaps)
+    if not things and report.coverage != "common_only":
+        return LookedAtOne("full", (), offline)
+    return LookedAtOne("part", _things(things), offline)
+
+
+def _things(things: Iterable[Unread]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(dict.fromkeys((_said(thing), thing.codes) for thing in things))
+
+
 class LookedAt:
     """Counts claims by how much of them was looked at."""
 
@@ -32,24 +56,13 @@ class LookedAt:
         self._claims: dict[str, int] = {}
         self._codes: dict[str, dict[str, None]] = {}
 
-    def add(self, report: Report, claim: Claim) -> None:
+    def add(self, one: LookedAtOne) -> None:
         """One claim more."""
-        things = unread(report, claim)
-        if report.coverage == "none":
-            self._not_at_all += 1
-            self._count(thing for thing in things if thing.official)
-            return
-        self._offline |= any(
-            gap.kind == "history_not_consulted" and report.history == "not_consulted" for gap in report.gaps
-        )
-        if not things and report.coverage != "common_only":
-            self._in_full += 1
-            return
-        self._in_part += 1
-        self._count(things)
-
-    def _count(self, things: Iterable[Unread]) -> None:
-        for said, codes in dict.fromkeys((_said(thing), thing.codes) for thing in things):
+        self._in_full += one.how == "full"
+        self._in_part += one.how == "part"
+        self._not_at_all += one.how == "none"
+        self._offline |= one.offline
+        for said, codes in one.things:
             self._claims[said] = self._claims.get(said, 0) + 1
             self._codes.setdefault(said, {}).update(dict.fromkeys(codes))
 

@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Annotated
+from functools import partial
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ from worker.cli.common.terminal import complain, plain
 
 if TYPE_CHECKING:
     from worker.intake.document import Document, Refusal
+    from worker.intake.sidebyside import SideBySide
     from worker.intake.x12.ended import Ended
 
 FORMATS = "JSON, NDJSON, CloudEvents, X12 837P or 837I, or FHIR R4 (Claim, Bundle, NDJSON), by content; plain or gzip"
@@ -54,6 +56,8 @@ class Intake:
     """Of the procedures of the book in use; None: of the one that ships."""
     ended: Callable[[Ended], None] | None = None
     """Is told what of an X12 file has ended (`read_x12`)."""
+    side: SideBySide | None = None
+    """Reads the files on several cores, and gives what it makes of each document."""
     refused: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     """FHIR resources that are no claims, by type."""
@@ -68,8 +72,22 @@ class Intake:
 
         return (found for found in self.found() if isinstance(found, Document))
 
-    def found(self) -> Iterator[Document | Refusal]:
+    def judged(self) -> Iterator[Any]:
+        """What `side` makes of every document that can be read."""
+        from worker.intake.document import Refusal
+
+        return (found for found in self.found() if not isinstance(found, Refusal))
+
+    def found(self) -> Iterator[Any]:
         """Every document, also those that cannot be read, once they are reported and counted."""
+        if self.side:
+            sources = ((_named(file), partial(open_source, file)) for file in self.files)
+            for name, found in self.side.every(sources, self.ended):
+                try:
+                    yield from self._taken(name, found)
+                except OSError as error:
+                    self._unopened(name, getattr(error, "why", error))
+            return
         for file in self.files:
             yield from self.of(file, self.within)
 
@@ -77,7 +95,7 @@ class Intake:
         self, file: str, read: Callable[[str, IO[bytes]], Iterator[Document | Refusal]]
     ) -> Iterator[Document | Refusal]:
         """What `read` makes of a file, under the name that messages have for it."""
-        name = "stdin" if file == "-" else plain(file)
+        name = _named(file)
         try:
             stream = open_source(file)
         except (OSError, ValueError) as error:
@@ -87,7 +105,7 @@ class Intake:
             with stream:
                 yield from read(name, stream)
         except OSError as error:
-            self._unopened(name, error)
+            self._unopened(name, getattr(error, "why", error))
 
     def _unopened(self, name: str, error: OSError | ValueError) -> None:
         self.refused += 1
@@ -95,11 +113,22 @@ class Intake:
 
     def within(self, name: str, stream: IO[bytes]) -> Iterator[Document | Refusal]:
         """As `found`, of one open file."""
-        from worker.intake.document import Passed, Refusal
         from worker.intake.documents import read_documents
 
-        self._stream, self._in_file = stream, 0
-        for found in read_documents(name, stream, limit=self.limit, codes=self.codes, ended=self.ended):
+        self._stream = stream
+        if self.side:
+            found = self.side.read(name, stream, self.ended)
+        else:
+            found = read_documents(name, stream, limit=self.limit, codes=self.codes, ended=self.ended)
+        yield from self._taken(name, found)
+        self._ended, self._stream = self.done, None
+
+    def _taken(self, name: str, every: Iterator[Any]) -> Iterator[Any]:
+        """What was found in a file, once it is counted."""
+        from worker.intake.document import Passed, Refusal
+
+        self._in_file = 0
+        for found in every:
             if isinstance(found, Passed):
                 self.passed[found.kind] += 1
                 continue
@@ -108,7 +137,6 @@ class Intake:
             yield found
         if (more := self._in_file - MOST_SHOWN) > 0:
             complain(f"{name}: and {more} more could not be read, the last of them at {self._last}")
-        self._ended, self._stream = self.done, None
 
     def turn_away(self, refusal: Refusal) -> None:
         """Counts a refusal and hands it on."""
@@ -142,6 +170,11 @@ class Intake:
         kinds = ", ".join(f"{kind} {count}" for kind, count in self.passed.most_common(_KINDS))
         rest = ", ..." if len(self.passed) > _KINDS else ""
         return f"{self.passed.total()} passed by ({kinds}{rest})"
+
+
+def _named(file: str) -> str:
+    """The name that messages have for a file."""
+    return "stdin" if file == "-" else plain(file)
 
 
 def open_source(file: str) -> IO[bytes]:

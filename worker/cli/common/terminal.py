@@ -105,7 +105,34 @@ def say(*lines: str) -> None:
         Unwritten
     """
     with _guarded():
-        sys.stdout.write("".join(f"{_rendered(line)}\n" for line in lines))
+        sys.stdout.write(said(*lines))
+
+
+def said(*lines: str) -> str:
+    """Lines as `say` would write them, for `put`."""
+    return "".join(f"{_rendered(line)}\n" for line in lines)
+
+
+def said_json(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """A value as `say_json` would write it, for `put`."""
+    from worker.logs.printable import json_bytes  # a probe needs no JSON
+
+    return json_bytes(value, default=default) + b"\n"
+
+
+def put(text: str | bytes) -> None:
+    """Writes what `said` or `said_json` made, here or in another process of this command.
+
+    Raises:
+        Stopped: nobody reads any more.
+        Unwritten
+    """
+    with _guarded():
+        if isinstance(text, str):
+            sys.stdout.write(text)
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text)
 
 
 def say_json(*values: Any, indent: bool = False, default: Callable[[Any], Any] | None = None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from rules.errors import Problem
 from worker.intake.x12 import ended
@@ -18,7 +20,7 @@ GUIDES: dict[str, Form] = {
 """ST03 or GS08 to the form."""
 ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 """Characters of ISA01 to ISA16."""
-_MOST_FAULTS = 100
+MOST_FAULTS = 100
 _DEPTH = {"ISA": 1, "GS": 2, "ST": 3}
 
 
@@ -45,6 +47,33 @@ class Level:
         self.shown = shown(self.control)
 
 
+class PausedEnvelope(NamedTuple):
+    """Where the walk is, without what was noted on the way."""
+
+    isa: Level
+    gs: Level
+    st: Level
+    parties: Mapping[str, str]
+    form: Form | None
+    unread: str
+    version: str
+
+    @property
+    def set_origin(self) -> str:
+        """Of the open set, as that of what ends; empty: none is open."""
+        return origin_of(self.isa, self.gs, self.st) if self.st.open else ""
+
+
+class Noted(NamedTuple):
+    """What a stretch of a walk noted on its way."""
+
+    faults: list[Problem]
+    more: int
+    """Faults beside those."""
+    segments: list[SegmentFault]
+    """Of the set that is open at its end."""
+
+
 class Envelope:
     """Where the walk is, and the faults of what is around the claims."""
 
@@ -61,6 +90,21 @@ class Envelope:
         self.unread = ""
         """Why not, otherwise."""
         self._version = ""
+
+    def paused(self) -> PausedEnvelope:
+        """Where it is."""
+        isa, gs, st = map(_bare, (self.isa, self.gs, self.st))
+        return PausedEnvelope(isa, gs, st, dict(self.parties), self.form, self.unread, self._version)
+
+    def resume(self, paused: PausedEnvelope) -> None:
+        """Goes on from there, with nothing noted."""
+        self.isa, self.gs, self.st = map(_bare, (paused.isa, paused.gs, paused.st))
+        self.parties, self.form, self.unread, self._version = dict(paused.parties), *paused[4:]
+
+    @property
+    def noted(self) -> Noted:
+        """What was noted since."""
+        return Noted(self.faults, self.more_faults, self.st.segments)
 
     def position(self, segment: int) -> str:
         """Of the newest claim, whose CLM is the segment of this number."""
@@ -148,9 +192,7 @@ class Envelope:
 
     def note(self, found: SegmentFault) -> None:
         """A fault of a segment of the open set."""
-        segments = self.st.segments
-        if len(segments) < ended.MOST_SEGMENTS and found not in segments:
-            segments.append(found)
+        add_segment(self.st.segments, found)
 
     def leave_set(self) -> None:
         """No set is open."""
@@ -193,7 +235,7 @@ class Envelope:
         level.open = False
         if name != "ISA" and not self.isa.open:
             return  # what is in no interchange has nobody to be answered
-        origin = "/".join(f"{each.shown}.{each.ordinal}" for each in (self.isa, self.gs, self.st)[: _DEPTH[name]])
+        origin = origin_of(*(self.isa, self.gs, self.st)[: _DEPTH[name]])
         found = Ended(
             name, origin, level.header, dict(self.parties), level.said, level.inside, tuple(dict.fromkeys(level.codes)),
             tuple(level.segments),
@@ -202,7 +244,7 @@ class Envelope:
 
     def fault(self, sentence: str) -> None:
         """Notes a fault at the place where the walk is."""
-        if len(self.faults) >= _MOST_FAULTS:
+        if len(self.faults) >= MOST_FAULTS:
             self.more_faults += 1
             return
         levels = [("ISA", self.isa), ("GS", self.gs), ("ST", self.st)]
@@ -220,6 +262,22 @@ class Envelope:
         if said != control:
             self.fault(f"{name} is not the control number of {other}; expected the same")
         return said == control
+
+
+def origin_of(*levels: Level) -> str:
+    """As `Envelope.origin`, as far as the levels go."""
+    return "/".join(f"{each.shown}.{each.ordinal}" for each in levels)
+
+
+def _bare(level: Level) -> Level:
+    """A copy, without the faults of its segments."""
+    return replace(level, codes=list(level.codes), segments=[])
+
+
+def add_segment(segments: list[SegmentFault], found: SegmentFault) -> None:
+    """Each once, and no more than are kept of one transaction set."""
+    if len(segments) < ended.MOST_SEGMENTS and found not in segments:
+        segments.append(found)
 
 
 def at(elements: list[str], place: int) -> str:

@@ -9,6 +9,7 @@ a CLM.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from rules.errors import Problem
@@ -184,6 +185,9 @@ KNOWN = frozenset(
 """Segment identifiers that may be named in a sentence; any other may be a piece of a name."""
 
 
+Said = tuple[str, dict[str, Any], dict[str, Any], set[str], list[Problem], list[str], bool, set[str]]
+
+
 class Record:
     """What one HL level, one claim, one line or one other payer has so far.
 
@@ -204,6 +208,22 @@ class Record:
         self.icd9: list[str] = []
         self.principal = False
         self.odd: set[str] = set()
+
+    def said(self) -> Said:
+        """All of it as it is now, whatever is added later."""
+        return deepcopy(
+            (self.id, self.fields, self.trace, self.seen, self.problems, self.icd9, self.principal, self.odd)
+        )
+
+    @classmethod
+    def of(cls, said: Said) -> Record:
+        """The record that said this."""
+        record = cls()
+        (
+            record.id, record.fields, record.trace, record.seen, record.problems, record.icd9, record.principal,
+            record.odd,
+        ) = deepcopy(said)  # fmt: skip
+        return record
 
     def fill(self, rows: Iterable[FieldRow], elements: list[str], component: str, segment: int) -> None:
         """Fills the fields of the rows from the elements of a segment; what cannot be read becomes a problem."""

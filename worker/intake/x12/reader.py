@@ -42,11 +42,12 @@ def read_x12(
             if ended:
                 ended(found)
             continue
-        document = _document(name, found)
+        document = document_of(name, found)
         read += isinstance(document, Document)
         yield document
     if walker.envelope.faults:
-        yield Refusal(name, "", 0, tuple(_summary(walker, read)))
+        noted = walker.envelope.noted
+        yield Refusal(name, "", 0, tuple(summary(noted.faults, noted.more, walker.count, read)))
     if segments.damage:
         raise segments.damage
 
@@ -56,7 +57,8 @@ def ends_of(stream: IO[bytes], limit: int, ahead: bytes = b"") -> Iterator[Ended
     return (found for found in Walker(Segments(stream, ahead), limit) if isinstance(found, Ended))
 
 
-def _document(name: str, found: WalkedClaim) -> Document | Refusal:
+def document_of(name: str, found: WalkedClaim) -> Document | Refusal:
+    """The claim, or why it is none."""
     problems = found.problems
     if not problems:
         try:
@@ -96,9 +98,11 @@ def _placed(found: Problem, form: Form | None) -> Problem:
     return problem(path, found.sentence)
 
 
-def _summary(walker: Walker, read: int) -> Iterator[Problem]:
-    yield from walker.envelope.faults
-    if walker.envelope.more_faults:
-        yield problem("", f"and {walker.envelope.more_faults} more faults of the envelope")
-    refused = walker.count - read
-    yield problem("", f"{read} claim{'' if read == 1 else 's'} read and {refused} refused before the end of the file")
+def summary(faults: list[Problem], more: int, count: int, read: int) -> Iterator[Problem]:
+    """What is said of the envelope: its faults, how many there are beside them, and what became of its claims."""
+    yield from faults
+    if more:
+        yield problem("", f"and {more} more faults of the envelope")
+    yield problem(
+        "", f"{read} claim{'' if read == 1 else 's'} read and {count - read} refused before the end of the file"
+    )

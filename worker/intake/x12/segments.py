@@ -19,7 +19,7 @@ BLOCK = 2**16
 LONGEST_SEGMENT = 2**16
 """Bytes of one segment; the longest of the 837 guides has some two thousand."""
 _LONGEST_ISA = 256
-_ISA = re.compile(rb"ISA([^A-Za-z0-9\s])[0-9]{2}\1.{0,20}?\1[0-9]{2}\1", re.DOTALL)
+ISA = re.compile(rb"ISA([^A-Za-z0-9\s])[0-9]{2}\1.{0,20}?\1[0-9]{2}\1", re.DOTALL)
 _BLANK = b" \t\r\n\v\f\0\x1a"
 _MARK = b"\xef\xbb\xbf"
 
@@ -51,17 +51,22 @@ NOT_AN_ISA = Broken(
 UNFINISHED = Broken("the file ends inside a segment")
 
 
+Separators = tuple[str, str, str]
+"""Of elements and components, and what ends a segment."""
+
+
 class Segments:
     """The segments of the stream, in order; iterate once. `element` and `component` are the separators in force."""
 
-    def __init__(self, stream: IO[bytes], ahead: bytes = b"") -> None:
+    def __init__(self, stream: IO[bytes], ahead: bytes = b"", separators: Separators | None = None) -> None:
+        """`ahead`: what was read of the stream before. `separators`: those in force where this is no beginning but a
+        place after a terminator; None: an ISA is to come."""
         self._stream = stream
         self._data = ahead
         self._taken = len(ahead)
         self._ended = False
-        self._terminator = b""
-        self.element = "*"
-        self.component = ":"
+        self.element, self.component, terminator = separators or ("*", ":", "")
+        self._terminator = terminator.encode("latin-1")
         self.damage: Exception | None = None
         """Why a compressed stream ends where it ends, if it is cut off or damaged."""
         self.raw = b""
@@ -127,9 +132,14 @@ class Segments:
         """The segment terminator in force."""
         return self._terminator.decode("latin-1")
 
+    @property
+    def separators(self) -> Separators:
+        """Those in force."""
+        return self.element, self.component, self.terminator
+
     def _to_next_isa(self, start: int) -> None:
         self._data = self._data[start:]
-        while not (found := _ISA.search(self._data)) and not self._ended:
+        while not (found := ISA.search(self._data)) and not self._ended:
             self._data = self._data[-_LONGEST_ISA:]
             self._fill(len(self._data) + 1)
         self._data = self._data[found.start() :] if found else b""
@@ -139,9 +149,9 @@ class Segments:
         skipping = False
         while True:
             # A block for each of a thousand small interchanges would pile up.
-            if (found := _ISA.search(self._data)) is None:
+            if (found := ISA.search(self._data)) is None:
                 self._fill(len(self._data) + 1)
-                found = _ISA.search(self._data)
+                found = ISA.search(self._data)
             data, terminator = self._data, self._terminator
             bound = found.start() if found else len(data)
             if not found and not self._ended:
@@ -152,13 +162,14 @@ class Segments:
             if cut:
                 start = data.index(terminator) + 1 if skipping else 0
                 skipping = False
-                self._give(data[start:cut], start)
-                yield _texts(data[start : cut - 1], terminator)
+                for first, last, long in _apart(data, start, cut, terminator):
+                    self._give(data[first:last], first)
+                    yield TOO_LONG if long else _texts(data[first : last - 1], terminator)
             rest = data[cut:bound]
             if found:
                 self._data, self._terminator = data[bound:], b""
                 if rest.strip(_BLANK + _MARK) and not skipping:
-                    yield CUT_OFF
+                    yield CUT_OFF if len(rest) <= LONGEST_SEGMENT else TOO_LONG
                 return
             self._data = data[cut:]
             if self._ended:
@@ -178,6 +189,10 @@ class Segments:
         """What follows the last terminator: blank, an IEA whose terminator was left out, or a segment cut short."""
         self._give(rest, len(self._data) - len(rest))
         self._data = b""
+        if len(rest) > LONGEST_SEGMENT:
+            if not skipping:
+                yield TOO_LONG
+            return
         rest = rest.strip(_BLANK)
         if rest.startswith(b"IEA" + self.element.encode()):
             yield _texts(rest, self._terminator)
@@ -220,10 +235,28 @@ def _texts(data: bytes, terminator: bytes) -> list[str]:
         texts = data.decode().split(terminator.decode())
     except UnicodeDecodeError:
         texts = [_text(piece) for piece in data.split(terminator)]
-    # Blank and indented segments are rare: the whole block is asked for them at once.
+    # Blank and indented segments are rare: the whole block is asked for them at once. Others of the block stay as they
+    # are, so that where blocks end changes nothing.
     if _indented(data, terminator):
-        return [stripped for text in texts if (stripped := text.strip())]
+        return [text.strip() if text[:1] in " \t" else text for text in texts if text.strip()]
     return texts
+
+
+def _apart(data: bytes, start: int, end: int, terminator: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Rows of whole segments, and each that is too long for itself (True), wherever the blocks of the stream end."""
+    first = place = start
+    while end - place > LONGEST_SEGMENT + 1:
+        last = data.rfind(terminator, place, place + LONGEST_SEGMENT + 1) + 1
+        if last:
+            place = last
+            continue
+        if place > first:
+            yield first, place, False
+        first = data.index(terminator, place) + 1
+        yield place, first, True
+        place = first
+    if end > first:
+        yield first, end, False
 
 
 def _indented(data: bytes, terminator: bytes) -> bool:

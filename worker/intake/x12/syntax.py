@@ -7,9 +7,9 @@ judged before. No fault holds a value of the file: loop, segment, element and ki
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.intake.x12.elementcheck import element_faults
 from worker.intake.x12.fields import Form
@@ -29,6 +29,19 @@ MOST = 40
 """Faults of one claim that are kept."""
 _LEVELS = {"20": "2000A", "22": "2000B", "23": "2000C"}
 _BELOW = {"ST": ("2000A", "2000B", "2000C"), "2000A": ("2000B", "2000C"), "2000B": ("2000C",)}
+
+
+_ABOVE = ("ST", "2000A")
+"""Levels that several subscribers share."""
+
+
+class PausedCheck(NamedTuple):
+    """A check between two levels."""
+
+    element: str
+    component: str
+    repetition: str
+    faults: Mapping[str, list[Placed]]
 
 
 class SyntaxCheck:
@@ -69,6 +82,20 @@ class SyntaxCheck:
         """No transaction set is open."""
         self._order = None
         self.rows.clear()
+
+    def paused(self) -> PausedCheck:
+        """Where it stands between two levels: the open one is over, and what is left is of levels that others share."""
+        self._close()
+        self._at = ""
+        self.rows.clear()
+        above = {level: list(self._faults[level]) for level in _ABOVE if level in self._faults}
+        return PausedCheck(self._element, self._component, self._repetition, above)
+
+    def resume(self, paused: PausedCheck, form: Form | None) -> None:
+        """Goes on from there, in a set of this form."""
+        self._element, self._component, self._repetition, above = paused
+        self._faults = {level: list(faults) for level, faults in above.items()}
+        self._order = _order_check(form) if form else None
 
     def faults(self, patient: bool) -> list[Placed]:
         """Of the open claim and of the levels above it; `patient`: whether it is in loop 2000C."""

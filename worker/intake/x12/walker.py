@@ -9,23 +9,24 @@ loops, lines, envelope and syntax.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rules.errors import Problem
 from rules.formats import icd10
 from rules.procedures import shipped_codes
 from rules.unread import mattering
 from worker.intake.x12.ended import Ended, SegmentFault, of_form
-from worker.intake.x12.envelope import Envelope, at
+from worker.intake.x12.envelope import Envelope, PausedEnvelope, at
 from worker.intake.x12.fields import Form
 from worker.intake.x12.lines import FOREIGN_LINES, not_going_up, renumber, sums_up
-from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, State, Step, add_problem, problem
-from worker.intake.x12.segments import Broken, Segments
-from worker.intake.x12.syntax import SyntaxCheck
+from worker.intake.x12.loops import CLAIM, KNOWN, STATES, Record, Said, State, Step, add_problem, problem
+from worker.intake.x12.segments import Broken, Segments, Separators
+from worker.intake.x12.syntax import PausedCheck, SyntaxCheck
 
 _FORMS = {"P": "professional", "I": "institutional"}
+_HANDLED = ("CLM", "HL", "ST", "SE", "GS", "GE", "ISA", "IEA")
 _NOWHERE: State = {}
 _MOST = 20
 """Problems that are reported of one claim."""
@@ -44,6 +45,24 @@ class WalkedClaim:
     form: Form | None
 
 
+class PausedWalk(NamedTuple):
+    """A walk between two levels of one set, before the HL of a provider or subscriber. It is the same from there on
+    whatever stood before; what was noted on the way (`Noted`) is not in it."""
+
+    separators: Separators
+    segment: int
+    """Segments so far."""
+    claims: int
+    """Claims so far."""
+    outside: bool
+    form: Form | None
+    set: Said
+    """What the set's head said, as `Record.said`."""
+    billing: Said | None
+    envelope: PausedEnvelope
+    syntax: PausedCheck
+
+
 class Walker:
     """Walks the segments once; the faults of its envelope are all there when the walk is over."""
 
@@ -60,6 +79,10 @@ class Walker:
         """Whether a segment outside of any set has been reported."""
         self._loop = ""
         """The one that the walk is in."""
+        self._handlers: Mapping[str, Callable[[list[str]], WalkedClaim | None]] = {
+            "CLM": self._clm, "HL": self._hl, "ST": self._begin_set, "SE": self._end_set, "GS": self._begin_group,
+            "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
+        }  # fmt: skip
         self._leave()
 
     def _leave(self) -> None:
@@ -83,8 +106,60 @@ class Walker:
 
     def __iter__(self) -> Iterator[WalkedClaim | Ended]:
         """Every claim, and what of the envelope has ended, each after the last of its claims."""
+        yield from self._told(self._walk())
+        yield from self._told(iter([self._end_file()]))
+
+    def stretch(self) -> Iterator[WalkedClaim | Ended]:
+        """The same of segments that end before an HL of a provider or subscriber, of which more are to come."""
+        yield from self._told(self._walk())
+        self._segment += 1  # the HL ends the claim
+        yield from self._told(iter([self._close_claim()]))
+        self._segment -= 1
+        self._report_suspect()
+
+    def skim(self) -> None:
+        """Walks as `stretch`, and passes over what is of one subscriber: all else is as if its claims had been read,
+        unless one of them is not as the guides have it."""
+        within = False
+        for batch in self._segments:
+            if isinstance(batch, Broken):
+                self._segment += 1
+                self._break(batch)
+                continue
+            for text in batch:
+                self._segment += 1
+                if within and not text.startswith(_HANDLED):
+                    continue
+                name = text[: text.find(self._segments.element)]
+                if name == "CLM":
+                    self.count += 1
+                    self.envelope.st.inside += 1
+                    within = True
+                elif not within or name != "HL" or at(text.split(self._segments.element, 4), 3) == "20":
+                    self._one(text, self._segments.element)
+                    within = name == "HL" and self._subscriber is not None
+            self.envelope.ended.clear()
+        self._report_suspect()
+
+    def paused(self) -> PausedWalk:
+        """Where it stands after `stretch` or `skim`."""
+        billing = self._billing.said() if self._billing else None
+        return PausedWalk(
+            self._segments.separators, self._segment, self.count, self._outside, self._form, self._set.said(), billing,
+            self.envelope.paused(), self._syntax.paused(),
+        )  # fmt: skip
+
+    def resume(self, paused: PausedWalk) -> None:
+        """Goes on from there; its segments begin with an HL."""
+        self._segment, self.count, self._outside, self._form = paused[1:5]
+        self._set = Record.of(paused.set)
+        self._billing = Record.of(paused.billing) if paused.billing else None
+        self.envelope.resume(paused.envelope)
+        self._syntax.resume(paused.syntax, self._form)
+
+    def _told(self, walk: Iterator[WalkedClaim | None]) -> Iterator[WalkedClaim | Ended]:
         ended = self.envelope.ended
-        for found in self._walk():
+        for found in walk:
             if found is not None:
                 yield found
             if ended:
@@ -92,10 +167,7 @@ class Walker:
                 ended.clear()
 
     def _walk(self) -> Iterator[WalkedClaim | None]:
-        handlers = {
-            "CLM": self._clm, "HL": self._hl, "ST": self._begin_set, "SE": self._end_set, "GS": self._begin_group,
-            "GE": self._end_group, "ISA": self._begin_interchange, "IEA": self._end_interchange,
-        }  # fmt: skip
+        handlers = self._handlers
         separators, ended, rows = self._segments, self.envelope.ended, self._syntax.rows
         elements = [""]
         for batch in separators:
@@ -119,7 +191,16 @@ class Walker:
                     self._misplaced(elements, before)
                 elif (found := handler(elements)) is not None or ended:
                     yield found
-        yield self._end_file()
+
+    def _one(self, text: str, separator: str) -> None:
+        """One segment, where what it brings is not wanted."""
+        elements = text.split(separator)
+        step = self._state.get(elements[0])
+        if step is not None:
+            self._syntax.rows.append((text, elements, self._segment))
+            self._step(step, elements, len(text))
+        elif (handler := self._handlers.get(elements[0])) is not None:
+            handler(elements)
 
     # segments inside a transaction set
 
