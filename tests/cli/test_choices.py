@@ -24,6 +24,7 @@ def completed(home: Path, *words: str, **env: str) -> set[str]:
     done = subprocess.run(
         SCRUB, env={**environment(home), **asked}, capture_output=True, text=True, timeout=60, check=False
     )
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 

@@ -136,6 +136,7 @@ def verified(server: Guarded) -> list[tuple[str, str]]:
         capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     found = [line.split(": ")[:2] for line in done.stdout.splitlines()]
+    assert done.returncode in (0, 1), done.stderr
     assert len(found) >= 2, done.stderr
     return [(name, state) for name, state in found]
 

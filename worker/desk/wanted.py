@@ -27,7 +27,7 @@ DUE = r"^(?:past|week|month|unknown|-?[0-9]{1,4})$"
 """What `due_of` reads."""
 _DAYS: dict[str, Due] = {"past": -1, "week": 7, "month": 30, "unknown": "unknown"}
 SORTS: tuple[Sort, ...] = get_args(Sort)
-Place = tuple[int | str, ...]
+SortKey = tuple[int | str, ...]
 """Of a case in an order; of two, the lesser comes first."""
 
 
@@ -79,7 +79,7 @@ class Wanted:
     claim_ids: frozenset[str] | None = None
     sort: Sort = "urgency"
     limit: int | None = None
-    after: Place | None = None
+    after: SortKey | None = None
     """Those behind this place; `limit` counts from there."""
 
     def meets(self, case: Case, day: date) -> bool:
@@ -109,7 +109,7 @@ class Wanted:
         return behind[: self.limit]
 
 
-def place_of(case: Case, sort: Sort, day: date) -> Place:
+def place_of(case: Case, sort: Sort, day: date) -> SortKey:
     """The place of a case in an order: ends with its handle, so that no two have the same."""
     if sort == "charge":
         return (-case.charge_cents, case.handle)
@@ -150,12 +150,12 @@ def payers_named(
     return frozenset(found | {one for _, one in payers if meant(one)})
 
 
-def token_of(place: Place, sort: Sort) -> str:
+def token_of(place: SortKey, sort: Sort) -> str:
     """A place as a program gives it back for the next page. No claim number is in it."""
     return base64.urlsafe_b64encode(orjson.dumps([sort, *place])).decode().rstrip("=")
 
 
-def place_in(token: str, sort: Sort) -> Place:
+def place_in(token: str, sort: Sort) -> SortKey:
     """And back.
 
     Raises:
