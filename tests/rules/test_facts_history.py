@@ -16,7 +16,7 @@ from rules.engine.cases import case_of
 from rules.engine.check import check
 from rules.facts import ClaimFacts, LineFacts
 from rules.history import NO_MEMBER_ID, NOTHING_BILLED, Billed, History
-from rules.report import Report
+from rules.report import Finding, Report
 from tests.book import BOOK
 
 DAY = date(2026, 7, 13)
@@ -120,6 +120,12 @@ LINES = st.lists(
 )  # fmt: skip
 
 
+def _itself(finding: Finding) -> Finding:
+    """Without what it says for others: the first of those that want something names what all of them want."""
+    texts = ("", "") if finding.outcome == "undetermined" else (finding.message, finding.fix)
+    return replace(finding, because=(), message=texts[0], fix=texts[1])
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     LINES, st.lists(MEANT, max_size=4), st.sampled_from(["1", "7", "8"]),
@@ -131,7 +137,7 @@ def test_what_was_billed_before_changes_no_finding_of_another_rule(
     of = claim(*lines, frequency_code=frequency, role=role, payer={"id": payer})
     offline, online = check(of, BOOK), check(of, BOOK, history=history(*before))
     kept = [finding for finding in online.every if not BOOK.files[finding.rule].needs_history]
-    assert [replace(one, because=()) for one in kept] == [replace(one, because=()) for one in offline.every]
+    assert [_itself(one) for one in kept] == [_itself(one) for one in offline.every]
     if frequency == "8":
         assert codes(online) == codes(offline)
     sure, unsure = (each(name, of, history(*before)) for name in ("billed_before", "maybe_billed_before"))
