@@ -38,7 +38,9 @@ def test_old_cases_are_purged_after_a_look_and_the_claim_says_so(scrub: Run, dec
         assert scrub("rework", "close", number, "--as", "paid", "--note", "CANARY").returncode == 0
     assert "preserved" in scrub("rework", "preserve", "PCN-2", "--note", "counsel").stdout
     aged(home)
-    assert "expected it here or in SCRUB_CASE_RETENTION" in scrub("rework", "purge").stderr
+    neither = scrub("rework", "purge")
+    assert neither.returncode == 2
+    assert "expected it here or in SCRUB_CASE_RETENTION" in neither.stderr
     told = scrub("rework", "purge", SCRUB_CASE_RETENTION="30")
     assert told.returncode == 0
     assert "1 case would go" in told.stdout
@@ -97,7 +99,9 @@ def test_a_store_that_is_lost_is_said_to_be_new_and_is_made_again(scrub: Run, de
     assert not (home / "state/dexk").exists(), "to look makes none"
     told = scrub("rework", "list", SCRUB_CASE_STORE=elsewhere)
     assert "is a new one, and the audit log here has 2 acts of people on cases" in " ".join(told.stderr.split())
-    assert "is a new one" not in scrub("rework", "list", SCRUB_CASE_STORE=elsewhere).stderr
+    assert told.returncode == 1
+    again = scrub("rework", "list", SCRUB_CASE_STORE=elsewhere)
+    assert (again.returncode, "is a new one" in again.stderr) == (1, False)
     assert any("2 acts of the audit log" in one["sentence"] for one in diagnoses(scrub, SCRUB_CASE_STORE=elsewhere))
 
     for file in (home / "state/desk").glob("cases.db*"):
@@ -114,7 +118,8 @@ def test_a_store_that_is_lost_is_said_to_be_new_and_is_made_again(scrub: Run, de
     assert "what was written is gone" in shown
     assert {one["level"] for one in diagnoses(scrub)} == {"well"}
     assert scrub("rework", "rebuild", "--check").returncode == 0
-    assert "expected a folder" in scrub("rework", "rebuild", "--audit", "nowhere").stderr
+    nowhere = scrub("rework", "rebuild", "--audit", "nowhere")
+    assert (nowhere.returncode, "expected a folder" in nowhere.stderr) == (2, True)
 
 
 def test_the_doctor_says_what_waits_in_it_and_who_may_read_it(scrub: Run, decide: Decide, home: Path) -> None:  # noqa: F811

@@ -17,11 +17,12 @@ from tests.book import BOOK
 from worker import bootstrap
 from worker.books import current, overrides
 from worker.config.settings import Settings, load_settings
+from worker.cores import in_order
 from worker.doctor import examinations as doctor
 from worker.pipeline.notification import Notifier
 from worker.pipeline.outlets import tail
 from worker.pipeline.producer import send
-from worker.rejudging.impact import ImpactJob, Pool, outlet_parts
+from worker.rejudging.impact import ImpactJob, examine, outlet_parts
 from worker.store.connections import Store
 
 from .helpers import Worker, claim, event, settled
@@ -123,9 +124,9 @@ def test_impact_reads_what_went_through_the_outlets_since_a_day(store: Store, ru
     run(1)
     run(2)
     comparison = Comparison(current.book_of_today(store.settings), BOOK)
-    pool = Pool(ImpactJob(comparison, LAST, 2**20, 5), 1)
+    job = ImpactJob(comparison, LAST, 2**20, 5)
     today = datetime.now(UTC).date()
-    (found,) = pool.outcomes(outlet_parts(store.redis, store.keys, today))
+    (found,) = in_order(examine, outlet_parts(store.redis, store.keys, today), job, 1)
     assert found.tally.claims == 2
     assert found.tally.touched == 2
     assert {find.code for find in found.tally.finds} >= {"TIM001"}

@@ -320,7 +320,7 @@ def _act(one: ClaimLine) -> str:
     line = one.line
     assigned = line["event.action"] == "case.assigned"
     to = f" to {line.get('case.owner') or 'nobody'}" if assigned else ""
-    about = ("user.name", "event.reason", "case.reason", "case.owner", "case.until")
+    about = ("case.reason", "user.name", "event.reason", "case.owner", "case.until")
     more = "".join(f"; {line.get(key)}" for key in about if line.get(key) and not (assigned and key == "case.owner"))
     state = "" if one.state == "sound" else f"  ({one.file.name} line {one.number}: {one.state})"
     return plain(f"{_ACTS[line['event.action']]}{to}{more}{state}")
