@@ -26,14 +26,12 @@ from tests.serve.conftest import Serve, Service
 from tests.serve.pages.conftest import PROXY
 from tests.serve.pages.watched import MANAGER, UNCLOSED, Watched
 from tests.worker.remitted import clp, era, svc
-from worker.demo.claims import EXAMPLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), UNCLOSED]
 CLEAN = [f"C-{number}" for number in range(1, 38)]
-MENDED, ASSIGNED, WAIVED = "H-38", "H-39", "W-40"
+MENDED, ASSIGNED, WAIVED = "H-38", "H-39", "H-40"
 HELD = (MENDED, ASSIGNED, WAIVED)
-BOTH_SIDES = next(one.claim for one in EXAMPLES if one.shows == "both sides on two lines" and one.expect == "rework")
-REASON = "The payer agreed by phone to pay both sides, reference 4711."
+REASON = "The payer agreed by phone to take it as it is, reference 4711."
 NOTE = "The clinic bills this one on paper; wait for the remittance."
 
 
@@ -59,19 +57,16 @@ class Office:
         self.worker.stop(40)
 
     def come_in(self) -> bytes:
-        """The day's 40 claims; answers the 837. The one that will be waived comes on the queue: a waiver for a claim that
-        leaves by file wants NAME.2.837, which there is not yet. Once there is, it comes in the file as well, and
-        `waived_went` looks for it there."""
-        raw = of(*CLEAN, MENDED, ASSIGNED)
+        """The day's 40 claims; answers the 837."""
+        raw = of(*CLEAN, MENDED, ASSIGNED, WAIVED)
         (self.drop / "day.837").write_bytes(raw)
-        claim = BOTH_SIDES | {"claim_id": WAIVED}
-        (self.service.home / "claim.json").write_text(json.dumps(claim))
-        assert self.service.scrub("submit", "claim.json").returncode == 0
         until((self.out / "day.manifest.json").exists, 120, self.log.read_text)
         return raw
 
-    def waived_went(self) -> bool:
-        return WAIVED.encode() in self.service.scrub("tail", "billing").stdout
+    def waived_went(self) -> bytes:
+        """What the second file of the day has."""
+        until((self.out / "day.2.manifest.json").exists, 60, self.log.read_text)
+        return (self.out / "day.2.837").read_bytes()
 
     def host_corrects(self) -> bytes:
         """The hospital's billing system sends a new version, with one unit; answers that 837."""
@@ -81,11 +76,10 @@ class Office:
         return raw
 
     def payer_answers(self) -> dict[str, Any]:
-        """All that was sent is paid, but for the waived one: the payer had not agreed."""
-        paid, denied = svc("450", "450", "1"), svc("450", "0", "1", "CO*151*450")
-        charge = BOTH_SIDES["total_charge"]
+        """All that was sent is paid, but for the waived one: the payer lacks its units."""
+        paid, denied = svc("450", "450", "1"), svc("450", "0", "1", "CO*16*450")
         claims = [clp(name, "1", "450", "450", f"I{name}", *paid) for name in (*CLEAN, MENDED, ASSIGNED)]
-        claims.append(clp(WAIVED, "4", charge, "0", "IW", *denied))
+        claims.append(clp(WAIVED, "4", "450", "0", "IW", *denied))
         day = datetime.now().astimezone() + timedelta(days=1)  # a remittance is no answer to what was decided later
         (self.service.home / "answer.835").write_bytes(era(*claims, trace="CHK1", day=f"{day:%Y%m%d}"))
         done = self.service.scrub("outcomes", "import", "--close", "answer.835", "--format", "json")
@@ -146,7 +140,7 @@ def test_a_day_from_the_dropped_837_to_the_remittance(office: Office, browser: A
 
     raw = office.come_in()
     manifest = assert_each_claim_once(raw, office.out, "day")
-    assert Counter(kinds(manifest).values()) == {"clean": 37, "held": 2}
+    assert Counter(kinds(manifest).values()) == {"clean": 37, "held": 3}
     assert going(office.out) == Counter(cut(raw)[:37]), "the clean 837 is out, with the bytes that came in"
     until(lambda: dana.listed() == set(HELD), 60, dana.listed)
     dana.picture("1-held")
@@ -159,13 +153,14 @@ def test_a_day_from_the_dropped_837_to_the_remittance(office: Office, browser: A
     until(lambda: dana.listed() == {ASSIGNED, WAIVED}, 60)
 
     dana.open(WAIVED)
-    dana.page.click("main a:has-text('Waive 2 findings')")
+    dana.page.click("main a:has-text('Waive 1 finding')")
     dana.picture("3-waive")
     dana.page.fill("#text", REASON)
     dana.page.fill("#owner", "dana")
     dana.page.click("button.go")
     assert f"{WAIVED} is waived" in dana.page.inner_text(".say")
-    until(office.waived_went, 60)
+    assert cut(office.waived_went()) == [cut(raw)[-1]]
+    assert going(office.out) == Counter(cut(raw)[:37]) + Counter(cut(again))
 
     dana.open(ASSIGNED)
     assert "marcus" in dana.act("Assign", owner="marcus", text=NOTE)
@@ -183,7 +178,7 @@ def test_a_day_from_the_dropped_837_to_the_remittance(office: Office, browser: A
     dana.go("/figures")
     dana.picture("7-figures")
     figures = " ".join(dana.page.inner_text("main").split())
-    for said in ("Held today 3", "Closed today 3", "40 more left or are held by file", "Denied, as was foreseen"):
+    for said in ("Held today 3", "Closed today 3", "42 left or are held by file", "Denied, as was foreseen"):
         assert said in figures, figures
     assert dana.clean, dana.said
     assert marcus.clean, marcus.said
