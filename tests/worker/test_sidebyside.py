@@ -30,6 +30,7 @@ FHIR = b'{"resourceType":"Patient","id":"p"}\n'
 FILES = {
     "lines": LINES,
     "lines with faults and blanks": b"\n\n" + LINES + b"\n{bad\n\n[1]\n" + LINES,
+    "more lines than a piece has": LINES + b'{"form":1}\n' * 4_500 + LINES,
     "a line that is too long": LINES + b'{"x":"' + b"y" * 3_000_000 + b'"}\n' + LINES,
     "a line that is too long at the end": LINES + b"z" * 3_000_000,
     "resources between the lines": LINES

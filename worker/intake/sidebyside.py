@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # files of other formats are read without the tables of X12
 
 PIECE = 2**18
 """Bytes of a piece."""
+MOST_LINES = 2_000
+"""Of a piece: lines that say next to nothing cost as much as others."""
 
 
 class _Whole(NamedTuple):
@@ -109,6 +111,8 @@ class SideBySide:
         self._job, self._cores, self._told, self._size = job, cores, told, piece
         self._alone = False
         """Whether the file at hand can only be read by this process."""
+        self._left = -1
+        """Number of the last file of which nothing more is wanted, though it may not have been read to its end."""
 
     def read(self, name: str, stream: IO[bytes], ended: Callable[[Ended], None] | None = None) -> Iterator[Any]:
         """What `work` makes of each document of the stream, and all else as `read_documents` gives it.
@@ -125,9 +129,10 @@ class SideBySide:
         """The same of several files, each with its name. What cannot be opened raises when it is read."""
         with closing(in_order(_read, self._pieces(files), self._job, self._cores, alone=1)) as done:
             every = (one.part if isinstance(one, Here) else one for one in done)
-            for (_, name), pieces in groupby(every, key=itemgetter(0, 1)):
+            for (number, name), pieces in groupby(every, key=itemgetter(0, 1)):
                 faults: list[str] = []
                 yield name, counted(name, self._found(name, pieces, ended, faults), partial("".join, faults))
+                self._left = number
 
     def _found(
         self, name: str, pieces: Iterator[_Piece | _Over], ended: Callable[[Ended], None] | None, faults: list[str]
@@ -164,6 +169,8 @@ class SideBySide:
                 with opener() as stream:
                     reader, unpacked = opened(stream)
                     for of in self._cut(reader, None if unpacked else _live(stream), unpacked is not None):
+                        if self._left == number:
+                            break
                         piece = of and _Piece(number, name, of)
                         yield piece and (Here(piece) if piece.of.rest else piece)
                         if piece and piece.of.rest:
@@ -196,21 +203,35 @@ class SideBySide:
     def _lines(self, reader: BufferedReader, data: bytes, live: int | None) -> Iterator[_Lines | None]:
         number = 1
         while True:
-            cut = data.rfind(b"\n") + 1
-            if self._alone or len(data) - cut > self._job.limit:
+            last = data.rfind(b"\n") + 1
+            if self._alone or len(data) - last > self._job.limit:
                 yield _Lines(data, number, reader)
                 return
-            if cut:
+            if last:
+                cut = _end_of_lines(data, last)
                 yield _Lines(data[:cut], number)
                 number += data.count(b"\n", 0, cut)
+                data = data[cut:]
+                if cut < last:
+                    continue
             if live and not _ready(live):
                 yield None
             block = reader.read1(self._size) if live else reader.read(self._size)
-            data = data[cut:] + block
+            data += block
             if not block:
                 if data:
                     yield _Lines(data, number)
                 return
+
+
+def _end_of_lines(data: bytes, last: int) -> int:
+    """Where as many whole lines end as one piece has; `last`: where the last of them ends."""
+    if data.count(b"\n", 0, last) <= MOST_LINES:
+        return last
+    end = 0
+    for _ in range(MOST_LINES):
+        end = data.index(b"\n", end) + 1
+    return end
 
 
 def _live(stream: IO[bytes]) -> int | None:
