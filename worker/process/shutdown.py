@@ -8,11 +8,15 @@ Here the handler leaves it to the main loop; where that has ended already, it en
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from celery.platforms import EX_FAILURE
-from celery.worker import state
+from celery.worker import loops, state
+
+_LOOPS = {loops.asynloop.__code__, loops.synloop.__code__}
 
 
 def install(program: Any) -> None:
@@ -25,11 +29,19 @@ def install(program: Any) -> None:
     def end_at_once(worker: Any) -> None:
         for name in ("SIGINT", "SIGQUIT"):  # whoever asks once more does not even wait for that
             handle(worker, sig=name, callback=program.on_hard_shutdown, verbose=False)
-        if _asked_before():
+        if _asked_before() and not _in_main_loop():
             worker.pool.terminate()
 
     handle = partial(program._shutdown_handler, how="Cold", exitcode=EX_FAILURE)
     program.install_worker_term_hard_handler = partial(handle, sig="SIGQUIT", callback=end_at_once)
+
+
+def _in_main_loop() -> bool:
+    """Whether the signal came in it: it looks at the flags before it waits for anything, and may write to the pool."""
+    frame: FrameType | None = sys._getframe()
+    while frame and frame.f_code not in _LOOPS:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _asked_before() -> bool:
