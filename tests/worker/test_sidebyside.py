@@ -75,6 +75,12 @@ def test_several_processes_find_what_one_finds_in_its_order(name: str) -> None:
     assert side_by_side(FILES[name]) == at_once(FILES[name])
 
 
+def test_one_reader_reads_one_file_after_the_other() -> None:
+    side = SideBySide(Job(one_line, 2**20, None), 2, piece=9_000)
+    first, second = (list(side.read(name, io.BytesIO(LINES))) for name in "ff")
+    assert first == second == at_once(LINES)
+
+
 def test_on_one_core_it_is_the_same() -> None:
     assert side_by_side(X12, cores=1) == at_once(X12)
 

@@ -127,6 +127,7 @@ class SideBySide:
         self, files: Iterable[Source], ended: Callable[[Ended], None] | None = None
     ) -> Iterator[tuple[str, Iterator[Any]]]:
         """The same of several files, each with its name. What cannot be opened raises when it is read."""
+        self._left = -1
         with closing(in_order(_read, self._pieces(files), self._job, self._cores, alone=1)) as done:
             every = (one.part if isinstance(one, Here) else one for one in done)
             for (number, name), pieces in groupby(every, key=itemgetter(0, 1)):
