@@ -8,6 +8,7 @@ What others were caught at: a digest of few possible values without a salt, whic
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -40,7 +41,8 @@ _HEAD = OWN.library["book.yaml"].replace(b"2026.11", b"2026.12")
 OTHER = Files({**OWN.library, "book.yaml": _HEAD})
 PATIENT = {"SCRUB_SOFT_TIME_LIMIT": "20", "SCRUB_HARD_TIME_LIMIT": "30", "SCRUB_RECLAIM": "40"}
 SCHEMA = json.loads((Path(__file__).parents[2] / "ops/schema/certificate.json").read_text("utf-8"))
-PRIVATE = ("CANARYMEMBER", "CANARYGROUP", "CANARYFIRST", "1931-07-13", "1931", "CANARYCLAIM", "2026-10-01", "450")
+# A year or an amount stands by itself: within a digest or a signature three or four digits are there by chance.
+PRIVATE = re.compile(rb"CANARY|1931-07-13|2026-10-01|(?<![\w+/])(?:1931|4?450)(?![\w+/])")
 
 
 def person(number: int, **changes: Any) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def test_nothing_of_a_patient_and_nothing_of_the_claim_is_in_it(
     (entry, *_) = tail(store.redis, store.keys, "billing")
     file = desk.issued(entry.decision_id)
     content = file.read_bytes()
-    assert [text for text in PRIVATE if text.encode() in content.replace(entry.decision_id.encode(), b"")] == []
+    assert PRIVATE.findall(content) == []
     salt = entry.data["salt"]
     lines = b"".join(one.read_bytes() for one in store.settings.audit_path.iterdir())
     assert salt.encode() not in content + lines, "who has the salt can try values against the commitment"
