@@ -370,3 +370,10 @@ def test_former_words_are_no_names_in_the_code() -> None:
             if name.startswith(FORMER[one]):
                 found.setdefault(one, []).append(name)
     assert found == {}
+
+
+def test_each_decision_has_a_number_of_its_own_which_its_heading_says() -> None:
+    found = sorted((ROOT / "ops/decisions").glob("*.md"))
+    numbers = [int(path.name[:4]) for path in found]
+    assert len(set(numbers)) == len(numbers) > 30
+    assert [path.read_text("utf-8").partition(".")[0] for path in found] == [f"# {number}" for number in numbers]
