@@ -21,6 +21,7 @@ from worker.errors import ActNotPossible, CaseChanged
 from worker.store.connections import Store
 from worker.store.keyring import load_rings
 
+from .breaking import Broken, broken
 from .conftest import FAULTY, Send
 from .test_cases import TODAY, act
 
@@ -86,14 +87,6 @@ def test_what_is_not_possible_or_was_changed_meanwhile_writes_nothing(
     assert len(lines(store)) == 1
     with cases.session() as session:
         assert len(session.acts_of(case.handle)) == 1
-
-
-class Broken(RuntimeError):
-    """The process ends here."""
-
-
-def broken(*_: object, **__: object) -> None:
-    raise Broken
 
 
 def test_where_it_ends_before_the_audit_line_nothing_happened_and_its_author_is_told(

@@ -18,6 +18,7 @@ from worker.store.connections import Store
 from worker.store.keyring import Key, load_rings
 from worker.store.registry import Producer
 
+from .breaking import Broken
 from .conftest import CLEAN, FAULTY, Send
 from .test_cases import held
 
@@ -198,10 +199,6 @@ def test_a_book_is_only_made_where_a_held_claim_wants_it(store: Store, decide: S
     while store.redis.time() == store.redis.time():
         pass
     follow(store, cases, none)  # type: ignore[arg-type]
-
-
-class Broken(RuntimeError):
-    """The process ends here."""
 
 
 class Breaking(CaseStore):

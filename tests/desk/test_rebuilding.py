@@ -230,14 +230,6 @@ def test_an_audit_line_that_was_changed_makes_nothing(
     assert {case.owner for case in every(cases).values()} == {""}
 
 
-class Broken(RuntimeError):
-    """The process ends here."""
-
-
-def broken(*_: object, **__: object) -> None:
-    raise Broken
-
-
 def test_what_was_given_up_and_was_only_slow_happened_all_the_same(
     desk: Desk, decide: Send, brought: Brought, cases: CaseStore, again: Again, monkeypatch: pytest.MonkeyPatch
 ) -> None:

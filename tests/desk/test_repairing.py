@@ -34,8 +34,8 @@ from worker.store.connections import Store
 from worker.store.keyring import load_rings
 from worker.store.keys import INNER, case_mark
 
+from .breaking import STEPS, broken_off_after
 from .conftest import CLEAN, Send
-from .test_acting import Broken, broken
 
 TODAY = datetime.now().astimezone().date()
 Brought = Callable[[], Followed]
@@ -207,24 +207,12 @@ def test_two_at_once_and_a_second_delivery_are_one(
     assert (len(entries(store, "billing")), found.repeated, found.balance) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("step", ["pending", "line", "head", "xadd"])
+@pytest.mark.parametrize("step", STEPS)
 def test_what_broke_off_is_ended_by_who_comes_next_or_never_happened(
-    store: Store, desk: Desk, case: Case, cases: CaseStore, consumer: InboxConsumer, brought: Brought,
-    monkeypatch: pytest.MonkeyPatch, step: str,
-) -> None:  # fmt: skip
-    real = store.once.xadd
-
-    def sent_and_broken(*given: Any) -> None:
-        real(*given)
-        raise Broken
-
-    monkeypatch.setattr(*{
-        "pending": (desk.audit, "write", broken), "line": (store.redis, "hset", broken),
-        "head": (store.once, "xadd", broken), "xadd": (store.once, "xadd", sent_and_broken),
-    }[step])  # fmt: skip
-    with pytest.raises(Broken):
+    store: Store, desk: Desk, case: Case, cases: CaseStore, consumer: InboxConsumer, brought: Brought, step: str
+) -> None:
+    with broken_off_after(step, store, desk):
         repaired(desk, case)
-    monkeypatch.undo()
     assert bool(desk.finish()) == (step == "pending")
     consumer.run()
     brought()

@@ -35,8 +35,8 @@ from worker.store.keyring import Ring, load_rings
 from worker.store.keys import INNER, case_mark
 from worker.store.registry import Producer
 
+from .breaking import STEPS, broken_off_after
 from .conftest import CLEAN, Send
-from .test_acting import Broken, broken
 
 TODAY = datetime.now().astimezone().date()
 REASON = "CANARY: agreed with Dr. CANARY by phone"
@@ -378,24 +378,12 @@ def test_no_sender_can_waive(store: Store, desk: Desk, case: Case, consumer: Inb
     assert [one["data"]["problems"][0]["path"] for one in held] == ["waiver", "waiver"]
 
 
-@pytest.mark.parametrize("step", ["pending", "line", "head", "xadd"])
+@pytest.mark.parametrize("step", STEPS)
 def test_what_broke_off_after_a_step_is_ended_by_who_comes_next_or_never_happened(
-    store: Store, desk: Desk, case: Case, cases: CaseStore, consumer: InboxConsumer, brought: Brought,
-    monkeypatch: pytest.MonkeyPatch, step: str,
-) -> None:  # fmt: skip
-    real = store.once.xadd
-
-    def sent_and_broken(*given: Any) -> None:
-        real(*given)
-        raise Broken
-
-    monkeypatch.setattr(*{
-        "pending": (desk.audit, "write", broken), "line": (store.redis, "hset", broken),
-        "head": (store.once, "xadd", broken), "xadd": (store.once, "xadd", sent_and_broken),
-    }[step])  # fmt: skip
-    with pytest.raises(Broken):
+    store: Store, desk: Desk, case: Case, cases: CaseStore, consumer: InboxConsumer, brought: Brought, step: str
+) -> None:
+    with broken_off_after(step, store, desk):
         let_go(desk, case)
-    monkeypatch.undo()
     if step == "xadd":
         consumer.run()  # the workers are quicker than whoever comes next
         brought()
