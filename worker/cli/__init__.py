@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from worker.cli.common import crash, standard
+from worker.process import gctuning
 
 if TYPE_CHECKING:
     from worker.cli.commands import app as app
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Runs the command and ends the process: no traceback whatever happens, and none for Ctrl-C."""
     crash.install()
+    gctuning.seldom()  # to load a book makes half a million objects and drops few
     try:
         standard.prepare()
         from worker.cli.commands import run

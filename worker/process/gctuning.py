@@ -8,7 +8,6 @@ library gave it back to the system each time, so that the next had its pages map
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 
 _OBJECTS = 100_000
@@ -19,15 +18,22 @@ _KEPT, _LARGE = 2**24, 2**22
 """Bytes that are kept free at most for the next batch, and of what is too large for that."""
 
 
+def seldom() -> None:
+    """From here on cycles are looked for once in 100,000 objects that were not dropped."""
+    gc.set_threshold(_OBJECTS, _ROUNDS, _ROUNDS)
+
+
 def spare() -> None:
-    """From here on: what is there stays, and cycles are looked for once in 100,000 objects that were not dropped."""
+    """The same, and what is there stays."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_OBJECTS, _ROUNDS, _ROUNDS)
+    seldom()
 
 
 def keep_freed() -> None:
     """From here on the C library keeps what a batch frees, some megabytes, for the next one; where it is glibc."""
+    import ctypes  # of no use to a command
+
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_MMAP, _LARGE)
