@@ -106,7 +106,8 @@ def placed(lines: Iterable[Line], said: Mapping[str, Any]) -> tuple[Line, ...]:
         found = by_code.get(line.code[0])
         return str(found) if found else line.number
 
-    return tuple(replace(line, number=number(line)) for line in lines)
+    numbered = [(line, number(line)) for line in lines]
+    return tuple([line if line.number == own else replace(line, number=own) for line, own in numbered])
 
 
 def count(counts: Counts, answer: Answer, said: Mapping[str, Any], expects: Sequence[Expected]) -> Outcome:
@@ -118,16 +119,18 @@ def count(counts: Counts, answer: Answer, said: Mapping[str, Any], expects: Sequ
     denied = [line for line in lines if line.verdict == "denied"]
     atom = Atom(said["payer"], said["day"][:7], _carc(denied) if denied else "")
     counts.atoms[atom] += 1
-    paid = sum(allowed_cents(line.paid, line.adjustments) for line in lines if line.verdict == "paid")
+    paid = 0
     for line in lines:
-        if line.verdict == "paid" and len(codes := _codes(line, said)) == 1:
-            counts.seen.add(_priced(codes[0], said), allowed_cents(line.paid, line.adjustments))
+        if line.verdict == "paid":
+            paid += (allowed := allowed_cents(line.paid, line.adjustments))
+            if len(codes := _codes(line, said)) == 1:
+                counts.seen.add(_priced(codes[0], said), allowed)
     if denied:
         _stake(counts.stake, denied, said)
     else:
         counts.paid_cents += paid
-        allowed, charged = counts.paid.get(said["payer"], (0, 0))
-        counts.paid[said["payer"]] = allowed + paid, charged + int(Decimal(said["charge"]) * 100)
+        before, charged = counts.paid.get(said["payer"], (0, 0))
+        counts.paid[said["payer"]] = before + paid, charged + int(Decimal(said["charge"]) * 100)
     counts.fired = counts.fired or [{} for _ in said["by"]]
     for fired, expected, (verdict, found) in zip(counts.fired, expects, said["by"], strict=True):
         _count_rules(fired, atom, lines, said, verdict, found, paid, expected)

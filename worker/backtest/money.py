@@ -20,6 +20,7 @@ from worker.outcomes.reasons import SHARED, net
 
 PEERS = 5
 """Paid lines, at the least, that a mean rests on."""
+_NOTHING = Decimal(0)
 _Z = 1.959963984540054
 
 
@@ -51,7 +52,7 @@ class Prices(Protocol):
 
 def allowed_cents(paid: Decimal, adjustments: Iterable[Adjustment]) -> int:
     """What the payer allowed: what it paid, with what of that the patient or another payer owes."""
-    shared = sum((one.amount for one in net(adjustments) if one.reason in SHARED), Decimal(0))
+    shared = sum([one.amount for one in net(adjustments) if one.reason in SHARED], _NOTHING)
     return int((paid + shared) * 100)
 
 

@@ -95,13 +95,12 @@ def settle(payments: Sequence[Payment], codes: Container[str]) -> Settled:
     """What the payments of one claim come to; `codes`: of the procedures that are looked at."""
     fates: dict[int, str] = {}
     order = sorted(range(len(payments)), key=lambda index: payments[index].day or _LAST)
-    seen: set[Payment] = set()
+    twice = _there_twice(payments, order) if len(payments) > 1 else ()
     for index in order:
         if payments[index].day is None:
             fates[index] = UNDATED
-        elif payments[index] in seen:
+        elif index in twice:
             fates[index] = TWICE
-        seen.add(payments[index])
     left = [index for index in order if index not in fates]
     _take_back(payments, left, fates)
     for index in left:
@@ -109,6 +108,16 @@ def settle(payments: Sequence[Payment], codes: Container[str]) -> Settled:
             fates[index] = fate
     left = [index for index in left if index not in fates]
     return Settled(tuple(_answers(payments, left, codes)), fates)
+
+
+def _there_twice(payments: Sequence[Payment], order: Sequence[int]) -> set[int]:
+    seen: set[Payment] = set()
+    twice = set()
+    for index in order:
+        if payments[index] in seen:
+            twice.add(index)
+        seen.add(payments[index])
+    return twice
 
 
 def _no_answer(payment: Payment, codes: Container[str]) -> str:
@@ -207,6 +216,11 @@ def _reasons(payments: Iterable[Payment]) -> dict[str, Decimal]:
     return {one.reason: one.amount for one in net(every) if one.amount}
 
 
+def _named(payment: Payment) -> set[str]:
+    found = {one.reason for one in payment.adjustments}
+    return found.union(*[[one.reason for one in service.adjustments] for service in payment.services])
+
+
 def _by_remittance(payments: Sequence[Payment], indexes: Iterable[int]) -> Iterator[list[int]]:
     """Those of the same day and the same check."""
     groups: dict[tuple[date | None, str], list[int]] = defaultdict(list)
@@ -227,7 +241,7 @@ def _answers(payments: Sequence[Payment], indexes: Sequence[int], codes: Contain
             parts = [index for index in together if (RANKS.get(payments[index].status, 0) or first) == rank]
             whole = _answer([payments[index] for index in parts], tuple(parts), rank, codes)
             pieces = [_answer([payments[index]], (index,), rank, codes) for index in parts] if len(parts) > 1 else ()
-            yield replace(whole, pieces=tuple(pieces))
+            yield replace(whole, pieces=tuple(pieces)) if pieces else whole
 
 
 def _answer(payments: Sequence[Payment], parts: tuple[int, ...], rank: int, codes: Container[str]) -> Answer:
@@ -239,14 +253,17 @@ def _answer(payments: Sequence[Payment], parts: tuple[int, ...], rank: int, code
         parts,
         frozenset(payment.control for payment in payments),
         any(SPLIT in payment.remarks for payment in payments),
-        any(_reasons([payment]).get(EARLIER_PAYER, 0) > 0 for payment in payments),
+        any(EARLIER_PAYER in _named(payment) and _reasons([payment]).get(EARLIER_PAYER, 0) > 0 for payment in payments),
     )
 
 
 def _lines_together(lines: Iterable[Line]) -> tuple[Line, ...]:
     """Lines with each one put together that the payer split over the parts of the claim."""
+    every = tuple(lines)
+    if len(every) < 2:
+        return every
     found: dict[object, Line] = {}
-    for index, line in enumerate(lines):
+    for index, line in enumerate(every):
         key: object = (line.number, line.code) if line.number and line.code else index
         other = found.setdefault(key, line)
         if other is not line:
@@ -282,8 +299,11 @@ def _line(payment: Payment, one: Service) -> Line:
 
 def _joined(services: Iterable[Service]) -> list[Service]:
     """Services with each line that the payer split, as for a limit, put together again."""
+    every = list(services)
+    if len(every) < 2:
+        return every
     found: dict[object, Service] = {}
-    for index, one in enumerate(services):
+    for index, one in enumerate(every):
         key: object = (one.line, one.procedure, one.modifiers) if one.line else index
         other = found.setdefault(key, one)
         if other is not one:

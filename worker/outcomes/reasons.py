@@ -48,8 +48,11 @@ SPLIT = "MA15"
 def net(adjustments: Iterable[Adjustment]) -> list[Adjustment]:
     """One for each reason, with the sum of its amounts: a correction may take back a reason on the same line, in a
     group of its own (CR)."""
+    every = list(adjustments)
+    if len({one.reason for one in every}) == len(every):
+        return every
     sums: dict[str, Adjustment] = {}
-    for one in adjustments:
+    for one in every:
         before = sums.get(one.reason)
         # The group is that of what is kept back, not of what is given.
         group = before.group if before and before.amount > 0 else one.group
@@ -59,7 +62,7 @@ def net(adjustments: Iterable[Adjustment]) -> list[Adjustment]:
 
 def denials(adjustments: Iterable[Adjustment]) -> tuple[Adjustment, ...]:
     """The adjustments that deny."""
-    return tuple(one for one in net(adjustments) if one.amount > 0 and one.reason not in PRICING)
+    return tuple([one for one in net(adjustments) if one.reason not in PRICING and one.amount > 0])
 
 
 def kept_back(one: Verdict, charge: Decimal, paid: Decimal, adjustments: Iterable[Adjustment]) -> Decimal:
@@ -72,15 +75,18 @@ def kept_back(one: Verdict, charge: Decimal, paid: Decimal, adjustments: Iterabl
 def verdict(payment: Payment, charge: Decimal, paid: Decimal, adjustments: Iterable[Adjustment]) -> Verdict:
     """What the payer decided on a line of the payment, or on the claim as a whole."""
     every = net(adjustments)
-    if any(one.amount > 0 and one.reason in PENDING for one in every):
+    kept = [one.reason for one in every if one.amount > 0]
+    if not PENDING.isdisjoint(kept):
         return "pending"
-    if denials(every):
+    if not PRICING.issuperset(kept):
         return "denied"
-    allowed = paid > 0 or any(one.amount > 0 and one.reason in SHARED for one in (*every, *payment.adjustments))
+    if paid > 0:
+        return "paid"
+    allowed = any(one.amount > 0 and one.reason in SHARED for one in (*every, *payment.adjustments))
     if payment.status == DENIED and not allowed:
         return "denied"
     explained = charge - sum((one.amount for one in every), Decimal(0)) == paid or payment.balances
-    return "paid" if paid > 0 or allowed or explained else "unexplained"
+    return "paid" if allowed or explained else "unexplained"
 
 
 def expected_carcs(book: Book) -> dict[str, frozenset[str]]:
