@@ -16,12 +16,13 @@ from rules.engine.active import Active, AllFacts, Cases, ScopedRules, ScopePlan
 from rules.engine.asked import Asked, asked
 from rules.engine.cases import cases_of, judging
 from rules.engine.coverage import Looked, fields_not_read, looked_at
-from rules.engine.findings import Found, judged
+from rules.engine.findings import Found, FoundOnce, judged, spoken
+from rules.engine.fused import QUIET
 from rules.engine.memory import Memory, assigned_to, gaps_on, memory_of, plan_on
 from rules.engine.narrowing import LayerHead, Left
 from rules.engine.plan import NO_RULES, LayerLeft, LayerPlan, ShapePlan, scoped, shape_plan, undated_plan
 from rules.engine.shape import Shape, shape_of
-from rules.engine.verdict import FoundOnce, report_of
+from rules.engine.verdict import report_of
 from rules.errors import MISTAKES
 from rules.facts import Facts, facts_of
 from rules.history import NOT_CONSULTED, History
@@ -59,18 +60,46 @@ def _judge(cases: Cases, book: Book) -> Report:
         of_diagnoses = (plan, claim.diagnoses, claim.admitting_diagnosis, claim.reason_diagnoses)
         found = memory.by_diagnoses.get(of_diagnoses)
         if found is None:
-            found = once
-            if new or not _all_quiet(plan, "by_diagnoses", cases):
-                all_facts = all_facts or _facts(plan, cases)
-                found = _of_diagnoses(plan, looked, once, cases, book, all_facts)
+            own, all_facts = _own(plan, "by_diagnoses", cases, all_facts, memory, new=new)
+            found = FoundOnce(tuple(sorted([*once.found, *own]))) if own else once
             memory.by_diagnoses[of_diagnoses] = found
         once = found
-    if not new and not plan.tabled and _all_quiet(plan, "by_claim", cases):
-        return once.report.of(whole.claim.claim_id, whole.history.state)
+    own, all_facts = _own(plan, "by_claim", cases, all_facts, memory, new=new)
+    if own or plan.tabled:
+        editions = plan.asked.union(_asked(plan.tabled, all_facts or _facts(plan, cases)))
+        return report_of(whole, book, looked, plan.rules_run, editions, sorted([*once.found, *own]))
+    if once.report is None:
+        # Nothing that is kept names a claim.
+        once.report = report_of(whole, book, looked, plan.rules_run, plan.asked, once.found).template()
+    return once.report.of(whole.claim.claim_id, whole.history.state)
+
+
+def _own(
+    plan: ShapePlan,
+    name: Literal["by_diagnoses", "by_claim"],
+    cases: Cases,
+    all_facts: AllFacts,
+    memory: Memory,
+    *,
+    new: bool,
+) -> tuple[list[Found], AllFacts]:
+    """What these rules find, by the claim's own diagnoses, amounts, dates and identifiers, and the facts if any were
+    asked. `new`: the plan was made for this claim."""
+    rules = plan.by_claim if name == "by_claim" else plan.by_diagnoses
+    if new:
+        return judged(rules, all_facts, memory.found), all_facts
+    try:
+        said = one.spoken(cases, plan.known) if (one := plan.fused(name)) else None
+    except MISTAKES:
+        said = None
+    if said is QUIET:
+        return [], all_facts
     all_facts = all_facts or _facts(plan, cases)
-    own = judged(plan.by_claim, all_facts)
-    editions = plan.asked.union(_asked(plan.tabled, all_facts))
-    return report_of(whole, book, looked, plan.rules_run, editions, sorted([*once.found, *own]))
+    if said is None:
+        return judged(rules, all_facts, memory.found), all_facts
+    for (layer, number), fact, value in said.facts:
+        all_facts[layer][number][fact] = value
+    return spoken(said.rules, all_facts, memory.found), all_facts
 
 
 def _facts(plan: ShapePlan, cases: Cases) -> AllFacts:
@@ -95,7 +124,8 @@ def _judge_alone(cases: Cases, book: Book) -> Report:
     if (places := cases[0].claim.not_read) and not reason:
         gaps = fields_not_read(places, _asking(active, all_facts))
         looked = looked._replace(gaps=(*looked.gaps, *gaps))
-    return report_of(cases[0], book, looked, rules_run, frozenset(editions), judged(to_judge, all_facts))
+    found = judged(to_judge, all_facts, memory_of(book).found)
+    return report_of(cases[0], book, looked, rules_run, frozenset(editions), found)
 
 
 def _scope_plan(book: Book, facts: Facts) -> ScopePlan:
@@ -145,7 +175,7 @@ def _of_shape(
         for facts, derived in zip(own, of_layer, strict=True):
             facts.update(derived)
     looked = _looked(case, cases, book, reason)
-    return plan, looked, _found_once(judged(plan.by_shape, all_facts), plan, looked, cases, book)
+    return plan, looked, FoundOnce(tuple(judged(plan.by_shape, all_facts, memory.found)))
 
 
 def _left(key: _Key, case: Case, plan: LayerPlan, memory: Memory) -> LayerLeft:
@@ -170,29 +200,6 @@ def _left(key: _Key, case: Case, plan: LayerPlan, memory: Memory) -> LayerLeft:
         together = memory.together[of_lines] = [{} for _ in range(len(scopes) + 1)]
     run = head.rules_run[0] + head.rules_run[1] * len(scopes)
     return LayerLeft(run, [head.claim(added, case), *scopes], together)
-
-
-def _of_diagnoses(
-    plan: ShapePlan, looked: Looked, of_shape: FoundOnce, cases: Cases, book: Book, all_facts: AllFacts
-) -> FoundOnce:
-    """With what the rules find that rest on shape and diagnoses."""
-    found = judged(plan.by_diagnoses, all_facts)
-    return _found_once(sorted([*of_shape.found, *found]), plan, looked, cases, book) if found else of_shape
-
-
-def _found_once(found: Iterable[Found], plan: ShapePlan, looked: Looked, cases: Cases, book: Book) -> FoundOnce:
-    known = tuple(found)
-    # Nothing that is kept names a claim.
-    return FoundOnce(known, report_of(cases[0], book, looked, plan.rules_run, plan.asked, known).template())
-
-
-def _all_quiet(plan: ShapePlan, name: Literal["by_diagnoses", "by_claim"], cases: Cases) -> bool:
-    """Whether these rules are, on the claim's own diagnoses, amounts, dates and identifiers; False as well where each
-    has to be asked."""
-    try:
-        return (all_quiet := plan.quiet(name)) is not None and all_quiet(cases, plan.known)
-    except MISTAKES:
-        return False
 
 
 def _asked(tabled: ScopedRules, all_facts: AllFacts) -> Iterable[Asked]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rules.book.assignment import Assigned
 from rules.book.rule import Version, enumerated, missing_labels
 from rules.engine.active import Active, AllFacts, Scope, ScopedRules
+from rules.engine.recent import Recent
 from rules.errors import MISTAKES
 from rules.facts import Facts
 from rules.facts.parts import edition_of
 from rules.facts.together import position_of_number
-from rules.report import Citation, Finding, Gap, Outcome
+from rules.report import Citation, EditionId, Evidence, Finding, Gap, Outcome, Report
+from rules.tables.edition import Edition
 from rules.terms import SEVERITIES, Severity
 
 ENGINE_CODE = "ENG001"
@@ -31,13 +33,43 @@ class Found(NamedTuple):
     """Labels of the facts for want of which it is undetermined."""
 
 
-def judged(rules: ScopedRules, all_facts: AllFacts) -> list[Found]:
-    """What these rules find, in the order of judging."""
+@dataclass(slots=True, eq=False)
+class FoundOnce:
+    """What rules found on claims that are alike."""
+
+    found: tuple[Found, ...]
+    report: Report | None = None
+    """Where they found no more: of no claim. Made when the first claim asks: where claims have faults, few do."""
+
+
+class _Said(NamedTuple):
+    """All that a finding is made of."""
+
+    rule: Active
+    scope: Scope
+    outcome: Outcome
+    line: int | None
+    place: int | None
+    """Of the line among those of the claim, where a patch names it."""
+    missing: tuple[str, ...]
+    edition: EditionId | None
+    """The imported edition that it cites."""
+    evidence: tuple[Evidence, ...]
+    """Of each fact that the rule reads, which are those of its sentences as well."""
+
+
+def judged(rules: ScopedRules, all_facts: AllFacts, kept: Recent[Found]) -> list[Found]:
+    """What these rules find, in the order of judging. `kept`: what was found before, and what is found now."""
+    return spoken(_not_quiet(rules, all_facts), all_facts, kept)
+
+
+def spoken(rules: Iterable[tuple[Scope, Active]], all_facts: AllFacts, kept: Recent[Found]) -> list[Found]:
+    """The same of rules that are known to have something to say."""
     found = []
-    for scope, one in _not_quiet(rules, all_facts):
-        judgement = _judged(one, all_facts[scope[0]][scope[1]])
-        if judgement:
-            found.append(Found(scope, one.order, one.assigned, *judgement))
+    for scope, one in rules:
+        said = _judged(scope, one, all_facts[scope[0]][scope[1]], kept)
+        if said:
+            found.append(said)
     return found
 
 
@@ -48,28 +80,56 @@ def _not_quiet(rules: ScopedRules, all_facts: AllFacts) -> Iterable[tuple[Scope,
         return rules
 
 
-def _judged(one: Active, facts: Facts) -> tuple[Finding | Gap, tuple[str, ...]] | None:
-    """The finding, and the labels of what it is undetermined for."""
-    assigned, version = one.assigned, one.version
+def _judged(scope: Scope, one: Active, facts: Facts, kept: Recent[Found]) -> Found | None:
     try:
         if facts.day is None:
-            outcome, version = assigned.rule.judge(facts)
-        else:
-            outcome = version.judge(facts)
+            return _undated(scope, one, facts)
+        version = one.version
+        outcome = version.judge(facts)
         if outcome in ("pass", "not_applicable"):
             return None
-        if version.gap:
-            gap = _gap(assigned, version, outcome, facts)
-            return (gap, ()) if gap else None
-        missing = missing_labels(version, facts) if outcome == "undetermined" else ()
-        return _finding(assigned, version, outcome, facts, missing), missing
+        said = _said(scope, one, version, outcome, facts)
+        found = kept.get(said)
+        if found is None:
+            finding = _finding(one.assigned, version, outcome, facts, said.missing)
+            if finding is None:
+                return None
+            found = kept[said] = Found(scope, one.order, one.assigned, finding, said.missing)
+        return found
     except MISTAKES as error:  # one broken rule must not hide what the others found
-        return _broken(assigned, facts, error), ()
+        return Found(scope, one.order, one.assigned, _broken(one.assigned, facts, error))
+
+
+def _undated(scope: Scope, one: Active, facts: Facts) -> Found | None:
+    outcome, version = one.assigned.rule.judge(facts)
+    if outcome in ("pass", "not_applicable"):
+        return None
+    missing = _missing(version, outcome, facts)
+    finding = _finding(one.assigned, version, outcome, facts, missing)
+    return Found(scope, one.order, one.assigned, finding, missing) if finding else None
+
+
+def _said(scope: Scope, one: Active, version: Version, outcome: Outcome, facts: Facts) -> _Said:
+    edition, number = _edition(version, facts), facts.line_number
+    return _Said(
+        one, scope, outcome, number,
+        position_of_number(facts.case, number) if version.patch and number is not None else None,
+        _missing(version, outcome, facts), edition.named if edition else None, tuple(version.evidence(facts).values()),
+    )  # fmt: skip
+
+
+def _missing(version: Version, outcome: Outcome, facts: Facts) -> tuple[str, ...]:
+    """Labels of what a finding is undetermined for; a gap is none."""
+    return missing_labels(version, facts) if outcome == "undetermined" and not version.gap else ()
+
+
+def _edition(version: Version, facts: Facts) -> Edition | None:
+    return edition_of(facts, version.edition.table) if version.edition else None
 
 
 def _cited(version: Version, facts: Facts) -> Citation:
     """The rule's source, or the imported edition that judged in its place."""
-    edition = edition_of(facts, version.edition.table) if version.edition else None
+    edition = _edition(version, facts)
     if edition is None:
         return version.citation
     return replace(version.citation, source=edition.title, edition=edition.release, url=edition.url)
@@ -91,7 +151,11 @@ def cannot_check(missing: tuple[str, ...]) -> tuple[str, str]:
     return f"Cannot check this: missing on the claim: {labels}.", f"Add {labels}, then check again."
 
 
-def _finding(assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, missing: tuple[str, ...]) -> Finding:
+def _finding(
+    assigned: Assigned, version: Version, outcome: Outcome, facts: Facts, missing: tuple[str, ...]
+) -> Finding | Gap | None:
+    if version.gap:
+        return _gap(assigned, version, outcome, facts)
     rule, number = assigned.rule, facts.line_number
     message, fix = version.message.fill(facts), version.fix.fill(facts)
     patch: tuple[dict[str, object], ...] = ()

@@ -14,10 +14,11 @@ from rules.carried import EVERY
 from rules.case import Case
 from rules.claim import Payer
 from rules.engine.coverage import Looked, fields_left_out, gaps_of_kind, tables_not_imported
+from rules.engine.findings import Found, FoundOnce
+from rules.engine.merging import Shown
 from rules.engine.narrowing import LayerHead, OfLine
 from rules.engine.plan import DayPlan, ShapePlan, day_plan
 from rules.engine.recent import Recent
-from rules.engine.verdict import FoundOnce
 from rules.history import State as HistoryState
 from rules.payers import Selection
 from rules.report import Gap
@@ -37,6 +38,9 @@ MOST_SHAPES = 6_000
 """Shapes of claims whose plans are kept."""
 MOST_WITH_DIAGNOSES = 20_000
 """The same of shapes with their diagnoses."""
+
+MOST_FOUND = 8_000
+"""Findings that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class Memory:
     """The plan, what is looked at, and what the rules find that rest on the shape alone: by payer, period and shape."""
     by_diagnoses: Recent[FoundOnce] = field(default_factory=lambda: Recent(MOST_WITH_DIAGNOSES))
     """With what the rules find that rest on the diagnoses as well, by plan and diagnoses."""
+    found: Recent[Found] = field(default_factory=lambda: Recent(MOST_FOUND))
+    """Findings by all that they are made of: claims have the same faults, whatever else is on them."""
+    shown: Shown = field(default_factory=lambda: Recent(MOST_FOUND))
+    """What is shown of several findings as one."""
 
     def period(self, day: date) -> int:
         """Days of the same period have the same versions of all rules, the same rows of all tables, and are covered or

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from copy import deepcopy
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
 def patched(document: Any, operations: Iterable[Mapping[str, Any]]) -> Any:
-    """A copy of the document with the operations done in order.
+    """The document with the operations done in order: another one, which shares with it what none of them touches.
 
     Raises:
         LookupError: a path leads nowhere.
     """
-    result = deepcopy(document)
+    result = document
     for operation in operations:
-        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
-        node = result
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node[part]
-        _do(operation, node, last)
+        path = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+        result = _with(result, path, operation)
     return result
+
+
+def _with(node: Any, path: Sequence[str], operation: Mapping[str, Any]) -> Any:
+    copy: Any = node[:] if isinstance(node, list) else {**node}
+    first, *rest = path
+    if not rest:
+        _do(operation, copy, first)
+        return copy
+    key: Any = int(first) if isinstance(copy, list) else first
+    copy[key] = _with(copy[key], rest, operation)
+    return copy
 
 
 def _do(operation: Mapping[str, Any], node: Any, last: str) -> None:

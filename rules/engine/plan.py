@@ -18,7 +18,7 @@ from rules.book.assignment import Assigned
 from rules.case import Case
 from rules.engine.active import Active, AllFacts, Cases, ScopedRules, ScopePlan
 from rules.engine.asked import Asked, asked
-from rules.engine.fused import AllQuiet, fused
+from rules.engine.fused import Fused, fused
 from rules.engine.lapsed import lapsed
 from rules.engine.narrowing import OF_LINES, Left, put_off, silenced, unshared
 from rules.errors import MISTAKES
@@ -61,11 +61,11 @@ class ShapePlan:
     """By scope the facts that `by_diagnoses` and `by_claim` read and the shape gives."""
     unshared: frozenset[str]
     """The facts that the shape does not give."""
-    _fused: dict[str, AllQuiet | None] = field(default_factory=dict)
+    _fused: dict[str, Fused | None] = field(default_factory=dict)
 
-    def quiet(self, name: Literal["by_diagnoses", "by_claim"]) -> AllQuiet | None:
-        """Whether none of these rules has anything to say; None: they are to be asked one by one. Made when the second
-        claim of the shape asks: of many shapes there is one claim, and making it costs as much as judging several."""
+    def fused(self, name: Literal["by_diagnoses", "by_claim"]) -> Fused | None:
+        """These rules as one function; None: they are to be asked one by one. Made when the second claim of the shape
+        asks: of many shapes there is one claim, and making it costs as much as judging several."""
         if name not in self._fused:
             self._fused[name] = fused(self.by_claim if name == "by_claim" else self.by_diagnoses, self.unshared)
         return self._fused[name]

@@ -66,10 +66,11 @@ def suggestions_of(claim: Claim, report: Report, book: Book, *, received: date |
     if not any(_suggesting(book, one) for found in asked for one in (found, *found.because)):
         return ()
     cases = {case.layer: ClaimFacts(case) for case in cases_of(claim, book, received, NOTHING_BILLED)}
+    data: dict[str, Any] = as_data(claim)
     found: list[Suggestion] = []
     number = 0
     for finding in asked:
-        ways = _ways_out(claim, finding, book, cases, received)
+        ways = _ways_out(claim, data, finding, book, cases, received)
         if ways:
             number += 1
             found += [_keyed(f"{number}{letter}", way) for letter, way in zip(ascii_lowercase, ways, strict=False)]
@@ -85,22 +86,25 @@ def _suggesting(book: Book, finding: Finding) -> tuple[Rule, Version] | None:
     rule = book.files.get(finding.rule)
     if rule is None or finding.outcome != "fail":
         return None
-    version = next((one for one in rule.versions if one.start.isoformat() == finding.version), None)
-    return (rule, version) if version and version.suggest else None
+    version = next((one for one in rule.versions if one.suggest and one.start.isoformat() == finding.version), None)
+    return (rule, version) if version else None
 
 
 def _ways_out(
-    claim: Claim, finding: Finding, book: Book, cases: dict[str, ClaimFacts], received: date | None
+    claim: Claim,
+    data: dict[str, Any],
+    finding: Finding,
+    book: Book,
+    cases: dict[str, ClaimFacts],
+    received: date | None,
 ) -> list[Suggestion]:
-    """Of the finding and of those that are shown with it: one slip, so one of them is enough."""
+    """Of the finding and of those that are shown with it: one slip, so one of them is enough. `data`: the claim's."""
     ways: list[Suggestion] = []
     for one in (finding, *finding.because):
         if (known := _suggesting(book, one)) and known[0].layer in cases:
             for way in resolved(claim, known[0], known[1], facts_at(cases[known[0].layer], one.line)):
                 same = any(other.operations == way.operations for other in ways)
-                if not same and not still_found(
-                    known[0], with_changes(claim, way.operations), one.line, book, received
-                ):
+                if not same and not still_found(known[0], _changed(data, way.operations), one.line, book, received):
                     ways.append(way)
     return ways
 
@@ -170,7 +174,10 @@ def still_found(rule: Rule, claim: Claim | None, number: int | None, book: Book,
 
 def with_changes(claim: Claim, steps: Iterable[dict[str, Any]]) -> Claim | None:
     """The claim with the operations done; None: what comes out is no claim."""
-    data = as_data(claim)
+    return _changed(as_data(claim), steps)
+
+
+def _changed(data: dict[str, Any], steps: Iterable[dict[str, Any]]) -> Claim | None:
     try:
         return read_claim(patched(data, steps))
     except (ClaimInvalid, LookupError):

@@ -12,18 +12,12 @@ from rules.case import Case
 from rules.engine.asked import Asked
 from rules.engine.coverage import Looked, coverage_of, editions_of, in_order, past_editions
 from rules.engine.findings import Found
-from rules.engine.merging import Member, merged
+from rules.engine.memory import memory_of
+from rules.engine.merging import Member, Shown, merged
 from rules.engine.routing import gap_route, routed
 from rules.payers import plain_id
 from rules.report import Finding, Gap, OverrideId, Report, each_of, order
 from rules.terms import GapRoute
-
-
-class FoundOnce(NamedTuple):
-    """What rules found on claims that are alike, and the report where they found no more: of no claim yet."""
-
-    found: tuple[Found, ...]
-    report: Report
 
 
 class Verdict(NamedTuple):
@@ -38,8 +32,8 @@ class Verdict(NamedTuple):
     """What active rules could not look at."""
 
 
-def verdict_of(found: Iterable[Found]) -> Verdict:
-    """The verdict that these findings make, which come in the order of judging."""
+def verdict_of(found: Iterable[Found], shown: Shown) -> Verdict:
+    """The verdict that these findings make, which come in the order of judging. `shown`: as of `merged`."""
     active: list[Member] = []
     shadow: list[Finding] = []
     overridden: list[Finding] = []
@@ -55,22 +49,7 @@ def verdict_of(found: Iterable[Found]) -> Verdict:
             overridden.append(finding)
         else:
             active.append(Member(finding, rule, one.missing))
-    return Verdict(_sorted(merged(_taken_over_once(active))), _sorted(shadow), _sorted(overridden), tuple(gaps))
-
-
-def _taken_over_once(found: Iterable[Member]) -> list[Member]:
-    """Without the findings of Medicare's rules where the payer's own rule of that code spoke on that line.
-
-    Rules that a Medicare Advantage plan takes over come after the payer's own.
-    """
-    seen: dict[tuple[str, int | None], str] = {}
-    kept = []
-    for one in found:
-        finding = one.finding
-        owner = seen.setdefault((finding.code, finding.line), finding.rule)
-        if owner == finding.rule or "/medicare/" not in finding.rule or "/medicare/" in owner:
-            kept.append(one)
-    return kept
+    return Verdict(merged(active, shown), _sorted(shadow), _sorted(overridden), tuple(gaps))
 
 
 def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -81,7 +60,7 @@ def report_of(
     case: Case, book: Book, looked: Looked, rules_run: int, asked: frozenset[Asked], found: Iterable[Found]
 ) -> Report:
     """The report on these findings. `case`: the claim as a whole."""
-    verdict, reason = verdict_of(found), looked.reason
+    verdict, reason = verdict_of(found, memory_of(book).shown), looked.reason
     gaps = in_order(looked.gaps if reason else [*looked.gaps, *past_editions(asked), *verdict.gaps])
     observing, of_gaps = _from_overrides(case, book, gaps) if book.overrides.entries else (None, "billing")
     left = book.overrides.leaving_unchecked(kind_of(case)) if reason and book.overrides.entries else None

@@ -13,7 +13,7 @@ from rules.claim import Claim, read_claim
 from rules.engine.active import Active
 from rules.engine.cases import cases_of
 from rules.engine.check import check
-from rules.engine.fused import fused
+from rules.engine.fused import QUIET, fused
 from rules.engine.memory import memory_of
 from rules.engine.plan import ShapePlan
 from rules.facts import facts_of
@@ -51,7 +51,7 @@ def second_for_nothing(one: Claim) -> Claim:
 
 
 @pytest.mark.parametrize("change", [lambda one: one, faulty, first_for_nothing, second_for_nothing])
-def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]) -> None:
+def test_it_says_which_of_its_rules_have_something_to_say_and_what_it_derived(change: Callable[[Claim], Claim]) -> None:
     book, seen = unused(), set()
     memory = memory_of(book)
     for one in map(change, CLAIMS[:300]):
@@ -61,18 +61,20 @@ def test_it_is_quiet_where_each_of_its_rules_is(change: Callable[[Claim], Claim]
             cases = cases_of(one, book, None, NOTHING_BILLED)
             facts = [facts_of(case) for case in cases]
             for name, rules in (("by_diagnoses", plan.by_diagnoses), ("by_claim", plan.by_claim)):
-                all_quiet = plan.quiet(name)
-                assert all_quiet is not None
-                found = all_quiet(cases, plan.known)
-                assert found is all(rule.is_quiet(facts[layer][number]) for (layer, number), rule in rules)
-                seen.add((name, found))
+                function = plan.fused(name)
+                assert function is not None
+                said = function.spoken(cases, plan.known)
+                loud = [one for one in rules if not one[1].is_quiet(facts[one[0][0]][one[0][1]])]
+                assert list(said.rules) == loud
+                assert all(facts[layer][number][fact] == value for (layer, number), fact, value in said.facts)
+                seen.add((name, not loud))
     assert ("by_claim", False) in seen
     assert {("by_diagnoses", True), ("by_diagnoses", False)} <= seen
 
 
 def test_plans_of_many_shapes_share_one() -> None:
     found = plans()
-    assert len({plan.quiet("by_claim") for plan in found}) < len(found) / 5
+    assert len({plan.fused("by_claim") for plan in found}) < len(found) / 5
 
 
 def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
@@ -82,6 +84,6 @@ def test_rules_that_look_at_more_than_facts_are_asked_one_by_one() -> None:
 
 
 def test_no_rules_are_quiet() -> None:
-    all_quiet = fused((), frozenset())
-    assert all_quiet is not None
-    assert all_quiet(cases_of(CLAIMS[0], BOOK, None), (({},),))
+    function = fused((), frozenset())
+    assert function is not None
+    assert function.spoken(cases_of(CLAIMS[0], BOOK, None), (({},),)) is QUIET

@@ -73,7 +73,9 @@ def wanting_authorizations() -> Book:
 def forgetting(book: Book) -> Book:
     """The book as no claim had met it, but for the plans of a day, which are the same for all claims of a kind."""
     memory = memory_of(book)
-    for kept in (memory.heads, memory.lines, memory.together, memory.by_shape, memory.by_diagnoses):
+    for kept in (
+        memory.heads, memory.lines, memory.together, memory.by_shape, memory.by_diagnoses, memory.found, memory.shown,
+    ):  # fmt: skip
         kept.clear()
     return book
 
@@ -146,6 +148,7 @@ def test_a_fact_that_cannot_be_derived_holds_the_claim_and_the_other_rules_run(
 def test_what_is_kept_names_no_claim() -> None:
     book = unused()
     check(read_claim(example_claim("practitioner", {**FULL, "claim_id": "CANARY"}, AETNA)), book)
-    for memory in (memory_of(book).by_shape, memory_of(book).by_diagnoses):
+    of_book = memory_of(book)
+    for memory in (of_book.by_shape, of_book.by_diagnoses, of_book.found):
         assert len(memory) > 0
         assert "CANARY" not in repr(memory._entries)

@@ -24,6 +24,7 @@ from rules.causes import CAUSES, OF_A_LINE
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.engine.merging import merged
+from rules.engine.recent import Recent
 from rules.errors import BookInvalid
 from rules.facts import FACTS
 from rules.loader import read_book
@@ -262,7 +263,7 @@ def by_severity(finding: Finding) -> int:
 
 
 def test_nothing_merges_into_one_finding() -> None:
-    assert merged([]) == []
+    assert merged([], Recent(1)) == ()
 
 
 def test_every_shipped_rule_says_its_cause_and_its_fault() -> None:
