@@ -29,7 +29,7 @@ oracles: .venv/dev.stamp  ## the 837 reader beside pyx12 and x12sdk: 2,500 claim
 	@$(BIN)/python -m tests.bench.x12_speed
 
 faults: .venv/dev.stamp  ## kills, cuts, full disks and failovers under 20,000 claims each, about 40 minutes; FAULTS="--only cut --seed 7"
-	@SCRUBTEST_EXAMPLES=500 $(BIN)/pytest -q --timeout 1800 tests/faults/test_protocol.py
+	@SCRUBTEST_EXAMPLES=500 $(BIN)/pytest -q --timeout 1800 tests/faults/test_protocol.py tests/faults/test_case_protocol.py tests/faults/test_file_protocol.py
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
 bench: .venv/dev.stamp  ## what a claim costs, all parts; a quarter of an hour and more. Other engines: pip install --group bench
