@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
+from worker import bootstrap
 from worker.config.settings import load_settings
 from worker.desk.acting import Desk
 from worker.desk.casestore import CaseStore
@@ -25,9 +26,12 @@ from worker.desk.following import Followed
 from worker.desk.waiving import waivable
 from worker.errors import NotWaivable
 from worker.monitoring.reconciliation import reconcile
+from worker.pipeline import batch
+from worker.pipeline.commit import Committer, Item, Status
 from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.front import Front
 from worker.pipeline.ledger import order, patient_of
+from worker.pipeline.notification import Notifier
 from worker.store import opening
 from worker.store.connections import Store
 from worker.store.keys import Keys, case_mark
@@ -68,6 +72,11 @@ def apart(store: Store) -> tuple[int, int, int]:
     """Partitions: of the front of the case, and two others for patients."""
     front = Keys(0, COUNT).at(case_mark("", "PCN-1")).partition
     return front, (front + 1) % COUNT, (front + 2) % COUNT
+
+
+def send(store: Store, id: str, claim: dict[str, Any]) -> None:
+    event = {"specversion": "1.0", "id": id, "source": "/ehr", "type": "claim.submitted.v1", "data": claim}
+    store.redis.xadd(store.keys.stream(""), {"event": orjson.dumps(event)})
 
 
 @pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2), (1, 1)])
@@ -158,6 +167,44 @@ def test_an_older_version_of_another_patient_is_superseded_and_the_books_balance
     assert reconcile(store.redis, store.keys).balance == 0
 
 
+@pytest.fixture
+def other(store: Store) -> Iterator[InboxConsumer]:
+    """A second worker."""
+    found = bootstrap.inbox_consumer(store, Notifier(store.redis, store.keys, gate_ms=1, send=lambda: None))
+    yield found
+    found.audit.close()
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)])
+def test_a_correction_that_is_decided_while_a_waived_version_is_about_to_be_committed_holds_that(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    other: InboxConsumer, apart: tuple[int, int, int], at: tuple[int, int], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The worker with the waived version stands still between its last look and its commit, as long as it takes the
+    other to receive the correction, judge it and send it to billing."""
+    first, second = (apart[place] for place in at)
+    decide(corrected(store, home=first, claim=HELD))
+    brought()
+    let_go(desk, now(cases))
+    commit, stood = Committer.commit, list[int]()
+
+    def late(self: Committer, items: Sequence[Item], *more: Any) -> list[Status]:
+        if not stood and any(item.entry.startswith("inner:") for item in items):
+            stood.append(len(items))
+            send(store, "correction", corrected(store, home=second))
+            other.run()
+            assert len(entries(store, "billing")) == 1
+        return commit(self, items, *more)
+
+    monkeypatch.setattr(Committer, "commit", late)
+    consumer.run()
+    assert stood
+    (billed,) = entries(store, "billing")
+    assert billed["data"]["report"].get("waived") is None
+    assert entries(store, "rework")[-1]["data"]["report"]["waived"]["refused"].startswith("a later version")
+    assert reconcile(store.redis, store.keys).balance == 0
+
+
 REVISIONS = st.builds(
     lambda numbers, stream: "-".join(map(str, numbers)) + stream,
     st.lists(st.integers(0, 30) | st.integers(10**18, 2**64 - 1), min_size=2, max_size=3),
@@ -174,17 +221,73 @@ def server(request: pytest.FixtureRequest) -> Iterator[Redis]:
 
 
 @given(
-    held=REVISIONS, ours=REVISIONS, turns=st.tuples(st.sampled_from("PS"), st.sampled_from("PS")), more=st.booleans()
-)
-def test_of_two_versions_the_later_is_registered_as_python_orders_them(
-    server: Redis, held: str, ours: str, turns: tuple[str, str], more: bool
+    held=REVISIONS, ours=REVISIONS, turns=st.tuples(st.sampled_from("PS"), st.sampled_from("PS")), more=st.booleans(),
+    homes=st.frozensets(st.integers(0, 12)), at=st.none() | st.integers(0, 12),
+)  # fmt: skip
+def test_of_two_versions_the_later_is_registered_as_python_orders_them_with_the_partitions_of_both(
+    server: Redis, held: str, ours: str, turns: tuple[str, str], more: bool, homes: frozenset[int], at: int | None
 ) -> None:
     key, (before, turn) = Keys().front("a"), turns
-    known = Front(held, "billing" if more else "rework", before, billed=more)
-    server.set(key, str(known))
+    known = Front(held, "billing" if more else "rework", before, more, homes=tuple(sorted(homes)))
+    if at is not None:
+        known = known._replace(state="registered", partition=at, homes=tuple(sorted(homes - {at})))
+    assert Front.parse(str(known)) == known
+    server.set(key, str(known), ex=1_000)
     put = Front(ours, "registered", turn, partition=3)
-    (answer,) = server.eval(named("register"), *call({"events": [], "fronts": [key]}, 60_000, str(put)))  # type: ignore[misc]
-    assert answer.decode() == str(known)
-    wanted = put._replace(billed=more and before == turn) if order(ours) > order(held) else known
-    assert server.get(key) == str(wanted).encode()
-    assert Front.parse(str(wanted)) == wanted
+    for _ in range(2):
+        server.eval(named("register"), *call({"events": [], "fronts": [key]}, 60_000, str(put)))  # type: ignore[misc]
+    found = Front.parse((server.get(key) or b"").decode())
+    assert found is not None
+    later = order(ours) > order(held)
+    every = {*known.partitions, 3}
+    assert found.partitions == tuple(sorted(every))
+    wanted = put._replace(billed=more and before == turn) if later else known
+    assert found == wanted._replace(homes=found.homes)
+    assert found.homes == tuple(sorted(every - ({found.partition} if found.state == "registered" else set())))
+    assert (server.pttl(key) <= 60_000) == later
+
+
+def test_what_a_version_at_another_home_was_billed_for_is_not_billed_again_by_a_waiver(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    apart: tuple[int, int, int],
+) -> None:  # fmt: skip
+    """The first went to billing; the second, with another member id, is held and says that it is an original."""
+    _, first, second = apart
+    decide(corrected(store, home=first))
+    decide(corrected(store, home=second, claim=LATER))
+    brought()
+    with pytest.raises(NotWaivable, match="went to billing before"):
+        waivable(desk, now(cases), TODAY)
+    key = Keys(first, COUNT).front(case_mark("", "PCN-1"))
+    billed = store.redis.getdel(key)
+    let_go(desk, now(cases))
+    assert billed is not None
+    store.redis.set(key, billed)
+    consumer.run()
+    assert "went to billing before" in entries(store, "rework")[-1]["data"]["report"]["waived"]["refused"]
+    assert len(entries(store, "billing")) == 1
+
+
+def test_a_worker_that_is_lost_between_the_two_registrations_of_a_correction_holds_it_back(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    other: InboxConsumer, apart: tuple[int, int, int],
+) -> None:  # fmt: skip
+    """Registered with the front of its case alone, it is taken up by another worker, which knows of the first home."""
+    _, first, second = apart
+    decide(corrected(store, home=first, claim=HELD))
+    brought()
+    let_go(desk, now(cases))
+    send(store, "correction", corrected(store, home=second))
+    consumers = {one.context.keys.partition: one for one in other.partitions}
+    readings = batch.read(consumers[0].inbox.take(1), consumers[0].context)
+    consumers[0].router.route(readings)
+    lost = consumers[second]
+    lost.router.route(batch.read(lost.inbox.take(1), lost.context))
+    lost.unfinished = True
+    other.run()
+    consumer.run()
+    (billed,) = entries(store, "billing")
+    assert billed["data"]["report"].get("waived") is None
+    front = Front.parse((store.redis.get(Keys(first, COUNT).front(case_mark("", "PCN-1"))) or b"").decode())
+    assert front is not None
+    assert (front.state, front.partition) == ("registered", second)

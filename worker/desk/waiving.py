@@ -167,10 +167,16 @@ def in_the_way(desk: Desk, case: Case, content: Content, claim: Claim) -> str | 
     if (left := by_file(desk, content)) is not None and left <= _LEAST_MS:
         return _FORGOTTEN
     mark = case_mark(case.scope, case.claim_id)
-    places = dict.fromkeys((Keys(int(about["partition"]), keys.count), keys.at(mark)))
-    held = cast(list[bytes | None], [redis.get(place.front(mark)) for place in places])
-    fronts = [Front.parse((value or b"").decode()) for value in held]
-    return front.obstacle(fronts, claim, about["revision"])
+    places = list(dict.fromkeys((Keys(int(about["partition"]), keys.count), keys.at(mark))))
+    fronts = [_front(desk, place, mark) for place in places]
+    homes = front.elsewhere(fronts, [place.partition for place in places])
+    others = [_front(desk, Keys(one, keys.count), mark) for one in homes if one < keys.count]
+    return front.obstacle(fronts, claim, about["revision"], others)
+
+
+def _front(desk: Desk, place: Keys, mark: str) -> Front | None:
+    held = cast(bytes | None, desk.store.redis.get(place.front(mark)))
+    return Front.parse((held or b"").decode())
 
 
 def by_file(desk: Desk, content: Content) -> int | None:

@@ -37,7 +37,7 @@ from worker.pipeline.notification import Notifier
 from worker.pipeline.reading import Reading, given_up
 from worker.pipeline.rendering import Rendered, superseded
 from worker.pipeline.repeats import RepeatDropper
-from worker.pipeline.routing import Router
+from worker.pipeline.routing import Router, homes_elsewhere
 from worker.store.agreement import RingsInForce
 from worker.store.cluster import LOST, is_cluster
 from worker.store.keys import Keys
@@ -245,6 +245,8 @@ class PartitionConsumer:
         left, rounds = routed.here, _ROUNDS
         while left:
             memory = routed.registered | self.inbox.remembered(batch.keys_of(left))
+            if not (left := self._joined(left, memory)):
+                break
             if self.rings and (theirs := batch.to_adopt(left, memory)):
                 memory |= adopt(self.rings.redis, self.context.keys, self.context.rings.mark, theirs)
             if ahead and not self.stopping():
@@ -258,6 +260,15 @@ class PartitionConsumer:
             if not rounds or (rest and self._late()):
                 break
         return not left
+
+    def _joined(self, readings: list[Reading], memory: dict[str, str]) -> list[Reading]:
+        """Registers what is to be judged on the homes of other versions of its case; `memory` gets what is known there.
+        Answers those that can be judged without a partition that is away."""
+        away = set[Keys]()
+        memory |= self.router.join(readings, memory, away)
+        self._away |= away
+        keys = self.context.keys
+        return [one for one in readings if away.isdisjoint(homes_elsewhere(one, keys, memory))] if away else readings
 
     def _late(self) -> bool:
         """Whether to give way. A worker that stops does not: nobody would come back to what it has in hand."""

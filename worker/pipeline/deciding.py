@@ -27,7 +27,7 @@ from worker.pipeline.context import Batch, BatchContext
 from worker.pipeline.front import Front
 from worker.pipeline.ledger import EMPTY, Ledger, expiry_ms, order
 from worker.pipeline.reading import Reading
-from worker.pipeline.routing import front_partition, identity_partition
+from worker.pipeline.routing import fronts_of, homes_elsewhere, identity_partition
 from worker.store.keyring import same_digest
 from worker.store.keys import LEFT, REGISTERED, WITHOUT_VERDICT
 from worker.store.outletspecs import FILES
@@ -106,7 +106,7 @@ def _judged(reading: Reading, batch: Batch) -> Decision:
     claim = submission.claim
     ledger = Ledger.parse(batch.memory.get(reading.ledger_key or "", "")) if claimed else EMPTY
     history = ledger.history(claimed) if claimed else NO_MEMBER_ID
-    fronts = _fronts(reading, batch)
+    fronts = fronts_of(reading, context.keys, batch.memory)
     if later := front.superseded_by(fronts, claim, reading.entry.revision, context.keys.partition):
         known = history.superseded_by
         if not known or order(known) < order(later):
@@ -120,7 +120,7 @@ def _judged(reading: Reading, batch: Batch) -> Decision:
         return quarantined(reading, batch, "check_failed", [problem])
     if reading.waiver:
         today = date.fromisoformat(batch.moment[:10])
-        also = _in_the_way(reading, fronts)
+        also = _in_the_way(reading, fronts, batch)
         if reading.waiver.changes:
             report = repaired(report, reading.waiver.repaired, also)
         else:
@@ -133,14 +133,7 @@ def _judged(reading: Reading, batch: Batch) -> Decision:
     return Decision(reading, decision, route, event, entered, report, received, front=shown)
 
 
-def _fronts(reading: Reading, batch: Batch) -> tuple[Front | None, ...]:
-    """What its case's front says here, and where else that is registered."""
-    keys, case = batch.context.keys, reading.case or ""
-    places = dict.fromkeys((keys, front_partition(reading, keys)))
-    return tuple(Front.parse(batch.memory.get(place.front(case), "")) for place in places)
-
-
-def _in_the_way(reading: Reading, fronts: tuple[Front | None, ...]) -> str | None:
+def _in_the_way(reading: Reading, fronts: tuple[Front | None, ...], batch: Batch) -> str | None:
     """Why this waived or repaired claim stays held, whatever the rules say; None: nothing."""
     waiver, submission = reading.waiver, reading.submission
     assert waiver is not None
@@ -149,7 +142,9 @@ def _in_the_way(reading: Reading, fronts: tuple[Front | None, ...]) -> str | Non
         return f"the claim is not the one that was {'repaired' if waiver.changes else 'waived'}"
     if waiver.revision != reading.entry.revision:
         return f"it is another version of the claim than the one that was {'repaired' if waiver.changes else 'waived'}"
-    return front.obstacle(fronts, submission.claim, waiver.revision)
+    homes = homes_elsewhere(reading, batch.context.keys, batch.memory)
+    others = [Front.parse(batch.memory.get(there.front(reading.case or ""), "")) for there in homes]
+    return front.obstacle(fronts, submission.claim, waiver.revision, others)
 
 
 def _shown(reading: Reading, batch: Batch, here: Front | None, disposition: Disposition) -> FrontWrite:

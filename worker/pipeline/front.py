@@ -4,8 +4,9 @@ A ledger knows that of the claims of one payer and member id, so that a version 
 to it, and one without is none. The front is by facility and claim number. Secondary claims carry the number of the
 primary one: a later version is one of the same responsibility, but that a waived claim is the newest of all.
 
-In Redis a front is one string, `REVISION STATE RESPONSIBILITY[ billed]`: the newest version, what became of it (or
-`@PARTITION`, where that is decided), its place among the payers, and whether one of that place went to billing.
+In Redis a front is one string, `REVISION STATE RESPONSIBILITY[ billed][ homes:1,3]`: the newest version, what became of
+it (or `@PARTITION`, where that is decided), its place among the payers, whether one of that place went to billing, and
+the other partitions on which versions were decided: a later one is registered with those as well.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from worker.pipeline.ledger import order
 from worker.store.keys import REGISTERED
 
 State = Disposition | Literal["registered"]
-_BILLED = "billed"
+_BILLED, _HOMES = "billed", "homes:"
 ORIGINAL = "1"
 
 
@@ -35,10 +36,13 @@ class Front(NamedTuple):
     """A version of that responsibility went to billing, and was not voided since."""
     partition: int = 0
     """registered: where it is decided."""
+    homes: tuple[int, ...] = ()
+    """Partitions of other versions, in order."""
 
     def __str__(self) -> str:
         state = f"{REGISTERED}{self.partition}" if self.state == "registered" else self.state
-        return f"{self.revision} {state} {self.responsibility}" + f" {_BILLED}" * self.billed
+        homes = f" {_HOMES}{','.join(map(str, self.homes))}" if self.homes else ""
+        return f"{self.revision} {state} {self.responsibility}" + f" {_BILLED}" * self.billed + homes
 
     @classmethod
     def parse(cls, text: str) -> Front | None:
@@ -46,9 +50,16 @@ class Front(NamedTuple):
         if not text:
             return None
         revision, state, responsibility, *more = text.split(" ")
+        listed = next((word.removeprefix(_HOMES) for word in more if word.startswith(_HOMES)), "")
+        homes = tuple(map(int, listed.split(","))) if listed else ()
         if state.startswith(REGISTERED):
-            return cls(revision, "registered", responsibility, _BILLED in more, int(state[1:]))
-        return cls(revision, cast(Disposition, state), responsibility, _BILLED in more)
+            return cls(revision, "registered", responsibility, _BILLED in more, int(state[1:]), homes)
+        return cls(revision, cast(Disposition, state), responsibility, _BILLED in more, homes=homes)
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """On which versions of it were decided, or are, in order, as far as it says."""
+        return tuple(sorted({*self.homes, self.partition})) if self.state == "registered" else self.homes
 
     def is_later(self, revision: str) -> bool:
         return order(self.revision) > order(revision)
@@ -73,7 +84,8 @@ def after(known: Front | None, claim: Claim, revision: str, disposition: Disposi
     before = known is not None and known.billed and known.responsibility == turn
     billed = disposition == "billing"
     voided = billed and claim.frequency_code == VOID
-    return Front(revision, disposition, turn, (before or billed) and not voided)
+    homes = known.partitions if known else ()
+    return Front(revision, disposition, turn, (before or billed) and not voided, homes=homes)
 
 
 def billed(known: Front | None, claim: Claim, revision: str) -> Front:
@@ -81,7 +93,7 @@ def billed(known: Front | None, claim: Claim, revision: str) -> Front:
     turn, goes = responsibility_of(claim), claim.frequency_code != VOID
     if known and known.is_later(revision):
         return known._replace(billed=goes) if known.responsibility == turn else known
-    return Front(revision, "billing", turn, goes)
+    return Front(revision, "billing", turn, goes, homes=known.partitions if known else ())
 
 
 def superseded_by(fronts: Iterable[Front | None], claim: Claim, revision: str, partition: int) -> str | None:
@@ -98,11 +110,21 @@ def superseded_by(fronts: Iterable[Front | None], claim: Claim, revision: str, p
     return later.revision if later and later.is_later(revision) else None
 
 
-def obstacle(fronts: Iterable[Front | None], claim: Claim, revision: str) -> str | None:
-    """Why a waived version of the claim does not go, as far as its case knows; `fronts`: those on its home partition
-    and on that of the case; None: it may."""
+def elsewhere(fronts: Iterable[Front | None], known: Iterable[int]) -> tuple[int, ...]:
+    """The partitions on which versions of a case were decided, but for those whose fronts these are."""
+    return tuple(sorted({one for found in fronts if found for one in found.partitions} - set(known)))
+
+
+def obstacle(
+    fronts: Iterable[Front | None], claim: Claim, revision: str, others: Iterable[Front | None] = ()
+) -> str | None:
+    """Why a waived version of the claim does not go, as far as its case knows; None: it may.
+
+    `fronts`: those on its home partition and on that of the case; `others`: those `elsewhere`.
+    """
     found = list(fronts)
-    last = newest(found)
+    every = [one for one in (*found, *others) if one]
+    last = newest(every)
     if last is None or not all(found):
         return (
             "nobody knows any more which version of it is the newest (it was decided by an earlier release, or too long"
@@ -110,6 +132,7 @@ def obstacle(fronts: Iterable[Front | None], claim: Claim, revision: str) -> str
         )
     if last.revision != revision:
         return f"a later version of it (inbox entry {last.revision}) came in since"
-    if last.billed and claim.frequency_code == ORIGINAL:
+    turn = responsibility_of(claim)
+    if claim.frequency_code == ORIGINAL and any(one.billed and one.responsibility == turn for one in every):
         return "a version of it went to billing before, and this one does not say that it replaces that"
     return None

@@ -5,13 +5,16 @@ first, and then taken off where it came in, with the counter `forwarded`. A cras
 it is an event that was sent twice, of which there is one result. A requeued event is not looked for in the event
 memory, so its home partition stores a mark of it.
 
+A version is registered with the front of its case before it is judged, and then with the fronts on the homes of other
+versions: the commit of one that is about to go there, since it was waived, rests on those and is refused.
+
 Where a node of a cluster is away, what needs a partition on it stays pending, and the rest of the batch goes on.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -22,7 +25,7 @@ from redis.exceptions import ResponseError
 from worker.audit.log import Head
 from worker.errors import CommitRefused
 from worker.pipeline.commit import Committer, Item
-from worker.pipeline.front import Front, responsibility_of
+from worker.pipeline.front import Front, elsewhere, responsibility_of
 from worker.pipeline.reading import Reading
 from worker.store.cluster import LOST, is_cluster
 from worker.store.keys import (
@@ -67,6 +70,20 @@ def identity_partition(reading: Reading, keys: Keys) -> Keys:
 def front_partition(reading: Reading, keys: Keys) -> Keys:
     """Where the versions of a case are registered, whatever their patients."""
     return keys.at(reading.case) if reading.case else keys
+
+
+def fronts_of(reading: Reading, keys: Keys, memory: Mapping[str, str]) -> tuple[Front | None, ...]:
+    """What its case's front says here, and where else that is registered."""
+    places = dict.fromkeys((keys, front_partition(reading, keys)))
+    return tuple(Front.parse(memory.get(place.front(reading.case or ""), "")) for place in places)
+
+
+def homes_elsewhere(reading: Reading, keys: Keys, memory: Mapping[str, str]) -> list[Keys]:
+    """The partitions besides on which versions of its case were decided."""
+    if keys.count == 1 or not reading.case:
+        return []
+    known = (keys.partition, front_partition(reading, keys).partition)
+    return [Keys(one, keys.count) for one in elsewhere(fronts_of(reading, keys, memory), known) if one < keys.count]
 
 
 def _carried(reading: Reading, origin: str) -> dict[bytes, bytes]:
@@ -211,11 +228,33 @@ class Router:
         for there in {**events, **fronts}:
             with self._without(there, away):
                 put, shown = events[there], fronts[there]
-                said = call({"events": [*put], "fronts": [*shown]}, self.memory_ms, *put.values(), *shown.values())
-                found = self._eval(named("register"), said, len(put) + len(shown))
-                held = zip([*put, *shown], found, strict=True)
+                held = zip([*put, *shown], self._registered(put, shown), strict=True)
                 known |= {key: value.decode() or put.get(key, "") for key, value in held}
         return known
+
+    def join(self, readings: Iterable[Reading], memory: Mapping[str, str], away: set[Keys]) -> dict[str, str]:
+        """Registers each version where others of its case were decided, by what `memory` has of its fronts: nearly
+        always nowhere. Answers what was known there. `away`: as `forward`.
+
+        Raises:
+            CommitRefused, redis.exceptions.RedisError: to register again is safe.
+        """
+        fronts = defaultdict[Keys, dict[str, str]](dict)
+        for reading in readings:
+            for there in homes_elsewhere(reading, self.keys, memory):
+                key = there.front(reading.case or "")
+                _add_later(fronts[there], key, "" if reading.waiver else self._front_of(reading))
+        known: dict[str, str] = {}
+        for there, shown in fronts.items():
+            with self._without(there, away):
+                found = self._registered({}, shown)
+                known |= {key: value.decode() for key, value in zip(shown, found, strict=True)}
+        return known
+
+    def _registered(self, events: Mapping[str, str], fronts: Mapping[str, str]) -> list[bytes]:
+        """What the keys held before, events first."""
+        said = call({"events": [*events], "fronts": [*fronts]}, self.memory_ms, *events.values(), *fronts.values())
+        return cast(list[bytes], self._eval(named("register"), said, len(events) + len(fronts)))
 
     def _front_of(self, reading: Reading) -> str:
         assert reading.submission is not None

@@ -54,8 +54,8 @@ _TABLE = (
     Family(name="event:*", kind="string", about="Event memory: what was decided on an event, by its identity."),
     Family(name="ledger:*", kind="string", about="What went to billing for a patient, by the patient's keyed hash."),
     Family(name="front:*", kind="string",
-           about="The newest version of a case's claim, and whether it was billed, whatever the patient; by a hash of"
-                 " facility and claim number."),
+           about="The newest version of a case's claim, whether it was billed, whatever the patient, and the partitions"
+                 " of all versions; by a hash of facility and claim number."),
     Family(name="exit:*", kind="hash", shared=True, since=2,
            about="A file whose claims leave by file: how far it is, what was decided, until it is written, and what of"
                  " it leaves later."),
