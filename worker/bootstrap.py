@@ -51,7 +51,7 @@ def inbox_consumer(
     rings, rules = agreed_rings(store), book_of_today(settings)
     ours = payment_terms(settings)
     consumer = f"{worker_name()}-{secrets.token_hex(4)}"
-    audit = AuditLog(settings.audit_path, rings.audit, stdout=settings.audit_stdout, fsync=settings.audit_fsync)
+    audit = AuditLog.of(settings, rings.audit, stdout=True)
     memory_ms = settings.event_memory * 86_400_000
     in_force = process_book(store, consumer)
     partitions = []
@@ -192,4 +192,4 @@ def book_switcher(store: Store) -> BookSwitcher:
 
 def _audit_of(settings: Settings, ring: Ring) -> AuditLog:
     """An audit file for what a person does: never copied to standard output, where the command answers."""
-    return AuditLog(settings.audit_path, ring, fsync=settings.audit_fsync)
+    return AuditLog.of(settings, ring)

@@ -13,6 +13,7 @@ import pytest
 
 from worker.audit import chains
 from worker.audit.check import verify
+from worker.audit.ends import ends
 from worker.desk.acting import Desk
 from worker.desk.cases import Case
 from worker.desk.casestore import CaseStore
@@ -71,7 +72,7 @@ def test_its_text_is_in_no_audit_file_and_the_chain_verifies_to_its_head(store: 
     assert len(files) == 2
     for file in files:
         assert b"CANARY" not in file.read_bytes()
-        (end,) = [end for end in chains.ends(file.parent) if end.file == file]
+        (end,) = [end for end in ends(file.parent) if end.file == file]
         assert verify(file, ring, heads[end.chain]).state == "sound"
 
 

@@ -430,3 +430,33 @@ def test_a_live_worker_whose_file_is_taken_away_decides_no_claim_without_a_line_
     assert "while it was being written" in worker.text()
     code, said = scrub("audit", "verify")
     assert (code, f"{new}: sound" in said) == (0 if harm is rotated else 1, True)
+
+
+def test_files_of_a_live_worker_that_have_ended_are_verified_retired_and_taken_away(
+    store: Store, scrub: Callable[..., Said], start_worker: Start
+) -> None:
+    worker = start_worker(env={"SCRUB_AUDIT_FILE_BYTES": "65536", "SCRUB_BATCH": "20"}, concurrency=1).wait_ready()
+    put(store, 0, 150)
+    settled(store, 150)
+    first, second, *_ = there = files(store)
+    decided = [line for file in there for line in map(orjson.loads, file.read_bytes().splitlines())]
+    claims = [line["claim.claim_id"] for line in decided if line["event.action"] == "claim.scrubbed"]
+    assert sorted(claims) == [f"PCN-{number:05}" for number in range(150)]
+    assert {audit.numbered(str(audit.chain_of(file.name)))[0] for file in there} == {audit.chain_of(first.name)}
+    code, said = scrub("audit", "verify")
+    assert (code, said.count(": sound: ")) == (0, len(there))
+    assert [finding["level"] for finding in doctor(scrub)] == ["well"]
+    assert scrub("audit", "lost")[0] == 0
+    assert f"{claims[0]}" in scrub("claim", claims[0])[1]
+    until(lambda: reconcile(store.redis, store.keys).alive)
+    code, said = scrub("audit", "retire", there[-1], "--reason", "x")
+    assert (code, "live workers write" in said) == (2, True), "the one that is written"
+    aside = second.parent.with_name("aside")
+    aside.mkdir()
+    second.rename(aside / second.name)
+    code, said = scrub("audit", "verify")
+    assert (code, said.count(f"{second}: missing")) == (1, 1), "told once"
+    assert scrub("audit", "retire", second, "--reason", "on tape 12")[0] == 0
+    assert scrub("audit", "verify")[0] == 0
+    assert f"{aside / second.name}: sound" in scrub("audit", "verify", aside)[1]
+    assert worker.stop() == 0

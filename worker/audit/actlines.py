@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from worker.audit import chains
+from worker.audit.ends import ends, longest
 
 _ACT, _PURGED = b'"case.act":"', b'"case.purged"'
 
@@ -19,7 +19,7 @@ def acts_logged(folder: Path) -> set[str]:
     """
     acts: dict[str, tuple[str, str]] = {}
     purged: dict[str, str] = {}
-    for end in chains.longest(chains.ends(folder)).values():
+    for end in longest(ends(folder)).values():
         with end.file.open("rb") as lines:
             for raw in lines:
                 if _ACT in raw or _PURGED in raw:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self, cast
 import orjson
 
 from worker.audit import chains
-from worker.audit.chains import End
+from worker.audit.ends import End, ends, longest
 from worker.audit.lines import DECIDES
 from worker.audit.log import Head
 from worker.store.cluster import is_cluster
@@ -115,9 +115,9 @@ def behind(store: Store, ring: Ring, *, pause: float = _PAUSE) -> Behind:
         OSError, redis.exceptions.RedisError
     """
     folder = store.settings.audit_path
-    ends = chains.longest(chains.ends(folder))
+    here = longest(ends(folder))
     known = _Known.of(store)
-    ahead = _ahead(ends.values(), known)
+    ahead = _ahead(here.values(), known)
     if any(end.chain not in known.heads for end in ahead):
         gone = chains.retired(folder, ring)
         ahead = [end for end in ahead if end.chain not in gone]
@@ -129,7 +129,7 @@ def behind(store: Store, ring: Ring, *, pause: float = _PAUSE) -> Behind:
     found = dict[str, tuple[Unknown, _Entries]]()
     for end in ahead:
         found |= _decided(end, known)
-    again = _decided_again(ends.values(), known, found.keys())
+    again = _decided_again(here.values(), known, found.keys())
     left = {decision: pair for decision, pair in found.items() if decision not in again}
     waiting = _waiting(store, {decision: entries for decision, (_, entries) in left.items()})
     lost = sorted((one for decision, (one, _) in left.items() if decision not in waiting), key=_moment)

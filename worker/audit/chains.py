@@ -6,7 +6,6 @@ with where the chain ended, so that its file verifies wherever it is kept.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any, NamedTuple, cast
 import orjson
 from redis import Redis
 
-from worker.audit import check
+from worker.audit import check, sequence
 from worker.audit import log as audit
 from worker.audit.check import FileCheck
+from worker.audit.ends import End, end_of, ends
 from worker.audit.lines import AuditLine, Retired, who
 from worker.audit.log import AuditLog, Head
 from worker.errors import ChainInUse, ChainUnknown
@@ -28,7 +28,6 @@ from worker.store.keys import Keys
 from worker.store.scripts import script
 
 _RETIRED = b'"event.action":"audit.retired"'
-_TAIL = 65_536
 _STATES: tuple[Retired, ...] = ("sound", "torn", "wrong key", "tampered")
 
 
@@ -80,64 +79,6 @@ def _heads(parts: Iterable[Mapping[str, bytes]]) -> dict[str, Head]:
 def host_of(chain: str) -> str:
     """Name of the host of a chain `<host>-<pid>-<random>`."""
     return chain.rsplit("-", 2)[0]
-
-
-class End(NamedTuple):
-    """A file of the audit folder: of which chain it is, and its last whole line."""
-
-    file: Path
-    chain: str
-    seq: int
-    mac: str
-
-
-def ends(folder: Path) -> list[End]:
-    """The audit files of a folder, by their names or their first lines; two short reads a file.
-
-    Raises:
-        OSError
-    """
-    if not folder.is_dir():
-        return []
-    files = sorted(Path(entry.path) for entry in os.scandir(folder) if os.path.isfile(entry))
-    return [end for file in files if (end := _end(file))]
-
-
-def longest(ends: Iterable[End]) -> dict[str, End]:
-    """By chain the file that holds most of it."""
-    found = dict[str, End]()
-    for end in ends:
-        if end.chain not in found or end.seq > found[end.chain].seq:
-            found[end.chain] = end
-    return found
-
-
-def _end(file: Path) -> End | None:
-    named = audit.chain_of(file.name)
-    with file.open("rb") as stream:
-        begin = stream.readline(_TAIL)
-        size = stream.seek(0, os.SEEK_END)
-        back = _TAIL
-        while True:
-            stream.seek(max(0, size - back))
-            whole = stream.read(back).rpartition(b"\n")[0]
-            if b"\n" in whole or back >= size:
-                break
-            back *= 4
-    first, last = _line(begin), _line(whole.rpartition(b"\n")[2])
-    chain = first.get("audit.chain") or named
-    if not chain or not (named or begin.startswith(audit.FIRST)):
-        return None
-    seq = last.get("audit.seq")
-    return End(file, str(chain), seq if isinstance(seq, int) else 0, str(last.get("audit.mac", "")))
-
-
-def _line(raw: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +197,7 @@ def verify(file: Path, ring: Ring, heads: Mapping[str, Head], gone: Mapping[str,
         OSError: the file cannot be read.
         NoAuditFile: it is something else.
     """
-    end = _end(file)
+    end = end_of(file)
     if end and end.chain in heads:
         return check.verify(file, ring, heads[end.chain])
     if end and end.chain in gone:
@@ -318,10 +259,11 @@ class ChainRetirement:
         written = tuple(
             f"{audit.host_name(worker.host)}-{pid}-" for worker in alive for pid in (worker.pid, *worker.processes)
         )
-        if used := [chain for chain in chains if chain.startswith(written)]:
-            raise ChainInUse(chains=", ".join(used))
         stored = [_stored(self.redis, part) for part in self.keys.all]
         heads, found = _heads(stored), ends(self.folder)
+        ended = sequence.links(found)
+        if used := [chain for chain in chains if chain.startswith(written) and chain not in ended]:
+            raise ChainInUse(chains=", ".join(used))
         said = self.audit.write([self._line(*self._state(chain, heads, found), why) for chain in chains])
         moved = set[str]()
         for part, before in zip(self.keys.all, stored, strict=True):

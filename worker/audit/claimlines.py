@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 
 from worker.audit import chains, check
+from worker.audit.ends import ends, longest
 from worker.audit.lines import DECIDES, AuditLine, FileState
 from worker.audit.log import Head
 from worker.store.keyring import Ring
@@ -87,7 +88,7 @@ def _in_order(lines: Iterable[ClaimLine]) -> list[ClaimLine]:
 
 
 def _longest(folder: Path) -> list[Path]:
-    return [end.file for end in chains.longest(chains.ends(folder)).values()]
+    return [end.file for end in longest(ends(folder)).values()]
 
 
 def _of_file(file: Path, needle: bytes, ring: Ring, heads: Mapping[str, Head] | None) -> list[ClaimLine]:

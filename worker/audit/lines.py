@@ -231,13 +231,13 @@ AuditLine = TypedDict(
             int,
             _about("claims that an import brings to the ledger, known ones too; or that were decided since a snapshot"),
         ],
-        "audit.chain": Annotated[str, _about("name of the chain, one a process")],
+        "audit.chain": Annotated[str, _about("name of the chain, one a file")],
         "audit.key": Annotated[
             str, _about("id of the audit key under which the line is chained; absent until 0.1.1: the secret")
         ],
         "audit.seq": Annotated[int, _about("number of the line in its chain, from 1")],
         "audit.lost": Annotated[Loss, _about("of a new file: what happened to the one before, while it was written")],
-        "audit.previous_chain": Annotated[str, _about("of a new file: chain of the one that was lost")],
+        "audit.previous_chain": Annotated[str, _about("of a new file: chain of the one before it, lost or ended")],
         "audit.previous_seq": Annotated[int, _about("number of the last line that was written to it")],
         "audit.previous_mac": Annotated[str, _about("mac of that line")],
         "audit.retired_chain": Annotated[str, _about("chain that a person retired: its file may be anywhere now")],

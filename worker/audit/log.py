@@ -7,6 +7,9 @@ as well; the seal is made with another key than the macs, so that nobody has it 
 the commit of their batch: the log may hold a decision twice and never misses one. Before each commit the file is
 checked: where somebody removed, moved or changed it, its lines go to a new chain, which names the old one.
 
+A file ends with its day (UTC) or its size. The next one is a chain `<chain>_0002`, whose first line has number and mac
+of the last one before it: what is cut off that file, or the whole of it gone, shows without Redis as well.
+
 Whether a file is as it was written: `worker.audit.check`.
 """
 
@@ -17,14 +20,16 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Self
 
 import orjson
 
 from worker.audit.lines import AuditLine, Loss, now
+from worker.config.settings import Settings
 from worker.errors import AuditFileLost, AuditUnwritable
 from worker.logs import outputs
 from worker.logs.operational import log
@@ -37,6 +42,9 @@ FIRST = b'{"@timestamp":'
 _ATTEMPTS = 3
 """How often lines are written anew where the file is taken away at that moment."""
 _NAMED = re.compile(r"audit-(.+?)\.jsonl")
+_NUMBERED = re.compile(r"(.+)_(\d{4,})")
+FILE_BYTES = 2**28
+"""At which size a file ends by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +121,41 @@ def _unwritable(file: Path, error: OSError) -> AuditUnwritable:
 class AuditLog:
     """Writes one chain. Make it after the fork: two writers on one chain would break it."""
 
-    def __init__(self, folder: Path, ring: Ring, *, stdout: bool = False, fsync: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ring: Ring,
+        *,
+        stdout: bool = False,
+        fsync: bool = False,
+        file_bytes: int = FILE_BYTES,
+        clock: Callable[[], str] = now,
+    ) -> None:
+        """`clock`: the time in UTC as the lines have it."""
         self._folder = folder
         self._ring = ring
         self._stdout = stdout
         self._fsync = fsync
         self._descriptor: int | None = None
         self._size = 0
+        self._file_bytes = file_bytes
+        self._clock = clock
+        self._day = ""
         self._common: AuditLine = {
             "service.name": "claim-scrubber",
             "service.version": service_version(),
             "host.name": socket.gethostname(),
             "process.pid": os.getpid(),
         }
-        self._before: tuple[Head, Loss] | None = None
-        """The chain that was lost under us, until the new one names it."""
+        self._before: tuple[Head, Loss | None] | None = None
+        """The chain that was lost under us or has ended, until the new one names it."""
         self.head = Head()
+
+    @classmethod
+    def of(cls, settings: Settings, ring: Ring, *, stdout: bool = False) -> Self:
+        """As the settings have it. `stdout`: whether this process may copy its lines to standard output."""
+        copied, most = stdout and settings.audit_stdout, settings.audit_file_bytes
+        return cls(settings.audit_path, ring, stdout=copied, fsync=settings.audit_fsync, file_bytes=most)
 
     @property
     def file(self) -> Path:
@@ -169,7 +196,7 @@ class AuditLog:
 
     def _ready(self) -> None:
         """A file that holds all that was written to it, and may take more."""
-        if self._descriptor is not None and (loss := self._lost()):
+        if self._descriptor is not None and ((loss := self._lost()) or self._full()):
             self._before = (self.head, loss)
             self.close()
         if self._descriptor is None:
@@ -191,9 +218,19 @@ class AuditLog:
             return None
         return "truncated" if ours.st_size < self._size else "appended"
 
+    def _full(self) -> bool:
+        """A clock that was set back makes no new file."""
+        return self._size >= self._file_bytes or self._clock()[:10] > self._day
+
+    def _next(self) -> str:
+        """Name of a new chain: what follows a file that has ended is numbered."""
+        if self._before and self._before[1] is None:
+            return following(self._before[0].chain)
+        return f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
+
     def _open(self) -> None:
         make_folder(self._folder)
-        chain = f"{host_name()}-{os.getpid()}-{secrets.token_hex(4)}"
+        chain = self._next()
         file = self._folder / file_name(chain)
         self._descriptor, self._size = open_private(file, os.O_WRONLY | os.O_EXCL | os.O_APPEND), 0
         self.head = Head(chain, 0, "")
@@ -201,17 +238,19 @@ class AuditLog:
         if self._before:
             head, loss = self._before
             opened |= {
-                "event.outcome": "failure", "log.level": "error", "audit.lost": loss,
                 "audit.previous_chain": head.chain, "audit.previous_seq": head.seq, "audit.previous_mac": head.mac,
             }  # fmt: skip
+            if loss:
+                opened |= {"event.outcome": "failure", "log.level": "error", "audit.lost": loss}
         try:
             block = self._append([opened])
         except OSError:  # a chain begins with this line or not at all
             self.close()
             file.unlink(missing_ok=True)
             raise
+        self._day = self._clock()[:10]
         self._copy(block)
-        if self._before:
+        if self._before and self._before[1]:
             head, loss = self._before
             error = AuditFileLost(file=self._folder / file_name(head.chain), loss=loss, seq=head.seq, new=file)
             log(__name__).error(str(error), **{"event.action": "audit.lost"})
@@ -219,7 +258,7 @@ class AuditLog:
 
     def _append(self, lines: Sequence[AuditLine | bytes]) -> bytes:
         chain, seq, mac, key = self.head.chain, self.head.seq, self.head.mac, self._ring.active
-        begin = orjson.dumps({"@timestamp": now(), **self._common})[:-1]
+        begin = orjson.dumps({"@timestamp": self._clock(), **self._common})[:-1]
         end = orjson.dumps({"audit.chain": chain, "audit.key": key.id})[1:-1]
         macs = mac_key(key)
         blocks = list[bytes]()
@@ -268,6 +307,23 @@ def chain_of(name: str) -> str | None:
     """The chain of a file of this name, also where log rotation added to it; None: it is no name of an audit file."""
     found = _NAMED.match(name)
     return found[1] if found else None
+
+
+def numbered(chain: str) -> tuple[str, int]:
+    """The first chain of the sequence that this one belongs to, and which of its files it is, from 1."""
+    found = _NUMBERED.fullmatch(chain)
+    return (found[1], int(found[2])) if found else (chain, 1)
+
+
+def of_number(first: str, number: int) -> str:
+    """The chain of a sequence by its number."""
+    return first if number == 1 else f"{first}_{number:04d}"
+
+
+def following(chain: str) -> str:
+    """The chain of the next file of a sequence."""
+    first, number = numbered(chain)
+    return of_number(first, number + 1)
 
 
 def mac_key(key: Key) -> bytes:

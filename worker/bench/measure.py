@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import platform
 import statistics
+import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from worker.errors import ServerMissing
+from worker.store import serverbinary
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +50,40 @@ def interleaved(
 
 def machine() -> dict[str, str | int | float]:
     """What the figures were measured on."""
-    import os
-
     return {
         "python": platform.python_version(),
+        "python_build": python_build(),
+        **_server(),
         "system": platform.platform(),
-        "cores": os.cpu_count() or 0,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "cpu": _cpu(),
         "yardstick_us": yardstick(),
     }
+
+
+def sentence(about: Mapping[str, str | int | float]) -> str:
+    """What `machine` found, for people."""
+    server = f"{about['server']}, malloc {about['malloc']}" if about["malloc"] else str(about["server"])
+    return (
+        f"Python {about['python']} ({about['python_build']}); server: {server};"
+        f" {about['cores']} cores of {about['cpu']}; yardstick {about['yardstick_us']} us"
+    )
+
+
+def python_build() -> str:
+    """Implementation, compiler, and whether it was built to be fast: builds of one version differ by a fifth."""
+    options = str(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    built = [name for name in ("optimizations", "lto") if f"--enable-{name}" in options or f"--with-{name}" in options]
+    return ", ".join([platform.python_implementation(), platform.python_compiler(), *(built or ["not optimized"])])
+
+
+def _server() -> dict[str, str]:
+    """The server that the parts with a pipe start, and what it takes its memory by."""
+    try:
+        server = serverbinary.choose(None)
+    except ServerMissing:
+        return {"server": "none", "malloc": ""}
+    return {"server": str(server), "malloc": serverbinary.allocator(server)}
 
 
 def yardstick() -> float:

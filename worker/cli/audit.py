@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from worker.cli.common.terminal import Format, Style, complain, paint, plain, sa
 if TYPE_CHECKING:
     from worker.audit.chains import Compared
     from worker.audit.check import FileCheck
+    from worker.audit.ends import End
     from worker.audit.lines import Retired
     from worker.audit.log import Head
     from worker.config.settings import Settings
@@ -53,9 +55,10 @@ def verify(
 
     sound: as it was written. torn: sound, but for a last line that a crash cut off before it counted. tampered:
     somebody changed it; the sentence says from which line on. wrong key: it was written under a key that is not here.
-    unknown: Redis does not know its chain. missing: Redis knows the chain, and there is no file. A file whose chain was
-    retired verifies by the line that says so, in the audit folder or in another FILE. Needs the secret that the workers
-    used, and the ring of audit keys beside it.
+    unknown: Redis does not know its chain. missing: Redis knows the chain, and there is no file; or it
+    is one between two files of a process, of which each names the one before it. not here: none before it is there
+    either. A file whose chain was retired verifies by the line that says so, in the audit folder or in another FILE.
+    Needs the secret that the workers used, and the ring of audit keys beside it.
 
     Exit codes: 0 all are sound, 1 one is not, 2 one cannot be read, or without FILE Redis does not answer.
 
@@ -67,6 +70,7 @@ def verify(
     from worker.config.settings import load_settings
 
     settings = load_settings()
+    whole = not files or any(file.is_dir() for file in files)
     files = [one for file in files or () for one in _of_folder(file)]
     there, code = [file for file in files if _readable(file)], 0
     if files:
@@ -78,6 +82,8 @@ def verify(
     if not files:
         there, code = _in_folder(settings, found), 0 if offline or found else 2
     code = max([code, *_each(there, heads, settings)])
+    if whole:
+        code = max(code, _between(there, settings, {head.chain for head in found.missing} if found else set()))
     if found and not files:
         code = max(code, _absent(found, settings))
     raise typer.Exit(code)
@@ -110,10 +116,10 @@ def _asked(settings: Settings, every_host: bool) -> tuple[dict[str, Head], Compa
 
 def _in_folder(settings: Settings, found: Compared | None) -> list[Path]:
     """The files to verify; of a chain with several files the one that holds most of it."""
-    from worker.audit import chains
+    from worker.audit.ends import ends
 
     if found is None:
-        return [end.file for end in chains.ends(settings.audit_path)]
+        return [end.file for end in ends(settings.audit_path)]
     for end in found.parts:
         say(f"{plain(str(end.file))}: passed over: another file holds more of its chain")
     return sorted(end.file for end in (*found.agree, *(end for end, _ in found.cut), *found.unknown))
@@ -122,15 +128,17 @@ def _in_folder(settings: Settings, found: Compared | None) -> list[Path]:
 def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) -> Iterator[int]:
     """Says how each file is, and answers the exit code for each."""
     from rules.errors import ScrubError
-    from worker.audit import chains
+    from worker.audit import chains, sequence
     from worker.audit import check as audit
+    from worker.audit.ends import end_of
 
     if not files:
         return
-    ring = _ring(settings)
+    ring, links = _ring(settings), sequence.links(_ends(files))
     gone: dict[str, chains.Retirement] | None = None
     for file in files:
         try:
+            end = end_of(file)
             if heads is None:
                 check = audit.verify(file, ring)
             else:
@@ -138,12 +146,41 @@ def _each(files: list[Path], heads: dict[str, Head] | None, settings: Settings) 
                 if check.state == "unknown":
                     gone = chains.retired(settings.audit_path, ring, files) if gone is None else gone
                     check = chains.verify(file, ring, heads, gone)
+            if end:
+                check = sequence.continued(check, end, links, asked=heads is not None)
         except (OSError, ScrubError) as error:
             complain(plain(str(error)))
             yield 2
             continue
         _say(check)
         yield 0 if check.state == "sound" else 1
+
+
+def _ends(files: Iterable[Path]) -> list[End]:
+    """Of those that can be read and are audit files."""
+    from worker.audit.ends import end_of
+
+    found: list[End] = []
+    for file in files:
+        with suppress(OSError):
+            found += [end] if (end := end_of(file)) else []
+    return found
+
+
+def _between(files: list[Path], settings: Settings, said: Collection[str]) -> int:
+    """Says which files are missing from a sequence, but those that are said anyway, and answers the exit code."""
+    from worker.audit import chains, sequence
+
+    ends = _ends(files)
+    links = sequence.links(ends)
+    missing = [gap for gap in sequence.gaps(ends, links) if gap.chain not in said]
+    if missing:
+        gone = chains.retired(settings.audit_path, _ring(settings), files)
+        missing = [gap for gap in sequence.gaps(ends, links, gone) if gap.chain not in said]
+    for gap in missing:
+        state = paint("missing", _STYLES["missing"]) if gap.after else "not here"
+        say(f"{plain(str(gap.file))}: {state}: {plain(str(gap))}")
+    return 1 if any(gap.after for gap in missing) else 0
 
 
 def _say(check: FileCheck) -> None:

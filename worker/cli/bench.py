@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.common.terminal import complain, on_terminal, say
+from worker.cli.common.terminal import complain, on_terminal, plain, say
 
 if TYPE_CHECKING:
     from worker.bench.tables import Section
@@ -45,7 +45,8 @@ def bench(
     """Measures what a claim costs on this machine: the rules alone, and the pipe with a real server and real workers.
 
     Cases take turns and the median counts. Compare figures of one run with one another, not with those of another
-    machine or hour. It uses a server of its own and touches no queue of yours.
+    machine, hour, server or build of Python; the first line says which these are. It uses a server of its own and
+    touches no queue of yours.
 
     Exit codes: 0 measured, 2 bad usage.
     """
@@ -53,6 +54,11 @@ def bench(
     if unknown := [part for part in chosen if part not in PARTS]:
         complain(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
         raise typer.Exit(2)
+    from worker.bench.measure import machine, sentence
+
+    about = machine()
+    say(plain(sentence(about)))
+    say("")
     found = []
     for section in _measured(chosen, rounds, claims):
         _show(section)
@@ -60,11 +66,10 @@ def bench(
     if output:
         from rules.loader import load_book
         from worker.audit.log import service_version
-        from worker.bench.measure import machine
         from worker.logs.printable import json_bytes
 
         book = load_book()
-        about = {**machine(), "version": service_version(), "book": book.version, "digest": book.digest}
+        about |= {"version": service_version(), "book": book.version, "digest": book.digest}
         output.write_bytes(json_bytes({"about": about, "sections": found}, indent=True) + b"\n")
 
 

@@ -114,11 +114,11 @@ def _entry(settings: Settings, claim: str, entry: Path | None, files: Sequence[P
 
 def _files(settings: Settings, given: Sequence[Path] | None) -> list[Path]:
     """The audit files given, and those of folders; of none those of the audit folder."""
-    from worker.audit import chains
+    from worker.audit.ends import ends
 
     found = list[Path]()
     for one in given or [settings.audit_path]:
-        found += [end.file for end in chains.ends(one)] if one.is_dir() or not given else [one]
+        found += [end.file for end in ends(one)] if one.is_dir() or not given else [one]
     return found
 
 

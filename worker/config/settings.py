@@ -208,6 +208,8 @@ class Settings(BaseModel):
     are meant."""
     audit_dir: Folder | None = None
     """Folder of the audit files. None: `audit` in the state folder."""
+    audit_file_bytes: Annotated[int, Field(ge=2**16, le=2**40)] = 2**28
+    """Size at which a process goes on in another audit file, in bytes; it does so each day (UTC) as well."""
     snapshot_dir: Folder | None = None
     """Folder of the snapshots (`scrub snapshot`), best on another disk. None: `snapshots` in the state folder."""
     snapshots: Annotated[int, Field(ge=1, le=1_000)] = 14

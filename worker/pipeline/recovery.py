@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from rules.claim import VOID
-from worker.audit import chains, check
+from worker.audit import check
+from worker.audit.ends import ends
 from worker.audit.lines import DECIDES
 from worker.pipeline.ledger import MOST_SEEN, RECOVERED, REPLACEMENT, Ledger, LedgerEntry, State
 from worker.store.keyring import Ring
@@ -85,7 +86,7 @@ def since(folder: Path, besides: Iterable[Path], ring: Ring, heads: Mapping[str,
     told, rejected = dict[str, Told](), dict[str, int]()
     events = imports = 0
     broken, here = list[Path](), set[str]()
-    for file in dict.fromkeys([*(end.file for end in chains.ends(folder)), *besides]):
+    for file in dict.fromkeys([*(end.file for end in ends(folder)), *besides]):
         found = check.verify(file, ring)
         if found.chain:
             here.add(found.chain)

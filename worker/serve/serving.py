@@ -70,7 +70,7 @@ class Serving:
         self._rings = RingsInForce(store.once, store.keys.first, self.settings.secret_path, rings)
         self._ring: Ring = rings.audit
         check_folder(self.settings.audit_path)
-        self._audit = AuditLog(self.settings.audit_path, self._ring, fsync=self.settings.audit_fsync)
+        self._audit = AuditLog.of(self.settings, self._ring)
         self._acting = threading.RLock()
         self._opening = threading.Lock()
         self._cases: CaseStore | None = None

@@ -29,6 +29,7 @@ _SHARED = (7, 2)
 """The last Redis whose files Valkey reads: what came later writes numbers that Valkey keeps for foreign formats."""
 _ANSWER = re.compile(r"(?:\b(Redis|Valkey)\b.*?\b|^Server )v=(\d+(?:\.\d+)+)", re.IGNORECASE | re.MULTILINE)
 """What `--version` says. Valkey 7.2 alone says "Server v=7.2.7", without a product (after valkey#392)."""
+_ALLOCATOR = re.compile(r"\bmalloc=(\S+)")
 _WRITER = re.compile(rb"\xfa.(redis|valkey)-ver.(\d+(?:\.\d+)+)", re.DOTALL)
 """The auxiliary field of an RDB file that names its writer; a byte before each text is its length."""
 _HEADER_BYTES = 256
@@ -174,6 +175,18 @@ def probe(binary: str, kind: Literal["wheel", "path"]) -> Server | str:
         return f"{binary} is neither Redis nor Valkey"
     found = Server("Redis" if (answer[1] or "").lower() == "redis" else "Valkey", answer[2], kind, binary)
     return found if found.line >= LEAST else f"{found} is older than {LEAST[0]}.{LEAST[1]}"
+
+
+def allocator(server: Server) -> str:
+    """What it takes its memory by, as `jemalloc-5.3.0` or `libc`; empty: it does not say."""
+    try:
+        said = subprocess.run(
+            [server.binary, "--version"], capture_output=True, text=True, errors="replace", timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = _ALLOCATOR.search(said)
+    return found[1] if found else ""
 
 
 def how_it_ended(code: int) -> str:

@@ -100,7 +100,7 @@ def open_desk() -> Iterator[Desk]:
         check_folder(settings.audit_path)
         ring = load_rings(settings.secret_path).audit
         cases = CaseStore(settings.case_store_url, settings.case_store_password_file)
-        audit = AuditLog(settings.audit_path, ring)
+        audit = AuditLog.of(settings, ring)
         try:
             if cases.made and (lost := len(acts_logged(settings.audit_path))):
                 complain(
