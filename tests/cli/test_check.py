@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -235,6 +236,15 @@ def test_missing_files_and_folders_are_named(scrub: Run, write: Write, home: Pat
     assert "gone.json: there is no such file" in done.stderr
     assert f"{home}: this is a directory" in done.stderr
     assert done.stdout.endswith("1 claim: 1 billing; 2 could not be read\n")
+
+
+@pytest.mark.parametrize("name", _BAD)
+def test_where_no_claim_can_be_read_the_end_says_that_nothing_was_checked(scrub: Run, write: Write, name: str) -> None:
+    done = scrub("check", write("bad", _BAD[name][0]))
+    assert done.returncode == 2
+    assert done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert re.match(r"Nothing was checked: [1-9][0-9]* could not be read, and there is no other claim\. ", last), last
 
 
 def test_without_a_file_it_is_bad_usage(scrub: Run) -> None:

@@ -188,10 +188,21 @@ def _acknowledge(intake: Intake, *, whole: bool) -> NoReturn:
 
 def _summary(counts: Counter[str], intake: Intake) -> str:
     total, refused = counts.total(), intake.refused
+    passed = intake.passed_by()
+    if not total:
+        return paint(_nothing(refused) + (f" {passed[0].upper()}{passed[1:]}." if passed else ""), "bold")
     parts = [f"{counts[name]} {name}" for name in JUDGED if counts[name]]
-    text = f"{total} claim{'' if total == 1 else 's'}" + (f": {', '.join(parts)}" if parts else "")
+    text = f"{total} claim{'' if total == 1 else 's'}: {', '.join(parts)}"
     if refused:
         text += f"; {refused} could not be read"
-    if passed := intake.passed_by():
+    if passed:
         text += f"; {passed}"
-    return paint(text, "bold green" if total and not refused and total == counts["billing"] else "bold")
+    return paint(text, "bold green" if not refused and total == counts["billing"] else "bold")
+
+
+def _nothing(refused: int) -> str:
+    """What is said where there was no claim to check."""
+    if not refused:
+        return "Nothing was checked: there is no claim."
+    unread = f"{refused} could not be read, and there is no other claim"
+    return f"Nothing was checked: {unread}. Each is named above, with what is wrong."
