@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -204,11 +205,13 @@ def test_facilities_and_those_that_are_registered_no_more_keep_their_cases(
     assert every(cases) == before
 
 
+@pytest.mark.parametrize("other", [CLEAN, FAULTY], ids=["clean", "held"])
 def test_another_patients_claim_under_the_number_mends_nothing_when_it_is_made_again_either(
-    desk: Desk, decide: Send, brought: Brought, cases: CaseStore, emptied: Callable[[], None], again: Again
-) -> None:
+    desk: Desk, decide: Send, brought: Brought, cases: CaseStore, emptied: Callable[[], None], again: Again,
+    other: dict[str, Any],
+) -> None:  # fmt: skip
     stranger = {"subscriber": {"member_id": "9AA8CD7EF66"}, "patient": {"birth_date": "1999-01-01", "sex": "M"}}
-    decide(FAULTY | number(1), CLEAN | number(1) | stranger)
+    decide(FAULTY | number(1), other | number(1) | stranger)
     brought()
     before = every(cases)
     assert again().changed == []

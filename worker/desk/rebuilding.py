@@ -17,7 +17,7 @@ from rules.book.book import Book
 from worker.audit.claimlines import ClaimLine, by_claim, folder_lines, standing
 from worker.audit.lines import AuditLine, who
 from worker.desk.acting import ACTIONS, Desk
-from worker.desk.cases import STRANGER, Act, ActKind, Case, CloseReason, Decided, refolded
+from worker.desk.cases import Act, ActKind, Case, CloseReason, Decided, own_fault, refolded
 from worker.desk.casestore import Session, WrittenAct, WrittenDecision
 from worker.desk.following import DueDays, Handles, Purge, of_content, of_line, purges
 from worker.store.registry import producers_of
@@ -216,7 +216,7 @@ def _as_there(one: Decided, case: Case) -> Decided:
     """What was known of the claim stays as it was found out then: by the book of that day."""
     return replace(
         one, payer=case.payer, payer_name=case.payer_name, charge_cents=case.charge_cents, codes=case.codes,
-        fault=case.fault.removeprefix(STRANGER), service_from=case.service_from, last_day=case.last_day,
+        fault=own_fault(case), service_from=case.service_from, last_day=case.last_day,
         expected=case.expected,
     )  # fmt: skip
 
