@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.book import BOOK
-from worker.desk.cases import Case
-from worker.desk.casestore import CaseStore, Session
+from worker.desk.acting import Desk
+from worker.desk.cases import BESIDE, STRANGER, Case
+from worker.desk.casestore import CaseStore, Session, WrittenDecision
 from worker.desk.following import Followed, follow, handle_of
+from worker.desk.waiving import waivable
+from worker.errors import NotWaivable
 from worker.pipeline import producers
 from worker.pipeline.consumer import InboxConsumer
 from worker.store.connections import Store
@@ -104,6 +108,77 @@ def test_another_patients_clean_claim_under_the_same_number_mends_nothing(
     brought()
     (case,) = found(cases).values()
     assert case.state == "mended", "a birth date that was corrected"
+
+
+OTHER = {"subscriber": {"member_id": "9AA8CD7EF66"}, "patient": {"birth_date": "1999-01-01", "sex": "M"}}
+OTHER_HELD = MENDED | OTHER | {"lines": [{**MENDED["lines"][0], "units": 3}]}
+
+
+@pytest.fixture
+def both(decide: Send, brought: Brought, cases: CaseStore) -> Case:
+    """The case of a number under which claims of two patients are held."""
+    decide(HELD)
+    brought()
+    (first,) = found(cases).values()
+    decide(OTHER_HELD)
+    brought()
+    (case,) = found(cases).values()
+    assert (case.decision_id, case.codes) == (first.decision_id, first.codes)
+    assert case.fault == BESIDE + first.fault
+    assert case.version == first.version + 1
+    return case
+
+
+def decisions(cases: CaseStore) -> list[WrittenDecision]:
+    with cases.session() as session:
+        return session.decisions_of(session.named("PCN-1").handle)
+
+
+def test_another_patients_held_claim_under_the_same_number_takes_no_case_over_and_is_said(
+    both: Case, cases: CaseStore, decide: Send, brought: Brought
+) -> None:
+    assert [one.stranger for one in decisions(cases)] == [False, True]
+    decide(HELD | {"total_charge": "1"})
+    brought()
+    (case,) = found(cases).values()
+    assert case.decision_id not in (both.decision_id, decisions(cases)[1].decision_id)
+    assert case.fault.startswith(BESIDE), "a version of the first that is held as well"
+
+
+def test_the_case_goes_over_to_the_other_patients_claim_once_the_first_is_mended(
+    both: Case, cases: CaseStore, decide: Send, brought: Brought
+) -> None:
+    decide(MENDED)
+    brought()
+    (case,) = found(cases).values()
+    *_, other, _ = decisions(cases)
+    assert (case.state, case.decision_id, case.handle) == ("open", other.decision_id, both.handle)
+    assert (case.codes, case.held_since) == (("UNT001", "UNT002"), other.moment)
+    assert not case.fault.startswith(BESIDE)
+    decide(OTHER_HELD)
+    brought()
+    decide(MENDED | OTHER)
+    brought()
+    (case,) = found(cases).values()
+    assert case.state == "mended"
+
+
+def test_the_other_patients_claim_that_is_mended_leaves_the_case_to_the_first(
+    both: Case, cases: CaseStore, decide: Send, brought: Brought
+) -> None:
+    decide(MENDED | OTHER)
+    brought()
+    (case,) = found(cases).values()
+    assert (case.state, case.decision_id, case.fault.startswith(STRANGER)) == ("open", both.decision_id, True)
+    decide(MENDED)
+    brought()
+    (case,) = found(cases).values()
+    assert case.state == "mended"
+
+
+def test_a_waiver_lets_neither_of_two_patients_claims_under_one_number_go(both: Case, desk: Desk) -> None:
+    with pytest.raises(NotWaivable, match="another patient's claim with this number is held as well"):
+        waivable(desk, both, datetime.now(UTC).date())
 
 
 def test_a_held_claim_that_leaves_by_file_is_a_case_as_well(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -18,7 +19,7 @@ from worker.desk.acting import Desk
 from worker.desk.cases import Act, Case, acted, ended, refolded
 from worker.desk.casestore import CaseStore, WrittenAct
 from worker.desk.following import Followed
-from worker.desk.rebuilding import TEXT_GONE, Rebuilt, rebuild
+from worker.desk.rebuilding import TEXT_GONE, Rebuilt, lines_of_cases, rebuild
 from worker.pipeline import producers
 from worker.pipeline.consumer import InboxConsumer
 from worker.store.connections import Store
@@ -204,11 +205,13 @@ def test_facilities_and_those_that_are_registered_no_more_keep_their_cases(
     assert every(cases) == before
 
 
+@pytest.mark.parametrize("other", [CLEAN, FAULTY], ids=["clean", "held"])
 def test_another_patients_claim_under_the_number_mends_nothing_when_it_is_made_again_either(
-    desk: Desk, decide: Send, brought: Brought, cases: CaseStore, emptied: Callable[[], None], again: Again
-) -> None:
+    desk: Desk, decide: Send, brought: Brought, cases: CaseStore, emptied: Callable[[], None], again: Again,
+    other: dict[str, Any],
+) -> None:  # fmt: skip
     stranger = {"subscriber": {"member_id": "9AA8CD7EF66"}, "patient": {"birth_date": "1999-01-01", "sex": "M"}}
-    decide(FAULTY | number(1), CLEAN | number(1) | stranger)
+    decide(FAULTY | number(1), other | number(1) | stranger)
     brought()
     before = every(cases)
     assert again().changed == []
@@ -216,6 +219,18 @@ def test_another_patients_claim_under_the_number_mends_nothing_when_it_is_made_a
     again()
     assert every(cases) == before
     assert {case.state for case in before.values()} == {"open"}
+
+
+def test_of_claims_that_were_never_held_no_line_is_kept_in_memory(
+    store: Store, desk: Desk, decide: Send, brought: Brought
+) -> None:
+    """A year's audit files have millions of them."""
+    decide(FAULTY | number(1), CLEAN | number(2), CLEAN | number(7) | {"subscriber": {"member_id": "9AA8CD7EF66"}})
+    decide(CLEAN | number(1))
+    brought()
+    lines, unsound = lines_of_cases([store.settings.audit_path], desk.ring, ["PCN-7"])
+    assert {name: len(found) for name, found in lines.items()} == {"PCN-1": 2, "PCN-7": 1}
+    assert unsound == 0
 
 
 def test_an_audit_line_that_was_changed_makes_nothing(

@@ -237,6 +237,29 @@ def test_the_list_is_filtered_sorted_and_paged_as_on_the_command_line(
     assert service.http.get("/cases", params={"due": "soon"}, headers=biller).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("method", "url", "takes"),
+    [
+        ("GET", "/cases?offset=100", "after, code, due, limit, owner, payer, sort, state"),
+        ("GET", "/cases?limit=5&limit=50", "after, code, due, limit, owner, payer, sort, state"),
+        ("GET", "/cases/k7m2q9x4bd?PCN-CANARY=1", "none"),
+        ("POST", "/claims/search?limit=5", "none"),
+        ("POST", "/check?recieved=2026-03-01", "answers, received"),
+    ],
+)
+def test_a_parameter_that_an_address_does_not_take_is_refused_and_not_said_again(
+    service: Service, biller: Headers, method: str, url: str, takes: str
+) -> None:
+    """A client of before gave `offset`, and read the first page for ever; a misspelled day would judge as of today."""
+    answer = service.http.request(method, url, headers=biller, json={"claim_ids": ["PCN-1"]})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    assert answer.json()["errors"] == [{
+        "pointer": "query",
+        "detail": f"expected each parameter once, of those that this address takes: {takes}",
+    }]  # fmt: skip
+    assert "CANARY" not in answer.text
+
+
 def pages(service: Service, token: Headers, **query: str) -> list[dict[str, Any]]:
     """Every page of a list, each by `next` of the one before."""
     found: list[dict[str, Any]] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from rules.payment.sums import ClaimExpected
 from rules.terms import GapRoute
@@ -39,6 +39,8 @@ HELD: tuple[State, ...] = ("open", "pended")
 """States in which somebody has something to do, now or later."""
 STRANGER = "another patient's claim has this number, and was not held; "
 """Before what is wrong with the one that is held: it is still not billed."""
+BESIDE = "another patient's claim has this number, and is held as well; "
+"""The same: which is then the next one that the case is of."""
 LEAST_DAYS = 2
 """Days that are left at least, when a pended case comes back, to file the claim."""
 
@@ -149,24 +151,54 @@ class Case:
         return "past" if left < 0 else "week" if left <= 7 else "month" if left <= 30 else "later"
 
 
-def decided(case: Case | None, one: Decided, handle: Callable[[], str]) -> Case | None:
-    """The case after a decision; None: there is none, since the claim was never held.
+def own_fault(case: Case) -> str:
+    """What is wrong with its claim, without what is said of another patient's."""
+    return case.fault.removeprefix(STRANGER).removeprefix(BESIDE)
+
+
+class OfSomebody(Protocol):
+    """A decision, as far as one has to know whose it is."""
+
+    @property
+    def disposition(self) -> str: ...
+    @property
+    def superseded(self) -> bool: ...
+    @property
+    def stranger(self) -> bool: ...
+
+
+Of = TypeVar("Of", bound=OfSomebody)
+
+
+def beside(known: Of | None, one: Of) -> Of | None:
+    """The held claim of another patient that waits for the case to be of it, after a decision; None: there is none."""
+    if one.stranger:
+        return one if one.disposition == "rework" else None
+    return known if one.superseded or one.disposition == "rework" else None
+
+
+def decided(case: Case | None, one: Decided, handle: Callable[[], str], waiting: Decided | None = None) -> Case | None:
+    """The case after a decision; None: there is none, since the claim was never held. `waiting`: what is `beside` it.
 
     What was decided before what stands changes nothing, in whatever order the two are seen; of one moment, as one batch
     decides several versions, what is seen later is later.
     """
+    if case and one.stranger and case.state in HELD:
+        fault = (BESIDE if one.disposition == "rework" else STRANGER) + own_fault(case)
+        return case if case.fault == fault else replace(case, version=case.version + 1, fault=fault)
     if one.superseded or (case and (one.moment < case.moment or one.decision_id == case.decision_id)):
         return case
+    if waiting and case and waiting.decision_id == case.decision_id:
+        waiting = None
     if one.disposition == "rework":
-        return _held(case, one, handle)
+        after = _held(case, one, handle)
+        return replace(after, fault=BESIDE + after.fault) if waiting else after
     if case is None:
         return None
-    if one.stranger and case.state in HELD:
-        return case if case.fault.startswith(STRANGER) else replace(
-            case, version=case.version + 1, fault=f"{STRANGER}{case.fault}"
-        )  # fmt: skip
     known = replace(case, version=case.version + 1, decision_id=one.decision_id, moment=one.moment,
                     pended_until=None, pended_by="")  # fmt: skip
+    if waiting:
+        return replace(_held(replace(known, state="mended"), waiting, handle), moment=one.moment)
     if one.disposition == "billing":
         return replace(known, state="waived" if one.waived else "mended", closed_reason=None)
     return replace(known, state="closed", closed_reason="unchecked")
@@ -232,9 +264,10 @@ def refolded(decisions: Iterable[Decided], acts: Sequence[Act], handle: Callable
         before = [one.decision_id for one in order if one.moment <= act.moment][-1:]
         on = act.decision_id if act.decision_id in known else "".join(before)
         behind.setdefault(on, []).append(act if on == act.decision_id else replace(act, decision_id=""))
-    case = None
+    case: Case | None = None
+    waiting: Decided | None = None
     for one in order:
-        case = decided(case, one, handle)
+        case, waiting = decided(case, one, handle, waiting), beside(waiting, one)
         for act in behind.get(one.decision_id, ()) if case else ():
             assert case
             after = ended(case, act)

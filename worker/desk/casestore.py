@@ -92,6 +92,13 @@ class WrittenDecision:
     """It is of another patient than what was held then."""
 
 
+def content_shown(case: Case, decisions: Sequence[WrittenDecision]) -> Content | None:
+    """Of what is decided on a case, the oldest first: the content that stands, else the newest; None: all is gone."""
+    there = [one for one in decisions if one.content]
+    standing = next((one for one in there if one.decision_id == case.decision_id), there[-1] if there else None)
+    return standing.content if standing else None
+
+
 def revision_at(url: str, password_file: Path | None = None) -> str | None:
     """Of the tables of a store, without making one; None: there are none.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, reduce
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple, cast
@@ -25,8 +25,8 @@ from rules.errors import ScrubError
 from rules.terms import GapRoute
 from worker.audit.claimlines import ClaimLine, all_lines, standing
 from worker.audit.lines import payment_in
-from worker.desk.cases import HELD, Decided, LastDay, decided
-from worker.desk.casestore import CaseStore, Content, Cursor, Session
+from worker.desk.cases import HELD, Decided, LastDay, beside, decided
+from worker.desk.casestore import CaseStore, Content, Cursor, Session, WrittenDecision, content_shown
 from worker.desk.lastday import last_day
 from worker.desk.pricing import price
 from worker.errors import ContractsInvalid
@@ -112,14 +112,14 @@ def follow(store: Store, into: CaseStore, book: Callable[[], Book], page_size: i
         ]
         unpriced = session.unpriced(1)
     gone = [place for place in places if _skip_what_is_gone(store, place)]
-    from_audit = _from_audit(store, into, facilities, gone) if gone else 0
-    done, due, handles = from_audit, DueDays(book), Handles(store)
+    due, handles = DueDays(book), Handles(store)
+    done = from_audit = _from_audit(store, into, facilities, gone, due) if gone else 0
     entries = _until_now(store, places)
     while page := list(islice(entries, page_size)):
         folded = [_read(entry, facilities, due) for _, entry in page]
         with into.session(alone=True) as session:
             for one, content in folded:
-                _fold(session, one, content, handles)
+                _fold(session, one, content, handles, due)
             for place, entry in page:
                 place.cursor = Cursor(entry.bare, place.cursor.count + 1)
             for place in {id(place): place for place, _ in page}.values():
@@ -246,15 +246,20 @@ def _dated(data: Any, due: DueDays) -> dict[str, Any]:
     return {"service_from": min(days, default=claim.statement_from_date), "last_day": due.of(claim)}
 
 
-def _fold(session: Session, one: Decided, content: Content | None, handles: Handles) -> None:
+def _fold(session: Session, one: Decided, content: Content | None, handles: Handles, due: DueDays) -> None:
     """Content is kept of what is held alone."""
     before = session.of_claim(one.scope, one.claim_id)
     if before and session.known([one.decision_id]):
         return
-    if before and content and before.state in HELD and one.disposition != "rework":
-        held = [each.content for each in session.decisions_of(before.handle) if each.content]
-        one = replace(one, stranger=bool(held) and _is_another(held[-1].claim, content.claim))
-    after = decided(before, one, lambda: handles.new(session, one.scope, one.claim_id))
+    waiting = None
+    if before and before.state in HELD:
+        rows = session.decisions_of(before.handle)
+        held = content_shown(before, rows)
+        one = replace(one, stranger=bool(held and content and _is_another(held.claim, content.claim)))
+        row = reduce(beside, rows, cast(WrittenDecision | None, None))
+        if row and row.content:
+            waiting = of_content(row.decision_id, row.moment, one.scope, row.content, due)
+    after = decided(before, one, lambda: handles.new(session, one.scope, one.claim_id), waiting)
     if after is None:
         return
     if after is not before:
@@ -272,7 +277,9 @@ def _is_another(held: Mapping[str, Any], claim: Mapping[str, Any]) -> bool:
     return all(before and after and before != after for before, after in pairs)
 
 
-def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], gone: Sequence[_OutletStream]) -> int:
+def _from_audit(
+    store: Store, into: CaseStore, facilities: Mapping[str, str], gone: Sequence[_OutletStream], due: DueDays
+) -> int:
     """Folds what the audit files of this machine know and the store does not; answers how many decisions. What a person
     took out of the store stays out."""
     settings, done, handles = store.settings, 0, Handles(store)
@@ -286,7 +293,7 @@ def _from_audit(store: Store, into: CaseStore, facilities: Mapping[str, str], go
             known = session.known(one.decision_id for one in found)
             for one in found:
                 if one.decision_id not in known:
-                    _fold(session, one, None, handles)
+                    _fold(session, one, None, handles, due)
                     done += 1
     with into.session() as session:  # last: who breaks off begins anew, and what is known is not folded again
         for place in gone:

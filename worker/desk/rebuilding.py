@@ -17,9 +17,10 @@ from rules.book.book import Book
 from worker.audit.claimlines import ClaimLine, by_claim, folder_lines, standing
 from worker.audit.lines import AuditLine, who
 from worker.desk.acting import ACTIONS, Desk
-from worker.desk.cases import STRANGER, Act, ActKind, Case, CloseReason, Decided, refolded
+from worker.desk.cases import Act, ActKind, Case, CloseReason, Decided, own_fault, refolded
 from worker.desk.casestore import Session, WrittenAct, WrittenDecision
 from worker.desk.following import DueDays, Handles, Purge, of_content, of_line, purges
+from worker.store.keyring import Ring
 from worker.store.registry import producers_of
 
 TEXT_GONE = "(what was written is gone: the audit log has its digest alone)"
@@ -75,6 +76,23 @@ class _Logged(NamedTuple):
         return self.purge is None or (logged.moment if logged else moment) > self.purge.decided
 
 
+def lines_of_cases(folders: Sequence[Path], ring: Ring, known: Iterable[str]) -> tuple[dict[str, list[ClaimLine]], int]:
+    """The sound lines of claims that were held, or that are `known`, by claim number, the oldest first; and how many of
+    all are not sound. The files are read twice: nearly all claims were never held, and their lines are not kept.
+
+    Raises:
+        OSError
+    """
+    wanted, unsound = set(known), 0
+    for folder in folders:
+        for one in folder_lines(folder, ring):
+            unsound += one.state != "sound"
+            if one.line.get("claim.disposition") == "rework" or "case.handle" in one.line:
+                wanted.add(str(one.line.get("claim.claim_id")))
+    every = (one for folder in folders for one in folder_lines(folder, ring))
+    return by_claim(one for one in every if one.line.get("claim.claim_id") in wanted), unsound
+
+
 def rebuild(desk: Desk, book: Callable[[], Book], folders: Sequence[Path], *, write: bool) -> Rebuilt:
     """Makes cases again from the audit files of these folders, each case in one transaction; call it once all decided
     is folded and what broke off is ended. `write`: else it says what it would do.
@@ -83,11 +101,12 @@ def rebuild(desk: Desk, book: Callable[[], Book], folders: Sequence[Path], *, wr
         CaseStoreUnusable, AuditUnwritable, OSError, redis.exceptions.RedisError
     """
     done = Rebuilt()
-    every = [one for folder in folders for one in folder_lines(folder, desk.ring)]
-    done.unsound = sum(one.state != "sound" for one in every)
+    with desk.cases.session() as session:
+        known = {one.claim_id for one in session.all()}
+    lines, done.unsound = lines_of_cases(folders, desk.ring, known)
     rebuilder = _Rebuilder(desk, DueDays(book), Handles(desk.store), done, write)
     facilities = {name: one.facility for name, one in producers_of(desk.store.redis, desk.store.keys).items()}
-    for claim_id, said in by_claim(every).items():
+    for claim_id, said in lines.items():
         for logged in _logged(claim_id, said, facilities):
             rebuilder.one(logged)
     if write and (done.changed or done.purged or done.acts):
@@ -216,7 +235,7 @@ def _as_there(one: Decided, case: Case) -> Decided:
     """What was known of the claim stays as it was found out then: by the book of that day."""
     return replace(
         one, payer=case.payer, payer_name=case.payer_name, charge_cents=case.charge_cents, codes=case.codes,
-        fault=case.fault.removeprefix(STRANGER), service_from=case.service_from, last_day=case.last_day,
+        fault=own_fault(case), service_from=case.service_from, last_day=case.last_day,
         expected=case.expected,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from rules.engine import waiving
 from rules.errors import ScrubError
 from rules.report import Finding, Report
 from worker.desk.acting import Desk, Waives, of_me
-from worker.desk.cases import HELD, Act, Case
+from worker.desk.cases import BESIDE, HELD, Act, Case
 from worker.desk.casestore import Content
 from worker.errors import NotWaivable
 from worker.intake.events import claim_of
@@ -37,6 +37,10 @@ _LEAST_MS = 86_400_000
 _FORGOTTEN = (
     "its source leaves by file, and the file that it came with is not remembered any more (SCRUB_EVENT_MEMORY): send"
     " the claim again where it comes from"
+)
+_TWO = (
+    "another patient's claim with this number is held as well: give one of the two another number in the billing system"
+    " and send both again"
 )
 REPORT: TypeAdapter[Report] = TypeAdapter(Report)
 
@@ -63,6 +67,8 @@ def waivable(desk: Desk, case: Case, day: date) -> Waivable:
     """
     if (state := case.state_on(day)) not in HELD:
         raise _not(case, f"it is {state}")
+    if case.fault.startswith(BESIDE):
+        raise _not(case, _TWO)
     content = content_of(desk, case)
     try:
         report, claim = REPORT.validate_python(content.report), claim_of(content.claim)
@@ -161,7 +167,7 @@ def in_the_way(desk: Desk, case: Case, content: Content, claim: Claim) -> str | 
     """Why the claim of a decision does not go on again: what the queue knows that no report does."""
     redis, keys, about = desk.store.redis, desk.store.keys, content.about or {}
     if standing(redis).layout < 2:
-        return "the keys in Redis have no stream that workers alone write yet: `scrub migrate` comes first"
+        return "an upgrade is not finished here, and nothing is waived before it is: `scrub migrate` comes first"
     if old := [one.name for one in reconcile(redis, keys).alive if not one.waives]:
         return f"{len(old)} worker(s) of an older release run ({', '.join(old)}), which know no waivers: upgrade them"
     if (left := by_file(desk, content)) is not None and left <= _LEAST_MS:

@@ -8,13 +8,14 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.config.settings import Settings
-from worker.serve import problems
+from worker.serve import healthroutes, problems
 from worker.serve.gate import route_of
 from worker.serve.openapi import ROUTERS
+from worker.serve.parameters import known_alone
 from worker.serve.serving import Serving
 from worker.store.opening import open_store
 
@@ -54,7 +55,8 @@ def make_app(
     if find_spec("worker.serve.pages"):  # first: of an address that both have, a browser gets the page
         import_module("worker.serve.pages.routes").mount(app, settings, tell)
     for router in ROUTERS:
-        app.include_router(router)
+        probes = router is healthroutes.router  # load balancers and Prometheus add what they like
+        app.include_router(router, dependencies=[] if probes else [Depends(known_alone)])
     return app
 
 

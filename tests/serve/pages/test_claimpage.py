@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from rules.authoring.words import template
 from rules.claim import read_claim
 from rules.engine.check import check
 from rules.engine.suggesting import suggestions_of
 from rules.engine.trying import try_changes
+from rules.payment.claims import NOTHING_OF_OURS
 from rules.report import Report
 from tests.book import BOOK
 from worker.demo.claims import EXAMPLES
 from worker.desk.cases import Act, ActKind, Case, LastDay
 from worker.desk.casestore import Content, WrittenAct, WrittenDecision
 from worker.desk.lists import Share
+from worker.desk.pricing import asked
 from worker.desk.wanted import Listed
 from worker.serve.pages import acts, figures, rulepage, trying
 from worker.serve.pages.claimpage import ClaimPage, claim_page
 from worker.serve.pages.history import did
 from worker.serve.pages.rendering import html
-from worker.serve.pages.words import Words
+from worker.serve.pages.words import Words, without_commands
 
 WORDS = Words(datetime(2026, 11, 30, 15, tzinfo=UTC))
 TODAY = date(2026, 11, 30)
@@ -247,3 +252,32 @@ def test_a_template_escapes_and_shows_what_turns_the_writing_around_by_its_numbe
     page = html("error.html", frame=Frame(title="x", said=Said("late", "<b>", "a\u202eb\nc")), text="", away=False)
     assert "&lt;b&gt;" in page
     assert "a\\u202eb\nc" in page
+
+
+COMMAND = re.compile(r"SCRUB_[A-Z]|\bscrub [a-z]+ [a-z]|`scrub ")
+
+
+@pytest.mark.parametrize("example", HELD, ids=lambda one: f"{one.number}")
+def test_a_claim_tells_a_biller_no_command_and_no_setting(example: Any) -> None:
+    """What is not set up here is said as such: neither contracts nor the official files are imported."""
+    one, report = decided(example.claim)
+    priced = asked(example.claim, BOOK, NOTHING_OF_OURS)
+    page = claim_page(CASE, [one], [], report, priced, WORDS, PAYERS)
+    assert not COMMAND.search(repr(page))
+
+
+def test_no_rule_tells_a_biller_a_command_or_a_setting() -> None:
+    texts = [
+        without_commands(template(text))
+        for rule in BOOK.rules for version in rule.versions for text in (version.message, version.fix)
+    ]  # fmt: skip
+    assert len(texts) > 400
+    assert [text for text in texts if COMMAND.search(text)] == []
+
+
+def test_the_pages_themselves_tell_commands_only_as_those_of_who_runs_the_service() -> None:
+    found = {one.name: one.read_text() for one in files("worker.serve.pages").joinpath("templates").iterdir()}
+    telling = {name for name, text in found.items() if COMMAND.search(text)}
+    assert telling == {"outage.html", "quarantine.html", "sign-in.html"}
+    for name in telling - {"sign-in.html"}:
+        assert re.search("[Ww]ho(ever)? runs th(e|is) service", found[name])

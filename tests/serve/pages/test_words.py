@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from worker.serve.pages.words import Words, counted, dollars, money, percent
+from worker.serve.pages.words import Words, counted, dollars, money, not_known, percent, without_commands
 
 WORDS = Words(datetime(2026, 11, 30, 15, 12, tzinfo=UTC).astimezone(ZoneInfo("America/Chicago")))
 
@@ -55,3 +55,26 @@ def test_how_long_is_by_days_of_the_place_and_not_by_hours() -> None:
     assert WORDS.since("2026-11-30T05:59:00Z") == "1 day"
     assert WORDS.since("2026-11-30T06:01:00Z") == "today"
     assert WORDS.zone == "CST"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "a contract with aetna: set SCRUB_CONTRACTS to a table of what it pays",
+            "not set up here: a contract with aetna",
+        ),
+        ("cost indices of TX: scrub tables import GPCI", "not set up here: cost indices of TX"),
+        ("units 2: the book has the payment of one unit", "units 2: the book has the payment of one unit"),
+    ],
+)
+def test_what_an_expected_payment_wants_is_said_without_the_command_that_a_biller_cannot_give(
+    text: str, said: str
+) -> None:
+    assert not_known(text) == said
+
+
+def test_what_stands_in_the_way_of_a_waiver_is_said_without_settings() -> None:
+    assert without_commands("not remembered any more (SCRUB_EVENT_MEMORY): send it again") == (
+        "not remembered any more: send it again"
+    )

@@ -45,7 +45,7 @@ def show(
             }
         )
     else:
-        say(*_head(found, day), *_decisions(decisions), *_ways_out(found, decisions, book), *_acts(acts))
+        say(*_head(found, day), *_decisions(found, decisions), *_ways_out(found, decisions, book), *_acts(acts))
     flush()
 
 
@@ -71,16 +71,17 @@ def _head(one: Case, day: date) -> Iterator[str]:
     yield from columns(rows, ("dim",))
 
 
-def _decisions(decisions: Sequence[Any]) -> Iterator[str]:
+def _decisions(case: Case, decisions: Sequence[Any]) -> Iterator[str]:
     from worker.cli.common.verdicts import STYLES, explained, in_order, waiver
     from worker.cli.tail import report_of
 
-    for place, one in enumerate(reversed(decisions)):
+    for one in reversed(decisions):
         late = " (a later version had been decided)" if one.superseded else ""
+        late += " (another patient's claim under this number)" if one.stranger else ""
         yield ""
         where = paint(one.disposition, STYLES.get(one.disposition))
         yield f"{one.moment[:19]}Z  {where}  decision {one.decision_id}{late}"
-        if one.content and place == 0:
+        if one.content and one.decision_id == case.decision_id:
             report = report_of(one.content.report)
             yield from waiver(report)
             for finding in in_order(report.findings):

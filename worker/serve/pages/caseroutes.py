@@ -14,7 +14,7 @@ from rules.errors import ChangesContradict, ScrubError, SuggestionUnknown
 from rules.report import Report
 from worker.audit import chains, claimlines
 from worker.desk.cases import ActKind
-from worker.desk.casestore import Content
+from worker.desk.casestore import Content, content_shown
 from worker.desk.pricing import asked
 from worker.errors import ActNotPossible, CaseChanged
 from worker.pipeline.expected import ToldLine
@@ -63,7 +63,7 @@ def page(here: Here, opened: Opened, status: int = 200, said: Said | None = None
 
 
 def _model(here: Here, opened: Opened) -> ClaimPage:
-    content = next((one.content for one in reversed(opened.decisions) if one.content), None)
+    content = content_shown(opened.case, opened.decisions)
     report = _report(content.report) if content else None
     lines = _audit_lines(here, opened) if report is None else []
     priced, ways = _worked_out(here, content, report) if content and report else ([], {})
@@ -108,7 +108,7 @@ def try_it(here: Reading, handle: str) -> Response:
 
 def _tried(here: Here, opened: Opened, keys: list[str]) -> TryPage | None:
     """None: nothing is suggested, or its content is gone."""
-    content = next((one.content for one in reversed(opened.decisions) if one.content), None)
+    content = content_shown(opened.case, opened.decisions)
     report = _report(content.report) if content else None
     if content is None or report is None:
         return None

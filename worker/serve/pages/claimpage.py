@@ -11,14 +11,14 @@ from rules.report import Evidence, Finding, Gap, LookedAt, Report
 from rules.terms import SEVERITIES
 from worker.audit.claimlines import ClaimLine
 from worker.desk.cases import HELD, Case
-from worker.desk.casestore import WrittenAct, WrittenDecision
+from worker.desk.casestore import WrittenAct, WrittenDecision, content_shown
 from worker.desk.tabled import expected_text
 from worker.pipeline.expected import ToldLine, together
 from worker.serve.pages import trying
 from worker.serve.pages.frame import CLOSED, Fact, Pill, state_pill
 from worker.serve.pages.history import Audited, Happened, audited, happened, history
 from worker.serve.pages.trying import Way, Ways
-from worker.serve.pages.words import Words, counted, dollars, money
+from worker.serve.pages.words import Words, counted, dollars, money, not_known, without_commands
 from worker.serve.pages.worklist import payer_name
 
 SEVERITY: Mapping[str, Pill] = {
@@ -112,7 +112,7 @@ def claim_page(
     """`report`: of the newest decision that has one; None: its content is gone, and `lines` of the audit log stand in.
     `priced`: what its lines are expected to bring. `ways`: what is suggested."""
     ways = ways or {}
-    content = next((one.content for one in reversed(decisions) if one.content), None)
+    content = content_shown(case, decisions)
     claim: Mapping[str, Any] = content.claim if content else {}
     state = case.state_on(words.today)
     return ClaimPage(
@@ -165,7 +165,7 @@ def _expected(case: Case, priced: Sequence[ToldLine]) -> str:
 
 
 def _missing(priced: Sequence[ToldLine]) -> str:
-    return "; ".join(dict.fromkeys(text for one in priced for text in one["expected"]["missing"]))
+    return "; ".join(dict.fromkeys(not_known(text) for one in priced for text in one["expected"]["missing"]))
 
 
 def _of(claim: Mapping[str, Any], *path: str) -> Any:
@@ -272,7 +272,7 @@ def finding_view(finding: Finding, ways: Ways) -> FindingView:
         anchor=anchor(finding.rule),
         pill=_LIFTED if finding.outcome == "bypassed" else SEVERITY[finding.severity],
         said=finding.message,
-        todo=finding.fix,
+        todo=without_commands(finding.fix),
         source=", ".join(part for part in (cited.source, cited.edition, cited.locator) if part),
         url=cited.url if cited.url and cited.url.startswith("https://") else "",
         grade=cited.grade,

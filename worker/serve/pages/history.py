@@ -60,7 +60,8 @@ def _decided(one: WrittenDecision, version: int, words: Words) -> Happened:
     tone = {"rework": "open", "billing": "fixed"}.get(one.disposition, "plain")
     spec = SPECS.get(one.disposition)
     title = spec.happened if spec and spec.happened else one.disposition
-    what = f"{title}, version {version}{codes}{late}"
+    whose = "another patient's claim under this number" if one.stranger else f"version {version}"
+    what = f"{title}, {whose}{codes}{late}"
     return Happened(words.moment(one.moment), one.moment, "", what, tone=tone)
 
 

@@ -10,6 +10,7 @@ from worker.serve.pages.claimpage import sentence
 from worker.serve.pages.frame import Said
 from worker.serve.pages.here import Here, PageRoute, Posting, Reading
 from worker.serve.pages.memory import Opened
+from worker.serve.pages.words import without_commands
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -31,7 +32,7 @@ def _form(here: Here, opened: Opened, said: Said | None = None, status: int = 20
     try:
         would = here.serving.repairable(here.caller, opened.case)
     except NotRepairable as error:
-        refused = sentence(str(error.values["reason"]))
+        refused = sentence(without_commands(str(error.values["reason"])))
     return here.page(
         "repair.html", title=f"Repair {opened.case.claim_id}", under="held", status=status, said=said, would=would,
         refused=refused, claim=opened.case, facts=caseroutes.facts(here, opened),

@@ -12,7 +12,7 @@ from rules.book.rule import Rule, Version
 from rules.claim import Role
 from worker.serve.pages.claimpage import SEVERITY, anchor, sentence
 from worker.serve.pages.frame import Pill
-from worker.serve.pages.words import Words
+from worker.serve.pages.words import Words, without_commands
 
 _STATUS: Mapping[str, str] = {
     "draft": "A draft: it runs and is on record, and holds nothing.",
@@ -134,7 +134,7 @@ def _for_payers(rule: Rule, version: Version, names: Mapping[str, str], words: W
         url=citation.url if citation.url and citation.url.startswith("https://") else "",
         grade_says=GRADES[citation.grade],
         said=template(version.message),
-        todo=template(version.fix),
+        todo=without_commands(template(version.fix)),
         denial=sentence(expected(version.denial)) if version.denial else "",
         status=_STATUS.get(rule.status, ""),
     )

@@ -13,6 +13,7 @@ from worker.serve.pages.frame import Said
 from worker.serve.pages.here import Here
 from worker.serve.pages.memory import Opened
 from worker.serve.pages.waivepage import Waiver
+from worker.serve.pages.words import without_commands
 from worker.serve.pages.worklist import Filters, OnList, Order
 
 DOWN = (CaseStoreUnusable, CaseStoreTooNew)
@@ -117,7 +118,7 @@ def waiver(here: Here, case: Case) -> Waiver | None:
     try:
         return Waiver.of(here.serving.waivable(here.caller, case).findings)
     except NotWaivable as error:
-        return Waiver(refused=str(error.values["reason"]))
+        return Waiver(refused=without_commands(str(error.values["reason"])))
     except DOWN:
         is_down(here)
         return None

@@ -14,6 +14,7 @@ from worker.serve.pages.claimpage import sentence
 from worker.serve.pages.frame import Said
 from worker.serve.pages.here import Here, PageRoute, Posting, Reading
 from worker.serve.pages.memory import Opened
+from worker.serve.pages.words import without_commands
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -88,7 +89,7 @@ def _anew(here: Here, handle: str, about: _Entered) -> Response:
     try:
         would = here.serving.waivable(here.caller, opened.case)
     except NotWaivable as error:
-        return _lost(here, opened, about.entered, str(error.values["reason"]))
+        return _lost(here, opened, about.entered, without_commands(str(error.values["reason"])))
     here.serving.viewed(here.caller, opened.case)
     if about.status == 409 or caseroutes.seen(here) != opened.case.version:
         who = caseroutes.newest(here, opened).said

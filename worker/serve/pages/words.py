@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Not of the process' locale, which a container sets to anything."""
+_COMMAND = re.compile(r"SCRUB_|\bscrub [a-z]")
+_SETTING = re.compile(r" \(SCRUB_\w+\)")
+_RECORD = "record that with `scrub history reject`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,17 @@ def percent(part: int, whole: int) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 claim`, `25 claims`, `1,204 claims`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def without_commands(text: str) -> str:
+    """A sentence without the settings and commands of who runs the service: what is to be done by that person is
+    left to him."""
+    text = _SETTING.sub("", text).replace(_RECORD, "have who runs this service record that")
+    what, colon, how = text.partition(": ")
+    return what if colon and _COMMAND.search(how) else text
+
+
+def not_known(missing: str) -> str:
+    """What an expected payment would want, as a biller reads it: what is not set up is nothing that he can mend."""
+    what = without_commands(missing)
+    return what if what == missing else f"not set up here: {what}"
