@@ -205,4 +205,4 @@ def _nothing(refused: int) -> str:
     if not refused:
         return "Nothing was checked: there is no claim."
     unread = f"{refused} could not be read, and there is no other claim"
-    return f"Nothing was checked: {unread}. Each is named above, with what is wrong."
+    return f"Nothing was checked: {unread}. Each is named with what is wrong."
