@@ -9,20 +9,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import orjson
 
 from rules.authoring.impact import charge_of
 from rules.book.book import Book
-from rules.claim import Claim
+from rules.claim import Claim, read_claim
 from rules.engine.check import check
 from rules.facts.history import months_after
-from rules.history import NO_MEMBER_ID, History
+from rules.history import NO_MEMBER_ID, NOTHING_BILLED, History
 from rules.report import Report
 from worker.backtest.spool import Waiting
 from worker.cores import in_order
-from worker.intake.events import claim_of, decode
+from worker.intake.plain import read_plain
 from worker.outcomes.matching import AuditedDecision
 from worker.outcomes.store import PackedDecision, packed_decision
 from worker.pipeline.ledger import EMPTY, Ledger, LedgerEntry, entry_of, person_of
@@ -45,21 +46,27 @@ class Job:
 def judge(chunk: Sequence[Waiting], job: Job) -> list[Said]:
     """What the books say of the claims; all of a patient are in one chunk, by day."""
     found = []
-    patient, ledgers = "", list[Ledger]()
-    for one in chunk:
-        if one.patient != patient or not one.patient:
-            patient, ledgers = one.patient, [EMPTY] * len(job.books)
-        claim = claim_of(decode(one.value))
-        reports = []
-        for place, book in enumerate(job.books):
-            history = NO_MEMBER_ID
-            if patient:
-                entry = _entry(one, claim, book, job)
-                history, ledgers[place] = _in_order(ledgers[place], entry, one.day, job.months)
-            reports.append(check(claim, book, received=one.day, history=history))
-        said = _said(one, claim, reports)
-        found.append((one.seq, orjson.dumps(said), one.claim_id, _decision(one.seq, said)))
+    for patient, group in groupby(chunk, key=lambda one: one.patient):
+        together, ledgers = list(group), [EMPTY] * len(job.books)
+        alone = NOTHING_BILLED if len(together) == 1 else None
+        for one in together:
+            claim = _claim(one.value)
+            reports = []
+            for place, book in enumerate(job.books):
+                history = alone if patient else NO_MEMBER_ID
+                if history is None:
+                    entry = _entry(one, claim, book, job)
+                    history, ledgers[place] = _in_order(ledgers[place], entry, one.day, job.months)
+                reports.append(check(claim, book, received=one.day, history=history))
+            said = _said(one, claim, reports)
+            found.append((one.seq, orjson.dumps(said), one.claim_id, _decision(one.seq, said)))
     return found
+
+
+def _claim(value: bytes) -> Claim:
+    """From the JSON that reading made of it, which has no key twice and no number with a fraction."""
+    data = orjson.loads(value)
+    return read_plain(data, value) or read_claim(data)
 
 
 def _entry(one: Waiting, claim: Claim, book: Book, job: Job) -> LedgerEntry:
