@@ -162,6 +162,17 @@ def test_the_json_of_a_held_claim_has_what_its_lines_are_expected_to_bring_and_r
     assert again.returncode == 0, again.stdout
 
 
+def test_a_file_of_claims_in_the_place_of_the_report_is_named_once(scrub: Run, write: Write) -> None:
+    done = scrub("replay", write("march.837", b"ISA*00*          ~\nGS*HC~\nST*837*0001~\n"))
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert done.returncode == 2
+    assert said.count("is JSON: expected a report, or an outlet entry with one") == 1
+    assert "a file of claims, as an 837, comes after it" in said
+    mixed = scrub("replay", write("m.ndjson", b"hello\n{}\n"))
+    assert mixed.returncode == 2
+    assert mixed.stderr.count("expected a report") == 2, "where some lines are JSON each is told by its place"
+
+
 def test_standard_input_lists_and_gzip_are_read(scrub: Run, write: Write) -> None:
     listed = json.dumps([CLEAN, FAULTY]).encode()
     packed = write("p.gz", gzip.compress(json.dumps(CLEAN).encode()))

@@ -6,24 +6,67 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
 
+from ops import scaling
 from ops.access import USERS
 from tests.ops.test_container import DOCKERFILE, understood
 from worker.config.settings import PREFIX, Settings, load_settings
 from worker.serve.running import GRACE
-from worker.store.keys import GROUP, Keys
+from worker.store.keys import GROUP, INNER, Keys
 
 FOLDER = Path(__file__).parents[2] / "ops/kubernetes"
 VERSIONS = ("1.29.0", "1.33.0", "1.37.0")
-KEDA = {"ScaledObject", "TriggerAuthentication"}
+
+
+def closed(*required: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "required": list(required), "properties": fields}
+
+
+TEXT, COUNT = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
+NAME = closed("name", name=TEXT)
+META = closed("name", name=TEXT, namespace=TEXT, labels={"type": "object", "additionalProperties": TEXT})
+POLICY = closed("type", "value", "periodSeconds", type={"enum": ["Pods", "Percent"]}, value=COUNT, periodSeconds=COUNT)
+RULES = closed(stabilizationWindowSeconds=COUNT, policies={"type": "array", "items": POLICY})
+KEDA = {
+    "ScaledObject": closed(
+        "apiVersion", "kind", "metadata", "spec",
+        apiVersion={"const": "keda.sh/v1alpha1"}, kind=TEXT, metadata=META,
+        spec=closed(
+            "scaleTargetRef", "triggers",
+            scaleTargetRef=NAME, minReplicaCount=COUNT, maxReplicaCount=COUNT, pollingInterval=COUNT,
+            cooldownPeriod=COUNT, fallback=closed("failureThreshold", "replicas", failureThreshold=COUNT, replicas=COUNT),
+            advanced=closed(
+                horizontalPodAutoscalerConfig=closed(behavior=closed(scaleUp=RULES, scaleDown=RULES)),
+                scalingModifiers=closed(
+                    "formula", "target", formula=TEXT, target=TEXT, activationTarget=TEXT,
+                    metricType={"enum": ["AverageValue", "Value"]},
+                ),
+            ),
+            triggers={"type": "array", "minItems": 1, "items": closed(
+                "type", "metadata", type=TEXT, name=TEXT, authenticationRef=NAME,
+                metadata={"type": "object", "additionalProperties": TEXT},
+            )},
+        ),
+    ),
+    "TriggerAuthentication": closed(
+        "apiVersion", "kind", "metadata", "spec",
+        apiVersion={"const": "keda.sh/v1alpha1"}, kind=TEXT, metadata=META,
+        spec=closed(secretTargetRef={
+            "type": "array", "items": closed("parameter", "name", "key", parameter=TEXT, name=TEXT, key=TEXT),
+        }),
+    ),
+}  # fmt: skip
+"""What we use of KEDA's resources, as its specification has it (keda.sh/docs/2.17/reference/scaledobject-spec)."""
 
 
 def written() -> Iterator[dict[str, Any]]:
@@ -55,7 +98,9 @@ each_container = pytest.mark.parametrize(
 
 
 def valid(document: dict[str, Any]) -> None:
-    if document["kind"] not in KEDA:
+    if document["kind"] in KEDA:
+        jsonschema.validate(document, KEDA[document["kind"]])
+    else:
         for version in VERSIONS:
             kubernetes_validate.validate(document, version, strict=True)
 
@@ -260,6 +305,44 @@ def test_scaling_looks_at_the_streams_own_names_as_a_user_that_sees_no_claim() -
     given = {entry["parameter"]: entry["key"] for entry in login["spec"]["secretTargetRef"]}
     assert given["password"].removeprefix("redis-") in {user.name for user in USERS}
     assert scaled["minReplicaCount"] > one("PodDisruptionBudget")["spec"]["maxUnavailable"]
+
+
+@pytest.mark.parametrize(("partitions", "producers"), [(1, []), (1, ["ehr"]), (4, []), (8, ["ehr", "lab-2"])])
+def test_scaling_adds_up_what_waits_on_every_stream_of_every_partition(partitions: int, producers: list[str]) -> None:
+    scaled, login = yaml.safe_load_all(scaling.text(partitions, producers))
+    valid(scaled)
+    valid(login)
+    triggers = {trigger["name"]: trigger["metadata"] for trigger in scaled["spec"]["triggers"]}
+    wanted = {keys.stream(name) for keys in Keys(0, partitions).all for name in ["", *producers]}
+    wanted |= {keys.stream(INNER) for keys in Keys(0, partitions).all} if partitions > 1 else set()
+    assert {each["stream"] for each in triggers.values()} == wanted
+    assert len(triggers) == len(scaled["spec"]["triggers"]), "each by a name of its own"
+    assert all(name.isidentifier() for name in triggers)
+    formula = scaled["spec"]["advanced"].get("scalingModifiers")
+    if len(wanted) == 1:
+        assert formula is None
+    else:
+        assert formula["formula"].split(" + ") == list(triggers)
+        assert formula["target"] == str(scaling.LAG)
+
+
+def test_the_file_is_what_is_written_for_one_partition() -> None:
+    assert scaling.FILE.read_text() == scaling.text()
+
+
+@pytest.mark.parametrize("field", ["pollingIntervall", "triggers"])
+def test_a_misspelled_field_of_keda_is_found(field: str) -> None:
+    spec = {**one("ScaledObject")["spec"], field: 15}
+    with pytest.raises(jsonschema.ValidationError):
+        valid({**one("ScaledObject"), "spec": spec})
+
+
+@pytest.mark.parametrize("words", [["0"], ["many"], ["257"], ["2", "EHR"], ["2", "a b"]])
+def test_scaling_for_what_cannot_be_is_refused(words: list[str]) -> None:
+    before = scaling.FILE.read_text()
+    done = subprocess.run([sys.executable, "-m", "ops.scaling", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.startswith("expected")) == (1, True)
+    assert scaling.FILE.read_text() == before
 
 
 def test_a_worker_is_reached_by_nobody_and_reaches_redis_and_names_alone() -> None:

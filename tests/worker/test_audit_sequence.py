@@ -293,3 +293,20 @@ def test_verify_of_an_archive_that_begins_later_says_so_and_is_content(
     sequence[0].unlink()
     code, said = verify(sequence[0].parent)
     assert (code, f"{sequence[0]}: not here: {sequence[1].name} goes on from it" in said) == (0, True)
+
+
+def test_two_processes_of_one_host_name_and_process_id_have_sequences_of_their_own(tmp_path: Path) -> None:
+    """Containers that are each process 1 of one host, on one volume; here one process stands for both."""
+    one, other = (AuditLog(tmp_path, SECRET, file_bytes=SMALL) for _ in range(2))
+    for number in range(12):
+        one.write([line(number)])
+        other.write([line(100 + number)])
+    one.close()
+    other.close()
+    found = checked(tmp_path)
+    assert {state.state for state in found.values()} == {"sound"}
+    firsts = {numbered(end.chain)[0] for end in ends(tmp_path)}
+    assert len(firsts) == 2
+    said = [numbers([end.file for end in ends(tmp_path) if numbered(end.chain)[0] == first]) for first in firsts]
+    assert sorted(said) == [[f"PCN-{begin + number}" for number in range(12)] for begin in (0, 100)]
+    assert gone(tmp_path) == []

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rules.claim import Claim
     from worker.rejudging.replay import Replay
 
+_EXPECTED = "a report, or an outlet entry with one, as `--format json` writes them, or an audit line"
 _WANTED = ("claim_id", "disposition", "history", "book", "findings")
 
 
@@ -97,9 +98,11 @@ def _reports(file: str) -> Iterator[tuple[str, Any]]:
     try:
         whole = orjson.loads(content)
     except orjson.JSONDecodeError:
-        for number, line in enumerate(content.splitlines(), 1):
-            if line.strip():
-                yield f"{name}:{number}", _line(line)
+        lines = [(number, _line(line)) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+        if lines and all(one is None for _, one in lines):
+            after = "a file of claims, as an 837, comes after it"
+            raise typer.BadParameter(f"{name}: no line of it is JSON: expected {_EXPECTED}; {after}") from None
+        yield from ((f"{name}:{number}", one) for number, one in lines)
         return
     items = whole if isinstance(whole, list) else [_last_of_claim(whole)]
     yield from ((f"{name}: item {number}" if len(items) > 1 else name, one) for number, one in enumerate(items, 1))
@@ -139,9 +142,7 @@ def _pair(one: Any, claims: dict[str, Claim | None]) -> tuple[dict[str, Any], Cl
     if audited and "book.digest" not in one:
         raise ValueError("no book judged this claim: it went to quarantine")
     if not audited and not (isinstance(one, dict) and all(key in one for key in _WANTED) and "digest" in one["book"]):
-        raise ValueError(
-            "expected a report, or an outlet entry with one, as `--format json` writes them, or an audit line"
-        )
+        raise ValueError(f"expected {_EXPECTED}")
     name = str(one["claim.claim_id" if audited else "claim_id"])
     if name in claims:
         claim = claims[name]
