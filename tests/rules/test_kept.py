@@ -152,3 +152,14 @@ def test_what_is_kept_names_no_claim() -> None:
     for memory in (of_book.by_shape, of_book.by_diagnoses, of_book.found):
         assert len(memory) > 0
         assert "CANARY" not in repr(memory._entries)
+
+
+def test_claims_with_the_same_fault_share_its_finding_and_with_other_amounts_they_do_not() -> None:
+    def found(**changes: Any) -> Any:
+        report = check(read_claim(example_claim("practitioner", FULL | changes, AETNA)), book)
+        return next(one for one in report.every if one.code == "CLM001")
+
+    book = unused()
+    first = found(total_charge="1.00", claim_id="A")
+    assert found(total_charge="1.00", claim_id="B", received_date="2026-08-21") is first
+    assert found(total_charge="2.00").message != first.message
