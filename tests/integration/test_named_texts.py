@@ -164,7 +164,7 @@ def of_lines(number: int) -> dict[str, Any]:
 def test_texts_of_false_claims_end_with_their_results_and_what_an_unread_result_names_stays(
     store: Store, consumer: InboxConsumer
 ) -> None:
-    sweep = TextSweep(most=40)
+    sweep = TextSweep(most=4_000)
     for number in range(60):
         store.redis.xadd(store.keys.inbox, {FIELD: event(number, data=of_lines(number))})
     consumer.run()
@@ -174,7 +174,7 @@ def test_texts_of_false_claims_end_with_their_results_and_what_an_unread_result_
     for outlet in OUTLETS:
         entries = store.redis.xrange(store.keys.outlet(outlet))
         store.redis.xdel(store.keys.outlet(outlet), *[entry for entry, _ in entries[:-1]] or ["0-1"])
-    deleted = TextSweep(most=40).sweep(store.redis, store.keys)
+    deleted = TextSweep(most=4_000).sweep(store.redis, store.keys)
     after = store.redis.hgetall(store.keys.texts)
     assert deleted > 50
     assert len(after) == len(before) - deleted
