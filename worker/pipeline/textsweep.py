@@ -61,7 +61,7 @@ class TextSweep:
 
 
 def _size(redis: Redis, keys: Keys) -> int:
-    return cast(int | None, redis.memory_usage(keys.texts)) or 0
+    return redis.memory_usage(keys.texts) or 0
 
 
 def _looked_through(redis: Redis, outlet: str, unnamed: set[str]) -> str:
