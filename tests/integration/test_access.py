@@ -23,6 +23,7 @@ from tests.cli.conftest import SCRUB
 from tests.filing.filed import assert_each_claim_once, kinds, of
 from worker.client import consume
 from worker.monitoring.reconciliation import reconcile
+from worker.pipeline.textsweep import TextSweep
 from worker.store import opening
 from worker.store.keys import Keys
 from worker.store.outletspecs import CONSUMED, FILES, OUTLETS
@@ -240,6 +241,13 @@ def known(server: Guarded, command: str) -> bool:
 
 def test_only_the_worker_asks_how_large_a_stream_is(server: Guarded) -> None:
     assert [user for user in EVERYBODY if may(server, user, "MEMORY", "USAGE", KEYS.inbox)] == ["worker"]
+
+
+def test_a_worker_may_do_all_that_deleting_texts_takes(server: Guarded) -> None:
+    admin, unnamed = server.client("admin"), "0" * 24
+    admin.hset(KEYS.texts, unnamed, "{}")
+    assert TextSweep(most=0).sweep(server.client("worker"), KEYS) >= 1
+    assert not admin.hexists(KEYS.texts, unnamed)
 
 
 def test_only_the_operator_walks_through_the_names_of_keys(server: Guarded) -> None:

@@ -15,14 +15,17 @@ from rules.history import NOTHING_BILLED
 from worker.books import archive
 from worker.errors import TextsMissing
 from worker.outlets import consume
+from worker.pipeline import textsweep
 from worker.pipeline.consumer import InboxConsumer
 from worker.pipeline.migration import migrate
 from worker.pipeline.namedtexts import name_of
 from worker.pipeline.outlets import tail
+from worker.pipeline.textsweep import TextSweep
 from worker.pipeline.whereabouts import in_outlets
 from worker.rejudging.replay import replay, whole_by_book
 from worker.store.connections import Store
 from worker.store.keys import FIELD
+from worker.store.outletspecs import OUTLETS
 
 from .helpers import claim, event
 
@@ -150,3 +153,62 @@ def test_a_text_that_is_gone_or_changed_is_said_and_the_entry_stays(
     with pytest.raises(TextsMissing):
         list(consume("billing", follow=False, settings=store.settings))
     assert store.redis.xpending(store.keys.outlet("billing"), "billing")["pending"] == 1
+
+
+def of_lines(number: int) -> dict[str, Any]:
+    """A claim of which no rule judges the second line, whose number is the sender's."""
+    line = claim(number)["lines"][0]
+    return claim(number, lines=[line, {**line, "number": 1000 + number, "procedure": "85025", "modifiers": []}])
+
+
+def test_texts_of_false_claims_end_with_their_results_and_what_an_unread_result_names_stays(
+    store: Store, consumer: InboxConsumer
+) -> None:
+    sweep = TextSweep(most=4_000)
+    for number in range(60):
+        store.redis.xadd(store.keys.inbox, {FIELD: event(number, data=of_lines(number))})
+    consumer.run()
+    before = store.redis.hgetall(store.keys.texts)
+    assert len(before) > 60
+    assert sweep.sweep(store.redis, store.keys) == 0  # every text is named by a result
+    for outlet in OUTLETS:
+        entries = store.redis.xrange(store.keys.outlet(outlet))
+        store.redis.xdel(store.keys.outlet(outlet), *[entry for entry, _ in entries[:-1]] or ["0-1"])
+    deleted = TextSweep(most=4_000).sweep(store.redis, store.keys)
+    after = store.redis.hgetall(store.keys.texts)
+    assert deleted > 50
+    assert len(after) == len(before) - deleted
+    assert after.items() <= before.items()
+    left = [entry.data["report"] for outlet in OUTLETS for entry in tail(store.redis, store.keys, outlet)]
+    assert left
+    assert all(isinstance(gap, dict) for report in left for gap in report["gaps"])
+
+
+def test_what_is_committed_while_the_outlets_are_looked_through_keeps_its_texts(
+    store: Store, consumer: InboxConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, 1, 2)
+    consumer.run()
+    before = store.redis.hgetall(store.keys.texts)
+    for outlet in OUTLETS:
+        store.redis.delete(store.keys.outlet(outlet))
+    script = textsweep.named
+
+    def meanwhile(name: str) -> str:
+        put(store, 3)
+        consumer.run()
+        return script(name)
+
+    monkeypatch.setattr(textsweep, "named", meanwhile)
+    assert TextSweep(most=0).sweep(store.redis, store.keys) == 0
+    assert store.redis.hgetall(store.keys.texts) == before
+    assert [entry.data["report"]["claim_id"] for entry in tail(store.redis, store.keys, "billing")] == ["PCN-00003"]
+
+
+def test_texts_that_honest_books_come_to_are_left_alone(store: Store, consumer: InboxConsumer) -> None:
+    put(store, 1)
+    consumer.run()
+    store.redis.delete(store.keys.outlet("billing"))
+    before = store.redis.hgetall(store.keys.texts)
+    assert TextSweep().sweep(store.redis, store.keys) == 0
+    assert store.redis.hgetall(store.keys.texts) == before

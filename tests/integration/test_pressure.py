@@ -14,8 +14,10 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 from worker import bootstrap
+from worker.bench.claims import event as bench_event
 from worker.config.settings import Settings
 from worker.errors import InboxFull
+from worker.monitoring import pressure
 from worker.monitoring.line import reconciliation_line
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import producers
@@ -242,6 +244,22 @@ def test_a_producer_waits_where_what_waits_would_not_fit_once_it_is_decided(stor
     store.redis.config_set("maxmemory", limit * 3)
     maintenance(store, notifier)
     put(store, 1)
+
+
+def test_the_claims_of_the_bench_grow_by_less_than_producers_leave_room_for(
+    store: Store, consumer: InboxConsumer
+) -> None:
+    """And not by so much less that they would be told to wait for nothing."""
+    store.redis.xadd(store.keys.inbox, {"event": bench_event(10_000)})
+    consumer.run()
+    before = memory.memory(store.redis).used
+    for number in range(400):
+        store.redis.xadd(store.keys.inbox, {"event": bench_event(number)})
+    waiting = pressure.waiting_bytes(store.redis, [store.keys.inbox])
+    while not reconcile(store.redis, store.keys).settled:  # a slow machine's budget is spent before
+        consumer.run()
+    grown = (memory.memory(store.redis).used - before) / waiting
+    assert pressure.GROWTH / 2 < grown < pressure.GROWTH, grown
 
 
 def test_producers_do_not_believe_what_no_worker_has_said_of_late(store: Store) -> None:

@@ -22,6 +22,7 @@ from worker.monitoring.reconciliation import Reconciliation, reconcile
 from worker.pipeline.clockback import FutureDeliveries
 from worker.pipeline.inbox import ensure_groups
 from worker.pipeline.notification import Notifier
+from worker.pipeline.textsweep import TextSweep
 from worker.store import agreement, memory, registry
 from worker.store.cluster import LOST, is_cluster
 from worker.store.connections import Store
@@ -45,6 +46,7 @@ _TRIM = 20_000
 
 
 _handed_out = FutureDeliveries()
+_texts = TextSweep()
 
 
 def maintain(store: Store, notifier: Notifier) -> bool:
@@ -115,6 +117,7 @@ def _look_after(store: Store, keys: Keys, streams: Streams, idle: int, retention
     redis = store.once
     for name in CONSUMED:
         memory.trim(redis, keys.outlet(name), retention, _TRIM)
+    _texts.sweep(redis, keys)
     with redis.pipeline(transaction=False) as pipeline:
         for stream in map(keys.stream, streams.names):
             pipeline.xlen(stream)

@@ -49,8 +49,8 @@ _TABLE = (
     Family(name="receipts", kind="hash", fixed=True, since=2,
            about="When a worker first read an entry whose id does not say when it came; until it is decided."),
     Family(name="texts", kind="hash", fixed=True, since=2,
-           about="What many reports say alike, editions and gaps, by the name that stands for it in their results. It"
-                 " is never trimmed: a result that somebody kept is read with it."),
+           about="What many reports say alike, editions and gaps, by the name that stands for it in their results."
+                 " Those that no entry of an outlet names are deleted where they are more than a megabyte."),
     Family(name="event:*", kind="string", about="Event memory: what was decided on an event, by its identity."),
     Family(name="ledger:*", kind="string", about="What went to billing for a patient, by the patient's keyed hash."),
     Family(name="front:*", kind="string",
