@@ -36,7 +36,7 @@ class Member(NamedTuple):
     """Labels of the facts for want of which it is undetermined."""
 
 
-class Place(NamedTuple):
+class FindingPlace(NamedTuple):
     """What decides where a finding stands: nothing that it says."""
 
     severity: Severity
@@ -51,7 +51,7 @@ class Place(NamedTuple):
     """Among the findings of the claim, from 0."""
 
 
-Group = list[Place]
+Group = list[FindingPlace]
 """What is shown as one finding, the leading one first."""
 Thing = tuple[str, int | None]
 """What is missing: its label, and the line that lacks it where each line has its own."""
@@ -87,7 +87,7 @@ def merged(found: Sequence[Member], shown: Shown) -> tuple[Finding, ...]:
 def _arranged(places: tuple[tuple[object, ...], ...]) -> tuple[tuple[int, ...], ...]:
     """Which findings are shown as one, the leading one first. Claims with the same faults share it, whatever amounts
     and dates are in the sentences."""
-    groups = _by_cause(_taken_over_once(map(Place._make, places)))
+    groups = _by_cause(_taken_over_once(map(FindingPlace._make, places)))
     unjudged = [group for group in groups if _wants(group)]
     if len(unjudged) > 1 or (unjudged and len(groups) > 1):
         groups = _by_missing([group for group in groups if not _wants(group)], unjudged)
@@ -96,12 +96,12 @@ def _arranged(places: tuple[tuple[object, ...], ...]) -> tuple[tuple[int, ...], 
     return tuple([tuple([one.number for one in group]) for group in ranked])
 
 
-def _order(one: Place) -> tuple[int, str, int, str]:
+def _order(one: FindingPlace) -> tuple[int, str, int, str]:
     """As `order` of rules/report.py."""
     return SEVERITIES.index(one.severity), one.code, one.line or 0, one.rule
 
 
-def _taken_over_once(found: Iterable[Place]) -> list[Place]:
+def _taken_over_once(found: Iterable[FindingPlace]) -> list[FindingPlace]:
     """Without the findings of Medicare's rules where the payer's own rule of that code spoke on that line.
 
     Rules that a Medicare Advantage plan takes over come after the payer's own.
@@ -115,7 +115,7 @@ def _taken_over_once(found: Iterable[Place]) -> list[Place]:
     return kept
 
 
-def _by_cause(found: Iterable[Place]) -> list[Group]:
+def _by_cause(found: Iterable[FindingPlace]) -> list[Group]:
     alone: list[Group] = []
     places: dict[str, dict[int | None, Group]] = {}
     for one in found:
@@ -131,7 +131,7 @@ def _by_cause(found: Iterable[Place]) -> list[Group]:
     return alone
 
 
-def _rank(one: Place) -> tuple[int, int, bool, bool, str, int, str]:
+def _rank(one: FindingPlace) -> tuple[int, int, bool, bool, str, int, str]:
     return (
         SEVERITIES.index(one.severity),
         _OUTCOMES.index(one.outcome),
