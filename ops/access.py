@@ -129,6 +129,7 @@ USERS = (
             Right("hincrby", _claims("counters")),
             Right("hset hdel", _claims("chains")),
             Right("set del", _claims("ledger:*")),
+            Right("set", _claims("front:*")),
             Right("hset hdel lpush lpop ltrim", _claims("book", "books", "switches")),
             Right("hsetnx", _claims("meta")),
         ),

@@ -79,6 +79,26 @@ def send(store: Store, id: str, claim: dict[str, Any]) -> None:
     store.redis.xadd(store.keys.stream(""), {"event": orjson.dumps(event)})
 
 
+@pytest.mark.parametrize("at", [(0, 0), (0, 1), (1, 0), (1, 2), (1, 1)])
+def test_what_the_payer_rejected_is_in_nobodys_way_when_it_comes_again(
+    store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,
+    apart: tuple[int, int, int], at: tuple[int, int],
+) -> None:  # fmt: skip
+    """A 277CA rejection: the payer never took it in, so the next one is an original as well."""
+    first, second = (apart[place] for place in at)
+    decide(corrected(store, home=first))
+    decide(corrected(store, home=second, claim=HELD))
+    brought()
+    with pytest.raises(NotWaivable, match="went to billing before"):
+        waivable(desk, now(cases), TODAY)
+    recorder = bootstrap.ledger_recorder(store)
+    assert recorder.reject("PCN-1", "277CA A7") == 1
+    recorder.audit.close()
+    let_go(desk, now(cases))
+    consumer.run()
+    assert [int(one["data"]["claim"]["lines"][0]["units"]) for one in entries(store, "billing")] == [1, 2]
+
+
 @pytest.mark.parametrize("at", [(0, 1), (1, 0), (1, 2), (1, 1)])
 def test_a_claim_is_waived_wherever_its_case_and_its_patient_are_and_never_after_a_correction(
     store: Store, desk: Desk, decide: Send, brought: Callable[[], Followed], cases: CaseStore, consumer: InboxConsumer,

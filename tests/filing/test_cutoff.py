@@ -33,7 +33,7 @@ from worker.store.connections import Store
 from worker.store.outletspecs import FILES
 
 from .conftest import EHR, Open
-from .filed import assert_each_claim_once, going, kinds, of
+from .filed import assert_each_claim_once, going, kinds, manifests, of
 
 
 def audited(store: Store, action: str) -> list[dict[str, Any]]:
@@ -140,6 +140,35 @@ def test_what_was_sent_counts_as_billed_for_the_claims_after_it(
     worker.run()
     one.until_written("again")
     assert kinds(assert_each_claim_once(again, one.out, "again")) == {"C-77": "held"}
+
+
+MEMBERS = {"same": b"ANNE****MI*001274960", "another": b"ANNA****MI*778899001", "none": b"ANNA"}
+
+
+@pytest.mark.parametrize("decided", [False, True])
+@pytest.mark.parametrize("member", MEMBERS)
+def test_what_went_before_is_not_sent_again_without_a_verdict(
+    desk: Open, worker: InboxConsumer, store: Store, decided: bool, member: str
+) -> None:
+    """The same claim number in a later file: a payer answers the second with CO-18, and no rule looked at it."""
+    store.settings.__dict__["send_undecided"] = "send"
+    one = desk("1s")
+    first = of("C-1")
+    one.put("batch.837", first)
+    one.steps()
+    if decided:
+        worker.run()
+    time.sleep(1)
+    one.until_written("batch")
+    assert kinds(manifests(one.out)["batch"]) == {"C-1": "clean" if decided else "undecided"}
+    again = of("C-1", control=900).replace(b"ANNA****MI*001274960", MEMBERS[member])
+    one.put("again.837", again)
+    one.steps()
+    time.sleep(1)
+    one.until_written("again")
+    (row,) = manifests(one.out)["again"]["claims"]
+    assert (row["kind"], row["send"]) == ("undecided", False)
+    assert going(one.out) == Counter(cut(first))
 
 
 def test_unchecked_claims_are_sent_where_the_hospital_says_so(desk: Open, worker: InboxConsumer, store: Store) -> None:
@@ -294,5 +323,45 @@ def test_with_several_partitions_the_cutoff_is_where_each_claim_is_decided(home:
         worker.run()
         until(lambda: stepped(filing, "again"))
         assert set(kinds(assert_each_claim_once(again, home / "out", "again")).values()) == {"clean"}
+        filing.close()
+        worker.audit.close()
+
+
+@pytest.mark.parametrize("kind", ["undecided", "clean"])
+def test_with_several_partitions_what_went_under_another_member_id_is_not_sent_again(
+    home: Path, unset: None, kind: str
+) -> None:
+    """Whether it left without a verdict or as clean, its patient is on another partition."""
+    for name in ("drop", "out"):
+        (home / name).mkdir()
+    settings = load_settings(state_dir=home, partitions=4, producer="ehr", send_undecided="send")
+    with opening.open_store(settings) as store:
+        producers.add(store.redis, store.keys, EHR)
+        worker = bootstrap.inbox_consumer(store, quiet(store))
+        filing = bootstrap.filing(
+            store, DropFolder(home / "drop", 0.0), home / "out", Cutoff.read("1s"), EHR, SOURCE, lambda: None,
+            lambda _: None, lambda _: None,
+        )  # fmt: skip
+
+        def left(stem: str) -> list[bool]:
+            def stepped() -> bool:
+                filing.step()
+                return (home / f"out/{stem}.manifest.json").exists()
+
+            time.sleep(1)
+            until(stepped)
+            return [row["send"] for row in manifests(home / "out")[stem]["claims"]]
+
+        names = [f"C-{number}" for number in range(1, 7)]
+        (home / "drop/first.837").write_bytes(of(*names))
+        filing.step()
+        if kind == "clean":
+            worker.run()
+            worker.run()
+        assert left("first") == [True] * 6
+        moved = of(*names, control=900).replace(b"ANNA****MI*00", b"ANNA****MI*77")
+        (home / "drop/moved.837").write_bytes(moved)
+        filing.step()
+        assert left("moved") == [False] * 6
         filing.close()
         worker.audit.close()

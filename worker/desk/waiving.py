@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -24,7 +24,7 @@ from worker.errors import NotWaivable
 from worker.intake.events import claim_of
 from worker.monitoring.reconciliation import reconcile
 from worker.pipeline import front, waivers
-from worker.pipeline.front import Front
+from worker.pipeline.frontstore import read_fronts
 from worker.store.agreement import standing
 from worker.store.keys import Keys, case_mark, event_identity
 from worker.store.registry import producers_of
@@ -173,16 +173,8 @@ def in_the_way(desk: Desk, case: Case, content: Content, claim: Claim) -> str | 
     if (left := by_file(desk, content)) is not None and left <= _LEAST_MS:
         return _FORGOTTEN
     mark = case_mark(case.scope, case.claim_id)
-    places = list(dict.fromkeys((Keys(int(about["partition"]), keys.count), keys.at(mark))))
-    fronts = [_front(desk, place, mark) for place in places]
-    homes = front.elsewhere(fronts, [place.partition for place in places])
-    others = [_front(desk, Keys(one, keys.count), mark) for one in homes if one < keys.count]
-    return front.obstacle(fronts, claim, about["revision"], others)
-
-
-def _front(desk: Desk, place: Keys, mark: str) -> Front | None:
-    held = cast(bytes | None, desk.store.redis.get(place.front(mark)))
-    return Front.parse((held or b"").decode())
+    fronts = read_fronts(redis, Keys(int(about["partition"]), keys.count), mark)
+    return front.obstacle(fronts.near, claim, about["revision"], fronts.others)
 
 
 def by_file(desk: Desk, content: Content) -> int | None:

@@ -22,8 +22,9 @@ from worker.audit.lines import AuditLine, claim_fields
 from worker.audit.log import AuditLog, Head
 from worker.config.routing import sent
 from worker.filing.claims import QueuedClaim
-from worker.pipeline import front
+from worker.pipeline import front, frontstore
 from worker.pipeline.adoption import adopt
+from worker.pipeline.front import Front
 from worker.pipeline.ledger import LedgerEntry, entry_of
 from worker.pipeline.ledgerstore import read_ledgers, write_ledgers
 from worker.pipeline.patients import Patients
@@ -67,10 +68,8 @@ def leave(one: QueuedClaim, token: str, revision: str, rests: Rests) -> str:
     Raises:
         KeysTurned, redis.exceptions.RedisError: to do it again is safe.
     """
-    claim, keys = one.document.claim, rests.keys
-    patient = Patients(rests.rings.patient, rests.months).of(claim)
-    home = keys.at(patient.name if patient else one.identity)
-    send = is_sent(claim, rests.undecided, rests.book) and not _superseded(one, revision, rests)
+    claim, (home, _) = one.document.claim, _case(one, rests)
+    send = is_sent(claim, rests.undecided, rests.book) and _may_go(one, revision, rests)
     decision = sha256(f"left\0{token}\0{one.identity}".encode()).hexdigest()[:32]
     mark = event_digest(rests.rings, one.digest)
     ours = f"{mark} {decision} {LEFT}{'sent' if send else 'kept'}:{token[:32]}"
@@ -137,31 +136,43 @@ def bill(one: QueuedClaim, token: str, revision: str, rests: Rests) -> None:
 
 
 def _show(one: QueuedClaim, revision: str, rests: Rests) -> None:
-    """Without a member id there is no ledger, and the front alone knows."""
-    claim, redis = one.document.claim, rests.redis
+    """Without a member id there is no ledger, and the fronts alone know."""
+    claim, (home, mark) = one.document.claim, _case(one, rests)
+    for there in frontstore.places(home, mark):
+
+        def billed(known: Front | None, there: Keys = there) -> Front:
+            after = front.billed(known, claim, revision)
+            also = set() if there == home else {home.partition}
+            return after._replace(homes=tuple(sorted({*after.homes, *also})))
+
+        frontstore.change_front(rests.redis, there, mark, billed, rests.memory_ms)
+
+
+def _case(one: QueuedClaim, rests: Rests) -> tuple[Keys, str]:
+    """Its home partition, and the mark of its case."""
+    claim = one.document.claim
     patient = Patients(rests.rings.patient, rests.months).of(claim)
     home = rests.keys.at(patient.name if patient else one.identity)
-    key = home.front(case_mark(rests.producer.facility, claim.claim_id))
-    for _ in range(_TRIES):
-        held = (cast(bytes | None, redis.get(key)) or b"").decode()
-        after = str(front.billed(front.Front.parse(held), claim, revision))
-        if after == held or redis.eval(script("shown"), 1, key, held, after, rests.memory_ms):
-            return
-    raise AssertionError("the front of a claim changes with every look at it")
+    return home, case_mark(rests.producer.facility, claim.claim_id)
 
 
-def _superseded(one: QueuedClaim, revision: str, rests: Rests) -> bool:
-    """Whether the ledger knows of a version of the claim that came later than its file."""
+def _may_go(one: QueuedClaim, revision: str, rests: Rests) -> bool:
+    """Whether ledger and fronts know of no later version of the claim, and of none that went before where this one
+    does not say that it replaces that: a payer would answer it as a duplicate, and no rule has looked at it."""
+    claim, (home, mark) = one.document.claim, _case(one, rests)
+    fronts = frontstore.read_fronts(rests.redis, home, mark).found
+    if front.superseded_by(fronts, claim, revision, home.partition) or front.went_before(fronts, claim, revision):
+        return False
     found = _entry(one, revision, rests)
     if found is None:
-        return False
+        return True
     _, ledger, former, entry = found
-    ledgers = read_ledgers(rests.redis, [ledger, *former])
-    return any(
-        (known := one_ledger.entries.get(entry.name)) is not None
-        and known.order > entry.order
-        and known.digest != entry.digest
-        for one_ledger in ledgers.values()
+    ledgers = read_ledgers(rests.redis, [ledger, *former]).values()
+    known = [there for one_ledger in ledgers if (there := one_ledger.entries.get(entry.name)) is not None]
+    return not any(
+        (there.order > entry.order and there.digest != entry.digest)
+        or (there.state == "billed" and there.order < entry.order and claim.frequency_code == front.ORIGINAL)
+        for there in known
     )
 
 

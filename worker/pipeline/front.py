@@ -96,6 +96,19 @@ def billed(known: Front | None, claim: Claim, revision: str) -> Front:
     return Front(revision, "billing", turn, goes, homes=known.partitions if known else ())
 
 
+def rejected(known: Front | None) -> Front | None:
+    """The front once a payer rejected what went to billing: it was never taken in, and may go again as it is."""
+    return known._replace(billed=False) if known else None
+
+
+def went_before(fronts: Iterable[Front], claim: Claim, revision: str) -> bool:
+    """Whether another version went to billing, and this one does not say that it replaces that."""
+    turn = responsibility_of(claim)
+    return claim.frequency_code == ORIGINAL and any(
+        one.billed and one.responsibility == turn and one.revision != revision for one in fronts
+    )
+
+
 def superseded_by(fronts: Iterable[Front | None], claim: Claim, revision: str, partition: int) -> str | None:
     """The later version of this claim, of its responsibility; None: nobody knows of one.
 

@@ -22,6 +22,7 @@ from worker.audit.lines import AuditLine, who
 from worker.audit.log import AuditLog, Head
 from worker.intake.document import Document
 from worker.intake.events import digest
+from worker.pipeline import front, frontstore
 from worker.pipeline.adoption import adopt
 from worker.pipeline.ledger import (
     REPLACEMENT,
@@ -33,7 +34,7 @@ from worker.pipeline.ledger import (
 from worker.pipeline.ledgerstore import read_ledgers, write_ledgers
 from worker.pipeline.patients import Patients
 from worker.store.keyring import Rings
-from worker.store.keys import Keys
+from worker.store.keys import Keys, case_mark
 
 Fate = Literal["entered", "known", "too_old", "no_procedure", "no_date", "no_member_id"]
 """What becomes of a claim that is imported; `known`: the ledger has it, or a later version of it."""
@@ -106,11 +107,18 @@ class LedgerRecorder:
                     head = self.audit.write([_line("history.rejected", claim_id=claim_id, why=why)])
                 after = found
                 for entry in billed:  # of several facilities where each has that number
+                    self._rejected(keys, entry)
                     after = after.rejected(entry.name, _version())
                 if not self._write(keys, {key: (found, after)}, head):
                     done += 1
                     break
         return done
+
+    def _rejected(self, home: Keys, entry: LedgerEntry) -> None:
+        """The fronts of its case know of it before the ledger does: who begins again looks for what is billed there."""
+        mark = case_mark(entry.facility, entry.claim_id)
+        for there in frontstore.places(home, mark):
+            frontstore.change_front(self.redis, there, mark, front.rejected)
 
     def _sort(
         self, document: Document, today: date, patients: dict[Keys, dict[str, list[LedgerEntry]]], facility: str
