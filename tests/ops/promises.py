@@ -187,7 +187,7 @@ PROMISES: Mapping[str, Mapping[str, str]] = {
         "`scrub audit lost` name each decision": f"{BEHIND}::test_after_flushall_every_decision_is_named_with_its_chain",
         "alert RedisBehind": "ops/test_alerts.py::test_it_fires_when_it_should",
         "`scrub restore` puts ledgers and event memory back": f"{RESTORE}::test_after_flushall_duplicates_and_repeats_of_before_the_snapshot_are_found",
-        "the last nightly snapshot": f"{KUBERNETES}::test_a_night_has_one_snapshot_that_is_tried_again_and_ends",
+        "the last nightly snapshot": f"{KUBERNETES}::test_a_night_has_one_snapshot_and_one_purge_that_are_tried_again_and_end",
     },
     "Audit files are removed": {
         "a worker looks at its file before each commit": f"{CHAINS}::test_a_live_worker_whose_file_is_taken_away_decides_no_claim_without_a_line_on_disk",

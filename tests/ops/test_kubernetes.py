@@ -87,8 +87,8 @@ def one(kind: str, name: str = "") -> dict[str, Any]:
 
 POD: dict[str, Any] = one("Deployment", "worker")["spec"]["template"]["spec"]
 SERVE: dict[str, Any] = one("Deployment", "serve")["spec"]["template"]["spec"]
-JOB: dict[str, Any] = one("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-PODS = {"worker": POD, "snapshot": JOB, "serve": SERVE}
+JOB, PURGE = (one("CronJob", name)["spec"]["jobTemplate"]["spec"]["template"]["spec"] for name in ("snapshot", "purge"))
+PODS = {"worker": POD, "snapshot": JOB, "serve": SERVE, "purge": PURGE}
 CONTAINERS = [
     (pod, container) for pod in PODS.values() for container in [*pod.get("initContainers", ()), *pod["containers"]]
 ]
@@ -281,8 +281,29 @@ def test_the_nightly_snapshot_is_taken_by_who_may_see_all_and_kept_apart(monkeyp
     assert [item["path"] for item in passwords] == [settings.redis_password_file.name]
 
 
-def test_a_night_has_one_snapshot_that_is_tried_again_and_ends() -> None:
-    spec = one("CronJob")["spec"]
+@pytest.mark.usefixtures("unset")
+def test_the_nightly_purge_has_the_store_and_the_account_of_the_http_service_and_waits_for_a_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert one("CronJob", "purge")["spec"]["suspend"] is True
+    (container,), (serve,) = PURGE["containers"], SERVE["containers"]
+    assert container["envFrom"] == serve["envFrom"]
+    for name, value in of_maps(container):
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.case_retention is None, "so that it is suspended"
+    assert urlsplit(settings.redis_url or "").username == "serve"
+    given = {volume["name"]: volume for volume in SERVE["volumes"]}
+    assert all(given[volume["name"]] == volume for volume in PURGE["volumes"])
+    allowed = {policy["metadata"]["name"]: policy["spec"] for policy in DOCUMENTS if policy["kind"] == "NetworkPolicy"}
+    assert allowed["purge"]["egress"] == allowed["serve"]["egress"]
+    assert allowed["purge"]["ingress"] == []
+    assert understood(container["args"])
+
+
+@pytest.mark.parametrize("name", ["snapshot", "purge"])
+def test_a_night_has_one_snapshot_and_one_purge_that_are_tried_again_and_end(name: str) -> None:
+    spec = one("CronJob", name)["spec"]
     minute, hour, *others = spec["schedule"].split()
     assert (minute.isdigit(), hour.isdigit(), others) == (True, True, ["*", "*", "*"])
     assert spec["concurrencyPolicy"] == "Forbid"
@@ -347,13 +368,13 @@ def test_scaling_for_what_cannot_be_is_refused(words: list[str]) -> None:
 
 def test_a_worker_is_reached_by_nobody_and_reaches_redis_and_names_alone() -> None:
     policies = [document["spec"] for document in DOCUMENTS if document["kind"] == "NetworkPolicy"]
-    everything, worker, _ = policies
+    everything, worker, *_ = policies
     assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert worker["ingress"] == []
     ports = {(port["protocol"], port["port"]) for rule in worker["egress"] for port in rule["ports"]}
     assert ports == {("TCP", 6379), ("UDP", 53), ("TCP", 53)}
     (chosen,) = worker["podSelector"]["matchExpressions"]
-    labels = (one("Deployment", "worker")["spec"], one("CronJob")["spec"]["jobTemplate"]["spec"])
+    labels = (one("Deployment", "worker")["spec"], one("CronJob", "snapshot")["spec"]["jobTemplate"]["spec"])
     names = [spec["template"]["metadata"]["labels"][chosen["key"]] for spec in labels]
     assert (chosen["operator"], sorted(chosen["values"])) == ("In", sorted(names))
     assert one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == {chosen["key"]: "worker"}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from .test_container import understood
 
 FOLDER = Path(__file__).parents[2] / "ops/systemd"
 UNITS = sorted([*FOLDER.glob("*.service"), *FOLDER.glob("*.timer")])
@@ -59,6 +62,15 @@ def test_a_service_is_started_again_however_long_redis_is_away(unit: Path) -> No
     if "redis" not in unit.name:
         assert value(unit, "StartLimitIntervalSec") == "0"
         assert (value(unit, "KillMode"), value(unit, "TimeoutStopSec")) == ("mixed", "45")
+
+
+@pytest.mark.parametrize("unit", sorted(FOLDER.glob("*.timer")), ids=lambda unit: unit.name)
+def test_what_a_timer_starts_is_a_command_that_there_is(unit: Path) -> None:
+    program, *words = shlex.split(value(unit.with_suffix(".service"), "ExecStart"))
+    if program.endswith("/bin/scrub"):
+        assert understood(words)
+    else:
+        assert (FOLDER / Path(words[0]).name).exists()
 
 
 def test_the_watchdog_waits_longer_than_the_probe() -> None:
